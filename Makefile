@@ -1,0 +1,132 @@
+# Everything goes into .venv and build/. A second run of any target finds its stamps and does nothing.
+#
+#   make demo     set up, then the whole voyage on real data          DEMO_ARGS="--into /tmp/voyage"
+#   make test     set up, then every test                             PYTEST_ARGS="-k durable" TEST_WORKERS=1
+#   make check    format, lint, types, import direction, then tests
+#   make lock     resolve the two locks again                         LOCK_ARGS="--upgrade"
+#
+# Which torch fits is known on your machine only: TORCH_PIP_ARGS is handed to the `pip install` that brings it, for
+# instance an --index-url from PyTorch's own installation page. Without it pip takes what your package index offers, which
+# on Linux may be the build with CUDA (gigabytes). PYTHON=python3.12 chooses the interpreter.
+
+PYTHON ?= python3
+TORCH_VERSION := 2.13.0
+TORCH_PIP_ARGS ?=
+TEST_WORKERS ?= auto
+PYTEST_ARGS ?=
+DEMO_ARGS ?=
+LOCK_ARGS ?=
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV ?= $(BIN)/uv
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
+INSTALLED := $(VENV)/.stamps
+BUILT := build/.stamps
+DEMO_DATA := build/demo-data
+KIT_WHEELS := build/kit-wheels
+SOURCES := $(shell find src -type f -not -path '*/__pycache__/*' 2>/dev/null)
+
+.PHONY: help demo test check lint format types arch setup torch package demo-data kit-wheels system-packages lock clean distclean
+
+help:
+	@sed -n '3,6s/^#   //p' Makefile
+
+# ---- the two commands a newcomer needs
+
+demo: setup demo-data kit-wheels
+	@$(BIN)/packtrain demo $(DEMO_ARGS)
+
+test: setup demo-data kit-wheels system-packages
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+check: lint types arch test
+
+# ---- the checks one by one
+
+lint: package
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: package
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: setup
+	@$(BIN)/basedpyright
+
+arch: package
+	@$(BIN)/lint-imports
+
+# ---- the virtual environment
+
+setup: package torch
+package: $(INSTALLED)/package
+torch: $(INSTALLED)/torch-$(TORCH_VERSION)
+
+$(INSTALLED)/venv:
+	@echo "making $(VENV)"
+	@bash scripts/make_venv.sh "$(PYTHON)" $(VENV)
+	@mkdir -p $(INSTALLED) && touch $@
+
+# Every wheel is held against its digest and nothing is compiled: a platform without a wheel is refused in words.
+$(INSTALLED)/locked: requirements.lock $(INSTALLED)/venv
+	@echo "installing the packages of requirements.lock"
+	@$(PIP) install --quiet --require-hashes --only-binary=:all: --requirement requirements.lock
+	@touch $@
+
+# After the lock, so that what torch itself needs is there already, with digests.
+$(INSTALLED)/torch-$(TORCH_VERSION): $(INSTALLED)/locked
+	@echo "installing torch $(TORCH_VERSION)"
+	@$(PIP) install --quiet "torch==$(TORCH_VERSION)" $(TORCH_PIP_ARGS)
+	@touch $@
+
+$(INSTALLED)/package: pyproject.toml $(INSTALLED)/locked
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+system-packages:
+	@bash scripts/system_packages.sh age=age ssh-keygen=openssh-client
+
+# ---- what the demo works on
+
+demo-data: $(BUILT)/demo-data
+$(BUILT)/demo-data: scripts/fetch_demo_data.py scripts/demo_data.toml | $(INSTALLED)/locked
+	@$(BIN)/python scripts/fetch_demo_data.py $(DEMO_DATA)
+	@mkdir -p $(BUILT) && touch $@
+
+# The wheels of the demo's kit, for this interpreter and this machine. torch is not among them: the site provides it.
+kit-wheels: $(BUILT)/kit-own
+$(BUILT)/kit-lock: demo-kit.lock | $(INSTALLED)/locked
+	@echo "fetching the wheels of demo-kit.lock"
+	@rm -rf $(KIT_WHEELS) && mkdir -p $(KIT_WHEELS) $(BUILT)
+	@$(PIP) download --quiet --no-deps --require-hashes --only-binary=:all: --requirement demo-kit.lock --dest $(KIT_WHEELS)
+	@touch $@
+
+$(BUILT)/kit-own: $(SOURCES) pyproject.toml README.md LICENSE $(BUILT)/kit-lock
+	@rm -rf build/own-wheel $(KIT_WHEELS)/packtrain-*.whl
+	@$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir build/own-wheel .
+	@mv build/own-wheel/packtrain-*.whl $(KIT_WHEELS)/ && rmdir build/own-wheel
+	@touch $@
+
+# ---- the locks: for every platform and Python from 3.11 on, digests only, no name of a host
+
+COMPILE = $(UV) pip compile --quiet --no-config --universal --python-version 3.11 --only-binary :all: --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK_ARGS)
+
+lock:
+	@$(COMPILE) --all-extras --group build --group torch-deps --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --extra train --extra kit --constraint requirements.lock --output-file demo-kit.lock pyproject.toml
+	@! grep -nE '://|file:|^-' requirements.lock demo-kit.lock
+
+clean:
+	@rm -rf build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+distclean: clean
+	@rm -rf $(VENV)
