@@ -1,0 +1,68 @@
+"""dataset.json: the prepared data set: shards, index, card, rejects, and its miniature."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from packtrain.documents.codec import Count, Document, Part, Sha256
+
+Kind = Literal["table", "image", "clip"]
+FileName = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9._/-]{0,199}\Z")]
+
+
+class DataFile(Part):
+    """One file of the data set, by its name below the data set's folder."""
+
+    name: FileName
+    bytes: Count
+    sha256: Sha256
+
+
+class Shard(Part):
+    """One shard: a USTAR file (images, clips) or a Parquet file (tables) of samples of one kind."""
+
+    name: FileName
+    kind: Kind
+    bytes: Count
+    sha256: Sha256
+    num_samples: Count
+
+
+class SampleCount(Part):
+    """How many samples of one kind were kept and set aside."""
+
+    kind: Kind
+    num_samples: Count
+    num_rejects: Count
+    num_duplicates: Count
+
+
+class Dataset(Document):
+    """What `prepare` wrote.
+
+    Attributes:
+        recipe: SHA-256 of the recipe.
+        sources: SHA-256 of the source manifest (path, bytes, digest of every source file).
+        files: index.parquet, rejects.parquet, card, README: all but the shards.
+        miniature: the same, for the stratified subset used in rehearsal (names below miniature/).
+    """
+
+    kind = "dataset"
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    recipe: Sha256
+    sources: Sha256
+    num_sources: Count
+    source_bytes: Count
+    counts: tuple[SampleCount, ...]
+    shards: tuple[Shard, ...]
+    files: tuple[DataFile, ...]
+    miniature_shards: tuple[Shard, ...]
+    miniature_files: tuple[DataFile, ...]
+
+    @property
+    def num_samples(self) -> int:
+        """Return how many samples the data set holds."""
+        return sum(shard.num_samples for shard in self.shards)

@@ -1,0 +1,51 @@
+"""export-list.json: the only things that leave the site: declared tensors and small text. Signed by consignee and operator."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from packtrain.documents.codec import Count, Document, Instant, Part, Sha256, Text, Uuid
+
+
+class ExportedTensor(Part):
+    """One tensor that may leave: name, dtype and shape as declared by the training program's export declaration."""
+
+    name: Text
+    dtype: Text
+    shape: tuple[Count, ...]
+    bytes: Count
+
+
+class ExportedFile(Part):
+    """One file that leaves: its digest in the clear, and the digest of the age file that travels."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9._-]{0,99}\Z")]
+    bytes: Count
+    sha256: Sha256
+    sealed_bytes: Count
+    sealed_sha256: Sha256
+
+
+class ExportList(Document):
+    """What comes home, tied to what went out.
+
+    Attributes:
+        results: one SHA-256 over the names and digests of all files (the `results_sha256` of the demo).
+        checks: what was looked for and what was found, in words.
+    """
+
+    kind = "export-list"
+
+    shipment: Uuid
+    shipment_root: Sha256
+    admission: Sha256
+    kit: Sha256 | None
+    training: Sha256
+    files: Annotated[tuple[ExportedFile, ...], msgspec.Meta(min_length=1, max_length=10_000)]
+    tensors: tuple[ExportedTensor, ...]
+    results: Sha256
+    checks: tuple[Text, ...]
+    text_budget_bytes: Count
+    made_on: Instant

@@ -1,0 +1,70 @@
+"""parties.json: who may sign what, and to whom may be encrypted. The only root of trust; never read from a drive.
+
+Exchanged before departure and read back by fingerprint. It can be written in the form of OpenSSH's allowed_signers, so
+that `ssh-keygen -Y verify` checks every signature without packtrain.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from packtrain.documents.codec import AgeRecipient, Document, Part
+
+Role = Literal["consignor", "operator", "consignee"]
+ROLES: Final[tuple[Role, ...]] = ("consignor", "operator", "consignee")
+PublicKeyLine = Annotated[str, msgspec.Meta(pattern=r"\Assh-ed25519 [A-Za-z0-9+/]{68}\Z")]
+
+SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
+    "consignor": (
+        "plan",
+        "group",
+        "shipment",
+        "drive",
+        "kit",
+        "ready",
+        "declaration",
+        "packing-statement",
+        "shipment-key",
+        "custody",
+        "closing",
+    ),
+    "operator": ("admission", "custody", "export-list", "closing"),
+    "consignee": ("custody", "export-list", "provenance", "closing"),
+}
+"""Which documents each role may sign; a signature by any other key is a stranger's."""
+
+
+class Party(Part):
+    """One party: its role, its SSH signer, and its age recipient.
+
+    `name` is what people call it; it is shown, never matched.
+    """
+
+    role: Role
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    signer: PublicKeyLine
+    recipient: AgeRecipient
+
+
+class Parties(Document):
+    """The three parties of a voyage."""
+
+    kind = "parties"
+
+    voyage: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    parties: Annotated[tuple[Party, ...], msgspec.Meta(min_length=1, max_length=3)]
+
+    def of(self, role: Role) -> Party | None:
+        """Return the party with this role, or None where parties.json names none."""
+        return next((party for party in self.parties if party.role == role), None)
+
+
+def allowed_signers(parties: Parties) -> str:
+    """Return parties.json in OpenSSH's allowed_signers form (ssh-keygen(1), ALLOWED SIGNERS): the principal is the role."""
+    lines = [
+        f'{party.role} namespaces="{",".join(f"packtrain-{kind}@v1" for kind in SIGNING_RIGHTS[party.role])}" {party.signer}'
+        for party in parties.parties
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,45 @@
+"""shipment.json: all of it. Signed after the last drive; its SHA-256 is the shipment root."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from packtrain.documents.codec import Count, Document, Instant, Label, Part, Sha256, Uuid
+from packtrain.documents.plan import Purpose
+
+
+class ShippedDrive(Part):
+    """One drive of the shipment and the digest of its closing record."""
+
+    uuid: Uuid
+    label: Label
+    serial: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    case: Label
+    group: Annotated[int, msgspec.Meta(ge=0, le=9999)]
+    record: Sha256
+
+
+class ShippedGroup(Part):
+    """One group and the digest of its group.json."""
+
+    group: Annotated[int, msgspec.Meta(ge=0, le=9999)]
+    record: Sha256
+
+
+class Shipment(Document):
+    """Every group and drive of a shipment, by digest. Without it a reader knows incompletely, and says so."""
+
+    kind = "shipment"
+
+    shipment: Uuid
+    attempt: Annotated[int, msgspec.Meta(ge=1, le=9999)]
+    purpose: Purpose
+    plan: Sha256
+    groups: Annotated[tuple[ShippedGroup, ...], msgspec.Meta(min_length=1, max_length=4096)]
+    drives: Annotated[tuple[ShippedDrive, ...], msgspec.Meta(min_length=1, max_length=4096)]
+    num_files: Count
+    plaintext_bytes: Count
+    stored_bytes: Count
+    closed: Instant

@@ -1,0 +1,133 @@
+"""Writing that survives a crash: whole or not at all.
+
+A file appears under its name only after its bytes and its folder entry are on the medium. Each point at which a crash
+could leave something half done calls `step`, so that a test can kill the process at the n-th of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from packtrain.errors import DriveFull, VoyageLocked
+
+TEMPORARY_SUFFIX: Final = ".part"
+
+_observer: Callable[[str], None] | None = None
+
+
+def observe_steps(observer: Callable[[str], None] | None) -> None:
+    """Call `observer(name)` at every durable step from now on (tests use it to die there); None stops it."""
+    global _observer  # noqa: PLW0603 - one process, one observer; a parameter would reach every writer for tests alone
+    _observer = observer
+
+
+def step(name: str) -> None:
+    """Mark a point at which a crash must be harmless."""
+    if _observer is not None:
+        _observer(name)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries: without it a power cut can lose a rename (ext4, xfs)."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def atomic_writer(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """Yield a binary stream; on leaving without an error its bytes stand under `path`, durably.
+
+    On an error the temporary file is removed and `path` is as it was.
+
+    Raises:
+        DriveFull: no space is left where `path` lies.
+        OSError: any other failure of the file system.
+    """
+    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Unlink first: O_EXCL then guards against writing through a link that somebody left under the temporary name.
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb", buffering=0) as raw, _full_is_a_message(path):
+            with io.BufferedWriter(raw, 1 << 20) as stream:
+                yield stream
+                stream.flush()
+                step(f"written {path.name}")
+                os.fsync(raw.fileno())
+        step(f"synced {path.name}")
+        temporary.replace(path)
+        step(f"renamed {path.name}")
+        sync_folder(path.parent)
+        step(f"durable {path.name}")
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(path: Path, payload: bytes, mode: int = 0o644) -> None:
+    """Write `payload` to `path`, whole or not at all; see `atomic_writer` for errors."""
+    with atomic_writer(path, mode) as stream:
+        stream.write(payload)
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Append one line to a log and flush it. A torn last line is the reader's to detect.
+
+    Raises:
+        DriveFull: no space is left.
+    """
+    assert b"\n" not in line
+    path.parent.mkdir(parents=True, exist_ok=True)
+    existed = path.exists()
+    with path.open("ab", buffering=0) as stream, _full_is_a_message(path):
+        step(f"append {path.name}")
+        stream.write(line + b"\n")
+        os.fsync(stream.fileno())
+    if not existed:
+        sync_folder(path.parent)
+    step(f"appended {path.name}")
+
+
+@contextlib.contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock file for the time of the context.
+
+    Raises:
+        VoyageLocked: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+b") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise VoyageLocked(
+                "another packtrain process works in this voyage folder",
+                where=str(folder),
+                hint="wait for it to end; the lock goes with the process, there is nothing to delete",
+            ) from error
+        yield
+
+
+@contextlib.contextmanager
+def _full_is_a_message(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DriveFull(
+                "no space left",
+                where=str(path),
+                hint="make room or give a larger drive, then run the same command again: it goes on where it stopped",
+            ) from error
+        raise

@@ -1,0 +1,371 @@
+"""Every error a user can meet: one class, one stable exit code, one message of a fixed shape.
+
+A message says what is wrong, where, what was expected, what was found, and what to do next. Exit codes are never
+reused; the families are: 10 voyage folder and voyage.toml, 20 sources and data set, 30 drives, 40 cargo integrity,
+50 signatures and trust, 60 keys, 70 diligence and admission, 80 kit, rehearsal and training, 90 results and closing.
+Code 1 is a defect in packtrain itself, 2 a wrong command line, 130 an interrupt.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PacktrainError(Exception):
+    """Base of all errors with a message for the user.
+
+    Args:
+        what: the sentence that names the fault, lower case, no full stop.
+        where: file, drive, volume, field or address the fault is at.
+        expected: what should have been there.
+        found: what was there.
+        hint: the next step a person can take.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        expected: str | None = None,
+        found: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.what = what
+        self.where = where
+        self.expected = expected
+        self.found = found
+        self.hint = hint
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        """Return the one-line message without prefix and hint."""
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        facts = [
+            f"{name} {value}" for name, value in (("expected", self.expected), ("found", self.found)) if value is not None
+        ]
+        return f"{head} ({', '.join(facts)})" if facts else head
+
+    def to_dict(self) -> dict[str, str | int | None]:
+        """Return the error as the object that `--json` prints."""
+        return {
+            "error": type(self).__name__,
+            "exit_code": self.exit_code,
+            "what": self.what,
+            "where": self.where,
+            "expected": self.expected,
+            "found": self.found,
+            "hint": self.hint,
+        }
+
+
+# --- 10: voyage folder and voyage.toml ---------------------------------------------------------------------------
+
+
+class VoyageFileError(PacktrainError):
+    """voyage.toml cannot be read, has an unknown field, or a value out of range."""
+
+    exit_code = 10
+
+
+class NotAVoyage(PacktrainError):
+    """The folder holds no voyage.toml."""
+
+    exit_code = 11
+
+
+class StageNotReady(PacktrainError):
+    """A stage was called before the documents it reads were written."""
+
+    exit_code = 12
+
+
+class VoyageLocked(PacktrainError):
+    """Another packtrain process works in this voyage folder."""
+
+    exit_code = 13
+
+
+class DocumentError(PacktrainError):
+    """A document is not canonical JSON of a known type and version, or a field is out of bounds."""
+
+    exit_code = 14
+
+
+class WrongRole(PacktrainError):
+    """The verb belongs to another party than the owner of this voyage folder."""
+
+    exit_code = 15
+
+
+class VoyageExists(PacktrainError):
+    """`init` was asked to write over a voyage that is there already."""
+
+    exit_code = 16
+
+
+# --- 20: sources and data set ------------------------------------------------------------------------------------
+
+
+class SourceUnreadable(PacktrainError):
+    """A source path does not exist or cannot be read."""
+
+    exit_code = 20
+
+
+class SourceChanged(PacktrainError):
+    """A source file changed while it was read."""
+
+    exit_code = 21
+
+
+class TooManyRejects(PacktrainError):
+    """More inputs were set aside than the recipe allows."""
+
+    exit_code = 22
+
+
+class NothingToCarry(PacktrainError):
+    """No sample or file is left to pack."""
+
+    exit_code = 23
+
+
+class MissingDependency(PacktrainError):
+    """An extra of packtrain that the verb needs is not installed."""
+
+    exit_code = 24
+
+
+# --- 30: drives --------------------------------------------------------------------------------------------------
+
+
+class DriveMissing(PacktrainError):
+    """A drive that the verb needs is not mounted."""
+
+    exit_code = 30
+
+
+class DriveFull(PacktrainError):
+    """A drive, or the store, has no room for what must be written."""
+
+    exit_code = 31
+
+
+class DuplicateDrive(PacktrainError):
+    """The same folder or the same drive was given twice."""
+
+    exit_code = 32
+
+
+class ForeignDrive(PacktrainError):
+    """A drive belongs to another shipment, or holds files that are not packtrain's."""
+
+    exit_code = 33
+
+
+class SupersededDrive(PacktrainError):
+    """A drive belongs to an earlier attempt of this shipment."""
+
+    exit_code = 34
+
+
+class DriveFailed(PacktrainError):
+    """Reading or writing a drive failed, or it returned other bytes than were written."""
+
+    exit_code = 35
+
+
+class PlacementImpossible(PacktrainError):
+    """No grouping of these drives survives what was asked."""
+
+    exit_code = 36
+
+
+class DriveInUse(PacktrainError):
+    """A drive already holds a closed shipment and would have to be overwritten."""
+
+    exit_code = 37
+
+
+# --- 40: cargo integrity -----------------------------------------------------------------------------------------
+
+
+class IntegrityError(PacktrainError):
+    """Bytes differ from what a signed document says."""
+
+    exit_code = 40
+
+
+class BeyondRepair(PacktrainError):
+    """More of a stripe is lost than the code survives; what could be read was restored."""
+
+    exit_code = 41
+
+
+class IncompleteKnowledge(PacktrainError):
+    """Drives are missing and no shipment document says what the whole is (a withheld wave looks like this)."""
+
+    exit_code = 42
+
+
+class HostileArchive(PacktrainError):
+    """A volume holds a path or a link that would leave the store, or a header that breaks the format."""
+
+    exit_code = 43
+
+
+class AgeFormatError(PacktrainError):
+    """An age file is not well formed or was altered."""
+
+    exit_code = 44
+
+
+# --- 50: signatures and trust ------------------------------------------------------------------------------------
+
+
+class SignatureMissing(PacktrainError):
+    """A document that must be signed has no signature."""
+
+    exit_code = 50
+
+
+class SignatureInvalid(PacktrainError):
+    """A signature does not fit the document's bytes."""
+
+    exit_code = 51
+
+
+class UntrustedSigner(PacktrainError):
+    """A document is signed by a key that parties.json does not name for it."""
+
+    exit_code = 52
+
+
+class CustodyBroken(PacktrainError):
+    """The custody log's chain is broken, cut, or out of order."""
+
+    exit_code = 53
+
+
+# --- 60: keys ----------------------------------------------------------------------------------------------------
+
+
+class KeyMissing(PacktrainError):
+    """A key file that the verb needs is not there."""
+
+    exit_code = 60
+
+
+class WrongKey(PacktrainError):
+    """A key does not open the file it was tried on."""
+
+    exit_code = 61
+
+
+class KeyMalformed(PacktrainError):
+    """A key or recipient is not well formed."""
+
+    exit_code = 62
+
+
+class KeyExists(PacktrainError):
+    """A new key would be written over one that is there already."""
+
+    exit_code = 63
+
+
+# --- 70: diligence and admission ---------------------------------------------------------------------------------
+
+
+class DeclarationMissing(PacktrainError):
+    """There is no signed declaration."""
+
+    exit_code = 70
+
+
+class DeclarationIncomplete(PacktrainError):
+    """A question of the declaration has no answer."""
+
+    exit_code = 71
+
+
+class FullFormNeeded(PacktrainError):
+    """The short form does not apply to these parties and this route."""
+
+    exit_code = 72
+
+
+class NotAdmitted(PacktrainError):
+    """There is no admission by the site operator, or it does not cover this shipment."""
+
+    exit_code = 73
+
+
+class AdmissionRefused(PacktrainError):
+    """The site operator's verdict is refuse."""
+
+    exit_code = 74
+
+
+class AdmissionHeld(PacktrainError):
+    """The site operator's verdict is hold."""
+
+    exit_code = 75
+
+
+class DossierError(PacktrainError):
+    """A dossier is not a valid bag, or a document in it does not belong to it."""
+
+    exit_code = 76
+
+
+class AnswerChanged(PacktrainError):
+    """A signed answer was changed without an amendment."""
+
+    exit_code = 77
+
+
+# --- 80: kit, rehearsal and training -----------------------------------------------------------------------------
+
+
+class KitError(PacktrainError):
+    """The kit does not match its lock, or cannot be installed offline."""
+
+    exit_code = 80
+
+
+class RehearsalFailed(PacktrainError):
+    """A clause of the contract with the training program was broken in rehearsal."""
+
+    exit_code = 81
+
+
+class TrainingFailed(PacktrainError):
+    """The training program failed more often than the engine restarts it."""
+
+    exit_code = 82
+
+
+class WorkerStalled(PacktrainError):
+    """A worker made no progress within the watchdog's time."""
+
+    exit_code = 83
+
+
+# --- 90: results and closing -------------------------------------------------------------------------------------
+
+
+class ExportDenied(PacktrainError):
+    """A file or tensor is not declared for export, or breaks a rule of the export."""
+
+    exit_code = 90
+
+
+class ClosingRefused(PacktrainError):
+    """The voyage cannot be closed yet."""
+
+    exit_code = 91

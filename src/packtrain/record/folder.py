@@ -1,0 +1,201 @@
+"""The voyage folder: voyage.toml, documents/, receipts/, keys/, logs/, work/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, TypeVar
+
+from packtrain import durable
+from packtrain.crypto.sshsig import SshSigner
+from packtrain.digest import sha256_bytes
+from packtrain.documents.codec import Document, decode, encode, namespace
+from packtrain.documents.parties import Parties, allowed_signers
+from packtrain.documents.receipt import Receipt
+from packtrain.documents.voyage_file import VoyageFile, decode_voyage_file
+from packtrain.errors import KeyMissing, NotAVoyage, StageNotReady, VoyageFileError
+from packtrain.ports import Signer
+from packtrain.record.trust import MAX_SIGNATURE_BYTES, Trust
+
+VOYAGE_FILE: Final = "voyage.toml"
+D = TypeVar("D", bound=Document)
+
+_WRITTEN_BY: Final[dict[str, str]] = {
+    "placement": "plan",
+    "dataset": "prepare",
+    "kit": "rehearse",
+    "ready": "rehearse",
+    "declaration": "declare",
+    "plan": "pack",
+    "shipment": "pack",
+    "packing-statement": "carry seal",
+    "admission": "admit",
+    "export-list": "return",
+    "closing": "close",
+    "parties": "init",
+}
+
+
+class VoyageFolder:
+    """One party's voyage folder. Reading and writing of documents only; it knows no stage.
+
+    Args:
+        root: the folder that holds voyage.toml.
+
+    Raises:
+        NotAVoyage: there is no voyage.toml.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        if not (root / VOYAGE_FILE).is_file():
+            raise NotAVoyage(
+                "no voyage.toml in this folder", where=str(root), hint='make one with "packtrain init", or name the folder'
+            )
+        self.documents = root / "documents"
+        self.receipts = root / "receipts"
+        self.keys = root / "keys"
+        self.logs = root / "logs"
+        self.work = root / "work"
+
+    def voyage_file(self) -> VoyageFile:
+        """Return voyage.toml, read anew.
+
+        Raises:
+            VoyageFileError: unreadable, a typo, or a value out of range.
+        """
+        path = self.root / VOYAGE_FILE
+        try:
+            payload = path.read_bytes()
+        except OSError as error:
+            raise VoyageFileError(f"cannot be read: {error.strerror}", where=str(path)) from error
+        return decode_voyage_file(payload, str(path))
+
+    def resolve(self, text: str) -> Path:
+        """Return a path of voyage.toml, relative ones taken from the voyage folder."""
+        return (self.root / Path(text).expanduser()).absolute()
+
+    def document_path(self, document_type: type[Document]) -> Path:
+        """Return where a document of this type lies."""
+        return self.documents / f"{document_type.kind}.json"
+
+    def has(self, document_type: type[Document]) -> bool:
+        """Return whether the document is there."""
+        return self.document_path(document_type).is_file()
+
+    def payload(self, document_type: type[Document]) -> bytes:
+        """Return a document's bytes.
+
+        Raises:
+            StageNotReady: it is not there yet; the hint names the verb that writes it.
+        """
+        path = self.document_path(document_type)
+        try:
+            return path.read_bytes()
+        except FileNotFoundError as error:
+            verb = _WRITTEN_BY.get(document_type.kind)
+            raise StageNotReady(
+                f"{document_type.kind}.json is not written yet",
+                where=str(self.root),
+                hint=f'run "packtrain {verb}" first' if verb else "it comes with the dossier of the other party",
+            ) from error
+
+    def digest(self, document_type: type[Document]) -> str:
+        """Return the SHA-256 of a document's bytes; StageNotReady if it is not there."""
+        return sha256_bytes(self.payload(document_type))
+
+    def read(self, document_type: type[D]) -> D:
+        """Return an own, unsigned document (placement, dataset); see `codec.decode` for errors."""
+        return decode(document_type, self.payload(document_type), str(self.document_path(document_type)))
+
+    def read_signed(self, document_type: type[D]) -> D:
+        """Return a document after checking its signature against parties.json; see `Trust.open` for errors."""
+        payload = self.payload(document_type)
+        signature = self.signature_path(document_type)
+        return self.trust().open(
+            document_type, payload, read_signature(signature), str(self.document_path(document_type))
+        )
+
+    def signature_path(self, document_type: type[Document]) -> Path:
+        """Return where a document's signature lies."""
+        path = self.document_path(document_type)
+        return path.with_name(path.name + ".sig")
+
+    def write(self, document: Document) -> str:
+        """Write an unsigned document durably; return its SHA-256."""
+        payload = encode(document)
+        durable.write_bytes(self.document_path(type(document)), payload)
+        return sha256_bytes(payload)
+
+    def write_signed(self, document: Document, signer: Signer) -> str:
+        """Write a document and its signature durably; return the document's SHA-256.
+
+        The signature comes first: a crash between the two leaves an old document with a signature that does not fit
+        it, which reads as invalid and is written again, and never a new document that nobody signed.
+        """
+        payload = encode(document)
+        signature = signer.sign(namespace(type(document)), payload)
+        durable.write_bytes(self.signature_path(type(document)), signature.encode("ascii"))
+        durable.write_bytes(self.document_path(type(document)), payload)
+        return sha256_bytes(payload)
+
+    def parties(self) -> Parties:
+        """Return parties.json (made from [parties] of voyage.toml by `init` and by every stage that finds it changed)."""
+        return self.read(Parties)
+
+    def write_parties(self, parties: Parties) -> str:
+        """Write parties.json and its allowed_signers form; return the document's SHA-256."""
+        durable.write_bytes(self.documents / "allowed_signers", allowed_signers(parties).encode("ascii"))
+        return self.write(parties)
+
+    def trust(self) -> Trust:
+        """Return the checker of signatures under this folder's parties.json."""
+        return Trust(self.parties())
+
+    def signer(self) -> SshSigner:
+        """Return this party's SSH signer.
+
+        Raises:
+            KeyMissing: keys/signer is not there.
+        """
+        return SshSigner.load(self.keys / "signer")
+
+    def identity(self) -> str:
+        """Return this party's age identity.
+
+        Raises:
+            KeyMissing: keys/identity.txt is not there, or holds no identity.
+        """
+        path = self.keys / "identity.txt"
+        hint = 'the key of this party was made by "packtrain init"; bring it from its backup'
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError as error:
+            raise KeyMissing("age identity is not there", where=str(path), hint=hint) from error
+        for line in lines:
+            if line.startswith("AGE-SECRET-KEY-1"):
+                return line.strip()
+        raise KeyMissing("file holds no age identity", where=str(path), expected="a line AGE-SECRET-KEY-1…", hint=hint)
+
+    def receipt_path(self, stage: str) -> Path:
+        """Return where a stage's receipt lies."""
+        return self.receipts / f"{stage}.json"
+
+    def receipt(self, stage: str) -> Receipt | None:
+        """Return a stage's receipt, or None where it never finished."""
+        path = self.receipt_path(stage)
+        if not path.is_file():
+            return None
+        return decode(Receipt, path.read_bytes(), str(path))
+
+    def write_receipt(self, receipt: Receipt) -> None:
+        """Write a stage's receipt durably: from now on the stage is done for these inputs."""
+        durable.write_bytes(self.receipt_path(receipt.stage), encode(receipt))
+
+
+def read_signature(path: Path) -> bytes | None:
+    """Return a signature file's bytes (bounded), or None where there is none."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(MAX_SIGNATURE_BYTES + 1)
+    except FileNotFoundError:
+        return None

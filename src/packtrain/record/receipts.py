@@ -1,0 +1,68 @@
+"""Is a stage done for these inputs? And the receipt that makes it so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from packtrain import __version__
+from packtrain.digest import sha256_bytes
+from packtrain.documents.codec import Document
+from packtrain.documents.receipt import Receipt
+from packtrain.record.folder import VoyageFolder
+
+
+def instant() -> str:
+    """Return the present UTC time to the second, as documents spell it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def is_fresh(folder: VoyageFolder, stage: str, inputs: Mapping[str, str]) -> bool:
+    """Return whether the stage's receipt names exactly these inputs and its output documents are still as it wrote them."""
+    receipt = folder.receipt(stage)
+    if receipt is None or dict(receipt.inputs) != dict(inputs):
+        return False
+    for name, expected in receipt.outputs.items():
+        path = folder.documents / name
+        if not path.is_file() or sha256_bytes(path.read_bytes()) != expected:
+            return False
+    return True
+
+
+class StageClock:
+    """Times a stage and makes its receipt.
+
+    Args:
+        folder: the voyage folder.
+        stage: the verb.
+        inputs: name -> SHA-256 of all that invalidates it.
+    """
+
+    def __init__(self, folder: VoyageFolder, stage: str, inputs: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._stage = stage
+        self._inputs = dict(inputs)
+        self._started = time.monotonic()
+
+    def finish(
+        self,
+        *,
+        outputs: tuple[type[Document], ...] = (),
+        counts: Mapping[str, int] | None = None,
+        facts: Mapping[str, str] | None = None,
+        versions: Mapping[str, str] | None = None,
+    ) -> Receipt:
+        """Write the receipt durably and return it; `outputs` are the types of the documents the stage wrote."""
+        receipt = Receipt(
+            stage=self._stage,
+            inputs=self._inputs,
+            outputs={self._folder.document_path(kind).name: self._folder.digest(kind) for kind in outputs},
+            counts=dict(counts or {}),
+            facts=dict(facts or {}),
+            seconds=round(time.monotonic() - self._started, 3),
+            finished=instant(),
+            versions={"packtrain": __version__, **(versions or {})},
+        )
+        self._folder.write_receipt(receipt)
+        return receipt

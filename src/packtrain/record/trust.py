@@ -1,0 +1,75 @@
+"""Who may sign what. Trust comes from parties.json alone: never from a drive, and never on first use."""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar
+
+from packtrain.crypto import sshsig
+from packtrain.documents.codec import Document, decode, namespace
+from packtrain.documents.parties import ROLES, SIGNING_RIGHTS, Parties, Role
+from packtrain.errors import SignatureInvalid, SignatureMissing, UntrustedSigner
+
+MAX_SIGNATURE_BYTES: Final = 8192
+D = TypeVar("D", bound=Document)
+
+
+class Trust:
+    """Checks signatures against parties.json.
+
+    Args:
+        parties: the exchanged document.
+    """
+
+    def __init__(self, parties: Parties) -> None:
+        self.parties = parties
+
+    def signer_role(
+        self, document_type: type[Document], payload: bytes, signature: bytes | None, where: str
+    ) -> frozenset[Role]:
+        """Return the roles under which this signature counts for this document (one person may play two parties).
+
+        Raises:
+            SignatureMissing: there is no signature.
+            SignatureInvalid: it is malformed, for another namespace, or does not fit the bytes.
+            UntrustedSigner: the key is no party's, or its party may not sign this document.
+        """
+        if signature is None:
+            raise SignatureMissing(
+                "document has no signature", where=where, hint="an unsigned document is never read; ask its author to sign"
+            )
+        if len(signature) > MAX_SIGNATURE_BYTES:
+            raise SignatureInvalid("signature is too long", where=where)
+        try:
+            text = signature.decode("ascii")
+        except UnicodeDecodeError as error:
+            raise SignatureInvalid("signature is not text", where=where) from error
+        try:
+            public_line = sshsig.verify(text, namespace(document_type), payload)
+        except SignatureInvalid as error:
+            raise SignatureInvalid(
+                error.what, where=where, expected=error.expected, found=error.found, hint=error.hint
+            ) from error
+        roles = frozenset(
+            party.role
+            for party in self.parties.parties
+            if party.signer == public_line and document_type.kind in SIGNING_RIGHTS[party.role]
+        )
+        if not roles:
+            allowed = [role for role in ROLES if document_type.kind in SIGNING_RIGHTS[role]]
+            raise UntrustedSigner(
+                f"{document_type.kind} is signed by a key that parties.json does not name for it",
+                where=where,
+                expected=", ".join(f"{role} {self._fingerprint(role)}" for role in allowed),
+                found=sshsig.fingerprint(public_line),
+                hint="compare fingerprints with the party by telephone; a new key enters by voyage.toml, never by a drive",
+            )
+        return roles
+
+    def open(self, document_type: type[D], payload: bytes, signature: bytes | None, where: str) -> D:
+        """Return the document after its signature was checked; see `signer_role` and `codec.decode` for errors."""
+        self.signer_role(document_type, payload, signature, where)
+        return decode(document_type, payload, where)
+
+    def _fingerprint(self, role: Role) -> str:
+        party = self.parties.of(role)
+        return sshsig.fingerprint(party.signer) if party else "(not named in parties.json)"

@@ -1,0 +1,54 @@
+"""Bytes, seconds and counts, to and from the words that people write."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+
+_DECIMAL: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15}
+_BINARY: Final = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40, "pi": 2**50}
+_SIZE: Final = re.compile(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*([kmgtp]i?)?b?\s*", re.IGNORECASE)
+
+
+def parse_bytes(text: str) -> int:
+    """Return the number of bytes that `text` names: "80TB" is 80 * 10**12, "4 GiB" is 4 * 2**30.
+
+    Raises:
+        ValueError: the text is not a size.
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not a size in bytes: {text!r} (write for example 500GB or 4GiB)")
+    number, prefix = match.group(1), (match.group(2) or "").lower()
+    factor = _DECIMAL.get(prefix) or _BINARY[prefix]
+    whole, _, fraction = number.partition(".")
+    return int(whole) * factor + (int(fraction) * factor // 10 ** len(fraction) if fraction else 0)
+
+
+def format_bytes(total_bytes: int) -> str:
+    """Return bytes in decimal units with three significant figures, as drive makers count: "1.90 TB"."""
+    value = float(total_bytes)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(value) < 999.5:
+            return f"{int(value)} B" if unit == "B" else f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} PB"
+
+
+def format_seconds(elapsed_seconds: float) -> str:
+    """Return a duration as people say it: "0.4 s", "2 min 5 s", "2 h 45 min", "9 d 3 h"."""
+    if elapsed_seconds < 60:
+        return f"{elapsed_seconds:.1f} s" if elapsed_seconds < 10 else f"{elapsed_seconds:.0f} s"
+    whole = round(elapsed_seconds)
+    for size, name, lower_size, lower_name in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if whole >= size:
+            return f"{whole // size} {name} {whole % size // lower_size} {lower_name}"
+    raise AssertionError(whole)
