@@ -1,0 +1,63 @@
+"""What every test shares: Hypothesis profiles, and marks that say what a test needs from the machine."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from functools import cache
+
+import hypothesis
+import pytest
+
+ON_CI = os.environ.get("CI", "") not in ("", "0", "false")
+
+# ci: the same examples on every run, so that a red run can be had again. dev: new examples each time. nightly: by hand.
+hypothesis.settings.register_profile("ci", derandomize=True, max_examples=60, deadline=None, print_blob=True)
+hypothesis.settings.register_profile("dev", max_examples=60, deadline=None, print_blob=True)
+hypothesis.settings.register_profile("nightly", max_examples=5000, deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if ON_CI else "dev"))
+
+
+@cache
+def _has_accelerator() -> bool:
+    # Import torch only when a test asks for a device: it costs about 2 s.
+    if importlib.util.find_spec("torch") is None:
+        return False
+    import torch
+
+    return torch.accelerator.is_available()
+
+
+@cache
+def _has_namespaces() -> bool:
+    if shutil.which("unshare") is None:
+        return False
+    done = subprocess.run(["unshare", "--map-root-user", "--net", "true"], capture_output=True, check=False, timeout=20)
+    return done.returncode == 0
+
+
+# mark -> (is it there, what to say where it is not)
+NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
+    "gpu": (_has_accelerator, "no accelerator that torch can see"),
+    "root": (lambda: os.geteuid() == 0, "not root"),
+    "namespaces": (_has_namespaces, "unshare cannot make a network namespace here"),
+    "needs_age": (lambda: shutil.which("age") is not None, "no age command (Debian package: age)"),
+    "needs_ssh_keygen": (
+        lambda: shutil.which("ssh-keygen") is not None,
+        "no ssh-keygen (Debian package: openssh-client)",
+    ),
+    "needs_torch": (lambda: importlib.util.find_spec("torch") is not None, "torch is not installed (make torch)"),
+}
+# What `make test` installs; where it is missing on CI, set-up is broken and a skip would hide it.
+INSTALLED_BY_MAKE = {"needs_torch"} | ({"needs_age", "needs_ssh_keygen"} if os.geteuid() == 0 else set[str]())
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose mark names something this machine lacks; on CI fail where make should have installed it."""
+    for mark, (is_there, reason) in NEEDS.items():
+        if item.get_closest_marker(mark) is None or is_there():
+            continue
+        if ON_CI and mark in INSTALLED_BY_MAKE:
+            pytest.fail(f"{mark}: {reason}", pytrace=False)
+        pytest.skip(reason)
