@@ -1,0 +1,100 @@
+"""The `packtrain` command: finds the verb, turns errors into one message and one exit code."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import signal
+import sys
+from types import FrameType
+from typing import Any, Final
+
+import click
+
+from packtrain import __version__
+from packtrain.errors import PacktrainError
+
+_VERBS: Final[dict[str, tuple[str, str]]] = {
+    "init": ("init", "make a voyage folder and its keys"),
+    "plan": ("plan", "choose groups and codes for the drives"),
+    "prepare": ("prepare", "turn tables, images and clips into training shards"),
+    "rehearse": ("rehearse", "prove the training program at home, with no network"),
+    "declare": ("declare", "sign who ships what to whom, for which end use"),
+    "pack": ("pack", "write the drives: encrypted, coded, read back, signed"),
+    "check": ("check", "verify drives without any key"),
+    "carry": ("carry", "seal cases, hand them over, show the custody log"),
+    "dossier": ("dossier", "exchange signed documents with another party"),
+    "admit": ("admit", "site operator: judge a dossier, release the key"),
+    "load": ("load", "read the drives into the store, repairing on the way"),
+    "train": ("train", "run the training program through failures"),
+    "return": ("homecoming", "bring home the results, and only the results"),
+    "close": ("close", "destroy the keys and close the record"),
+    "status": ("status", "show where the voyage stands"),
+    "report": ("report", "write report.html"),
+    "demo": ("demo", "a whole voyage on real data, on this machine"),
+    "boxed": ("boxed", ""),
+}
+"""verb -> (module under cli/verbs, one line of help). Here and not in the modules, so that --help imports none."""
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [verb for verb, (_, help_text) in _VERBS.items() if help_text]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        module = importlib.import_module(f"packtrain.cli.verbs.{_VERBS[cmd_name][0]}")
+        command: Any = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs, in the order of the voyage"):
+            formatter.write_dl([(verb, text) for verb, (_, text) in _VERBS.items() if text])
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Each verb takes the voyage folder (default: the current one). Exit codes: docs/reference/exit-codes.md.",
+)
+@click.version_option(__version__, prog_name="packtrain")
+@click.option("--debug", is_flag=True, help="Log details to stderr and show tracebacks.")
+def cli(debug: bool) -> None:
+    """Carry a training set that is too big for the network to the machines that can train on it."""
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="packtrain: %(name)s: %(message)s")
+
+
+def main() -> None:
+    """Run the command line; exit with the code of the error, if any."""
+    from packtrain.cli import terminal
+
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        cli.main(prog_name="packtrain", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        terminal.print_usage_error(error)
+        sys.exit(2)
+    except PacktrainError as error:
+        if "--debug" in sys.argv:
+            logging.getLogger(__name__).exception("traceback")
+        terminal.print_error(error, as_json="--json" in sys.argv)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        terminal.print_interrupted()
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:  # noqa: BLE001 - the one place: a defect becomes a message with a way to report it
+        if "--debug" in sys.argv:
+            raise
+        terminal.print_defect(error)
+        sys.exit(1)
+
+
+def _terminated(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

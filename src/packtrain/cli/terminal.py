@@ -1,0 +1,155 @@
+"""The only file that prints.
+
+Rules of the terminal:
+- stdout carries the answer: text, or with --json exactly one JSON document.
+- Everything else (progress, warnings, errors) goes to stderr with the prefix "packtrain:".
+- Messages start in lower case and end without a full stop.
+- On a terminal progress is one live line; elsewhere it is one line every 30 seconds.
+- Errors are one line, with the hint on a second; a defect says how to see more.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import click
+
+from packtrain.errors import PacktrainError
+from packtrain.events import (
+    Event,
+    Notice,
+    Progress,
+    StageFinished,
+    StageStarted,
+    TrainingStep,
+    WorkerLost,
+    WorkersStarted,
+)
+from packtrain.units import format_bytes, format_seconds
+
+_QUIET_SECONDS: Final = 30.0
+_LIVE_SECONDS: Final = 0.1
+
+
+class Terminal:
+    """Takes the events of the stages and shows them on stderr. Call it as a sink."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._last_progress = time.monotonic() if not self._live else 0.0
+        self._line_is_open = False
+        self._activity = ("", "")
+        self._activity_started = 0.0
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case StageStarted():
+                if self._live:
+                    self._replace_line(f"packtrain: {event.stage} …")
+            case StageFinished():
+                state = (
+                    "up to date, nothing to do" if event.fresh else f"done in {format_seconds(event.elapsed_seconds)}"
+                )
+                self._say(f"{event.stage}: {state}")
+            case Notice():
+                self._say(f"{event.stage}: {'warning: ' if event.is_warning else ''}{event.text}")
+            case Progress():
+                self._progress(event)
+            case TrainingStep():
+                loss = f"  loss {event.loss:.4f}" if event.loss is not None else ""
+                self._tick(f"train  attempt {event.attempt}  step {event.step}{loss}")
+            case WorkersStarted():
+                self._say(f"train: attempt {event.attempt}: {len(event.pids)} workers started")
+            case WorkerLost():
+                self._say(f"train: warning: attempt {event.attempt}: worker {event.rank} lost: {event.reason}")
+
+    def _progress(self, event: Progress) -> None:
+        now = time.monotonic()
+        if (event.stage, event.activity) != self._activity:
+            self._activity, self._activity_started = (event.stage, event.activity), now
+        parts = [f"{event.stage}  {event.activity}"]
+        if event.total_items:
+            parts.append(f"{event.done_items}/{event.total_items} {event.unit}")
+        if event.total_bytes:
+            elapsed_seconds = max(now - self._activity_started, 1e-6)
+            rate = event.done_bytes / elapsed_seconds
+            parts.append(f"{format_bytes(event.done_bytes)} of {format_bytes(event.total_bytes)}")
+            if rate > 0 and elapsed_seconds > 1:
+                left_seconds = (event.total_bytes - event.done_bytes) / rate
+                parts.append(f"{format_bytes(int(rate))}/s  about {format_seconds(left_seconds)} left")
+        self._tick("  ".join(parts))
+
+    def _tick(self, text: str) -> None:
+        now = time.monotonic()
+        if now - self._last_progress < (_LIVE_SECONDS if self._live else _QUIET_SECONDS):
+            return
+        self._last_progress = now
+        if self._live:
+            self._replace_line(text)
+        else:
+            click.echo(f"packtrain: {text}", err=True)
+
+    def _say(self, text: str) -> None:
+        if self._line_is_open:
+            click.echo("\r\x1b[K", nl=False, err=True)
+            self._line_is_open = False
+        click.echo(f"packtrain: {text}", err=True)
+
+    def _replace_line(self, text: str) -> None:
+        import shutil
+
+        width = shutil.get_terminal_size().columns - 1
+        click.echo(f"\r\x1b[K{text[:width]}", nl=False, err=True)
+        self._line_is_open = True
+
+
+def answer(text: str, document: Mapping[str, Any] | Sequence[Any], *, as_json: bool) -> None:
+    """Print the answer on stdout: `text`, or with --json `document` as one JSON document."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else text)
+
+
+def table(rows: Sequence[tuple[str, str]]) -> str:
+    """Return rows of a name and a value as aligned text."""
+    width = max((len(name) for name, _ in rows), default=0)
+    return "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)
+
+
+def print_error(error: PacktrainError, *, as_json: bool = False) -> None:
+    """Print an error and its hint on stderr; with --json also as the one document on stdout."""
+    _end_line()
+    click.echo(f"packtrain: error: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"packtrain: hint: {error.hint}", err=True)
+    if as_json:
+        click.echo(json.dumps(error.to_dict(), indent=2, ensure_ascii=False))
+
+
+def print_usage_error(error: click.ClickException) -> None:
+    """Print a wrong command line and where help is."""
+    _end_line()
+    click.echo(f"packtrain: error: {error.format_message()}", err=True)
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        click.echo(f"packtrain: hint: {error.ctx.command_path} --help", err=True)
+
+
+def print_interrupted() -> None:
+    """Say that the work was stopped and how it goes on."""
+    _end_line()
+    click.echo("packtrain: interrupted; run the same command again and it goes on where it stopped", err=True)
+
+
+def print_defect(error: Exception) -> None:
+    """Say that packtrain itself failed."""
+    _end_line()
+    click.echo(f"packtrain: error: defect in packtrain: {type(error).__name__}: {error}", err=True)
+    click.echo("packtrain: hint: run with --debug for the traceback, and report it", err=True)
+
+
+def _end_line() -> None:
+    if sys.stderr.isatty():
+        click.echo("\r\x1b[K", nl=False, err=True)

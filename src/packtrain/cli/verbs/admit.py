@@ -1,0 +1,22 @@
+"""packtrain admit"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from packtrain.cli.options import answer_receipt, json_option, open_voyage, voyage_option
+
+
+@click.command("admit")
+@click.argument("dossier", type=click.Path(path_type=Path))
+@click.option("--drive", "drives", multiple=True, type=click.Path(path_type=Path), help="A mounted drive to hold against the dossier; may be given often.")
+@voyage_option
+@json_option
+def command(dossier: Path, drives: tuple[Path, ...], folder: Path, as_json: bool) -> None:
+    """Site operator: judge a dossier, sign the verdict and, if it is admit, open the site's layer of the key.
+
+    Exit codes: 0 admit; 75 hold; 74 refuse. The verdict is no legal advice.
+    """
+    answer_receipt(open_voyage(folder).admit(dossier, drives), as_json=as_json)

@@ -1,0 +1,42 @@
+"""packtrain dossier export | import"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from packtrain.cli.options import json_option, open_voyage, voyage_option
+from packtrain.cli.terminal import answer, table
+from packtrain.documents.parties import Role
+
+
+@click.group("dossier")
+def command() -> None:
+    """Exchange signed documents with another party, as a BagIt folder. It never travels in a case."""
+
+
+@command.command("export")
+@click.argument("destination", type=click.Path(path_type=Path))
+@click.option("--to", "to", type=click.Choice(get_args(Role)), required=True, help="Who will read it.")
+@voyage_option
+@json_option
+def export(destination: Path, to: Role, folder: Path, as_json: bool) -> None:
+    """Write the dossier for another party."""
+    path = open_voyage(folder).export_dossier(destination, to)
+    answer(f"dossier for the {to} written to {path}", {"dossier": str(path)}, as_json=as_json)
+
+
+@command.command("import")
+@click.argument("source", type=click.Path(path_type=Path))
+@voyage_option
+@json_option
+def import_(source: Path, folder: Path, as_json: bool) -> None:
+    """Check another party's dossier, every signature in it, and take its documents into this folder."""
+    documents = open_voyage(folder).import_dossier(source)
+    answer(
+        "taken into this voyage:\n" + table([(name, digest[:16]) for name, digest in documents.items()]),
+        dict(documents),
+        as_json=as_json,
+    )

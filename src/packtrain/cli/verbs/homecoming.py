@@ -1,0 +1,40 @@
+"""packtrain return export | release | accept"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from packtrain.cli.options import answer_receipt, json_option, open_voyage, voyage_option
+
+
+@click.group("return")
+def command() -> None:
+    """Bring home the results and only the results: declared tensors and small text."""
+
+
+@command.command("export")
+@voyage_option
+@json_option
+def export(folder: Path, as_json: bool) -> None:
+    """Consignee: put the declared results into outbox/, each file sealed to the consignor."""
+    answer_receipt(open_voyage(folder).export_results(), as_json=as_json)
+
+
+@command.command("release")
+@click.argument("outbox", type=click.Path(path_type=Path))
+@voyage_option
+@json_option
+def release(outbox: Path, folder: Path, as_json: bool) -> None:
+    """Operator: check the export list of OUTBOX and countersign it."""
+    answer_receipt(open_voyage(folder).release_results(outbox), as_json=as_json)
+
+
+@command.command("accept")
+@click.argument("outbox", type=click.Path(path_type=Path))
+@voyage_option
+@json_option
+def accept(outbox: Path, folder: Path, as_json: bool) -> None:
+    """Consignor: check OUTBOX and its two signatures, open it into results/."""
+    answer_receipt(open_voyage(folder).accept_results(outbox), as_json=as_json)

@@ -1,0 +1,18 @@
+"""packtrain train"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from packtrain.cli.options import answer_receipt, folder_argument, json_option, open_voyage
+
+
+@click.command("train")
+@folder_argument
+@click.option("--python", type=click.Path(path_type=Path), default=None, help="Interpreter for the workers (default: this one).")
+@json_option
+def command(folder: Path, python: Path | None, as_json: bool) -> None:
+    """Run the training program on the loaded data, restarting lost workers, to its last step."""
+    answer_receipt(open_voyage(folder).train(python), as_json=as_json)
