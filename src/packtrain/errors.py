@@ -45,7 +45,9 @@ class PacktrainError(Exception):
         """Return the one-line message without prefix and hint."""
         head = f"{self.where}: {self.what}" if self.where else self.what
         facts = [
-            f"{name} {value}" for name, value in (("expected", self.expected), ("found", self.found)) if value is not None
+            f"{name} {value}"
+            for name, value in (("expected", self.expected), ("found", self.found))
+            if value is not None
         ]
         return f"{head} ({', '.join(facts)})" if facts else head
 
@@ -191,6 +193,12 @@ class DriveInUse(PacktrainError):
     exit_code = 37
 
 
+class DriveNotClosed(PacktrainError):
+    """A drive was opened for packing and never closed: it has no closing record."""
+
+    exit_code = 38
+
+
 # --- 40: cargo integrity -----------------------------------------------------------------------------------------
 
 
@@ -327,6 +335,12 @@ class AnswerChanged(PacktrainError):
     """A signed answer was changed without an amendment."""
 
     exit_code = 77
+
+
+class DeclarationFileError(PacktrainError):
+    """declaration.toml cannot be read, has an unknown field, or a value out of range."""
+
+    exit_code = 78
 
 
 # --- 80: kit, rehearsal and training -----------------------------------------------------------------------------

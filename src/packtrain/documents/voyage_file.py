@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-import tomllib
-import typing
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from packtrain.documents.codec import AgeRecipient, Label, Part, Text
 from packtrain.documents.parties import PublicKeyLine, Role
+from packtrain.documents.toml_file import decode_toml
 from packtrain.errors import VoyageFileError
 
-MAX_VOYAGE_FILE_BYTES: Final = 1 << 20
 PathText = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
 
-class VoyageSection(Part):
+class VoyageSection(Part, frozen=True, kw_only=True):
     """[voyage]: its name, and whose folder this is."""
 
     name: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9 ._-]{0,127}\Z")]
@@ -26,14 +22,14 @@ class VoyageSection(Part):
     contact: Text = ""
 
 
-class SourcesSection(Part):
+class SourcesSection(Part, frozen=True, kw_only=True):
     """[sources]: where the data lies at home."""
 
     paths: tuple[PathText, ...]
     form: Literal["files"] = "files"
 
 
-class RecipeSection(Part):
+class RecipeSection(Part, frozen=True, kw_only=True):
     """[prepare]: the recipe. Every field invalidates `prepare`.
 
     Without `image_crop_pixels` an image is one sample in its source bytes; with it, a grid of square crops (PNG).
@@ -52,14 +48,14 @@ class RecipeSection(Part):
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
-class SurviveSection(Part):
+class SurviveSection(Part, frozen=True, kw_only=True):
     """survive = { cases, drives }: what may be lost."""
 
     cases: Annotated[int, msgspec.Meta(ge=0, le=254)] = 1
     drives: Annotated[int, msgspec.Meta(ge=0, le=254)] = 0
 
 
-class CaseSection(Part):
+class CaseSection(Part, frozen=True, kw_only=True):
     """[[drives.case]]: one case and the drives in it, by mount point or folder."""
 
     label: Label
@@ -68,7 +64,7 @@ class CaseSection(Part):
     seal: Text = ""
 
 
-class DrivesSection(Part):
+class DrivesSection(Part, frozen=True, kw_only=True):
     """[drives]: cases, bays, and what may be lost."""
 
     survive: SurviveSection = msgspec.field(default_factory=SurviveSection)
@@ -77,7 +73,7 @@ class DrivesSection(Part):
     case: tuple[CaseSection, ...] = ()
 
 
-class PartySection(Part):
+class PartySection(Part, frozen=True, kw_only=True):
     """One party of [parties]: a name to show, its age recipient, its SSH signer."""
 
     recipient: AgeRecipient
@@ -85,7 +81,7 @@ class PartySection(Part):
     name: Text = ""
 
 
-class PartiesSection(Part):
+class PartiesSection(Part, frozen=True, kw_only=True):
     """[parties]: parties.json is made from it."""
 
     consignor: PartySection | None = None
@@ -93,14 +89,14 @@ class PartiesSection(Part):
     consignee: PartySection | None = None
 
 
-class SiteSection(Part):
+class SiteSection(Part, frozen=True, kw_only=True):
     """[site]: where the data goes at the far end."""
 
     store: PathText = "store"
     engine: Literal["local"] = "local"
 
 
-class TrainingSection(Part):
+class TrainingSection(Part, frozen=True, kw_only=True):
     """[training]: the program and how it is started."""
 
     program: PathText
@@ -114,14 +110,14 @@ class TrainingSection(Part):
     stall_seconds: Annotated[float, msgspec.Meta(gt=0)] = 600.0
 
 
-class ResultsSection(Part):
+class ResultsSection(Part, frozen=True, kw_only=True):
     """[results]: what may come home; everything else stays."""
 
     text_budget_bytes: Annotated[int, msgspec.Meta(ge=0)] = 1 << 20
     retention_years: Annotated[int, msgspec.Meta(ge=1)] = 10
 
 
-class VoyageFile(Part):
+class VoyageFile(Part, frozen=True, kw_only=True):
     """All of voyage.toml."""
 
     voyage: VoyageSection
@@ -140,57 +136,4 @@ def decode_voyage_file(payload: bytes, where: str) -> VoyageFile:
     Raises:
         VoyageFileError: not TOML, an unknown field (with the nearest known one as a hint), or a value out of range.
     """
-    if len(payload) > MAX_VOYAGE_FILE_BYTES:
-        raise VoyageFileError("file is too long", where=where, expected="at most 1 MiB", found=f"{len(payload)} bytes")
-    try:
-        raw = tomllib.loads(payload.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise VoyageFileError(f"not valid TOML: {error}", where=where) from error
-    try:
-        return msgspec.convert(raw, VoyageFile)
-    except msgspec.ValidationError as error:
-        raise _explain(str(error), where) from error
-
-
-_UNKNOWN_FIELD: Final = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`(?: - at `\$\.?(?P<place>[^`]*)`)?")
-_AT: Final = re.compile(r" - at `\$\.?(?P<place>[^`]*)`\Z")
-
-
-def _explain(text: str, where: str) -> VoyageFileError:
-    if match := _UNKNOWN_FIELD.search(text):
-        place, field = match.group("place") or "", match.group("field")
-        known = _fields_at(place)
-        close = difflib.get_close_matches(field, known, n=1)
-        return VoyageFileError(
-            f'unknown field "{field}" in {f"[{place}]" if place else "the top level"}',
-            where=where,
-            expected=f"one of {', '.join(known)}",
-            found=field,
-            hint=f'did you mean "{close[0]}"?' if close else "remove it, or see docs/reference/voyage-toml.md",
-        )
-    match = _AT.search(text)
-    place = match.group("place") if match else ""
-    return VoyageFileError(
-        f"{place}: {_AT.sub('', text)}" if place else text,
-        where=where,
-        hint="docs/reference/voyage-toml.md lists every field and its range",
-    )
-
-
-def _fields_at(place: str) -> list[str]:
-    current: type[msgspec.Struct] = VoyageFile
-    for name in re.sub(r"\[[^\]]*\]", "", place).split("."):
-        if not name:
-            continue
-        names: dict[str, object] = {f.name: f.type for f in msgspec.structs.fields(current)}
-        found = next((s for s in _structs_in(names.get(name))), None)
-        if found is None:
-            return []
-        current = found
-    return [f.name for f in msgspec.structs.fields(current)]
-
-
-def _structs_in(annotation: object) -> list[type[msgspec.Struct]]:
-    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
-        return [annotation]
-    return [struct for inner in typing.get_args(annotation) for struct in _structs_in(inner)]
+    return decode_toml(VoyageFile, payload, where, error=VoyageFileError, reference="docs/reference/voyage-toml.md")
