@@ -24,7 +24,7 @@ _observer: Callable[[str], None] | None = None
 
 def observe_steps(observer: Callable[[str], None] | None) -> None:
     """Call `observer(name)` at every durable step from now on (tests use it to die there); None stops it."""
-    global _observer  # noqa: PLW0603 - one process, one observer; a parameter would reach every writer for tests alone
+    global _observer
     _observer = observer
 
 
@@ -59,12 +59,11 @@ def atomic_writer(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        with os.fdopen(descriptor, "wb", buffering=0) as raw, _full_is_a_message(path):
-            with io.BufferedWriter(raw, 1 << 20) as stream:
-                yield stream
-                stream.flush()
-                step(f"written {path.name}")
-                os.fsync(raw.fileno())
+        with _full_is_a_message(path), io.BufferedWriter(io.FileIO(descriptor, "wb"), 1 << 20) as stream:
+            yield stream
+            stream.flush()
+            step(f"written {path.name}")
+            os.fsync(descriptor)
         step(f"synced {path.name}")
         temporary.replace(path)
         step(f"renamed {path.name}")

@@ -89,7 +89,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    except Exception as error:  # noqa: BLE001 - the one place: a defect becomes a message with a way to report it
+    except Exception as error:
         if "--debug" in sys.argv:
             raise
         terminal.print_defect(error)

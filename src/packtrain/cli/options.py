@@ -36,7 +36,10 @@ def answer_receipt(receipt: Receipt, *, as_json: bool) -> None:
 def receipt_text(receipt: Receipt) -> str:
     """Return a receipt as aligned text: bytes in decimal units, names with spaces."""
     rows = [
-        (name.removesuffix("_bytes").replace("_", " "), format_bytes(value) if name.endswith("_bytes") else f"{value:,}")
+        (
+            name.removesuffix("_bytes").replace("_", " "),
+            format_bytes(value) if name.endswith("_bytes") else f"{value:,}",
+        )
         for name, value in receipt.counts.items()
     ]
     rows += [(name.replace("_", " "), text) for name, text in receipt.facts.items()]

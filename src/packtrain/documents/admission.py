@@ -11,7 +11,7 @@ from packtrain.documents.codec import Document, Instant, Label, Part, Sha256, Te
 AdmissionVerdict = Literal["admit", "hold", "refuse"]
 
 
-class AdmissionCheck(Part):
+class AdmissionCheck(Part, frozen=True, kw_only=True):
     """One thing that was looked at, and what was found."""
 
     check: Text
@@ -19,7 +19,7 @@ class AdmissionCheck(Part):
     detail: Text
 
 
-class AdmittedDrive(Part):
+class AdmittedDrive(Part, frozen=True, kw_only=True):
     """A drive that may be loaded."""
 
     uuid: Uuid
@@ -28,7 +28,7 @@ class AdmittedDrive(Part):
     case: Label
 
 
-class Admission(Document):
+class Admission(Document, frozen=True, kw_only=True):
     """The verdict, what it rests on, and the drives it covers.
 
     Attributes:

@@ -10,7 +10,7 @@ from packtrain.documents.codec import Count, Document, Instant, Part, Sha256, Te
 from packtrain.documents.parties import Role
 
 
-class ClosedDrive(Part):
+class ClosedDrive(Part, frozen=True, kw_only=True):
     """What became of one drive. `not sanitised` is the truth wherever no device command ran."""
 
     uuid: Uuid
@@ -19,7 +19,7 @@ class ClosedDrive(Part):
     detail: Text
 
 
-class Closing(Document):
+class Closing(Document, frozen=True, kw_only=True):
     """The record that ends one party's voyage.
 
     Attributes:

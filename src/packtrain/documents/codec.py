@@ -31,7 +31,8 @@ AgeRecipient = Annotated[str, msgspec.Meta(pattern=r"\Aage1[02-9ac-hj-np-z]{58}\
 class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all documents: fields plus the type and version that its bytes must name.
 
-    Subclasses set `kind` (the document's name on disk and in its signature namespace) and `version`.
+    Subclasses set `kind` (the document's name on disk and in its signature namespace) and `version`. They repeat
+    `frozen` and `kw_only`: msgspec inherits the first, but type checkers do not see it, and not the second.
     """
 
     kind: ClassVar[str] = ""
@@ -48,6 +49,18 @@ D = TypeVar("D", bound=Document)
 def namespace(document_type: type[Document]) -> str:
     """Return the SSHSIG namespace of a document type: "packtrain-<kind>@v<version>"."""
     return f"packtrain-{document_type.kind}@v{document_type.version}"
+
+
+def json_object(payload: bytes, where: str) -> dict[str, Any]:
+    """Return the JSON object that `payload` spells, its values unchecked.
+
+    Raises:
+        DocumentError: not JSON, or not an object.
+    """
+    try:
+        return msgspec.json.decode(payload, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise DocumentError(f"not a JSON object: {error}", where=where) from error
 
 
 def encode(document: Document) -> bytes:
@@ -81,9 +94,7 @@ def decode(document_type: type[D], payload: bytes, where: str) -> D:
         )
     expected_type = f"packtrain.{document_type.kind}"
     try:
-        body = msgspec.json.decode(payload)
-        if not isinstance(body, dict):
-            raise DocumentError("document is not a JSON object", where=where)
+        body = json_object(payload, where)
         found_type, found_version = body.pop("type", None), body.pop("version", None)
         if found_type != expected_type or type(found_version) is not int or found_version != document_type.version:
             raise DocumentError(
@@ -96,7 +107,9 @@ def decode(document_type: type[D], payload: bytes, where: str) -> D:
         document = msgspec.convert(body, document_type)
         canonical = encode(document)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, rfc8785.CanonicalizationError) as error:
-        raise DocumentError(f"document does not fit its schema: {error}", where=where, expected=expected_type) from error
+        raise DocumentError(
+            f"document does not fit its schema: {error}", where=where, expected=expected_type
+        ) from error
     if canonical != payload:
         raise DocumentError(
             "document is not in canonical form (RFC 8785)",

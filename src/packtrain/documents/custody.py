@@ -29,7 +29,7 @@ CustodyVerb = Literal[
 ]
 
 
-class CustodyEvent(Document):
+class CustodyEvent(Document, frozen=True, kw_only=True):
     """One event. A hand-over is two: `released` by one side, `accepted` by the other, which names the first by digest.
 
     Attributes:

@@ -12,7 +12,7 @@ Kind = Literal["table", "image", "clip"]
 FileName = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9._/-]{0,199}\Z")]
 
 
-class DataFile(Part):
+class DataFile(Part, frozen=True, kw_only=True):
     """One file of the data set, by its name below the data set's folder."""
 
     name: FileName
@@ -20,7 +20,7 @@ class DataFile(Part):
     sha256: Sha256
 
 
-class Shard(Part):
+class Shard(Part, frozen=True, kw_only=True):
     """One shard: a USTAR file (images, clips) or a Parquet file (tables) of samples of one kind."""
 
     name: FileName
@@ -30,7 +30,7 @@ class Shard(Part):
     num_samples: Count
 
 
-class SampleCount(Part):
+class SampleCount(Part, frozen=True, kw_only=True):
     """How many samples of one kind were kept and set aside."""
 
     kind: Kind
@@ -39,7 +39,7 @@ class SampleCount(Part):
     num_duplicates: Count
 
 
-class Dataset(Document):
+class Dataset(Document, frozen=True, kw_only=True):
     """What `prepare` wrote.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""declaration.json: who ships what to whom for which end use. Signed by the consignor before the first byte is packed."""
+"""declaration.json: who ships what to whom for which end use. Signed by the consignor before a byte is packed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Country = Annotated[str, msgspec.Meta(pattern=r"\A[A-Z]{2}\Z")]
 Answer = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
 
-class DeclaredParty(Part):
+class DeclaredParty(Part, frozen=True, kw_only=True):
     """One party as declared.
 
     Attributes:
@@ -28,7 +28,7 @@ class DeclaredParty(Part):
     parent_country: Country | None
 
 
-class DeclaredData(Part):
+class DeclaredData(Part, frozen=True, kw_only=True):
     """What the data is, and when the site erases it."""
 
     description: Answer
@@ -38,7 +38,7 @@ class DeclaredData(Part):
     card: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")] | None
 
 
-class Declaration(Document):
+class Declaration(Document, frozen=True, kw_only=True):
     """The six questions of the short form, answered.
 
     1 `shipper`; 2 `receiver` and `operator`; 3 `trained_for`; 4 `end_use`; 5 `hardware_class` (at `site_country`);

@@ -9,7 +9,7 @@ import msgspec
 from packtrain.documents.codec import Count, Document, Instant, Label, Sha256, Uuid
 
 
-class Drive(Document):
+class Drive(Document, frozen=True, kw_only=True):
     """One closed drive.
 
     Attributes:

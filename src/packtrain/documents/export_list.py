@@ -1,4 +1,4 @@
-"""export-list.json: the only things that leave the site: declared tensors and small text. Signed by consignee and operator."""
+"""export-list.json: the only things that leave the site. Signed by consignee and operator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from packtrain.documents.codec import Count, Document, Instant, Part, Sha256, Text, Uuid
 
 
-class ExportedTensor(Part):
+class ExportedTensor(Part, frozen=True, kw_only=True):
     """One tensor that may leave: name, dtype and shape as declared by the training program's export declaration."""
 
     name: Text
@@ -18,7 +18,7 @@ class ExportedTensor(Part):
     bytes: Count
 
 
-class ExportedFile(Part):
+class ExportedFile(Part, frozen=True, kw_only=True):
     """One file that leaves: its digest in the clear, and the digest of the age file that travels."""
 
     name: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9._-]{0,99}\Z")]
@@ -28,7 +28,7 @@ class ExportedFile(Part):
     sealed_sha256: Sha256
 
 
-class ExportList(Document):
+class ExportList(Document, frozen=True, kw_only=True):
     """What comes home, tied to what went out.
 
     Attributes:

@@ -11,7 +11,7 @@ from packtrain.documents.codec import Count, Document, Part, Sha256, Uuid
 Readback = Literal["direct", "dropped", "memory"]
 
 
-class Volume(Part):
+class Volume(Part, frozen=True, kw_only=True):
     """One volume: where it lies and what its bytes are.
 
     Columns 0 .. k-1 are data (`data/SSSSSSS-CC.tar.age`), k .. n-1 parity (`data/SSSSSSS-CC.parity`). `bytes` 0 means a
@@ -27,15 +27,15 @@ class Volume(Part):
     readback: Readback
 
 
-class Catalog(Part):
+class Catalog(Part, frozen=True, kw_only=True):
     """The group's encrypted catalog, the same bytes on each drive of the group."""
 
     bytes: Count
     sha256: Sha256
 
 
-class Group(Document):
-    """What one group holds, as read back from its drives. Volumes are sorted by stripe, then column; none is missing."""
+class Group(Document, frozen=True, kw_only=True):
+    """What one group holds, as read back from its drives. Volumes are sorted by stripe and column, and complete."""
 
     kind = "group"
 

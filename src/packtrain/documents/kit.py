@@ -9,7 +9,7 @@ import msgspec
 from packtrain.documents.codec import Count, Document, Part, Sha256, Text
 
 
-class KitFile(Part):
+class KitFile(Part, frozen=True, kw_only=True):
     """One file of the kit, by its path below the kit's folder."""
 
     name: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_+.-]+(/[A-Za-z0-9_+.-]+)*\Z", max_length=512)]
@@ -17,14 +17,14 @@ class KitFile(Part):
     sha256: Sha256
 
 
-class Provided(Part):
+class Provided(Part, frozen=True, kw_only=True):
     """A package that the site provides, and the version the program was rehearsed with."""
 
     name: Text
     version: Text
 
 
-class Kit(Document):
+class Kit(Document, frozen=True, kw_only=True):
     """What the kit holds and for which target it was resolved.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""packing-statement.json: which drive lies in which case, who carries it, under which seal. Signed after the last drive closed."""
+"""packing-statement.json: which drive lies in which case, with whom, under which seal. Signed when all are closed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from packtrain.documents.codec import Document, Instant, Label, Part, Sha256, Text, Uuid
 
 
-class PackedDrive(Part):
+class PackedDrive(Part, frozen=True, kw_only=True):
     """One drive in a case."""
 
     uuid: Uuid
@@ -17,7 +17,7 @@ class PackedDrive(Part):
     serial: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
 
-class PackedCase(Part):
+class PackedCase(Part, frozen=True, kw_only=True):
     """One case, its carrier and its seal."""
 
     label: Label
@@ -26,7 +26,7 @@ class PackedCase(Part):
     drives: Annotated[tuple[PackedDrive, ...], msgspec.Meta(min_length=1, max_length=4096)]
 
 
-class PackingStatement(Document):
+class PackingStatement(Document, frozen=True, kw_only=True):
     """One statement over all cases and carriers of a shipment; there is never one a carrier.
 
     Attributes:

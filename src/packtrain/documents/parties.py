@@ -36,7 +36,7 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
 """Which documents each role may sign; a signature by any other key is a stranger's."""
 
 
-class Party(Part):
+class Party(Part, frozen=True, kw_only=True):
     """One party: its role, its SSH signer, and its age recipient.
 
     `name` is what people call it; it is shown, never matched.
@@ -48,7 +48,7 @@ class Party(Part):
     recipient: AgeRecipient
 
 
-class Parties(Document):
+class Parties(Document, frozen=True, kw_only=True):
     """The three parties of a voyage."""
 
     kind = "parties"
@@ -62,9 +62,9 @@ class Parties(Document):
 
 
 def allowed_signers(parties: Parties) -> str:
-    """Return parties.json in OpenSSH's allowed_signers form (ssh-keygen(1), ALLOWED SIGNERS): the principal is the role."""
-    lines = [
-        f'{party.role} namespaces="{",".join(f"packtrain-{kind}@v1" for kind in SIGNING_RIGHTS[party.role])}" {party.signer}'
-        for party in parties.parties
-    ]
-    return "\n".join(lines) + "\n"
+    """Return parties.json in OpenSSH's allowed_signers form (ssh-keygen(1), ALLOWED SIGNERS); a principal is a role."""
+    lines: list[str] = []
+    for party in parties.parties:
+        namespaces = ",".join(f"packtrain-{kind}@v1" for kind in SIGNING_RIGHTS[party.role])
+        lines.append(f'{party.role} namespaces="{namespaces}" {party.signer}\n')
+    return "".join(lines)

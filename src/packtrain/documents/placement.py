@@ -10,7 +10,7 @@ from packtrain.documents.codec import Count, Document, Label, Part, Text
 from packtrain.documents.plan import Survive
 
 
-class PlacedDrive(Part):
+class PlacedDrive(Part, frozen=True, kw_only=True):
     """One drive as the plan sees it: where it is mounted here, and what fits on it."""
 
     label: Label
@@ -20,7 +20,7 @@ class PlacedDrive(Part):
     capacity_bytes: Count
 
 
-class PlacedGroup(Part):
+class PlacedGroup(Part, frozen=True, kw_only=True):
     """k data and m parity columns over these drives (labels, in column order)."""
 
     k: Annotated[int, msgspec.Meta(ge=1, le=255)]
@@ -28,7 +28,7 @@ class PlacedGroup(Part):
     drives: Annotated[tuple[Label, ...], msgspec.Meta(min_length=1, max_length=255)]
 
 
-class PlacementDocument(Document):
+class PlacementDocument(Document, frozen=True, kw_only=True):
     """Drives, groups, and the statement of what they survive."""
 
     kind = "placement"

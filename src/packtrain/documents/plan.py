@@ -11,7 +11,7 @@ from packtrain.documents.codec import AgeRecipient, Count, Document, Instant, La
 Purpose = Literal["cargo", "rehearsal", "home"]
 
 
-class Algorithms(Part):
+class Algorithms(Part, frozen=True, kw_only=True):
     """The only algorithms of cargo format 1; a reader takes them from here, never from which files exist."""
 
     encryption: Literal["age-v1-x25519"] = "age-v1-x25519"
@@ -20,7 +20,7 @@ class Algorithms(Part):
     code: Literal["cauchy-gf256-0x11d"] = "cauchy-gf256-0x11d"
 
 
-class PlannedDrive(Part):
+class PlannedDrive(Part, frozen=True, kw_only=True):
     """One drive of the shipment: its fresh UUID, what is printed on it, where it travels."""
 
     uuid: Uuid
@@ -29,7 +29,7 @@ class PlannedDrive(Part):
     case: Label
 
 
-class PlannedGroup(Part):
+class PlannedGroup(Part, frozen=True, kw_only=True):
     """One group: k data and m parity columns over its drives, named by UUID in column order of stripe 0."""
 
     group: Annotated[int, msgspec.Meta(ge=0, le=9999)]
@@ -38,14 +38,14 @@ class PlannedGroup(Part):
     drives: Annotated[tuple[Uuid, ...], msgspec.Meta(min_length=1, max_length=255)]
 
 
-class Survive(Part):
+class Survive(Part, frozen=True, kw_only=True):
     """What was asked to be survivable: whole cases, and drives of each group beyond them."""
 
     cases: Annotated[int, msgspec.Meta(ge=0, le=255)]
     drives: Annotated[int, msgspec.Meta(ge=0, le=255)]
 
 
-class Plan(Document):
+class Plan(Document, frozen=True, kw_only=True):
     """The plan of one attempt of one shipment.
 
     Attributes:

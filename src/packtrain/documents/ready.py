@@ -11,7 +11,7 @@ from packtrain.documents.codec import Count, Document, Instant, Part, Sha256, Te
 Verdict = Literal["kept", "broken", "not shown"]
 
 
-class Clause(Part):
+class Clause(Part, frozen=True, kw_only=True):
     """One clause of the contract, or one promise of packtrain, and what the rehearsal saw of it."""
 
     clause: Text
@@ -19,7 +19,7 @@ class Clause(Part):
     evidence: Text
 
 
-class Ready(Document):
+class Ready(Document, frozen=True, kw_only=True):
     """What one rehearsal showed.
 
     Attributes:

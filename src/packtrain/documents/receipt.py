@@ -9,7 +9,7 @@ import msgspec
 from packtrain.documents.codec import Count, Document, Instant, Sha256, Text
 
 
-class Receipt(Document):
+class Receipt(Document, frozen=True, kw_only=True):
     """One run of one stage.
 
     Attributes:

@@ -10,7 +10,7 @@ from packtrain.documents.codec import Count, Document, Instant, Label, Part, Sha
 from packtrain.documents.plan import Purpose
 
 
-class ShippedDrive(Part):
+class ShippedDrive(Part, frozen=True, kw_only=True):
     """One drive of the shipment and the digest of its closing record."""
 
     uuid: Uuid
@@ -21,14 +21,14 @@ class ShippedDrive(Part):
     record: Sha256
 
 
-class ShippedGroup(Part):
+class ShippedGroup(Part, frozen=True, kw_only=True):
     """One group and the digest of its group.json."""
 
     group: Annotated[int, msgspec.Meta(ge=0, le=9999)]
     record: Sha256
 
 
-class Shipment(Document):
+class Shipment(Document, frozen=True, kw_only=True):
     """Every group and drive of a shipment, by digest. Without it a reader knows incompletely, and says so."""
 
     kind = "shipment"

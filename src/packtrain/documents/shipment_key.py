@@ -9,7 +9,7 @@ import msgspec
 from packtrain.documents.codec import Document, Sha256, Uuid
 
 
-class ShipmentKey(Document):
+class ShipmentKey(Document, frozen=True, kw_only=True):
     """The age identity of one shipment. Signed by the consignor, then wrapped; it never lies unwrapped on a medium."""
 
     kind = "shipment-key"

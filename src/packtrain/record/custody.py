@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import rfc8785
 
 from packtrain import durable
 from packtrain.digest import sha256_bytes
-from packtrain.documents.codec import decode, encode, namespace
+from packtrain.documents.codec import decode, encode, json_object, namespace
 from packtrain.documents.custody import CustodyEvent, CustodyVerb
 from packtrain.documents.parties import Role
-from packtrain.errors import CustodyBroken, UntrustedSigner
+from packtrain.errors import CustodyBroken, DocumentError, UntrustedSigner
 from packtrain.ports import Signer
 from packtrain.record.receipts import instant
 from packtrain.record.trust import Trust
@@ -56,12 +55,10 @@ def open_line(line: bytes, trust: Trust, where: str) -> CustodyLine:
     if len(line) > MAX_LINE_BYTES:
         raise CustodyBroken("custody line is too long", where=where)
     try:
-        body: Any = msgspec.json.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        body = json_object(line, where)
+    except DocumentError as error:
         raise CustodyBroken("custody line is not JSON (a torn write, or altered)", where=where) from error
-    if not isinstance(body, dict) or set(body) != {"entry", "signature"} or not all(
-        isinstance(value, str) for value in body.values()
-    ):
+    if set(body) != {"entry", "signature"} or not all(isinstance(value, str) for value in body.values()):
         raise CustodyBroken("custody line has other fields than entry and signature", where=where)
     payload, signature = str(body["entry"]).encode("utf-8"), str(body["signature"]).encode("utf-8")
     if rfc8785.dumps(body) != line:

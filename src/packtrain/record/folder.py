@@ -49,7 +49,9 @@ class VoyageFolder:
         self.root = root
         if not (root / VOYAGE_FILE).is_file():
             raise NotAVoyage(
-                "no voyage.toml in this folder", where=str(root), hint='make one with "packtrain init", or name the folder'
+                "no voyage.toml in this folder",
+                where=str(root),
+                hint='make one with "packtrain init", or name the folder',
             )
         self.documents = root / "documents"
         self.receipts = root / "receipts"
@@ -139,7 +141,7 @@ class VoyageFolder:
         return sha256_bytes(payload)
 
     def parties(self) -> Parties:
-        """Return parties.json (made from [parties] of voyage.toml by `init` and by every stage that finds it changed)."""
+        """Return parties.json (made from [parties] of voyage.toml; see record/parties.py)."""
         return self.read(Parties)
 
     def write_parties(self, parties: Parties) -> str:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import rfc8785
 
 from packtrain import durable
 from packtrain.crypto import age
-from packtrain.documents.codec import decode, encode, namespace
+from packtrain.documents.codec import decode, encode, json_object, namespace
 from packtrain.documents.parties import Parties, Role
 from packtrain.documents.shipment_key import ShipmentKey
 from packtrain.errors import DocumentError, KeyMissing, WrongKey
@@ -30,7 +29,7 @@ MAX_ENVELOPE_BYTES: Final = 64 * 1024
 
 
 def wrap(key: ShipmentKey, signer: Signer, parties: Parties) -> dict[str, bytes]:
-    """Return the envelopes of a shipment key by file name: the consignor's, and the site's where parties.json names one.
+    """Return the envelopes of a shipment key by file name: the consignor's, and the site's where a site is named.
 
     Raises:
         KeyMissing: parties.json names no consignor.
@@ -68,11 +67,8 @@ def open_inner(
         DocumentError, AgeFormatError: malformed.
     """
     signed = _decrypt(envelope, identity, where, role)
-    try:
-        body: Any = msgspec.json.decode(signed)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise DocumentError("envelope does not hold a signed key", where=where) from error
-    if not isinstance(body, dict) or set(body) != {"key", "signature"}:
+    body = json_object(signed, where)
+    if set(body) != {"key", "signature"}:
         raise DocumentError("envelope does not hold a signed key", where=where, expected="key and signature")
     payload, signature = str(body["key"]).encode("utf-8"), str(body["signature"]).encode("utf-8")
     trust.signer_role(ShipmentKey, payload, signature, where)

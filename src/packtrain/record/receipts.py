@@ -19,7 +19,7 @@ def instant() -> str:
 
 
 def is_fresh(folder: VoyageFolder, stage: str, inputs: Mapping[str, str]) -> bool:
-    """Return whether the stage's receipt names exactly these inputs and its output documents are still as it wrote them."""
+    """Return whether the stage's receipt names exactly these inputs and its documents are still as it wrote them."""
     receipt = folder.receipt(stage)
     if receipt is None or dict(receipt.inputs) != dict(inputs):
         return False

@@ -35,7 +35,9 @@ class Trust:
         """
         if signature is None:
             raise SignatureMissing(
-                "document has no signature", where=where, hint="an unsigned document is never read; ask its author to sign"
+                "document has no signature",
+                where=where,
+                hint="an unsigned document is never read; ask its author to sign",
             )
         if len(signature) > MAX_SIGNATURE_BYTES:
             raise SignatureInvalid("signature is too long", where=where)
@@ -49,19 +51,19 @@ class Trust:
             raise SignatureInvalid(
                 error.what, where=where, expected=error.expected, found=error.found, hint=error.hint
             ) from error
-        roles = frozenset(
+        roles: frozenset[Role] = frozenset(
             party.role
             for party in self.parties.parties
             if party.signer == public_line and document_type.kind in SIGNING_RIGHTS[party.role]
         )
         if not roles:
-            allowed = [role for role in ROLES if document_type.kind in SIGNING_RIGHTS[role]]
+            allowed: list[Role] = [role for role in ROLES if document_type.kind in SIGNING_RIGHTS[role]]
             raise UntrustedSigner(
                 f"{document_type.kind} is signed by a key that parties.json does not name for it",
                 where=where,
                 expected=", ".join(f"{role} {self._fingerprint(role)}" for role in allowed),
                 found=sshsig.fingerprint(public_line),
-                hint="compare fingerprints with the party by telephone; a new key enters by voyage.toml, never by a drive",
+                hint="compare fingerprints with the party by telephone; a key enters by voyage.toml, never by a drive",
             )
         return roles
 

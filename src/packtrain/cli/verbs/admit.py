@@ -11,7 +11,13 @@ from packtrain.cli.options import answer_receipt, json_option, open_voyage, voya
 
 @click.command("admit")
 @click.argument("dossier", type=click.Path(path_type=Path))
-@click.option("--drive", "drives", multiple=True, type=click.Path(path_type=Path), help="A mounted drive to hold against the dossier; may be given often.")
+@click.option(
+    "--drive",
+    "drives",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A mounted drive to hold against the dossier; may be given often.",
+)
 @voyage_option
 @json_option
 def command(dossier: Path, drives: tuple[Path, ...], folder: Path, as_json: bool) -> None:

@@ -28,14 +28,20 @@ def seal(folder: Path, as_json: bool) -> None:
 @command.command("release")
 @click.argument("cases", nargs=-1, required=True)
 @click.option("--to", "to", type=click.Choice(get_args(Role)), required=True, help="Who takes the cases.")
-@click.option("--into", "destination", type=click.Path(path_type=Path), required=True, help="The hand-over file to write.")
+@click.option(
+    "--into", "destination", type=click.Path(path_type=Path), required=True, help="The hand-over file to write."
+)
 @click.option("--note", default="", help="Place, persons, what was seen.")
 @voyage_option
 @json_option
 def release(cases: tuple[str, ...], to: Role, destination: Path, note: str, folder: Path, as_json: bool) -> None:
     """Sign CASES over to another party; give them the hand-over file with the cases."""
     path = open_voyage(folder).release(cases, to, note, destination)
-    answer(f"hand-over file {path}; the other side runs: packtrain carry accept {path.name}", {"file": str(path)}, as_json=as_json)
+    answer(
+        f"hand-over file {path}; the other side runs: packtrain carry accept {path.name}",
+        {"file": str(path)},
+        as_json=as_json,
+    )
 
 
 @command.command("accept")
@@ -47,7 +53,11 @@ def release(cases: tuple[str, ...], to: Role, destination: Path, note: str, fold
 def accept(hand_over: Path, destination: Path, note: str, folder: Path, as_json: bool) -> None:
     """Sign for cases that another party released; give them the answer file."""
     path = open_voyage(folder).accept(hand_over, note, destination)
-    answer(f"answer file {path}; the other side runs: packtrain carry adopt {path.name}", {"file": str(path)}, as_json=as_json)
+    answer(
+        f"answer file {path}; the other side runs: packtrain carry adopt {path.name}",
+        {"file": str(path)},
+        as_json=as_json,
+    )
 
 
 @command.command("adopt")

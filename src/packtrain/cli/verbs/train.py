@@ -11,7 +11,9 @@ from packtrain.cli.options import answer_receipt, folder_argument, json_option, 
 
 @click.command("train")
 @folder_argument
-@click.option("--python", type=click.Path(path_type=Path), default=None, help="Interpreter for the workers (default: this one).")
+@click.option(
+    "--python", type=click.Path(path_type=Path), default=None, help="Interpreter for the workers (default: this one)."
+)
 @json_option
 def command(folder: Path, python: Path | None, as_json: bool) -> None:
     """Run the training program on the loaded data, restarting lost workers, to its last step."""

@@ -1,0 +1,263 @@
+"""The summary as one HTML file: no script, no network, no external font; dark and light; safe to mail."""
+
+from __future__ import annotations
+
+import base64
+import tarfile
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Final
+
+from packtrain.report.summary import Summary
+from packtrain.report.svg import DrawnDrive, DriveState, drives_in_cases, loss_curve, seconds_by_stage
+from packtrain.units import format_bytes, format_seconds
+
+_MAX_PICTURE_BYTES: Final = 200_000
+_MEDIA_TYPES: Final = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
+
+_STYLE: Final = """
+:root{color-scheme:light dark;--ink:#1c2024;--dim:#5d6670;--paper:#fff;--panel:#f5f6f8;--line:#d8dce1;
+--blue:#2563a8;--green:#2f7d4f;--amber:#b26b00;--red:#b3362b}
+@media(prefers-color-scheme:dark){:root{--ink:#e7eaee;--dim:#9aa4af;--paper:#15181c;--panel:#1d2126;--line:#343a42;
+--blue:#6aa9ee;--green:#66bd8a;--amber:#e0a64a;--red:#ec7a6e}}
+*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);
+font:16px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
+main{max-width:60rem;margin:0 auto;padding:2rem 1.2rem 4rem}
+h1{font-size:1.9rem;line-height:1.2;margin:0 0 .3rem}h2{font-size:1.2rem;margin:2.6rem 0 .7rem}
+p{max-width:44rem}.lead,.dim{color:var(--dim)}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr));gap:.7rem;margin:1.4rem 0}
+.card{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:.7rem .9rem}
+.card b{display:block;font-size:1.35rem;font-variant-numeric:tabular-nums}.card span{color:var(--dim);font-size:.85rem}
+.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}
+th,td{text-align:left;padding:.4rem .7rem .4rem 0;border-bottom:1px solid var(--line);vertical-align:top}
+th{color:var(--dim);font-weight:600}td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+code{font:.86em ui-monospace,monospace;overflow-wrap:anywhere}
+.kept,.passed,.admit{color:var(--green)}.broken,.refuse{color:var(--red)}
+.not-shown,.not-done,.hold{color:var(--amber)}
+svg{width:100%;height:auto;display:block}
+svg text{fill:var(--ink);font-size:12px}svg .small{font-size:11px;fill:var(--dim)}
+svg .strong{font-weight:600;font-size:13px}.grid{stroke:var(--line)}.restart{stroke:var(--amber);stroke-dasharray:4 3}
+polyline{fill:none;stroke-width:2}.run0{stroke:var(--blue)}.run1{stroke:var(--green)}.run2{stroke:var(--amber)}
+.bar{fill:var(--blue)}.case{fill:var(--panel);stroke:var(--line)}.drive{fill:var(--paper);stroke-width:2}
+.drive.read,.drive.closed{stroke:var(--green)}.drive.damaged{stroke:var(--amber)}
+.drive.lost{stroke:var(--red);stroke-dasharray:5 4}
+.pictures{display:flex;flex-wrap:wrap;gap:5px}.pictures img{width:72px;height:72px;object-fit:cover;border-radius:4px}
+ol.story{padding-left:1.3rem}ol.story li{margin:.25rem 0}
+"""
+
+
+def page(summary: Summary, sentences: Sequence[str] = (), shard_folder: Path | None = None) -> str:
+    """Return the report as HTML.
+
+    Args:
+        summary: what the folders say.
+        sentences: the custody log in plain words.
+        shard_folder: take sample pictures from these shards; None shows none (they may be private).
+    """
+    title = escape(summary.name)
+    sections = [
+        _heading(summary),
+        _cards(summary),
+        _section("Drives in their cases", _drives(summary)),
+        _section("What was carried", _pictures(shard_folder)),
+        _section("Training", _training(summary)),
+        _section("Rehearsal", _rehearsal(summary)),
+        _section("Who, for whom, what for", _declaration(summary)),
+        _section("Admission", _admission(summary)),
+        _section("Custody", _custody(sentences)),
+        _section("What came home", _results(summary)),
+        _section("Time", _time(summary)),
+        _section("Digests", _digests(summary)),
+        _section("Not read", _list(summary.unread)),
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
+        f"<title>{title}: voyage report</title><style>{_STYLE}</style></head><body><main>"
+        + "".join(sections)
+        + '<p class="dim">Made by packtrain from the signed documents and receipts of the voyage folders. '
+        "Nothing here is legal advice.</p></main></body></html>\n"
+    )
+
+
+def _section(title: str, body: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>{body}</section>" if body else ""
+
+
+def _heading(summary: Summary) -> str:
+    survives = summary.placement.statement if summary.placement else ""
+    return f'<h1>{escape(summary.name)}</h1><p class="lead">{escape(survives)}</p>'
+
+
+def _cards(summary: Summary) -> str:
+    cards: list[tuple[str, str]] = []
+
+    def add(stage: str, name: str, caption: str, *, is_bytes: bool = False) -> None:
+        receipt = summary.receipt(stage)
+        if receipt is not None and name in receipt.counts:
+            value = receipt.counts[name]
+            cards.append((format_bytes(value) if is_bytes else f"{value:,}", caption))
+
+    add("prepare", "samples_prepared", "samples prepared")
+    add("load", "samples_loaded", "samples loaded")
+    add("pack", "bytes_packed", "on the drives", is_bytes=True)
+    add("load", "blocks_repaired", "blocks repaired")
+    add("load", "drives_lost", "drives lost")
+    add("train", "restarts", "restarts in training")
+    if summary.steps:
+        cards.append((f"{summary.steps[0].loss:.3f} → {summary.steps[-1].loss:.3f}", "loss, first and last step"))
+    return (
+        '<div class="cards">'
+        + "".join(
+            f'<div class="card"><b>{escape(value)}</b><span>{escape(caption)}</span></div>' for value, caption in cards
+        )
+        + "</div>"
+    )
+
+
+def _drives(summary: Summary) -> str:
+    if summary.shipment is None:
+        return ""
+    load = summary.receipt("load")
+    facts = load.facts if load else {}
+    lost = {label.strip() for label in facts.get("lost", "").split(",") if label.strip()}
+    damaged = {
+        label.strip(): count.strip()
+        for label, _, count in (entry.partition(":") for entry in facts.get("damaged", "").split(","))
+        if label.strip()
+    }
+    drawn: list[DrawnDrive] = []
+    for drive in summary.shipment.drives:
+        state: DriveState = "read" if load else "closed"
+        caption = "read" if load else "closed"
+        if drive.label in lost:
+            state, caption = "lost", "lost;\nrebuilt"
+        elif drive.label in damaged:
+            state, caption = "damaged", f"{damaged[drive.label]} blocks\nrepaired"
+        drawn.append(DrawnDrive(drive.label, drive.case, state, caption))
+    return drives_in_cases(drawn)
+
+
+def _pictures(shard_folder: Path | None, most: int = 60) -> str:
+    if shard_folder is None:
+        return ""
+    tags: list[str] = []
+    shards = sorted(shard_folder.glob("*.tar"))
+    for shard in shards:
+        tags += _pictures_of(shard, -(-most // max(len(shards), 1)))
+    return f'<div class="pictures">{"".join(tags[:most])}</div>' if tags else ""
+
+
+def _pictures_of(shard: Path, most: int) -> list[str]:
+    with tarfile.open(shard) as archive:
+        members = [
+            member
+            for member in archive
+            if Path(member.name).suffix in _MEDIA_TYPES and member.isreg() and member.size <= _MAX_PICTURE_BYTES
+        ]
+        tags: list[str] = []
+        for member in members[:: max(1, len(members) // most)][:most]:
+            stream = archive.extractfile(member)
+            assert stream is not None
+            data = base64.b64encode(stream.read()).decode("ascii")
+            media_type = _MEDIA_TYPES[Path(member.name).suffix]
+            name = escape(Path(member.name).stem, quote=True)
+            tags.append(f'<img src="data:{media_type};base64,{data}" alt="sample {name}" title="{name}">')
+    return tags
+
+
+def _training(summary: Summary) -> str:
+    runs: dict[int, list[tuple[int, float]]] = {}
+    for step in summary.steps:
+        runs.setdefault(step.attempt, []).append((step.step, step.loss))
+    return loss_curve(runs)
+
+
+def _rehearsal(summary: Summary) -> str:
+    if summary.ready is None:
+        return ""
+    rows = [
+        (escape(clause.clause), _verdict(clause.verdict), escape(clause.evidence)) for clause in summary.ready.clauses
+    ]
+    verdict = "Ready to leave." if summary.ready.ready_to_leave else "Not shown to be ready; the sheet is not signed."
+    return f"<p>{verdict} Box: {escape(summary.ready.box)}.</p>" + _table(("clause", "verdict", "evidence"), rows)
+
+
+def _declaration(summary: Summary) -> str:
+    declared = summary.declaration
+    if declared is None:
+        return ""
+    rows = [
+        ("shipped by", f"{declared.shipper.name}, {declared.shipper.location}"),
+        ("received by", f"{declared.receiver.name}, {declared.receiver.location}"),
+        ("operated by", f"{declared.operator.name}, {declared.operator.location}"),
+        (
+            "trained for",
+            f"{declared.trained_for.name}, headquarters {declared.trained_for.headquarters or 'not stated'}",
+        ),
+        ("end use", declared.end_use),
+        ("hardware", f"{declared.hardware_class}, {declared.site_country}"),
+        ("data", f"{declared.data.description}; erased by {declared.data.erased_by}"),
+    ]
+    return _table(("question", "answer"), [(escape(name), escape(value)) for name, value in rows])
+
+
+def _admission(summary: Summary) -> str:
+    if summary.admission is None:
+        return ""
+    rows = [(escape(check.check), _verdict(check.outcome), escape(check.detail)) for check in summary.admission.checks]
+    return f"<p>Verdict of the site operator: {_verdict(summary.admission.verdict)}.</p>" + _table(
+        ("check", "outcome", "detail"), rows
+    )
+
+
+def _custody(sentences: Iterable[str]) -> str:
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return f'<ol class="story">{items}</ol>' if items else ""
+
+
+def _results(summary: Summary) -> str:
+    if summary.export_list is None:
+        return ""
+    rows = [
+        (escape(file.name), f'<span class="n">{format_bytes(file.bytes)}</span>', f"<code>{file.sha256}</code>")
+        for file in summary.export_list.files
+    ]
+    return _table(("file", "size", "SHA-256"), rows) + _list(summary.export_list.checks)
+
+
+def _time(summary: Summary) -> str:
+    seconds = {
+        f"{receipt.stage} ({party.role})" if receipt.stage in ("return", "close") else receipt.stage: receipt.seconds
+        for party in summary.parties
+        for receipt in party.receipts
+    }
+    total = format_seconds(sum(seconds.values()))
+    return seconds_by_stage(seconds, 720) + f'<p class="dim">{total} in all stages.</p>' if seconds else ""
+
+
+def _digests(summary: Summary) -> str:
+    rows: list[tuple[str, str]] = []
+    for party in summary.parties:
+        for receipt in party.receipts:
+            rows += [
+                (escape(f"{name} ({party.role})"), f"<code>{digest}</code>") for name, digest in receipt.outputs.items()
+            ]
+    return _table(("document", "SHA-256"), rows) if rows else ""
+
+
+def _list(items: Sequence[str]) -> str:
+    return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>" if items else ""
+
+
+def _verdict(word: str) -> str:
+    return f'<span class="{word.replace(" ", "-")}">{escape(word)}</span>'
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    header = "".join(f"<th>{escape(name)}</th>" for name in head)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="wide"><table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table></div>'

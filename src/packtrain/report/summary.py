@@ -1,0 +1,199 @@
+"""What the voyage folders of one machine say, gathered for people: read from documents, receipts and logs alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from packtrain.documents.admission import Admission
+from packtrain.documents.codec import Document
+from packtrain.documents.dataset import Dataset
+from packtrain.documents.declaration import Declaration
+from packtrain.documents.export_list import ExportList
+from packtrain.documents.packing_statement import PackingStatement
+from packtrain.documents.placement import PlacementDocument
+from packtrain.documents.plan import Plan
+from packtrain.documents.ready import Ready
+from packtrain.documents.receipt import Receipt
+from packtrain.documents.shipment import Shipment
+from packtrain.errors import PacktrainError
+from packtrain.record.custody import CustodyLine, CustodyLog
+from packtrain.record.folder import VoyageFolder
+
+STAGE_ORDER: Final = (
+    "plan",
+    "prepare",
+    "rehearse",
+    "declare",
+    "pack",
+    "seal",
+    "admit",
+    "load",
+    "train",
+    "return",
+    "close",
+)
+METRICS: Final = "metrics.jsonl"
+_MAX_STEPS: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One training step that was logged."""
+
+    attempt: int
+    step: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class PartyView:
+    """One party's folder: its role, its receipts in voyage order, its custody log as far as it verifies."""
+
+    role: str
+    folder: VoyageFolder
+    receipts: tuple[Receipt, ...]
+    custody: tuple[CustodyLine, ...]
+    custody_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Everything a report shows. A document that is not there, or does not verify, is None and is named in `unread`."""
+
+    name: str
+    parties: tuple[PartyView, ...]
+    placement: PlacementDocument | None
+    dataset: Dataset | None
+    ready: Ready | None
+    declaration: Declaration | None
+    plan: Plan | None
+    shipment: Shipment | None
+    packing_statement: PackingStatement | None
+    admission: Admission | None
+    export_list: ExportList | None
+    steps: tuple[Step, ...]
+    unread: tuple[str, ...] = ()
+
+    def receipt(self, stage: str, role: str | None = None) -> Receipt | None:
+        """Return the receipt of a stage from the party that has one (or from `role`)."""
+        for party in self.parties:
+            if role is None or party.role == role:
+                for receipt in party.receipts:
+                    if receipt.stage == stage:
+                        return receipt
+        return None
+
+
+def summarize(folders: Sequence[VoyageFolder]) -> Summary:
+    """Return what these folders (one a party) say. Signed documents are checked; a bad one is left out and named."""
+    unread: list[str] = []
+    parties = tuple(_party(folder) for folder in folders)
+
+    def find(document_type: type[Any], *, signed: bool) -> Any:
+        for folder in folders:
+            if not folder.has(document_type):
+                continue
+            try:
+                return folder.read_signed(document_type) if signed else folder.read(document_type)
+            except PacktrainError as error:
+                unread.append(error.message)
+        return None
+
+    return Summary(
+        name=folders[0].voyage_file().voyage.name,
+        parties=parties,
+        placement=find(PlacementDocument, signed=False),
+        dataset=find(Dataset, signed=False),
+        ready=_ready(folders, unread),
+        declaration=find(Declaration, signed=True),
+        plan=find(Plan, signed=True),
+        shipment=find(Shipment, signed=True),
+        packing_statement=find(PackingStatement, signed=True),
+        admission=find(Admission, signed=True),
+        export_list=find(ExportList, signed=True),
+        steps=tuple(step for folder in folders for step in _steps(folder)),
+        unread=tuple(unread),
+    )
+
+
+def to_builtins(summary: Summary) -> dict[str, Any]:
+    """Return the summary as plain values for `--json`."""
+
+    def plain(document: Document | None) -> Any:
+        return msgspec.to_builtins(document) if document is not None else None
+
+    return {
+        "name": summary.name,
+        "parties": [
+            {
+                "role": party.role,
+                "folder": str(party.folder.root),
+                "stages": {receipt.stage: msgspec.to_builtins(receipt) for receipt in party.receipts},
+                "custody_entries": len(party.custody),
+                "custody_error": party.custody_error,
+            }
+            for party in summary.parties
+        ],
+        "survives": summary.placement.statement if summary.placement else None,
+        "shipment": plain(summary.shipment),
+        "ready": plain(summary.ready),
+        "admission": plain(summary.admission),
+        "export_list": plain(summary.export_list),
+        "steps": [[step.attempt, step.step, step.loss] for step in summary.steps],
+        "unread": list(summary.unread),
+    }
+
+
+def _party(folder: VoyageFolder) -> PartyView:
+    found = (folder.receipt(path.stem) for path in folder.receipts.glob("*.json"))
+    receipts: list[Receipt] = sorted(
+        (receipt for receipt in found if receipt is not None),
+        key=lambda receipt: (
+            STAGE_ORDER.index(receipt.stage) if receipt.stage in STAGE_ORDER else len(STAGE_ORDER),
+            receipt.stage,
+        ),
+    )
+    custody: tuple[CustodyLine, ...] = ()
+    custody_error: str | None = None
+    try:
+        custody = CustodyLog(folder.documents / "custody.jsonl").read(folder.trust())
+    except PacktrainError as error:
+        custody_error = error.message
+    return PartyView(
+        role=folder.voyage_file().voyage.role,
+        folder=folder,
+        receipts=tuple(receipts),
+        custody=custody,
+        custody_error=custody_error,
+    )
+
+
+def _ready(folders: Sequence[VoyageFolder], unread: list[str]) -> Ready | None:
+    """Return the rehearsal's sheet; one that is not signed (something was not shown) is still worth showing."""
+    for folder in folders:
+        if folder.has(Ready):
+            try:
+                return folder.read(Ready)
+            except PacktrainError as error:
+                unread.append(error.message)
+    return None
+
+
+def _steps(folder: VoyageFolder) -> list[Step]:
+    path = folder.logs / METRICS
+    if not path.is_file():
+        return []
+    steps: list[Step] = []
+    with path.open(encoding="utf-8") as stream:
+        for line in stream:
+            if len(steps) >= _MAX_STEPS:
+                break
+            row = json.loads(line)
+            if row.get("loss") is not None:
+                steps.append(Step(int(row.get("attempt", 0)), int(row["step"]), float(row["loss"])))
+    return steps
