@@ -1,0 +1,237 @@
+"""The catalog of a group: which file lies in which volume, at which offset. An SQLite file, encrypted whole on the drives.
+
+It is written by the consignor and authenticated by group.json before it is opened, but it is still read as if it were
+hostile: its schema must be exactly ours, nothing in it is executed, and every value is checked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, cast
+from urllib.parse import quote
+
+from packtrain.errors import IntegrityError
+from packtrain.volume.tar import EntryKind
+
+SCHEMA: Final[tuple[str, ...]] = (
+    "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE files (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, kind TEXT NOT NULL, bytes INTEGER NOT NULL, "
+    "sha256 TEXT, mode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, link BLOB) STRICT",
+    "CREATE TABLE pieces (id INTEGER PRIMARY KEY, file INTEGER NOT NULL, number INTEGER NOT NULL, count INTEGER NOT NULL, "
+    "stripe INTEGER NOT NULL, volume_column INTEGER NOT NULL, tar_offset INTEGER NOT NULL, "
+    "file_offset INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT",
+    "CREATE INDEX pieces_of_volume ON pieces (stripe, volume_column, id)",
+    "CREATE INDEX pieces_of_file ON pieces (file, number)",
+)
+FORMAT: Final = "packtrain-catalog-1"
+MAX_PATH_BYTES: Final = 65_536
+_KINDS: Final = frozenset({"file", "symlink", "directory"})
+_BATCH_ROWS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogFile:
+    """One entry of the cargo.
+
+    Attributes:
+        id: its number in this catalog, from 1 in the order of packing.
+        path: raw bytes, relative.
+        bytes: length of a file; 0 for links and directories.
+        sha256: of a file's content; None for links and directories.
+        mtime_ns: nanoseconds since 1970.
+        link_target: of a symbolic link.
+    """
+
+    id: int
+    path: bytes
+    kind: EntryKind
+    bytes: int
+    sha256: str | None
+    mode: int
+    mtime_ns: int
+    link_target: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogPiece:
+    """Where (a piece of) an entry lies. Links, directories and empty files have one piece of 0 bytes.
+
+    Attributes:
+        file: `id` of the entry.
+        number, count: piece 1 of 1 is the whole file; the tar member of a piece is named by `layout.piece_name`.
+        tar_offset: offset of the content (not of its header) in the volume's plaintext.
+        file_offset: where the piece begins in the file.
+        bytes: length of the piece.
+    """
+
+    file: int
+    number: int
+    count: int
+    stripe: int
+    column: int
+    tar_offset: int
+    file_offset: int
+    bytes: int
+
+
+class Catalog:
+    """A catalog, open for reading. Use it as a context."""
+
+    def __init__(self, connection: sqlite3.Connection, where: str) -> None:
+        self._connection = connection
+        self._where = where
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Return the catalog in an SQLite file.
+
+        Raises:
+            IntegrityError: it is no SQLite file, or its schema is not that of format 1.
+        """
+        where = str(path)
+        with _database_errors(where):
+            connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1", uri=True)
+            try:
+                connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1 << 20)
+                for pragma in ("trusted_schema=OFF", "query_only=ON", "cell_size_check=ON", "mmap_size=0"):
+                    connection.execute(f"PRAGMA {pragma}")
+                found = connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid").fetchmany(
+                    len(SCHEMA) + 1
+                )
+                if [row[0] for row in found] != list(SCHEMA):
+                    raise IntegrityError("catalog has another schema than format 1", where=where)
+                about = dict(connection.execute("SELECT name, value FROM about LIMIT 16"))
+                if about.get("format") != FORMAT:
+                    raise IntegrityError(
+                        "catalog is of another format", where=where, expected=FORMAT, found=str(about.get("format"))[:64]
+                    )
+            except BaseException:
+                connection.close()
+                raise
+        return cls(connection, where)
+
+    def files(self) -> Iterator[CatalogFile]:
+        """Yield all entries in the order of packing."""
+        query = "SELECT id, path, kind, bytes, sha256, mode, mtime_ns, link FROM files ORDER BY id"
+        with _database_errors(self._where):
+            for row in _rows(self._connection.execute(query)):
+                yield self._file(row)
+
+    def file(self, file_id: int) -> CatalogFile:
+        """Return one entry.
+
+        Raises:
+            IntegrityError: there is none with this number.
+        """
+        query = "SELECT id, path, kind, bytes, sha256, mode, mtime_ns, link FROM files WHERE id = ?"
+        with _database_errors(self._where):
+            row = self._connection.execute(query, (file_id,)).fetchone()
+        if row is None:
+            raise IntegrityError(f"catalog names no file {file_id}", where=self._where)
+        return self._file(row)
+
+    def pieces_in(self, stripe: int, column: int) -> Iterator[CatalogPiece]:
+        """Yield the pieces of one data volume in the order of its tar members."""
+        yield from self._pieces("stripe = ? AND volume_column = ? ORDER BY id", (stripe, column))
+
+    def pieces_of(self, file_id: int) -> Iterator[CatalogPiece]:
+        """Yield the pieces of one entry in order."""
+        yield from self._pieces("file = ? ORDER BY number", (file_id,))
+
+    def num_files(self) -> int:
+        """Return how many entries there are."""
+        with _database_errors(self._where):
+            return int(self._connection.execute("SELECT count(*) FROM files").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _pieces(self, condition: str, values: tuple[int, ...]) -> Iterator[CatalogPiece]:
+        query = (
+            "SELECT file, number, count, stripe, volume_column, tar_offset, file_offset, bytes FROM pieces WHERE "
+            + condition
+        )
+        with _database_errors(self._where):
+            for row in _rows(self._connection.execute(query, values)):
+                if not all(type(value) is int and value >= 0 for value in row):
+                    raise IntegrityError("catalog holds a piece out of bounds", where=self._where)
+                piece = CatalogPiece(*cast("tuple[int, int, int, int, int, int, int, int]", row))
+                if not 1 <= piece.number <= piece.count <= 999_999:
+                    raise IntegrityError("catalog holds a piece out of bounds", where=self._where)
+                yield piece
+
+    def _file(self, row: tuple[object, ...]) -> CatalogFile:
+        file_id, path, kind, size_bytes, sha256, mode, mtime_ns, link = row
+        if not (
+            isinstance(file_id, int)
+            and isinstance(path, bytes)
+            and 0 < len(path) <= MAX_PATH_BYTES
+            and kind in _KINDS
+            and isinstance(size_bytes, int)
+            and size_bytes >= 0
+            and (sha256 is None if kind != "file" else _is_sha256(sha256))
+            and isinstance(mode, int)
+            and 0 <= mode <= 0o7777
+            and isinstance(mtime_ns, int)
+            and (isinstance(link, bytes) and len(link) <= MAX_PATH_BYTES if kind == "symlink" else link is None)
+        ):
+            raise IntegrityError("catalog holds an entry out of bounds", where=self._where, found=repr(path)[:128])
+        return CatalogFile(
+            file_id,
+            path,
+            cast("EntryKind", kind),
+            size_bytes,
+            cast("str | None", sha256),
+            mode,
+            mtime_ns,
+            cast("bytes | None", link),
+        )
+
+
+def create(path: Path) -> sqlite3.Connection:
+    """Return an empty catalog in a new file, in a transaction that the caller commits.
+
+    No journal: the file is thrown away after a crash and made anew.
+    """
+    path.unlink(missing_ok=True)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode=OFF")
+    connection.execute("PRAGMA synchronous=OFF")
+    connection.execute("BEGIN")
+    for statement in SCHEMA:
+        connection.execute(statement)
+    connection.execute("INSERT INTO about VALUES ('format', ?)", (FORMAT,))
+    return connection
+
+
+def _is_sha256(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
+
+
+def _rows(cursor: sqlite3.Cursor) -> Iterator[tuple[object, ...]]:
+    while rows := cursor.fetchmany(_BATCH_ROWS):
+        yield from rows
+
+
+@contextlib.contextmanager
+def _database_errors(where: str) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OverflowError) as error:
+        raise IntegrityError(
+            f"catalog cannot be read: {error}", where=where, hint="take the catalog from another drive of the group"
+        ) from error
