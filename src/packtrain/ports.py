@@ -79,7 +79,7 @@ class Drive(Protocol):
         ...
 
     def open_writer(self, name: str) -> AbstractContextManager[DriveWriter]:
-        """Return a writer; on leaving without an error the file stands under `name`, durably (file and folder synced)."""
+        """Return a writer; on leaving without an error the file stands under `name`, durably."""
         ...
 
     def read_bytes(self, name: str, max_bytes: int) -> bytes:

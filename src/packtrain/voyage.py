@@ -7,17 +7,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from packtrain import durable
 from packtrain.documents.parties import Role
+from packtrain.documents.placement import PlacementDocument
 from packtrain.documents.receipt import Receipt
-from packtrain.errors import DriveMissing, DuplicateDrive, WrongRole
+from packtrain.errors import DriveMissing, DuplicateDrive, PacktrainError, WrongRole
 from packtrain.events import Sink, StageFinished, StageStarted
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.parties import sync_parties
 from packtrain.record.receipts import is_fresh
+from packtrain.units import format_seconds
 
 if TYPE_CHECKING:
     from packtrain.ports import Drive
@@ -29,14 +32,27 @@ STAGES: Final[tuple[tuple[str, tuple[Role, ...]], ...]] = (
     ("rehearse", ("consignor",)),
     ("declare", ("consignor",)),
     ("pack", ("consignor",)),
-    ("carry", ("consignor", "operator", "consignee")),
+    ("seal", ("consignor",)),
     ("admit", ("operator",)),
     ("load", ("consignee",)),
     ("train", ("consignee",)),
     ("return", ("consignee", "operator", "consignor")),
     ("close", ("consignor", "operator", "consignee")),
 )
-"""The verbs in the order of the voyage, and whose they are."""
+"""The stages with a receipt, in the order of the voyage, and whose they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageState:
+    """Where one stage stands: `done`, `to do`, `changed` (it would run again) or `waiting` (for another document)."""
+
+    stage: str
+    state: str
+    detail: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the state as plain values."""
+        return {"stage": self.stage, "state": self.state, "detail": self.detail}
 
 
 class Voyage:
@@ -229,6 +245,49 @@ class Voyage:
 
         with self._at_work(close.STAGE, *_everyone()):
             return self._run(close.STAGE, close.inputs(self.folder), lambda: close.close(self.folder, self._sink))
+
+    # --- what the folder says ---
+
+    def placement(self) -> PlacementDocument:
+        """Return the placement that `plan` wrote."""
+        return self.folder.read(PlacementDocument)
+
+    def shard_folder(self) -> Path:
+        """Return where this party's shards of images and clips lie."""
+        if self.role == "consignee":
+            return self.folder.resolve(self.folder.voyage_file().site.store) / "shards"
+        return self.folder.work / "dataset" / "shards"
+
+    def states(self) -> list[StageState]:
+        """Return the state of each of this party's stages, in the order of the voyage."""
+        sync_parties(self.folder)
+        return [self._state(stage) for stage, roles in STAGES if self.role in roles]
+
+    def _state(self, stage: str) -> StageState:
+        receipt = self.folder.receipt(stage)
+        inputs = self._inputs_of(stage)
+        try:
+            current = inputs() if inputs is not None else None
+        except PacktrainError as error:
+            return StageState(stage, "waiting", error.hint or error.message)
+        if receipt is None:
+            return StageState(stage, "to do", "")
+        if current is None or is_fresh(self.folder, stage, current):
+            return StageState(stage, "done", f"{receipt.finished}, {format_seconds(receipt.seconds)}")
+        changed = sorted(name for name in {*current, *receipt.inputs} if current.get(name) != receipt.inputs.get(name))
+        return StageState(stage, "changed", f"runs again: {', '.join(changed) or 'a document it wrote'} changed")
+
+    def _inputs_of(self, stage: str) -> Callable[[], Mapping[str, str]] | None:
+        """Return the function that names a stage's present inputs; None where its receipt alone says that it is done."""
+        import importlib
+
+        module = {"seal": "carry", "return": "homecoming"}.get(stage, stage)
+        if stage == "admit" or (stage == "return" and self.role != "consignee"):
+            return None
+        inputs: Callable[[VoyageFolder], Mapping[str, str]] = importlib.import_module(
+            f"packtrain.stages.{module}"
+        ).inputs
+        return lambda: inputs(self.folder)
 
     # --- how a stage is run ---
 

@@ -1,0 +1,41 @@
+"""packtrain demo"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from packtrain.cli.options import json_option
+from packtrain.cli.terminal import Terminal, answer, table
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("demo")
+@click.option(
+    "--into", type=_PATH, default=None, help="Leave the whole voyage in this folder (default: a temporary one)."
+)
+@click.option("--data", type=_PATH, default=None, help="tables/, images/, clips/ (default: build/demo-data).")
+@click.option("--kit-wheels", type=_PATH, default=None, help="Wheels for the kit (default: build/kit-wheels).")
+@json_option
+def command(into: Path | None, data: Path | None, kit_wheels: Path | None, as_json: bool) -> None:
+    """Play a whole voyage on real data: three parties, eight drives in four cases, one drive lost, one damaged,
+    one worker killed, results home. Needs what `make demo` sets up.
+    """
+    from packtrain.demo import run_demo
+
+    result = run_demo(
+        into or Path(tempfile.mkdtemp(prefix="packtrain-demo-")),
+        data or _build_folder("demo-data"),
+        kit_wheels or _build_folder("kit-wheels"),
+        Terminal(),
+    )
+    answer(f"the whole voyage\n{table(result.rows())}", result.to_dict(), as_json=as_json)
+
+
+def _build_folder(name: str) -> Path:
+    """Return build/<name> of the current folder, or of the checkout that this package is installed from."""
+    here = Path("build") / name
+    return here if here.is_dir() else Path(__file__).parents[4] / "build" / name

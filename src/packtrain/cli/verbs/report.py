@@ -1,0 +1,31 @@
+"""packtrain report"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from packtrain.cli.options import json_option, open_voyage
+from packtrain.cli.terminal import answer
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("report")
+@click.argument("folders", nargs=-1, type=_PATH)
+@click.option("--into", type=_PATH, default=None, help="The file to write (default: report.html in the first folder).")
+@click.option("--pictures", is_flag=True, help="Show sample pictures; leave it out where the data is private.")
+@json_option
+def command(folders: tuple[Path, ...], into: Path | None, pictures: bool, as_json: bool) -> None:
+    """Write report.html over one or several voyage FOLDERS (default: the current one)."""
+    from packtrain.report.write import write_report
+
+    voyages = [open_voyage(folder) for folder in folders or (Path(),)]
+    path = write_report(
+        [voyage.folder for voyage in voyages],
+        into or voyages[0].folder.root / "report.html",
+        sentences=voyages[0].custody(),
+        shard_folder=voyages[0].shard_folder() if pictures else None,
+    )
+    answer(f"report written to {path}", {"report": str(path)}, as_json=as_json)
