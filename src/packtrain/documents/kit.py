@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
 from packtrain.documents.codec import Count, Document, Part, Sha256, Text
 
+# No component begins with a dot: no "..", nothing hidden.
+_KIT_NAME: Final = r"\A[A-Za-z0-9_+][A-Za-z0-9_+.-]*(/[A-Za-z0-9_+][A-Za-z0-9_+.-]*)*\Z"
+
 
 class KitFile(Part, frozen=True, kw_only=True):
     """One file of the kit, by its path below the kit's folder."""
 
-    name: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_+.-]+(/[A-Za-z0-9_+.-]+)*\Z", max_length=512)]
+    name: Annotated[str, msgspec.Meta(pattern=_KIT_NAME, max_length=512)]
     bytes: Count
     sha256: Sha256
 

@@ -1,0 +1,1 @@
+"""What turns samples into weights and weights into results: the loader, programs, the kit, and the export."""

@@ -1,0 +1,157 @@
+"""The first process inside a box: brings loopback up, starts the command, and takes everything down with it.
+
+Run as a file by `box.py`, in new namespaces: `python -I box_init.py LIFELINE up|as-is COMMAND…`, or `check`. Standard
+library only. LIFELINE is a pipe that closes when the caller is done or dead.
+
+It stays while the command runs, because the first process of a namespace of process numbers inherits the orphans, and
+does not die of signals that it does not handle: a training program in that place would collect dead workers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+# From <linux/sockios.h> and <linux/if.h>; not in Python's socket module.
+SIOCGIFFLAGS: Final = 0x8913
+SIOCSIFFLAGS: Final = 0x8914
+IFF_UP: Final = 0x1
+# From <linux/prctl.h>.
+PR_SET_CHILD_SUBREAPER: Final = 36
+MAX_GENERATIONS: Final = 64
+OUTSIDE: Final = ("192.0.2.1", 9)
+"""An address kept for documentation (RFC 5737): a datagram to it asks for a route and reaches nobody."""
+
+
+def bring_loopback_up() -> None:
+    """Set the loopback interface up in this network namespace, as `ip link set lo up` would (ip may be missing)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        # struct ifreq: 16 bytes of name, then flags; 40 bytes in all on 64-bit machines.
+        request = struct.pack("16sh22x", b"lo", 0)
+        flags = struct.unpack_from("h", fcntl.ioctl(control, SIOCGIFFLAGS, request), 16)[0]
+        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | IFF_UP))
+
+
+def has_way_out() -> bool:
+    """Return whether this network namespace has a route to anywhere but itself."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(OUTSIDE)
+        except OSError:
+            return False
+    return True
+
+
+def check() -> str:
+    """Return what is wrong with the box around this process, or an empty text."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as server:
+        try:
+            server.bind(("127.0.0.1", 0))
+            server.listen(1)
+            with socket.create_connection(server.getsockname(), timeout=5):
+                pass
+        except OSError as error:
+            return f"loopback does not work inside: {error}"
+    return "there is still a way out of the network namespace" if has_way_out() else ""
+
+
+def run(lifeline: int, command: list[str]) -> int:
+    """Run the command; return its exit status, 128 + n for signal n. A closed lifeline ends it by force."""
+    wakeup, woken = os.pipe()
+    for descriptor in (wakeup, woken):
+        os.set_blocking(descriptor, False)
+    signal.set_wakeup_fd(woken)
+    signal.signal(signal.SIGCHLD, _note)
+    adopt_orphans()
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+        for descriptor in (lifeline, wakeup, woken):
+            os.close(descriptor)
+        try:
+            os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
+        except OSError as error:
+            sys.stderr.write(f"{command[0]}: {error.strerror}\n")
+            os._exit(127)
+    try:
+        while True:
+            status = _reap(child)
+            if status is not None:
+                return status
+            ready, _, _ = select.select([lifeline, wakeup], [], [])
+            if lifeline in ready:
+                return 128 + signal.SIGKILL
+            with contextlib.suppress(BlockingIOError):
+                os.read(wakeup, 4096)
+    finally:
+        end_descendants()
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every orphan below this process, as the first process of a namespace is by nature."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_descendants() -> None:
+    """Kill what still runs below this process, generation by generation: a killed parent's children become ours."""
+    if os.getpid() == 1:
+        # The end of this process is the end of everything in the namespace (and /proc may be another namespace's).
+        return
+    for _ in range(MAX_GENERATIONS):
+        try:
+            children = Path("/proc/self/task", str(os.getpid()), "children").read_text(encoding="ascii").split()
+        except OSError:
+            return
+        if not children:
+            return
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            for _ in children:
+                os.waitpid(-1, 0)
+
+
+def _note(signum: int, frame: FrameType | None) -> None:
+    """Let the signal write to the wake-up pipe: an ignored one would not."""
+
+
+def _reap(child: int) -> int | None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return 1
+        if pid == 0:
+            return None
+        if pid == child:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else 128 - code
+
+
+def main(arguments: list[str]) -> int:
+    """Run as the module's documentation says; return the exit status."""
+    if arguments == ["check"]:
+        fault = check()
+        if fault:
+            sys.stderr.write(fault + "\n")
+        return 1 if fault else 0
+    lifeline, loopback, command = int(arguments[0]), arguments[1], arguments[2:]
+    if loopback == "up":
+        bring_loopback_up()
+    return run(lifeline, command)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

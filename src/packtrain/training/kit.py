@@ -1,0 +1,223 @@
+"""The kit: a training program and its environment, installable with no network by `sh install.sh`.
+
+```
+install.sh link_provided.py      what runs at the site (sh and the standard library)
+target.txt                       "3.11 linux_x86_64"
+requirements.txt                 name==version --hash=sha256:…, exactly the wheels there
+provided.txt                     name==version of the packages that the site provides
+SHA256SUMS                       of all other files, for `sha256sum -c`
+program/…                        the user's program, as it is
+wheels/*.whl
+```
+Two kits built from the same files are the same, byte for byte: nothing in them tells when or where they were built.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from packtrain import durable
+from packtrain.digest import sha256_bytes, sha256_file, sha256_tree
+from packtrain.documents.kit import Kit, KitFile, Provided
+from packtrain.errors import KitError
+from packtrain.training import wheels as wheelhouse
+from packtrain.training.command import split_command
+from packtrain.training.kit_install import link_provided
+from packtrain.units import MIB
+
+INSTALLER: Final = "install.sh"
+PROGRAM: Final = "program"
+WHEELS: Final = "wheels"
+SUMS: Final = "SHA256SUMS"
+RECORDS: Final = frozenset({"kit.json", "kit.json.sig"})
+"""Files that may lie in a kit's folder without being named by kit.json."""
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_+.-]*(/[A-Za-z0-9_+][A-Za-z0-9_+.-]*){0,13}")
+
+
+def build_kit(
+    program_folder: Path, wheels_folder: Path, provided: Sequence[str], command: str, destination: Path
+) -> Kit:
+    """Build a kit for the running interpreter and return its document; `destination` is replaced at the end.
+
+    Args:
+        program_folder: the program; caches and names that begin with a dot stay behind.
+        wheels_folder: the wheels of its environment, packtrain's own among them.
+        provided: packages that the site has already: "torch==2.13.0"; without a version, the one installed here.
+        command: the training command; its first word is a script of the program.
+        destination: the kit's folder.
+
+    Raises:
+        KitError: a wheel does not fit, a dependency is missing, a provided package is not here in that version, the
+            script is not in the program, or a file name cannot be carried.
+        MissingDependency: the extra `kit` is not installed.
+        DriveFull: no space is left.
+    """
+    program = dict(_program_files(program_folder))
+    _check_script(command, program, program_folder)
+    wheels = wheelhouse.read_wheels(wheels_folder)
+    pins = _pin_provided(provided)
+    carried = {wheel.name for wheel in wheels}
+    if both := sorted(carried & pins.keys()):
+        raise KitError(
+            "package is among the wheels and provided by the site", where=", ".join(both), hint="choose one of the two"
+        )
+    wheelhouse.check_requirements(wheels, _provided_here(pins, carried))
+
+    building = destination.with_name(destination.name + durable.TEMPORARY_SUFFIX)
+    shutil.rmtree(building, ignore_errors=True)
+    files: dict[str, KitFile] = {}
+    for relative, source in program.items():
+        _carry(source, building, f"{PROGRAM}/{relative}", files)
+    for wheel in wheels:
+        _carry(wheel.path, building, f"{WHEELS}/{wheel.path.name}", files)
+    target = wheelhouse.Target.here()
+    texts = {
+        "target.txt": f"{target.python} {target.platform}\n",
+        "provided.txt": "".join(f"{name}=={version}\n" for name, version in sorted(pins.items())),
+        "requirements.txt": "".join(
+            f"{wheel.name}=={wheel.version} --hash=sha256:{files[f'{WHEELS}/{wheel.path.name}'].sha256}\n"
+            for wheel in wheels
+        ),
+        **{name: _installer(name) for name in (INSTALLER, "link_provided.py")},
+    }
+    for name, text in texts.items():
+        _write(text, building, name, files)
+    _write("".join(f"{file.sha256}  {name}\n" for name, file in sorted(files.items())), building, SUMS, files)
+
+    shutil.rmtree(destination, ignore_errors=True)
+    building.replace(destination)
+    durable.sync_folder(destination.parent)
+    return Kit(
+        target_python=target.python,
+        target_platform=target.platform,
+        program=sha256_tree(destination / PROGRAM),
+        command=command,
+        files=tuple(file for _, file in sorted(files.items())),
+        provided=tuple(Provided(name=name, version=version) for name, version in sorted(pins.items())),
+    )
+
+
+def verify_kit(folder: Path, kit: Kit) -> None:
+    """Check that a folder holds exactly the kit's files, byte for byte. All differences are named in one message.
+
+    Raises:
+        KitError: a file is missing, differs, is a link, or does not belong to the kit.
+    """
+    expected = {file.name: file for file in kit.files}
+    faults: list[str] = []
+    for name, file in expected.items():
+        path = folder / name
+        if any(part.is_symlink() for part in (path, *path.parents) if part != folder and folder in part.parents):
+            faults.append(f"{name} is a link")
+        elif not path.is_file():
+            faults.append(f"{name} is missing")
+        elif path.stat().st_size != file.bytes or sha256_file(path) != file.sha256:
+            faults.append(f"{name} differs")
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if (path.is_symlink() or not path.is_dir()) and name not in expected and name not in RECORDS:
+            faults.append(f"{name} does not belong to it")
+    if faults:
+        raise KitError(
+            f"kit differs from its signed document in {len(faults)} files: {'; '.join(faults[:8])}",
+            where=str(folder),
+            hint="fetch the kit again from another drive",
+        )
+
+
+def _program_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    if not folder.is_dir():
+        raise KitError("program folder is not there", where=str(folder), hint="see [training] program in voyage.toml")
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        # The same rule as digest.sha256_tree, so that the program's digest is that of what is carried.
+        if any(part == "__pycache__" or part.startswith(".") for part in relative.parts):
+            continue
+        if path.is_symlink():
+            raise KitError("program holds a link, which a kit cannot carry", where=str(path), hint="put a copy there")
+        if path.is_file():
+            yield relative.as_posix(), path
+
+
+def _check_script(command: str, program: Mapping[str, Path], folder: Path) -> None:
+    words = split_command(command)
+    if words[0] == "-m":
+        return
+    if PurePosixPath(words[0]).as_posix() not in program:
+        raise KitError(
+            "training command does not begin with a script of the program",
+            where=str(folder),
+            expected="a .py file of this folder, or -m MODULE",
+            found=words[0],
+            hint='write it as you would after "python": command = "train.py --data {data} …"',
+        )
+
+
+def _pin_provided(provided: Sequence[str]) -> dict[str, str]:
+    pins: dict[str, str] = {}
+    for text in provided:
+        found = link_provided.read_pins(text)
+        if not found and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text.strip()):
+            name = link_provided.canonical(text.strip())
+            here = _provided_here({name: None}, ())[name]
+            # The build for this machine ("+cpu") says nothing about the site's.
+            found = {name: here.partition("+")[0]}
+        if not found or len(text.split()) != 1:
+            raise KitError(
+                "provided package is not well formed",
+                where="[training] provided",
+                expected='"torch==2.13.0" or "torch"',
+                found=shlex.quote(text),
+            )
+        pins |= found
+    return pins
+
+
+def _provided_here(pins: Mapping[str, str | None], carried: Iterable[str]) -> dict[str, str]:
+    try:
+        found = link_provided.closure(pins, carried)
+    except link_provided.ProvidedMismatch as error:
+        raise KitError(
+            "package that the site is to provide is not here to rehearse with",
+            where=error.package,
+            expected=error.expected,
+            found=error.found,
+            hint="install it where packtrain runs; or put its wheel into the kit and take it out of provided",
+        ) from error
+    return {name: distribution.version for name, distribution in found.items()}
+
+
+def _carry(source: Path, kit: Path, name: str, files: dict[str, KitFile]) -> None:
+    if _NAME.fullmatch(name) is None:
+        raise KitError(
+            "file name cannot be carried in a kit",
+            where=str(source),
+            expected="letters, digits, and . _ + -, not beginning with . or -, at most 14 levels",
+            hint="rename the file, or move it out of the program's folder",
+        )
+    state = hashlib.sha256()
+    total_bytes = 0
+    with source.open("rb") as stream, durable.atomic_writer(kit / name) as target:
+        while piece := stream.read(MIB):
+            state.update(piece)
+            target.write(piece)
+            total_bytes += len(piece)
+    files[name] = KitFile(name=name, bytes=total_bytes, sha256=state.hexdigest())
+
+
+def _write(text: str, kit: Path, name: str, files: dict[str, KitFile]) -> None:
+    payload = text.encode("utf-8")
+    durable.write_bytes(kit / name, payload)
+    files[name] = KitFile(name=name, bytes=len(payload), sha256=sha256_bytes(payload))
+
+
+def _installer(name: str) -> str:
+    return resources.files(link_provided.__package__ or "").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,315 @@
+"""Kits: what goes in, what is refused, and that one installs with no network."""
+
+import hashlib
+import importlib.util
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kit_parts import make_wheel
+from packtrain.digest import sha256_tree
+from packtrain.documents.codec import decode, digest, encode
+from packtrain.documents.kit import Kit
+from packtrain.errors import DocumentError, KitError
+from packtrain.training.box import Box
+from packtrain.training.kit import build_kit, verify_kit
+
+COMMAND = "train.py --data {data} --steps {steps}"
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    folder = tmp_path / "program"
+    (folder / "model").mkdir(parents=True)
+    (folder / "train.py").write_text("import model.layers\n")
+    (folder / "model" / "layers.py").write_text("WIDTH = 8\n")
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "train.pyc").write_bytes(b"cache")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "HEAD").write_text("ref")
+    return folder
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> Path:
+    folder = tmp_path / "wheels"
+    make_wheel(folder, "tiny-sum", "1.2", requires=["tiny-base>=1; python_version > '3'", "absent; extra == 'x'"])
+    make_wheel(folder, "tiny-base", "1.0")
+    return folder
+
+
+def _carry_uv(wheels: Path) -> None:
+    """Put the wheel of uv that `make kit-wheels` fetched beside the others."""
+    uv = next(iter(Path("build/kit-wheels").glob("uv-*.whl")), None)
+    if uv is None:
+        pytest.skip("no wheel of uv (make kit-wheels)")
+    wheels.mkdir(exist_ok=True)
+    shutil.copyfile(uv, wheels / uv.name)
+
+
+def _build(program: Path, wheels: Path, destination: Path, *provided: str) -> Kit:
+    return build_kit(program, wheels, provided, COMMAND, destination)
+
+
+def test_kit_names_every_file_with_its_digest_and_leaves_caches_behind(program: Path, wheels: Path, tmp_path: Path):
+    kit = _build(program, wheels, tmp_path / "kit")
+    assert [file.name for file in kit.files] == [
+        "SHA256SUMS",
+        "install.sh",
+        "link_provided.py",
+        "program/model/layers.py",
+        "program/train.py",
+        "provided.txt",
+        "requirements.txt",
+        "target.txt",
+        "wheels/tiny_base-1.0-py3-none-any.whl",
+        "wheels/tiny_sum-1.2-py3-none-any.whl",
+    ]
+    assert all(
+        hashlib.sha256((tmp_path / "kit" / file.name).read_bytes()).hexdigest() == file.sha256 for file in kit.files
+    )
+    assert kit.program == sha256_tree(program)
+
+
+def test_same_files_give_the_same_kit(program: Path, wheels: Path, tmp_path: Path):
+    assert digest(_build(program, wheels, tmp_path / "one")) == digest(_build(program, wheels, tmp_path / "two"))
+
+
+def test_kit_document_reads_back_from_its_bytes(program: Path, wheels: Path, tmp_path: Path):
+    kit = _build(program, wheels, tmp_path / "kit")
+    assert decode(Kit, encode(kit), "kit.json") == kit
+
+
+@pytest.mark.parametrize("name", ["../outside", "program/../../outside", "/etc/passwd", "program/.hidden"])
+def test_kit_document_with_a_name_that_leaves_the_folder_is_refused(
+    program: Path, wheels: Path, tmp_path: Path, name: str
+):
+    kit = _build(program, wheels, tmp_path / "kit")
+    with pytest.raises(DocumentError, match="does not fit its schema"):
+        decode(Kit, encode(kit).replace(b"program/train.py", name.encode()), "kit.json")
+
+
+def test_requirements_hold_the_digest_of_exactly_the_wheels_there(program: Path, wheels: Path, tmp_path: Path):
+    _build(program, wheels, tmp_path / "kit")
+    base, total = (hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(wheels.iterdir()))
+    assert (tmp_path / "kit" / "requirements.txt").read_text() == (
+        f"tiny-base==1.0 --hash=sha256:{base}\ntiny-sum==1.2 --hash=sha256:{total}\n"
+    )
+
+
+def test_an_older_kit_in_the_same_place_is_replaced_whole(program: Path, wheels: Path, tmp_path: Path):
+    _build(program, wheels, tmp_path / "kit")
+    (program / "model" / "layers.py").unlink()
+    verify_kit(tmp_path / "kit", _build(program, wheels, tmp_path / "kit"))
+
+
+@pytest.mark.parametrize(
+    "tag", ["cp39-cp39-manylinux_2_17_x86_64", "py3-none-win_amd64", "cp311-cp311-macosx_11_0_arm64"]
+)
+def test_wheel_for_another_target_is_named(program: Path, wheels: Path, tmp_path: Path, tag: str):
+    make_wheel(wheels, "elsewhere", tag=tag)
+    with pytest.raises(KitError, match=f"elsewhere-1.0-{tag}.whl: wheel does not fit the target"):
+        _build(program, wheels, tmp_path / "kit")
+
+
+def test_two_wheels_of_one_project_are_refused(program: Path, wheels: Path, tmp_path: Path):
+    make_wheel(wheels, "tiny-base", "2.0")
+    with pytest.raises(KitError, match="two wheels of one project"):
+        _build(program, wheels, tmp_path / "kit")
+
+
+def test_source_distribution_is_refused(program: Path, wheels: Path, tmp_path: Path):
+    (wheels / "other-1.0.tar.gz").write_bytes(b"x")
+    with pytest.raises(KitError, match="is no wheel"):
+        _build(program, wheels, tmp_path / "kit")
+
+
+def test_cut_wheel_is_refused(program: Path, wheels: Path, tmp_path: Path):
+    path = wheels / "tiny_base-1.0-py3-none-any.whl"
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(KitError, match="wheel is broken"):
+        _build(program, wheels, tmp_path / "kit")
+
+
+def test_missing_dependency_is_named(program: Path, wheels: Path, tmp_path: Path):
+    (wheels / "tiny_base-1.0-py3-none-any.whl").unlink()
+    with pytest.raises(KitError, match="tiny-sum needs tiny-base>=1, found nothing"):
+        _build(program, wheels, tmp_path / "kit")
+
+
+def test_dependency_of_another_version_is_named(program: Path, wheels: Path, tmp_path: Path):
+    (wheels / "tiny_base-1.0-py3-none-any.whl").unlink()
+    make_wheel(wheels, "tiny-base", "0.9")
+    with pytest.raises(KitError, match=r"tiny-sum needs tiny-base>=1, found 0\.9"):
+        _build(program, wheels, tmp_path / "kit")
+
+
+def test_provided_package_of_another_version_says_what_was_found(program: Path, wheels: Path, tmp_path: Path):
+    with pytest.raises(KitError, match=r"click: .*\(expected 0.0.1, found \d"):
+        _build(program, wheels, tmp_path / "kit", "click==0.0.1")
+
+
+def test_provided_package_that_is_not_there_is_named(program: Path, wheels: Path, tmp_path: Path):
+    with pytest.raises(KitError, match=r"no-such-package: .*found nothing"):
+        _build(program, wheels, tmp_path / "kit", "no_such_package==1.0")
+
+
+def test_provided_package_without_a_version_gets_the_one_here(program: Path, wheels: Path, tmp_path: Path):
+    kit = _build(program, wheels, tmp_path / "kit", "click")
+    assert [part.name for part in kit.provided] == ["click"]
+    assert kit.provided[0].version.startswith("8.")
+
+
+def test_package_both_carried_and_provided_is_refused(program: Path, wheels: Path, tmp_path: Path):
+    make_wheel(wheels, "click", "8.5.1")
+    with pytest.raises(KitError, match="among the wheels and provided"):
+        _build(program, wheels, tmp_path / "kit", "click")
+
+
+def test_command_must_begin_with_a_script_of_the_program(program: Path, wheels: Path, tmp_path: Path):
+    with pytest.raises(KitError, match=r"found other\.py"):
+        build_kit(program, wheels, (), "python other.py --steps {steps}", tmp_path / "kit")
+
+
+def test_link_in_the_program_is_refused(program: Path, wheels: Path, tmp_path: Path):
+    (program / "data").symlink_to("/etc")
+    with pytest.raises(KitError, match="holds a link"):
+        _build(program, wheels, tmp_path / "kit")
+
+
+@pytest.mark.parametrize("name", ["program/train.py", "wheels/tiny_sum-1.2-py3-none-any.whl", "install.sh"])
+def test_changed_file_is_named(program: Path, wheels: Path, tmp_path: Path, name: str):
+    kit = _build(program, wheels, tmp_path / "kit")
+    path = tmp_path / "kit" / name
+    path.write_bytes(path.read_bytes()[:-1] + b"#")
+    with pytest.raises(KitError, match=f"{name} differs"):
+        verify_kit(tmp_path / "kit", kit)
+
+
+def test_missing_added_and_linked_files_are_all_named_at_once(program: Path, wheels: Path, tmp_path: Path):
+    kit = _build(program, wheels, tmp_path / "kit")
+    (tmp_path / "kit" / "program" / "train.py").unlink()
+    (tmp_path / "kit" / "program" / "extra.py").write_text("")
+    (tmp_path / "kit" / "target.txt").rename(tmp_path / "target.txt")
+    (tmp_path / "kit" / "target.txt").symlink_to(tmp_path / "target.txt")
+    with pytest.raises(KitError) as caught:
+        verify_kit(tmp_path / "kit", kit)
+    assert all(
+        text in caught.value.message
+        for text in ("train.py is missing", "extra.py does not belong", "target.txt is a link", "in 3 files")
+    )
+
+
+def test_kit_json_may_lie_beside_the_files_it_names(program: Path, wheels: Path, tmp_path: Path):
+    kit = _build(program, wheels, tmp_path / "kit")
+    (tmp_path / "kit" / "kit.json").write_text("{}")
+    verify_kit(tmp_path / "kit", kit)
+
+
+# --- installing ----------------------------------------------------------------------------------------------------
+
+
+def _install(kit: Path, environment: Path, *, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", str(kit / "install.sh"), str(environment), python], capture_output=True, text=True, check=False
+    )
+
+
+def _sum_anew(kit: Path) -> None:
+    """Make SHA256SUMS fit the files: what stops the installation then is the next check."""
+    files = [path for path in sorted(kit.rglob("*")) if path.is_file() and path.name != "SHA256SUMS"]
+    sums = (f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(kit)}\n" for path in files)
+    (kit / "SHA256SUMS").write_text("".join(sums))
+
+
+def _says(environment: Path, code: str) -> str:
+    done = subprocess.run([environment / "bin" / "python", "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_kit_without_a_wheel_of_uv_is_installed_by_pip(program: Path, wheels: Path, tmp_path: Path):
+    if importlib.util.find_spec("ensurepip") is None:
+        pytest.skip("this Python has no ensurepip (Debian package: python3-venv)")
+    _build(program, wheels, tmp_path / "kit")
+    done = _install(tmp_path / "kit", tmp_path / "env")
+    assert done.returncode == 0, done.stderr
+    assert _says(tmp_path / "env", "import tiny_sum, tiny_base; print(tiny_sum.VALUE)") == "42"
+
+
+def test_provided_packages_are_linked_with_what_they_need_and_nothing_else(program: Path, tmp_path: Path):
+    (tmp_path / "none").mkdir()
+    _build(program, tmp_path / "none", tmp_path / "kit", "rich")
+    done = _install(tmp_path / "kit", tmp_path / "env")
+    assert done.returncode == 0, done.stderr
+    assert _says(tmp_path / "env", "import rich.table, markdown_it, mdurl, pygments; print('all')") == "all"
+    assert "msgspec" not in [path.name for path in (tmp_path / "env" / "provided").iterdir()]
+    assert _says(tmp_path / "env", "import importlib.util; print(importlib.util.find_spec('msgspec'))") == "None"
+
+
+def test_a_dependency_that_the_kit_carries_is_not_taken_from_the_site(program: Path, tmp_path: Path):
+    _carry_uv(tmp_path / "wheels")
+    make_wheel(tmp_path / "wheels", "mdurl", "99.0", files={"mdurl/__init__.py": b"FROM = 'kit'\n"})
+    _build(program, tmp_path / "wheels", tmp_path / "kit", "rich")
+    done = _install(tmp_path / "kit", tmp_path / "env")
+    assert done.returncode == 0, done.stderr
+    assert _says(tmp_path / "env", "import mdurl; print(mdurl.FROM)") == "kit"
+    assert not (tmp_path / "env" / "provided" / "mdurl").exists()
+
+
+def test_site_with_another_version_is_told_what_was_expected(program: Path, wheels: Path, tmp_path: Path):
+    _build(program, wheels, tmp_path / "kit", "click")
+    (tmp_path / "kit" / "provided.txt").write_text("click==0.0.1\n")
+    _sum_anew(tmp_path / "kit")
+    done = _install(tmp_path / "kit", tmp_path / "env")
+    assert done.returncode == 80
+    assert "click: the site does not provide it (expected 0.0.1, found 8." in done.stderr
+
+
+def test_failed_installation_leaves_nothing_behind(program: Path, wheels: Path, tmp_path: Path):
+    _build(program, wheels, tmp_path / "kit", "click")
+    (tmp_path / "kit" / "provided.txt").write_text("click==0.0.1\n")
+    _sum_anew(tmp_path / "kit")
+    _install(tmp_path / "kit", tmp_path / "env")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("env")) == []
+
+
+def test_installation_stops_at_a_damaged_program_file(program: Path, wheels: Path, tmp_path: Path):
+    _build(program, wheels, tmp_path / "kit")
+    (tmp_path / "kit" / "program" / "train.py").write_text("import os\n")
+    done = _install(tmp_path / "kit", tmp_path / "env")
+    assert (done.returncode, "kit is damaged" in done.stderr) == (80, True)
+
+
+def test_installation_stops_at_a_wheel_that_is_not_the_hashed_one(program: Path, wheels: Path, tmp_path: Path):
+    if importlib.util.find_spec("ensurepip") is None:
+        pytest.skip("this Python has no ensurepip (Debian package: python3-venv)")
+    _build(program, wheels, tmp_path / "kit")
+    make_wheel(tmp_path / "kit" / "wheels", "tiny-base", "1.0", files={"tiny_base.py": b"VALUE = 0\n"})
+    _sum_anew(tmp_path / "kit")
+    done = _install(tmp_path / "kit", tmp_path / "env")
+    assert done.returncode == 80
+    assert "pip cannot install" in done.stderr
+
+
+def test_installation_refuses_another_python(program: Path, wheels: Path, tmp_path: Path):
+    _build(program, wheels, tmp_path / "kit")
+    (tmp_path / "kit" / "target.txt").write_text("3.99 linux_riscv64\n")
+    _sum_anew(tmp_path / "kit")
+    done = _install(tmp_path / "kit", tmp_path / "env")
+    assert "expected Python 3.99 linux_riscv64, found Python 3." in done.stderr
+
+
+@pytest.mark.namespaces
+def test_kit_with_uv_installs_inside_the_box(program: Path, wheels: Path, tmp_path: Path):
+    _carry_uv(wheels)
+    _build(program, wheels, tmp_path / "kit")
+    outcome = Box(tmp_path / "box").run(
+        ["/bin/sh", str(tmp_path / "kit" / "install.sh"), str(tmp_path / "env"), sys.executable],
+        cwd=tmp_path,
+        log=tmp_path / "install.log",
+    )
+    assert outcome.status == 0, (tmp_path / "install.log").read_text()
+    assert _says(tmp_path / "env", "import tiny_sum; print(tiny_sum.VALUE)") == "42"
