@@ -145,7 +145,7 @@ def _walk(folder: Path, prefix: bytes, faults: list[str]) -> Iterator[CargoEntry
                 else:
                     faults.append(f"{path}: may not be read")
             elif stat.S_ISLNK(status.st_mode):
-                target = os.readlink(member.path)
+                target = os.readlink(member.path)  # noqa: PTH115 - bytes, as they are
                 yield CargoEntry(name, path, "symlink", 0, mode, mtime_ns, link_target=target)
             elif stat.S_ISDIR(status.st_mode):
                 num_faults, is_empty = len(faults), True

@@ -1,4 +1,4 @@
-"""The catalog of a group: which file lies in which volume, at which offset. An SQLite file, encrypted whole on the drives.
+"""The catalog of a group: which file lies in which volume, at which offset. An SQLite file, encrypted on the drives.
 
 It is written by the consignor and authenticated by group.json before it is opened, but it is still read as if it were
 hostile: its schema must be exactly ours, nothing in it is executed, and every value is checked.
@@ -20,10 +20,10 @@ from packtrain.volume.tar import EntryKind
 
 SCHEMA: Final[tuple[str, ...]] = (
     "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
-    "CREATE TABLE files (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, kind TEXT NOT NULL, bytes INTEGER NOT NULL, "
-    "sha256 TEXT, mode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, link BLOB) STRICT",
-    "CREATE TABLE pieces (id INTEGER PRIMARY KEY, file INTEGER NOT NULL, number INTEGER NOT NULL, count INTEGER NOT NULL, "
-    "stripe INTEGER NOT NULL, volume_column INTEGER NOT NULL, tar_offset INTEGER NOT NULL, "
+    "CREATE TABLE files (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, kind TEXT NOT NULL, "
+    "bytes INTEGER NOT NULL, sha256 TEXT, mode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, link BLOB) STRICT",
+    "CREATE TABLE pieces (id INTEGER PRIMARY KEY, file INTEGER NOT NULL, number INTEGER NOT NULL, "
+    "count INTEGER NOT NULL, stripe INTEGER NOT NULL, volume_column INTEGER NOT NULL, tar_offset INTEGER NOT NULL, "
     "file_offset INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT",
     "CREATE INDEX pieces_of_volume ON pieces (stripe, volume_column, id)",
     "CREATE INDEX pieces_of_file ON pieces (file, number)",
@@ -31,6 +31,7 @@ SCHEMA: Final[tuple[str, ...]] = (
 FORMAT: Final = "packtrain-catalog-1"
 MAX_PATH_BYTES: Final = 65_536
 _KINDS: Final = frozenset({"file", "symlink", "directory"})
+_PIECE_COLUMNS: Final = "file, number, count, stripe, volume_column, tar_offset, file_offset, bytes"
 _BATCH_ROWS: Final = 1000
 
 
@@ -100,15 +101,18 @@ class Catalog:
                 connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1 << 20)
                 for pragma in ("trusted_schema=OFF", "query_only=ON", "cell_size_check=ON", "mmap_size=0"):
                     connection.execute(f"PRAGMA {pragma}")
-                found = connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid").fetchmany(
-                    len(SCHEMA) + 1
-                )
+                found = connection.execute(
+                    "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid"
+                ).fetchmany(len(SCHEMA) + 1)
                 if [row[0] for row in found] != list(SCHEMA):
                     raise IntegrityError("catalog has another schema than format 1", where=where)
                 about = dict(connection.execute("SELECT name, value FROM about LIMIT 16"))
                 if about.get("format") != FORMAT:
                     raise IntegrityError(
-                        "catalog is of another format", where=where, expected=FORMAT, found=str(about.get("format"))[:64]
+                        "catalog is of another format",
+                        where=where,
+                        expected=FORMAT,
+                        found=str(about.get("format"))[:64],
                     )
             except BaseException:
                 connection.close()
@@ -161,10 +165,7 @@ class Catalog:
         self.close()
 
     def _pieces(self, condition: str, values: tuple[int, ...]) -> Iterator[CatalogPiece]:
-        query = (
-            "SELECT file, number, count, stripe, volume_column, tar_offset, file_offset, bytes FROM pieces WHERE "
-            + condition
-        )
+        query = f"SELECT {_PIECE_COLUMNS} FROM pieces WHERE {condition}"  # noqa: S608 - both are constants
         with _database_errors(self._where):
             for row in _rows(self._connection.execute(query, values)):
                 if not all(type(value) is int and value >= 0 for value in row):

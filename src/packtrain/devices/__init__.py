@@ -1,0 +1,1 @@
+"""Adapters to drives, behind the Drive port."""
