@@ -1,0 +1,1 @@
+"""Where loaded files go: adapters behind `ports.Store`."""

@@ -1,0 +1,233 @@
+"""One volume of a stripe as this machine can read it: block by block, each held against the signed block list.
+
+A block that cannot be read, is short, or has another XXH3-64 than its line in the list is an erasure. If the list
+itself is damaged or missing, no good block can be told from a bad one; the volume is then read once as a whole, and
+either its SHA-256 is the one of group.json (the list is computed anew from the same bytes) or the volume is taken as
+lost. Parity can make up for that; trusting unlisted blocks could not be mended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from packtrain.digest import BLOCK_BYTES, sha256_bytes, xxh3_block
+from packtrain.documents.group import Volume
+from packtrain.errors import DriveFailed, IntegrityError
+from packtrain.ports import Drive, DriveReader
+from packtrain.volume import layout
+from packtrain.volume.block_list import LINE_BYTES, num_blocks
+
+_LINES: Final = re.compile(rb"(?:[0-9a-f]{16}\n)*\Z")
+# A dying disk answers each read after many seconds. After so many failures on end the rest of a volume counts as lost.
+_MAX_FAILURES_ON_END: Final = 16
+
+NOT_READABLE: Final = "cannot be read"
+DIFFERS: Final = "differs from the block list"
+SHORT: Final = "is cut off"
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Damage of one kind in one volume.
+
+    Attributes:
+        drive: its label.
+        volume: file name on the drive.
+        first_block, last_block: the range, both included; None and None for the whole volume.
+        what: the kind, in words that follow "block 17 ...".
+    """
+
+    drive: str
+    volume: str
+    first_block: int | None
+    last_block: int | None
+    what: str
+
+    def __str__(self) -> str:
+        """Return the line that people read."""
+        if self.first_block is None:
+            blocks = "the volume"
+        elif self.first_block == self.last_block:
+            blocks = f"block {self.first_block}"
+        else:
+            blocks = f"blocks {self.first_block} to {self.last_block}"
+        return f"drive {self.drive}, {self.volume}, {blocks}: {self.what}"
+
+
+def parse_block_list(payload: bytes, volume: Volume, where: str) -> bytes:
+    """Return a block list that was checked against group.json: 17 bytes a block, 16 hex digits and a newline.
+
+    Raises:
+        IntegrityError: another length or digest than group.json says, or not a block list.
+    """
+    expected = num_blocks(volume.bytes) * LINE_BYTES
+    if len(payload) != expected:
+        raise IntegrityError(
+            "block list has another length", where=where, expected=f"{expected} bytes", found=str(len(payload))
+        )
+    if (found := sha256_bytes(payload)) != volume.blocks_sha256:
+        raise IntegrityError(
+            "block list differs from group.json", where=where, expected=volume.blocks_sha256[:12], found=found[:12]
+        )
+    if _LINES.match(payload) is None:
+        raise IntegrityError("block list is not made of 16 hex digits a line", where=where)
+    return payload
+
+
+class Column:
+    """One volume of a stripe on its drive, if the drive is there. One thread at a time.
+
+    Args:
+        volume: what group.json says of it.
+        k: data columns of the group.
+        drive: its drive, or None where that is lost.
+        label: the drive's label, for messages.
+    """
+
+    def __init__(self, volume: Volume, k: int, drive: Drive | None, label: str) -> None:
+        self.volume = volume
+        self.index = volume.column
+        self.name = layout.volume_name(volume.stripe, volume.column, k)
+        self.label = label
+        self.num_blocks = num_blocks(volume.bytes)
+        self.lost: str | None = None
+        self.faults: dict[int, str] = {}
+        self._drive = drive
+        self._reader: DriveReader | None = None
+        self._list: bytes | None = None
+        self._failures_on_end = 0
+        self._opened = False
+        self.has_drive = drive is not None
+        if drive is None and volume.bytes:
+            self.lost = "its drive is not there"
+
+    def block_bytes(self, block: int) -> int:
+        """Return the length of a block by group.json: 1 MiB, less at the end, 0 beyond it."""
+        return min(max(self.volume.bytes - block * BLOCK_BYTES, 0), BLOCK_BYTES)
+
+    def read_block(self, block: int, buffer: memoryview) -> bool:
+        """Fill the start of `buffer` with a block; return False if it is an erasure, after noting why in `faults`.
+
+        Args:
+            block: its number, below `num_blocks`.
+            buffer: at least `block_bytes(block)` long; its content is undefined after False.
+        """
+        length = self.block_bytes(block)
+        assert length, block
+        if not self._open():
+            return False
+        if self._list is None and not self._prove():
+            return False
+        assert self._list is not None
+        view = buffer[:length]
+        fault = self._read(block, view)
+        if (
+            fault is None
+            and xxh3_block(view).encode("ascii") != self._list[block * LINE_BYTES : block * LINE_BYTES + 16]
+        ):
+            fault = DIFFERS
+        if fault is None:
+            return True
+        self.faults[block] = fault
+        return False
+
+    def verify(self) -> bool:
+        """Read the whole volume, note every bad block in `faults`; return whether its SHA-256 is that of group.json.
+
+        False without a fault means: every block fits its line of the list and the volume is another one all the same.
+        XXH3 is made to find accidents; whoever alters bytes on purpose can make them fit it.
+        """
+        if self.volume.bytes == 0:
+            return True
+        if not self._open() or (self._list is None and not self._prove()):
+            return False
+        state = hashlib.sha256()
+        buffer = memoryview(bytearray(min(BLOCK_BYTES, self.volume.bytes)))
+        for block in range(self.num_blocks):
+            self.read_block(block, buffer)
+            state.update(buffer[: self.block_bytes(block)])
+        return not self.faults and state.hexdigest() == self.volume.sha256
+
+    def distrust(self, reason: str) -> None:
+        """Take the volume as lost from now on."""
+        self.lost = reason
+        self.close()
+
+    def damage(self) -> list[Damage]:
+        """Return what was found so far: the volume as lost, or its bad blocks in ranges."""
+        if self.lost is not None:
+            return [Damage(self.label, self.name, None, None, self.lost)]
+        ranges: list[Damage] = []
+        for block in sorted(self.faults):
+            last = ranges[-1] if ranges else None
+            what = self.faults[block]
+            if last is not None and last.last_block == block - 1 and last.what == what:
+                ranges[-1] = Damage(self.label, self.name, last.first_block, block, what)
+            else:
+                ranges.append(Damage(self.label, self.name, block, block, what))
+        return ranges
+
+    def close(self) -> None:
+        """Release the file."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _open(self) -> bool:
+        if self.lost is None and not self._opened:
+            self._opened = True
+            assert self._drive is not None
+            try:
+                self._reader = self._drive.open_reader(self.name)
+            except DriveFailed:
+                missing = self._drive.size_bytes(self.name) is None
+                self.lost = "the file is missing" if missing else "the file cannot be opened"
+                return False
+            self._list = self._read_list(self._drive)
+        return self.lost is None
+
+    def _read_list(self, drive: Drive) -> bytes | None:
+        name = layout.blocks_name(self.volume.stripe, self.index)
+        try:
+            payload = drive.read_bytes(name, self.num_blocks * LINE_BYTES)
+            return parse_block_list(payload, self.volume, name)
+        except (DriveFailed, IntegrityError):
+            return None
+
+    def _prove(self) -> bool:
+        """Return whether the volume without a usable block list is whole; if so the list is known from now on."""
+        digest, lines = self._whole()
+        if digest != self.volume.sha256:
+            self.lost = "its block list is damaged and its SHA-256 differs"
+            return False
+        self._list = lines
+        return True
+
+    def _whole(self) -> tuple[str, bytes]:
+        """Return SHA-256 and block list of the volume as it is; blocks that cannot be read are left out."""
+        state = hashlib.sha256()
+        lines = bytearray()
+        buffer = memoryview(bytearray(min(BLOCK_BYTES, max(self.volume.bytes, 1))))
+        for block in range(self.num_blocks):
+            view = buffer[: self.block_bytes(block)]
+            if self._read(block, view) is not None:
+                break
+            state.update(view)
+            lines += xxh3_block(view).encode("ascii") + b"\n"
+        return state.hexdigest(), bytes(lines)
+
+    def _read(self, block: int, view: memoryview) -> str | None:
+        """Fill `view` from the drive; return None, or the fault."""
+        if self._failures_on_end >= _MAX_FAILURES_ON_END:
+            return NOT_READABLE
+        assert self._reader is not None
+        try:
+            count = self._reader.read_into(view, block * BLOCK_BYTES)
+        except DriveFailed:
+            self._failures_on_end += 1
+            return NOT_READABLE
+        self._failures_on_end = 0
+        return None if count == len(view) else SHORT

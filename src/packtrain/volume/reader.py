@@ -1,0 +1,443 @@
+"""From verified drives to files in a store: read once, repaired on the way, resumable at any point.
+
+A stripe is the unit: its data volumes are read side by side, so that what one of them lacks can be rebuilt from the
+others while they pass. Files wait in the staging folder; they move into the store when the SHA-256 of their whole
+volume was the one of the signed group document, and only then is the volume noted in the journal.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from packtrain import durable
+from packtrain.crypto import age
+from packtrain.documents.codec import digest
+from packtrain.documents.group import Group
+from packtrain.documents.plan import Plan
+from packtrain.documents.shipment import Shipment
+from packtrain.erasure.code import Code
+from packtrain.errors import BeyondRepair, IntegrityError, WrongKey
+from packtrain.events import Notice, Progress, Sink
+from packtrain.ports import Store
+from packtrain.volume import layout
+from packtrain.volume.blocks import Column, Damage
+from packtrain.volume.catalog import Catalog
+from packtrain.volume.catalog_source import decrypt_catalog
+from packtrain.volume.discover import Mounted
+from packtrain.volume.extract import Staging, extract_volume, finish_whole_file, shown, staged_name
+from packtrain.volume.load_journal import LoadJournal, VolumeKey, VolumeLine, damage_lines
+from packtrain.volume.repair import StripeReader
+from packtrain.volume.unpack import Unpacking
+from packtrain.volume.untar import TarReader
+
+_PROGRESS_SECONDS: Final = 0.2
+_NAMED: Final = 20
+_TOLD: Final = 50
+ALTERED: Final = "every block fits the block list, and the SHA-256 differs: it was altered on purpose"
+DISTRUSTED: Final = "its SHA-256 differs, and volumes of the stripe were altered on purpose"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a load did, earlier interrupted runs included.
+
+    Attributes:
+        files, bytes: entries in the store, and bytes of files.
+        blocks_repaired: damaged blocks of data volumes, rebuilt.
+        volumes_rebuilt: data volumes that were lost as a whole, rebuilt.
+        damage: what was found on mounted drives.
+        drives_lost: labels of drives that were not there.
+        unreadable: names of files that could not be restored, as a person reads them.
+        num_unreadable: how many; more than the names where a catalog is lost too.
+    """
+
+    files: int
+    bytes: int
+    blocks_repaired: int
+    volumes_rebuilt: int
+    damage: tuple[Damage, ...]
+    drives_lost: tuple[str, ...]
+    unreadable: tuple[str, ...]
+    num_unreadable: int
+
+    def raise_if_incomplete(self, listing: Path) -> None:
+        """Raise if something could not be restored.
+
+        Raises:
+            BeyondRepair: with the counts, the first names, and where all of them are listed.
+        """
+        if self.num_unreadable:
+            first = ", ".join(self.unreadable[:_NAMED]) or "names unknown: the catalog is lost too"
+            more = f" and {self.num_unreadable - _NAMED} more" if self.num_unreadable > _NAMED else ""
+            raise BeyondRepair(
+                f"{self.num_unreadable} files are lost: {first}{more}",
+                where=str(listing),
+                expected=f"{self.files + self.num_unreadable} files",
+                found=f"{self.files} files, restored",
+                hint="mount a missing drive and run the same command again, or ask the consignor for these files",
+            )
+
+
+def load_shipment(
+    plan: Plan,
+    groups: Mapping[int, Group],
+    shipment: Shipment | None,
+    mounted: Sequence[Mounted],
+    identity: str,
+    store: Store,
+    journal_path: Path,
+    sink: Sink,
+    *,
+    stage: str = "load",
+) -> Loaded:
+    """Restore a shipment into a store; return what was done.
+
+    Args:
+        plan: the verified plan.
+        groups: verified group documents by number (see `discover.check_group`).
+        shipment: the verified shipment document, or None: then completeness is not claimed, only what was found.
+        mounted: verified drives of this plan, in any order.
+        identity: the shipment's age identity.
+        store: where files go.
+        journal_path: progress, a file of the voyage folder; a rerun goes on from it.
+        sink: takes progress and notices.
+        stage: the verb that events name.
+
+    Raises:
+        WrongKey: the identity is not the plan's recipient; nothing was written.
+        DriveFull: the store is full; make room and call again.
+        BeyondRepair: at the end: all that can be read was restored, the rest is listed by name beside the journal.
+        HostileArchive: a volume with a valid digest breaks the format or contradicts the catalog.
+        IntegrityError: documents contradict each other, or a file in a proven volume is not the catalog's.
+    """
+    if age.recipient_of(identity) != plan.recipient:
+        raise WrongKey(
+            "key does not open this shipment", expected=plan.recipient, found=age.recipient_of(identity),
+            hint="the envelope holds the key of another shipment or attempt",
+        )  # fmt: skip
+    loading = _Loading(plan, groups, mounted, identity, store, journal_path, sink, stage)
+    loaded = loading.run()
+    if shipment is not None and not loaded.num_unreadable and loaded.files != shipment.num_files:
+        raise IntegrityError(
+            "shipment document counts other files than the catalogs",
+            expected=str(shipment.num_files),
+            found=str(loaded.files),
+        )
+    listing = journal_path.with_name("unreadable.txt")
+    if loaded.num_unreadable:
+        durable.write_bytes(listing, "".join(f"{name}\n" for name in loaded.unreadable).encode("utf-8"))
+    else:
+        listing.unlink(missing_ok=True)
+    loaded.raise_if_incomplete(listing)
+    return loaded
+
+
+@dataclass(slots=True)
+class _Open:
+    """A group while it is read."""
+
+    group: Group
+    code: Code
+    catalog: Catalog
+    catalog_path: Path
+
+
+@dataclass(slots=True)
+class _Loading:
+    plan: Plan
+    groups: Mapping[int, Group]
+    mounted: Sequence[Mounted]
+    identity: str
+    store: Store
+    journal_path: Path
+    sink: Sink
+    stage: str
+    journal: LoadJournal = field(init=False)
+    staging: Staging = field(init=False)
+    readers: Executor = field(init=False)
+    workers: Executor = field(init=False)
+    lost_damage: list[Damage] = field(default_factory=list[Damage])
+    unreadable: dict[str, None] = field(default_factory=dict[str, None])
+    num_unnamed: int = 0
+    done_bytes: int = 0
+    total_bytes: int = 0
+    told_at: float = 0.0
+    num_told: int = 0
+
+    def run(self) -> Loaded:
+        plan_digest = digest(self.plan)
+        self.staging = Staging(self.store.staging_folder() / f"load-{plan_digest[:16]}")
+        self.staging.root.mkdir(mode=0o700, exist_ok=True)
+        self.journal = LoadJournal(self.journal_path, plan_digest, self.store.location)
+        for left in (*self.staging.root.glob("volume-*"), *self.staging.root.glob("catalog-*")):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        lost = [drive.label for drive in self.plan.drives if drive.uuid not in {m.record.uuid for m in self.mounted}]
+        if lost:
+            self._notice(f"{len(lost)} of {len(self.plan.drives)} drives are not here: {', '.join(lost)}")
+        self.total_bytes = sum(v.bytes for g in self.groups.values() for v in g.volumes if v.column < g.k)
+        widest = max((group.k for group in self.groups.values()), default=1)
+        with ThreadPoolExecutor(widest) as self.readers, ThreadPoolExecutor(widest) as self.workers:
+            for planned in self.plan.groups:
+                self._load_group(planned.group)
+        self.sink(self._progress())
+        if not self.unreadable and not self.num_unnamed:
+            shutil.rmtree(self.staging.root)
+            _remove_if_empty(self.staging.root.parent)
+        lines = self.journal.volumes.values()
+        return Loaded(
+            files=sum(line.files for line in lines),
+            bytes=sum(line.bytes for line in lines),
+            blocks_repaired=sum(line.blocks_repaired for line in lines),
+            volumes_rebuilt=sum(line.rebuilt for line in lines),
+            damage=(*(damage for line in lines for damage in line.damages()), *self.lost_damage),
+            drives_lost=tuple(lost),
+            unreadable=tuple(self.unreadable),
+            num_unreadable=len(self.unreadable) + self.num_unnamed,
+        )
+
+    # --- a group ------------------------------------------------------------------------------------------------
+
+    def _load_group(self, number: int) -> None:
+        group = self.groups.get(number)
+        if group is None:
+            # Not even its document is here: nobody can say how many files, but it is not nothing.
+            self.num_unnamed += 1
+            self._notice(f"group {number} is lost: none of its drives is here, nor its document")
+            return
+        path = self.staging.catalog(number)
+        is_whole, damage = decrypt_catalog(group, self.mounted, self.identity, path)
+        self.lost_damage += damage
+        if not is_whole:
+            self.num_unnamed += group.num_files
+            self._notice(f"group {number} is lost with {group.num_files} files: no drive holds its catalog whole")
+            return
+        with Catalog.open(path) as catalog:
+            if catalog.num_files() != group.num_files:
+                raise IntegrityError(
+                    f"catalog of group {number} holds another number of files than its document",
+                    expected=str(group.num_files),
+                    found=str(catalog.num_files()),
+                )
+            opened = _Open(group, Code(group.k, group.m), catalog, path)
+            self.journal.forget(self._gone_again(opened))
+            n = group.k + group.m
+            for stripe in range(group.num_stripes):
+                volumes = group.volumes[stripe * n : stripe * n + n]
+                wanted: list[int] = []
+                for volume in volumes[: group.k]:
+                    if (number, stripe, volume.column) in self.journal.volumes:
+                        self.done_bytes += volume.bytes
+                    elif volume.bytes:
+                        wanted.append(volume.column)
+                if wanted:
+                    self._load_stripe(opened, stripe, wanted)
+        path.unlink()
+
+    def _gone_again(self, opened: _Open) -> set[VolumeKey]:
+        """Return the journal's volumes of this group whose files are not all in the store, or in staging, any more."""
+        number = opened.group.group
+        gone: set[VolumeKey] = set()
+        for key in self.journal.volumes:
+            if key[0] != number:
+                continue
+            for piece in opened.catalog.pieces_in(key[1], key[2]):
+                entry = opened.catalog.file(piece.file)
+                if entry.kind != "file" or self.store.size_bytes(entry.path) == entry.bytes:
+                    continue
+                whole = self.staging.whole_file(number, entry.id)
+                if piece.count > 1 and whole.is_file() and not self._is_complete(opened, entry.id, None):
+                    continue
+                gone.add(key)
+                break
+        return gone
+
+    def _is_complete(self, opened: _Open, file_id: int, now: VolumeKey | None) -> bool:
+        """Return whether the volumes of all pieces of a file are in the journal; `now` counts as if it were."""
+        number = opened.group.group
+        keys = {(number, piece.stripe, piece.column) for piece in opened.catalog.pieces_of(file_id)}
+        return all(key == now or key in self.journal.volumes for key in keys)
+
+    # --- a stripe -----------------------------------------------------------------------------------------------
+
+    def _load_stripe(self, opened: _Open, stripe: int, wanted: Sequence[int]) -> None:
+        group = opened.group
+        n = group.k + group.m
+        by_uuid = {item.record.uuid: item for item in self.mounted}
+        labels = {drive.uuid: drive.label for drive in self.plan.drives}
+        columns: list[Column] = []
+        for volume in group.volumes[stripe * n : stripe * n + n]:
+            item = by_uuid.get(volume.drive)
+            columns.append(Column(volume, group.k, item.drive if item else None, labels[volume.drive]))
+        reader = StripeReader(columns, opened.code, self.readers)
+        try:
+            unpackings = self._unpack(opened, stripe, reader, wanted)
+            # Blocks were all good or made good, and the volume is another one: someone made bytes that fit a list.
+            doubtful = [c for c, u in unpackings.items() if not u.is_whole and not u.is_given_up]
+            if doubtful and _unmask(columns, opened.code.k):
+                unpackings.update(self._unpack(opened, stripe, reader, doubtful))
+            self._commit(opened, stripe, columns, reader, unpackings)
+        finally:
+            for column in columns:
+                column.close()
+
+    def _unpack(self, opened: _Open, stripe: int, reader: StripeReader, wanted: Sequence[int]) -> dict[int, Unpacking]:
+        """Read the wanted volumes side by side, each unpacked by a thread of its own; return how each ended."""
+        n = opened.group.k + opened.group.m
+        unpackings = {
+            column: Unpacking(opened.group.volumes[stripe * n + column], self._work(opened, stripe, column))
+            for column in wanted
+        }
+        futures: list[Future[None]] = []
+        for column, unpacking in unpackings.items():
+            folder = self.staging.volume_folder(opened.group.group, stripe, column)
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            futures.append(self.workers.submit(unpacking.run))
+        try:
+            for row in reader.rows(wanted):
+                for column, block in row.items():
+                    if block is None:
+                        unpackings[column].give_up()
+                    else:
+                        unpackings[column].put(block)
+                        self.done_bytes += len(block)
+                self._tell()
+                if any(unpacking.has_failed for unpacking in unpackings.values()):
+                    break
+        finally:
+            for unpacking in unpackings.values():
+                unpacking.end()
+        for future in futures:
+            future.result()
+        return unpackings
+
+    def _work(self, opened: _Open, stripe: int, column: int) -> Callable[[Callable[[int], bytes]], None]:
+        where = layout.volume_name(stripe, column, opened.group.k)
+
+        def work(read: Callable[[int], bytes]) -> None:
+            plain = age.DecryptReader(read, [self.identity], strict_single_x25519=True, where=where)
+            # SQLite connections belong to one thread; opening the file again costs less than sharing one.
+            with Catalog.open(opened.catalog_path) as catalog:
+                tar = TarReader(plain.readinto, where)
+                extract_volume(tar, catalog, self.staging, opened.group.group, stripe, column, where)
+
+        return work
+
+    def _commit(
+        self,
+        opened: _Open,
+        stripe: int,
+        columns: Sequence[Column],
+        reader: StripeReader,
+        unpackings: Mapping[int, Unpacking],
+    ) -> None:
+        """Move the files of proven volumes into the store and note them; list the files of the others."""
+        number = opened.group.group
+        proven = [c for c, u in sorted(unpackings.items()) if u.is_whole and u.fault is None]
+        damage = {c.index: c.damage() for c in columns if c.lost is None or c.has_drive}
+        if proven:
+            durable.step("volumes staged")
+            self.store.flush()
+            published = [(column, *self._publish(opened, stripe, column)) for column in proven]
+            self.store.flush()
+            for column, files, total_bytes in published:
+                is_rebuilt = columns[column].lost is not None
+                found = damage.pop(column, [])
+                if column == proven[-1]:
+                    # Damage of volumes that are not noted themselves (parity) goes with the last that is.
+                    found += [d for other, items in damage.items() if other not in unpackings for d in items]
+                self.journal.add(
+                    VolumeLine(
+                        group=number,
+                        stripe=stripe,
+                        column=column,
+                        files=files,
+                        bytes=total_bytes,
+                        blocks_repaired=0 if is_rebuilt else reader.rebuilt_blocks[column],
+                        rebuilt=is_rebuilt,
+                        damage=damage_lines(found),
+                    )
+                )
+                self._tell_damage(found)
+        for column, unpacking in unpackings.items():
+            shutil.rmtree(self.staging.volume_folder(number, stripe, column))
+            if unpacking.is_whole and unpacking.fault is not None:
+                raise unpacking.fault
+            if not unpacking.is_whole:
+                self._list_unreadable(opened, stripe, columns[column])
+
+    def _publish(self, opened: _Open, stripe: int, column: int) -> tuple[int, int]:
+        """Move the staged files of one volume into the store; return how many entries and bytes became complete."""
+        number = opened.group.group
+        folder = self.staging.volume_folder(number, stripe, column)
+        files = total_bytes = 0
+        for index, piece in enumerate(opened.catalog.pieces_in(stripe, column)):
+            entry = opened.catalog.file(piece.file)
+            staged = folder / staged_name(index)
+            if piece.count > 1:
+                staged = self.staging.whole_file(number, entry.id)
+                # The same volume may hold two pieces of a file: the last of them finds the file published.
+                if not staged.exists() or not self._is_complete(opened, entry.id, (number, stripe, column)):
+                    continue
+                finish_whole_file(staged, entry)
+            self.store.publish(staged, entry.path)
+            files += 1
+            total_bytes += entry.bytes
+        return files, total_bytes
+
+    def _list_unreadable(self, opened: _Open, stripe: int, column: Column) -> None:
+        before = len(self.unreadable)
+        for piece in opened.catalog.pieces_in(stripe, column.index):
+            self.unreadable[shown(opened.catalog.file(piece.file).path)] = None
+        self.lost_damage += column.damage()
+        self._notice(
+            f"{column.name} of drive {column.label} is beyond repair, with {len(self.unreadable) - before} files"
+        )
+
+    # --- what is told -------------------------------------------------------------------------------------------
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        if now - self.told_at >= _PROGRESS_SECONDS:
+            self.told_at = now
+            self.sink(self._progress())
+
+    def _progress(self) -> Progress:
+        return Progress(self.stage, "reading volumes", min(self.done_bytes, self.total_bytes), self.total_bytes)
+
+    def _tell_damage(self, found: Sequence[Damage]) -> None:
+        for item in found:
+            self.num_told += 1
+            if self.num_told <= _TOLD:
+                self._notice(str(item))
+            elif self.num_told == _TOLD + 1:
+                self._notice("more damage was found; the receipt has the count")
+
+    def _notice(self, text: str) -> None:
+        self.sink(Notice(self.stage, text, is_warning=True))
+
+
+def _unmask(columns: Sequence[Column], k: int) -> bool:
+    """Find out who lies in a stripe whose blocks were good and whose volumes were not; return whether anyone does.
+
+    Volumes with the SHA-256 of the group document are beyond doubt. Where k of them are there, all others are taken as
+    lost. Where fewer are, only those are whose every block is good and whose SHA-256 is not: that is no accident.
+    """
+    doubtful = [column for column in columns if column.lost is None and not column.verify()]
+    doubtful = [column for column in doubtful if column.lost is None]
+    sure = sum(column.lost is None for column in columns) - len(doubtful)
+    liars = [column for column in doubtful if sure >= k or not column.faults]
+    for column in liars:
+        column.distrust(DISTRUSTED if column.faults else ALTERED)
+    return bool(liars)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if not any(folder.iterdir()):
+        folder.rmdir()

@@ -1,0 +1,113 @@
+"""One volume being unpacked: a thread that takes ciphertext block by block and stages files.
+
+The one who reads the drives feeds several of these side by side. The thread always takes all it is fed, even after it
+found a fault, because only the SHA-256 over everything says whose fault it was: the medium's, or the consignor's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+from collections.abc import Callable
+from typing import Final
+
+from packtrain.documents.group import Volume
+from packtrain.errors import DriveFailed, DriveFull, PacktrainError
+
+# One block is read while one is waiting and one is worked on: more would only cost memory.
+_WAITING_BLOCKS: Final = 1
+
+
+class _GivenUp(Exception):
+    """The way out of a reader that waits for bytes that will not come."""
+
+
+class Unpacking:
+    """The state of one volume between its reader and its thread.
+
+    Args:
+        volume: what group.json says of it.
+        work: does all the unpacking from a function that returns up to n bytes of ciphertext, b"" at the end.
+
+    Attributes:
+        fault: what `work` raised about the bytes; it counts only if `is_whole`.
+        is_given_up: the volume is beyond repair.
+        has_failed: the store cannot take the files; reading on is of no use.
+    """
+
+    def __init__(self, volume: Volume, work: Callable[[Callable[[int], bytes]], None]) -> None:
+        self.volume = volume
+        self.fault: PacktrainError | None = None
+        self.is_given_up = False
+        self.has_failed = False
+        self._work = work
+        self._queue: queue.Queue[bytes | None] = queue.Queue(_WAITING_BLOCKS)
+        self._state = hashlib.sha256()
+        self._total_bytes = 0
+        self._block = b""
+        self._at = 0
+        self._ended = False
+
+    def put(self, block: bytes) -> None:
+        """Feed the next block; waits while the thread is behind."""
+        self._queue.put(block)
+
+    def give_up(self) -> None:
+        """Say that the rest cannot be read."""
+        self.is_given_up = True
+
+    def end(self) -> None:
+        """Say that this was all."""
+        self._queue.put(None)
+
+    def run(self) -> None:
+        """Do the work in this thread, then take what is left of the feed.
+
+        Raises:
+            DriveFull, DriveFailed, OSError: the store cannot take the files; nothing is wrong with the volume.
+        """
+        try:
+            self._work(self._read)
+        except (DriveFull, DriveFailed, OSError):
+            self.has_failed = True
+            raise
+        except _GivenUp:
+            pass
+        except PacktrainError as error:
+            self.fault = error
+        finally:
+            self._drain()
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether all bytes came and have the SHA-256 of group.json; ask after the thread has ended."""
+        return (
+            not self.is_given_up
+            and self._total_bytes == self.volume.bytes
+            and self._state.hexdigest() == self.volume.sha256
+        )
+
+    def _read(self, count: int) -> bytes:
+        if self._at == len(self._block):
+            self._next()
+            if self._ended:
+                if self.is_given_up:
+                    raise _GivenUp
+                return b""
+        piece = self._block[self._at : self._at + count]
+        self._at += len(piece)
+        return piece
+
+    def _next(self) -> None:
+        block = None if self._ended else self._queue.get()
+        self._at = 0
+        self._block = block or b""
+        if block is None:
+            self._ended = True
+            return
+        self._state.update(block)
+        self._total_bytes += len(block)
+
+    def _drain(self) -> None:
+        while not self._ended:
+            self._next()

@@ -1,0 +1,86 @@
+"""The folder store: whole files or none, and never a way out of it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from packtrain.errors import HostileArchive
+from packtrain.stores.folder import STAGING_NAME, FolderStore
+
+
+def staged(store: FolderStore, payload: bytes = b"payload") -> Path:
+    path = store.staging_folder() / "one"
+    path.write_bytes(payload)
+    return path
+
+
+def test_a_published_file_stands_under_its_name_and_leaves_staging(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    path = staged(store)
+    store.publish(path, b"shards/a/b.tar")
+    store.flush()
+    assert (tmp_path / "store/shards/a/b.tar").read_bytes() == b"payload"
+    assert not path.exists()
+    assert store.size_bytes(b"shards/a/b.tar") == 7
+
+
+def test_names_are_raw_bytes(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.publish(staged(store), b"caf\xe9/\xff")
+    assert store.size_bytes(b"caf\xe9/\xff") == 7
+    assert Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9/\xff")).read_bytes() == b"payload"
+
+
+def test_a_file_published_again_is_replaced(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.publish(staged(store, b"old"), b"a")
+    store.publish(staged(store, b"newer"), b"a")
+    assert (tmp_path / "a").read_bytes() == b"newer"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"", b"/etc/passwd", b"../x", b"a/../../x", b"a//b", b"./a", b"a/", b"a\0b", b"x" * 5000,
+     STAGING_NAME.encode() + b"/x"],
+)  # fmt: skip
+def test_a_name_that_leaves_the_store_is_refused(tmp_path: Path, name: bytes) -> None:
+    store = FolderStore(tmp_path / "store")
+    with pytest.raises(HostileArchive):
+        store.publish(staged(store), name)
+    assert not (tmp_path / "x").exists()
+
+
+def test_nothing_is_published_through_a_link_to_a_folder_outside(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    (tmp_path / "outside").mkdir()
+    link = store.staging_folder() / "link"
+    link.symlink_to(tmp_path / "outside")
+    store.publish(link, b"way")
+    with pytest.raises(HostileArchive):
+        store.publish(staged(store), b"way/out")
+    assert list((tmp_path / "outside").iterdir()) == []
+    assert store.size_bytes(b"way/out") is None
+
+
+def test_a_file_cannot_take_the_place_of_a_folder(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.publish(staged(store), b"a/b")
+    with pytest.raises(HostileArchive):
+        store.publish(staged(store), b"a")
+    assert store.size_bytes(b"a") is None
+
+
+def test_an_empty_folder_is_made_with_its_mode_and_time(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    folder = store.staging_folder() / "one"
+    folder.mkdir()
+    folder.chmod(0o750)
+    os.utime(folder, ns=(1, 123_456_789_000))
+    store.publish(folder, b"empty/here")
+    status = (tmp_path / "store/empty/here").stat()
+    assert (status.st_mode & 0o777, status.st_mtime_ns) == (0o750, 123_456_789_000)
+
+
+def test_a_file_that_is_not_there_has_no_size(tmp_path: Path) -> None:
+    assert FolderStore(tmp_path).size_bytes(b"a/b") is None
