@@ -256,6 +256,7 @@ class DecryptReader(io.RawIOBase):
                 continue
             if self._last_seen:
                 break
+            # A fault raises at once, though bytes before it were good: a short count would look like the file's end.
             filled += self._open_chunk(target[filled:])
         return filled
 
