@@ -1,0 +1,242 @@
+"""What the operator looks at before anything is loaded, one check after the other, and the verdict they make.
+
+Every check is written down with what was found, also the two that this version does not do: screening against lists and
+rules. Nothing here can be switched off, and no argument turns a hold or a refusal into an admission.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from packtrain.diligence.amendments import changed_answers
+from packtrain.diligence.arrival import (
+    Finding,
+    Outcome,
+    SightedDrive,
+    check_cases,
+    check_coverage,
+    check_custody,
+    check_mounted,
+)
+from packtrain.diligence.declaration_file import is_answer, text_answers
+from packtrain.diligence.papers import Papers, disagreements
+from packtrain.diligence.short_form import obstacles
+from packtrain.documents.admission import AdmissionCheck, AdmissionVerdict, AdmittedDrive
+from packtrain.documents.declaration import Declaration
+from packtrain.documents.packing_statement import PackingStatement
+from packtrain.documents.parties import Parties
+from packtrain.documents.plan import Plan
+from packtrain.documents.ready import Ready
+from packtrain.documents.shipment import Shipment
+from packtrain.record.custody import CustodyLine
+from packtrain.units import format_bytes
+
+MAX_DETAIL: Final = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that is judged.
+
+    Attributes:
+        papers: the verified documents; plan, shipment, declaration and packing statement are among them.
+        custody: the verified custody log.
+        parties: the operator's own parties.json.
+        has_envelope: the site's key envelope is here.
+        sighted: the mounted drives, or None where none were given.
+    """
+
+    papers: Papers
+    custody: Sequence[CustodyLine]
+    parties: Parties
+    has_envelope: bool
+    sighted: Sequence[SightedDrive] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict and what it rests on; `drives` is empty unless the verdict is admit."""
+
+    verdict: AdmissionVerdict
+    own_site: bool
+    checks: tuple[AdmissionCheck, ...]
+    drives: tuple[AdmittedDrive, ...]
+
+
+def judge(case: Case) -> Judgement:
+    """Return the verdict on a dossier: refuse if any check refuses, else hold if any holds, else admit."""
+    papers = case.papers
+    declaration, shipment = papers.current(Declaration), papers.current(Shipment)
+    statement, plan = papers.current(PackingStatement), papers.current(Plan)
+    assert declaration is not None and shipment is not None and statement is not None and plan is not None
+    lost = {uuid for line in case.custody if line.event.verb == "lost" for uuid in line.event.drives}
+    own_site = _signer(case.parties, "consignor") == _signer(case.parties, "operator")
+    checks = (
+        _signatures(papers),
+        _agreement(papers),
+        _purpose(plan, shipment),
+        _completeness(declaration),
+        _short_form(declaration),
+        _amendments(papers),
+        _limits(papers, declaration, shipment),
+        _found("packing statement", check_coverage(shipment, statement)),
+        _found("cases", check_cases(statement)),
+        _found("custody", check_custody(case.custody, statement, papers.digest(PackingStatement) or "")),
+        _found("mounted drives", check_mounted(case.sighted, case.custody, shipment, statement, lost)),
+        _check("key envelope", "passed", "the site's key envelope is here")
+        if case.has_envelope
+        else _check("key envelope", "hold", "the site's key envelope did not come with the dossier"),
+        _two_signers(case.parties),
+        _check("own site", "passed", "consignor and operator sign with one key: this verdict is the consignor's own")
+        if own_site
+        else _check("own site", "passed", "consignor and operator sign with different keys"),
+        _rehearsal(papers),
+        _check("screening", "not done", "not screened: no list of parties was looked at"),
+        _check("rules", "not done", "no rule pack run: export control, sanctions and data rules were not judged"),
+    )
+    outcomes = {check.outcome for check in checks}
+    verdict: AdmissionVerdict = "refuse" if "refuse" in outcomes else "hold" if "hold" in outcomes else "admit"
+    drives = tuple(
+        AdmittedDrive(uuid=drive.uuid, label=drive.label, serial=drive.serial, case=packed.label)
+        for packed in statement.cases
+        for drive in packed.drives
+        if drive.uuid not in lost
+    )
+    return Judgement(verdict, own_site, checks, drives if verdict == "admit" else ())
+
+
+def _check(check: str, outcome: Outcome, detail: str) -> AdmissionCheck:
+    return AdmissionCheck(
+        check=check, outcome=outcome, detail=detail if len(detail) <= MAX_DETAIL else detail[: MAX_DETAIL - 1] + "…"
+    )
+
+
+def _found(check: str, finding: Finding) -> AdmissionCheck:
+    return _check(check, finding.outcome, finding.detail)
+
+
+def _from_faults(check: str, faults: Sequence[str], outcome: Outcome, otherwise: str) -> AdmissionCheck:
+    return _check(check, outcome, "; ".join(faults)) if faults else _check(check, "passed", otherwise)
+
+
+def _signer(parties: Parties, role: Literal["consignor", "operator", "consignee"]) -> str | None:
+    party = parties.of(role)
+    return party.signer if party is not None else None
+
+
+def _signatures(papers: Papers) -> AdmissionCheck:
+    # Counted are the consignor's papers alone, so that the same dossier judged twice gives the same words.
+    num_documents = sum("consignor" in paper.signers for paper in papers.by_name.values())
+    return _check(
+        "signatures", "passed", f"{num_documents} documents of the consignor, each signed by the key in parties.json"
+    )
+
+
+def _agreement(papers: Papers) -> AdmissionCheck:
+    faults = disagreements(papers)
+    shipment = papers.current(Shipment)
+    named = {group.record for group in shipment.groups} if shipment is not None else set[str]()
+    if missing := named - papers.groups().keys():
+        return _from_faults(
+            "papers", [*faults, f"{len(missing)} group documents are missing"], "refuse" if faults else "hold", ""
+        )
+    return _from_faults("papers", faults, "refuse", "plan, shipment, groups, declaration and packing statement agree")
+
+
+def _purpose(plan: Plan, shipment: Shipment) -> AdmissionCheck:
+    if plan.purpose == shipment.purpose == "cargo":
+        return _check("purpose", "passed", "cargo")
+    return _check("purpose", "refuse", f"only cargo is admitted; this is a {shipment.purpose}")
+
+
+def _completeness(declaration: Declaration) -> AdmissionCheck:
+    missing = [field for field, answer in text_answers(declaration).items() if not is_answer(answer)]
+    return _from_faults("declaration", [f"no answer to {field}" for field in missing], "hold", "six questions answered")
+
+
+def _short_form(declaration: Declaration) -> AdmissionCheck:
+    return _from_faults(
+        "short form",
+        obstacles(declaration),
+        "refuse",
+        f"every party and the site are in {declaration.site_country}, no owner is undisclosed",
+    )
+
+
+def _amendments(papers: Papers) -> AdmissionCheck:
+    chain = papers.chain()
+    refused: list[str] = []
+    held: list[str] = []
+    for (_, newer), (older_digest, older) in itertools.pairwise(chain):
+        if unnamed := set(changed_answers(older, newer)) - set(newer.changes):
+            refused.append(f"the amendment of {older_digest[:12]} does not name: {'; '.join(sorted(unnamed))}")
+        if before := obstacles(older):
+            held.append(
+                f"answers changed after the short form had not applied ({'; '.join(before)}): "
+                f"{'; '.join(newer.changes)}"
+            )
+    if refused:
+        return _check("amendments", "refuse", "; ".join([*refused, *held]))
+    if held:
+        return _check("amendments", "hold", "; ".join(held))
+    changes = "; ".join(change for _, declaration in chain for change in declaration.changes)
+    return _check("amendments", "passed", f"{len(chain) - 1} amendments: {changes}" if changes else "none")
+
+
+def _limits(papers: Papers, declaration: Declaration, shipment: Shipment) -> AdmissionCheck:
+    faults: list[str] = []
+    if len(shipment.drives) > declaration.most_drives:
+        faults.append(f"{len(shipment.drives)} drives, declared were at most {declaration.most_drives}")
+    if shipment.plaintext_bytes > declaration.most_bytes:
+        faults.append(
+            f"{format_bytes(shipment.plaintext_bytes)} before redundancy, declared were at most "
+            f"{format_bytes(declaration.most_bytes)}"
+        )
+    if faults:
+        return _check("declared limits", "refuse", "; ".join(faults))
+    # What the site can count without a key: ciphertext of the data volumes. Tar, age and folders explain some more than
+    # the files: at most 4 KiB a file, 64 KiB a volume and 2 %; beyond that the shipment counts too little.
+    volumes = [
+        volume.bytes for group in papers.groups().values() for volume in group.volumes if volume.column < group.k
+    ]
+    explained = shipment.plaintext_bytes * 102 // 100 + shipment.num_files * 4096 + len(volumes) * 65536
+    if sum(volumes) > explained:
+        return _check(
+            "declared limits",
+            "hold",
+            f"the data volumes hold {format_bytes(sum(volumes))}, "
+            f"the shipment says {format_bytes(shipment.plaintext_bytes)}",
+        )
+    return _check(
+        "declared limits",
+        "passed",
+        f"{len(shipment.drives)} drives, {format_bytes(shipment.plaintext_bytes)} before redundancy",
+    )
+
+
+def _rehearsal(papers: Papers) -> AdmissionCheck:
+    ready = papers.current(Ready)
+    if ready is None:
+        return _check("rehearsal", "not done", "no rehearsal sheet in the dossier")
+    return _from_faults(
+        "rehearsal",
+        [] if ready.ready_to_leave else ["the rehearsal sheet does not say ready to leave"],
+        "hold",
+        f"ready to leave, with kit {ready.kit[:12]}",
+    )
+
+
+def _two_signers(parties: Parties) -> AdmissionCheck:
+    operator, consignee = parties.of("operator"), parties.of("consignee")
+    if operator is None or consignee is None:
+        return _check("two signers", "hold", "parties.json names no operator or no consignee")
+    if operator.signer == consignee.signer or operator.recipient == consignee.recipient:
+        return _check(
+            "two signers",
+            "hold",
+            "operator and consignee use one key: whoever admits must be another than whoever loads",
+        )
+    return _check("two signers", "passed", "admission and loading need two different keys")

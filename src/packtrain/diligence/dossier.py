@@ -1,0 +1,268 @@
+"""The dossier: a BagIt folder of signed papers, the only bridge between two voyage folders. It never lies in a case."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from packtrain import __version__, durable
+from packtrain.diligence.bag import Bag, copy_bag, write_bag
+from packtrain.diligence.hand_over import LOG_NAME, custody_log, extend, holdings, lines_beyond, read_exchanged_log
+from packtrain.diligence.merge import Taken, merge
+from packtrain.diligence.papers import Papers, check_names, disagreements, read_papers, signature_names
+from packtrain.documents.admission import Admission
+from packtrain.documents.codec import MAX_DOCUMENT_BYTES, namespace
+from packtrain.documents.declaration import Declaration
+from packtrain.documents.packing_statement import PackingStatement
+from packtrain.documents.parties import Role, allowed_signers
+from packtrain.errors import DossierError, WrongRole
+from packtrain.record.custody import CustodyLine
+from packtrain.record.folder import VoyageFolder
+from packtrain.record.keys import MAX_ENVELOPE_BYTES, RELEASE, SITE_ENVELOPE, destroy, read_envelope
+from packtrain.record.receipts import instant
+
+DOSSIERS: Final = "dossiers"
+"""Folder below documents/ that keeps the tag files of every dossier taken in, by the SHA-256 of its tag manifest."""
+
+_DOCUMENTS: Final = "data/documents/"
+_KEYS: Final[dict[Role, str]] = {"operator": SITE_ENVELOPE, "consignee": RELEASE}
+"""The one key envelope that a party may receive."""
+_OTHER_FILES: Final = frozenset({f"data/{LOG_NAME}", "data/allowed_signers"})
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was put into a dossier: names below data/, and the SHA-256 of its tag manifest."""
+
+    names: tuple[str, ...]
+    tagmanifest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What a dossier brought.
+
+    Attributes:
+        tagmanifest: SHA-256 of its tag manifest.
+        taken: SHA-256 of each document that is new here, by name below documents/.
+        remarks: what a person should know: older documents left aside, other keys in its allowed_signers.
+    """
+
+    tagmanifest: str
+    taken: dict[str, str]
+    remarks: tuple[str, ...]
+
+
+def export_dossier(folder: VoyageFolder, destination: Path, to: Role) -> Exported:
+    """Write the dossier for another party to `destination`, whole or not at all.
+
+    Key envelopes: the site's goes from the consignor to the operator once a packing statement exists; the inner one
+    from the operator to the consignee once the verdict is admit. No dossier holds any other key.
+
+    Raises:
+        WrongRole: `to` is this party itself.
+        StageNotReady: there is no declaration yet.
+        DossierError: the destination is there already, or the documents contradict each other.
+        SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError, CustodyBroken: an own document was altered.
+    """
+    role = folder.voyage_file().voyage.role
+    if to == role:
+        raise WrongRole("a dossier goes to another party", where=str(folder.root), found=to)
+    trust = folder.trust()
+    papers = read_papers(folder.documents, trust)
+    folder.payload(Declaration)  # without one there is nothing to show: the error names the verb
+    _refuse_contradictions(papers, str(folder.documents))
+    payload: dict[str, bytes | Path] = {"data/allowed_signers": allowed_signers(folder.parties()).encode("ascii")}
+    for name in papers.by_name:
+        for file_name in (name, *signature_names(name)):
+            if (folder.documents / file_name).is_file():
+                payload[_DOCUMENTS + file_name] = folder.documents / file_name
+    own_closing = folder.documents / "closing.json"
+    if own_closing.is_file():
+        payload[f"{_DOCUMENTS}closings/{role}.json"] = own_closing
+        payload[f"{_DOCUMENTS}closings/{role}.json.sig"] = own_closing.with_name("closing.json.sig")
+    log = custody_log(folder)
+    if lines := log.read(trust):
+        holdings(lines, str(log.path))
+        payload[f"data/{LOG_NAME}"] = b"".join(line.payload + b"\n" for line in lines)
+    if (envelope := _envelope(folder, papers, role, to)) is not None:
+        payload[f"data/keys/{envelope.name}"] = read_envelope(envelope, "it was there a moment ago")
+    attempt = papers.attempt()
+    info = {
+        "Bagging-Date": instant()[:10],
+        "Bag-Software-Agent": f"packtrain {__version__}",
+        "Packtrain-From": role,
+        "Packtrain-To": to,
+        "Packtrain-Shipment": f"{attempt[0]} attempt {attempt[1]}" if attempt else "not packed yet",
+    }
+    tagmanifest = write_bag(destination, payload, info, _readme(papers, role, to))
+    return Exported(names=tuple(sorted(payload)), tagmanifest=tagmanifest)
+
+
+def import_dossier(folder: VoyageFolder, source: Path) -> Imported:
+    """Verify another party's dossier whole, then take its documents, its custody entries and its key envelope.
+
+    Nothing is taken unless everything is in order: the bag, each signature against this party's own parties.json, and
+    what the documents say of each other. An older paper never replaces a newer one, and one that was signed never
+    changes without an amendment or a newer attempt.
+
+    Raises:
+        DossierError: see `copy_bag`; a file that no dossier has; documents that contradict each other or what is here.
+        AnswerChanged: a document of the same attempt differs from the one here.
+        SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError: of a document in it.
+        CustodyBroken: its custody log is broken, or has forked from the one here.
+    """
+    staging = folder.work / "dossier-import"
+    try:
+        return _import_copy(folder, copy_bag(source, staging), str(source))
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)  # no second copy of a key envelope stays behind
+
+
+def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
+    role = folder.voyage_file().voyage.role
+    trust = folder.trust()
+    _check_payload(bag, role)
+    documents = bag.root / "data" / "documents"
+    incoming = read_papers(documents, trust)
+    _refuse_contradictions(incoming, where)
+    own_lines = custody_log(folder).read(trust)
+    theirs: tuple[CustodyLine, ...] = ()
+    if f"data/{LOG_NAME}" in bag.payload:
+        theirs = read_exchanged_log(bag.root / "data" / LOG_NAME, trust)
+        attempt = incoming.attempt()
+        if attempt is not None and theirs[0].event.shipment != attempt[0]:
+            raise DossierError("the custody log is of another shipment", where=where)
+    beyond = lines_beyond(own_lines, theirs, where, may_be_older=True)
+    taken = merge(read_papers(folder.documents, trust), incoming, role, (*own_lines, *beyond), where)
+    _refuse_contradictions(taken.result, where)
+    key = _new_key(folder, bag, taken.newer_attempt)
+    remarks = [*taken.remarks]
+    if len(theirs) < len(own_lines):
+        remarks.append(
+            f"the dossier's custody log ends {len(own_lines) - len(theirs)} entries before this one: "
+            "it was made earlier, or its tail was cut"
+        )
+    if (bag.root / "data" / "allowed_signers").read_bytes() != allowed_signers(folder.parties()).encode("ascii"):
+        remarks.append("the sender's list of keys differs from this party's; this party's own was used")
+    # From here on everything is known to be in order.
+    _take_documents(folder, documents, taken)
+    extend(folder, beyond)
+    if taken.newer_attempt:
+        destroy(folder.keys / RELEASE)
+    if key is not None:
+        durable.write_bytes(folder.keys / _KEYS[role], key, mode=0o600)
+    _keep_tag_files(folder, bag)
+    return Imported(tagmanifest=bag.tagmanifest, taken=taken.digests, remarks=tuple(remarks))
+
+
+def dossiers_holding(folder: VoyageFolder, digests: Collection[str]) -> list[str]:
+    """Return the dossiers taken in that hold all documents of these digests, by tag manifest, the newest last."""
+    found: list[tuple[int, str]] = []
+    place = folder.documents / DOSSIERS
+    for manifest in place.glob("*/manifest-sha256.txt"):
+        named = {line.partition(" ")[0] for line in manifest.read_text(encoding="ascii").splitlines()}
+        if named.issuperset(digests):
+            found.append((manifest.stat().st_mtime_ns, manifest.parent.name))
+    return [name for _, name in sorted(found)]
+
+
+def _refuse_contradictions(papers: Papers, where: str) -> None:
+    if faults := disagreements(papers):
+        raise DossierError(
+            "the documents do not belong together: " + "; ".join(faults),
+            where=where,
+            hint="ask for a dossier made from one state of the voyage",
+        )
+
+
+def _envelope(folder: VoyageFolder, papers: Papers, role: Role, to: Role) -> Path | None:
+    admission = papers.current(Admission)
+    may_go = (role == "consignor" and to == "operator" and papers.current(PackingStatement) is not None) or (
+        role == "operator" and to == "consignee" and admission is not None and admission.verdict == "admit"
+    )
+    path = folder.keys / _KEYS.get(to, "")
+    return path if may_go and path.is_file() else None
+
+
+def _check_payload(bag: Bag, role: Role) -> None:
+    if bag.info.get("Packtrain-To") != role:
+        raise DossierError(
+            "the dossier was made for another party",
+            where="bag-info.txt",
+            expected=role,
+            found=bag.info.get("Packtrain-To", "nobody named")[:32],
+        )
+    check_names({name.removeprefix(_DOCUMENTS) for name in bag.payload if name.startswith(_DOCUMENTS)})
+    allowed = {*_OTHER_FILES, *([f"data/keys/{_KEYS[role]}"] if role in _KEYS else [])}
+    others = {name for name in bag.payload if not name.startswith(_DOCUMENTS)}
+    if strangers := sorted(others - allowed):
+        raise DossierError("a file that this party's dossier does not have", where=strangers[0])
+    if "data/allowed_signers" not in others:
+        raise DossierError("a dossier lists the sender's keys", where="data/allowed_signers", found="not there")
+    for name in bag.payload:
+        most_bytes = MAX_ENVELOPE_BYTES if name.startswith("data/keys/") else MAX_DOCUMENT_BYTES
+        if (bag.root / name).stat().st_size > most_bytes:
+            raise DossierError("file is too long", where=name, expected=f"at most {most_bytes} bytes")
+
+
+def _take_documents(folder: VoyageFolder, documents: Path, taken: Taken) -> None:
+    # What is superseded goes to its archive before its place is taken: a crash between loses nothing.
+    for name, archive in taken.archived.items():
+        for file_name, target in ((f"{name}.sig", f"{archive}.sig"), (name, archive)):
+            durable.write_bytes(folder.documents / target, (folder.documents / file_name).read_bytes())
+    for name in taken.removed:
+        for file_name in (name, *signature_names(name)):
+            (folder.documents / file_name).unlink(missing_ok=True)
+    for name in taken.digests:
+        for file_name in (*reversed(signature_names(name)), name):
+            if (documents / file_name).is_file():
+                durable.write_bytes(folder.documents / file_name, (documents / file_name).read_bytes())
+
+
+def _new_key(folder: VoyageFolder, bag: Bag, newer_attempt: bool) -> bytes | None:
+    name = next((name for name in bag.payload if name.startswith("data/keys/")), None)
+    if name is None:
+        return None
+    payload = (bag.root / name).read_bytes()
+    target = folder.keys / Path(name).name
+    before = target.read_bytes() if target.is_file() else None
+    # An inner envelope is written anew each time the outer layer is opened, the site's never for one attempt.
+    if before not in (None, payload) and not newer_attempt and target.name == SITE_ENVELOPE:
+        raise DossierError(
+            "the key envelope differs from the one taken before, for the same attempt",
+            where=name,
+            hint="ask the consignor which one is right; the wrong one is removed by hand",
+        )
+    return None if before == payload else payload
+
+
+def _keep_tag_files(folder: VoyageFolder, bag: Bag) -> None:
+    place = folder.documents / DOSSIERS / bag.tagmanifest
+    for name in ("README.txt", "bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt"):
+        durable.write_bytes(place / name, (bag.root / name).read_bytes())
+
+
+def _readme(papers: Papers, role: Role, to: Role) -> str:
+    checks = "\n".join(
+        f"  ssh-keygen -Y verify -f KEYS -I {sorted(paper.signers)[0]} -n {namespace(type(paper.document))}"
+        f" -s data/documents/{name}.sig < data/documents/{name}"
+        for name, paper in sorted(papers.by_name.items())
+    )
+    return f"""\
+This folder is the dossier of one voyage of data, from the {role} to the {to}.
+It says who ships what to whom and for which end use, on which drives, with which carriers and seals, who has held
+them, and what the receiving site decided. It names persons and places; it holds no cargo. Do not put it in a case.
+Nothing in it is legal advice. "not screened" and "no rule pack run" mean what they say.
+
+It is a BagIt folder (RFC 8493). To see that it is whole:
+  sha256sum -c manifest-sha256.txt
+Each document is signed. KEYS is your own list of the parties' keys, compared with them by telephone;
+data/allowed_signers is only the sender's copy of it. To check the signatures without packtrain:
+{checks}
+data/custody.jsonl holds one signed entry a line; each names the SHA-256 of the line before it.
+A file in data/keys/ is an age file that only the {to} can open.
+"""

@@ -1,0 +1,209 @@
+"""Hand-overs: what a custody log says about who holds which case, and how two logs are held against each other.
+
+A hand-over is `released` by one side and `accepted` by the other, offline: each gives the other its whole log.
+Both logs then have the same head, so a line cut, changed or moved afterwards shows against the counterpart's copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from packtrain import durable
+from packtrain.documents.custody import CustodyEvent
+from packtrain.documents.parties import Role
+from packtrain.errors import CustodyBroken, StageNotReady
+from packtrain.record.custody import MAX_LOG_BYTES, CustodyLine, CustodyLog, read_log
+from packtrain.record.folder import VoyageFolder
+from packtrain.record.trust import Trust
+
+LOG_NAME: Final = "custody.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One case as the log leaves it.
+
+    Attributes:
+        holder: who answers for it now.
+        seal: the number last put on it.
+        released_to: whom it was released to, while nobody accepted it.
+        released_line: digest of that `released` line.
+    """
+
+    holder: Role
+    seal: str
+    released_to: Role | None = None
+    released_line: str | None = None
+
+
+def custody_log(folder: VoyageFolder) -> CustodyLog:
+    """Return this party's custody log."""
+    return CustodyLog(folder.documents / LOG_NAME)
+
+
+def read_exchanged_log(path: Path, trust: Trust) -> tuple[CustodyLine, ...]:
+    """Return the verified lines of a log that another party gave.
+
+    Raises:
+        StageNotReady: there is no such file.
+        CustodyBroken, SignatureMissing, SignatureInvalid, UntrustedSigner: see `read_log` and `holdings`.
+    """
+    try:
+        with path.open("rb") as stream:
+            payload = stream.read(MAX_LOG_BYTES + 1)
+    except FileNotFoundError as error:
+        raise StageNotReady("no such custody file", where=str(path), hint="ask the other side for it") from error
+    lines = read_log(payload, trust, str(path))
+    if not lines:
+        raise CustodyBroken("custody file holds no entry", where=str(path))
+    holdings(lines, str(path))
+    return lines
+
+
+def lines_beyond(
+    own: Sequence[CustodyLine], theirs: Sequence[CustodyLine], where: str, *, may_be_older: bool = False
+) -> tuple[CustodyLine, ...]:
+    """Return what the counterpart's log holds beyond the own one.
+
+    Args:
+        own, theirs: verified lines.
+        where: name of their file, for messages.
+        may_be_older: their log may end before ours (a dossier made before the hand-over); otherwise that is a cut tail.
+
+    Raises:
+        CustodyBroken: the two logs have forked, or theirs lacks the last entries of ours.
+    """
+    for number, (mine, other) in enumerate(zip(own, theirs, strict=False)):
+        if mine.digest != other.digest:
+            raise CustodyBroken(
+                "the two custody logs have forked: they hold different entries at the same place",
+                where=f"{where}, line {number + 1}",
+                expected=f"{mine.event.verb} by {mine.event.by}, {mine.digest[:12]}",
+                found=f"{other.event.verb} by {other.event.by}, {other.digest[:12]}",
+                hint="keep both files: each is signed, and together they show who wrote what",
+            )
+    if len(theirs) < len(own) and not may_be_older:
+        raise CustodyBroken(
+            "the custody file ends before this log does: it is an older copy, or its tail was cut",
+            where=where,
+            expected=f"{len(own)} entries or more, the last {own[-1].digest[:12]}",
+            found=f"{len(theirs)} entries",
+            hint="ask the other side for its present log",
+        )
+    return tuple(theirs[len(own) :])
+
+
+def extend(folder: VoyageFolder, lines: Sequence[CustodyLine]) -> None:
+    """Append verified lines of another party's log to the own one; the caller has checked that they follow its head."""
+    log = custody_log(folder)
+    for line in lines:
+        durable.append_line(log.path, line.payload)
+
+
+def holdings(lines: Sequence[CustodyLine], where: str) -> dict[str, Holding]:
+    """Return who holds each sealed case at the end of a log.
+
+    Raises:
+        CustodyBroken: an entry of another shipment, a case released by somebody who does not hold it, or an acceptance
+            that answers no open release.
+    """
+    held: dict[str, Holding] = {}
+    for number, line in enumerate(lines):
+        event, place = line.event, f"{where}, line {number + 1}"
+        if event.shipment != lines[0].event.shipment:
+            raise CustodyBroken(
+                "custody entry is of another shipment",
+                where=place,
+                expected=lines[0].event.shipment,
+                found=event.shipment,
+            )
+        if event.verb == "sealed":
+            _seal(held, event, place)
+        elif event.verb == "released":
+            _release(held, event, line.digest, place)
+        elif event.verb == "accepted":
+            _accept(held, event, place)
+    return held
+
+
+def _seal(held: dict[str, Holding], event: CustodyEvent, place: str) -> None:
+    if len(event.cases) != 1 or len(event.seals) != 1:
+        raise CustodyBroken("a sealed entry is about one case and one seal", where=place)
+    case = event.cases[0]
+    before = held.get(case)
+    if before is not None and (before.holder != event.by or before.released_to is not None):
+        raise CustodyBroken(
+            f"case {case} was sealed by a party that does not hold it",
+            where=place,
+            expected=before.released_to or before.holder,
+            found=event.by,
+        )
+    held[case] = Holding(holder=event.by, seal=event.seals[0])
+
+
+def _release(held: dict[str, Holding], event: CustodyEvent, line_digest: str, place: str) -> None:
+    if event.counterpart is None or event.counterpart == event.by or not event.cases:
+        raise CustodyBroken("a release names its cases and another party", where=place)
+    for case in event.cases:
+        before = held.get(case)
+        if before is None or before.holder != event.by or before.released_to is not None:
+            raise CustodyBroken(
+                f"case {case} was released by a party that does not hold it",
+                where=place,
+                expected="no such sealed case" if before is None else before.released_to or before.holder,
+                found=event.by,
+            )
+        held[case] = Holding(before.holder, before.seal, released_to=event.counterpart, released_line=line_digest)
+
+
+def _accept(held: dict[str, Holding], event: CustodyEvent, place: str) -> None:
+    if not event.cases:
+        raise CustodyBroken("an acceptance names its cases", where=place)
+    for case in event.cases:
+        before = held.get(case)
+        if (
+            before is None
+            or before.released_line != event.answers
+            or (before.released_to, before.holder) != (event.by, event.counterpart)
+        ):
+            raise CustodyBroken(
+                f"case {case} was accepted without a release that it answers",
+                where=place,
+                expected="a released entry to this party, named by its digest",
+                found=f"accepted by {event.by}, answering {(event.answers or 'nothing')[:12]}",
+            )
+        held[case] = Holding(holder=event.by, seal=before.seal)
+
+
+def open_releases(held: dict[str, Holding], role: Role) -> list[str]:
+    """Return the cases that this role released and nobody accepted yet."""
+    return sorted(case for case, holding in held.items() if holding.holder == role and holding.released_to is not None)
+
+
+def sentences(lines: Sequence[CustodyLine]) -> list[str]:
+    """Return the log in plain words, an entry a sentence, then who holds what, and what no log can show."""
+    told = [f"{number + 1}. {_sentence(line.event)}" for number, line in enumerate(lines)]
+    for case, holding in sorted(holdings(lines, "custody log").items()):
+        pending = f", released to the {holding.released_to}, not accepted yet" if holding.released_to else ""
+        told.append(f"Case {case} (seal {holding.seal}) is held by the {holding.holder}{pending}.")
+    if lines:
+        told.append(
+            f"Head of this log: {lines[-1].digest}. Compare it with the other party's: a cut tail shows only so."
+        )
+        told.append("No log shows whether a seal was copied, or where a case was between two entries.")
+    return told
+
+
+def _sentence(event: CustodyEvent) -> str:
+    about = [f"case {', '.join(event.cases)}"] if event.cases else []
+    if event.seals:
+        about.append(f"seal {', '.join(event.seals)}")
+    if event.drives:
+        about.append(f"{len(event.drives)} drive{'s' if len(event.drives) > 1 else ''}")
+    toward = {"released": " to the ", "accepted": " from the "}.get(event.verb, ", with the ")
+    other = f"{toward}{event.counterpart}" if event.counterpart else ""
+    note = f": {event.note}" if event.note else ""
+    return f"{event.at}: {event.verb} by the {event.by}{other} ({'; '.join(about) or 'no case named'}){note}."

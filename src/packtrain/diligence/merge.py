@@ -1,0 +1,174 @@
+"""What of a dossier is taken into a voyage folder: a value, worked out before anything is written.
+
+A signed paper changes only in ways that stay visible: a declaration by its chain of amendments, a packing statement by
+a later seal in the custody log, an admission by a later verdict, everything else by a newer attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from packtrain.diligence.amendments import ARCHIVES
+from packtrain.diligence.packing import names_statement
+from packtrain.diligence.papers import Paper, Papers
+from packtrain.documents.admission import Admission
+from packtrain.documents.closing import Closing
+from packtrain.documents.declaration import Declaration
+from packtrain.documents.packing_statement import PackingStatement
+from packtrain.documents.parties import Role
+from packtrain.errors import AnswerChanged, DossierError
+from packtrain.record.custody import CustodyLine
+
+_OF_AN_ATTEMPT: Final = ("plan.json", "shipment.json", "packing-statement.json", "admission.json")
+_KIT: Final = ("kit.json", "ready.json")
+
+
+@dataclass(slots=True)
+class Taken:
+    """What an import will do.
+
+    Attributes:
+        result: all papers of the folder as they will be.
+        digests: documents to copy from the dossier, by name below documents/.
+        archived: own documents to copy to their archive first: name -> archive name.
+        removed: own documents of an older attempt that go after they were archived.
+        newer_attempt: the dossier is of a newer attempt than this folder.
+        remarks: what was left aside, and why.
+    """
+
+    result: Papers
+    digests: dict[str, str] = field(default_factory=dict[str, str])
+    archived: dict[str, str] = field(default_factory=dict[str, str])
+    removed: list[str] = field(default_factory=list[str])
+    newer_attempt: bool = False
+    remarks: list[str] = field(default_factory=list[str])
+
+
+def merge(own: Papers, incoming: Papers, role: Role, custody: Sequence[CustodyLine], where: str) -> Taken:
+    """Return what is taken of `incoming`.
+
+    Args:
+        own: the papers of this folder.
+        incoming: those of the dossier, verified and agreeing with each other.
+        role: whose folder this is.
+        custody: this folder's custody log with what the dossier adds to it.
+        where: the dossier, for messages.
+
+    Raises:
+        DossierError: it is of another shipment or an older attempt.
+        AnswerChanged: a document of the same attempt differs.
+    """
+    taken = Taken(result=Papers(dict(own.by_name)))
+    taken.newer_attempt = _is_newer_attempt(own, incoming, where)
+    if taken.newer_attempt:
+        _leave_attempt(own, incoming, taken)
+    for name, paper in sorted(incoming.by_name.items()):
+        before = taken.result.by_name.get(name)
+        if (before is not None and before.digest == paper.digest) or name == f"closings/{role}.json":
+            continue
+        if not _is_taken(before, paper, own, incoming, custody, taken.remarks, where):
+            continue
+        if before is not None and (folder := ARCHIVES.get(name.removesuffix(".json"))) is not None:
+            taken.archived[name] = f"{folder}/{before.digest}.json"
+        taken.digests[name] = paper.digest
+        taken.result.by_name[name] = paper
+    for name, archive in taken.archived.items():
+        before = own.by_name[name]
+        taken.result.by_name[archive] = Paper(archive, before.digest, before.document, before.signers)
+    return taken
+
+
+def _is_newer_attempt(own: Papers, incoming: Papers, where: str) -> bool:
+    here, there = own.attempt(), incoming.attempt()
+    if here is None or there is None:
+        return False
+    if here[0] != there[0]:
+        raise DossierError(
+            "the dossier is of another shipment",
+            where=where,
+            expected=here[0],
+            found=there[0],
+            hint="one voyage folder holds one shipment",
+        )
+    if there[1] < here[1]:
+        raise DossierError(
+            "the dossier is of an earlier attempt",
+            where=where,
+            expected=f"attempt {here[1]}",
+            found=f"attempt {there[1]}",
+        )
+    return there[1] > here[1]
+
+
+def _leave_attempt(own: Papers, incoming: Papers, taken: Taken) -> None:
+    for name, paper in own.by_name.items():
+        if name in _OF_AN_ATTEMPT or name.startswith("groups/") or (name in _KIT and name in incoming.by_name):
+            if (folder := ARCHIVES.get(name.removesuffix(".json"))) is not None:
+                taken.archived[name] = f"{folder}/{paper.digest}.json"
+            taken.removed.append(name)
+            del taken.result.by_name[name]
+    taken.remarks.append("a newer attempt of the shipment: the papers of the one before were set aside")
+
+
+def _is_taken(
+    before: Paper | None,
+    paper: Paper,
+    own: Papers,
+    incoming: Papers,
+    custody: Sequence[CustodyLine],
+    remarks: list[str],
+    where: str,
+) -> bool:
+    older = f"{paper.name} in the dossier is older than the one here, which stays"
+    document = paper.document
+    if paper.name == "declaration.json":
+        # Also when none is current here: the consignor may have withdrawn it by an answer that needs the full form.
+        if paper.digest in _superseded_here(own):
+            remarks.append(older)
+            return False
+        if before is None or before.digest in {name for name, _ in incoming.chain()}:
+            return True
+    elif before is None:
+        return True
+    elif isinstance(document, PackingStatement):
+        here, there = _last_sealed(custody, before.digest), _last_sealed(custody, paper.digest)
+        if here != there:
+            if there < here:
+                remarks.append(older)
+            return there > here
+    elif isinstance(document, Admission) and isinstance(before.document, Admission):
+        if document.decided_on != before.document.decided_on:
+            if document.decided_on < before.document.decided_on:
+                remarks.append(older)
+            return document.decided_on > before.document.decided_on
+    elif isinstance(document, Closing) and isinstance(before.document, Closing):
+        return document.closed_on > before.document.closed_on
+    assert before is not None
+    raise AnswerChanged(
+        f"{paper.name} differs from the one here, and nothing signed says why",
+        where=where,
+        expected=before.digest[:16],
+        found=paper.digest[:16],
+        hint="a declaration changes by an amendment, a packing statement by a new seal, the rest by a newer attempt",
+    )
+
+
+def _superseded_here(own: Papers) -> set[str]:
+    known = own.superseded(Declaration)
+    current = own.current(Declaration)
+    return {
+        declaration.supersedes
+        for declaration in (*known.values(), *([current] if current is not None else []))
+        if declaration.supersedes is not None
+    }
+
+
+def _last_sealed(custody: Sequence[CustodyLine], statement: str) -> int:
+    numbers = [
+        line.event.sequence
+        for line in custody
+        if line.event.verb == "sealed" and names_statement(line.event, statement)
+    ]
+    return max(numbers, default=-1)

@@ -1,0 +1,266 @@
+"""The papers of a voyage: the signed documents that travel between the parties, held against each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from packtrain.digest import sha256_bytes
+from packtrain.diligence.amendments import ARCHIVES, declaration_chain
+from packtrain.documents.admission import Admission
+from packtrain.documents.closing import Closing
+from packtrain.documents.codec import MAX_DOCUMENT_BYTES, Document, decode
+from packtrain.documents.declaration import Declaration
+from packtrain.documents.export_list import ExportList
+from packtrain.documents.group import Group
+from packtrain.documents.kit import Kit
+from packtrain.documents.packing_statement import PackingStatement
+from packtrain.documents.parties import Role
+from packtrain.documents.plan import Plan
+from packtrain.documents.ready import Ready
+from packtrain.documents.shipment import Shipment
+from packtrain.errors import DossierError, SignatureMissing, UntrustedSigner
+from packtrain.record.folder import read_signature
+from packtrain.record.trust import Trust
+
+SHARED: Final[dict[str, type[Document]]] = {
+    kind.kind: kind for kind in (Plan, Shipment, Declaration, PackingStatement, Kit, Ready, Admission, ExportList)
+}
+"""The documents that lie under their own name; groups, superseded documents and closings lie in folders."""
+
+COUNTERSIGNATURES: Final[dict[str, Role]] = {"export-list.json": "operator"}
+"""Documents with a second signature, NAME.<role>.sig, and whose it is."""
+
+_FOLDERS: Final[dict[str, type[Document]]] = {
+    "groups": Group,
+    "closings": Closing,
+    **{folder: SHARED[kind] for kind, folder in ARCHIVES.items()},
+}
+_IN_FOLDER: Final = re.compile(r"(?P<folder>[a-z-]+)/(?P<stem>[0-9a-z]{1,64})\.json")
+D = TypeVar("D", bound=Document)
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """One verified document: its name below documents/, its digest, and what it says."""
+
+    name: str
+    digest: str
+    document: Document
+    signers: frozenset[Role]
+
+
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """All verified documents of one folder, by name."""
+
+    by_name: dict[str, Paper]
+
+    def current(self, document_type: type[D]) -> D | None:
+        """Return the document of this type that holds now, or None."""
+        paper = self.by_name.get(f"{document_type.kind}.json")
+        if paper is None:
+            return None
+        assert isinstance(paper.document, document_type)
+        return paper.document
+
+    def digest(self, document_type: type[Document]) -> str | None:
+        """Return the SHA-256 of the document of this type that holds now, or None."""
+        paper = self.by_name.get(f"{document_type.kind}.json")
+        return paper.digest if paper else None
+
+    def superseded(self, document_type: type[D]) -> dict[str, D]:
+        """Return the superseded documents of this type by digest."""
+        return {paper.digest: document for paper, document in self._inside(ARCHIVES[document_type.kind], document_type)}
+
+    def groups(self) -> dict[str, Group]:
+        """Return the group documents by digest."""
+        return {paper.digest: group for paper, group in self._inside("groups", Group)}
+
+    def chain(self) -> tuple[tuple[str, Declaration], ...]:
+        """Return (digest, declaration) from the current one back to the first; empty where there is none."""
+        current = self.current(Declaration)
+        return declaration_chain(current, self.superseded(Declaration)) if current is not None else ()
+
+    def attempt(self) -> tuple[str, int] | None:
+        """Return shipment UUID and attempt of the plan or the shipment document, or None without both."""
+        document = self.current(Plan) or self.current(Shipment)
+        return (document.shipment, document.attempt) if document is not None else None
+
+    def _inside(self, folder: str, document_type: type[D]) -> Iterator[tuple[Paper, D]]:
+        for name, paper in sorted(self.by_name.items()):
+            if name.startswith(f"{folder}/") and isinstance(paper.document, document_type):
+                yield paper, paper.document
+
+
+def document_type_of(name: str) -> type[Document] | None:
+    """Return the type of a document that may travel, by its name below documents/, or None."""
+    if (kind := SHARED.get(name.removesuffix(".json"))) is not None and name == f"{kind.kind}.json":
+        return kind
+    match = _IN_FOLDER.fullmatch(name)
+    return _FOLDERS.get(match["folder"]) if match else None
+
+
+def read_papers(documents: Path, trust: Trust) -> Papers:
+    """Return all documents below `documents` that may travel, each with its signature checked.
+
+    Files of other names (dataset.json, parties.json) are not looked at.
+
+    Raises:
+        SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError: of the first document that is not in order.
+        DossierError: a document lies under a name that is not its own.
+    """
+    by_name: dict[str, Paper] = {}
+    for name in sorted(_names(documents)):
+        document_type = document_type_of(name)
+        if document_type is not None:
+            by_name[name] = _read(documents, name, document_type, trust)
+    return Papers(by_name)
+
+
+def _names(documents: Path) -> Iterator[str]:
+    for folder in (documents, *(documents / name for name in sorted(_FOLDERS))):
+        if folder.is_dir():
+            for path in folder.iterdir():
+                if path.suffix == ".json" and path.is_file() and not path.is_symlink():
+                    yield path.relative_to(documents).as_posix()
+
+
+def _read(documents: Path, name: str, document_type: type[Document], trust: Trust) -> Paper:
+    path = documents / name
+    with path.open("rb") as stream:
+        payload = stream.read(MAX_DOCUMENT_BYTES + 1)
+    signature = read_signature(path.with_name(path.name + ".sig"))
+    signers = trust.signer_role(document_type, payload, signature, name)
+    document = decode(document_type, payload, name)
+    document_digest = sha256_bytes(payload)
+    _check_name(name, document, document_digest)
+    if isinstance(document, Closing) and document.by not in signers:
+        raise UntrustedSigner(
+            "closing is signed by another party than it names",
+            where=name,
+            expected=document.by,
+            found=", ".join(sorted(signers)),
+        )
+    if (second := COUNTERSIGNATURES.get(name)) is not None:
+        _check_countersignature(path, payload, document_type, second, trust)
+    return Paper(name, document_digest, document, signers)
+
+
+def _check_name(name: str, document: Document, document_digest: str) -> None:
+    if "/" not in name:
+        return
+    stem = Path(name).stem
+    own = (
+        str(document.group)
+        if isinstance(document, Group)
+        else document.by
+        if isinstance(document, Closing)
+        else document_digest
+    )
+    if stem != own:
+        raise DossierError("a document lies under a name that is not its own", where=name, expected=own, found=stem)
+
+
+def _check_countersignature(
+    path: Path, payload: bytes, document_type: type[Document], role: Role, trust: Trust
+) -> None:
+    signature = read_signature(path.with_name(f"{path.name}.{role}.sig"))
+    if signature is None:
+        return  # not countersigned yet; whoever needs the second signature asks for it
+    if role not in trust.signer_role(document_type, payload, signature, f"{path.name}.{role}.sig"):
+        raise UntrustedSigner("the second signature is another party's", where=path.name, expected=role)
+
+
+def signature_names(name: str) -> tuple[str, ...]:
+    """Return the names of a document's signature files: its author's, and the second one where it may have one."""
+    role = COUNTERSIGNATURES.get(name)
+    return (f"{name}.sig", f"{name}.{role}.sig") if role else (f"{name}.sig",)
+
+
+def check_names(names: set[str]) -> None:
+    """Check that every file below a dossier's documents/ is a document that may travel, or the signature of one.
+
+    Raises:
+        DossierError: a file of another name, or a signature without its document.
+        SignatureMissing: a document without its signature.
+    """
+    known = {name for name in names if document_type_of(name) is not None}
+    signatures = {signature for name in known for signature in signature_names(name)}
+    if strangers := sorted(names - known - signatures):
+        raise DossierError("a file that no dossier has", where=strangers[0], found=f"{len(strangers)} such files")
+    for name in sorted(known):
+        if f"{name}.sig" not in names:
+            raise SignatureMissing("document has no signature", where=name, hint="ask the sender for the whole dossier")
+
+
+def disagreements(papers: Papers) -> list[str]:
+    """Return where the documents contradict each other, a sentence each; empty where they belong together."""
+    faults: list[str] = []
+    plan, shipment, statement = papers.current(Plan), papers.current(Shipment), papers.current(PackingStatement)
+    chain = papers.chain()
+    declared = {name for name, _ in chain}
+    attempts = {
+        (document.shipment, document.attempt)
+        for document in (plan, shipment, statement, *papers.groups().values())
+        if document is not None
+    }
+    if len(attempts) > 1:
+        faults.append(f"documents of different shipments or attempts: {_listed(attempts)}")
+    if chain and (missing := chain[-1][1].supersedes) is not None:
+        faults.append(f"the superseded declaration {missing[:12]} is missing")
+    if plan is not None:
+        if plan.purpose != "cargo":
+            faults.append(f"the plan is of a {plan.purpose}, not of cargo")
+        if chain and plan.declaration not in declared:
+            faults.append(f"the plan names declaration {(plan.declaration or 'none')[:12]}, which is not in the chain")
+    if shipment is not None:
+        faults += _against_plan(papers, shipment, plan)
+    if statement is not None:
+        if statement.shipment_root != papers.digest(Shipment):
+            faults.append("the packing statement names another shipment root")
+        if statement.plan != papers.digest(Plan):
+            faults.append("the packing statement names another plan")
+        if chain and statement.declaration not in declared:
+            faults.append("the packing statement names a declaration that is not in the chain")
+    ready = papers.current(Ready)
+    if ready is not None and ready.kit != papers.digest(Kit):
+        faults.append("the ready sheet is of another kit")
+    admission = papers.current(Admission)
+    if admission is not None:
+        if admission.shipment_root != papers.digest(Shipment) or admission.plan != papers.digest(Plan):
+            faults.append("the admission is of another shipment or plan")
+        statements = {papers.digest(PackingStatement), *papers.superseded(PackingStatement)}
+        if admission.packing_statement not in statements or (chain and admission.declaration not in declared):
+            faults.append("the admission names a packing statement or declaration that is not here")
+    export_list = papers.current(ExportList)
+    if export_list is not None and shipment is not None and export_list.shipment != shipment.shipment:
+        faults.append("the export list is of another shipment")
+    return faults
+
+
+def _against_plan(papers: Papers, shipment: Shipment, plan: Plan | None) -> list[str]:
+    faults: list[str] = []
+    if plan is None or shipment.plan != papers.digest(Plan):
+        faults.append("the shipment names another plan")
+        return faults
+    if shipment.purpose != plan.purpose:
+        faults.append(f"the shipment is a {shipment.purpose}, its plan is of a {plan.purpose}")
+    planned = {drive.uuid: (drive.label, drive.serial, drive.case) for drive in plan.drives}
+    shipped = {drive.uuid: (drive.label, drive.serial, drive.case) for drive in shipment.drives}
+    if len(shipped) != len(shipment.drives):
+        faults.append("the shipment names a drive twice")
+    if strangers := sorted(drive.label for drive in shipment.drives if planned.get(drive.uuid) != shipped[drive.uuid]):
+        faults.append(f"drives of the shipment differ from the plan: {', '.join(strangers)}")
+    named = {group.record: group.group for group in shipment.groups}
+    for group_digest, group in papers.groups().items():
+        if named.get(group_digest) != group.group or group.plan != shipment.plan:
+            faults.append(f"group {group.group} is not the one that the shipment names")
+    return faults
+
+
+def _listed(attempts: set[tuple[str, int]]) -> str:
+    return ", ".join(f"{shipment} attempt {attempt}" for shipment, attempt in sorted(attempts))

@@ -1,0 +1,211 @@
+"""admit: the site operator judges a dossier and the mounted drives, signs the verdict, and then opens its layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from packtrain import durable
+from packtrain.digest import sha256_bytes
+from packtrain.diligence import amendments
+from packtrain.diligence.admission import Case, judge
+from packtrain.diligence.arrival import SightedDrive
+from packtrain.diligence.bag import bag_identity
+from packtrain.diligence.dossier import dossiers_holding, import_dossier
+from packtrain.diligence.hand_over import custody_log
+from packtrain.diligence.papers import read_papers
+from packtrain.documents.admission import Admission
+from packtrain.documents.codec import Document
+from packtrain.documents.declaration import Declaration
+from packtrain.documents.drive import Drive as DriveRecord
+from packtrain.documents.packing_statement import PackingStatement
+from packtrain.documents.parties import Parties
+from packtrain.documents.plan import Plan
+from packtrain.documents.receipt import Receipt
+from packtrain.documents.shipment import Shipment
+from packtrain.errors import (
+    AdmissionHeld,
+    AdmissionRefused,
+    DocumentError,
+    DriveFailed,
+    SignatureInvalid,
+    SignatureMissing,
+    StageNotReady,
+    UntrustedSigner,
+    WrongRole,
+)
+from packtrain.events import Notice, Sink
+from packtrain.ports import Drive
+from packtrain.record import keys
+from packtrain.record.folder import VoyageFolder
+from packtrain.record.receipts import StageClock, instant
+from packtrain.record.trust import MAX_SIGNATURE_BYTES, Trust
+from packtrain.volume import layout
+
+STAGE: Final = "admit"
+MAX_RECORD_BYTES: Final = 1 << 20
+_JUDGED: Final[tuple[type[Document], ...]] = (Plan, Shipment, Declaration, PackingStatement)
+
+
+def inputs(folder: VoyageFolder, dossier: Path | None = None, drives: Sequence[Drive] = ()) -> dict[str, str]:
+    """Return the digests of all that is judged: the dossier, the papers here, the custody log, the mounted drives.
+
+    Args:
+        folder: the operator's voyage folder.
+        dossier: a dossier that is to be imported first.
+        drives: what is mounted now; each counts by its closing record and its serial.
+    """
+    named = {kind.kind: folder.digest(kind) for kind in (*_JUDGED, Parties) if folder.has(kind)}
+    log = custody_log(folder).path
+    if log.is_file():
+        named["custody"] = sha256_bytes(log.read_bytes())
+    if dossier is not None and (identity := bag_identity(dossier)) is not None:
+        named["dossier"] = identity
+    if drives:
+        seen = sorted(f"{drive.serial} {sha256_bytes(_record_bytes(drive) or b'')}" for drive in drives)
+        named["drives"] = sha256_bytes("\n".join(seen).encode())
+    return named
+
+
+def admit(folder: VoyageFolder, dossier: Path | None, drives: Sequence[Drive], sink: Sink) -> Receipt:
+    """Write the signed verdict to admission.json and, only if it is admit, the inner key envelope to keys/release.age.
+
+    Args:
+        folder: the operator's voyage folder.
+        dossier: the consignor's dossier, imported first; None judges what was imported before.
+        drives: the mounted drives; none given means that arrival is not judged, and the verdict says so.
+        sink: takes events.
+
+    Raises:
+        WrongRole: the folder is not the operator's.
+        StageNotReady: plan, shipment, declaration or packing statement are not here.
+        AdmissionHeld, AdmissionRefused: that is the verdict; it is signed and written all the same.
+        WrongKey: the verdict is admit, and the envelope is not to this operator.
+        DossierError, AnswerChanged, CustodyBroken, and the signature errors: see `import_dossier`; nothing was judged.
+    """
+    role = folder.voyage_file().voyage.role
+    if role != "operator":
+        raise WrongRole("admission is the site operator's", where=str(folder.root), expected="operator", found=role)
+    if dossier is not None:
+        imported = import_dossier(folder, dossier)
+        for remark in imported.remarks:
+            sink(Notice(STAGE, remark, is_warning=True))
+    clock = StageClock(folder, STAGE, inputs(folder, dossier, drives))
+    trust = folder.trust()
+    digests = {kind.kind: folder.digest(kind) for kind in _JUDGED}
+    papers = read_papers(folder.documents, trust)
+    shipment = folder.read_signed(Shipment)
+    judged = judge(
+        Case(
+            papers=papers,
+            custody=custody_log(folder).read(trust),
+            parties=folder.parties(),
+            has_envelope=(folder.keys / keys.SITE_ENVELOPE).is_file(),
+            sighted=[_sight(drive, trust) for drive in drives] if drives else None,
+        )
+    )
+    admission = Admission(
+        shipment=shipment.shipment,
+        attempt=shipment.attempt,
+        plan=digests["plan"],
+        shipment_root=digests["shipment"],
+        declaration=digests["declaration"],
+        packing_statement=digests["packing-statement"],
+        dossier=_dossier_of(folder, digests),
+        verdict=judged.verdict,
+        own_site=judged.own_site,
+        checks=judged.checks,
+        drives=judged.drives,
+        decided_on=instant(),
+    )
+    _sign_verdict(folder, admission)
+    for check in judged.checks:
+        sink(
+            Notice(
+                STAGE, f"{check.check}: {check.outcome}: {check.detail}", is_warning=check.outcome in ("hold", "refuse")
+            )
+        )
+    if judged.verdict != "admit":
+        if keys.destroy(folder.keys / keys.RELEASE):
+            sink(Notice(STAGE, "the key released by an earlier verdict was destroyed here", is_warning=True))
+        _raise_verdict(folder, admission)
+    _release_key(folder)
+    return clock.finish(
+        outputs=(Admission,),
+        counts={"drives": len(judged.drives), "checks": len(judged.checks)},
+        facts={
+            "verdict": judged.verdict,
+            "own site": "yes" if judged.own_site else "no",
+            "screening": "not screened",
+            "rules": "no rule pack run",
+        },
+    )
+
+
+def _dossier_of(folder: VoyageFolder, digests: dict[str, str]) -> str:
+    holding = dossiers_holding(folder, set(digests.values()))
+    if not holding:
+        raise StageNotReady(
+            "no dossier taken in here holds these documents",
+            where=str(folder.documents),
+            hint='take the consignor\'s dossier in first: "packtrain admit DOSSIER"',
+        )
+    return holding[-1]
+
+
+def _sign_verdict(folder: VoyageFolder, admission: Admission) -> None:
+    if folder.has(Admission):
+        before = folder.read_signed(Admission)
+        same = set(Admission.__struct_fields__) - {"decided_on"}
+        if all(getattr(before, name) == getattr(admission, name) for name in same):
+            return  # the same verdict on the same facts: its digest, which `load` names, stays
+        amendments.archive_current(folder, Admission)
+    folder.write_signed(admission, folder.signer())
+
+
+def _release_key(folder: VoyageFolder) -> None:
+    path = folder.keys / keys.SITE_ENVELOPE
+    envelope = keys.read_envelope(path, "it comes with the consignor's dossier")
+    inner = keys.open_outer(envelope, folder.identity(), str(path))
+    durable.write_bytes(folder.keys / keys.RELEASE, inner, mode=0o600)
+
+
+def _raise_verdict(folder: VoyageFolder, admission: Admission) -> None:
+    error = AdmissionRefused if admission.verdict == "refuse" else AdmissionHeld
+    outcome = "refuse" if admission.verdict == "refuse" else "hold"
+    reasons = [f"{check.check}: {check.detail}" for check in admission.checks if check.outcome == outcome]
+    raise error(
+        f"the verdict is {admission.verdict}: " + "; ".join(reasons),
+        where=str(folder.document_path(Admission)),
+        hint="the verdict is signed and stays; nothing is loaded. What is missing comes in a new dossier"
+        if admission.verdict == "hold"
+        else "the verdict is signed and stays; nothing is loaded, and no option changes that",
+    )
+
+
+def _record_bytes(drive: Drive) -> bytes | None:
+    try:
+        return drive.read_bytes(layout.DRIVE, MAX_RECORD_BYTES)
+    except DriveFailed:
+        return None
+
+
+def _sight(drive: Drive, trust: Trust) -> SightedDrive:
+    def unseen(fault: str, *, is_unreadable: bool = False) -> SightedDrive:
+        return SightedDrive(drive.location, drive.serial, fault=fault, is_unreadable=is_unreadable)
+
+    if drive.size_bytes(layout.DRIVE) is None:
+        return unseen("no closing record: not a closed drive of a shipment")
+    payload = _record_bytes(drive)
+    if payload is None:
+        return unseen("its closing record cannot be read; put it aside and report it lost", is_unreadable=True)
+    name = layout.DRIVE + layout.SIGNATURE_SUFFIX
+    try:
+        signature = drive.read_bytes(name, MAX_SIGNATURE_BYTES)
+        record = trust.open(DriveRecord, payload, signature, f"{drive.location}/{layout.DRIVE}")
+    except DriveFailed:
+        return unseen("its closing record has no readable signature")
+    except (SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError) as error:
+        return unseen(error.what)
+    return SightedDrive(drive.location, drive.serial, record=record, record_digest=sha256_bytes(payload))
