@@ -142,6 +142,12 @@ class MissingDependency(PacktrainError):
     exit_code = 24
 
 
+class WorkerCrashed(PacktrainError):
+    """A process that prepares data ended without a word, again and again."""
+
+    exit_code = 25
+
+
 # --- 30: drives --------------------------------------------------------------------------------------------------
 
 
@@ -343,6 +349,12 @@ class DeclarationFileError(PacktrainError):
     exit_code = 78
 
 
+class DeclarationExceeded(PacktrainError):
+    """More bytes or drives are to be packed than the declaration says at most."""
+
+    exit_code = 79
+
+
 # --- 80: kit, rehearsal and training -----------------------------------------------------------------------------
 
 
@@ -368,6 +380,12 @@ class WorkerStalled(PacktrainError):
     """A worker made no progress within the watchdog's time."""
 
     exit_code = 83
+
+
+class DataOrderChanged(PacktrainError):
+    """A checkpoint's data position belongs to another data set or order than the one at hand."""
+
+    exit_code = 84
 
 
 # --- 90: results and closing -------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import hashlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -90,6 +90,7 @@ def write_shipment(
     sink: Sink,
     *,
     stage: str = "pack",
+    on_prepared: Callable[[], None] | None = None,
 ) -> ShipmentWritten:
     """Write the cargo on the drives and close them.
 
@@ -103,6 +104,7 @@ def write_shipment(
         extra_files: for each drive UUID, further files by name ("packtrain/ready.json", "packtrain/kit/...").
         sink: gets the progress.
         stage: the verb that events name.
+        on_prepared: called once all drives are formatted (or found so), before the first volume.
 
     Raises:
         NothingToCarry: the cargo is empty.
@@ -133,6 +135,8 @@ def write_shipment(
             if found[uuid].state == "earlier attempt":
                 sink(Notice(stage, f"{drive.location}: an earlier attempt of this shipment is cleared from the drive"))
             prepare_drive(drive, found[uuid], plan, plan_files, uuid, signer, journal)
+        if on_prepared is not None:
+            on_prepared()
         _write_stripes(plan, drives, journal, sink, stage)
         _refuse_changed(journal)
         groups = tuple(
@@ -178,6 +182,7 @@ def _check_room(
     extra_files: Mapping[str, ExtraFiles],
     journal: Journal,
 ) -> None:
+    wanted: dict[str, int] = {}
     for group in plan.groups:
         num_drives = len(group.drives)
         needed = [0] * num_drives
@@ -190,17 +195,32 @@ def _check_room(
                 len(source) if isinstance(source, bytes) else source.stat().st_size
                 for source in extra_files.get(uuid, {}).values()
             )
-            wanted = volume_bytes + extra_bytes + num_files * _CATALOG_ROW_BYTES + _OVERHEAD_BYTES
-            room = drives[uuid].free_bytes() + found[uuid].held_bytes
-            if wanted > room:
-                planned = next(planned for planned in plan.drives if planned.uuid == uuid)
-                raise DriveFull(
-                    f"drive {planned.label} is too small for its part of the cargo; nothing was written",
-                    where=drives[uuid].location,
-                    expected=f"{format_bytes(wanted)} free",
-                    found=format_bytes(room),
-                    hint="give larger or more drives in voyage.toml, then plan and pack again",
-                )
+            wanted[uuid] = volume_bytes + extra_bytes + num_files * _CATALOG_ROW_BYTES + _OVERHEAD_BYTES
+    for members in _by_medium(drives):
+        wanted_bytes = sum(wanted[uuid] for uuid in members)
+        held_bytes = sum(found[uuid].held_bytes for uuid in members)
+        room_bytes = drives[members[0]].free_bytes() + held_bytes
+        if wanted_bytes > room_bytes:
+            labels = ", ".join(planned.label for planned in plan.drives if planned.uuid in members)
+            raise DriveFull(
+                f"drive {labels} is too small for its part of the cargo; nothing was written",
+                where=drives[members[0]].location,
+                expected=f"{format_bytes(wanted_bytes)} free",
+                found=format_bytes(room_bytes),
+                hint="give larger or more drives in voyage.toml, then plan and pack again",
+            )
+
+
+def _by_medium(drives: Mapping[str, Drive]) -> list[list[str]]:
+    """Return the drives, those that lie on one file system together: folders that play drives share its space."""
+    members: dict[int | str, list[str]] = {}
+    for uuid, drive in drives.items():
+        try:
+            medium: int | str = Path(drive.location).stat().st_dev
+        except OSError:
+            medium = uuid
+        members.setdefault(medium, []).append(uuid)
+    return list(members.values())
 
 
 def _volume_sizes(group: PlannedGroup, stripe: int, journal: Journal) -> dict[int, int]:
