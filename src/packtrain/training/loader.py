@@ -1,0 +1,282 @@
+"""Samples from the store, in an order that survives restarts: a torch DataLoader over index.parquet.
+
+It hands out bytes; what they mean is the program's business. torch is imported when a loader is opened and not before.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import os
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from packtrain.digest import sha256_bytes, sha256_file
+from packtrain.errors import DataOrderChanged, IntegrityError, SourceUnreadable
+from packtrain.training.batches import GlobalBatchSampler, Position
+
+INDEX_NAME: Final = "index.parquet"
+_COLUMNS: Final = ("key", "kind", "shard", "offset", "length", "sha256", "detail")
+_MAX_OPEN_SHARDS: Final = 64
+_PARQUET_SUFFIX: Final = ".parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One training example, as bytes.
+
+    Attributes:
+        key: its name in the index.
+        kind: "table", "image" or "clip".
+        payload: an image's or clip's file; of a table, rows as CSV with a header line.
+        detail: what `prepare` knows about it (names of columns, frames, sizes).
+    """
+
+    key: str
+    kind: str
+    payload: bytes
+    detail: dict[str, Any]
+
+
+class SampleStore:
+    """Random access to the samples of a data set folder, by row of its index.
+
+    Safe to use in several processes after a fork: files are opened by the process that reads, and read at offsets.
+
+    Args:
+        root: the folder that holds index.parquet and the shards.
+        check_digests: hold every media member against the index's SHA-256 (about 1 GB/s a core). Rows of tables are
+            guarded by the page checksums of Parquet where the shard has them.
+
+    Raises:
+        SourceUnreadable: there is no index, or it lacks a column.
+    """
+
+    def __init__(self, root: Path, *, check_digests: bool = True) -> None:
+        self.root = root
+        self._check_digests = check_digests
+        path = root / INDEX_NAME
+        try:
+            self.index_digest = sha256_file(path)
+            table = pq.read_table(path, columns=list(_COLUMNS), use_threads=False)
+        except (OSError, pa.ArrowException) as error:
+            raise SourceUnreadable(f"index cannot be read: {error}", where=str(path)) from error
+        if missing := sorted(set(_COLUMNS) - set(table.column_names)):
+            raise SourceUnreadable("index lacks columns", where=str(path), found=f"no {', '.join(missing)}")
+        self._table = table.combine_chunks()
+        self._files: _OpenShards = _OpenShards()
+
+    def __len__(self) -> int:
+        """Return how many samples there are."""
+        return self._table.num_rows
+
+    def __getitem__(self, row: int) -> Sample:
+        """Return the sample in this row of the index.
+
+        Raises:
+            IntegrityError: the shard is missing, shorter than the index says, or holds other bytes.
+        """
+        fields = {name: self._table.column(name)[row].as_py() for name in _COLUMNS}
+        shard, offset, length = str(fields["shard"]), int(fields["offset"]), int(fields["length"])
+        where = f"{shard}, sample {fields['key']}"
+        if offset < 0 or length < 0:
+            raise IntegrityError("index holds a negative offset or length", where=where)
+        if shard.endswith(_PARQUET_SUFFIX):
+            payload = self._rows(shard, offset, length, where)
+        else:
+            payload = self._bytes(shard, offset, length, where)
+            if self._check_digests and sha256_bytes(payload) != fields["sha256"]:
+                raise IntegrityError(
+                    "sample differs from the index",
+                    where=where,
+                    expected=str(fields["sha256"])[:12],
+                    found=sha256_bytes(payload)[:12],
+                    hint='the store changed after loading: run "packtrain load" again',
+                )
+        return Sample(str(fields["key"]), str(fields["kind"]), payload, _detail(fields["detail"]))
+
+    def sample_digests(self) -> list[str]:
+        """Return the SHA-256 of every sample, in index order."""
+        return self._table.column("sha256").to_pylist()
+
+    def runs(self) -> tuple[int, ...]:
+        """Return the lengths of the runs of rows that lie in one shard, in index order."""
+        shards = self._table.column("shard").to_pylist()
+        return tuple(sum(1 for _ in group) for _, group in itertools.groupby(shards))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave open files behind: another process opens its own."""
+        return {**self.__dict__, "_files": _OpenShards()}
+
+    def _bytes(self, shard: str, offset: int, length: int, where: str) -> bytes:
+        descriptor = self._files.descriptor(self._path(shard))
+        # Before reading: a length from the index is believed only as far as the file reaches.
+        if offset + length > os.fstat(descriptor).st_size:
+            raise IntegrityError("shard is shorter than the index says", where=where)
+        pieces: list[bytes] = []
+        while length > 0:
+            piece = os.pread(descriptor, length, offset)
+            if not piece:
+                raise IntegrityError("shard became shorter while it was read", where=where)
+            pieces.append(piece)
+            offset, length = offset + len(piece), length - len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _rows(self, shard: str, first_row: int, num_rows: int, where: str) -> bytes:
+        try:
+            reader, group_of = self._files.parquet(self._path(shard))
+            group = group_of.get((first_row, num_rows))
+            if group is None:
+                raise IntegrityError("index names rows that are no row group of the shard", where=where)
+            rows = reader.read_row_group(group, use_threads=False)
+            buffer = io.BytesIO()
+            pa_csv.write_csv(rows, buffer)
+        except (OSError, pa.ArrowException) as error:
+            raise IntegrityError(f"table shard cannot be read: {error}", where=where) from error
+        return buffer.getvalue()
+
+    def _path(self, shard: str) -> Path:
+        parts = PurePosixPath(shard).parts
+        if not parts or shard.startswith("/") or ".." in parts or "\0" in shard:
+            raise IntegrityError("index names a shard outside the data set", where=shard[:200])
+        return self.root.joinpath(*parts)
+
+
+class PositionedLoader:
+    """Yields the samples of each step, and knows where in the data it stands.
+
+    Iterate it once. `position` counts what was handed out and not what was read ahead: kept in a checkpoint after the
+    step, it is where the next run has to begin.
+
+    Attributes:
+        position: after the batch that was handed out last.
+    """
+
+    def __init__(self, batches: Any, position: Position, *, global_batch: int, num_samples: int) -> None:
+        self._batches = batches
+        self._global_batch = global_batch
+        self._num_samples = num_samples
+        self.position = position
+
+    def __iter__(self) -> Iterator[list[Sample]]:
+        """Yield this worker's samples of one step."""
+        for samples in self._batches:
+            self.position = self.position.advanced(self._global_batch, self._num_samples)
+            yield samples
+
+
+def open_loader(
+    store: SampleStore,
+    position: Position,
+    *,
+    global_batch: int,
+    rank: int,
+    world_size: int,
+    num_batches: int | None = None,
+    num_processes: int = 0,
+) -> PositionedLoader:
+    """Return a loader that begins at `position`, for this rank of `world_size`.
+
+    Args:
+        store: the samples.
+        position: `Position.start(...)`, or what the checkpoint holds.
+        global_batch: samples of one step over all ranks; it may change between runs.
+        rank, world_size: as the launcher says; they may change between runs.
+        num_batches: steps to go; None for ever.
+        num_processes: torch's worker processes that read ahead; 0 reads in this one.
+
+    Raises:
+        DataOrderChanged: the position was counted in another data set's index.
+    """
+    from torch.utils.data import DataLoader
+
+    if position.index_digest != store.index_digest:
+        raise DataOrderChanged(
+            "checkpoint belongs to another data set",
+            where=str(store.root / INDEX_NAME),
+            expected=f"index {position.index_digest[:12]}",
+            found=f"index {store.index_digest[:12]}",
+            hint="load the data set it was made with, or start with an empty checkpoint folder",
+        )
+    sampler = GlobalBatchSampler(
+        len(store),
+        global_batch,
+        rank,
+        world_size,
+        position,
+        num_batches=num_batches,
+        runs=store.runs() if position.order_version == "block-1" else None,
+    )
+    batches = DataLoader(
+        store,  # pyright: ignore[reportArgumentType] - has __getitem__ and __len__, which is all that is asked
+        batch_sampler=sampler,  # pyright: ignore[reportArgumentType] - an iterable of lists, as documented
+        collate_fn=_as_they_are,
+        num_workers=num_processes,
+    )
+    return PositionedLoader(batches, position, global_batch=global_batch, num_samples=len(store))
+
+
+class _OpenShards:
+    """The shards that this process has open, at most `_MAX_OPEN_SHARDS` of each form."""
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._descriptors: OrderedDict[Path, int] = OrderedDict()
+        self._tables: OrderedDict[Path, tuple[pq.ParquetFile, dict[tuple[int, int], int]]] = OrderedDict()
+
+    def descriptor(self, path: Path) -> int:
+        found = self._descriptors.pop(path, None)
+        if found is None:
+            try:
+                found = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except OSError as error:
+                raise IntegrityError(f"shard cannot be opened: {error.strerror}", where=str(path)) from error
+            if len(self._descriptors) >= _MAX_OPEN_SHARDS:
+                os.close(self._descriptors.popitem(last=False)[1])
+        self._descriptors[path] = found
+        return found
+
+    def parquet(self, path: Path) -> tuple[pq.ParquetFile, dict[tuple[int, int], int]]:
+        if self._process != os.getpid():
+            # A file position is shared with the process that forked us: two readers would move it under each other.
+            self._tables, self._process = OrderedDict(), os.getpid()
+        found = self._tables.pop(path, None)
+        if found is None:
+            reader = pq.ParquetFile(path, page_checksum_verification=True)
+            found = reader, _row_groups(reader)
+            if len(self._tables) >= _MAX_OPEN_SHARDS:
+                self._tables.popitem(last=False)[1][0].close()
+        self._tables[path] = found
+        return found
+
+    def __del__(self) -> None:
+        for descriptor in self._descriptors.values():
+            os.close(descriptor)
+
+
+def _row_groups(reader: pq.ParquetFile) -> dict[tuple[int, int], int]:
+    groups: dict[tuple[int, int], int] = {}
+    first = 0
+    for number in range(reader.metadata.num_row_groups):
+        length = reader.metadata.row_group(number).num_rows
+        groups[first, length] = number
+        first += length
+    return groups
+
+
+def _detail(value: object) -> dict[str, Any]:
+    if isinstance(value, str):
+        value = json.loads(value) if value else {}
+    return dict(value) if isinstance(value, dict) else {}
+
+
+def _as_they_are(samples: Sequence[Sample]) -> list[Sample]:
+    return list(samples)
