@@ -1,0 +1,389 @@
+"""return: the results come home, and only the results. Export (consignee), release (operator), accept (consignor)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from packtrain import durable
+from packtrain.digest import sha256_bytes, sha256_tree
+from packtrain.diligence.hand_over import custody_log
+from packtrain.documents.admission import Admission
+from packtrain.documents.codec import encode, namespace
+from packtrain.documents.export_list import ExportedTensor, ExportList
+from packtrain.documents.kit import Kit
+from packtrain.documents.parties import Parties
+from packtrain.documents.receipt import Receipt
+from packtrain.documents.shipment import Shipment
+from packtrain.errors import ExportDenied, IntegrityError, KeyMissing, NotAdmitted, StageNotReady
+from packtrain.events import Notice, Progress, Sink
+from packtrain.record.folder import VoyageFolder
+from packtrain.record.receipts import StageClock, instant
+from packtrain.training import sample_search
+from packtrain.training.export import (
+    DECLARATION_NAME,
+    TEXT_SUFFIXES,
+    ExportRules,
+    check_text,
+    choose_tensors,
+    newest_checkpoint,
+    read_rules,
+    read_safetensors_header,
+    take_tensors,
+)
+from packtrain.training.outbox import (
+    CONSIGNEE_SIGNATURE,
+    LIST_NAME,
+    OPERATOR_SIGNATURE,
+    SEALED_SUFFIX,
+    ReadList,
+    check_plausible,
+    check_sealed,
+    read_list,
+    results_digest,
+    seal,
+    unseal,
+)
+
+STAGE: Final = "return"
+_SEARCH_LIMITS: Final = (
+    "not looked for: samples compressed, encrypted, decoded, cut or reordered; what the model learned by heart"
+)
+
+
+def inputs(folder: VoyageFolder) -> dict[str, str]:
+    """Return the digests of what an export is a function of.
+
+    Raises:
+        StageNotReady: nothing was trained yet.
+    """
+    return {
+        "training": sha256_bytes(encode(_training(folder))),
+        "parties": folder.digest(Parties),
+        "admission": folder.digest(Admission),
+        "text budget": sha256_bytes(str(folder.voyage_file().results.text_budget_bytes).encode()),
+    }
+
+
+# --- the consignee ---------------------------------------------------------------------------------------------------
+
+
+def export(folder: VoyageFolder, sink: Sink) -> Receipt:
+    """Seal the declared results to the consignor, in outbox/, and sign their list; return the receipt.
+
+    Raises:
+        StageNotReady: nothing was trained yet.
+        NotAdmitted: the admission is no admission.
+        ExportDenied: see `take_tensors` and `check_text`; or text over the budget, or training data in a result.
+    """
+    clock = StageClock(folder, STAGE, inputs(folder))
+    training, admission = _training(folder), folder.read_signed(Admission)
+    if admission.verdict != "admit":
+        raise NotAdmitted("the operator's verdict does not admit this shipment", found=admission.verdict)
+    consignor = folder.parties().of("consignor")
+    if consignor is None:
+        raise KeyMissing("parties.json names no consignor to seal the results to", where="parties.json")
+    program = _unchanged_program(folder, training)
+    rules = read_rules(program)
+    gathered = folder.work / "export"
+    shutil.rmtree(gathered, ignore_errors=True)
+    gathered.mkdir(parents=True)
+
+    sink(Progress(STAGE, "taking the declared tensors out of the checkpoint"))
+    checkpoint = newest_checkpoint(folder.work / "checkpoints")
+    taken = take_tensors(Path(training.facts.get("python", sys.executable)), checkpoint, rules, gathered)
+    budget = folder.voyage_file().results.text_budget_bytes
+    texts = _gather_text(folder, rules, gathered, budget)
+    _tell_what_stays(folder, taken.left, texts, sink)
+    checks = _search(folder, [*taken.files, *texts], texts)
+
+    outbox = folder.root / "outbox"
+    _clear(outbox)
+    files = tuple(seal(path, outbox, consignor.recipient) for path in sorted([*taken.files, *texts]))
+    document = ExportList(
+        shipment=admission.shipment,
+        shipment_root=admission.shipment_root,
+        admission=folder.digest(Admission),
+        kit=folder.digest(Kit) if folder.has(Kit) else None,
+        training=sha256_bytes(encode(training)),
+        files=files,
+        tensors=taken.tensors,
+        results=results_digest((file.name, file.sha256) for file in files),
+        checks=(f"tensors: {len(taken.tensors)} as declared, {len(taken.left)} others stayed", *checks),
+        text_budget_bytes=budget,
+        made_on=instant(),
+    )
+    check_plausible(document, LIST_NAME)
+    folder.write_signed(document, folder.signer())
+    # The list comes last: an outbox without one is unfinished, and nobody reads it.
+    durable.write_bytes(outbox / CONSIGNEE_SIGNATURE, folder.signature_path(ExportList).read_bytes())
+    durable.write_bytes(outbox / LIST_NAME, folder.payload(ExportList))
+    return clock.finish(
+        outputs=(ExportList,),
+        counts={
+            "files": len(files),
+            "tensors": len(taken.tensors),
+            "tensors_left": len(taken.left),
+            "result_bytes": sum(file.bytes for file in files),
+        },
+        facts={"results": document.results, "checkpoint": checkpoint.name},
+    )
+
+
+def _training(folder: VoyageFolder) -> Receipt:
+    training = folder.receipt("train")
+    if training is None:
+        raise StageNotReady("nothing was trained yet", where=str(folder.root), hint='run "packtrain train" first')
+    return training
+
+
+def _unchanged_program(folder: VoyageFolder, training: Receipt) -> Path:
+    section = folder.voyage_file().training
+    if section is None:
+        raise StageNotReady("there is no [training]", where=str(folder.root / "voyage.toml"))
+    program = folder.resolve(section.program)
+    found = sha256_tree(program)
+    expected = folder.read_signed(Kit).program if folder.has(Kit) else training.inputs["program"]
+    if found != expected:
+        raise ExportDenied(
+            f"program folder, with its {DECLARATION_NAME}, is not the one that was sent",
+            where=str(program),
+            expected=expected[:12],
+            found=found[:12],
+            hint="what may leave is declared at home and cannot be widened at the site",
+        )
+    return program
+
+
+def _gather_text(folder: VoyageFolder, rules: ExportRules, gathered: Path, budget: int) -> list[Path]:
+    texts: list[Path] = []
+    total_bytes = 0
+    for name in rules.text.files:
+        # metrics.jsonl is written by packtrain from the step lines, unless the program writes one itself.
+        places = (folder.work / "results" / name, *([folder.logs / name] if name == "metrics.jsonl" else []))
+        source = next((path for path in places if os.path.lexists(path)), None)
+        if source is None:
+            raise ExportDenied("declared text file is not there", where=str(places[0]))
+        payload = check_text(source)
+        total_bytes += len(payload)
+        if total_bytes > budget:
+            raise ExportDenied(
+                "declared text is over the budget",
+                where=str(source),
+                expected=f"at most {budget} bytes in all",
+                found=f"{total_bytes} bytes",
+                hint="[results] text_budget_bytes; text is the easiest way for data to leave",
+            )
+        (gathered / name).write_bytes(payload)
+        texts.append(gathered / name)
+    return texts
+
+
+def _tell_what_stays(folder: VoyageFolder, left: Sequence[str], texts: Sequence[Path], sink: Sink) -> None:
+    if left:
+        sink(Notice(STAGE, f"{len(left)} entries of the checkpoint are not declared and stay"))
+    results = folder.work / "results"
+    declared = {path.name for path in texts}
+    stay = [path.relative_to(results).as_posix() for path in sorted(results.rglob("*")) if not path.is_dir()]
+    if undeclared := [name for name in stay if name not in declared]:
+        sink(Notice(STAGE, f"{len(undeclared)} undeclared files stay: {', '.join(undeclared[:10])}", is_warning=True))
+
+
+def _search(folder: VoyageFolder, files: Sequence[Path], texts: Sequence[Path]) -> tuple[str, ...]:
+    from packtrain.training.loader import SampleStore
+
+    store = SampleStore(folder.resolve(folder.voyage_file().site.store))
+    probes = sample_search.choose_probes(store)
+    for path in files:
+        if found := sample_search.find_samples(path, probes):
+            raise _data_found(path, f"bytes of sample {found[0]}", len(found))
+    digests = store.sample_digests()
+    for path in texts:
+        if named := sample_search.find_digests(path.read_bytes(), digests):
+            raise _data_found(path, f"digest {named[0][:12]} of a sample", len(named))
+    return (
+        f"bytes of {len(probes)} of {len(store)} samples: in no file",
+        f"digests of {len(digests)} samples: in no text",
+        _SEARCH_LIMITS,
+    )
+
+
+def _data_found(path: Path, what: str, count: int) -> ExportDenied:
+    return ExportDenied(
+        "training data lies in what was to leave",
+        where=path.name,
+        found=what if count == 1 else f"{what}, and {count - 1} more",
+        hint="nothing was exported; look at what the program writes",
+    )
+
+
+def _clear(outbox: Path) -> None:
+    outbox.mkdir(parents=True, exist_ok=True)
+    ours = {LIST_NAME, CONSIGNEE_SIGNATURE, OPERATOR_SIGNATURE}
+    entries = sorted(outbox.iterdir())
+    strangers = [
+        path.name for path in entries if path.is_dir() or (path.name not in ours and not path.name.endswith(_REMOVABLE))
+    ]
+    if strangers:
+        raise ExportDenied("outbox holds files that are not packtrain's", where=str(outbox), found=", ".join(strangers))
+    # The list goes first: an outbox half cleared must not look whole.
+    for path in sorted(entries, key=lambda path: path.name != LIST_NAME):
+        path.unlink()
+
+
+_REMOVABLE: Final = (SEALED_SUFFIX, durable.TEMPORARY_SUFFIX)
+
+
+# --- the operator ----------------------------------------------------------------------------------------------------
+
+
+def release(folder: VoyageFolder, outbox: Path, sink: Sink) -> Receipt:
+    """Check an outbox against its list and this site's admission, and countersign the list; return the receipt.
+
+    The operator sees names, sizes, digests, tensors and checks, and not the contents: they are sealed to the consignor.
+
+    Raises:
+        IntegrityError, ExportDenied: see `check_sealed`; or the list is of another admission, or over this site's
+            budget.
+        StageNotReady, SignatureMissing, SignatureInvalid, UntrustedSigner: see `read_list`.
+    """
+    found = read_list(outbox, folder.trust(), ("consignee",))
+    document = found.document
+    clock = StageClock(folder, STAGE, {"export-list": sha256_bytes(found.payload)})
+    admission = folder.read_signed(Admission)
+    expected = (admission.shipment, admission.shipment_root, folder.digest(Admission))
+    if (document.shipment, document.shipment_root, document.admission) != expected:
+        raise ExportDenied(
+            "export list is of another shipment or admission",
+            where=str(outbox / LIST_NAME),
+            expected=f"shipment {admission.shipment}",
+            found=f"shipment {document.shipment}",
+        )
+    budget = folder.voyage_file().results.text_budget_bytes
+    if document.text_budget_bytes > budget:
+        raise ExportDenied(
+            "export list was made under a larger text budget than this site allows",
+            where=str(outbox / LIST_NAME),
+            expected=f"at most {budget} bytes",
+            found=f"{document.text_budget_bytes} bytes",
+        )
+    check_sealed(outbox, document)
+    for file in document.files:
+        sink(Notice(STAGE, f"released: {file.name}, {file.bytes} bytes"))
+    countersignature = folder.signer().sign(namespace(ExportList), found.payload).encode("ascii")
+    _keep(folder, found, {OPERATOR_SIGNATURE: countersignature})
+    durable.write_bytes(outbox / OPERATOR_SIGNATURE, countersignature)
+    return clock.finish(
+        outputs=(ExportList,), counts={"files": len(document.files)}, facts={"results": document.results}
+    )
+
+
+# --- the consignor ---------------------------------------------------------------------------------------------------
+
+
+def accept(folder: VoyageFolder, outbox: Path, sink: Sink) -> Receipt:
+    """Check both signatures, open the outbox into results/, tell the custody log; return the receipt.
+
+    Raises:
+        StageNotReady, SignatureMissing, SignatureInvalid, UntrustedSigner: see `read_list`.
+        IntegrityError, ExportDenied: see `check_sealed`; or the results are of another shipment or program, or hold
+            what this party did not declare.
+        WrongKey, AgeFormatError: see `unseal`.
+    """
+    found = read_list(outbox, folder.trust(), ("consignee", "operator"))
+    document = found.document
+    clock = StageClock(folder, STAGE, {"export-list": sha256_bytes(found.payload)})
+    _check_ours(folder, document, str(outbox / LIST_NAME))
+    check_sealed(outbox, document)
+    opened = folder.work / "homecoming"
+    shutil.rmtree(opened, ignore_errors=True)
+    opened.mkdir(parents=True)
+    tensors: list[ExportedTensor] = []
+    for number, file in enumerate(document.files):
+        sink(Progress(STAGE, "opening results", done_items=number, total_items=len(document.files), unit="files"))
+        path = unseal(file, outbox, folder.identity(), opened)
+        if path.suffix in TEXT_SUFFIXES:
+            check_text(path)
+        else:
+            tensors += read_safetensors_header(path)
+    if sorted(tensors, key=lambda tensor: tensor.name) != sorted(document.tensors, key=lambda tensor: tensor.name):
+        raise IntegrityError("weights hold other tensors than the export list names", where=str(outbox))
+    _move_in(opened, folder.root / "results")
+    _keep(folder, found, {})
+    _tell_custody(folder, document)
+    return clock.finish(
+        outputs=(ExportList,),
+        counts={
+            "files": len(document.files),
+            "tensors": len(tensors),
+            "result_bytes": sum(file.bytes for file in document.files),
+        },
+        facts={"results": document.results},
+    )
+
+
+def _check_ours(folder: VoyageFolder, document: ExportList, where: str) -> None:
+    shipment = folder.read_signed(Shipment)
+    if (document.shipment, document.shipment_root) != (shipment.shipment, folder.digest(Shipment)):
+        raise IntegrityError(
+            "export list is of another shipment", where=where, expected=shipment.shipment, found=document.shipment
+        )
+    if folder.has(Kit) and document.kit != folder.digest(Kit):
+        raise IntegrityError(
+            "results were trained by another kit than the one that was sent",
+            where=where,
+            expected=folder.digest(Kit)[:12],
+            found=(document.kit or "none")[:12],
+        )
+    budget = folder.voyage_file().results.text_budget_bytes
+    if document.text_budget_bytes > budget:
+        raise ExportDenied(
+            "export list was made under a larger text budget than this party set",
+            where=where,
+            expected=f"at most {budget} bytes",
+            found=f"{document.text_budget_bytes} bytes",
+        )
+    section = folder.voyage_file().training
+    if section is None:
+        return
+    rules = read_rules(folder.resolve(section.program))
+    _, undeclared = choose_tensors(rules, document.tensors, where)
+    texts = {file.name for file in document.files if not file.name.endswith(".safetensors")}
+    if extra := sorted({*undeclared, *(texts - set(rules.text.files))}):
+        raise ExportDenied(
+            f"results hold what {DECLARATION_NAME} does not declare", where=where, found=", ".join(extra[:20])
+        )
+
+
+def _move_in(opened: Path, results: Path) -> None:
+    results.mkdir(parents=True, exist_ok=True)
+    for path in sorted(opened.iterdir()):
+        path.replace(results / path.name)
+    durable.sync_folder(results)
+    opened.rmdir()
+
+
+def _keep(folder: VoyageFolder, found: ReadList, more: dict[str, bytes]) -> None:
+    for name, signature in {**found.signatures, **more}.items():
+        durable.write_bytes(folder.documents / name, signature)
+    durable.write_bytes(folder.document_path(ExportList), found.payload)
+
+
+def _tell_custody(folder: VoyageFolder, document: ExportList) -> None:
+    log, trust = custody_log(folder), folder.trust()
+    note = f"results {document.results} came home, {len(document.files)} files"
+    if any(line.event.verb == "returned" and line.event.note == note for line in log.read(trust)):
+        return
+    log.append(
+        "returned",
+        shipment=document.shipment,
+        by="consignor",
+        counterpart="consignee",
+        signer=folder.signer(),
+        trust=trust,
+        note=note,
+    )

@@ -1,0 +1,183 @@
+"""train: run the program on the loaded data, through failures, to its last step."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+import rfc8785
+
+from packtrain import durable
+from packtrain.digest import sha256_bytes, sha256_tree
+from packtrain.documents.kit import Kit
+from packtrain.documents.receipt import Receipt
+from packtrain.documents.voyage_file import TrainingSection
+from packtrain.errors import KitError, StageNotReady, VoyageFileError
+from packtrain.events import Event, Notice, Progress, Sink, TrainingStep
+from packtrain.ports import Engine, StepRecord, TrainingJob
+from packtrain.record.folder import VoyageFolder
+from packtrain.record.receipts import StageClock
+from packtrain.training.command import fill_command
+from packtrain.training.metrics import StepLog, encode_metrics, steps_that_count
+
+STAGE: Final = "train"
+METRICS_NAME: Final = "metrics.jsonl"
+
+
+def inputs(folder: VoyageFolder) -> dict[str, str]:
+    """Return the digests of what a training is a function of: the loaded data, the program, the command, the steps.
+
+    Raises:
+        StageNotReady: nothing was loaded yet.
+        VoyageFileError: voyage.toml has no [training].
+    """
+    section = _section(folder)
+    return {**_run_inputs(folder, section), "steps": sha256_bytes(str(section.steps).encode())}
+
+
+def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Receipt:
+    """Train to the last step of [training]; return the receipt.
+
+    Checkpoints lie in work/checkpoints and the program's results in work/results. A run that packtrain did not see the
+    end of goes on from its newest checkpoint. Those of another program, command or data set are put aside, under the
+    name of the run they belong to, and never gone on from. More steps than before continue the same run.
+
+    Args:
+        folder: the consignee's voyage folder.
+        engine: what starts the workers.
+        python: the interpreter that has torch and what else the program needs.
+        sink: takes events.
+
+    Raises:
+        StageNotReady: nothing was loaded yet.
+        KitError: the program is not the one of kit.json, or its command is empty.
+        TrainingFailed, WorkerStalled: see `ports.Engine`.
+    """
+    section = _section(folder)
+    stage_inputs = inputs(folder)
+    clock = StageClock(folder, STAGE, stage_inputs)
+    program = folder.resolve(section.program)
+    _check_program(folder, program)
+    run = sha256_bytes(rfc8785.dumps({name: value for name, value in stage_inputs.items() if name != "steps"}))
+    _set_aside_other_runs(folder, run, sink)
+    checkpoints, results, logs = (folder.root / name for name in _RUN_FOLDERS)
+    results.mkdir(parents=True, exist_ok=True)
+    job = TrainingJob(
+        python=python,
+        command=fill_command(
+            section.command,
+            data=folder.resolve(folder.voyage_file().site.store),
+            checkpoints=checkpoints,
+            results=results,
+            steps=section.steps,
+        ),
+        program_folder=program,
+        environment={},
+        checkpoints=checkpoints,
+        log_folder=logs,
+        num_workers=section.workers,
+        max_restarts=section.max_restarts,
+        stall_seconds=section.stall_seconds,
+    )
+    step_log = StepLog(logs / "steps.jsonl")
+    training = engine.run(job, _recording(step_log, section.steps, sink))
+    counted = steps_that_count(step_log.read())
+    metrics = encode_metrics(counted)
+    durable.write_bytes(folder.logs / METRICS_NAME, metrics)
+    return clock.finish(
+        counts={
+            "steps": len(counted),
+            "samples": sum(record.num_samples or 0 for record in counted),
+            "workers": section.workers,
+            "restarts": training.num_restarts,
+        },
+        facts={
+            "loss_first": _loss(counted[0]) if counted else "no step line",
+            "loss_last": _loss(counted[-1]) if counted else "no step line",
+            "metrics": sha256_bytes(metrics),
+            "engine": engine.name,
+            "python": str(python),
+        },
+    )
+
+
+_RUN_FOLDERS: Final = ("work/checkpoints", "work/results", "logs/train")
+
+
+def _section(folder: VoyageFolder) -> TrainingSection:
+    section = folder.voyage_file().training
+    if section is None:
+        raise VoyageFileError(
+            "there is no [training]", where=str(folder.root / "voyage.toml"), expected="program and command"
+        )
+    return section
+
+
+def _run_inputs(folder: VoyageFolder, section: TrainingSection) -> dict[str, str]:
+    load = folder.receipt("load")
+    if load is None:
+        raise StageNotReady(
+            "no data is loaded yet",
+            where=str(folder.root),
+            hint='run "packtrain load" first; without it nothing is trained',
+        )
+    program = folder.resolve(section.program)
+    if not program.is_dir():
+        raise VoyageFileError("training.program: no such folder", where=str(program))
+    return {
+        # What was loaded, not when: loading the same drives again does not train again.
+        "load": sha256_bytes(rfc8785.dumps(dict(load.inputs))),
+        "program": sha256_tree(program),
+        "command": sha256_bytes(section.command.encode()),
+    }
+
+
+def _check_program(folder: VoyageFolder, program: Path) -> None:
+    if not folder.has(Kit):
+        return
+    kit, found = folder.read_signed(Kit), sha256_tree(program)
+    if kit.program != found:
+        raise KitError(
+            "program is not the one that was rehearsed",
+            where=str(program),
+            expected=f"the program of kit.json, {kit.program[:12]}",
+            found=found[:12],
+            hint="install the kit again; a changed program needs a new rehearsal and a new kit",
+        )
+
+
+def _set_aside_other_runs(folder: VoyageFolder, run: str, sink: Sink) -> None:
+    marker = folder.work / "training.json"
+    try:
+        previous = str(json.loads(marker.read_bytes())["run"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        previous = ""
+    if previous == run:
+        return
+    for name in _RUN_FOLDERS:
+        path = folder.root / name
+        if path.exists():
+            aside = _free_name(path.with_name(f"{path.name}.{previous[:12] or 'unknown'}"))
+            path.rename(aside)
+            sink(Notice(STAGE, f"{name} is of another program, command or data set: kept as {aside.name}"))
+    durable.write_bytes(marker, rfc8785.dumps({"run": run}))
+
+
+def _free_name(path: Path) -> Path:
+    candidates = (path, *(path.with_name(f"{path.name}.{number}") for number in range(1, 10_000)))
+    return next(candidate for candidate in candidates if not candidate.exists())
+
+
+def _recording(step_log: StepLog, num_steps: int, sink: Sink) -> Sink:
+    def take(event: Event) -> None:
+        sink(event)
+        if isinstance(event, TrainingStep):
+            step_log.append(StepRecord(event.attempt, event.step, event.loss, event.num_samples, 0.0))
+            sink(Progress(STAGE, "training", done_items=event.step, total_items=num_steps, unit="steps"))
+
+    return take
+
+
+def _loss(record: StepRecord) -> str:
+    return "none" if record.loss is None else f"{record.loss:.6f}"

@@ -1,0 +1,324 @@
+"""Default deny: what the program's export.toml names may leave, in safetensors and small text; nothing else does.
+
+The declaration lies in the program folder, so it is part of the kit that was rehearsed and signed at home: the site's
+side cannot widen it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Annotated, Any, Final, cast
+
+import msgspec
+
+from packtrain.documents.codec import Count, Part
+from packtrain.documents.export_list import ExportedTensor
+from packtrain.documents.toml_file import MAX_TOML_BYTES, decode_toml
+from packtrain.errors import ExportDenied
+
+DECLARATION_NAME: Final = "export.toml"
+WEIGHTS_FILE_BYTES: Final = 4 << 30
+"""Weights beyond this are cut into several files, tensor by tensor: memory is bounded by one of them."""
+
+TEXT_SUFFIXES: Final = (".csv", ".json", ".jsonl", ".log", ".md", ".toml", ".txt", ".yaml")
+MAX_PRINTABLE_SHARE: Final = 0.9
+"""Weights have about 40 % printable bytes; a tensor above this is text in disguise."""
+
+_READER: Final = Path(__file__).with_name("checkpoint_reader.py")
+_READER_SECONDS: Final = 6 * 3600
+_MAX_ANSWER_BYTES: Final = 256 << 20
+_MIN_BYTES_FOR_SHARE: Final = 256
+
+FileNameText = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9._-]{0,99}\Z")]
+
+
+class TextRules(Part, frozen=True, kw_only=True):
+    """[text]: names of small text files in the program's results that may leave."""
+
+    files: tuple[FileNameText, ...] = ()
+
+
+class TensorRule(Part, frozen=True, kw_only=True):
+    """[[tensors]]: one name, or a family of names in which a star stands for a number, with its dtype and shape."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_.*-]{1,256}\Z")]
+    dtype: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9_]{1,32}\Z")]
+    shape: tuple[Count, ...]
+    count: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+
+
+class ExportRules(Part, frozen=True, kw_only=True):
+    """All of export.toml."""
+
+    tensors: Annotated[tuple[TensorRule, ...], msgspec.Meta(min_length=1, max_length=10_000)]
+    text: TextRules = msgspec.field(default_factory=TextRules)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenTensors:
+    """What was taken out of a checkpoint.
+
+    Attributes:
+        files: the safetensors files.
+        tensors: in the order of their names.
+        left: names of what the checkpoint holds beside them, which stays.
+    """
+
+    files: tuple[Path, ...]
+    tensors: tuple[ExportedTensor, ...]
+    left: tuple[str, ...]
+
+
+def read_rules(program: Path) -> ExportRules:
+    """Return the program's export declaration.
+
+    Raises:
+        ExportDenied: there is none, or it has an unknown field or a value out of range.
+    """
+    path = program / DECLARATION_NAME
+    try:
+        with path.open("rb") as stream:
+            payload = stream.read(MAX_TOML_BYTES + 1)
+    except OSError as error:
+        raise ExportDenied(
+            "the program declares nothing for export, so nothing may leave",
+            where=str(path),
+            hint="declare tensors and text files in export.toml, at home, before the rehearsal",
+        ) from error
+    return decode_toml(ExportRules, payload, str(path), error=ExportDenied, reference="docs/reference/export-toml.md")
+
+
+def choose_tensors(
+    rules: ExportRules, found: Sequence[ExportedTensor], where: str
+) -> tuple[tuple[ExportedTensor, ...], tuple[str, ...]]:
+    """Return the declared tensors, in order of their names, and the names of all others, which stay.
+
+    Raises:
+        ExportDenied: a line of the declaration finds more or fewer tensors than it says, or another dtype or shape.
+    """
+    chosen: dict[str, ExportedTensor] = {}
+    problems: list[str] = []
+    for rule in rules.tensors:
+        pattern = re.compile(r"\d{1,9}".join(re.escape(part) for part in rule.name.split("*")))
+        matching = [tensor for tensor in found if pattern.fullmatch(tensor.name)]
+        if len(matching) != rule.count:
+            problems.append(f"{rule.name}: {rule.count} declared, {len(matching)} found")
+        for tensor in matching:
+            if (tensor.dtype, tensor.shape) != (rule.dtype, rule.shape):
+                declared, is_there = f"{rule.dtype} {list(rule.shape)}", f"{tensor.dtype} {list(tensor.shape)}"
+                problems.append(f"{tensor.name}: declared {declared}, found {is_there}")
+            chosen[tensor.name] = tensor
+    if problems:
+        raise ExportDenied(
+            f"checkpoint does not hold what {DECLARATION_NAME} declares: " + "; ".join(problems[:20]),
+            where=where,
+            found=f"{len(problems)} differences",
+            hint="nothing was exported; the declaration is part of the kit and is changed at home",
+        )
+    stay = tuple(sorted(tensor.name for tensor in found if tensor.name not in chosen))
+    return tuple(chosen[name] for name in sorted(chosen)), stay
+
+
+def newest_checkpoint(folder: Path) -> Path:
+    """Return the newest complete checkpoint in `folder` (or `folder` itself): `.metadata` is written last.
+
+    Raises:
+        ExportDenied: there is none; a checkpoint of another form is a pickle and is not read.
+    """
+    candidates = [folder, *(path for path in folder.glob("*") if not path.name.startswith("."))]
+    complete = [
+        ((path / ".metadata").stat().st_mtime_ns, path.name, path)
+        for path in candidates
+        if path.is_dir() and not path.is_symlink() and (path / ".metadata").is_file()
+    ]
+    if not complete:
+        raise ExportDenied(
+            "there is no complete checkpoint to take tensors from",
+            where=str(folder),
+            expected="a folder written by torch.distributed.checkpoint",
+            hint="other forms (torch.save) are pickles and are never read here",
+        )
+    return max(complete)[2]
+
+
+def take_tensors(python: Path, checkpoint: Path, rules: ExportRules, output: Path) -> TakenTensors:
+    """Write the declared tensors of a checkpoint into `output`; return what was taken and what stays.
+
+    Args:
+        python: the interpreter of the training environment; the reader runs in a process of its own there.
+        checkpoint: a folder of torch.distributed.checkpoint.
+        rules: what may leave.
+        output: an empty folder.
+
+    Raises:
+        ExportDenied: the checkpoint cannot be read, does not hold what is declared, or holds a tensor that is no tensor
+            of a model (not finite, or text).
+    """
+    with (
+        tempfile.TemporaryFile() as complaints,
+        subprocess.Popen(
+            (str(python), "-I", str(_READER), str(checkpoint), str(output)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,  # a file: a full pipe that nobody reads yet would stop the reader
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            listing = _answer(process.stdout.readline(_MAX_ANSWER_BYTES))
+            if listing is None:
+                raise _unreadable(process, complaints, checkpoint)
+            found = msgspec.convert(listing["tensors"], tuple[ExportedTensor, ...])
+            chosen, stay = choose_tensors(rules, found, str(checkpoint))
+            files = _spread(chosen)
+            request = json.dumps({"files": {name: [tensor.name for tensor in part] for name, part in files.items()}})
+            output_bytes, _ = process.communicate(request.encode() + b"\n", timeout=_READER_SECONDS)
+            taken = _answer(output_bytes)
+            if taken is None:
+                raise _unreadable(process, complaints, checkpoint)
+        finally:
+            if process.poll() is None:
+                process.kill()
+    _check_contents(chosen, taken["taken"], checkpoint)
+    objects = cast("list[str]", listing["objects"])
+    return TakenTensors(tuple(output / name for name in files), chosen, (*stay, *objects))
+
+
+def check_text(path: Path) -> bytes:
+    """Return a declared text file's bytes.
+
+    Raises:
+        ExportDenied: it is no regular file, has no text suffix, or is not plain UTF-8 text.
+    """
+    if path.is_symlink() or not stat.S_ISREG(path.lstat().st_mode):
+        raise ExportDenied("declared file is no regular file", where=str(path))
+    if path.suffix not in TEXT_SUFFIXES:
+        raise ExportDenied(
+            "declared file is not of a kind that may leave as text",
+            where=str(path),
+            expected=" ".join(TEXT_SUFFIXES),
+            found=path.suffix or "no suffix",
+            hint="weights leave as declared tensors; pickles, archives and unknown formats never leave",
+        )
+    payload = path.read_bytes()
+    try:
+        text = payload.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ExportDenied("declared text file is not UTF-8 text", where=str(path)) from error
+    if any(ord(sign) < 0x20 and sign not in "\n\r\t" for sign in text):
+        raise ExportDenied("declared text file holds control characters", where=str(path))
+    return payload
+
+
+def read_safetensors_header(path: Path, max_header_bytes: int = 64 << 20) -> tuple[ExportedTensor, ...]:
+    """Return the tensors that a safetensors file lists, in order of their names; nothing is unpickled or executed.
+
+    Raises:
+        ExportDenied: it is no safetensors file, or its header does not describe its bytes exactly.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        header_bytes = int.from_bytes(stream.read(8), "little")
+        if header_bytes > min(max_header_bytes, size - 8):
+            raise ExportDenied("file is no safetensors file: header longer than the file", where=str(path))
+        raw = stream.read(header_bytes)
+    try:
+        header = msgspec.json.decode(raw.rstrip(b" "), type=dict[str, dict[str, Any]])
+        header.pop("__metadata__", None)
+        entries = {name: msgspec.convert(entry, _HeaderEntry) for name, entry in header.items()}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ExportDenied(f"file is no safetensors file: {error}", where=str(path)) from error
+    place = 0
+    for entry in sorted(entries.values(), key=lambda entry: entry.data_offsets):
+        if entry.data_offsets[0] != place or entry.data_offsets[1] < place:
+            raise ExportDenied("safetensors file has bytes that belong to no tensor", where=str(path))
+        place = entry.data_offsets[1]
+    if place != size - 8 - header_bytes:
+        raise ExportDenied("safetensors file has bytes that belong to no tensor", where=str(path))
+    return tuple(
+        ExportedTensor(
+            name=name,
+            dtype=_DTYPES.get(entry.dtype, entry.dtype),
+            shape=entry.shape,
+            bytes=entry.data_offsets[1] - entry.data_offsets[0],
+        )
+        for name, entry in sorted(entries.items())
+    )
+
+
+class _HeaderEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    dtype: str
+    shape: tuple[Count, ...]
+    data_offsets: tuple[Count, Count]
+
+
+_DTYPES: Final = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "F8_E4M3": "float8_e4m3fn",
+    "F8_E5M2": "float8_e5m2",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "BOOL": "bool",
+}
+
+
+def _spread(tensors: Sequence[ExportedTensor]) -> dict[str, list[ExportedTensor]]:
+    parts: list[list[ExportedTensor]] = [[]]
+    part_bytes = 0
+    for tensor in tensors:
+        if parts[-1] and part_bytes + tensor.bytes > WEIGHTS_FILE_BYTES:
+            parts.append([])
+            part_bytes = 0
+        parts[-1].append(tensor)
+        part_bytes += tensor.bytes
+    if len(parts) == 1:
+        return {"weights.safetensors": parts[0]}
+    return {f"weights-{number:05d}-of-{len(parts):05d}.safetensors": part for number, part in enumerate(parts, 1)}
+
+
+def _check_contents(chosen: Sequence[ExportedTensor], taken: Any, checkpoint: Path) -> None:
+    for tensor in chosen:
+        facts = taken[tensor.name]
+        if not facts["finite"]:
+            raise ExportDenied("tensor holds numbers that are not finite", where=f"{checkpoint}, {tensor.name}")
+        if tensor.bytes >= _MIN_BYTES_FOR_SHARE and facts["printable"] > MAX_PRINTABLE_SHARE:
+            raise ExportDenied(
+                "tensor is text in disguise",
+                where=f"{checkpoint}, {tensor.name}",
+                expected=f"at most {MAX_PRINTABLE_SHARE:.0%} printable bytes",
+                found=f"{facts['printable']:.0%}",
+            )
+
+
+def _answer(line: bytes) -> dict[str, Any] | None:
+    try:
+        return msgspec.json.decode(line, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        return None
+
+
+def _unreadable(process: subprocess.Popen[bytes], complaints: IO[bytes], checkpoint: Path) -> ExportDenied:
+    process.kill()
+    process.wait()
+    complaints.seek(0)
+    last = complaints.read(1 << 20).decode("utf-8", "replace").strip().split("\n")[-1]
+    return ExportDenied(
+        "checkpoint cannot be read",
+        where=str(checkpoint),
+        found=last[:300] or "no answer",
+        hint="the interpreter needs torch and safetensors; it is the one that trained",
+    )

@@ -1,0 +1,200 @@
+"""The outbox: the folder that goes home. Sealed files, the export list, and the signatures of both ends of the site."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from packtrain import durable
+from packtrain.crypto import age
+from packtrain.digest import sha256_bytes, sha256_file
+from packtrain.documents.export_list import ExportedFile, ExportList
+from packtrain.documents.parties import Role
+from packtrain.errors import ExportDenied, IntegrityError, SignatureMissing, StageNotReady, UntrustedSigner
+from packtrain.record.trust import MAX_SIGNATURE_BYTES, Trust
+from packtrain.training.export import TEXT_SUFFIXES
+
+LIST_NAME: Final = "export-list.json"
+CONSIGNEE_SIGNATURE: Final = f"{LIST_NAME}.sig"
+OPERATOR_SIGNATURE: Final = f"{LIST_NAME}.operator.sig"
+SEALED_SUFFIX: Final = ".age"
+MAX_LIST_BYTES: Final = 64 << 20
+_SIGNATURES: Final[dict[Role, str]] = {"consignee": CONSIGNEE_SIGNATURE, "operator": OPERATOR_SIGNATURE}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadList:
+    """An export list whose signatures were checked, and its bytes."""
+
+    document: ExportList
+    payload: bytes
+    signatures: dict[str, bytes]
+
+
+def results_digest(files: Iterable[tuple[str, str]]) -> str:
+    """Return one SHA-256 over (name, SHA-256) pairs: that of the lines `sha256sum` prints for them, sorted by name."""
+    return sha256_bytes("".join(f"{digest}  {name}\n" for name, digest in sorted(files)).encode("ascii"))
+
+
+def read_list(outbox: Path, trust: Trust, roles: Iterable[Role]) -> ReadList:
+    """Return the outbox's export list after checking that each of `roles` has signed it.
+
+    Raises:
+        StageNotReady: there is no list.
+        SignatureMissing, SignatureInvalid, UntrustedSigner: one of the signatures is not there, does not fit, or is by
+            a key that parties.json does not name for that role.
+        DocumentError: the list does not fit its schema.
+    """
+    path = outbox / LIST_NAME
+    payload = _read(path, MAX_LIST_BYTES)
+    if payload is None:
+        raise StageNotReady(
+            "there is no export list", where=str(path), hint='the consignee makes one with "packtrain return export"'
+        )
+    signatures: dict[str, bytes] = {}
+    document: ExportList | None = None
+    for role in roles:
+        name = _SIGNATURES[role]
+        signature = _read(outbox / name, MAX_SIGNATURE_BYTES)
+        if signature is None:
+            raise SignatureMissing(
+                f"export list has no signature of the {role}",
+                where=str(outbox / name),
+                hint='the operator signs with "packtrain return release"' if role == "operator" else None,
+            )
+        found = trust.signer_role(ExportList, payload, signature, str(outbox / name))
+        if role not in found:
+            raise UntrustedSigner(
+                f"export list is not signed by the {role}",
+                where=str(outbox / name),
+                expected=role,
+                found=", ".join(sorted(found)),
+            )
+        document = trust.open(ExportList, payload, signature, str(path))
+        signatures[name] = signature
+    assert document is not None
+    return ReadList(document, payload, signatures)
+
+
+def check_sealed(outbox: Path, document: ExportList) -> None:
+    """Hold the outbox against its list: every sealed file is there, whole and unchanged, and nothing else is.
+
+    Raises:
+        IntegrityError: a sealed file is missing or differs.
+        ExportDenied: the outbox holds something that is not on the list, or the list contradicts itself.
+    """
+    check_plausible(document, str(outbox / LIST_NAME))
+    known = {LIST_NAME, *_SIGNATURES.values(), *(file.name + SEALED_SUFFIX for file in document.files)}
+    if strangers := sorted({path.name for path in outbox.iterdir()} - known):
+        raise ExportDenied(
+            "outbox holds files that are not on the export list",
+            where=str(outbox),
+            found=", ".join(strangers[:20]),
+            hint="only what is listed and signed may leave; take the rest out",
+        )
+    for file in document.files:
+        path = outbox / (file.name + SEALED_SUFFIX)
+        if not path.exists() or path.is_symlink() or not stat.S_ISREG(path.lstat().st_mode):
+            raise IntegrityError("sealed file is missing, or no regular file", where=str(path))
+        if path.stat().st_size != file.sealed_bytes:
+            raise IntegrityError(
+                "sealed file has another length than the export list says",
+                where=str(path),
+                expected=f"{file.sealed_bytes} bytes",
+                found=f"{path.stat().st_size} bytes",
+            )
+        if (found := sha256_file(path)) != file.sealed_sha256:
+            raise IntegrityError(
+                "sealed file differs from the export list",
+                where=str(path),
+                expected=file.sealed_sha256[:12],
+                found=found[:12],
+                hint="copy the outbox again from where it was made",
+            )
+
+
+def check_plausible(document: ExportList, where: str) -> None:
+    """Hold an export list against itself: what can be checked by somebody who cannot open the files.
+
+    Raises:
+        ExportDenied: a name that is neither weights nor text, text over the budget, more bytes than the tensors have,
+            a sealed length that does not follow from the open one, or a digest of results that does not fit.
+    """
+    weights = [file for file in document.files if file.name.endswith(".safetensors")]
+    texts = [file for file in document.files if file.name.endswith(TEXT_SUFFIXES)]
+    # A safetensors header says name, dtype, shape and place of each tensor.
+    allowed = sum(tensor.bytes + len(tensor.name) + 256 for tensor in document.tensors) + 4096 * len(weights)
+    text_bytes = sum(file.bytes for file in texts)
+    names = [file.name for file in document.files]
+    problems = [
+        text
+        for is_wrong, text in (
+            (len(weights) + len(texts) != len(document.files), "a file that is neither weights nor text"),
+            (len(set(names)) != len(names), "a name given twice"),
+            (text_bytes > document.text_budget_bytes, f"{text_bytes} bytes of text"),
+            (sum(file.bytes for file in weights) > allowed, "weights larger than their tensors"),
+            (any(file.sealed_bytes != age.ciphertext_bytes(file.bytes) for file in document.files), "sealed lengths"),
+            (
+                results_digest((file.name, file.sha256) for file in document.files) != document.results,
+                "digest of results",
+            ),
+        )
+        if is_wrong
+    ]
+    if problems:
+        raise ExportDenied("export list contradicts itself or its budget", where=where, found="; ".join(problems))
+
+
+def seal(source: Path, outbox: Path, recipient: str) -> ExportedFile:
+    """Encrypt a file into the outbox, durably; return its entry of the list."""
+    target = outbox / (source.name + SEALED_SUFFIX)
+    with durable.atomic_writer(target) as stream:
+        sealed_bytes = age.encrypt_file(source, stream, recipient)
+    return ExportedFile(
+        name=source.name,
+        bytes=source.stat().st_size,
+        sha256=sha256_file(source),
+        sealed_bytes=sealed_bytes,
+        sealed_sha256=sha256_file(target),
+    )
+
+
+def unseal(file: ExportedFile, outbox: Path, identity: str, folder: Path) -> Path:
+    """Decrypt one file of the list into `folder`, durably; return its path.
+
+    Raises:
+        WrongKey: it is not sealed to this identity.
+        AgeFormatError: it was altered or cut.
+        IntegrityError: what comes out is not what the list names.
+    """
+    sealed, target = outbox / (file.name + SEALED_SUFFIX), folder / file.name
+    with sealed.open("rb") as source, durable.atomic_writer(target) as stream:
+        reader = age.DecryptReader(source, [identity], strict_single_x25519=True, where=str(sealed))
+        total_bytes = 0
+        while piece := reader.read(1 << 20):
+            total_bytes += len(piece)
+            if total_bytes > file.bytes:
+                raise IntegrityError("opened file is longer than the export list says", where=str(sealed))
+            stream.write(piece)
+    if total_bytes != file.bytes or sha256_file(target) != file.sha256:
+        target.unlink()
+        raise IntegrityError("opened file differs from the export list", where=str(sealed), expected=file.sha256[:12])
+    return target
+
+
+def _read(path: Path, max_bytes: int) -> bytes | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise IntegrityError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    with os.fdopen(descriptor, "rb") as stream:
+        payload = stream.read(max_bytes + 1)
+    if len(payload) > max_bytes:
+        raise IntegrityError("file is too long", where=str(path), expected=f"at most {max_bytes} bytes")
+    return payload
