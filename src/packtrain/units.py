@@ -11,7 +11,8 @@ GIB: Final = 1024 * MIB
 
 _DECIMAL: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15}
 _BINARY: Final = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40, "pi": 2**50}
-_SIZE: Final = re.compile(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*([kmgtp]i?)?b?\s*", re.IGNORECASE)
+# ASCII: without it the dotless i and the Kelvin sign count as letters i and k, and other scripts' digits as digits.
+_SIZE: Final = re.compile(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*([kmgtp]i?)?b?\s*", re.IGNORECASE | re.ASCII)
 
 
 def parse_bytes(text: str) -> int:
@@ -30,20 +31,20 @@ def parse_bytes(text: str) -> int:
 
 
 def format_bytes(total_bytes: int) -> str:
-    """Return bytes in decimal units with three significant figures, as drive makers count: "1.90 TB"."""
+    """Return bytes in decimal units with up to three significant figures, as drive makers count: "1.9 TB"."""
     value = float(total_bytes)
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if abs(value) < 999.5:
             return f"{int(value)} B" if unit == "B" else f"{value:.3g} {unit}"
         value /= 1000
-    return f"{value:.3g} PB"
+    return f"{value:.3g} PB" if abs(value) < 999.5 else f"{value:,.0f} PB"
 
 
 def format_seconds(elapsed_seconds: float) -> str:
     """Return a duration as people say it: "0.4 s", "2 min 5 s", "2 h 45 min", "9 d 3 h"."""
-    if elapsed_seconds < 60:
-        return f"{elapsed_seconds:.1f} s" if elapsed_seconds < 10 else f"{elapsed_seconds:.0f} s"
     whole = round(elapsed_seconds)
+    if whole < 60:
+        return f"{elapsed_seconds:.1f} s" if elapsed_seconds < 9.95 else f"{whole} s"
     for size, name, lower_size, lower_name in (
         (86400, "d", 3600, "h"),
         (3600, "h", 60, "min"),

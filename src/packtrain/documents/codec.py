@@ -64,11 +64,26 @@ def json_object(payload: bytes, where: str) -> dict[str, Any]:
 
 
 def encode(document: Document) -> bytes:
-    """Return the canonical bytes of a document: RFC 8785, one line, no newline at the end."""
+    """Return the canonical bytes of a document: RFC 8785, one line, no newline at the end.
+
+    Raises:
+        DocumentError: a value is out of bounds. Constructors do not check; what no reader would accept must not be
+            signed, least of all in a log where it could not be taken back.
+    """
     body: dict[str, Any] = msgspec.to_builtins(document)
-    body["type"] = f"packtrain.{document.kind}"
-    body["version"] = document.version
-    return rfc8785.dumps(body)
+    try:
+        msgspec.convert(body, type(document))
+        return _canonical(document, body)
+    except (msgspec.ValidationError, rfc8785.CanonicalizationError) as error:
+        raise DocumentError(
+            f"cannot be written: {error}",
+            where=f"{document.kind}.json",
+            expected="values within the bounds of its specification",
+        ) from error
+
+
+def _canonical(document: Document, body: dict[str, Any]) -> bytes:
+    return rfc8785.dumps({**body, "type": f"packtrain.{document.kind}", "version": document.version})
 
 
 def digest(document: Document) -> str:
@@ -105,7 +120,7 @@ def decode(document_type: type[D], payload: bytes, where: str) -> D:
                 hint="use the release of packtrain that wrote it, or a newer one",
             )
         document = msgspec.convert(body, document_type)
-        canonical = encode(document)
+        canonical = _canonical(document, msgspec.to_builtins(document))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, rfc8785.CanonicalizationError) as error:
         raise DocumentError(
             f"document does not fit its schema: {error}", where=where, expected=expected_type

@@ -1,4 +1,4 @@
-"""Files that people write (voyage.toml, declaration.toml): TOML into strict records, with a clear message for every typo."""
+"""Files that people write (voyage.toml, declaration.toml): TOML into strict records, a clear message for every typo."""
 
 from __future__ import annotations
 

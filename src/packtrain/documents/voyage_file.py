@@ -1,8 +1,11 @@
-"""voyage.toml: what the user wrote. Typed, with a clear message for every typo."""
+"""voyage.toml: what the user wrote. Typed, with a clear message for every typo.
+
+The `Attributes:` of these classes are what docs/reference/voyage-toml.md says of each field.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -11,11 +14,19 @@ from packtrain.documents.parties import PublicKeyLine, Role
 from packtrain.documents.toml_file import decode_toml
 from packtrain.errors import VoyageFileError
 
-PathText = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+PathText = Annotated[str, msgspec.Meta(min_length=1, max_length=4096, pattern=r"\A[^\x00]+\Z")]
+_LARGEST: Final = 2**53 - 1
+"""RFC 8785 writes no larger integer; a number of voyage.toml may end in a document."""
 
 
 class VoyageSection(Part, frozen=True, kw_only=True):
-    """[voyage]: its name, and whose folder this is."""
+    """[voyage]: its name, and whose folder this is.
+
+    Attributes:
+        name: what this voyage is called; the same in the folders of all three parties.
+        role: whose folder this is. Each party has its own.
+        contact: whom a finder of a drive should call; printed in the README of each drive, in the clear.
+    """
 
     name: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9 ._-]{0,127}\Z")]
     role: Role = "consignor"
@@ -23,18 +34,32 @@ class VoyageSection(Part, frozen=True, kw_only=True):
 
 
 class SourcesSection(Part, frozen=True, kw_only=True):
-    """[sources]: where the data lies at home."""
+    """[sources]: where the data lies at home.
+
+    Attributes:
+        paths: files and folders to read; folders are read with all that is below them.
+        form: how samples lie in them: one file each, told apart by their endings.
+    """
 
     paths: tuple[PathText, ...]
     form: Literal["files"] = "files"
 
 
 class RecipeSection(Part, frozen=True, kw_only=True):
-    """[prepare]: the recipe. Every field invalidates `prepare`.
+    """[prepare]: the recipe. A change of any field makes `prepare` run again.
 
-    Without `image_crop_pixels` an image is one sample in its source bytes; with it, a grid of square crops (PNG).
-    Without `clip_frames` a clip is one sample in its source bytes; with it, one sample each so many frames, scaled to
-    `clip_size_pixels` (animated WebP, lossless). A table becomes samples of `table_block_rows` rows.
+    Attributes:
+        kinds: which kinds of samples to take; files of other kinds are left.
+        image_crop_pixels: cut each image into a grid of square crops (PNG) of this side, one sample each; without it an
+            image is one sample in its source bytes.
+        table_block_rows: rows of a table that make one sample.
+        clip_frames: cut each clip into samples of so many frames (animated WebP, lossless); without it a clip is one
+            sample in its source bytes.
+        clip_size_pixels: scale the frames of such samples to squares of this side.
+        shard_bytes: a shard is closed when it has reached this size.
+        max_reject_rate: stop when a larger part of the inputs than this had to be set aside.
+        miniature_samples: samples in the true subset that the rehearsal trains on.
+        seed: decides the order of samples; the same seed and sources give the same bytes.
     """
 
     kinds: tuple[Literal["table", "image", "clip"], ...] = ("table", "image", "clip")
@@ -42,21 +67,33 @@ class RecipeSection(Part, frozen=True, kw_only=True):
     table_block_rows: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 64
     clip_frames: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | None = None
     clip_size_pixels: Annotated[int, msgspec.Meta(ge=8, le=4096)] | None = None
-    shard_bytes: Annotated[int, msgspec.Meta(ge=4096)] = 1 << 30
+    shard_bytes: Annotated[int, msgspec.Meta(ge=4096, le=_LARGEST)] = 1 << 30
     max_reject_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1
-    miniature_samples: Annotated[int, msgspec.Meta(ge=1)] = 64
-    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    miniature_samples: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 64
+    seed: Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)] = 0
 
 
 class SurviveSection(Part, frozen=True, kw_only=True):
-    """survive = { cases, drives }: what may be lost."""
+    """[drives.survive]: what may be lost without losing data.
+
+    Attributes:
+        cases: whole cases, any of them.
+        drives: drives of each group beyond those cases.
+    """
 
     cases: Annotated[int, msgspec.Meta(ge=0, le=254)] = 1
     drives: Annotated[int, msgspec.Meta(ge=0, le=254)] = 0
 
 
 class CaseSection(Part, frozen=True, kw_only=True):
-    """[[drives.case]]: one case and the drives in it, by mount point or folder."""
+    """[[drives.case]]: one case and the drives in it; a block for each case.
+
+    Attributes:
+        label: what is written on the case; its drives are labelled by it (A1, A2, ...).
+        drives: mount points, or folders that play drives.
+        carrier: who carries the case; `carry seal` needs it.
+        seal: the number on the case's seal; `carry seal` needs it.
+    """
 
     label: Label
     drives: Annotated[tuple[PathText, ...], msgspec.Meta(min_length=1)]
@@ -65,16 +102,29 @@ class CaseSection(Part, frozen=True, kw_only=True):
 
 
 class DrivesSection(Part, frozen=True, kw_only=True):
-    """[drives]: cases, bays, and what may be lost."""
+    """[drives]: cases, bays, and what may be lost.
+
+    Attributes:
+        survive: see [drives.survive].
+        pack_bays: slots for drives where they are written. Not read by this release: all drives are mounted at once.
+        load_bays: slots for drives where they are read. Not read by this release either.
+        case: see [[drives.case]].
+    """
 
     survive: SurviveSection = msgspec.field(default_factory=SurviveSection)
-    pack_bays: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    load_bays: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    pack_bays: Annotated[int, msgspec.Meta(ge=1, le=4096)] | None = None
+    load_bays: Annotated[int, msgspec.Meta(ge=1, le=4096)] | None = None
     case: tuple[CaseSection, ...] = ()
 
 
 class PartySection(Part, frozen=True, kw_only=True):
-    """One party of [parties]: a name to show, its age recipient, its SSH signer."""
+    """[parties.ROLE]: the public keys of one party, as its keys/party.toml spells them.
+
+    Attributes:
+        recipient: age recipient: what is to be read by this party is encrypted to it.
+        signer: SSH public key, without a comment: this party signs with it.
+        name: what people call the party; shown, never matched.
+    """
 
     recipient: AgeRecipient
     signer: PublicKeyLine
@@ -82,7 +132,13 @@ class PartySection(Part, frozen=True, kw_only=True):
 
 
 class PartiesSection(Part, frozen=True, kw_only=True):
-    """[parties]: parties.json is made from it."""
+    """[parties]: the other parties; the own keys are read from keys/. parties.json is made from it.
+
+    Attributes:
+        consignor: see [parties.ROLE].
+        operator: see [parties.ROLE].
+        consignee: see [parties.ROLE].
+    """
 
     consignor: PartySection | None = None
     operator: PartySection | None = None
@@ -90,35 +146,68 @@ class PartiesSection(Part, frozen=True, kw_only=True):
 
 
 class SiteSection(Part, frozen=True, kw_only=True):
-    """[site]: where the data goes at the far end."""
+    """[site]: where the data goes at the far end.
+
+    Attributes:
+        store: folder that `load` fills.
+        engine: what starts and restarts the workers: on this machine.
+    """
 
     store: PathText = "store"
     engine: Literal["local"] = "local"
 
 
 class TrainingSection(Part, frozen=True, kw_only=True):
-    """[training]: the program and how it is started."""
+    """[training]: the program and how it is started.
+
+    Attributes:
+        program: folder of the training program.
+        command: script and arguments; {data}, {checkpoints}, {results} and {steps} are filled in.
+        workers: training processes.
+        steps: what {steps} becomes.
+        rehearsal_steps: what {steps} becomes in the rehearsal.
+        wheels: folder with a wheel of everything the program imports, for the site's Python and platform.
+        provided: packages that the site has already, as NAME==VERSION.
+        max_restarts: how often a failed attempt is followed by another.
+        stall_seconds: an attempt without a step for so long is ended and counts as failed.
+    """
 
     program: PathText
     command: Text
     workers: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 1
-    steps: Annotated[int, msgspec.Meta(ge=1)] = 100
-    rehearsal_steps: Annotated[int, msgspec.Meta(ge=4)] = 12
+    steps: Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)] = 100
+    rehearsal_steps: Annotated[int, msgspec.Meta(ge=4, le=1_000_000)] = 12
     wheels: PathText | None = None
     provided: tuple[Text, ...] = ()
     max_restarts: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 3
-    stall_seconds: Annotated[float, msgspec.Meta(gt=0)] = 600.0
+    stall_seconds: Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] = 600.0
 
 
 class ResultsSection(Part, frozen=True, kw_only=True):
-    """[results]: what may come home; everything else stays."""
+    """[results]: what may come home; everything else stays.
 
-    text_budget_bytes: Annotated[int, msgspec.Meta(ge=0)] = 1 << 20
-    retention_years: Annotated[int, msgspec.Meta(ge=1)] = 10
+    Attributes:
+        text_budget_bytes: most bytes of text (metrics, logs) that may leave beside the declared tensors.
+        retention_years: how long the record of the voyage is kept.
+    """
+
+    text_budget_bytes: Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)] = 1 << 20
+    retention_years: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
 
 
 class VoyageFile(Part, frozen=True, kw_only=True):
-    """All of voyage.toml."""
+    """All of voyage.toml.
+
+    Attributes:
+        voyage: see [voyage].
+        sources: see [sources]; the consignor's.
+        prepare: see [prepare]; the consignor's.
+        drives: see [drives]; the consignor's.
+        parties: see [parties].
+        site: see [site]; the consignee's.
+        training: see [training]; the consignor's and the consignee's.
+        results: see [results].
+    """
 
     voyage: VoyageSection
     sources: SourcesSection | None = None
