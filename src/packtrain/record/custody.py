@@ -57,7 +57,7 @@ def open_line(line: bytes, trust: Trust, where: str) -> CustodyLine:
     try:
         body = json_object(line, where)
     except DocumentError as error:
-        raise CustodyBroken("custody line is not JSON (a torn write, or altered)", where=where) from error
+        raise CustodyBroken("custody line is not JSON", where=where) from error
     if set(body) != {"entry", "signature"} or not all(isinstance(value, str) for value in body.values()):
         raise CustodyBroken("custody line has other fields than entry and signature", where=where)
     payload, signature = str(body["entry"]).encode("utf-8"), str(body["signature"]).encode("utf-8")
@@ -84,7 +84,11 @@ def read_log(payload: bytes, trust: Trust, where: str) -> tuple[CustodyLine, ...
     if len(payload) > MAX_LOG_BYTES:
         raise CustodyBroken("custody log is too long", where=where)
     if payload and not payload.endswith(b"\n"):
-        raise CustodyBroken("last line of the custody log is torn", where=where, hint="run the last command again")
+        raise CustodyBroken(
+            "last line of the custody log is cut short",
+            where=where,
+            hint="packtrain writes whole lines only: take the log from a copy, or from the counterpart",
+        )
     lines: list[CustodyLine] = []
     for number, raw in enumerate(payload.split(b"\n")[:-1]):
         place = f"{where}, line {number + 1}"

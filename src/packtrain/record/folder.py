@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from packtrain import durable
 from packtrain.crypto.sshsig import SshSigner
 from packtrain.digest import sha256_bytes
-from packtrain.documents.codec import Document, decode, encode, namespace
+from packtrain.documents.codec import MAX_DOCUMENT_BYTES, Document, decode, encode, namespace
 from packtrain.documents.parties import Parties, allowed_signers
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.voyage_file import VoyageFile, decode_voyage_file
@@ -92,7 +92,7 @@ class VoyageFolder:
         """
         path = self.document_path(document_type)
         try:
-            return path.read_bytes()
+            return _read_bounded(path)
         except FileNotFoundError as error:
             verb = _WRITTEN_BY.get(document_type.kind)
             raise StageNotReady(
@@ -187,11 +187,17 @@ class VoyageFolder:
         path = self.receipt_path(stage)
         if not path.is_file():
             return None
-        return decode(Receipt, path.read_bytes(), str(path))
+        return decode(Receipt, _read_bounded(path), str(path))
 
     def write_receipt(self, receipt: Receipt) -> None:
         """Write a stage's receipt durably: from now on the stage is done for these inputs."""
         durable.write_bytes(self.receipt_path(receipt.stage), encode(receipt))
+
+
+def _read_bounded(path: Path) -> bytes:
+    """Return a document's bytes; one byte over the bound is enough for `decode` to refuse it."""
+    with path.open("rb") as stream:
+        return stream.read(MAX_DOCUMENT_BYTES + 1)
 
 
 def read_signature(path: Path) -> bytes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -92,7 +93,7 @@ class Summary:
 def summarize(folders: Sequence[VoyageFolder]) -> Summary:
     """Return what these folders (one a party) say. Signed documents are checked; a bad one is left out and named."""
     unread: list[str] = []
-    parties = tuple(_party(folder) for folder in folders)
+    parties = tuple(_party(folder, unread) for folder in folders)
 
     def find(document_type: type[Any], *, signed: bool) -> Any:
         for folder in folders:
@@ -149,14 +150,20 @@ def to_builtins(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _party(folder: VoyageFolder) -> PartyView:
-    found = (folder.receipt(path.stem) for path in folder.receipts.glob("*.json"))
-    receipts: list[Receipt] = sorted(
-        (receipt for receipt in found if receipt is not None),
+def _party(folder: VoyageFolder, unread: list[str]) -> PartyView:
+    receipts: list[Receipt] = []
+    for path in sorted(folder.receipts.glob("*.json")):
+        try:
+            receipt = folder.receipt(path.stem)
+        except PacktrainError as error:
+            unread.append(error.message)
+        else:
+            receipts += [receipt] if receipt is not None else []
+    receipts.sort(
         key=lambda receipt: (
             STAGE_ORDER.index(receipt.stage) if receipt.stage in STAGE_ORDER else len(STAGE_ORDER),
             receipt.stage,
-        ),
+        )
     )
     custody: tuple[CustodyLine, ...] = ()
     custody_error: str | None = None
@@ -189,11 +196,21 @@ def _steps(folder: VoyageFolder) -> list[Step]:
     if not path.is_file():
         return []
     steps: list[Step] = []
-    with path.open(encoding="utf-8") as stream:
+    with path.open(encoding="utf-8", errors="replace") as stream:
         for line in stream:
             if len(steps) >= _MAX_STEPS:
                 break
-            row = json.loads(line)
-            if row.get("loss") is not None:
-                steps.append(Step(int(row.get("attempt", 0)), int(row["step"]), float(row["loss"])))
+            step = _step(line)
+            if step is not None:
+                steps.append(step)
     return steps
+
+
+def _step(line: str) -> Step | None:
+    """Return the step of a line of metrics, or None: it has no loss, or was cut short when its writer was killed."""
+    try:
+        row = json.loads(line)
+        step = Step(int(row.get("attempt", 0)), int(row["step"]), float(row["loss"]))
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        return None
+    return step if math.isfinite(step.loss) else None

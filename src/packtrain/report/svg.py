@@ -64,6 +64,8 @@ def loss_curve(runs: Mapping[int, Sequence[tuple[int, float]]], width: int = 720
 
 def drives_in_cases(drives: Sequence[DrawnDrive], width: int = 720) -> str:
     """Return the drives drawn in their cases, with their state as a colour and in words."""
+    if not drives:
+        return ""
     cases: dict[str, list[DrawnDrive]] = {}
     for drive in drives:
         cases.setdefault(drive.case, []).append(drive)
