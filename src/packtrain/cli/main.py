@@ -72,9 +72,12 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        cli.main(prog_name="packtrain", standalone_mode=False)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        # Outside of standalone mode click returns the code of ctx.exit() instead of ending the process with it.
+        exit_code: Any = cli.main(prog_name="packtrain", standalone_mode=False)
+        sys.exit(exit_code if isinstance(exit_code, int) else 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        terminal.print_help(error)
+        sys.exit(2)
     except click.ClickException as error:
         terminal.print_usage_error(error)
         sys.exit(2)

@@ -137,6 +137,11 @@ def print_usage_error(error: click.ClickException) -> None:
         click.echo(f"packtrain: hint: {error.ctx.command_path} --help", err=True)
 
 
+def print_help(error: click.ClickException) -> None:
+    """Print the help of a command that was called without a verb; on stderr, since nobody asked for it."""
+    click.echo(error.format_message(), err=True)
+
+
 def print_interrupted() -> None:
     """Say that the work was stopped and how it goes on."""
     _end_line()
