@@ -9,7 +9,9 @@ import msgspec
 from packtrain.documents.codec import Count, Document, Part, Sha256
 
 Kind = Literal["table", "image", "clip"]
-FileName = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9._/-]{0,199}\Z")]
+_PART = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}"
+FileName = Annotated[str, msgspec.Meta(pattern=rf"\A{_PART}(/{_PART}){{0,3}}\Z")]
+"""A name below the data set's folder; no part begins with a dot, so none leaves it."""
 
 
 class DataFile(Part, frozen=True, kw_only=True):
@@ -46,7 +48,8 @@ class Dataset(Document, frozen=True, kw_only=True):
         recipe: SHA-256 of the recipe.
         sources: SHA-256 of the source manifest (path, bytes, digest of every source file).
         files: index.parquet, rejects.parquet, card, README: all but the shards.
-        miniature: the same, for the stratified subset used in rehearsal (names below miniature/).
+        miniature_shards, miniature_files: the same for the stratified subset used in rehearsal; their names begin with
+            miniature/, and that folder is a data set by itself.
     """
 
     kind = "dataset"

@@ -1,0 +1,1 @@
+"""From source files to training shards: units of work, exact duplicates, shards, index, card, miniature."""

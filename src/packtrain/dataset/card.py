@@ -1,0 +1,223 @@
+"""The cards: Croissant (croissant.json) for machines, README.md in the form of a Hugging Face dataset card for people.
+
+Neither names a time or a machine: the same data set has the same cards.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from packtrain.documents.dataset import DataFile, SampleCount
+from packtrain.units import format_bytes
+
+CROISSANT: Final = "croissant.json"
+README: Final = "README.md"
+
+_CONTEXT: Final[dict[str, Any]] = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "cr": "http://mlcommons.org/croissant/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "dct": "http://purl.org/dc/terms/",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileObject": "cr:fileObject",
+    "fileProperty": "cr:fileProperty",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "sc": "https://schema.org/",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+}
+_FIELDS: Final = (
+    ("key", "sc:Text", "name of the sample, and of its members in the shard"),
+    ("kind", "sc:Text", "table, image or clip"),
+    ("shard", "sc:Text", "file that holds the sample"),
+    ("offset", "sc:Integer", "first byte in the shard; of tables the first row"),
+    ("length", "sc:Integer", "bytes; of tables rows"),
+    ("sha256", "sc:Text", "SHA-256 of these bytes; of tables that of the rows as CSV"),
+    ("source", "sc:Text", "source file"),
+    ("source_sha256", "sc:Text", "SHA-256 of the source file"),
+    ("detail", "sc:Text", "JSON: what is known of the sample"),
+    ("recipe", "sc:Text", "SHA-256 of the recipe the sample was made by"),
+)
+_FORMS: Final[dict[str, tuple[str, str, str]]] = {
+    "table": ("tables", "application/x-parquet", "shards/tables/*.parquet"),
+    "image": ("images", "application/x-tar", "shards/images-*.tar"),
+    "clip": ("clips", "application/x-tar", "shards/clips-*.tar"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """What the cards say.
+
+    Attributes:
+        counts: by kind, kinds without samples left out.
+        recipe_lines: the recipe, one "field = value" a line.
+        papers: files with licences and credits that travel with the data.
+        libraries: versions of what decoded and encoded.
+    """
+
+    name: str
+    counts: Sequence[SampleCount]
+    num_sources: int
+    source_bytes: int
+    recipe: str
+    recipe_lines: Sequence[str]
+    index: DataFile
+    papers: Sequence[DataFile]
+    libraries: Mapping[str, str]
+
+    @property
+    def num_samples(self) -> int:
+        """Return how many samples the data set holds."""
+        return sum(count.num_samples for count in self.counts)
+
+    @property
+    def kinds(self) -> list[str]:
+        """Return the kinds that have samples."""
+        return [count.kind for count in self.counts if count.num_samples]
+
+
+def croissant(facts: CardFacts) -> bytes:
+    """Return the Croissant description: the index as the manifest of all samples, and one FileSet a kind.
+
+    Shards are not listed one by one: of 80 TB there are 100,000, and the index names them all.
+    """
+    distribution: list[dict[str, Any]] = [
+        {
+            "@type": "cr:FileObject",
+            "@id": "index",
+            "name": "index",
+            "description": "Every sample: shard, place in it, digest, source.",
+            "contentUrl": facts.index.name,
+            "contentSize": f"{facts.index.bytes} B",
+            "encodingFormat": "application/x-parquet",
+            "sha256": facts.index.sha256,
+        }
+    ]
+    for kind in facts.kinds:
+        name, form, pattern = _FORMS[kind]
+        distribution.append(
+            {
+                "@type": "cr:FileSet",
+                "@id": name,
+                "name": name,
+                "description": f"Shards of {name}.",
+                "encodingFormat": form,
+                "includes": pattern,
+            }
+        )
+    body = {
+        "@context": _CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": facts.name,
+        "description": _summary(facts),
+        "version": "1.0.0",
+        "distribution": distribution,
+        "recordSet": [
+            {
+                "@type": "cr:RecordSet",
+                "@id": "samples",
+                "name": "samples",
+                "description": "One record a sample.",
+                "key": {"@id": "samples/key"},
+                "field": [
+                    {
+                        "@type": "cr:Field",
+                        "@id": f"samples/{name}",
+                        "name": name,
+                        "description": about,
+                        "dataType": data_type,
+                        "source": {"fileObject": {"@id": "index"}, "extract": {"column": name}},
+                    }
+                    for name, data_type, about in _FIELDS
+                ],
+            }
+        ],
+    }
+    return (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def readme(facts: CardFacts) -> bytes:
+    """Return README.md: YAML front matter and the page a person reads."""
+    lines = ["---", f"pretty_name: {json.dumps(facts.name)}", "tags: [packtrain, webdataset]"]
+    lines.append(f"size_categories: [{_size_category(facts.num_samples)}]")
+    configs = [(name, pattern) for name, _, pattern in (_FORMS[kind] for kind in facts.kinds)]
+    if configs:
+        lines.append("configs:")
+        for name, pattern in configs:
+            lines += [f"- config_name: {name}", f"  data_files: {json.dumps(pattern)}"]
+    lines += ["---", "", f"# {facts.name}", "", _summary(facts), "", "## What is in it", ""]
+    lines += ["| kind | samples | duplicates dropped | set aside | shards |", "| --- | ---: | ---: | ---: | --- |"]
+    lines += [
+        f"| {count.kind} | {count.num_samples} | {count.num_duplicates} | {count.num_rejects}"
+        f" | `{_FORMS[count.kind][2]}` |"
+        for count in facts.counts
+    ]
+    lines += ["", *_HOW_TO_READ, "", "## Where it comes from", ""]
+    lines.append(
+        f"{facts.num_sources} source files, {format_bytes(facts.source_bytes)}; `sources.parquet` lists them with their"
+        " SHA-256, `rejects.parquet` what was set aside and why, `duplicates.parquet` what was dropped and for which"
+        " sample."
+    )
+    lines += ["", "## Licence and credits", ""]
+    if facts.papers:
+        lines += ["The sources came with these papers; they hold for the samples made from them:", ""]
+        lines += [f"- [{paper.name}]({paper.name})" for paper in facts.papers]
+    else:
+        lines.append("Not stated: the sources came without a licence file. Ask whoever sent them before you use them.")
+    lines += ["", "## How it was made", "", f"Recipe `{facts.recipe}`:", "", "```toml", "[prepare]"]
+    lines += [*facts.recipe_lines, "```", ""]
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(facts.libraries.items()))
+    lines += [
+        f"Decoded and encoded with {versions}. Consent, known biases and the use the data is meant for are",
+        "stated in the shipment's declaration.",
+        "",
+    ]
+    return "\n".join(lines).encode("utf-8")
+
+
+_HOW_TO_READ: Final = (
+    "Images and clips lie in plain tar files: for each sample a media file and a JSON file of the same name, as",
+    "WebDataset reads them. Tables are Parquet; one row group is one sample. `index.parquet` has a row for each sample",
+    "with its place (`shard`, `offset`, `length`) and `sha256`. A clip that was cut into runs of frames is an animated",
+    "WebP without loss. `miniature/` is a small true subset in the same form.",
+)
+
+
+def _summary(facts: CardFacts) -> str:
+    parts = [f"{count.num_samples} of {_FORMS[count.kind][0]}" for count in facts.counts if count.num_samples]
+    return f"{facts.num_samples} samples for training ({', '.join(parts)}), prepared by packtrain."
+
+
+def _size_category(num_samples: int) -> str:
+    for limit, name in ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M")):
+        if num_samples < limit:
+            return name
+    return "n>1M"

@@ -1,0 +1,133 @@
+"""Jobs over processes of this machine. A process that dies takes no other job with it, and is named.
+
+The local engine of `prepare`: it only maps jobs. What was done is known from receipts, never from here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Final, TypeVar
+
+from packtrain.errors import WorkerCrashed
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+_JOBS_AHEAD: Final = 2  # a worker, so that none waits for the next job; more would only hold memory
+_DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
+_CHANCES: Final = 3  # of a job whose process dies while it runs alone, without a source to blame
+
+
+def map_jobs(
+    run: Callable[[J], R],
+    jobs: Iterable[J],
+    num_workers: int,
+    after_crash: Callable[[J], J | None] = lambda job: None,
+) -> Generator[tuple[J, R]]:
+    """Yield each job with its result, as they end.
+
+    Args:
+        run: a function of a module (workers are started fresh and import it).
+        jobs: taken one by one as workers become free.
+        num_workers: processes; 0 runs every job in this one.
+        after_crash: called with a job whose process died while no other job ran; returns the job to try next, or None
+            to try it as it is.
+
+    Raises:
+        WorkerCrashed: a job ended its process again and again.
+    """
+    if num_workers == 0:
+        for job in jobs:
+            yield job, run(job)
+        return
+    waiting = iter(jobs)
+    while True:
+        lost: list[J] = []
+        with _pool(num_workers) as pool:
+            yield from _run_until_a_crash(run, waiting, num_workers, pool, lost)
+        if not lost:
+            return
+        # Which of them killed the process is not told: each is tried alone.
+        for job in lost:
+            yield _alone(run, job, after_crash)
+
+
+def _run_until_a_crash(
+    run: Callable[[J], R], waiting: Iterator[J], num_workers: int, pool: ProcessPoolExecutor, lost: list[J]
+) -> Iterator[tuple[J, R]]:
+    running: dict[Future[R], J] = {}
+    more = True
+    while more or running:
+        while more and not lost and len(running) < _JOBS_AHEAD * num_workers:
+            try:
+                job = next(waiting)
+            except StopIteration:
+                more = False
+                break
+            try:
+                running[pool.submit(run, job)] = job
+            except BrokenProcessPool:
+                lost.append(job)
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            job = running.pop(future)
+            try:
+                result = future.result()
+            except BrokenProcessPool:
+                lost.append(job)
+                continue
+            yield job, result
+        if lost and not running:
+            return
+
+
+def _alone(run: Callable[[J], R], job: J, after_crash: Callable[[J], J | None]) -> tuple[J, R]:
+    chances = _CHANCES
+    while True:
+        try:
+            with _pool(1) as pool:
+                return job, pool.submit(run, job).result()
+        except BrokenProcessPool as error:
+            changed = after_crash(job)
+            if changed is None:
+                chances -= 1
+                if chances == 0:
+                    raise WorkerCrashed(
+                        "a worker process ended without a word, three times at the same work",
+                        hint="usually the machine was out of memory: give --workers a smaller number",
+                    ) from error
+            else:
+                job = changed
+
+
+@contextlib.contextmanager
+def _pool(num_workers: int) -> Iterator[ProcessPoolExecutor]:
+    # spawn: a fork of a process with threads (pyarrow, duckdb) can hang in a lock that nobody will release.
+    pool = ProcessPoolExecutor(
+        num_workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin,
+        initargs=(os.getpid(),),
+    )
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(parent: int) -> None:
+    """Make this worker end with its parent, and at once at Ctrl-C."""
+    # An orphan would go on writing units beside those of the next run.
+    ctypes.CDLL(None, use_errno=True).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # No library of ours reports home; these are for what a library might begin to do.
+    os.environ.update({"DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"})

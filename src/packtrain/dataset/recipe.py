@@ -1,0 +1,36 @@
+"""The recipe's identity: of all of it, and of the part that touches one kind."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+import rfc8785
+
+from packtrain.digest import sha256_bytes
+from packtrain.documents.dataset import Kind
+from packtrain.documents.voyage_file import RecipeSection
+
+RECIPE_VERSION: Final = 1
+"""Counted up when the same recipe would give other samples: every unit is then read again."""
+
+_FIELDS_OF_KIND: Final[dict[Kind, tuple[str, ...]]] = {
+    "table": ("table_block_rows",),
+    "image": ("image_crop_pixels",),
+    "clip": ("clip_frames", "clip_size_pixels"),
+}
+
+
+def recipe_digest(recipe: RecipeSection) -> str:
+    """Return the SHA-256 of the whole recipe, as `prepare` is invalidated by it."""
+    return _digest({"recipe_version": RECIPE_VERSION, "recipe": msgspec.to_builtins(recipe)})
+
+
+def recipe_digest_of_kind(recipe: RecipeSection, kind: Kind) -> str:
+    """Return the SHA-256 of what touches one kind: another crop size leaves the units of tables as they are."""
+    fields = {name: getattr(recipe, name) for name in _FIELDS_OF_KIND[kind]}
+    return _digest({"recipe_version": RECIPE_VERSION, "kind": kind, "recipe": fields})
+
+
+def _digest(value: dict[str, object]) -> str:
+    return sha256_bytes(rfc8785.dumps(value))  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,337 @@
+"""Shards: USTAR files of images or clips, Parquet files of table blocks. The same samples give the same bytes.
+
+A shard's content is laid out from metadata alone (`lay_out`), so the index is written and the shards are distributed
+over processes before a byte of media is read; `write_shard` then fills it in and holds every digest against the layout.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import msgspec
+import rfc8785
+
+from packtrain import durable
+from packtrain.dataset.sources import Sources
+from packtrain.dataset.work_units import UnitFolder
+from packtrain.digest import sha256_bytes, sha256_file
+from packtrain.documents.dataset import Kind, Shard
+from packtrain.errors import IntegrityError, SourceChanged
+
+BLOCK_BYTES: Final = 512
+END_BYTES: Final = 2 * BLOCK_BYTES
+_MAX_MEMBERS: Final = 65_536  # a layout is held in memory and handed to a process
+_COPY_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One sample in a shard.
+
+    Attributes:
+        key, suffix: the media member's name is KEY.suffix.
+        sha256: of the media bytes; for tables of their CSV (not checked here).
+        size_bytes: of the media bytes, or of the block in the unit's blobs.
+        unit, blob_offset: where its bytes are; offset -1: they are the source file.
+        source: name of the source.
+        text: the JSON member's bytes; empty for tables.
+    """
+
+    key: str
+    suffix: str
+    sha256: str
+    size_bytes: int
+    unit: str
+    blob_offset: int
+    source: str
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ShardLayout:
+    """One shard to be: its name below the data set's folder, and its samples in order."""
+
+    name: str
+    kind: Kind
+    members: tuple[Member, ...]
+
+    @property
+    def identity(self) -> str:
+        """Return the SHA-256 of all that decides the shard's bytes."""
+        state = hashlib.sha256(b"packtrain shard 1\n")
+        for member in self.members:
+            state.update(f"{member.key} {member.suffix} {member.sha256} {member.size_bytes}\n".encode())
+            state.update(member.text + b"\n")
+        return state.hexdigest()
+
+
+def lay_out(
+    rows: Iterable[Mapping[str, Any]], shard_bytes: int, recipe: str, prefix: str = ""
+) -> Iterator[dict[str, Any] | ShardLayout]:
+    """Yield the index row of each sample, and each shard's layout after the rows of its samples.
+
+    Args:
+        rows: kept samples, ordered by kind, table and key.
+        shard_bytes: a shard ends before it would grow past this; one sample that is larger is a shard alone. For tables
+            it counts their blocks before compression.
+        recipe: digest for the index.
+        prefix: put before shard names in the layouts and not in the index ("miniature/" has its own index).
+    """
+    group: tuple[str, str] | None = None
+    members: list[Member] = []
+    number = at = held_bytes = 0
+
+    def closed() -> ShardLayout:
+        assert group is not None
+        kind = _kind(group[0])
+        return ShardLayout(prefix + _shard_name(kind, group[1], number), kind, tuple(members))
+
+    for row in rows:
+        member = _member(row)
+        is_table = row["kind"] == "table"
+        weight = member.size_bytes if is_table else _tar_bytes(member)
+        found = (str(row["kind"]), str(row["table"]))
+        if group != found:
+            if members:
+                yield closed()
+            group, members, number, at, held_bytes = found, [], 0, 0, 0
+        elif members and (held_bytes + weight > shard_bytes or len(members) == _MAX_MEMBERS):
+            yield closed()
+            members, number, at, held_bytes = [], number + 1, 0, 0
+        yield {
+            "key": row["key"],
+            "kind": row["kind"],
+            "shard": _shard_name(_kind(found[0]), found[1], number),
+            "offset": at if is_table else at + BLOCK_BYTES,
+            "length": row["num_rows"] if is_table else member.size_bytes,
+            "sha256": row["sha256"],
+            "source": row["source"],
+            "source_sha256": row["source_sha256"],
+            "detail": row["detail"],
+            "recipe": recipe,
+        }
+        members.append(member)
+        held_bytes += weight
+        at += row["num_rows"] if is_table else weight
+    if members:
+        yield closed()
+
+
+@dataclass(frozen=True, slots=True)
+class WriteJob:
+    """What a worker process needs to write one shard into the data set's folder."""
+
+    layout: ShardLayout
+    sources: Sources
+    units: UnitFolder
+    receipts: Path
+    dataset: Path
+
+    @property
+    def receipt(self) -> Path:
+        """Return where the record of what this shard's name holds now lies."""
+        return self.receipts / f"{self.layout.name}.json"
+
+
+class ShardReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which layout a shard file was written from, and what came out."""
+
+    identity: str
+    shard: Shard
+
+
+def finished(job: WriteJob) -> Shard | None:
+    """Return what is known of a shard that stands already as this layout says, or None."""
+    try:
+        receipt = msgspec.json.decode(job.receipt.read_bytes(), type=ShardReceipt)
+        size_bytes = (job.dataset / job.layout.name).stat().st_size
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return receipt.shard if (receipt.identity, receipt.shard.bytes) == (job.layout.identity, size_bytes) else None
+
+
+def write_shard(job: WriteJob) -> Shard:
+    """Write one shard, whole or not at all, and its receipt; return its document form.
+
+    Raises:
+        SourceChanged: a source that is carried as it is has other bytes than when it was read.
+        IntegrityError: the media of a unit are not what the unit wrote.
+        DriveFull: no space is left.
+    """
+    path = job.dataset / job.layout.name
+    # First, or after a crash between the two writes an older receipt would vouch for other bytes under this name.
+    job.receipt.parent.mkdir(parents=True, exist_ok=True)
+    job.receipt.unlink(missing_ok=True)
+    durable.sync_folder(job.receipt.parent)
+    with durable.atomic_writer(path) as stream, _Media(job) as media:
+        if job.layout.kind == "table":
+            _fill_parquet(job.layout, media, stream)
+        else:
+            _fill_tar(job.layout, media, stream)
+    shard = Shard(
+        name=job.layout.name,
+        kind=job.layout.kind,
+        bytes=path.stat().st_size,
+        sha256=sha256_file(path),
+        num_samples=len(job.layout.members),
+    )
+    durable.write_bytes(job.receipt, msgspec.json.encode(ShardReceipt(identity=job.layout.identity, shard=shard)))
+    return shard
+
+
+class _Media:
+    """The bytes of members: from units' blobs, or from the sources. One file is open at a time; use it as a context."""
+
+    def __init__(self, job: WriteJob) -> None:
+        self._job = job
+        self._open: tuple[Path, BinaryIO] | None = None
+
+    def __enter__(self) -> _Media:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._open is not None:
+            self._open[1].close()
+
+    def pieces(self, member: Member) -> Iterator[bytes]:
+        """Yield a member's bytes; their number is what the layout says, or it raises."""
+        is_source = member.blob_offset < 0
+        path = self._job.sources.path_of(member.source) if is_source else self._job.units.blobs(member.unit)
+        try:
+            stream = self._stream(path)
+            stream.seek(max(member.blob_offset, 0))
+            left = member.size_bytes
+            while left and (piece := stream.read(min(left, _COPY_BYTES))):
+                left -= len(piece)
+                yield piece
+        except OSError as error:
+            raise self.differs(member, error.strerror or str(error)) from error
+        if left or (is_source and stream.read(1)):
+            raise self.differs(member, "another length")
+
+    def differs(self, member: Member, found: str) -> SourceChanged | IntegrityError:
+        """Return the error for bytes that are not those the unit's receipt speaks of."""
+        expected = f"the {member.size_bytes} bytes that were read before"
+        if member.blob_offset < 0:
+            return SourceChanged(
+                "source file changed after it was read",
+                where=str(self._job.sources.path_of(member.source)),
+                expected=expected,
+                found=found,
+                hint="let its writer finish, then run the same command again: finished units are kept",
+            )
+        path = self._job.units.blobs(member.unit)
+        return IntegrityError(
+            "media of a finished unit changed on disk",
+            where=str(path),
+            expected=expected,
+            found=found,
+            hint=f"check this disk; then delete {path.parent} and run the same command again",
+        )
+
+    def _stream(self, path: Path) -> BinaryIO:
+        if self._open is None or self._open[0] != path:
+            if self._open is not None:
+                self._open[1].close()
+            self._open = path, path.open("rb")
+        return self._open[1]
+
+
+def _fill_tar(layout: ShardLayout, media: _Media, stream: BinaryIO) -> None:
+    for member in layout.members:
+        stream.write(tar_header(f"{member.key}.{member.suffix}", member.size_bytes))
+        state = hashlib.sha256()
+        for piece in media.pieces(member):
+            state.update(piece)
+            stream.write(piece)
+        if state.hexdigest() != member.sha256:
+            raise media.differs(member, f"digest {state.hexdigest()[:12]}")
+        stream.write(_padding(member.size_bytes))
+        stream.write(tar_header(f"{member.key}.json", len(member.text)) + member.text + _padding(len(member.text)))
+    stream.write(bytes(END_BYTES))
+
+
+def _fill_parquet(layout: ShardLayout, media: _Media, stream: BinaryIO) -> None:
+    import pyarrow as pa
+
+    from packtrain.dataset.kinds.tables import block_of_ipc, csv_of
+    from packtrain.dataset.rows import parquet_writer
+
+    writer: Any = None
+    try:
+        for member in layout.members:
+            try:
+                block = block_of_ipc(b"".join(media.pieces(member)))
+            except pa.ArrowException as error:
+                raise media.differs(member, "no table") from error
+            if sha256_bytes(csv_of(block)) != member.sha256:
+                raise media.differs(member, "other rows")
+            writer = writer or parquet_writer(stream, block.schema)
+            # One call is one row group, however many rows.
+            writer.write_table(block, row_group_size=block.num_rows)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def tar_header(name: str, size_bytes: int) -> bytes:
+    """Return the 512 bytes of a USTAR header that says nothing but name and length.
+
+    Source:
+        POSIX.1-2017, pax, "ustar Interchange Format".
+    """
+    raw = name.encode("ascii")
+    assert len(raw) <= 100 and 0 <= size_bytes < 8**11, (name, size_bytes)
+    header = bytearray(BLOCK_BYTES)
+    header[0 : len(raw)] = raw
+    header[100:108] = b"0000644\0"
+    header[108:116] = header[116:124] = b"0000000\0"
+    header[124:136] = b"%011o\0" % size_bytes
+    header[136:148] = b"00000000000\0"  # 1970: a time of writing would make every rebuild differ
+    header[148:156] = b" " * 8
+    header[156:157] = b"0"
+    header[257:265] = b"ustar\x0000"
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+def _member(row: Mapping[str, Any]) -> Member:
+    is_table = row["kind"] == "table"
+    text = b""
+    if not is_table:
+        detail = msgspec.json.decode(row["detail"])
+        about = {name: row[name] for name in ("key", "kind", "sha256", "source", "source_sha256")}
+        text = rfc8785.dumps({**detail, **about})
+    return Member(
+        key=row["key"],
+        suffix=row["suffix"],
+        sha256=row["sha256"],
+        size_bytes=row["blob_bytes"],
+        unit=row["unit"],
+        blob_offset=row["blob_offset"],
+        source=row["source"],
+        text=text,
+    )
+
+
+def _shard_name(kind: Kind, table: str, number: int) -> str:
+    if kind == "table":
+        return f"shards/tables/{table}-{number:06d}.parquet"
+    return f"shards/{kind}s-{number:06d}.tar"
+
+
+def _kind(name: str) -> Kind:
+    return msgspec.convert(name, Kind)
+
+
+def _tar_bytes(member: Member) -> int:
+    texts = len(member.text) + len(_padding(len(member.text)))
+    return 2 * BLOCK_BYTES + member.size_bytes + len(_padding(member.size_bytes)) + texts
+
+
+def _padding(size_bytes: int) -> bytes:
+    return bytes(-size_bytes % BLOCK_BYTES)
