@@ -1,0 +1,313 @@
+"""One hand-made document of every type, all fields filled: what the frozen vectors in vectors/documents/ spell.
+
+`python tests/sample_documents.py` writes the vectors anew, after a change of a document that was meant.
+"""
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import packtrain.documents
+from packtrain.documents.admission import Admission, AdmissionCheck, AdmittedDrive
+from packtrain.documents.closing import ClosedDrive, Closing
+from packtrain.documents.codec import Document, encode
+from packtrain.documents.custody import CustodyEvent
+from packtrain.documents.dataset import DataFile, Dataset, SampleCount, Shard
+from packtrain.documents.declaration import Declaration, DeclaredData, DeclaredParty
+from packtrain.documents.drive import Drive
+from packtrain.documents.export_list import ExportedFile, ExportedTensor, ExportList
+from packtrain.documents.group import Catalog, Group, Volume
+from packtrain.documents.kit import Kit, KitFile, Provided
+from packtrain.documents.packing_statement import PackedCase, PackedDrive, PackingStatement
+from packtrain.documents.parties import Parties, Party
+from packtrain.documents.placement import PlacedDrive, PlacedGroup, PlacementDocument
+from packtrain.documents.plan import Algorithms, Plan, PlannedDrive, PlannedGroup, Survive
+from packtrain.documents.ready import Clause, Ready
+from packtrain.documents.receipt import Receipt
+from packtrain.documents.shipment import Shipment, ShippedDrive, ShippedGroup
+from packtrain.documents.shipment_key import ShipmentKey
+
+VECTORS = Path(__file__).parent / "vectors" / "documents"
+SHIPMENT = "7b1c0a52-3f0e-4c7b-9d7a-0c5b6f0f9a11"
+DRIVES = ("00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002")
+AT = "2026-11-21T08:09:10Z"
+RECIPIENT = "age1" + "q" * 58
+SIGNER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "B" * 43
+
+
+def sha256(letter: str) -> str:
+    """Return 64 times the same hex digit, in place of a digest."""
+    return letter * 64
+
+
+def _party(name: str) -> DeclaredParty:
+    return DeclaredParty(
+        name=name,
+        address="1 Hill Road",
+        location="DE",
+        headquarters="DE",
+        ultimate_parent=None,
+        parent_country=None,
+    )
+
+
+def samples() -> dict[type[Document], Document]:
+    """Return one document of every type."""
+    documents: tuple[Document, ...] = (
+        Admission(
+            shipment=SHIPMENT,
+            attempt=1,
+            plan=sha256("1"),
+            shipment_root=sha256("2"),
+            declaration=sha256("3"),
+            packing_statement=sha256("4"),
+            dossier=sha256("5"),
+            verdict="admit",
+            own_site=False,
+            checks=(AdmissionCheck(check="signatures", outcome="passed", detail="14 of 14"),),
+            drives=(AdmittedDrive(uuid=DRIVES[0], label="A1", serial="S-1", case="A"),),
+            decided_on=AT,
+        ),
+        Closing(
+            shipment=SHIPMENT,
+            by="consignee",
+            export_list=sha256("6"),
+            keys_destroyed=("release.age",),
+            drives=(ClosedDrive(uuid=DRIVES[0], label="A1", sanitisation="not sanitised", detail="a folder"),),
+            kept=("custody.jsonl",),
+            retention_years=10,
+            closed_on=AT,
+        ),
+        CustodyEvent(
+            sequence=0,
+            previous=sha256("0"),
+            shipment=SHIPMENT,
+            verb="released",
+            by="consignor",
+            counterpart="operator",
+            answers=None,
+            cases=("A", "B"),
+            drives=DRIVES,
+            seals=("PT-1001",),
+            note='at the gate: "unbroken" \u2013 \u00fc \u20ac \U0001f434',
+            at=AT,
+        ),
+        Dataset(
+            name="sky survey",
+            recipe=sha256("1"),
+            sources=sha256("2"),
+            num_sources=3,
+            source_bytes=4_000_000,
+            counts=(SampleCount(kind="image", num_samples=7, num_rejects=1, num_duplicates=2),),
+            shards=(
+                Shard(name="shards/image-000000.tar", kind="image", bytes=10240, sha256=sha256("3"), num_samples=7),
+            ),
+            files=(DataFile(name="index.parquet", bytes=512, sha256=sha256("4")),),
+            miniature_shards=(
+                Shard(
+                    name="miniature/shards/image-000000.tar",
+                    kind="image",
+                    bytes=2048,
+                    sha256=sha256("5"),
+                    num_samples=1,
+                ),
+            ),
+            miniature_files=(DataFile(name="miniature/index.parquet", bytes=256, sha256=sha256("6")),),
+        ),
+        Declaration(
+            voyage="sky survey",
+            form="short",
+            shipper=_party("Observatory"),
+            receiver=_party("University"),
+            operator=_party("Computing Centre"),
+            trained_for=_party("Observatory"),
+            end_use="to find comets",
+            hardware_class="eight accelerators",
+            site_country="DE",
+            data=DeclaredData(
+                description="pictures of the sky",
+                categories=("public",),
+                personal_data=False,
+                erased_by="2027-03-01",
+                card=sha256("7"),
+            ),
+            most_bytes=80_000_000_000_000,
+            most_drives=60,
+            returns="weights",
+            signed_on=AT,
+            supersedes=None,
+            changes=(),
+        ),
+        Drive(
+            shipment=SHIPMENT,
+            attempt=1,
+            plan=sha256("1"),
+            uuid=DRIVES[0],
+            label="A1",
+            serial="folder-00000000",
+            case="A",
+            group=0,
+            group_document=sha256("2"),
+            tagmanifest=sha256("3"),
+            payload_bytes=1 << 20,
+            num_volumes=2,
+            formatted=AT,
+            closed=AT,
+        ),
+        ExportList(
+            shipment=SHIPMENT,
+            shipment_root=sha256("2"),
+            admission=sha256("3"),
+            kit=None,
+            training=sha256("4"),
+            files=(
+                ExportedFile(
+                    name="weights.safetensors",
+                    bytes=100,
+                    sha256=sha256("5"),
+                    sealed_bytes=332,
+                    sealed_sha256=sha256("6"),
+                ),
+            ),
+            tensors=(ExportedTensor(name="embed.weight", dtype="F32", shape=(5, 5), bytes=100),),
+            results=sha256("7"),
+            checks=("no canary found",),
+            text_budget_bytes=1 << 20,
+            made_on=AT,
+        ),
+        Group(
+            shipment=SHIPMENT,
+            attempt=1,
+            plan=sha256("1"),
+            group=0,
+            k=1,
+            m=1,
+            drives=DRIVES,
+            num_stripes=1,
+            volumes=tuple(
+                Volume(
+                    stripe=0,
+                    column=column,
+                    drive=drive,
+                    bytes=1 << 20,
+                    sha256=sha256("8"),
+                    blocks_sha256=sha256("9"),
+                    readback="direct",
+                )
+                for column, drive in enumerate(DRIVES)
+            ),
+            catalog=Catalog(bytes=400, sha256=sha256("a")),
+            num_files=1,
+            plaintext_bytes=1000,
+        ),
+        Kit(
+            target_python="3.11",
+            target_platform="linux_x86_64",
+            program=sha256("1"),
+            command="train.py --data {data}",
+            files=(KitFile(name="wheels/numpy-2.4.0-cp311-cp311-linux_x86_64.whl", bytes=9, sha256=sha256("b")),),
+            provided=(Provided(name="torch", version="2.13.0"),),
+        ),
+        PackingStatement(
+            shipment=SHIPMENT,
+            attempt=1,
+            plan=sha256("1"),
+            declaration=sha256("2"),
+            shipment_root=sha256("3"),
+            cases=(
+                PackedCase(
+                    label="A",
+                    carrier="A. Carrier",
+                    seal="PT-1001",
+                    drives=(PackedDrive(uuid=DRIVES[0], label="A1", serial="S-1"),),
+                ),
+            ),
+            note="",
+            stated_on=AT,
+        ),
+        Parties(
+            voyage="sky survey",
+            parties=(Party(role="consignor", name="Observatory", signer=SIGNER, recipient=RECIPIENT),),
+        ),
+        PlacementDocument(
+            drives=(PlacedDrive(label="A1", case="A", path="/mnt/a1", serial="S-1", capacity_bytes=4 * 10**12),),
+            groups=(PlacedGroup(k=1, m=0, drives=("A1",)),),
+            survive=Survive(cases=0, drives=0),
+            statement="no drive may be lost",
+            source_bytes=10**12,
+            capacity_bytes=4 * 10**12,
+        ),
+        Plan(
+            shipment=SHIPMENT,
+            attempt=1,
+            purpose="cargo",
+            declaration=sha256("2"),
+            recipient=RECIPIENT,
+            algorithms=Algorithms(),
+            block_bytes=1048576,
+            volume_target_bytes=1 << 22,
+            cases=("A", "B"),
+            drives=(
+                PlannedDrive(uuid=DRIVES[0], label="A1", serial="S-1", case="A"),
+                PlannedDrive(uuid=DRIVES[1], label="B1", serial="S-2", case="B"),
+            ),
+            groups=(PlannedGroup(group=0, k=1, m=1, drives=DRIVES),),
+            survive=Survive(cases=1, drives=0),
+            cargo=sha256("c"),
+            byte_cap=None,
+            contact="the observatory, +49 0",
+            created=AT,
+            software="packtrain 0.1.0",
+        ),
+        Ready(
+            shipment=SHIPMENT,
+            kit=sha256("1"),
+            miniature=sha256("2"),
+            box="a network namespace",
+            clauses=(Clause(clause="ends with exit code 0", verdict="kept", evidence="12 steps"),),
+            ready_to_leave=True,
+            num_steps=12,
+            weights=sha256("3"),
+            measurements={"seconds_per_step": 0.25, "checkpoint_bytes": 1e6, "smallest_loss": 1e-7},
+            finished=AT,
+        ),
+        Receipt(
+            stage="prepare",
+            inputs={"recipe": sha256("1")},
+            outputs={"dataset.json": sha256("2")},
+            counts={"samples_prepared": 7},
+            facts={"seed": "0"},
+            seconds=1.5,
+            finished=AT,
+            versions={"packtrain": "0.1.0"},
+        ),
+        Shipment(
+            shipment=SHIPMENT,
+            attempt=1,
+            purpose="cargo",
+            plan=sha256("1"),
+            groups=(ShippedGroup(group=0, record=sha256("2")),),
+            drives=(
+                ShippedDrive(uuid=DRIVES[0], label="A1", serial="S-1", case="A", group=0, record=sha256("3")),
+                ShippedDrive(uuid=DRIVES[1], label="B1", serial="S-2", case="B", group=0, record=sha256("4")),
+            ),
+            num_files=1,
+            plaintext_bytes=1000,
+            stored_bytes=2 << 20,
+            closed=AT,
+        ),
+        ShipmentKey(shipment=SHIPMENT, plan=sha256("1"), identity="AGE-SECRET-KEY-1" + "Q" * 58),
+    )
+    return {type(document): document for document in documents}
+
+
+def document_types() -> list[type[Document]]:
+    """Return every document type there is under packtrain.documents, by its kind."""
+    for module in pkgutil.iter_modules(packtrain.documents.__path__, "packtrain.documents."):
+        importlib.import_module(module.name)
+    return sorted((kind for kind in Document.__subclasses__() if kind.kind), key=lambda kind: kind.kind)
+
+
+if __name__ == "__main__":
+    for made in samples().values():
+        (VECTORS / f"{made.kind}.json").write_bytes(encode(made))

@@ -1,0 +1,140 @@
+import os
+import resource
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from packtrain import durable
+from packtrain.errors import DriveFull, VoyageLocked
+
+
+def test_a_written_file_holds_its_bytes_and_nothing_else_is_left(tmp_path: Path) -> None:
+    durable.write_bytes(tmp_path / "new" / "a.json", b"payload", mode=0o600)
+
+    assert (tmp_path / "new" / "a.json").read_bytes() == b"payload"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.json"]
+    assert stat.S_IMODE((tmp_path / "new" / "a.json").stat().st_mode) == 0o600
+
+
+def test_an_error_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"old")
+
+    with pytest.raises(RuntimeError), durable.atomic_writer(path) as stream:
+        stream.write(b"half")
+        raise RuntimeError
+
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_under_the_temporary_name_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"untouched")
+    (tmp_path / ("a.json" + durable.TEMPORARY_SUFFIX)).symlink_to(victim)
+
+    durable.write_bytes(tmp_path / "a.json", b"payload")
+
+    assert victim.read_bytes() == b"untouched"
+    assert (tmp_path / "a.json").read_bytes() == b"payload"
+
+
+def test_a_link_under_the_name_is_replaced_and_not_written_through(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"untouched")
+    (tmp_path / "a.json").symlink_to(victim)
+
+    durable.write_bytes(tmp_path / "a.json", b"payload")
+
+    assert victim.read_bytes() == b"untouched"
+    assert not (tmp_path / "a.json").is_symlink()
+
+
+def test_steps_are_told_in_order(tmp_path: Path) -> None:
+    steps: list[str] = []
+    durable.observe_steps(steps.append)
+    try:
+        durable.write_bytes(tmp_path / "a", b"")
+    finally:
+        durable.observe_steps(None)
+
+    assert steps == ["written a", "synced a", "renamed a", "durable a"]
+
+
+def test_lines_are_appended(tmp_path: Path) -> None:
+    durable.append_line(tmp_path / "log", b"one")
+    durable.append_line(tmp_path / "log", b"two")
+
+    assert (tmp_path / "log").read_bytes() == b"one\ntwo\n"
+
+
+def test_half_a_line_is_never_glued_to_the_next(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"one\ntw")
+
+    durable.append_line(tmp_path / "log", b"three")
+
+    assert (tmp_path / "log").read_bytes() == b"one\nthree\n"
+
+
+@pytest.mark.root
+def test_a_full_disk_is_a_message_and_leaves_the_old_file(tmp_path: Path) -> None:
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(tmp_path)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("root may not mount here")
+    try:
+        path = tmp_path / "a"
+        path.write_bytes(b"old")
+
+        with pytest.raises(DriveFull, match="no space left"):
+            durable.write_bytes(path, bytes(1 << 20))
+
+        assert path.read_bytes() == b"old"
+        assert list(tmp_path.iterdir()) == [path]
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_file_size_limit_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"old\n")
+    child = os.fork()
+    if child == 0:
+        # SIGXFSZ is ignored by Python; the write then fails with EFBIG.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        try:
+            durable.append_line(path, b"x" * 8192)
+        except OSError:
+            os._exit(7)
+        os._exit(0)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert path.read_bytes() == b"old\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_locked_folder_refuses_another_process_and_says_so(tmp_path: Path) -> None:
+    with durable.lock_folder(tmp_path):
+        code = "import sys; from pathlib import Path; from packtrain.durable import lock_folder\n"
+        code += "with lock_folder(Path(sys.argv[1])): pass"
+        other = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+
+    assert other.returncode == 1
+    assert "VoyageLocked" in other.stderr
+
+
+def test_a_lock_is_not_shared_within_a_process_either(tmp_path: Path) -> None:
+    with durable.lock_folder(tmp_path), pytest.raises(VoyageLocked), durable.lock_folder(tmp_path):
+        pass
+
+
+def test_the_lock_goes_with_its_holder(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), durable.lock_folder(tmp_path):
+        raise RuntimeError
+
+    with durable.lock_folder(tmp_path):
+        pass
