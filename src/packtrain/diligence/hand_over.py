@@ -98,9 +98,12 @@ def lines_beyond(
 
 def extend(folder: VoyageFolder, lines: Sequence[CustodyLine]) -> None:
     """Append verified lines of another party's log to the own one; the caller has checked that they follow its head."""
-    log = custody_log(folder)
-    for line in lines:
-        durable.append_line(log.path, line.payload)
+    if not lines:
+        return
+    path = custody_log(folder).path
+    before = path.read_bytes() if path.exists() else b""
+    # All of them in one write: a log that ends in the middle of what the counterpart gave would look cut.
+    durable.write_bytes(path, before + b"".join(line.payload + b"\n" for line in lines))
 
 
 def holdings(lines: Sequence[CustodyLine], where: str) -> dict[str, Holding]:
