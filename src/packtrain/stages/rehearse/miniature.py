@@ -1,0 +1,140 @@
+"""The rehearsal's shipment: the miniature on folders that play drives, one of them lost and one damaged."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from packtrain import __version__, durable
+from packtrain.crypto import age
+from packtrain.digest import sha256_bytes
+from packtrain.documents.codec import encode, namespace
+from packtrain.documents.dataset import Dataset
+from packtrain.documents.plan import Algorithms, Plan, PlannedDrive, PlannedGroup, Survive
+from packtrain.events import Sink
+from packtrain.ports import Drive
+from packtrain.record.folder import VoyageFolder
+from packtrain.record.receipts import instant
+from packtrain.training.rehearsal import STAGE
+from packtrain.volume import layout
+from packtrain.volume.cargo import CargoEntry, cargo_digest, listed
+from packtrain.volume.writer import write_shipment
+
+# Two of four drives may go: one is lost and one damaged, in the same stripe if it happens so.
+NUM_DATA: Final = 2
+NUM_PARITY: Final = 2
+IDENTITY: Final = "identity.txt"
+_DAMAGE: Final = b"damaged by the rehearsal"
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The rehearsal's shipment, the drives that are left of it, and what was done to the others."""
+
+    plan: Plan
+    drives: tuple[Path, ...]
+    fault: str
+    total_bytes: int
+    num_samples: int
+
+
+def _miniature_files(dataset: Dataset) -> list[tuple[str, int, str]]:
+    return [(part.name, part.bytes, part.sha256) for part in (*dataset.miniature_shards, *dataset.miniature_files)]
+
+
+def miniature_digest(dataset: Dataset) -> str:
+    """Return one SHA-256 over names and digests of the miniature's files."""
+    return sha256_bytes(
+        "".join(f"{sha256}  {name}\n" for name, _, sha256 in sorted(_miniature_files(dataset))).encode()
+    )
+
+
+def pack_miniature(
+    folder: VoyageFolder, place: Path, dataset: Dataset, open_drive: Callable[[Path], Drive], sink: Sink
+) -> Packed:
+    """Pack the miniature under a key that lives only in `place`; then damage one drive and lose another.
+
+    Left in `place`: identity.txt, plan.json and shipment.json with their signatures, drives/.
+
+    Raises:
+        NothingToCarry: the miniature is empty.
+        SourceChanged, SourceUnreadable: it is not what dataset.json names.
+        DriveFull: no space is left.
+    """
+    signer = folder.signer()
+    files = _miniature_files(dataset)
+    entries = list(listed(folder.work / "dataset" / "miniature", files))
+    identity = age.generate_identity()
+    durable.write_bytes(place / IDENTITY, f"{identity}\n".encode(), 0o600)
+    labels = [f"R{number}" for number in range(1, NUM_DATA + NUM_PARITY + 1)]
+    paths = {str(uuid.uuid4()): place / "drives" / label for label in labels}
+    for path in paths.values():
+        path.mkdir(parents=True)
+    plan = _plan(folder, entries, age.recipient_of(identity), dict(zip(paths, labels, strict=True)))
+    payload = encode(plan)
+    signature = signer.sign(namespace(Plan), payload).encode("ascii")
+    written = write_shipment(
+        plan,
+        (payload, signature),
+        entries,
+        {drive: open_drive(path) for drive, path in paths.items()},
+        signer,
+        place / "journal",
+        {drive: {} for drive in paths},
+        sink,
+        stage=STAGE,
+    )
+    for name, body, signed in (("plan", payload, signature), ("shipment", written.payload, written.signature)):
+        durable.write_bytes(place / f"{name}.json", body)
+        durable.write_bytes(place / f"{name}.json.sig", signed)
+    left, fault = _inject_faults(tuple(paths.values()))
+    total_bytes = sum(size for _, size, _ in files)
+    return Packed(plan, left, fault, total_bytes, sum(shard.num_samples for shard in dataset.miniature_shards))
+
+
+def _plan(folder: VoyageFolder, entries: Sequence[CargoEntry], recipient: str, labels: Mapping[str, str]) -> Plan:
+    total_bytes = sum(entry.size_bytes for entry in entries)
+    return Plan(
+        shipment=str(uuid.uuid4()),
+        attempt=1,
+        purpose="rehearsal",
+        declaration=None,
+        recipient=recipient,
+        algorithms=Algorithms(),
+        block_bytes=1048576,
+        volume_target_bytes=layout.volume_target_bytes(total_bytes, NUM_DATA),
+        cases=tuple(labels.values()),
+        drives=tuple(
+            PlannedDrive(uuid=drive, label=label, serial=f"folder-{drive[:8]}", case=label)
+            for drive, label in labels.items()
+        ),
+        groups=(PlannedGroup(group=0, k=NUM_DATA, m=NUM_PARITY, drives=tuple(labels)),),
+        survive=Survive(cases=NUM_PARITY, drives=0),
+        cargo=cargo_digest(entries),
+        # No more than the miniature that dataset.json names: a rehearsal is no way to carry cargo unadmitted.
+        byte_cap=total_bytes,
+        contact=folder.voyage_file().voyage.contact,
+        created=instant(),
+        software=f"packtrain {__version__}",
+    )
+
+
+def _inject_faults(drives: Sequence[Path]) -> tuple[tuple[Path, ...], str]:
+    """Damage a data volume of one drive and take away another, one with data if it can be; return what is left."""
+    volumes: list[tuple[Path, Path]] = []
+    for drive in drives:
+        for path in sorted((drive / "data").glob("*.tar.age")):
+            if path.stat().st_size:
+                volumes.append((drive, path))
+    damaged, volume = volumes[0]
+    lost = next((drive for drive, _ in volumes if drive != damaged), drives[-1])
+    with volume.open("r+b") as stream:
+        stream.seek(max(0, volume.stat().st_size // 2 - len(_DAMAGE)))
+        stream.write(_DAMAGE)
+    shutil.rmtree(lost)
+    left = tuple(drive for drive in drives if drive != lost)
+    return left, f"drive {lost.name} lost, {volume.name} of drive {damaged.name} damaged"

@@ -1,0 +1,357 @@
+"""The outer half of a rehearsal: kit, drives, box, sheet."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+import rfc8785
+
+from packtrain import __version__, durable
+from packtrain.digest import sha256_bytes, sha256_tree
+from packtrain.documents.codec import digest
+from packtrain.documents.dataset import Dataset
+from packtrain.documents.kit import Kit
+from packtrain.documents.parties import Parties
+from packtrain.documents.ready import Clause, Ready
+from packtrain.documents.receipt import Receipt
+from packtrain.documents.voyage_file import TrainingSection
+from packtrain.errors import KitError, RehearsalFailed, VoyageFileError
+from packtrain.events import Notice, Progress, Sink
+from packtrain.ports import Drive
+from packtrain.record import keys
+from packtrain.record.folder import VoyageFolder, read_signature
+from packtrain.record.receipts import StageClock, instant
+from packtrain.stages.rehearse.miniature import IDENTITY, Packed, miniature_digest, pack_miniature
+from packtrain.training import checks, network_witness, rehearsal_job
+from packtrain.training.box import Box
+from packtrain.training.event_relay import EventTail
+from packtrain.training.kit import INSTALLER, PROGRAM, build_kit
+from packtrain.training.rehearsal import STAGE
+from packtrain.training.rehearsal_job import RehearsalJob, RehearsalResult
+from packtrain.units import format_seconds
+
+INSTALL_LIMIT_SECONDS: Final = 1800.0
+
+
+def inputs(folder: VoyageFolder) -> dict[str, str]:
+    """Return the digests of what a rehearsal is a function of: miniature, program, wheels, settings, the box.
+
+    Raises:
+        StageNotReady: there is no data set yet.
+        VoyageFileError: voyage.toml has no [training], or names folders that are not there.
+    """
+    section = _section(folder)
+    settings = {
+        "command": section.command,
+        "workers": section.workers,
+        "rehearsal_steps": section.rehearsal_steps,
+        "provided": [[name, _version_here(name)] for name in section.provided],
+    }
+    return {
+        "miniature": miniature_digest(folder.read(Dataset)),
+        "program": sha256_tree(_existing(folder, section.program, "program")),
+        "wheels": sha256_tree(_wheels_folder(folder, section)),
+        "settings": sha256_bytes(rfc8785.dumps(settings)),
+        # A sheet that could not show the absence of a network is made again where that can be shown.
+        "box": sha256_bytes((Box.probe() or "closed").encode("utf-8")),
+    }
+
+
+def rehearse(
+    folder: VoyageFolder, open_drive: Callable[[Path], Drive], sink: Sink, *, python: Path | None = None
+) -> Receipt:
+    """Build the kit, rehearse with it, write the sheet; return the receipt.
+
+    The sheet is signed only if every clause was kept. Where no box can be made the program runs without one, the sheet
+    says what was not shown, and stays unsigned.
+
+    Args:
+        folder: the consignor's voyage folder.
+        open_drive: opens a folder as a drive.
+        sink: takes events.
+        python: the interpreter to install the kit on, which also provides the packages of the site; this one if None.
+
+    Raises:
+        StageNotReady: there is no data set yet.
+        KitError: the kit cannot be built.
+        RehearsalFailed: a clause was broken; the sheet is written, unsigned, and names it and where its log lies.
+    """
+    stage_inputs = inputs(folder)
+    clock = StageClock(folder, STAGE, stage_inputs)
+    section, dataset = _section(folder), folder.read(Dataset)
+    # A sheet of an earlier program must not stand beside the new kit, whatever happens from here on.
+    for path in (folder.signature_path(Ready), folder.document_path(Ready)):
+        path.unlink(missing_ok=True)
+    sink(Progress(STAGE, "building the kit"))
+    kit = _build_kit(folder, section)
+    place = _Place(folder, folder.work / "rehearsal", folder.logs / STAGE)
+    place.clear()
+    try:
+        sink(Progress(STAGE, "packing the miniature"))
+        packed = pack_miniature(folder, place.root, dataset, open_drive, sink)
+        sink(Notice(STAGE, f"faults injected: {packed.fault}"))
+        reason = Box.probe()
+        if reason is not None:
+            sink(Notice(STAGE, f"no box can be made: {reason}; the network stays there", is_warning=True))
+        box = Box(place.root / "box", is_open=reason is not None)
+        seen = _run_in_box(place, box, packed, section, dataset, python or Path(sys.executable), sink)
+    finally:
+        # Whatever came of it: the key of this shipment is good for nothing any more.
+        keys.destroy(place.identity)
+    sheet = _write_sheet(folder, kit, dataset, packed, seen, reason)
+    _raise_if_broken(folder, sheet, place)
+    if not sheet.ready_to_leave:
+        missing = "; ".join(f"{part.clause}: {part.evidence}" for part in sheet.clauses if part.verdict != "kept")
+        sink(Notice(STAGE, f"ready.json is not signed, because something was not shown: {missing}", is_warning=True))
+    shutil.rmtree(place.root, ignore_errors=True)
+    return clock.finish(
+        outputs=(Kit, Ready),
+        counts={
+            "clauses_kept": sum(part.verdict == "kept" for part in sheet.clauses),
+            "clauses": len(sheet.clauses),
+            "steps": sheet.num_steps,
+            "workers": section.workers,
+            "samples": packed.num_samples,
+            "miniature_bytes": packed.total_bytes,
+            "kit_files": len(kit.files),
+            "kit_bytes": sum(file.bytes for file in kit.files),
+        },
+        facts={
+            "ready_to_leave": "yes, signed" if sheet.ready_to_leave else "not shown in all clauses, not signed",
+            "box": sheet.box,
+            "shipment": packed.plan.shipment,
+            "weights": sheet.weights or "none",
+        },
+        versions=seen.versions,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The folders of one rehearsal."""
+
+    folder: VoyageFolder
+    root: Path
+    logs: Path
+
+    @property
+    def identity(self) -> Path:
+        return self.root / IDENTITY
+
+    @property
+    def environment(self) -> Path:
+        return self.root / "environment"
+
+    def clear(self) -> None:
+        keys.destroy(self.identity)
+        for path in (self.root, self.logs):
+            shutil.rmtree(path, ignore_errors=True)
+            path.mkdir(parents=True)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was seen of the program and of the box, outside and inside."""
+
+    clauses: list[Clause] = field(default_factory=list[Clause])
+    weights: str | None = None
+    num_steps: int = 0
+    measurements: dict[str, float] = field(default_factory=dict[str, float])
+    versions: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def _section(folder: VoyageFolder) -> TrainingSection:
+    section = folder.voyage_file().training
+    if section is None:
+        raise VoyageFileError(
+            "there is no [training], so there is nothing to rehearse",
+            where=str(folder.root / "voyage.toml"),
+            expected="program and command",
+            hint="add [training] with program, command and wheels (docs/how-to/bring-your-own-program.md)",
+        )
+    return section
+
+
+def _existing(folder: VoyageFolder, text: str, name: str) -> Path:
+    path = folder.resolve(text)
+    if not path.is_dir():
+        raise VoyageFileError(f"training.{name}: no such folder", where=str(path))
+    return path
+
+
+def _wheels_folder(folder: VoyageFolder, section: TrainingSection) -> Path:
+    if section.wheels is None:
+        raise VoyageFileError(
+            "training.wheels is not given: a kit needs the wheels of all that is imported, packtrain's own included",
+            where=str(folder.root / "voyage.toml"),
+            hint="docs/how-to/bring-your-own-program.md says how to fetch them",
+        )
+    return _existing(folder, section.wheels, "wheels")
+
+
+def _version_here(requirement: str) -> str:
+    try:
+        return version(requirement.partition("==")[0].strip())
+    except (PackageNotFoundError, ValueError):
+        return ""
+
+
+def _build_kit(folder: VoyageFolder, section: TrainingSection) -> Kit:
+    destination = folder.work / "kit"
+    kit = build_kit(
+        folder.resolve(section.program),
+        _wheels_folder(folder, section),
+        section.provided,
+        section.command,
+        destination,
+    )
+    if not any(file.name.startswith("wheels/packtrain-") for file in kit.files):
+        raise KitError(
+            "kit holds no wheel of packtrain, which loads the drives and starts the program at the site",
+            where=str(folder.resolve(section.wheels or "")),
+            expected=f"packtrain-{__version__}-py3-none-any.whl",
+            hint="add it and the wheels it needs to the folder",
+        )
+    folder.write_signed(kit, folder.signer())
+    # Beside the files, so that the folder is complete by itself wherever it is copied.
+    signature = read_signature(folder.signature_path(Kit)) or b""
+    durable.write_bytes(destination / "kit.json.sig", signature)
+    durable.write_bytes(destination / "kit.json", folder.payload(Kit))
+    return kit
+
+
+def _run_in_box(
+    place: _Place, box: Box, packed: Packed, section: TrainingSection, dataset: Dataset, python: Path, sink: Sink
+) -> _Seen:
+    """Install the kit in the box and run the inner half there; return the clauses of both."""
+    seen = _Seen()
+    kit = place.folder.work / "kit"
+    sink(Progress(STAGE, "installing the kit in the box"))
+    log = place.logs / "install.log"
+    outcome = box.run(
+        ["/bin/sh", str(kit / INSTALLER), str(place.environment), str(python)],
+        cwd=place.root,
+        log=log,
+        timeout_seconds=INSTALL_LIMIT_SECONDS,
+    )
+    if outcome.status != 0 or outcome.timed_out:
+        seen.clauses.append(checks.broken(checks.INSTALLS, f"{_last_line(log)} ({log})"))
+        return seen
+    seen.measurements["install_seconds"] = round(outcome.elapsed_seconds, 3)
+    how = f"sh {INSTALLER}, {format_seconds(outcome.elapsed_seconds)}"
+    if box.is_open:
+        seen.clauses.append(checks.not_shown(checks.INSTALLS, f"{how}, but with the network there: {Box.probe()}"))
+    else:
+        seen.clauses.append(checks.kept(checks.INSTALLS, how))
+
+    witness = place.logs / "network.jsonl"
+    for site_packages in (place.environment / "lib").glob("python*/site-packages"):
+        network_witness.install(site_packages, witness)
+    job_path = place.root / "JOB.json"
+    rehearsal_job.write(job_path, _job(place, packed, section, kit))
+    tail = EventTail(job_path.with_name(rehearsal_job.EVENTS), sink)
+    log = place.logs / "boxed.log"
+    outcome = box.run(
+        [str(place.environment / "bin" / "python"), "-m", "packtrain", "boxed", str(job_path)],
+        cwd=place.root,
+        log=log,
+        on_tick=tail.pass_on,
+    )
+    tail.pass_on()
+    if outcome.status != 0:
+        raise RehearsalFailed(
+            "the inner half of the rehearsal ended without a result",
+            where=str(log),
+            found=f"{_last_line(log)} (exit {outcome.status})",
+            hint="read the log; it runs under the kit's Python, from the kit's packages alone",
+        )
+    result = rehearsal_job.read(job_path.with_name(rehearsal_job.RESULT), RehearsalResult)
+    seen.clauses.append(_network_clause(box, witness, kit / PROGRAM))
+    seen.clauses += result.clauses
+    seen.weights, seen.num_steps = result.weights, result.num_steps
+    seen.measurements |= result.measurements
+    seen.versions = result.versions
+    if rate := seen.measurements.get("samples_per_second"):
+        seen.measurements["epoch_seconds_on_this_machine"] = round(dataset.num_samples / rate, 1)
+    return seen
+
+
+def _job(place: _Place, packed: Packed, section: TrainingSection, kit: Path) -> RehearsalJob:
+    return RehearsalJob(
+        parties=str(place.folder.document_path(Parties).absolute()),
+        plan=str((place.root / "plan.json").absolute()),
+        shipment=str((place.root / "shipment.json").absolute()),
+        identity=str(place.identity.absolute()),
+        drives=tuple(str(drive.absolute()) for drive in packed.drives),
+        store=str((place.root / "store").absolute()),
+        journal=str((place.root / "load" / "journal.jsonl").absolute()),
+        program=str((kit / PROGRAM).absolute()),
+        command=section.command,
+        runs=str((place.root / "runs").absolute()),
+        logs=str(place.logs.absolute()),
+        num_workers=section.workers,
+        num_steps=section.rehearsal_steps,
+        num_samples=packed.num_samples,
+        stall_seconds=section.stall_seconds,
+    )
+
+
+def _network_clause(box: Box, witness: Path, program: Path) -> Clause:
+    attempts = network_witness.read_witness(witness)
+    if attempts:
+        told = "; ".join(attempt.spelled(program) for attempt in attempts[:8])
+        return checks.broken(checks.NO_NETWORK, f"{len(attempts)} attempts: {told}")
+    if box.is_open:
+        return checks.not_shown(checks.NO_NETWORK, f"no attempt of Python code was seen, but no box: {Box.probe()}")
+    return checks.kept(checks.NO_NETWORK, f"no attempt in {Box.description()}")
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_bytes()[-4096:].decode("utf-8", "replace").split("\n")
+    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "nothing in its log")
+
+
+def _write_sheet(
+    folder: VoyageFolder, kit: Kit, dataset: Dataset, packed: Packed, seen: _Seen, reason: str | None
+) -> Ready:
+    by_name = {part.clause: part for part in seen.clauses}
+    last = seen.clauses[-1].clause if seen.clauses else ""
+    clauses = tuple(
+        by_name.get(name) or checks.not_shown(name, f'the rehearsal did not come so far: it ended at "{last}"')
+        for name in checks.CLAUSES
+    )
+    sheet = Ready(
+        shipment=packed.plan.shipment,
+        kit=digest(kit),
+        miniature=miniature_digest(dataset),
+        box=reason or Box.description(),
+        clauses=clauses,
+        ready_to_leave=all(part.verdict == "kept" for part in clauses),
+        num_steps=seen.num_steps,
+        weights=seen.weights,
+        measurements={"miniature_bytes": float(packed.total_bytes), **seen.measurements},
+        finished=instant(),
+    )
+    if sheet.ready_to_leave:
+        folder.write_signed(sheet, folder.signer())
+    else:
+        # First the signature goes: an unsigned sheet never stands beside a signature of another.
+        folder.signature_path(Ready).unlink(missing_ok=True)
+        folder.write(sheet)
+    return sheet
+
+
+def _raise_if_broken(folder: VoyageFolder, sheet: Ready, place: _Place) -> None:
+    faults = [f"{part.clause}: {part.evidence}" for part in sheet.clauses if part.verdict == "broken"]
+    if faults:
+        raise RehearsalFailed(
+            f"{len(faults)} of {len(sheet.clauses)} clauses of the contract are broken: {'; '.join(faults)}",
+            where=str(folder.document_path(Ready)),
+            hint=f"logs of both runs lie in {place.logs}; mend the program and run the same command again",
+        )
