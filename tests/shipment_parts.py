@@ -98,7 +98,7 @@ def make_packing(
     shipment: str | None = None,
     contact: str = "",
 ) -> Packing:
-    """Return a packing below `root`: drives in `cases` (drives a case), one group of all of them unless `groups` (k, m).
+    """Return a packing below `root`: drives in `cases` (drives a case), one group of all unless `groups` (k, m).
 
     The default is 2 + 2 over two cases of two drives. Without entries everything below root/cargo is packed.
     """

@@ -33,6 +33,7 @@ MAX_PATH_BYTES: Final = 65_536
 _KINDS: Final = frozenset({"file", "symlink", "directory"})
 _PIECE_COLUMNS: Final = "file, number, count, stripe, volume_column, tar_offset, file_offset, bytes"
 _BATCH_ROWS: Final = 1000
+_HEADER_BYTES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +93,10 @@ class Catalog:
         """Return the catalog in an SQLite file.
 
         Raises:
-            IntegrityError: it is no SQLite file, or its schema is not that of format 1.
+            IntegrityError: it is no SQLite file, was cut, or its schema is not that of format 1.
         """
         where = str(path)
+        _check_length(path, where)
         with _database_errors(where):
             connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1", uri=True)
             try:
@@ -217,6 +219,18 @@ def create(path: Path) -> sqlite3.Connection:
         connection.execute(statement)
     connection.execute("INSERT INTO about VALUES ('format', ?)", (FORMAT,))
     return connection
+
+
+def _check_length(path: Path, where: str) -> None:
+    """SQLite reads a file that was cut as if zeros followed; its header says how long it is."""
+    with path.open("rb") as stream:
+        head = stream.read(_HEADER_BYTES)
+    page_bytes = int.from_bytes(head[16:18], "big")
+    page_bytes = 65_536 if page_bytes == 1 else page_bytes
+    expected = page_bytes * int.from_bytes(head[28:32], "big")
+    found = path.stat().st_size
+    if len(head) < _HEADER_BYTES or expected != found:
+        raise IntegrityError("catalog is cut", where=where, expected=f"{expected} bytes", found=str(found))
 
 
 def _is_sha256(value: object) -> bool:
