@@ -1,0 +1,185 @@
+from typing import Any
+
+import msgspec
+import pytest
+
+from packtrain.documents.toml_file import MAX_TOML_BYTES
+from packtrain.documents.voyage_file import VoyageFile, decode_voyage_file
+from packtrain.errors import VoyageFileError
+from sample_documents import RECIPIENT, SIGNER
+
+HEAD = '[voyage]\nname = "sky survey"\n'
+TRAINING = HEAD + '[training]\nprogram = "program"\ncommand = "train.py"\n'
+EVERYTHING = f"""
+[voyage]
+name = "sky-survey 7"
+role = "consignor"
+contact = "the observatory"
+[sources]
+paths = ["/data/raw", "../more"]
+form = "files"
+[prepare]
+kinds = ["image"]
+image_crop_pixels = 64
+table_block_rows = 1
+clip_frames = 12
+clip_size_pixels = 64
+shard_bytes = 4096
+max_reject_rate = 0
+miniature_samples = 1
+seed = 9007199254740991
+[drives]
+survive = {{ cases = 0, drives = 254 }}
+pack_bays = 8
+load_bays = 8
+[[drives.case]]
+label = "A"
+drives = ["/mnt/a1", "/mnt/a2"]
+carrier = "A. Carrier"
+seal = "PT-1"
+[[drives.case]]
+label = "B"
+drives = ["/mnt/b1"]
+[parties.operator]
+recipient = "{RECIPIENT}"
+signer = "{SIGNER}"
+name = "the hall"
+[site]
+store = "store"
+engine = "local"
+[training]
+program = "program"
+command = "train.py --data {{data}}"
+workers = 4096
+steps = 1
+rehearsal_steps = 4
+wheels = "wheels"
+provided = ["torch==2.13.0"]
+max_restarts = 0
+stall_seconds = 0.5
+[results]
+text_budget_bytes = 0
+retention_years = 1
+"""
+
+
+def _refused(text: str) -> VoyageFileError:
+    with pytest.raises(VoyageFileError) as caught:
+        decode_voyage_file(text.encode(), "voyage.toml")
+    assert caught.value.where == "voyage.toml"
+    return caught.value
+
+
+def test_a_file_with_every_field_is_read() -> None:
+    read = decode_voyage_file(EVERYTHING.encode(), "voyage.toml")
+
+    assert read.drives.case[0].drives == ("/mnt/a1", "/mnt/a2")
+    assert read.parties.operator is not None
+    assert read.parties.operator.name == "the hall"
+    assert read.training is not None
+    assert read.training.stall_seconds == 0.5
+
+
+def test_this_test_knows_every_field() -> None:
+    """A field that is added is added to EVERYTHING above, too."""
+    import tomllib
+
+    def fields(struct: type[msgspec.Struct]) -> set[str]:
+        return {field.name for field in msgspec.structs.fields(struct)}
+
+    raw: dict[str, Any] = tomllib.loads(EVERYTHING)
+    assert set(raw) == fields(VoyageFile)
+    read = decode_voyage_file(EVERYTHING.encode(), "voyage.toml")
+    for section in set(raw) - {"parties"}:
+        assert set(raw[section]) == fields(type(getattr(read, section))), section
+
+
+def test_a_name_is_all_that_must_be_there() -> None:
+    read = decode_voyage_file(HEAD.encode(), "voyage.toml")
+
+    assert read.voyage.role == "consignor"
+    assert read.training is None
+    assert read.drives.survive.cases == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ('[voyag]\nname = "x"\n', 'unknown field "voyag" in the top level', 'did you mean "voyage"?'),
+        (HEAD + 'rol = "operator"\n', 'unknown field "rol" in [voyage]', 'did you mean "role"?'),
+        (HEAD + "[drives]\nsurvive = { case = 1 }\n", "in [drives.survive]", 'did you mean "cases"?'),
+        (HEAD + '[[drives.case]]\nlabl = "A"\ndrives = ["a"]\n', "in [drives.case[0]]", 'did you mean "label"?'),
+        (HEAD + "[parties]\nconsigner = {}\n", "in [parties]", 'did you mean "consignor"?'),
+        (HEAD + '[parties.operator]\nrecipent = "x"\n', "in [parties.operator]", 'did you mean "recipient"?'),
+        (TRAINING + "worker = 2\n", "in [training]", 'did you mean "workers"?'),
+        (HEAD + "[zzz]\n", "in the top level", "remove it, or see docs/reference/voyage-toml.md"),
+    ],
+)
+def test_a_typo_is_named_with_the_nearest_known_field(text: str, message: str, hint: str) -> None:
+    error = _refused(text)
+
+    assert message in error.message
+    assert error.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("", "missing required field `voyage`"),
+        ("[voyage]\n", "voyage: Object missing required field `name`"),
+        ('[voyage]\nname = ""\n', "voyage.name:"),
+        ('[voyage]\nname = "../x"\n', "voyage.name:"),
+        ('[voyage]\nname = "x\\n"\n', "voyage.name:"),
+        ("[voyage]\nname = 7\n", "voyage.name: Expected `str`, got `int`"),
+        ("[voyage]\nname = 1979-05-27\n", "voyage.name: Expected `str`, got `date`"),
+        (HEAD + 'role = "captain"\n', "voyage.role: Invalid enum value 'captain'"),
+        (HEAD + '[sources]\npaths = [""]\n', "sources.paths[0]:"),
+        (HEAD + '[sources]\npaths = ["a\\u0000b"]\n', "sources.paths[0]:"),
+        (HEAD + '[sources]\npaths = "data"\n', "sources.paths: Expected `array`"),
+        (HEAD + '[prepare]\nkinds = ["tabel"]\n', "prepare.kinds[0]: Invalid enum value 'tabel'"),
+        (HEAD + "[prepare]\nseed = -1\n", "prepare.seed: Expected `int` >= 0"),
+        (HEAD + "[prepare]\nseed = 9007199254740992\n", "prepare.seed: Expected `int` <= 9007199254740991"),
+        (HEAD + "[prepare]\nseed = 1208925819614629174706176\n", "prepare.seed:"),
+        (HEAD + "[prepare]\nseed = 1.0\n", "prepare.seed: Expected `int`, got `float`"),
+        (HEAD + "[prepare]\nseed = true\n", "prepare.seed: Expected `int`, got `bool`"),
+        (HEAD + "[prepare]\nmax_reject_rate = 1.01\n", "prepare.max_reject_rate: Expected `float` <= 1.0"),
+        (HEAD + "[prepare]\nmax_reject_rate = nan\n", "prepare.max_reject_rate:"),
+        (HEAD + "[prepare]\nshard_bytes = 4095\n", "prepare.shard_bytes:"),
+        (HEAD + "[drives]\nsurvive = { cases = 255 }\n", "drives.survive.cases:"),
+        (HEAD + '[[drives.case]]\nlabel = "A"\ndrives = []\n', "drives.case[0].drives:"),
+        (HEAD + '[[drives.case]]\nlabel = "a b"\ndrives = ["x"]\n', "drives.case[0].label:"),
+        (
+            HEAD + f'[parties.operator]\nrecipient = "{RECIPIENT}1"\nsigner = "{SIGNER}"\n',
+            "operator.recipient:",
+        ),
+        (HEAD + f'[parties.operator]\nrecipient = "{RECIPIENT}"\nsigner = "{SIGNER} me@home"\n', "operator.signer:"),
+        (HEAD + '[site]\nengine = "slurm"\n', "site.engine:"),
+        (TRAINING + "stall_seconds = 0.0\n", "training.stall_seconds:"),
+        (TRAINING + "stall_seconds = inf\n", "training.stall_seconds:"),
+        (TRAINING + "stall_seconds = nan\n", "training.stall_seconds:"),
+        (TRAINING + "workers = 0\n", "training.workers:"),
+        (HEAD + "[results]\nretention_years = 0\n", "results.retention_years:"),
+        (HEAD + "[results]\ntext_budget_bytes = 9007199254740992\n", "results.text_budget_bytes:"),
+    ],
+)
+def test_a_value_out_of_range_is_named_by_its_place(text: str, place: str) -> None:
+    error = _refused(text)
+
+    assert place in error.message
+    assert error.hint == "docs/reference/voyage-toml.md lists every field and its range"
+
+
+@pytest.mark.parametrize(
+    "text", ["[voyage", "name = ", HEAD + HEAD, "a=" + "[" * 5000, HEAD + 'role = "operator"\nrole = "consignor"\n']
+)
+def test_what_is_no_toml_is_refused(text: str) -> None:
+    assert "not valid TOML" in _refused(text).message
+
+
+def test_bytes_that_are_no_utf8_are_refused() -> None:
+    with pytest.raises(VoyageFileError, match="not valid TOML"):
+        decode_voyage_file(b'[voyage]\nname = "\xff"\n', "voyage.toml")
+
+
+def test_a_file_longer_than_any_is_refused_before_it_is_parsed() -> None:
+    assert "too long" in _refused("#" * (MAX_TOML_BYTES + 1)).message
