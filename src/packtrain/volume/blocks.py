@@ -27,6 +27,8 @@ _MAX_FAILURES_ON_END: Final = 16
 NOT_READABLE: Final = "cannot be read"
 DIFFERS: Final = "differs from the block list"
 SHORT: Final = "is cut off"
+ALTERED: Final = "every block fits the block list, and the SHA-256 differs: it was altered on purpose"
+DISTRUSTED: Final = "its SHA-256 differs, in a stripe with a volume that was altered on purpose"
 
 
 @dataclass(frozen=True, slots=True)

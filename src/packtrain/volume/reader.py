@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,21 +26,20 @@ from packtrain.errors import BeyondRepair, IntegrityError, WrongKey
 from packtrain.events import Notice, Progress, Sink
 from packtrain.ports import Store
 from packtrain.volume import layout
-from packtrain.volume.blocks import Column, Damage
+from packtrain.volume.blocks import ALTERED, DISTRUSTED, Column, Damage
 from packtrain.volume.catalog import Catalog
 from packtrain.volume.catalog_source import decrypt_catalog
 from packtrain.volume.discover import Mounted
 from packtrain.volume.extract import Staging, extract_volume, finish_whole_file, shown, staged_name
 from packtrain.volume.load_journal import LoadJournal, VolumeKey, VolumeLine, damage_lines
 from packtrain.volume.repair import StripeReader
+from packtrain.volume.resume import is_complete, volumes_to_read_again
 from packtrain.volume.unpack import Unpacking
 from packtrain.volume.untar import TarReader
 
 _PROGRESS_SECONDS: Final = 0.2
 _NAMED: Final = 20
 _TOLD: Final = 50
-ALTERED: Final = "every block fits the block list, and the SHA-256 differs: it was altered on purpose"
-DISTRUSTED: Final = "its SHA-256 differs, and volumes of the stripe were altered on purpose"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +224,7 @@ class _Loading:
                     found=str(catalog.num_files()),
                 )
             opened = _Open(group, Code(group.k, group.m), catalog, path)
-            self.journal.forget(self._gone_again(opened))
+            self.journal.forget(volumes_to_read_again(self.journal.volumes, catalog, number, self.staging, self.store))
             n = group.k + group.m
             for stripe in range(group.num_stripes):
                 volumes = group.volumes[stripe * n : stripe * n + n]
@@ -238,30 +237,6 @@ class _Loading:
                 if wanted:
                     self._load_stripe(opened, stripe, wanted)
         path.unlink()
-
-    def _gone_again(self, opened: _Open) -> set[VolumeKey]:
-        """Return the journal's volumes of this group whose files are not all in the store, or in staging, any more."""
-        number = opened.group.group
-        gone: set[VolumeKey] = set()
-        for key in self.journal.volumes:
-            if key[0] != number:
-                continue
-            for piece in opened.catalog.pieces_in(key[1], key[2]):
-                entry = opened.catalog.file(piece.file)
-                if entry.kind != "file" or self.store.size_bytes(entry.path) == entry.bytes:
-                    continue
-                whole = self.staging.whole_file(number, entry.id)
-                if piece.count > 1 and whole.is_file() and not self._is_complete(opened, entry.id, None):
-                    continue
-                gone.add(key)
-                break
-        return gone
-
-    def _is_complete(self, opened: _Open, file_id: int, now: VolumeKey | None) -> bool:
-        """Return whether the volumes of all pieces of a file are in the journal; `now` counts as if it were."""
-        number = opened.group.group
-        keys = {(number, piece.stripe, piece.column) for piece in opened.catalog.pieces_of(file_id)}
-        return all(key == now or key in self.journal.volumes for key in keys)
 
     # --- a stripe -----------------------------------------------------------------------------------------------
 
@@ -344,7 +319,8 @@ class _Loading:
         if proven:
             durable.step("volumes staged")
             self.store.flush()
-            published = [(column, *self._publish(opened, stripe, column)) for column in proven]
+            done = {*self.journal.volumes, *((number, stripe, column) for column in proven)}
+            published = [(column, *self._publish(opened, stripe, column, done)) for column in proven]
             self.store.flush()
             for column, files, total_bytes in published:
                 is_rebuilt = columns[column].lost is not None
@@ -372,7 +348,7 @@ class _Loading:
             if not unpacking.is_whole:
                 self._list_unreadable(opened, stripe, columns[column])
 
-    def _publish(self, opened: _Open, stripe: int, column: int) -> tuple[int, int]:
+    def _publish(self, opened: _Open, stripe: int, column: int, done: Container[VolumeKey]) -> tuple[int, int]:
         """Move the staged files of one volume into the store; return how many entries and bytes became complete."""
         number = opened.group.group
         folder = self.staging.volume_folder(number, stripe, column)
@@ -382,8 +358,8 @@ class _Loading:
             staged = folder / staged_name(index)
             if piece.count > 1:
                 staged = self.staging.whole_file(number, entry.id)
-                # The same volume may hold two pieces of a file: the last of them finds the file published.
-                if not staged.exists() or not self._is_complete(opened, entry.id, (number, stripe, column)):
+                # Of several volumes that become proven together, the first publishes; the others find it done.
+                if not staged.exists() or not is_complete(opened.catalog, number, entry.id, done):
                     continue
                 finish_whole_file(staged, entry)
             self.store.publish(staged, entry.path)

@@ -1,0 +1,287 @@
+"""load: from admitted drives into the store, repaired on the way. Nothing is loaded that the site did not admit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from packtrain.digest import sha256_bytes
+from packtrain.documents.admission import Admission
+from packtrain.documents.codec import MAX_DOCUMENT_BYTES, decode
+from packtrain.documents.dataset import Dataset
+from packtrain.documents.group import Group
+from packtrain.documents.packing_statement import PackingStatement
+from packtrain.documents.plan import Plan
+from packtrain.documents.receipt import Receipt
+from packtrain.documents.shipment import Shipment
+from packtrain.errors import AdmissionHeld, AdmissionRefused, IntegrityError, NotAdmitted, WrongRole
+from packtrain.events import Notice, Sink
+from packtrain.ports import Drive, Store
+from packtrain.record import keys
+from packtrain.record.custody import CustodyLog
+from packtrain.record.folder import VoyageFolder, read_signature
+from packtrain.record.receipts import StageClock
+from packtrain.volume.discover import Expected, Fleet, discover
+from packtrain.volume.reader import Loaded, load_shipment
+
+STAGE: Final = "load"
+DATASET_NAME: Final = b"dataset.json"
+_ASK: Final = 'the site operator runs "packtrain admit" and sends its dossier'
+
+
+def inputs(folder: VoyageFolder) -> dict[str, str]:
+    """Return the digests of what is loaded and whereto.
+
+    Which drives were mounted, or left out, does not count: any that suffice give the same files.
+
+    Raises:
+        NotAdmitted: there is no admission.
+        StageNotReady: shipment or packing statement did not come yet.
+    """
+    _require_admission(folder)
+    return {
+        "admission": folder.digest(Admission),
+        "shipment": folder.digest(Shipment),
+        "packing-statement": folder.digest(PackingStatement),
+        "store": sha256_bytes(str(folder.resolve(folder.voyage_file().site.store)).encode("utf-8", "surrogateescape")),
+    }
+
+
+def load(
+    folder: VoyageFolder, drives: Sequence[Drive], store: Store, sink: Sink, *, without: Sequence[str] = ()
+) -> Receipt:
+    """Restore the admitted shipment into the store; return the receipt.
+
+    Called again after it was killed, or after a full store, it goes on where it stopped.
+
+    Args:
+        folder: the consignee's voyage folder.
+        drives: the mounted drives, in any order; admitted drives that are not among them are rebuilt.
+        store: where the files go.
+        sink: takes events.
+        without: labels or mount points of drives to leave out.
+
+    Raises:
+        WrongRole: the folder is not the consignee's.
+        NotAdmitted, AdmissionHeld, AdmissionRefused: there is no admission of this shipment by the operator.
+        KeyMissing, WrongKey: release.age is not here, or not to this consignee.
+        ForeignDrive, SupersededDrive, DuplicateDrive, DriveNotClosed: see `discover`.
+        BeyondRepair: at the end: what can be read was restored, the rest is listed.
+        DriveFull, HostileArchive, IntegrityError: see `load_shipment`.
+    """
+    role = folder.voyage_file().voyage.role
+    if role != "consignee":
+        raise WrongRole("loading is the consignee's", where=str(folder.root), expected="consignee", found=role)
+    _require_admission(folder)
+    clock = StageClock(folder, STAGE, inputs(folder))
+    admitted = _admitted(folder)
+    identity = _identity(folder, admitted)
+    expected = Expected(
+        plan=admitted.plan,
+        plan_digest=folder.digest(Plan),
+        shipment=admitted.shipment,
+        groups=_groups(folder, admitted.shipment),
+        admitted=admitted.serials,
+    )
+    fleet = discover(drives, folder.trust(), expected, without)
+    loaded = load_shipment(
+        fleet.plan,
+        fleet.groups,
+        fleet.shipment,
+        fleet.mounted,
+        identity,
+        store,
+        folder.work / "load" / "journal.jsonl",
+        sink,
+    )
+    num_samples = _check_dataset(store, sink)
+    _note(folder, fleet, loaded)
+    return clock.finish(counts=_counts(loaded, fleet, num_samples), facts=_facts(loaded, fleet, store))
+
+
+# --- gates ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """The documents of one admitted shipment, signatures checked; and the drives that may be read, serial by UUID."""
+
+    plan: Plan
+    shipment: Shipment
+    serials: dict[str, str]
+
+
+def _require_admission(folder: VoyageFolder) -> None:
+    if not folder.has(Admission):
+        raise NotAdmitted(
+            "the site operator has not admitted this shipment",
+            where=str(folder.document_path(Admission)),
+            expected="admission.json, signed by the operator",
+            hint=_ASK,
+        )
+
+
+def _admitted(folder: VoyageFolder) -> _Admitted:
+    where = str(folder.document_path(Admission))
+    admission = folder.read_signed(Admission)
+    parties = folder.parties()
+    operator, consignee = parties.of("operator"), parties.of("consignee")
+    if operator is not None and consignee is not None and operator.signer == consignee.signer:
+        raise NotAdmitted(
+            "operator and consignee sign with the same key: nobody admits a shipment to himself",
+            where="parties.json",
+            hint="the operator's admission needs a signer of its own",
+        )
+    plan, shipment = folder.read_signed(Plan), folder.read_signed(Shipment)
+    statement = folder.read_signed(PackingStatement)
+    if admission.verdict == "refuse":
+        raise AdmissionRefused("the site operator refused this shipment", where=where, hint=_reasons(admission))
+    if admission.verdict == "hold":
+        raise AdmissionHeld("the site operator holds this shipment", where=where, hint=_reasons(admission))
+    covered = (
+        (admission.shipment, admission.attempt, admission.plan, admission.shipment_root, admission.packing_statement),
+        (
+            shipment.shipment,
+            shipment.attempt,
+            folder.digest(Plan),
+            folder.digest(Shipment),
+            folder.digest(PackingStatement),
+        ),
+    )
+    names = ("shipment", "attempt", "plan", "shipment root", "packing statement")
+    for name, admitted, found in zip(names, *covered, strict=True):
+        if admitted != found:
+            raise NotAdmitted(
+                f"the admission does not cover this {name}",
+                where=where,
+                expected=str(admitted)[:36],
+                found=str(found)[:36],
+                hint=_ASK,
+            )
+    if shipment.purpose != "cargo" or plan.purpose != "cargo":
+        raise NotAdmitted(
+            f"a shipment with the purpose {plan.purpose} is not loaded into a store", where=where, expected="cargo"
+        )
+    root, plan_digest = folder.digest(Shipment), folder.digest(Plan)
+    if (shipment.plan, statement.plan, statement.shipment_root) != (plan_digest, plan_digest, root):
+        raise NotAdmitted("plan, shipment and packing statement do not belong together", where=str(folder.documents))
+    stated = {drive.uuid: drive.serial for case in statement.cases for drive in case.drives}
+    return _Admitted(
+        plan,
+        shipment,
+        {drive.uuid: drive.serial for drive in admission.drives if stated.get(drive.uuid) == drive.serial},
+    )
+
+
+def _reasons(admission: Admission) -> str:
+    found = [f"{check.check}: {check.detail}" for check in admission.checks if check.outcome in ("hold", "refuse")]
+    return "; ".join(found)[:1000] or "ask the site operator why"
+
+
+def _identity(folder: VoyageFolder, admitted: _Admitted) -> str:
+    path = folder.keys / keys.RELEASE
+    envelope = keys.read_envelope(path, f"the operator opens its layer when it admits: {_ASK}")
+    key = keys.open_inner(
+        envelope,
+        folder.identity(),
+        folder.trust(),
+        str(path),
+        shipment=admitted.shipment.shipment,
+        plan=folder.digest(Plan),
+        role="consignee",
+    )
+    return key.identity
+
+
+def _groups(folder: VoyageFolder, shipment: Shipment) -> dict[int, Group]:
+    """Return the group documents that came with the dossier: without them a group with no drive here has no names."""
+    groups: dict[int, Group] = {}
+    trust = folder.trust()
+    for shipped in shipment.groups:
+        path = folder.documents / "groups" / f"{shipped.group}.json"
+        if not path.is_file():
+            continue
+        payload = path.read_bytes()
+        if sha256_bytes(payload) != shipped.record:
+            raise IntegrityError(
+                "group document is not the one that the shipment document names",
+                where=str(path),
+                expected=shipped.record[:12],
+                found=sha256_bytes(payload)[:12],
+            )
+        signature = read_signature(path.with_name(path.name + ".sig"))
+        groups[shipped.group] = trust.open(Group, payload, signature, str(path))
+    return groups
+
+
+# --- what was loaded -------------------------------------------------------------------------------------------------
+
+
+def _check_dataset(store: Store, sink: Sink) -> int:
+    """Hold the store against the data set's own document, if it came along; return the number of samples.
+
+    Every file's SHA-256 was compared with the catalog while it was written, and the catalog's come from this document:
+    what is left to show is that every file of the data set is there, whole.
+
+    Raises:
+        IntegrityError: a file that dataset.json lists is not in the store with its length.
+    """
+    size_bytes = store.size_bytes(DATASET_NAME)
+    if size_bytes is None or size_bytes > MAX_DOCUMENT_BYTES:
+        sink(Notice(STAGE, "the cargo has no dataset.json: files were counted, samples were not", is_warning=True))
+        return 0
+    path = store.local_path() / DATASET_NAME.decode("ascii")
+    dataset = decode(Dataset, path.read_bytes(), str(path))
+    faults = [
+        f"{file.name}: expected {file.bytes} bytes, found {found}"
+        for file in (*dataset.shards, *dataset.files)
+        if (found := store.size_bytes(file.name.encode("utf-8"))) != file.bytes
+    ]
+    if faults:
+        raise IntegrityError(
+            f"{len(faults)} files of the data set are not in the store: {'; '.join(faults[:20])}", where=store.location
+        )
+    return dataset.num_samples
+
+
+def _note(folder: VoyageFolder, fleet: Fleet, loaded: Loaded) -> None:
+    """Append the custody entry, unless an interrupted run did."""
+    log = CustodyLog(folder.documents / "custody.jsonl")
+    trust = folder.trust()
+    uuids = tuple(item.record.uuid for item in fleet.mounted)
+    for line in log.read(trust):
+        if line.event.verb == "loaded" and line.event.by == "consignee" and line.event.drives == uuids:
+            return
+    missing = ", ".join(loaded.drives_lost)
+    log.append(
+        "loaded",
+        shipment=fleet.plan.shipment,
+        by="consignee",
+        signer=folder.signer(),
+        trust=trust,
+        cases=tuple(dict.fromkeys(item.record.case for item in fleet.mounted)),
+        drives=uuids,
+        note=(f"not here: {missing}" if missing else "all drives read")[:4096],
+    )
+
+
+def _counts(loaded: Loaded, fleet: Fleet, num_samples: int) -> dict[str, int]:
+    return {
+        "samples_loaded": num_samples,
+        "files_loaded": loaded.files,
+        "bytes_loaded": loaded.bytes,
+        "blocks_repaired": loaded.blocks_repaired,
+        "volumes_rebuilt": loaded.volumes_rebuilt,
+        "drives_lost": len(loaded.drives_lost),
+        "drives_total": len(fleet.plan.drives),
+    }
+
+
+def _facts(loaded: Loaded, fleet: Fleet, store: Store) -> dict[str, str]:
+    facts = {"shipment": fleet.plan.shipment, "store": store.location}
+    if loaded.drives_lost:
+        facts["drives lost"] = ", ".join(loaded.drives_lost)[:4096]
+    if loaded.damage:
+        facts["damage"] = "; ".join(str(damage) for damage in loaded.damage[:20])[:4096]
+    return facts

@@ -1,0 +1,49 @@
+"""Going on with a load that was interrupted: which volumes of the journal are really in the store?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Container
+
+from packtrain.ports import Store
+from packtrain.volume.catalog import Catalog, CatalogPiece
+from packtrain.volume.extract import Staging
+from packtrain.volume.load_journal import VolumeKey
+
+
+def is_complete(catalog: Catalog, group: int, file_id: int, done: Container[VolumeKey]) -> bool:
+    """Return whether the volumes of all pieces of a file are done."""
+    return all((group, piece.stripe, piece.column) in done for piece in catalog.pieces_of(file_id))
+
+
+def volumes_to_read_again(
+    journal: Collection[VolumeKey], catalog: Catalog, group: int, staging: Staging, store: Store
+) -> set[VolumeKey]:
+    """Return those volumes of a group that the journal names and whose files are not all there any more.
+
+    A file is there if the store has it with its length; a piece of a cut file that is not complete, if its bytes wait
+    in staging. A volume that is read again puts its pieces into a new staged file, so all volumes with pieces of that
+    file are read again with it.
+    """
+
+    def is_there(piece: CatalogPiece) -> bool:
+        entry = catalog.file(piece.file)
+        if entry.kind != "file":
+            return True
+        if piece.count > 1 and not is_complete(catalog, group, entry.id, journal):
+            return staging.whole_file(group, entry.id).is_file()
+        return store.size_bytes(entry.path) == entry.bytes
+
+    own = [key for key in journal if key[0] == group]
+    again = {key for key in own if not all(map(is_there, catalog.pieces_in(key[1], key[2])))}
+    to_follow = list(again)
+    while to_follow:
+        _, stripe, column = to_follow.pop()
+        for piece in catalog.pieces_in(stripe, column):
+            if piece.count == 1 or staging.whole_file(group, piece.file).is_file():
+                continue
+            for other in catalog.pieces_of(piece.file):
+                key = (group, other.stripe, other.column)
+                if key in journal and key not in again:
+                    again.add(key)
+                    to_follow.append(key)
+    return again
