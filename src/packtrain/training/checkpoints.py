@@ -7,6 +7,7 @@ import re
 import stat
 import threading
 import time
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -198,7 +199,10 @@ def _dcp_tensors(path: Path) -> Iterator[tuple[str, Tensor]]:
         batch[name] = tensor
         batch_bytes += tensor.nbytes
         if batch_bytes >= _TENSORS_AT_ONCE_BYTES or name == names[-1]:
-            load(batch, storage_reader=FileSystemReader(path), no_dist=True)
+            with warnings.catch_warnings():
+                # It says that it takes this for a single process, which it is.
+                warnings.simplefilter("ignore", UserWarning)
+                load(batch, storage_reader=FileSystemReader(path), no_dist=True)
             yield from batch.items()
             batch, batch_bytes = {}, 0
 

@@ -1,0 +1,133 @@
+"""Checkpoints seen from outside: the newest, and the digest of its weights."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from packtrain.training.checkpoints import CheckpointWatch, checkpoint_bytes, newest_checkpoint, weights_of
+
+
+def _put(path: Path, payload: bytes = b"w", at: int = 1) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(payload)
+    os.utime(path, ns=(at, at))
+    return path
+
+
+def test_no_folder_or_an_empty_one_has_no_checkpoint(tmp_path: Path):
+    assert newest_checkpoint(tmp_path / "none") is None
+    assert newest_checkpoint(tmp_path) is None
+
+
+def test_the_newest_entry_is_taken(tmp_path: Path):
+    _put(tmp_path / "step-10" / "weights", at=1)
+    _put(tmp_path / "step-5" / "weights", at=2)
+    assert newest_checkpoint(tmp_path) == tmp_path / "step-5"
+
+
+def test_of_two_of_one_instant_the_larger_number_is_the_newest(tmp_path: Path):
+    for step in (9, 10, 8):
+        _put(tmp_path / f"step-{step}" / "weights", at=7)
+    assert newest_checkpoint(tmp_path) == tmp_path / "step-10"
+
+
+@pytest.mark.parametrize("name", [".step-9.part", "step-9.tmp", "step-9.part"])
+def test_temporary_names_do_not_count(tmp_path: Path, name: str):
+    _put(tmp_path / "step-1" / "weights", at=1)
+    _put(tmp_path / name / "weights", at=9)
+    assert newest_checkpoint(tmp_path) == tmp_path / "step-1"
+
+
+def test_links_do_not_count(tmp_path: Path):
+    _put(tmp_path / "step-1" / "weights", at=1)
+    (tmp_path / "latest").symlink_to(tmp_path / "step-1")
+    assert newest_checkpoint(tmp_path) == tmp_path / "step-1"
+
+
+def test_a_marked_checkpoint_is_found_below_other_folders_and_an_unmarked_one_is_incomplete(tmp_path: Path):
+    _put(tmp_path / "run" / "step-4" / ".metadata", at=1)
+    _put(tmp_path / "run" / "step-8" / "__0_0.distcp", at=9)
+    assert newest_checkpoint(tmp_path) == tmp_path / "run" / "step-4"
+
+
+def test_size_counts_all_files(tmp_path: Path):
+    _put(tmp_path / "step-1" / "a", b"12345")
+    _put(tmp_path / "step-1" / "b" / "c", b"123")
+    assert checkpoint_bytes(tmp_path / "step-1") == 8
+
+
+def test_equal_files_give_equal_weights_whenever_they_were_written(tmp_path: Path):
+    one, other = _put(tmp_path / "a" / "w", b"same", at=1), _put(tmp_path / "b" / "w", b"same", at=2)
+    assert weights_of(one.parent) == weights_of(other.parent)
+
+
+def test_one_other_byte_gives_other_weights(tmp_path: Path):
+    one, other = _put(tmp_path / "a" / "w", b"same"), _put(tmp_path / "b" / "w", b"sama")
+    assert weights_of(one.parent).sha256 != weights_of(other.parent).sha256
+
+
+def test_watch_measures_how_long_a_checkpoint_grows(tmp_path: Path):
+    with CheckpointWatch(tmp_path) as watch:
+        for size in range(6):
+            _put(tmp_path / "step-1" / "w", b"x" * size)
+            time.sleep(0.1)
+    assert 0.3 <= watch.longest_seconds < 2
+
+
+@pytest.mark.needs_torch
+class TestTorch:
+    """Tensors count, not the bytes around them."""
+
+    def _save(self, folder: Path, **state: object) -> Path:
+        from torch.distributed.checkpoint.state_dict_saver import save
+
+        save(state, checkpoint_id=folder, no_dist=True)
+        return folder
+
+    def _state(self) -> dict[str, object]:
+        import torch
+
+        return {
+            "model": {"weight": torch.arange(6.0).reshape(2, 3), "half": torch.ones(4, dtype=torch.bfloat16)},
+            "count": torch.tensor(7),
+        }
+
+    def test_distributed_checkpoints_with_equal_tensors_are_equal_whatever_else_they_hold(self, tmp_path: Path):
+        one = self._save(tmp_path / "a", **self._state(), saved_at="noon")
+        other = self._save(tmp_path / "b", **self._state(), saved_at="midnight")
+        assert weights_of(one) == weights_of(other)
+        assert weights_of(one).taken_of == "all tensors"
+
+    @pytest.mark.parametrize("name", ["weight", "half"])
+    def test_one_flipped_bit_of_a_tensor_shows(self, tmp_path: Path, name: str):
+        import torch
+
+        changed = self._state()
+        tensor: torch.Tensor = changed["model"][name]  # type: ignore[index]
+        tensor.view(torch.uint8).view(-1)[0] ^= 1
+        one, other = self._save(tmp_path / "a", **self._state()), self._save(tmp_path / "b", **changed)
+        assert weights_of(one).sha256 != weights_of(other).sha256
+
+    def test_name_and_shape_count(self, tmp_path: Path):
+        import torch
+
+        found = {
+            weights_of(self._save(tmp_path / name, **{name: torch.zeros(shape)})).sha256
+            for name, shape in (("a", (2, 3)), ("b", (2, 3)))
+        } | {weights_of(self._save(tmp_path / "c", a=torch.zeros(3, 2))).sha256}
+        assert len(found) == 3
+
+    def test_files_of_torch_save_are_compared_by_their_tensors(self, tmp_path: Path):
+        import torch
+
+        for name in ("a", "b"):
+            torch.save({**self._state(), "path": name}, tmp_path / f"{name}.pt")
+        assert weights_of(tmp_path / "a.pt") == weights_of(tmp_path / "b.pt")
+
+    def test_a_file_with_other_classes_than_tensors_is_never_run_but_compared_by_its_bytes(self, tmp_path: Path):
+        import torch
+
+        torch.save({"path": Path("x")}, tmp_path / "a.pt")
+        assert weights_of(tmp_path / "a.pt").taken_of == "all bytes"
