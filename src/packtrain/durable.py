@@ -12,7 +12,7 @@ import errno
 import fcntl
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -115,6 +115,23 @@ def append_line(path: Path, line: bytes) -> None:
     assert b"\n" not in line
     before = path.read_bytes() if path.exists() else b""
     write_bytes(path, before[: before.rfind(b"\n") + 1] + line + b"\n")
+
+
+def append_records(path: Path, lines: Sequence[bytes]) -> None:
+    """Append lines to a long journal and flush it; the file must exist.
+
+    A crash or a full disk may leave half a line at the end: the reader of the journal must cut it off first.
+
+    Raises:
+        DriveFull: no space is left.
+    """
+    with path.open("ab", buffering=0) as stream, _full_is_a_message(path):
+        step(f"append {path.name}")
+        payload = memoryview(b"".join(line + b"\n" for line in lines))
+        while payload:
+            payload = payload[stream.write(payload) :]
+        os.fsync(stream.fileno())
+    step(f"appended {path.name}")
 
 
 @contextlib.contextmanager

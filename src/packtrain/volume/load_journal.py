@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -91,10 +91,10 @@ class LoadJournal:
         if not known or torn:
             self._rewrite()
 
-    def add(self, volume: VolumeLine) -> None:
-        """Record a volume, durably."""
-        durable.append_line(self._path, msgspec.json.encode(volume))
-        self.volumes[volume.key] = volume
+    def add(self, volumes: Sequence[VolumeLine]) -> None:
+        """Record volumes, durably."""
+        durable.append_records(self._path, [msgspec.json.encode(volume) for volume in volumes])
+        self.volumes.update((volume.key, volume) for volume in volumes)
 
     def forget(self, keys: set[VolumeKey]) -> None:
         """Take volumes back: their files are not in the store any more."""

@@ -322,25 +322,28 @@ class _Loading:
             done = {*self.journal.volumes, *((number, stripe, column) for column in proven)}
             published = [(column, *self._publish(opened, stripe, column, done)) for column in proven]
             self.store.flush()
+            lines: list[VolumeLine] = []
             for column, files, total_bytes in published:
                 is_rebuilt = columns[column].lost is not None
                 found = damage.pop(column, [])
                 if column == proven[-1]:
                     # Damage of volumes that are not noted themselves (parity) goes with the last that is.
                     found += [d for other, items in damage.items() if other not in unpackings for d in items]
-                self.journal.add(
+                repaired = 0 if is_rebuilt else reader.rebuilt_blocks[column]
+                lines.append(
                     VolumeLine(
                         group=number,
                         stripe=stripe,
                         column=column,
                         files=files,
                         bytes=total_bytes,
-                        blocks_repaired=0 if is_rebuilt else reader.rebuilt_blocks[column],
+                        blocks_repaired=repaired,
                         rebuilt=is_rebuilt,
                         damage=damage_lines(found),
                     )
                 )
                 self._tell_damage(found)
+            self.journal.add(lines)
         for column, unpacking in unpackings.items():
             shutil.rmtree(self.staging.volume_folder(number, stripe, column))
             if unpacking.is_whole and unpacking.fault is not None:
