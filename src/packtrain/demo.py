@@ -1,7 +1,7 @@
 """The demo: a whole voyage on real data, three parties in three folders on one machine, with losses on the way.
 
-Nothing here is simulated but the distance: the drives are folders, the loss of a drive is a folder moved away, damage is
-bytes overwritten, and the killed worker is a process that gets SIGKILL. Everything else is the product's own stages.
+Nothing here is simulated but the distance: the drives are folders, the loss of a drive is a folder moved away, damage
+is bytes overwritten, and the killed worker is a process that gets SIGKILL. All else is the product's own stages.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -285,7 +286,7 @@ survive = {{ cases = 1, drives = 1 }}
 {cases}
 [training]
 program = "program"
-command = "train.py --data {{data}} --ckpt {{checkpoints}} --out {{results}} --steps {{steps}}"
+command = "train.py --data {{data}} --ckpt {{checkpoints}} --out {{results}} --steps {{steps}} --checkpoint-every 5"
 workers = 2
 steps = {STEPS}
 wheels = "{kit_wheels.absolute()}"
@@ -305,7 +306,7 @@ store = "store"
 
 [training]
 program = "program"
-command = "train.py --data {{data}} --ckpt {{checkpoints}} --out {{results}} --steps {{steps}}"
+command = "train.py --data {{data}} --ckpt {{checkpoints}} --out {{results}} --steps {{steps}} --checkpoint-every 5"
 workers = 2
 steps = {STEPS}
 
@@ -315,13 +316,19 @@ steps = {STEPS}
 _DECLARATION: Final = """\
 # Six questions. Every answer is signed, shown, and checked again by the receiving site.
 
+end_use = "a demonstration: next-token prediction over public tables, pictures and a film clip"    # 4: what for
+hardware_class = "one computer, two CPU processes, no accelerator"                               # 5: on what
+site_country = "DE"
+returns = "weights and metrics, to Demo Observatory"
+most_bytes = "1 GB"
+most_drives = 8
+
 [shipper]                                     # 1: who ships
 name = "Demo Observatory"
 address = "1 Hill Road, Example Town"
 location = "DE"
 headquarters = "DE"
 ultimate_parent = "none"
-parent_country = "DE"
 
 [receiver]                                    # 2: who receives
 name = "Demo University"
@@ -329,7 +336,6 @@ address = "2 Campus Street, Example City"
 location = "DE"
 headquarters = "DE"
 ultimate_parent = "none"
-parent_country = "DE"
 
 [operator]                                    #    and who operates the site
 name = "Demo Computing Centre"
@@ -337,31 +343,15 @@ address = "3 Hall Lane, Example City"
 location = "DE"
 headquarters = "DE"
 ultimate_parent = "none"
-parent_country = "DE"
 
 [trained_for]                                 # 3: for whom the model is trained
-name = "Demo Observatory"
-address = "1 Hill Road, Example Town"
-location = "DE"
-headquarters = "DE"
-ultimate_parent = "none"
-parent_country = "DE"
-
-[use]                                         # 4: what for
-end_use = "a demonstration: next-token prediction over public tables, pictures and a film clip"
-
-[site]                                        # 5: on which hardware
-country = "DE"
-hardware_class = "one computer, two CPU processes, no accelerator"
+same_as = "shipper"
 
 [data]                                        # 6: what data, and when it is erased
 description = "public tables, images and one film; see ATTRIBUTION.md"
 categories = ["public"]
 personal_data = false
 erased_by = "the end of the demo"
-most_bytes = 1000000000
-most_drives = 8
-returns = "weights and metrics to Demo Observatory"
 """
 
 
@@ -390,12 +380,13 @@ def _lose_and_damage(into: Path, drives: Mapping[str, Path]) -> str:
 
 
 def _install_kit(into: Path, drive: Path) -> Path:
-    """Install the carried kit at the site, from the drive, as its README says; return its interpreter."""
+    """Install the carried kit and program at the site, from the drive; return the kit's interpreter."""
     environment = into / "consignee" / "kit-environment"
     kit = drive / "packtrain" / "kit"
-    finished = subprocess.run(
-        ["sh", str(kit / "install.sh"), str(environment)], capture_output=True, text=True, timeout=600, check=False
-    )
+    shutil.copytree(kit / "program", into / "consignee" / "program")
+    # This interpreter plays the site's: it has the packages that the kit says the site provides.
+    command = ["sh", str(kit / "install.sh"), str(environment), sys.executable]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     if finished.returncode != 0:
         raise KitError("the kit's install.sh failed", where=str(kit), found=finished.stderr.strip()[-400:])
     return environment / "bin" / "python"

@@ -185,7 +185,7 @@ class Voyage:
             opened = open_drives(drives)
             return self._run(
                 admit.STAGE,
-                admit.inputs(self.folder, dossier),
+                admit.inputs(self.folder, dossier, opened),
                 lambda: admit.admit(self.folder, dossier, opened, self._sink),
             )
 
@@ -278,7 +278,7 @@ class Voyage:
         return StageState(stage, "changed", f"runs again: {', '.join(changed) or 'a document it wrote'} changed")
 
     def _inputs_of(self, stage: str) -> Callable[[], Mapping[str, str]] | None:
-        """Return the function that names a stage's present inputs; None where its receipt alone says that it is done."""
+        """Return what names a stage's present inputs; None where its receipt alone says that it is done."""
         import importlib
 
         module = {"seal": "carry", "return": "homecoming"}.get(stage, stage)

@@ -27,6 +27,9 @@ from packtrain.record.receipts import instant
 DOSSIERS: Final = "dossiers"
 """Folder below documents/ that keeps the tag files of every dossier taken in, by the SHA-256 of its tag manifest."""
 
+STAGING: Final = "dossier-import"
+"""Folder below work/ that a dossier is copied to and judged in; it is gone when the import ends."""
+
 _DOCUMENTS: Final = "data/documents/"
 _KEYS: Final[dict[Role, str]] = {"operator": SITE_ENVELOPE, "consignee": RELEASE}
 """The one key envelope that a party may receive."""
@@ -115,7 +118,7 @@ def import_dossier(folder: VoyageFolder, source: Path) -> Imported:
         SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError: of a document in it.
         CustodyBroken: its custody log is broken, or has forked from the one here.
     """
-    staging = folder.work / "dossier-import"
+    staging = folder.work / STAGING
     try:
         return _import_copy(folder, copy_bag(source, staging), str(source))
     finally:
@@ -127,7 +130,7 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
     trust = folder.trust()
     _check_payload(bag, role)
     documents = bag.root / "data" / "documents"
-    incoming = read_papers(documents, trust)
+    incoming = read_papers(documents, trust, is_own=False)
     _refuse_contradictions(incoming, where)
     own_lines = custody_log(folder).read(trust)
     theirs: tuple[CustodyLine, ...] = ()
@@ -149,10 +152,12 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
     if (bag.root / "data" / "allowed_signers").read_bytes() != allowed_signers(folder.parties()).encode("ascii"):
         remarks.append("the sender's list of keys differs from this party's; this party's own was used")
     # From here on everything is known to be in order.
+    if taken.newer_attempt:
+        # First the keys of the old attempt: cut off here and run again, the dossier brings the new one.
+        for name in (RELEASE, SITE_ENVELOPE):
+            destroy(folder.keys / name)
     _take_documents(folder, documents, taken)
     extend(folder, beyond)
-    if taken.newer_attempt:
-        destroy(folder.keys / RELEASE)
     if key is not None:
         durable.write_bytes(folder.keys / _KEYS[role], key, mode=0o600)
     _keep_tag_files(folder, bag)

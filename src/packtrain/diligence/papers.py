@@ -86,8 +86,9 @@ class Papers:
         return declaration_chain(current, self.superseded(Declaration)) if current is not None else ()
 
     def attempt(self) -> tuple[str, int] | None:
-        """Return shipment UUID and attempt of the plan or the shipment document, or None without both."""
-        document = self.current(Plan) or self.current(Shipment)
+        """Return shipment UUID and attempt of the papers of a packed shipment, or None where there are none."""
+        groups = next(iter(self.groups().values()), None)
+        document = self.current(Plan) or self.current(Shipment) or self.current(PackingStatement) or groups
         return (document.shipment, document.attempt) if document is not None else None
 
     def _inside(self, folder: str, document_type: type[D]) -> Iterator[tuple[Paper, D]]:
@@ -104,10 +105,12 @@ def document_type_of(name: str) -> type[Document] | None:
     return _FOLDERS.get(match["folder"]) if match else None
 
 
-def read_papers(documents: Path, trust: Trust) -> Papers:
+def read_papers(documents: Path, trust: Trust, *, is_own: bool = True) -> Papers:
     """Return all documents below `documents` that may travel, each with its signature checked.
 
-    Files of other names (dataset.json, parties.json) are not looked at.
+    Files of other names (dataset.json, parties.json) are not looked at. A party's own rehearsal sheet that was not
+    signed, because something could not be shown, stays at home and is no fault; in what came from another
+    (`is_own` false) it is.
 
     Raises:
         SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError: of the first document that is not in order.
@@ -116,8 +119,9 @@ def read_papers(documents: Path, trust: Trust) -> Papers:
     by_name: dict[str, Paper] = {}
     for name in sorted(_names(documents)):
         document_type = document_type_of(name)
-        if document_type is not None:
-            by_name[name] = _read(documents, name, document_type, trust)
+        if document_type is None or (is_own and document_type is Ready and not (documents / f"{name}.sig").is_file()):
+            continue
+        by_name[name] = _read(documents, name, document_type, trust)
     return Papers(by_name)
 
 
