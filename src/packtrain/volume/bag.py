@@ -55,7 +55,10 @@ called identity.txt. It came by another way than the drives. The sender's copy i
 1. For each drive of the shipment, one after the other, in any order: go to its top folder, then unpack all its data
    volumes into one and the same folder (here /restored):
 
-    for volume in data/*.tar.age; do age -d -i identity.txt "$volume" | tar -x -C /restored -f -; done
+    for volume in data/*.tar.age; do
+        [ -e "$volume" ] || continue        # this drive may hold parity alone
+        age -d -i identity.txt "$volume" | tar -x -C /restored -f - || echo "DAMAGED: $volume"
+    done
 
 2. Files larger than a volume were cut into pieces NAME.000001of000007 and so on. Join them:
 

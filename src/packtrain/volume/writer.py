@@ -126,6 +126,8 @@ def write_shipment(
     refuse_duplicates(drives)
     found = {uuid: inspect_drive(drive, plan, plan_files[0], uuid, signer) for uuid, drive in drives.items()}
     with Journal(journal_folder) as journal:
+        plan_digest = sha256_bytes(plan_files[0])
+        assert journal.keep_fact("plan", plan_digest) == plan_digest, "the journal is another attempt's"
         if not journal.has_list():
             _write_list(plan, cargo, drives, found, journal)
         if journal.fact("room checked") is None:
