@@ -1,11 +1,12 @@
 """A voyage on paper: three real voyage folders with real keys, and the documents of a small packed shipment."""
 
+import shutil
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-
-from three_parties import three_parties
+from tempfile import TemporaryDirectory
 
 from packtrain.crypto import age
 from packtrain.devices.directory import DirectoryDrive
@@ -26,6 +27,7 @@ from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.stages import carry, declare, exchange
 from packtrain.volume import layout
+from three_parties import three_parties
 
 CASES = ("A", "B")
 AT = "2026-11-21T08:09:10Z"
@@ -277,17 +279,37 @@ def declared(root: Path) -> Papers:
 
 def packed(root: Path) -> Papers:
     """Return a voyage packed and sealed."""
-    papers = declared(root)
-    papers.pack()
-    papers.seal()
-    return papers
+    return _copy(_template("packed"), root)
 
 
 def arrived(root: Path) -> Papers:
     """Return a voyage whose cases the operator has accepted."""
-    papers = packed(root)
-    papers.hand_over()
+    return _copy(_template("arrived"), root)
+
+
+_kept: list[TemporaryDirectory[str]] = []
+
+
+@cache
+def _template(state: str) -> Papers:
+    # Made once a process and copied: making one costs some hundred fsyncs.
+    _kept.append(TemporaryDirectory(prefix="voyage-papers-"))
+    papers = declared(Path(_kept[-1].name))
+    papers.pack()
+    papers.seal()
+    if state == "arrived":
+        papers.hand_over()
     return papers
+
+
+def _copy(template: Papers, root: Path) -> Papers:
+    shutil.copytree(template.root, root, dirs_exist_ok=True)
+    return Papers(
+        root,
+        {role: VoyageFolder(root / role) for role in template.folders},
+        template.identity,
+        {label: root / "drives" / label for label in template.drives},
+    )
 
 
 def tree(root: Path) -> dict[str, str]:

@@ -6,13 +6,13 @@ from tempfile import mkdtemp
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from voyage_papers import CASES, Papers, packed
 
 from packtrain.diligence.hand_over import custody_log, lines_beyond, read_exchanged_log
 from packtrain.errors import PacktrainError
 from packtrain.events import discard
 from packtrain.record.custody import CustodyLine
 from packtrain.stages import carry
+from voyage_papers import CASES, Papers, packed
 
 
 @cache

@@ -10,7 +10,15 @@ from typing import Final
 
 from packtrain import __version__, durable
 from packtrain.diligence.bag import Bag, copy_bag, write_bag
-from packtrain.diligence.hand_over import LOG_NAME, custody_log, extend, holdings, lines_beyond, read_exchanged_log
+from packtrain.diligence.hand_over import (
+    LOG_NAME,
+    custody_log,
+    extend,
+    holdings,
+    is_written_apart,
+    lines_beyond,
+    read_exchanged_log,
+)
 from packtrain.diligence.merge import Taken, merge
 from packtrain.diligence.papers import Papers, check_names, disagreements, read_papers, signature_names
 from packtrain.documents.admission import Admission
@@ -139,12 +147,17 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
         attempt = incoming.attempt()
         if attempt is not None and theirs[0].event.shipment != attempt[0]:
             raise DossierError("the custody log is of another shipment", where=where)
-    beyond = lines_beyond(own_lines, theirs, where, may_be_older=True)
+    apart = is_written_apart(own_lines, theirs)
+    beyond = () if apart else lines_beyond(own_lines, theirs, where, may_be_older=True)
     taken = merge(read_papers(folder.documents, trust), incoming, role, (*own_lines, *beyond), where)
     _refuse_contradictions(taken.result, where)
     key = _new_key(folder, bag, taken.newer_attempt)
     remarks = [*taken.remarks]
-    if len(theirs) < len(own_lines):
+    if apart:
+        remarks.append(
+            "each side noted the end of the voyage by itself: the sender's custody log is kept beside this one"
+        )
+    elif len(theirs) < len(own_lines):
         remarks.append(
             f"the dossier's custody log ends {len(own_lines) - len(theirs)} entries before this one: "
             "it was made earlier, or its tail was cut"
@@ -158,6 +171,9 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
             destroy(folder.keys / name)
     _take_documents(folder, documents, taken)
     extend(folder, beyond)
+    if apart:
+        payload = (bag.root / "data" / LOG_NAME).read_bytes()
+        durable.write_bytes(folder.documents / f"custody.{theirs[-1].event.by}.jsonl", payload)
     if key is not None:
         durable.write_bytes(folder.keys / _KEYS[role], key, mode=0o600)
     _keep_tag_files(folder, bag)

@@ -20,6 +20,7 @@ from packtrain.record.folder import VoyageFolder
 from packtrain.record.trust import Trust
 
 LOG_NAME: Final = "custody.jsonl"
+_NOTED_ALONE: Final = frozenset({"loaded", "returned", "erased"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,18 @@ def lines_beyond(
             hint="ask the other side for its present log",
         )
     return tuple(theirs[len(own) :])
+
+
+def is_written_apart(own: Sequence[CustodyLine], theirs: Sequence[CustodyLine]) -> bool:
+    """Return whether two logs part only in what each side notes by itself at the end: loaded, returned, erased.
+
+    No hand-over joins those, so two honest logs part there; any other entry that only one of them holds is a fork.
+    """
+    common = 0
+    while common < min(len(own), len(theirs)) and own[common].digest == theirs[common].digest:
+        common += 1
+    tails = (own[common:], theirs[common:])
+    return all(tail and all(line.event.verb in _NOTED_ALONE for line in tail) for tail in tails)
 
 
 def extend(folder: VoyageFolder, lines: Sequence[CustodyLine]) -> None:

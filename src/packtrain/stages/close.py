@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Final
 
 import rfc8785
 
 from packtrain import durable
 from packtrain.digest import sha256_bytes
+from packtrain.diligence.dossier import STAGING
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import ClosedDrive, Closing
 from packtrain.documents.codec import encode
@@ -57,6 +59,8 @@ def close(folder: VoyageFolder, sink: Sink) -> Receipt:
     _refuse_unfinished(folder, role)
     shipment = folder.read_signed(Shipment)
     names = _destroy_keys(folder, sink)
+    # What an import that was cut off left behind holds a copy of an envelope.
+    shutil.rmtree(folder.work / STAGING, ignore_errors=True)
     retention_years = voyage_file.results.retention_years
     closing = Closing(
         shipment=shipment.shipment,

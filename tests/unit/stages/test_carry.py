@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import pytest
-from voyage_papers import CASES, Papers, arrived, declaration_toml, declared, packed
 
 from packtrain.diligence.hand_over import custody_log, extend
 from packtrain.documents.custody import CustodyEvent
@@ -22,6 +21,7 @@ from packtrain.record.custody import CustodyLine, signed_line
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import is_fresh
 from packtrain.stages import carry
+from voyage_papers import CASES, Papers, arrived, declaration_toml, declared, packed
 
 
 @pytest.fixture
@@ -156,7 +156,9 @@ def test_the_same_release_and_acceptance_again_give_the_same_files(papers: Paper
     again = carry.release(papers.consignor, CASES, "operator", discard, destination=tmp_path / "2")
     assert offered.read_bytes() == again.read_bytes()
     answer = carry.accept(papers.operator, offered, discard, destination=tmp_path / "3")
-    assert carry.accept(papers.operator, offered, discard, destination=tmp_path / "4").read_bytes() == answer.read_bytes()
+    assert (
+        carry.accept(papers.operator, offered, discard, destination=tmp_path / "4").read_bytes() == answer.read_bytes()
+    )
     carry.adopt(papers.consignor, answer, discard)
     carry.adopt(papers.consignor, answer, discard)
     assert len(lines(papers.consignor)) == 4

@@ -1,8 +1,6 @@
 from pathlib import Path
 
 import pytest
-from three_parties import three_parties
-from voyage_papers import Papers, declaration_toml, declared
 
 from packtrain.diligence import amendments
 from packtrain.documents.codec import digest
@@ -20,6 +18,8 @@ from packtrain.errors import (
 from packtrain.events import discard
 from packtrain.record.receipts import is_fresh
 from packtrain.stages import carry, declare
+from three_parties import three_parties
+from voyage_papers import Papers, declaration_toml, declared
 
 
 @pytest.fixture
@@ -169,7 +169,9 @@ def test_reported_voyage_is_refused_at_declare_with_every_fact_named(papers: Pap
     )
     with pytest.raises(FullFormNeeded) as caught:
         declare.declare(papers.consignor, discard)
-    assert "CN: shipper location, shipper headquarters, trained_for location, trained_for headquarters" in str(caught.value)
+    assert "CN: shipper location, shipper headquarters, trained_for location, trained_for headquarters" in str(
+        caught.value
+    )
     assert "MY: site" in str(caught.value)
     assert "undisclosed: receiver ultimate parent" in str(caught.value)
     assert not papers.consignor.has(Declaration)

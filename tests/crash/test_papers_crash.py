@@ -1,0 +1,139 @@
+"""The process dies at a durable step of sealing, handing over, importing: the same command again ends the same way."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import bagit
+import pytest
+
+from packtrain import durable
+from packtrain.diligence.hand_over import custody_log
+from packtrain.documents.admission import Admission
+from packtrain.documents.plan import Plan
+from packtrain.events import discard
+from packtrain.record import keys
+from packtrain.stages import admit, carry, exchange
+from voyage_papers import CASES, Papers, arrived, packed, tree
+
+
+class Killed(BaseException):
+    """Stands for the death of the process."""
+
+
+def count_steps(work: Callable[[], object]) -> int:
+    """Run `work` and return how many durable steps it has."""
+    steps: list[str] = []
+    durable.observe_steps(steps.append)
+    try:
+        work()
+    finally:
+        durable.observe_steps(None)
+    return len(steps)
+
+
+def die_at(number: int, work: Callable[[], object]) -> None:
+    """Run `work` until its n-th durable step."""
+    left = [number]
+
+    def observer(step: str) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed(step)
+
+    durable.observe_steps(observer)
+    try:
+        with pytest.raises(Killed):
+            work()
+    finally:
+        durable.observe_steps(None)
+
+
+def test_sealing_survives_death_at_any_step(tmp_path: Path) -> None:
+    def prepare(name: str) -> Papers:
+        papers = packed(tmp_path / name)
+        (papers.consignor.documents / "packing-statement.json").unlink()
+        custody_log(papers.consignor).path.unlink()
+        return papers
+
+    whole = prepare("whole")
+    for number in range(0, count_steps(whole.seal), 2):
+        papers = prepare(str(number))
+        die_at(number, papers.seal)
+        papers.seal()
+        lines = custody_log(papers.consignor).read(papers.consignor.trust())
+        assert [line.event.cases for line in lines] == [("A",), ("B",)]
+
+
+def test_accepting_survives_death_at_any_step(tmp_path: Path) -> None:
+    def prepare(name: str) -> tuple[Papers, Callable[[], object]]:
+        papers = packed(tmp_path / name)
+        offered = carry.release(papers.consignor, CASES, "operator", discard, destination=papers.root / "offered")
+        return papers, lambda: carry.accept(papers.operator, offered, discard, destination=papers.root / "answer")
+
+    _, accept = prepare("whole")
+    for number in range(count_steps(accept)):
+        papers, accept = prepare(str(number))
+        die_at(number, accept)
+        accept()
+        carry.adopt(papers.consignor, papers.root / "answer", discard)
+        assert custody_log(papers.consignor).path.read_bytes() == custody_log(papers.operator).path.read_bytes()
+        assert len(custody_log(papers.operator).read(papers.operator.trust())) == 4
+
+
+def test_a_dossier_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    papers = packed(tmp_path)
+    num_steps = count_steps(lambda: papers.dossier("whole"))
+    for number in range(0, num_steps - 1, 5):
+        die_at(number, lambda: papers.dossier("dossier"))
+        assert not (tmp_path / "dossier").exists()
+    papers.dossier("dossier")
+    assert bagit.Bag(str(tmp_path / "dossier")).is_valid()
+
+
+def test_importing_survives_death_at_any_step(tmp_path: Path) -> None:
+    whole = packed(tmp_path / "whole")
+    source = whole.dossier()
+    num_steps = count_steps(lambda: exchange.import_dossier(whole.operator, source, discard))
+    expected = tree(whole.operator.root)
+    for number in range(0, num_steps, 7):
+        papers = packed(tmp_path / str(number))
+        die_at(number, lambda papers=papers: exchange.import_dossier(papers.operator, source, discard))
+        exchange.import_dossier(papers.operator, source, discard)
+        assert tree(papers.operator.root) == expected
+
+
+def test_importing_a_newer_attempt_survives_death_at_any_step(tmp_path: Path) -> None:
+    sender = packed(tmp_path / "sender")
+    first = sender.dossier("first")
+    sender.pack(attempt=2)
+    sender.seal()
+    second = sender.dossier("second")
+
+    def prepare(name: str) -> tuple[Papers, Callable[[], object]]:
+        papers = packed(tmp_path / name)
+        exchange.import_dossier(papers.operator, first, discard)
+        return papers, lambda: exchange.import_dossier(papers.operator, second, discard)
+
+    whole, take = prepare("whole")
+    num_steps = count_steps(take)
+    expected = tree(whole.operator.root)
+    for number in range(0, num_steps, 11):
+        papers, take = prepare(str(number))
+        die_at(number, take)
+        take()
+        assert papers.operator.digest(Plan) == sender.consignor.digest(Plan)
+        assert tree(papers.operator.root) == expected
+
+
+def test_admitting_survives_death_at_any_step(tmp_path: Path) -> None:
+    whole = arrived(tmp_path / "whole")
+    source = whole.dossier()
+    exchange.import_dossier(whole.operator, source, discard)
+    num_steps = count_steps(lambda: admit.admit(whole.operator, None, whole.mounted(), discard))
+    for number in range(0, num_steps, 3):
+        papers = arrived(tmp_path / str(number))
+        exchange.import_dossier(papers.operator, source, discard)
+        die_at(number, lambda papers=papers: admit.admit(papers.operator, None, papers.mounted(), discard))
+        admit.admit(papers.operator, None, papers.mounted(), discard)
+        assert papers.operator.read_signed(Admission).verdict == "admit"
+        assert (papers.operator.keys / keys.RELEASE).is_file()

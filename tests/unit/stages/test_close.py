@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import pytest
+
+from packtrain import durable
+from packtrain.documents.closing import Closing
+from packtrain.documents.parties import ROLES
+from packtrain.errors import AdmissionRefused, ClosingRefused
+from packtrain.events import discard
+from packtrain.record import keys
+from packtrain.record.receipts import is_fresh
+from packtrain.stages import admit, close, exchange
+from voyage_papers import Papers, arrived
+
+
+@pytest.fixture
+def papers(tmp_path: Path) -> Papers:
+    papers = arrived(tmp_path)
+    admit.admit(papers.operator, papers.dossier(), papers.mounted(), discard)
+    exchange.import_dossier(papers.consignee, papers.dossier("on", "operator", "consignee"), discard)
+    return papers
+
+
+def test_nobody_closes_before_the_results_are_home(papers: Papers) -> None:
+    for folder in papers.folders.values():
+        with pytest.raises(ClosingRefused, match="results have not come home"):
+            close.close(folder, discard)
+        assert not folder.has(Closing)
+    assert (papers.consignee.keys / keys.RELEASE).is_file()
+
+
+def test_closing_destroys_every_key_of_the_shipment_and_keeps_the_papers(papers: Papers) -> None:
+    papers.come_home()
+    before = {role: {path.name for path in folder.documents.rglob("*")} for role, folder in papers.folders.items()}
+    for folder in papers.folders.values():
+        close.close(folder, papers.sink)
+        assert list(folder.keys.glob("*.age")) == []
+        assert (folder.keys / "signer").is_file() and (folder.keys / "identity.txt").is_file()
+    destroyed = {role: papers.folders[role].read_signed(Closing).keys_destroyed for role in ROLES}
+    assert destroyed == {
+        "consignor": (keys.CONSIGNOR_ENVELOPE, keys.SITE_ENVELOPE),
+        "operator": (keys.RELEASE, keys.SITE_ENVELOPE),
+        "consignee": (keys.RELEASE,),
+    }
+    for role, folder in papers.folders.items():
+        assert before[role] <= {path.name for path in folder.documents.rglob("*")}
+
+
+def test_the_closing_record_says_plainly_that_drives_are_not_sanitised(papers: Papers) -> None:
+    papers.come_home()
+    close.close(papers.consignor, papers.sink)
+    closing = papers.consignor.read_signed(Closing)
+    assert [drive.label for drive in closing.drives] == ["A1", "A2", "B1", "B2"]
+    assert {drive.sanitisation for drive in closing.drives} == {"not sanitised"}
+    assert "no sanitising command was run" in closing.drives[0].detail
+    assert closing.retention_years == 10
+    assert "documents/admission.json" not in closing.kept
+    assert {"documents/declaration.json", "documents/custody.jsonl", "keys/signer"} <= set(closing.kept)
+    assert "packtrain ran no device command" in papers.notices()
+
+
+def test_closing_again_changes_nothing(papers: Papers) -> None:
+    papers.come_home()
+    close.close(papers.operator, discard)
+    first = papers.operator.digest(Closing)
+    assert is_fresh(papers.operator, close.STAGE, close.inputs(papers.operator))
+    close.close(papers.operator, discard)
+    assert papers.operator.digest(Closing) == first
+
+
+def test_a_key_that_comes_back_is_destroyed_again_and_stays_named(papers: Papers) -> None:
+    papers.come_home()
+    close.close(papers.consignee, discard)
+    (papers.consignee.keys / keys.RELEASE).write_bytes(b"from a backup")
+    assert not is_fresh(papers.consignee, close.STAGE, close.inputs(papers.consignee))
+    close.close(papers.consignee, discard)
+    assert not (papers.consignee.keys / keys.RELEASE).exists()
+    assert papers.consignee.read_signed(Closing).keys_destroyed == (keys.RELEASE,)
+
+
+class Killed(BaseException):
+    """Stands for the death of the process."""
+
+
+@pytest.mark.parametrize("death", ["overwritten shipment.site.age", "written closing.json.sig", "renamed closing.json"])
+def test_a_death_while_closing_forgets_no_key(papers: Papers, death: str) -> None:
+    papers.come_home()
+
+    def die(step: str) -> None:
+        if step == death:
+            raise Killed
+
+    durable.observe_steps(die)
+    try:
+        with pytest.raises(Killed):
+            close.close(papers.consignor, discard)
+    finally:
+        durable.observe_steps(None)
+    close.close(papers.consignor, discard)
+    closing = papers.consignor.read_signed(Closing)
+    assert closing.keys_destroyed == (keys.CONSIGNOR_ENVELOPE, keys.SITE_ENVELOPE)
+    assert list(papers.consignor.keys.glob("*.age")) == []
+
+
+def test_an_open_verdict_keeps_the_voyage_open(papers: Papers) -> None:
+    papers.come_home()
+    with pytest.raises(AdmissionRefused):
+        admit.admit(papers.operator, None, [*papers.mounted(), *papers.mounted("A1")], discard)
+    with pytest.raises(ClosingRefused, match="verdict on this dossier is refuse"):
+        close.close(papers.operator, discard)
+
+
+def test_a_closing_travels_with_the_next_dossier(papers: Papers) -> None:
+    papers.come_home()
+    close.close(papers.operator, discard)
+    taken = exchange.import_dossier(papers.consignor, papers.dossier("home", "operator", "consignor"), discard)
+    assert taken["closings/operator.json"] == papers.operator.digest(Closing)
