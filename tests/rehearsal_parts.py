@@ -95,6 +95,12 @@ def _make_miniature(root: Path) -> Dataset:
     for name, payload in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(payload)
+    return describe_miniature(root)
+
+
+def describe_miniature(root: Path) -> Dataset:
+    """Return dataset.json of a data set whose miniature lies in a folder: index.parquet and shards."""
+    files = {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
     digests = {name: hashlib.sha256(payload).hexdigest() for name, payload in files.items()}
     shards = tuple(
         Shard(name=name, kind="image", bytes=len(payload), sha256=digests[name], num_samples=4)

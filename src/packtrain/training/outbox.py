@@ -126,8 +126,10 @@ def check_plausible(document: ExportList, where: str) -> None:
     """
     weights = [file for file in document.files if file.name.endswith(".safetensors")]
     texts = [file for file in document.files if file.name.endswith(TEXT_SUFFIXES)]
-    # A safetensors header says name, dtype, shape and place of each tensor.
-    allowed = sum(tensor.bytes + len(tensor.name) + 256 for tensor in document.tensors) + 4096 * len(weights)
+    # A safetensors header says name, dtype, shape and place of each tensor: some 100 bytes beside the name.
+    allowed = sum(
+        tensor.bytes + len(tensor.name) + 128 + 16 * len(tensor.shape) for tensor in document.tensors
+    ) + 64 * len(weights)
     text_bytes = sum(file.bytes for file in texts)
     names = [file.name for file in document.files]
     problems = [

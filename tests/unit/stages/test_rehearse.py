@@ -1,6 +1,9 @@
 """The whole rehearsal: kit, drives, box, two runs, sheet. With programs that do not need torch, so that it is quick."""
 
+import re
 import shutil
+from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,8 @@ from packtrain.stages import rehearse
 from packtrain.training import box as box_module
 from packtrain.training import checks
 from packtrain.training.kit import verify_kit
-from rehearsal_parts import make_voyage
+from rehearsal_parts import COMMAND, describe_miniature, make_voyage
+from tiny_dataset import make_tiny_dataset
 
 PROVIDED = ("click", "cryptography", "msgspec", "pyeclib", "rfc8785", "rich", "xxhash")
 
@@ -99,6 +103,38 @@ def test_without_a_box_the_sheet_says_not_shown_and_is_not_signed(
     assert not folder.signature_path(Ready).exists()
     assert receipt.facts["box"] == "the kernel refuses"
     assert any("ready.json is not signed" in event.text for event in events if isinstance(event, Notice))
+
+
+@pytest.mark.slow
+@pytest.mark.needs_torch
+@pytest.mark.namespaces
+def test_the_reference_program_keeps_every_clause(tmp_path: Path):
+    """With the wheels of the demo's kit and torch from this environment: 40 s on two quiet cores."""
+    fetched = sorted(Path("build/kit-wheels").glob("*.whl"))
+    if not fetched:
+        pytest.skip("no wheels (make kit-wheels)")
+    wheels = tmp_path / "wheels"
+    make_packtrain_wheel(wheels)
+    for path in fetched:
+        if not path.name.startswith("packtrain-"):
+            (wheels / path.name).hardlink_to(path)
+    folder = _voyage(tmp_path, wheels, "good")
+    program = files("packtrain.training.programs") / "reference"
+    shutil.rmtree(folder.root / "program")
+    shutil.copytree(str(program), folder.root / "program", ignore=shutil.ignore_patterns("__pycache__"))
+    command = "train.py --data {data} --ckpt {checkpoints} --out {results} --steps {steps} --checkpoint-every 4"
+    text = (folder.root / "voyage.toml").read_text().replace(COMMAND, command)
+    torch = version("torch").partition("+")[0]
+    (folder.root / "voyage.toml").write_text(re.sub(r"provided = .*", f'provided = ["torch=={torch}"]', text))
+    miniature = folder.work / "dataset" / "miniature"
+    shutil.rmtree(miniature)
+    make_tiny_dataset(miniature)
+    folder.write(describe_miniature(miniature))
+
+    receipt = rehearse.rehearse(folder, DirectoryDrive, discard)
+    sheet = folder.read_signed(Ready)
+    assert {part.clause: part.verdict for part in sheet.clauses} == dict.fromkeys(checks.CLAUSES, "kept")
+    assert receipt.versions["torch"].startswith(torch)
 
 
 class TestInputs:

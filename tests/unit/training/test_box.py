@@ -1,6 +1,7 @@
 """The box: no way out, loopback inside, an empty home, and nothing that outlives it."""
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -63,13 +64,36 @@ while not pathlib.Path("{beat}").exists():
 """
 
 
-@pytest.mark.parametrize("is_open", [False, True], ids=["box", "open box"])
+@pytest.mark.parametrize("kind", ["box", "box without a namespace of process numbers", "open box"])
 @pytest.mark.parametrize("then", ["time.sleep(60)", "os._exit(0)"], ids=["out of time", "left behind"])
-def test_nothing_outlives_the_box(tmp_path: Path, is_open: bool, then: str):
+def test_nothing_outlives_the_box(tmp_path: Path, kind: str, then: str, monkeypatch: pytest.MonkeyPatch):
     beat = tmp_path / "beat"
-    box = Box(tmp_path / "box", is_open=is_open)
+    if kind == "box without a namespace of process numbers":
+        weaker = ("--user", "--map-root-user", "--net")
+        monkeypatch.setattr(box_module, "_find_namespaces", lambda: weaker)
+    box = Box(tmp_path / "box", is_open=kind == "open box")
     outcome, _ = _run(box, DETACHED.format(beat=beat, then=then), tmp_path, timeout=1.0)
     assert outcome.timed_out == (then != "os._exit(0)")
+    last = beat.read_text()
+    time.sleep(0.2)
+    assert beat.read_text() == last
+
+
+def test_the_box_ends_with_the_process_that_made_it(tmp_path: Path):
+    beat = tmp_path / "beat"
+    inner = DETACHED.format(beat=beat, then="time.sleep(60)")
+    outer = (
+        "import sys; from pathlib import Path; from packtrain.training.box import Box\n"
+        f"Box(Path({str(tmp_path / 'box')!r})).run([sys.executable, '-c', {inner!r}], cwd=Path('/'), "
+        f"log=Path({str(tmp_path / 'log')!r}))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", outer])
+    deadline = time.monotonic() + 20
+    while not beat.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    time.sleep(0.3)
     last = beat.read_text()
     time.sleep(0.2)
     assert beat.read_text() == last

@@ -43,7 +43,11 @@ class Packed:
 
 
 def _miniature_files(dataset: Dataset) -> list[tuple[str, int, str]]:
-    return [(part.name, part.bytes, part.sha256) for part in (*dataset.miniature_shards, *dataset.miniature_files)]
+    """Return name, bytes and SHA-256 of the miniature's files; names as if miniature/ were a data set of its own."""
+    return [
+        (part.name.removeprefix("miniature/"), part.bytes, part.sha256)
+        for part in (*dataset.miniature_shards, *dataset.miniature_files)
+    ]
 
 
 def miniature_digest(dataset: Dataset) -> str:
