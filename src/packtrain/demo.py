@@ -35,6 +35,7 @@ DAMAGED_VOLUMES: Final = 6
 STEPS: Final = 80
 KILL_AT_STEP: Final = 45
 _INTO_SOURCES: Final = "sources"
+_CARRIERS: Final = ("Ada Example", "Ben Example", "Cleo Example", "Dan Example")
 
 
 @dataclass(slots=True)
@@ -44,9 +45,11 @@ class DemoResult:
     samples_prepared: int
     samples_loaded: int
     bytes_packed: int
+    bytes_stored: int
     drives_total: int
     drives_lost: int
     blocks_repaired: int
+    volumes_rebuilt: int
     restarts: int
     loss_first: float
     loss_last: float
@@ -72,10 +75,14 @@ class DemoResult:
                 f"{self.samples_prepared:,} ({self.rejects} set aside, {self.duplicates} duplicates dropped)",
             ),
             ("samples loaded", f"{self.samples_loaded:,}, {same}"),
-            ("on the drives", f"{format_bytes(self.bytes_packed)} on {self.drives_total} drives in {len(CASES)} cases"),
+            (
+                "packed",
+                f"{format_bytes(self.bytes_packed)}, as {format_bytes(self.bytes_stored)} with parity "
+                f"on {self.drives_total} drives in {len(CASES)} cases",
+            ),
             ("survives", self.survives),
             ("drives lost", f"{self.drives_lost} of {self.drives_total}"),
-            ("blocks repaired", f"{self.blocks_repaired:,}"),
+            ("repaired", f"{self.blocks_repaired:,} damaged blocks, {self.volumes_rebuilt:,} volumes of lost drives"),
             ("workers killed", f"{self.restarts} (training went on from its checkpoint)"),
             ("loss", f"{self.loss_first:.4f} at the first step, {self.loss_last:.4f} at the last"),
             ("shipment root", self.shipment_root),
@@ -144,7 +151,7 @@ def run_demo(into: Path, data: Path, kit_wheels: Path, sink: Sink) -> DemoResult
     _check_ground(into, data, kit_wheels)
     remember = _Remember(sink)
     watch = _Stopwatch()
-    folders = {role: into / role for role in ROLES}
+    folders: dict[Role, Path] = {role: into / role for role in ROLES}
     voyages = watch.time("init", lambda: _set_out(into, data, kit_wheels, folders, remember))
     consignor, operator, consignee = (voyages[role] for role in ROLES)
     drives = {f"{case}{i}": into / "drives" / f"{case}{i}" for case in CASES for i in (1, 2)}
@@ -191,9 +198,11 @@ def run_demo(into: Path, data: Path, kit_wheels: Path, sink: Sink) -> DemoResult
         samples_prepared=prepared.counts["samples_prepared"],
         samples_loaded=loaded.counts["samples_loaded"],
         bytes_packed=packed.counts["bytes_packed"],
+        bytes_stored=packed.counts["bytes_stored"],
         drives_total=len(drives),
         drives_lost=loaded.counts["drives_lost"],
         blocks_repaired=loaded.counts["blocks_repaired"],
+        volumes_rebuilt=loaded.counts["volumes_rebuilt"],
         restarts=trained.counts["restarts"],
         loss_first=float(trained.facts["loss_first"]),
         loss_last=float(trained.facts["loss_last"]),
@@ -261,7 +270,7 @@ def _gather_sources(data: Path, sources: Path) -> None:
 def _consignor_toml(kit_wheels: Path) -> str:
     cases = "".join(
         f'\n[[drives.case]]\nlabel = "{case}"\ndrives = ["../drives/{case}1", "../drives/{case}2"]\n'
-        f'carrier = "carrier {i + 1}"\nseal = "PT-{1001 + i}"\n'
+        f'carrier = "{_CARRIERS[i]}"\nseal = "PT-{1001 + i}"\n'
         for i, case in enumerate(CASES)
     )
     return f"""\

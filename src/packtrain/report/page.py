@@ -43,7 +43,7 @@ polyline{fill:none;stroke-width:2}.run0{stroke:var(--blue)}.run1{stroke:var(--gr
 .drive.read,.drive.closed{stroke:var(--green)}.drive.damaged{stroke:var(--amber)}
 .drive.lost{stroke:var(--red);stroke-dasharray:5 4}
 .pictures{display:flex;flex-wrap:wrap;gap:5px}.pictures img{width:72px;height:72px;object-fit:cover;border-radius:4px}
-ol.story{padding-left:1.3rem}ol.story li{margin:.25rem 0}
+ul.story{list-style:none;padding:0}ul.story li{margin:.35rem 0;overflow-wrap:anywhere}
 """
 
 
@@ -103,8 +103,10 @@ def _cards(summary: Summary) -> str:
 
     add("prepare", "samples_prepared", "samples prepared")
     add("load", "samples_loaded", "samples loaded")
-    add("pack", "bytes_packed", "on the drives", is_bytes=True)
+    add("pack", "bytes_packed", "packed", is_bytes=True)
+    add("pack", "bytes_stored", "on the drives", is_bytes=True)
     add("load", "blocks_repaired", "blocks repaired")
+    add("load", "volumes_rebuilt", "volumes rebuilt")
     add("load", "drives_lost", "drives lost")
     add("train", "restarts", "restarts in training")
     if summary.steps:
@@ -123,10 +125,10 @@ def _drives(summary: Summary) -> str:
         return ""
     load = summary.receipt("load")
     facts = load.facts if load else {}
-    lost = {label.strip() for label in facts.get("lost", "").split(",") if label.strip()}
+    lost = {label.strip() for label in facts.get("drives lost", "").split(",") if label.strip()}
     damaged = {
         label.strip(): count.strip()
-        for label, _, count in (entry.partition(":") for entry in facts.get("damaged", "").split(","))
+        for label, _, count in (entry.partition(":") for entry in facts.get("damaged drives", "").split(","))
         if label.strip()
     }
     drawn: list[DrawnDrive] = []
@@ -136,7 +138,7 @@ def _drives(summary: Summary) -> str:
         if drive.label in lost:
             state, caption = "lost", "lost;\nrebuilt"
         elif drive.label in damaged:
-            state, caption = "damaged", f"{damaged[drive.label]} blocks\nrepaired"
+            state, caption = "damaged", f"{damaged[drive.label]} damaged,\nrepaired"
         drawn.append(DrawnDrive(drive.label, drive.case, state, caption))
     return drives_in_cases(drawn)
 
@@ -216,7 +218,7 @@ def _admission(summary: Summary) -> str:
 
 def _custody(sentences: Iterable[str]) -> str:
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
-    return f'<ol class="story">{items}</ol>' if items else ""
+    return f'<ul class="story">{items}</ul>' if items else ""
 
 
 def _results(summary: Summary) -> str:
@@ -230,11 +232,9 @@ def _results(summary: Summary) -> str:
 
 
 def _time(summary: Summary) -> str:
-    seconds = {
-        f"{receipt.stage} ({party.role})" if receipt.stage in ("return", "close") else receipt.stage: receipt.seconds
-        for party in summary.parties
-        for receipt in party.receipts
-    }
+    seconds: dict[str, float] = {}
+    for receipt in sorted((r for party in summary.parties for r in party.receipts), key=lambda r: r.finished):
+        seconds[receipt.stage] = seconds.get(receipt.stage, 0.0) + receipt.seconds
     total = format_seconds(sum(seconds.values()))
     return seconds_by_stage(seconds, 720) + f'<p class="dim">{total} in all stages.</p>' if seconds else ""
 

@@ -38,7 +38,7 @@ STAGE_ORDER: Final = (
     "return",
     "close",
 )
-METRICS: Final = "metrics.jsonl"
+STEPS: Final = "train/steps.jsonl"
 _MAX_STEPS: Final = 1_000_000
 
 
@@ -192,7 +192,8 @@ def _ready(folders: Sequence[VoyageFolder], unread: list[str]) -> Ready | None:
 
 
 def _steps(folder: VoyageFolder) -> list[Step]:
-    path = folder.logs / METRICS
+    """Return every step that was logged, also those that a restart took back."""
+    path = folder.logs / STEPS
     if not path.is_file():
         return []
     steps: list[Step] = []
@@ -207,10 +208,10 @@ def _steps(folder: VoyageFolder) -> list[Step]:
 
 
 def _step(line: str) -> Step | None:
-    """Return the step of a line of metrics, or None: it has no loss, or was cut short when its writer was killed."""
+    """Return the step of a line [attempt, step, loss, …], or None: no loss, or cut short when its writer was killed."""
     try:
         row = json.loads(line)
-        step = Step(int(row.get("attempt", 0)), int(row["step"]), float(row["loss"]))
+        step = Step(int(row[0]), int(row[1]), float(row[2]))
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
     return step if math.isfinite(step.loss) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -284,4 +285,6 @@ def _facts(loaded: Loaded, fleet: Fleet, store: Store) -> dict[str, str]:
         facts["drives lost"] = ", ".join(loaded.drives_lost)[:4096]
     if loaded.damage:
         facts["damage"] = "; ".join(str(damage) for damage in loaded.damage[:20])[:4096]
+        drives = Counter(damage.drive for damage in loaded.damage)
+        facts["damaged drives"] = ", ".join(f"{label}: {count}" for label, count in sorted(drives.items()))[:4096]
     return facts

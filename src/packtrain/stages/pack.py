@@ -97,7 +97,10 @@ def pack(folder: VoyageFolder, open_drive: Callable[[Path], Drive], sink: Sink) 
     placement, dataset = folder.read(PlacementDocument), folder.read(Dataset)
     rehearsed = _check_rehearsal(folder, sink)
     root = folder.work / "dataset"
-    files = [(item.name, item.bytes, item.sha256) for item in (*dataset.shards, *dataset.files)]
+    document = folder.payload(Dataset)
+    # The data set's own document travels first: the receiver holds what was loaded against it.
+    files = [("dataset.json", len(document), sha256_bytes(document))]
+    files += [(item.name, item.bytes, item.sha256) for item in (*dataset.shards, *dataset.files)]
     entries = list(listed(root, files))
     _check_declaration(folder, sum(entry.size_bytes for entry in entries), len(placement.drives))
     drives = {placed.label: open_drive(Path(placed.path)) for placed in placement.drives}
