@@ -129,6 +129,13 @@ def copy_site(template: tuple[Packing, ShipmentWritten], root: Path) -> Site:
     return site
 
 
+def borrow_site(template: tuple[Packing, ShipmentWritten], root: Path) -> Site:
+    """Return the packed drives themselves, for a load that does not change them; store and journal lie below `root`."""
+    packing, written = template
+    labels = {planned.uuid: planned.label for planned in packing.plan.drives}
+    return Site(root, packing, written, {labels[uuid]: drive for uuid, drive in packing.drives.items()})
+
+
 def flip(path: Path, offset: int, bit: int = 1) -> None:
     """Flip one bit of a file in place."""
     with path.open("r+b") as stream:
