@@ -93,15 +93,17 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
     shutil.rmtree(gathered, ignore_errors=True)
     gathered.mkdir(parents=True)
 
+    outbox = folder.root / "outbox"
+    _refuse_strangers(outbox)
+    budget = folder.voyage_file().results.text_budget_bytes
+    texts = _gather_text(folder, rules, gathered, budget)
+
     sink(Progress(STAGE, "taking the declared tensors out of the checkpoint"))
     checkpoint = newest_checkpoint(folder.work / "checkpoints")
     taken = take_tensors(Path(training.facts.get("python", sys.executable)), checkpoint, rules, gathered)
-    budget = folder.voyage_file().results.text_budget_bytes
-    texts = _gather_text(folder, rules, gathered, budget)
     _tell_what_stays(folder, taken.left, texts, sink)
     checks = _search(folder, [*taken.files, *texts], texts)
 
-    outbox = folder.root / "outbox"
     _clear(outbox)
     files = tuple(seal(path, outbox, consignor.recipient) for path in sorted([*taken.files, *texts]))
     document = ExportList(
@@ -221,17 +223,21 @@ def _data_found(path: Path, what: str, count: int) -> ExportDenied:
     )
 
 
-def _clear(outbox: Path) -> None:
-    outbox.mkdir(parents=True, exist_ok=True)
+def _refuse_strangers(outbox: Path) -> None:
     ours = {LIST_NAME, CONSIGNEE_SIGNATURE, OPERATOR_SIGNATURE}
-    entries = sorted(outbox.iterdir())
+    outbox.mkdir(parents=True, exist_ok=True)
     strangers = [
-        path.name for path in entries if path.is_dir() or (path.name not in ours and not path.name.endswith(_REMOVABLE))
+        path.name
+        for path in sorted(outbox.iterdir())
+        if path.is_dir() or (path.name not in ours and not path.name.endswith(_REMOVABLE))
     ]
     if strangers:
         raise ExportDenied("outbox holds files that are not packtrain's", where=str(outbox), found=", ".join(strangers))
+
+
+def _clear(outbox: Path) -> None:
     # The list goes first: an outbox half cleared must not look whole.
-    for path in sorted(entries, key=lambda path: path.name != LIST_NAME):
+    for path in sorted(outbox.iterdir(), key=lambda path: path.name != LIST_NAME):
         path.unlink()
 
 

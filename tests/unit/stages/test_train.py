@@ -1,0 +1,161 @@
+"""The train stage with real processes and a program of the standard library."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from packtrain.documents.kit import Kit
+from packtrain.engines.local import LocalEngine
+from packtrain.errors import KitError, StageNotReady, TrainingFailed, VoyageFileError
+from packtrain.events import Event, Notice, Progress, discard
+from packtrain.record.folder import VoyageFolder
+from packtrain.record.receipts import is_fresh
+from packtrain.stages import train as stage
+from site_parts import COMMAND, load_receipt, site_after_load, write_program, write_training
+
+PYTHON = Path(sys.executable)
+# Counts to --steps and keeps its count in a file; saves every second step; in `--die N` it dies once at step N.
+COUNTER = """
+import argparse, json, os, pathlib, signal, sys, time
+parser = argparse.ArgumentParser()
+for name in ("data", "ckpt", "out", "die", "slow"):
+    parser.add_argument(f"--{name}")
+parser.add_argument("--steps", type=int)
+given = parser.parse_args()
+saved = pathlib.Path(given.ckpt) / "count"
+step = int(saved.read_text()) if saved.exists() else 0
+assert pathlib.Path(given.data, "index.parquet").exists()
+while step < given.steps:
+    step += 1
+    print(json.dumps({"step": step, "loss": 10 / step, "samples": 3}), flush=True)
+    if step % 2 == 0:
+        saved.with_suffix(".new").write_text(str(step)); saved.with_suffix(".new").rename(saved)
+    mark = pathlib.Path(given.out) / "died"
+    if given.die == str(step) and not mark.exists():
+        mark.touch(); os.kill(os.getpid(), signal.SIGKILL)
+    if given.slow:
+        time.sleep(0.2)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> VoyageFolder:
+    folder = site_after_load(tmp_path)["consignee"]
+    write_program(folder, COUNTER)
+    write_training(folder)
+    return folder
+
+
+def train(folder: VoyageFolder, sink=discard):
+    return stage.train(folder, LocalEngine(), PYTHON, sink)
+
+
+def metrics(folder: VoyageFolder) -> list[int]:
+    return [json.loads(line)["step"] for line in (folder.logs / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_training_ends_with_a_receipt_that_is_fresh(folder: VoyageFolder) -> None:
+    receipt = train(folder)
+    assert receipt.counts == {"steps": 4, "samples": 12, "workers": 1, "restarts": 0}
+    assert (receipt.facts["loss_first"], receipt.facts["loss_last"]) == ("10.000000", "2.500000")
+    assert is_fresh(folder, "train", stage.inputs(folder))
+
+
+def test_steps_done_twice_are_counted_once(folder: VoyageFolder) -> None:
+    write_training(folder, steps=6, command=f"{COMMAND} --die 3")
+    receipt = train(folder)
+    assert receipt.counts["restarts"] == 1
+    assert metrics(folder) == [1, 2, 3, 4, 5, 6]
+
+
+def test_progress_is_told_in_steps(folder: VoyageFolder) -> None:
+    events: list[Event] = []
+    train(folder, events.append)
+    assert [event.done_items for event in events if isinstance(event, Progress)] == [1, 2, 3, 4]
+
+
+def test_nothing_is_trained_before_data_is_loaded(folder: VoyageFolder) -> None:
+    folder.receipt_path("load").unlink()
+    with pytest.raises(StageNotReady):
+        train(folder)
+
+
+def test_a_voyage_without_training_is_said_in_words(folder: VoyageFolder) -> None:
+    path = folder.root / "voyage.toml"
+    path.write_text(path.read_text().split("\n[training]", 1)[0])
+    with pytest.raises(VoyageFileError):
+        train(folder)
+
+
+def test_a_program_that_is_not_the_kits_is_refused(folder: VoyageFolder, tmp_path: Path) -> None:
+    kit = Kit(
+        target_python="3.11", target_platform="linux_x86_64", program="0" * 64, command="x", files=(), provided=()
+    )
+    folder.write_signed(kit, VoyageFolder(tmp_path / "consignor").signer())
+    with pytest.raises(KitError):
+        train(folder)
+
+
+def test_more_steps_go_on_from_the_checkpoint(folder: VoyageFolder) -> None:
+    train(folder)
+    write_training(folder, steps=6)
+    assert not is_fresh(folder, "train", stage.inputs(folder))
+    receipt = train(folder)
+    assert receipt.counts["steps"] == 6
+    assert metrics(folder) == [1, 2, 3, 4, 5, 6]
+    attempts = (folder.logs / "train" / "steps.jsonl").read_text().splitlines()
+    assert len(attempts) == 6
+
+
+@pytest.mark.parametrize("change", ["program", "data"])
+def test_checkpoints_of_another_run_are_put_aside_and_not_gone_on_from(folder: VoyageFolder, change: str) -> None:
+    train(folder)
+    if change == "program":
+        write_program(folder, COUNTER + "\n# changed\n")
+    else:
+        load_receipt(folder, root="b")
+    events: list[Event] = []
+    train(folder, events.append)
+    assert metrics(folder) == [1, 2, 3, 4]
+    assert len((folder.logs / "train" / "steps.jsonl").read_text().splitlines()) == 4
+    assert [path for path in folder.work.iterdir() if path.name.startswith("checkpoints.")]
+    assert any(isinstance(event, Notice) and "kept as" in event.text for event in events)
+
+
+def test_a_program_that_fails_leaves_no_receipt(folder: VoyageFolder) -> None:
+    write_program(folder, "raise SystemExit(4)")
+    write_training(folder, more="max_restarts = 0\n")
+    with pytest.raises(TrainingFailed):
+        train(folder)
+    assert folder.receipt("train") is None
+
+
+def test_training_goes_on_after_packtrain_itself_was_killed(folder: VoyageFolder) -> None:
+    write_training(folder, steps=8, command=f"{COMMAND} --slow yes")
+    script = f"""
+import sys
+from pathlib import Path
+from packtrain.engines.local import LocalEngine
+from packtrain.events import discard
+from packtrain.record.folder import VoyageFolder
+from packtrain.stages.train import train
+train(VoyageFolder(Path({str(folder.root)!r})), LocalEngine(), Path(sys.executable), discard)
+"""
+    process = subprocess.Popen([sys.executable, "-c", script])
+    lines = folder.logs / "train" / "steps.jsonl"
+    deadline = time.monotonic() + 20
+    while (not lines.exists() or lines.read_bytes().count(b"\n") < 3) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(10)
+    receipt = train(folder)
+    assert receipt.counts["steps"] == 8
+    assert metrics(folder) == list(range(1, 9))
+    resumed = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert next(record[1] for record in resumed if record[0] == 2) == 3
