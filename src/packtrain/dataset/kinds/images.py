@@ -7,6 +7,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
 from PIL import Image, ImageOps
@@ -70,12 +71,19 @@ def _decoded(source: OpenSource) -> tuple[Image.Image, Detail]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of half a bomb; neither is a fault
-            image = Image.open(io.BytesIO(source.stream.read()), formats=_FORMATS)
+            image = Image.open(io.BytesIO(source.stream.read()), formats=_known_formats())
             detail = _detail(image)
             _load_all(image)
     except _UNREADABLE as error:
         raise Damaged(f"not a readable image: {one_line(error)}") from error
     return image, detail
+
+
+@cache
+def _known_formats() -> list[str]:
+    # Pillow knows the rarer formats by name only after this, and some builds lack some of them.
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -1,0 +1,96 @@
+"""`prepare` is killed at its durable steps; the same command then gives the data set it would have given.
+
+A fresh process imports everything and forks a child for each kill: the libraries have no threads yet when it forks.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from packtrain.record.receipts import is_fresh
+from packtrain.stages.prepare import inputs, prepare
+from source_parts import csv_text, ignore, png, tree, voyage_folder
+
+RECIPE = "image_crop_pixels = 16\ntable_block_rows = 4\nshard_bytes = 4096\nminiature_samples = 4"
+EVERY = 11
+"""Every eleventh step is killed at: no multiple of the four steps of a write, so that all four are met."""
+
+_KILLER = """
+import json, os, shutil, signal, sys
+from pathlib import Path
+
+import av, duckdb, openpyxl, PIL.Image, pyarrow.parquet, python_calamine
+from packtrain import durable
+from packtrain.record.folder import VoyageFolder
+from packtrain.stages.prepare import prepare
+
+root, every = Path(sys.argv[1]), int(sys.argv[2])
+
+def run(kill_at):
+    child = os.fork()
+    if child == 0:
+        left = kill_at
+        def observe(name):
+            nonlocal left
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            left -= 1
+        durable.observe_steps(observe)
+        status = 1
+        try:
+            prepare(VoyageFolder(root / "voyage"), 0, lambda event: None)
+            status = 0
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+def files(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+found = {"kills": 0, "wrong": []}
+step = 0
+while True:
+    for made in ("work", "documents", "receipts"):
+        shutil.rmtree(root / "voyage" / made, ignore_errors=True)
+    code = run(step)
+    if code == 0:
+        break
+    if code != -signal.SIGKILL:
+        found["wrong"].append(f"step {step}: ended with {code}")
+    found["kills"] += 1
+    if run(10**9) != 0:
+        found["wrong"].append(f"step {step}: cannot go on")
+    elif files(root / "voyage" / "work" / "dataset") != files(root / "whole"):
+        found["wrong"].append(f"step {step}: another data set")
+    step += every
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.slow
+def test_after_a_kill_at_any_step_the_same_command_gives_the_same_data_set(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "a.png").write_bytes(png(40, 20))
+    (raw / "b.csv").write_bytes(csv_text(9))
+    folder = voyage_folder(tmp_path / "voyage", raw, RECIPE)
+    prepare(folder, 0, ignore)
+    assert is_fresh(folder, "prepare", inputs(folder))
+    for name, payload in tree(folder.work / "dataset").items():
+        path = tmp_path / "whole" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(payload)
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLER, str(tmp_path), str(EVERY)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["wrong"] == []
+    assert found["kills"] >= 8
