@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import signal
 import sys
 from types import FrameType
@@ -72,9 +73,13 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        # Outside of standalone mode click returns the code of ctx.exit() instead of ending the process with it.
-        exit_code: Any = cli.main(prog_name="packtrain", standalone_mode=False)
-        sys.exit(exit_code if isinstance(exit_code, int) else 0)
+        if "_PACKTRAIN_COMPLETE" in os.environ:  # a shell asks for completions; click answers it
+            cli.main(prog_name="packtrain")
+        # Not by cli.main(): that takes every broken pipe, an engine's too, for a reader of stdout that went away.
+        with cli.make_context("packtrain", sys.argv[1:]) as context:
+            cli.invoke(context)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
         terminal.print_help(error)
         sys.exit(2)
@@ -89,14 +94,14 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         terminal.print_interrupted()
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and terminal.reader_is_gone():  # `packtrain report --json | head`
+            sys.exit(0)
         if "--debug" in sys.argv:
             raise
         terminal.print_defect(error)
         sys.exit(1)
+    sys.exit(0)
 
 
 def _terminated(signum: int, frame: FrameType | None) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
@@ -13,12 +11,24 @@ from packtrain.documents.receipt import Receipt
 from packtrain.units import format_bytes, format_seconds
 from packtrain.voyage import Voyage
 
-F = TypeVar("F", bound=Callable[..., Any])
 folder_argument = click.argument("folder", type=click.Path(path_type=Path), default=".")
 voyage_option = click.option(
     "--voyage", "folder", type=click.Path(path_type=Path), default=".", help="The voyage folder (default: this one)."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+
+
+class InOrder(click.Group):
+    """A verb of several steps, which its help lists in the order they are taken."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names as they were added."""
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each step with its whole sentence: click would cut it at 45 characters."""
+        with formatter.section("Steps"):
+            formatter.write_dl([(name, step.get_short_help_str(200)) for name, step in self.commands.items()])
 
 
 def open_voyage(folder: Path) -> Voyage:

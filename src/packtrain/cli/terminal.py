@@ -6,11 +6,15 @@ Rules of the terminal:
 - Messages start in lower case and end without a full stop.
 - On a terminal progress is one live line; elsewhere it is one line every 30 seconds.
 - Errors are one line, with the hint on a second; a defect says how to see more.
+- Words may come from a drive or a dossier: control characters are shown as \\uXXXX, never sent to the terminal.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import re
+import select
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -33,6 +37,9 @@ from packtrain.units import format_bytes, format_seconds
 
 _QUIET_SECONDS: Final = 30.0
 _LIVE_SECONDS: Final = 0.1
+# Controls (an escape sequence can retitle, recolour and rewrite a terminal), signs that turn the direction of writing,
+# and the lone surrogates by which Python spells bytes that are no UTF-8, which stdout would refuse.
+_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Terminal:
@@ -92,25 +99,28 @@ class Terminal:
         if self._live:
             self._replace_line(text)
         else:
-            click.echo(f"packtrain: {text}", err=True)
+            _tell(text)
 
     def _say(self, text: str) -> None:
         if self._line_is_open:
             click.echo("\r\x1b[K", nl=False, err=True)
             self._line_is_open = False
-        click.echo(f"packtrain: {text}", err=True)
+        _tell(text)
 
     def _replace_line(self, text: str) -> None:
         import shutil
 
         width = shutil.get_terminal_size().columns - 1
-        click.echo(f"\r\x1b[K{text[:width]}", nl=False, err=True)
+        click.echo(f"\r\x1b[K{_harmless(text)[:width]}", nl=False, err=True)
         self._line_is_open = True
 
 
 def answer(text: str, document: Mapping[str, Any] | Sequence[Any], *, as_json: bool) -> None:
     """Print the answer on stdout: `text`, or with --json `document` as one JSON document."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else text)
+    if as_json:
+        _print_json(document)
+    else:
+        click.echo(_harmless(text))
 
 
 def table(rows: Sequence[tuple[str, str]]) -> str:
@@ -122,19 +132,19 @@ def table(rows: Sequence[tuple[str, str]]) -> str:
 def print_error(error: PacktrainError, *, as_json: bool = False) -> None:
     """Print an error and its hint on stderr; with --json also as the one document on stdout."""
     _end_line()
-    click.echo(f"packtrain: error: {error.message}", err=True)
+    _tell(f"error: {error.message}")
     if error.hint:
-        click.echo(f"packtrain: hint: {error.hint}", err=True)
+        _tell(f"hint: {error.hint}")
     if as_json:
-        click.echo(json.dumps(error.to_dict(), indent=2, ensure_ascii=False))
+        _print_json(error.to_dict())
 
 
 def print_usage_error(error: click.ClickException) -> None:
     """Print a wrong command line and where help is."""
     _end_line()
-    click.echo(f"packtrain: error: {error.format_message()}", err=True)
+    _tell(f"error: {error.format_message()}")
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        click.echo(f"packtrain: hint: {error.ctx.command_path} --help", err=True)
+        _tell(f"hint: {error.ctx.command_path} --help")
 
 
 def print_help(error: click.ClickException) -> None:
@@ -142,17 +152,46 @@ def print_help(error: click.ClickException) -> None:
     click.echo(error.format_message(), err=True)
 
 
+def reader_is_gone() -> bool:
+    """Return whether the reader of stdout went away; if so, drop what it was still to be told."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except OSError:
+        return False
+    poller = select.poll()
+    poller.register(descriptor, select.POLLOUT)
+    if not any(state & (select.POLLERR | select.POLLHUP) for _, state in poller.poll(0)):
+        return False
+    # The interpreter flushes once more at its end, and would complain: what is left goes nowhere.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+    return True
+
+
 def print_interrupted() -> None:
     """Say that the work was stopped and how it goes on."""
     _end_line()
-    click.echo("packtrain: interrupted; run the same command again and it goes on where it stopped", err=True)
+    _tell("interrupted; run the same command again and it goes on where it stopped")
 
 
 def print_defect(error: Exception) -> None:
     """Say that packtrain itself failed."""
     _end_line()
-    click.echo(f"packtrain: error: defect in packtrain: {type(error).__name__}: {error}", err=True)
-    click.echo("packtrain: hint: run with --debug for the traceback, and report it", err=True)
+    _tell(f"error: defect in packtrain: {type(error).__name__}: {error}")
+    _tell("hint: run with --debug for the traceback, and report it")
+
+
+def _tell(text: str) -> None:
+    # Later lines are indented, so that nothing within a message looks like a message of its own.
+    click.echo("packtrain: " + _harmless(text).replace("\n", "\n  "), err=True)
+
+
+def _harmless(text: str) -> str:
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
+    # \uXXXX is JSON's own escape: the document says the same with it.
+    click.echo(_harmless(json.dumps(document, indent=2, ensure_ascii=False)))
 
 
 def _end_line() -> None:

@@ -7,12 +7,12 @@ from typing import get_args
 
 import click
 
-from packtrain.cli.options import answer_receipt, json_option, open_voyage, voyage_option
+from packtrain.cli.options import InOrder, answer_receipt, json_option, open_voyage, voyage_option
 from packtrain.cli.terminal import answer
 from packtrain.documents.parties import Role
 
 
-@click.group("carry")
+@click.group("carry", cls=InOrder)
 def command() -> None:
     """Seal the cases, hand them over with two signatures, show the custody log."""
 

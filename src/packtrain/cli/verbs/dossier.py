@@ -7,12 +7,12 @@ from typing import get_args
 
 import click
 
-from packtrain.cli.options import json_option, open_voyage, voyage_option
+from packtrain.cli.options import InOrder, json_option, open_voyage, voyage_option
 from packtrain.cli.terminal import answer, table
 from packtrain.documents.parties import Role
 
 
-@click.group("dossier")
+@click.group("dossier", cls=InOrder)
 def command() -> None:
     """Exchange signed documents with another party, as a BagIt folder. It never travels in a case."""
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from packtrain.cli.options import answer_receipt, json_option, open_voyage, voyage_option
+from packtrain.cli.options import InOrder, answer_receipt, json_option, open_voyage, voyage_option
 
 
-@click.group("return")
+@click.group("return", cls=InOrder)
 def command() -> None:
     """Bring home the results and only the results: declared tensors and small text."""
 

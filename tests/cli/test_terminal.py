@@ -1,0 +1,110 @@
+import io
+import json
+import sys
+
+import pytest
+
+from packtrain.cli import terminal
+from packtrain.cli.terminal import Terminal, answer, print_error, table
+from packtrain.errors import DriveFull
+from packtrain.events import Notice, Progress, StageFinished, StageStarted, TrainingStep, WorkerLost, WorkersStarted
+
+HOSTILE = "drive \x1b]0;owned\x07\x1b[2J \u202egnp.exe \x9b1m \udcff"
+SHOWN = "drive \\u001b]0;owned\\u0007\\u001b[2J \\u202egnp.exe \\u009b1m \\udcff"
+
+
+class Tty(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_events_become_prefixed_lines_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    sink = Terminal()
+    sink(StageStarted("pack"))
+    sink(Notice("pack", "read back past the cache"))
+    sink(Notice("pack", "drive A1 is slow", is_warning=True))
+    sink(WorkersStarted(1, (10, 11)))
+    sink(WorkerLost(1, 1, "killed by signal 9"))
+    sink(StageFinished("pack", 12.0, fresh=False))
+    sink(StageFinished("plan", 1.0, fresh=True))
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        "packtrain: pack: read back past the cache",
+        "packtrain: pack: warning: drive A1 is slow",
+        "packtrain: train: attempt 1: 2 workers started",
+        "packtrain: train: warning: attempt 1: worker 1 lost: killed by signal 9",
+        "packtrain: pack: done in 12 s",
+        "packtrain: plan: up to date, nothing to do",
+    ]
+
+
+def test_off_a_terminal_progress_is_a_line_each_half_minute(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now)
+    sink = Terminal()
+    for second in range(61):
+        now = 1000.0 + second
+        sink(Progress("pack", "writing volumes", second * 10**9, 120 * 10**9, second, 120, "volumes"))
+
+    assert capsys.readouterr().err.splitlines() == [
+        "packtrain: pack  writing volumes  30/120 volumes  30 GB of 120 GB  1 GB/s  about 1 min 30 s left",
+        "packtrain: pack  writing volumes  60/120 volumes  60 GB of 120 GB  1 GB/s  about 1 min 0 s left",
+    ]
+
+
+def test_on_a_terminal_progress_is_one_live_line_that_a_message_replaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Tty()
+    monkeypatch.setattr(sys, "stderr", stream)
+    sink = Terminal()
+    sink(TrainingStep(1, 7, 2.5, None))
+    sink(Notice("train", "checkpoint written"))
+
+    assert stream.getvalue() == (
+        "\r\x1b[Ktrain  attempt 1  step 7  loss 2.5000\r\x1b[Kpacktrain: train: checkpoint written\n"
+    )
+
+
+def test_what_a_drive_says_does_not_reach_the_terminal_as_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal()(Notice("load", HOSTILE))
+    print_error(DriveFull(HOSTILE, where=HOSTILE, hint=HOSTILE))
+    answer(HOSTILE, {}, as_json=False)
+
+    captured = capsys.readouterr()
+    assert captured.out == f"{SHOWN}\n"
+    assert captured.err.splitlines() == [
+        f"packtrain: load: {SHOWN}",
+        f"packtrain: error: {SHOWN}: {SHOWN}",
+        f"packtrain: hint: {SHOWN}",
+    ]
+
+
+def test_a_live_line_is_as_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Tty()
+    monkeypatch.setattr(sys, "stderr", stream)
+    Terminal()(Progress("load", "\x1b[2Jreading"))
+
+    assert stream.getvalue() == "\r\x1b[Kload  \\u001b[2Jreading"
+
+
+def test_json_with_hostile_names_still_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    answer("", {"name": HOSTILE, "word": "Zürich \U0001f434"}, as_json=True)
+
+    printed = capsys.readouterr().out
+    assert "\x9b" not in printed
+    assert "Zürich \U0001f434" in printed
+    assert json.loads(printed)["name"] == HOSTILE
+
+
+def test_a_second_line_of_a_message_cannot_pose_as_a_message(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal()(Notice("load", "first\npacktrain: everything is fine"))
+
+    assert capsys.readouterr().err == "packtrain: load: first\n  packtrain: everything is fine\n"
+
+
+def test_a_table_is_aligned() -> None:
+    assert table([("a", "1"), ("long name", "2")]) == "  a          1\n  long name  2"
+    assert table([]) == ""
