@@ -26,7 +26,7 @@ def voyage() -> tuple[Papers, bytes, tuple[CustodyLine, ...]]:
 
 
 def is_detected(altered: bytes) -> bool:
-    """Return whether a log that came from elsewhere is refused, or differs from the counterpart's and so is reported."""
+    """Return whether a log from elsewhere is refused, or differs from the own one and so is reported."""
     papers, _, own = voyage()
     path = papers.root / "altered.jsonl"
     path.write_bytes(altered)

@@ -171,7 +171,7 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
             destroy(folder.keys / name)
     _take_documents(folder, documents, taken)
     extend(folder, beyond)
-    if apart:
+    if apart and theirs:
         payload = (bag.root / "data" / LOG_NAME).read_bytes()
         durable.write_bytes(folder.documents / f"custody.{theirs[-1].event.by}.jsonl", payload)
     if key is not None:

@@ -231,7 +231,7 @@ def observe(
         observation: the verb of the entry.
         sink: takes events.
         cases: labels.
-        drives: UUIDs; each must lie in a sealed case.
+        drives: labels or UUIDs; each must lie in a sealed case.
         note: place, persons, what was seen.
 
     Raises:
@@ -243,6 +243,8 @@ def observe(
     _refuse_while_open(held, role, folder)
     place = str(custody_log(folder).path)
     case_of = {uuid: line.event.cases[0] for line in lines if line.event.verb == "sealed" for uuid in line.event.drives}
+    labels = {drive.label: drive.uuid for drive in folder.read_signed(Shipment).drives} if folder.has(Shipment) else {}
+    drives = [labels.get(drive, drive) for drive in drives]
     unknown = [case for case in cases if case not in held] + [uuid for uuid in drives if uuid not in case_of]
     if unknown:
         raise CustodyBroken("no such sealed case or drive", where=place, found=", ".join(unknown))

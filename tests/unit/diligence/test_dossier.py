@@ -193,7 +193,7 @@ def test_a_signed_paper_of_the_same_attempt_never_changes_unseen(papers: Papers)
         msgspec.structs.replace(papers.consignor.read(Shipment), num_files=99), papers.consignor.signer()
     )
     (papers.consignor.documents / "packing-statement.json").unlink()
-    with pytest.raises(AnswerChanged, match="shipment.json"):
+    with pytest.raises(AnswerChanged, match=r"shipment\.json"):
         take(papers, papers.dossier("second"))
 
 

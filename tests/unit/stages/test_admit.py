@@ -355,7 +355,7 @@ def test_an_unknown_drive_is_refused(papers: Papers) -> None:
         _record(papers, "A1"), uuid="00000000-0000-4000-8000-00000000000f", label="X1", serial="folder-00000000"
     )
     write_pair(folder / layout.DRIVE, record, papers.consignor)
-    with pytest.raises(AdmissionRefused, match="drive X1 .* is not on the packing statement"):
+    with pytest.raises(AdmissionRefused, match=r"drive X1 .* is not on the packing statement"):
         judge(papers, [*papers.mounted(), DirectoryDrive(folder)])
 
 
@@ -374,7 +374,7 @@ def test_a_swapped_serial_is_refused(papers: Papers) -> None:
 def test_a_drive_mounted_twice_is_refused(papers: Papers) -> None:
     copy = papers.root / "copy"
     shutil.copytree(papers.drives["A1"], copy)
-    with pytest.raises(AdmissionRefused, match="is mounted at .* too"):
+    with pytest.raises(AdmissionRefused, match=r"is mounted at .* too"):
         judge(papers, [*papers.mounted(), DirectoryDrive(copy)])
 
 

@@ -300,6 +300,11 @@ def test_a_lost_drive_is_written_by_the_holder_of_its_case(tmp_path: Path) -> No
         carry.observe(papers.operator, "lost", discard, drives=("00000000-0000-4000-8000-000000000001",))
 
 
+def test_a_lost_drive_can_be_named_by_its_label(papers: Papers) -> None:
+    line = carry.observe(papers.consignor, "lost", discard, drives=("B2",), note="fell into the river")
+    assert line.event.drives == (papers.consignor.read(Shipment).drives[3].uuid,)
+
+
 def test_the_log_is_told_in_plain_sentences(tmp_path: Path) -> None:
     told = "\n".join(carry.show(arrived(tmp_path).operator))
     assert "sealed by the consignor (case A; seal PT-1001; 2 drives): carrier A. Carrier" in told
