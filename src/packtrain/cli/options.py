@@ -48,7 +48,7 @@ def receipt_text(receipt: Receipt) -> str:
     rows = [
         (
             name.removesuffix("_bytes").replace("_", " "),
-            format_bytes(value) if name.endswith("_bytes") else f"{value:,}",
+            format_bytes(value) if name.startswith("bytes_") or name.endswith("_bytes") else f"{value:,}",
         )
         for name, value in receipt.counts.items()
     ]
