@@ -1,0 +1,131 @@
+"""A voyage that stands before `load`: packed for real, sealed, handed over, admitted; three folders and real drives."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from packtrain import durable
+from packtrain.devices.directory import DirectoryDrive
+from packtrain.digest import sha256_bytes
+from packtrain.documents.codec import encode
+from packtrain.documents.dataset import DataFile, Dataset, Shard
+from packtrain.documents.parties import Role
+from packtrain.documents.placement import PlacedDrive, PlacedGroup, PlacementDocument
+from packtrain.documents.plan import Survive
+from packtrain.documents.receipt import Receipt
+from packtrain.events import Event, Notice
+from packtrain.ports import Drive
+from packtrain.record.folder import VoyageFolder
+from packtrain.stages import admit, exchange, load, pack
+from packtrain.stores.folder import FolderStore
+from shipment_parts import content
+from three_parties import three_parties
+from voyage_papers import Papers
+
+LABELS = ("A1", "A2", "B1", "B2")
+FILES = {"shards/image-000000.tar": 500_000, "shards/table-000000.parquet": 20_000, "index.parquet": 700}
+NUM_SAMPLES = 10
+
+
+@dataclass
+class Arrived:
+    """Everything at the site; `load` can be called."""
+
+    root: Path
+    folders: dict[Role, VoyageFolder]
+    events: list[Event] = field(default_factory=list[Event])
+
+    @property
+    def consignee(self) -> VoyageFolder:
+        return self.folders["consignee"]
+
+    @property
+    def operator(self) -> VoyageFolder:
+        return self.folders["operator"]
+
+    @property
+    def store(self) -> FolderStore:
+        return FolderStore(self.consignee.root / "store")
+
+    def drive(self, label: str) -> Path:
+        return self.root / "drives" / label
+
+    def drives(self, *labels: str) -> list[Drive]:
+        return [DirectoryDrive(self.drive(label)) for label in labels or LABELS]
+
+    def load(self, *labels: str, without: tuple[str, ...] = ()) -> Receipt:
+        return load.load(self.consignee, self.drives(*labels), self.store, self.events.append, without=without)
+
+    def notices(self) -> str:
+        return "\n".join(event.text for event in self.events if isinstance(event, Notice))
+
+    def assert_loaded(self) -> None:
+        source = self.folders["consignor"].work / "dataset"
+        for name in (*FILES, "dataset.json"):
+            assert (self.consignee.root / "store" / name).read_bytes() == (source / name).read_bytes()
+
+
+def arrive(root: Path) -> Arrived:
+    """Make the voyage up to the admission, for real."""
+    papers = Papers(root, three_parties(root))
+    papers.declare()
+    _write_dataset(papers.consignor)
+    for label in LABELS:
+        (root / "drives" / label).mkdir(parents=True)
+    papers.consignor.write(
+        PlacementDocument(
+            drives=tuple(
+                PlacedDrive(
+                    label=label, case=label[0], path=str(root / "drives" / label), serial="folder", capacity_bytes=10**9
+                )
+                for label in LABELS
+            ),
+            groups=(PlacedGroup(k=2, m=2, drives=LABELS),),
+            survive=Survive(cases=1, drives=0),
+            statement="any one case",
+            source_bytes=1,
+            capacity_bytes=10**9,
+        )
+    )
+    pack.pack(papers.consignor, DirectoryDrive, papers.sink)
+    papers.seal()
+    papers.hand_over()
+    arrived = Arrived(root, papers.folders)
+    admit.admit(papers.operator, papers.dossier(), arrived.drives(), papers.sink)
+    exchange.import_dossier(papers.consignee, papers.dossier("onward", "operator", "consignee"), papers.sink)
+    return arrived
+
+
+def copy_arrived(template: Arrived, root: Path) -> Arrived:
+    """Return a copy of all folders and drives below `root`."""
+    shutil.copytree(template.root, root, dirs_exist_ok=True)
+    return Arrived(root, {role: VoyageFolder(root / role) for role in template.folders})
+
+
+def _write_dataset(folder: VoyageFolder) -> None:
+    listed: list[DataFile] = []
+    for number, (name, size_bytes) in enumerate(FILES.items()):
+        payload = content(size_bytes, number)
+        durable.write_bytes(folder.work / "dataset" / name, payload)
+        listed.append(DataFile(name=name, bytes=size_bytes, sha256=sha256_bytes(payload)))
+    image, table, index = listed
+    nothing = sha256_bytes(b"")
+    document = Dataset(
+        name="test",
+        recipe=nothing,
+        sources=nothing,
+        num_sources=1,
+        source_bytes=1,
+        counts=(),
+        shards=(
+            Shard(name=image.name, kind="image", bytes=image.bytes, sha256=image.sha256, num_samples=NUM_SAMPLES - 3),
+            Shard(name=table.name, kind="table", bytes=table.bytes, sha256=table.sha256, num_samples=3),
+        ),
+        files=(index,),
+        miniature_shards=(),
+        miniature_files=(),
+    )
+    durable.write_bytes(folder.work / "dataset" / "dataset.json", encode(document))
+    folder.write(document)
