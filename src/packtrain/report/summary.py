@@ -212,6 +212,6 @@ def _step(line: str) -> Step | None:
     try:
         row = json.loads(line)
         step = Step(int(row[0]), int(row[1]), float(row[2]))
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
         return None
     return step if math.isfinite(step.loss) else None
