@@ -24,6 +24,7 @@ from packtrain.units import format_seconds
 
 if TYPE_CHECKING:
     from packtrain.ports import Drive
+    from packtrain.stages.carry import Observation
     from packtrain.stages.check import CheckReport
 
 STAGES: Final[tuple[tuple[str, tuple[Role, ...]], ...]] = (
@@ -155,6 +156,13 @@ class Voyage:
 
         with self._at_work("carry", *_everyone()):
             carry.adopt(self.folder, answer, self._sink)
+
+    def observe(self, observation: Observation, cases: Sequence[str], drives: Sequence[str], note: str) -> None:
+        """Sign into the custody log what was seen or lost; drives by label or UUID."""
+        from packtrain.stages import carry
+
+        with self._at_work("carry", *_everyone()):
+            carry.observe(self.folder, observation, self._sink, cases=cases, drives=drives, note=note)
 
     def custody(self) -> list[str]:
         """Return the custody log in plain sentences, signatures and chain checked."""

@@ -178,7 +178,8 @@ def _raise_verdict(folder: VoyageFolder, admission: Admission) -> None:
     raise error(
         f"the verdict is {admission.verdict}: " + "; ".join(reasons),
         where=str(folder.document_path(Admission)),
-        hint="the verdict is signed and stays; nothing is loaded. What is missing comes in a new dossier"
+        hint="the verdict is signed and stays; nothing is loaded. Bring what is missing, or say why it is missing: "
+        '"packtrain carry observe"'
         if admission.verdict == "hold"
         else "the verdict is signed and stays; nothing is loaded, and no option changes that",
     )

@@ -247,7 +247,12 @@ def observe(
     drives = [labels.get(drive, drive) for drive in drives]
     unknown = [case for case in cases if case not in held] + [uuid for uuid in drives if uuid not in case_of]
     if unknown:
-        raise CustodyBroken("no such sealed case or drive", where=place, found=", ".join(unknown))
+        raise CustodyBroken(
+            "no such sealed case or drive",
+            where=place,
+            found=", ".join(unknown),
+            hint=None if labels else "labels of drives come with the dossier: import it first, or give the UUID",
+        )
     concerned = sorted({*cases, *(case_of[uuid] for uuid in drives)})
     if strangers := [case for case in concerned if held[case].holder != role]:
         raise CustodyBroken(

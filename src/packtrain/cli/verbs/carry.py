@@ -1,15 +1,18 @@
-"""packtrain carry seal | release | accept | adopt | show"""
+"""packtrain carry seal | release | accept | adopt | observe | show"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from packtrain.cli.options import InOrder, answer_receipt, json_option, open_voyage, voyage_option
 from packtrain.cli.terminal import answer
 from packtrain.documents.parties import Role
+
+if TYPE_CHECKING:
+    from packtrain.stages.carry import Observation
 
 
 @click.group("carry", cls=InOrder)
@@ -68,6 +71,22 @@ def adopt(answer_file: Path, folder: Path, as_json: bool) -> None:
     """Take the other side's signed acceptance into the own log."""
     open_voyage(folder).adopt(answer_file)
     answer("the hand-over is complete: both logs have the same head", {"adopted": str(answer_file)}, as_json=as_json)
+
+
+@command.command("observe")
+@click.argument("observation", type=click.Choice(["sighted", "seal-checked", "seal-broken", "lost"]))
+@click.option("--case", "cases", multiple=True, help="Label of a case; may be given often.")
+@click.option("--drive", "drives", multiple=True, help="Label or UUID of a drive; may be given often.")
+@click.option("--note", default="", help="Place, persons, what was seen.")
+@voyage_option
+@json_option
+def observe(
+    observation: Observation, cases: tuple[str, ...], drives: tuple[str, ...], note: str, folder: Path, as_json: bool
+) -> None:
+    """Sign what was seen or lost into the log: the party that holds the cases."""
+    open_voyage(folder).observe(observation, cases, drives, note)
+    about = ", ".join((*cases, *drives))
+    answer(f"{observation} is in the custody log: {about}", {"observation": observation}, as_json=as_json)
 
 
 @command.command("show")
