@@ -225,12 +225,10 @@ class Journal:
 
     def record_files(self, found: Sequence[tuple[int, str | None, str | None]]) -> None:
         """Store what was found while reading: (file id, SHA-256 or None, how it changed or None)."""
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self._transaction("files recorded"):
             self._connection.executemany(
                 "UPDATE files SET sha256 = coalesce(?2, sha256), changed = coalesce(?3, changed) WHERE id = ?1", found
             )
-            self._connection.execute("COMMIT")
 
     def changed_files(self, limit: int) -> tuple[int, list[tuple[bytes, str]]]:
         """Return how many sources changed while they were read, and (source path, how) of the first of them."""

@@ -16,7 +16,7 @@ Write = Callable[[memoryview | bytes], object]
 
 
 def copy_content(
-    entry: CargoEntry, offset: int, size_bytes: int, write: Write, buffer: memoryview
+    entry: CargoEntry, offset: int, size_bytes: int, write: Write, buffer: memoryview, *, hashed: bool = True
 ) -> tuple[str, str | None]:
     """Write `size_bytes` of a source from `offset`, then the tar's padding; zeros where the source has shrunk.
 
@@ -25,6 +25,7 @@ def copy_content(
         offset, size_bytes: the part of it.
         write: takes the bytes; the memory is used again afterwards.
         buffer: memory to read into.
+        hashed: False leaves the digest out (that of no bytes comes back): pieces of a cut file have none of their own.
 
     Returns:
         The SHA-256 of what was written (without padding), and how the source differs from the list, or None.
@@ -33,6 +34,7 @@ def copy_content(
         SourceUnreadable: it is gone or cannot be read.
     """
     state = hashlib.sha256()
+    update: Write = state.update if hashed else len
     left = size_bytes
     try:
         descriptor = os.open(entry.source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -42,7 +44,7 @@ def copy_content(
                 count = os.preadv(descriptor, [buffer[: min(left, len(buffer))]], position)
                 if count == 0:
                     break
-                state.update(buffer[:count])
+                update(buffer[:count])
                 write(buffer[:count])
                 position += count
                 left -= count
@@ -59,7 +61,7 @@ def copy_content(
     zeros = bytes(min(left, MIB))
     while left:
         piece = zeros[: min(left, len(zeros))]
-        state.update(piece)
+        update(piece)
         write(piece)
         left -= len(piece)
     write(tar.padding(size_bytes))

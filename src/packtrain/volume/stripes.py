@@ -10,7 +10,7 @@ import contextlib
 import mmap
 from array import array
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Final, Self, TypeVar
 
@@ -41,6 +41,10 @@ class _Hashed:
     bytes: int
     sha256: str
     blocks: array[int]
+
+
+class _Stopped(Exception):
+    """No error: the way out of a writer whose stripe has failed elsewhere."""
 
 
 class StripeWriter:
@@ -74,6 +78,7 @@ class StripeWriter:
         self._journal = journal
         self._on_bytes = on_bytes
         self._code = Code(k, m)
+        self._stopped = False
         self._pool = ThreadPoolExecutor(min(k + m, _MAX_THREADS), thread_name_prefix=f"group-{group}")
         # Anonymous maps begin on a page: direct reads need aligned memory.
         self._buffers = [memoryview(mmap.mmap(-1, BLOCK_BYTES)) for _ in range(k + m)]
@@ -82,6 +87,7 @@ class StripeWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stopped = True
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def write(self, stripe: int) -> None:
@@ -140,6 +146,8 @@ class StripeWriter:
         with self.drive(stripe, column).open_writer(name) as writer:
 
             def sink(piece: memoryview | bytes) -> None:
+                if self._stopped:
+                    raise _Stopped
                 hasher.update(piece)
                 writer.write(piece)
                 self._on_bytes(len(piece))
@@ -158,8 +166,11 @@ class StripeWriter:
             sealed.write(member_header(entry, piece.number, piece.count, piece.bytes))
             assert sealed.plaintext_bytes == piece.tar_offset, "the packing list and the tar have parted"
             if entry.kind == "file":
-                sha256, changed = copy_content(entry, piece.file_offset, piece.bytes, sealed.write, buffer)
-                if piece.count == 1:
+                is_whole = piece.count == 1
+                sha256, changed = copy_content(
+                    entry, piece.file_offset, piece.bytes, sealed.write, buffer, hashed=is_whole
+                )
+                if is_whole:
                     found.append((item.file_id, sha256, check_digest(entry, sha256, changed)))
                 elif changed is not None:
                     found.append((item.file_id, None, changed))
@@ -256,7 +267,13 @@ class StripeWriter:
         return readers
 
     def _all(self, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
-        """Return what `work` gave for each item, in order; all run at once, an error is raised when all have ended."""
+        """Return what `work` gave for each item, in order; all run at once, the first error stops them all."""
         running = [self._pool.submit(work, item) for item in items]
-        wait(running)
+        wait(running, return_when=FIRST_EXCEPTION)
+        errors = [error for done in running if done.done() and (error := done.exception()) is not None]
+        if errors:
+            # One drive failed: the others need not finish their 4 GiB first.
+            self._stopped = True
+            wait(running)
+            raise errors[0]
         return [done.result() for done in running]
