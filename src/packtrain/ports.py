@@ -63,7 +63,7 @@ class Drive(Protocol):
         ...
 
     def names(self) -> Iterator[str]:
-        """Yield the names of all regular files, in no order; temporary files included."""
+        """Yield the names of all files, in no order; temporary ones and links included (a link can never be opened)."""
         ...
 
     def size_bytes(self, name: str) -> int | None:

@@ -54,7 +54,7 @@ class Plan(Document, frozen=True, kw_only=True):
         declaration: SHA-256 of declaration.json; absent only for a rehearsal.
         block_bytes: the unit of damage.
         byte_cap: for a rehearsal, the most plaintext bytes it may hold.
-        cargo: SHA-256 of the list of files to be carried (see volume/manifest), so that a resumed run packs the same.
+        cargo: SHA-256 of the list of files to be carried (see volume/cargo), so that a resumed run packs the same.
     """
 
     kind = "plan"
