@@ -120,7 +120,7 @@ def _disturbed(
 class _WorkerKiller:
     """A sink that kills the last worker of the first attempt, once, when half the steps are done and one is saved.
 
-    Without a checkpoint it waits for one, but not beyond the last step but one. A program without step lines is killed
+    Without a checkpoint it waits for one, but not beyond three quarters of the steps. A program without step lines is killed
     at half the time that the undisturbed run took.
     """
 
@@ -129,7 +129,7 @@ class _WorkerKiller:
         self._checkpoints = checkpoints
         steps = sorted({record.step for record in undisturbed.steps})
         self._half = steps[(len(steps) - 1) // 2] if steps else None
-        self._latest = steps[-2] if len(steps) > 1 else None
+        self._latest = steps[len(steps) * 3 // 4] if len(steps) > 1 else None
         self._half_seconds = undisturbed.elapsed_seconds / 2
         self._pid: int | None = None
         self._started = 0.0

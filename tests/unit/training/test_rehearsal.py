@@ -60,7 +60,7 @@ def test_a_program_that_obeys_keeps_every_clause(tmp_path: Path):
         ("takes other samples", checks.SAMPLES, "broken", "took 4 samples undisturbed and 5 after"),
         ("skips steps", checks.SAMPLES, "broken", "missing from the disturbed run"),
         ("differs each time", checks.REPEATS, "broken", "run again"),
-        ("saves too seldom", checks.RESUMES, "not shown", "no complete checkpoint was there"),
+        ("saves too seldom", checks.RESUMES, "not shown", "or give more rehearsal_steps"),
         ("never saves", checks.SAVES, "broken", "no checkpoint in the folder {checkpoints}"),
         ("speaks no lines", checks.LOSS, "not shown", "writes no step lines"),
         ("speaks no lines", checks.SAME_WEIGHTS, "kept", "equal to the bit"),
