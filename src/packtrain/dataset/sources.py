@@ -194,6 +194,7 @@ class Sources:
 
         Raises:
             SourceChanged: the file is not the one the walk saw, or changed while it was open.
+            SourceUnreadable: this user may not read it.
             OSError: it cannot be opened or read.
         """
         path = self.path_of(source.name)
@@ -202,6 +203,13 @@ class Sources:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError as error:
             raise _changed(path, f"{source.size_bytes} bytes", "no such file") from error
+        except PermissionError as error:
+            # Not a reject: it would stay one when the right to read is granted, since neither size nor time changes.
+            raise SourceUnreadable(
+                "source file may not be read",
+                where=str(path),
+                hint="grant read access and run the same command again: finished units are kept",
+            ) from error
         with os.fdopen(descriptor, "rb") as stream:
             _check_same(source, stream, path)
             try:

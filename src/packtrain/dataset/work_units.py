@@ -29,7 +29,7 @@ from packtrain.units import GIB, KIB, MIB
 
 _SMALLEST_SLICE_BYTES: Final = 1 * MIB
 _LARGEST_SLICE_BYTES: Final = 1 * GIB
-_SLICES_WANTED: Final = 4096
+_SLICES_WANTED: Final = 256
 # What a file costs beside its bytes (open, first seek, decoder set-up), as bytes read in the same time from a disk.
 _FILE_COST_BYTES: Final = 128 * KIB
 _LONGEST_SLICE: Final = 4  # times the target: bounds the largest unit where cut points happen to be rare
@@ -118,12 +118,12 @@ class ReadJob:
     folder: UnitFolder
 
 
-def slice_target_bytes(total_bytes: int) -> int:
-    """Return how large slices should be: the total over 4096 as a power of two, between 1 MiB and 1 GiB.
+def slice_target_bytes(total_bytes: int, num_files: int) -> int:
+    """Return how large slices should be: the total over 256 as a power of two, between 1 MiB and 1 GiB.
 
     A power of two, so that a growing collection keeps its slices until it has doubled.
     """
-    wanted = max(total_bytes // _SLICES_WANTED, 1)
+    wanted = max((total_bytes + num_files * _FILE_COST_BYTES) // _SLICES_WANTED, 1)
     return min(max(1 << (wanted - 1).bit_length(), _SMALLEST_SLICE_BYTES), _LARGEST_SLICE_BYTES)
 
 

@@ -156,7 +156,7 @@ class _Preparation:
     def _read_sources(self) -> list[Unit]:
         """Read every unit that has no receipt; return all units, by kind and in the order of the sources."""
         rate = RejectRate(self.seen.num_files, self.recipe.max_reject_rate)
-        target = work_units.slice_target_bytes(self.seen.total_bytes)
+        target = work_units.slice_target_bytes(self.seen.total_bytes, self.seen.num_files)
         files = files_by_kind(self.sources, self.recipe.kinds, self.seen.digest)
         units: list[Unit] = []
         done_bytes = 0

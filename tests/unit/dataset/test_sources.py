@@ -129,6 +129,22 @@ def test_a_source_replaced_by_a_link_is_not_followed(tmp_path: Path) -> None:
         pass
 
 
+def test_a_source_that_may_not_be_read_is_an_error_and_no_reject(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(tmp_path / "raw", "a.csv")
+    sources = _sources(tmp_path, "raw")
+    (found,) = sources.walk()
+    assert isinstance(found, SourceFile)
+
+    def refused(*_: object) -> int:  # root, as whom tests may run, is never refused by the file system
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("packtrain.dataset.sources.os.open", refused)
+    with pytest.raises(SourceUnreadable, match="may not be read"), sources.open(found):
+        pass
+
+
 def test_the_digest_of_sources_changes_with_a_time_of_change(tmp_path: Path) -> None:
     _write(tmp_path / "raw", "a.csv")
     sources = _sources(tmp_path, "raw")

@@ -62,9 +62,18 @@ def test_a_unit_is_known_by_size_and_time_of_its_sources_and_by_the_recipe_of_it
     assert _units(_files(1), recipe=other_kinds)[0].unit_id == one
 
 
-@pytest.mark.parametrize(("total", "target"), [(0, MIB), (80 * 10**12, GIB), (40 * GIB, 16 * MIB), (5 * MIB, MIB)])
-def test_the_target_of_slices_follows_the_total_in_powers_of_two(total: int, target: int) -> None:
-    assert slice_target_bytes(total) == target
+@pytest.mark.parametrize(
+    ("total", "num_files", "target"),
+    [
+        (0, 0, MIB),
+        (5 * MIB, 30, MIB),
+        (130 * MIB, 3000, 2 * MIB),
+        (40 * GIB, 1000, 256 * MIB),
+        (80 * 10**12, 10**8, GIB),
+    ],
+)
+def test_the_target_of_slices_follows_the_total_in_powers_of_two(total: int, num_files: int, target: int) -> None:
+    assert slice_target_bytes(total, num_files) == target
 
 
 def test_a_read_unit_leaves_samples_blobs_and_a_receipt(tmp_path: Path) -> None:
