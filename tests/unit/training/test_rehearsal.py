@@ -1,6 +1,8 @@
 """Two runs of small programs, and the clauses they keep and break."""
 
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,13 @@ from rehearsal_parts import COMMAND, write_program
 FROM_RUNS = checks.CLAUSES[3:]
 
 
-def _rehearse(tmp_path: Path, variant: str, steps: int = 12) -> Shown:
+@pytest.fixture(scope="module")
+def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Shown]:
+    """Rehearse a variant, once for all tests that look at it."""
+    return cache(lambda variant: _rehearse(tmp_path_factory.mktemp("rehearsal"), variant))
+
+
+def _rehearse(tmp_path: Path, variant: str) -> Shown:
     data = tmp_path / "data"
     data.mkdir()
     (data / "a.bin").write_bytes(b"x" * 40)
@@ -28,7 +36,7 @@ def _rehearse(tmp_path: Path, variant: str, steps: int = 12) -> Shown:
             folder=tmp_path / "runs",
             logs=tmp_path / "logs",
             num_workers=2,
-            num_steps=steps,
+            num_steps=12,
             stall_seconds=30,
         ),
         LocalEngine(),
@@ -44,8 +52,8 @@ def _clause(shown: Shown, name: str) -> Clause:
     return next(clause for clause in shown.clauses if clause.clause == name)
 
 
-def test_a_program_that_obeys_keeps_every_clause(tmp_path: Path):
-    shown = _rehearse(tmp_path, "good")
+def test_a_program_that_obeys_keeps_every_clause(rehearsed: Callable[[str], Shown]):
+    shown = rehearsed("good")
     assert _verdicts(shown) == dict.fromkeys(FROM_RUNS, "kept"), shown.clauses
     assert shown.num_steps == 12
     assert "went on at step" in _clause(shown, checks.RESUMES).evidence
@@ -60,7 +68,7 @@ def test_a_program_that_obeys_keeps_every_clause(tmp_path: Path):
         ("takes other samples", checks.SAMPLES, "broken", "took 4 samples undisturbed and 5 after"),
         ("skips steps", checks.SAMPLES, "broken", "missing from the disturbed run"),
         ("differs each time", checks.REPEATS, "broken", "run again"),
-        ("saves too seldom", checks.RESUMES, "not shown", "or give more rehearsal_steps"),
+        ("saves too seldom", checks.RESUMES, "not shown", "give more rehearsal_steps"),
         ("never saves", checks.SAVES, "broken", "no checkpoint in the folder {checkpoints}"),
         ("speaks no lines", checks.LOSS, "not shown", "writes no step lines"),
         ("speaks no lines", checks.SAME_WEIGHTS, "kept", "equal to the bit"),
@@ -71,12 +79,14 @@ def test_a_program_that_obeys_keeps_every_clause(tmp_path: Path):
         ("ignores the number of steps", checks.RUNS, "broken", "is {steps} in the command?"),
     ],
 )
-def test_what_a_program_breaks_is_named(tmp_path: Path, variant: str, clause: str, verdict: str, told: str):
-    found = _clause(_rehearse(tmp_path, variant), clause)
+def test_what_a_program_breaks_is_named(
+    rehearsed: Callable[[str], Shown], variant: str, clause: str, verdict: str, told: str
+):
+    found = _clause(rehearsed(variant), clause)
     assert (found.verdict, told in found.evidence) == (verdict, True), found
 
 
-def test_weights_that_were_spoilt_by_the_restart_break_their_clause(tmp_path: Path):
-    shown = _rehearse(tmp_path, "forgets the weight")
+def test_weights_that_were_spoilt_by_the_restart_break_their_clause(rehearsed: Callable[[str], Shown]):
+    shown = rehearsed("forgets the weight")
     assert _verdicts(shown)[checks.SAME_WEIGHTS] == "broken"
     assert _verdicts(shown)[checks.REPEATS] == "kept"
