@@ -7,6 +7,7 @@ hostile: its schema must be exactly ours, nothing in it is executed, and every v
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,6 +33,11 @@ FORMAT: Final = "packtrain-catalog-1"
 MAX_PATH_BYTES: Final = 65_536
 _KINDS: Final = frozenset({"file", "symlink", "directory"})
 _PIECE_COLUMNS: Final = "file, number, count, stripe, volume_column, tar_offset, file_offset, bytes"
+_JOINED_COLUMNS: Final = (
+    "p.file, p.number, p.count, p.stripe, p.volume_column, p.tar_offset, p.file_offset, p.bytes, "
+    "f.id, f.path, f.kind, f.bytes, f.sha256, f.mode, f.mtime_ns, f.link"
+)
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _BATCH_ROWS: Final = 1000
 _HEADER_BYTES: Final = 100
 
@@ -145,6 +151,20 @@ class Catalog:
         """Yield the pieces of one data volume in the order of its tar members."""
         yield from self._pieces("stripe = ? AND volume_column = ? ORDER BY id", (stripe, column))
 
+    def members_in(self, stripe: int, column: int) -> Iterator[tuple[CatalogPiece, CatalogFile]]:
+        """Yield the pieces of one data volume in the order of its tar members, each with its entry; one query for all.
+
+        Raises:
+            IntegrityError: a piece belongs to no entry, or a value is out of bounds.
+        """
+        query = (
+            f"SELECT {_JOINED_COLUMNS} FROM pieces p LEFT JOIN files f ON f.id = p.file "  # noqa: S608 - a constant
+            "WHERE p.stripe = ? AND p.volume_column = ? ORDER BY p.id"
+        )
+        with _database_errors(self._where):
+            for row in _rows(self._connection.execute(query, (stripe, column))):
+                yield self._piece(row[:8]), self._file(row[8:])
+
     def pieces_of(self, file_id: int) -> Iterator[CatalogPiece]:
         """Yield the pieces of one entry in order."""
         yield from self._pieces("file = ? ORDER BY number", (file_id,))
@@ -170,12 +190,15 @@ class Catalog:
         query = f"SELECT {_PIECE_COLUMNS} FROM pieces WHERE {condition}"  # noqa: S608 - both are constants
         with _database_errors(self._where):
             for row in _rows(self._connection.execute(query, values)):
-                if not all(type(value) is int and value >= 0 for value in row):
-                    raise IntegrityError("catalog holds a piece out of bounds", where=self._where)
-                piece = CatalogPiece(*cast("tuple[int, int, int, int, int, int, int, int]", row))
-                if not 1 <= piece.number <= piece.count <= 999_999:
-                    raise IntegrityError("catalog holds a piece out of bounds", where=self._where)
-                yield piece
+                yield self._piece(row)
+
+    def _piece(self, row: tuple[object, ...]) -> CatalogPiece:
+        if not all(type(value) is int and value >= 0 for value in row):
+            raise IntegrityError("catalog holds a piece out of bounds", where=self._where)
+        piece = CatalogPiece(*cast("tuple[int, int, int, int, int, int, int, int]", row))
+        if not 1 <= piece.number <= piece.count <= 999_999:
+            raise IntegrityError("catalog holds a piece out of bounds", where=self._where)
+        return piece
 
     def _file(self, row: tuple[object, ...]) -> CatalogFile:
         file_id, path, kind, size_bytes, sha256, mode, mtime_ns, link = row
@@ -234,7 +257,7 @@ def _check_length(path: Path, where: str) -> None:
 
 
 def _is_sha256(value: object) -> bool:
-    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
 
 
 def _rows(cursor: sqlite3.Cursor) -> Iterator[tuple[object, ...]]:

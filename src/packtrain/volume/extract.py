@@ -72,8 +72,7 @@ def extract_volume(
     """
     folder = os.open(staging.volume_folder(group, stripe, column), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        for index, piece in enumerate(catalog.pieces_in(stripe, column)):
-            entry = catalog.file(piece.file)
+        for index, (piece, entry) in enumerate(catalog.members_in(stripe, column)):
             member = tar.next_member()
             if member is None:
                 raise HostileArchive("volume ends before the catalog does", where=where, expected=shown(entry.path))

@@ -356,8 +356,7 @@ class _Loading:
         number = opened.group.group
         folder = self.staging.volume_folder(number, stripe, column)
         files = total_bytes = 0
-        for index, piece in enumerate(opened.catalog.pieces_in(stripe, column)):
-            entry = opened.catalog.file(piece.file)
+        for index, (piece, entry) in enumerate(opened.catalog.members_in(stripe, column)):
             staged = folder / staged_name(index)
             if piece.count > 1:
                 staged = self.staging.whole_file(number, entry.id)
@@ -372,8 +371,8 @@ class _Loading:
 
     def _list_unreadable(self, opened: _Open, stripe: int, column: Column) -> None:
         before = len(self.unreadable)
-        for piece in opened.catalog.pieces_in(stripe, column.index):
-            self.unreadable[shown(opened.catalog.file(piece.file).path)] = None
+        for _, entry in opened.catalog.members_in(stripe, column.index):
+            self.unreadable[shown(entry.path)] = None
         self.lost_damage += column.damage()
         self._notice(
             f"{column.name} of drive {column.label} is beyond repair, with {len(self.unreadable) - before} files"

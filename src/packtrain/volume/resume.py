@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Container
 
 from packtrain.ports import Store
-from packtrain.volume.catalog import Catalog, CatalogPiece
+from packtrain.volume.catalog import Catalog, CatalogFile, CatalogPiece
 from packtrain.volume.extract import Staging
 from packtrain.volume.load_journal import VolumeKey
 
@@ -25,8 +25,7 @@ def volumes_to_read_again(
     file are read again with it.
     """
 
-    def is_there(piece: CatalogPiece) -> bool:
-        entry = catalog.file(piece.file)
+    def is_there(piece: CatalogPiece, entry: CatalogFile) -> bool:
         if entry.kind != "file":
             return True
         if piece.count > 1 and not is_complete(catalog, group, entry.id, journal):
@@ -34,7 +33,7 @@ def volumes_to_read_again(
         return store.size_bytes(entry.path) == entry.bytes
 
     own = [key for key in journal if key[0] == group]
-    again = {key for key in own if not all(map(is_there, catalog.pieces_in(key[1], key[2])))}
+    again = {key for key in own if not all(is_there(*member) for member in catalog.members_in(key[1], key[2]))}
     to_follow = list(again)
     while to_follow:
         _, stripe, column = to_follow.pop()

@@ -9,7 +9,7 @@ from load_parts import Site, copy_site, flip, pack_template, resign_group
 from packtrain.crypto import age
 from packtrain.errors import AgeFormatError, BeyondRepair, DriveFull, HostileArchive, IntegrityError, WrongKey
 from packtrain.events import Progress
-from packtrain.volume import layout
+from packtrain.volume import layout, tar
 from packtrain.volume.writer import ShipmentWritten
 from shipment_parts import Faults, FaultyDrive, Packing, content
 
@@ -313,3 +313,49 @@ def test_blocks_of_long_volumes_are_repaired_from_short_and_long_neighbours(tmp_
     loaded = site.load()
     site.assert_loaded()
     assert loaded.blocks_repaired > 0
+
+
+def sealed(packing: Packing, plain: bytes) -> bytes:
+    return age.encrypt_bytes(plain, [packing.plan.recipient])
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        tar.header(b"../escaped", "file", 0, 0o644, 0),
+        tar.header(b"shards/x/../../../escaped", "file", 0, 0o644, 0),
+        tar.header(b"way", "symlink", 0, 0o777, 0, b"../..") + tar.header(b"way/escaped", "file", 0, 0o644, 0),
+        tar.header(b"way", "symlink", 0, 0o777, 0, b"/tmp"),
+        b"",
+    ],
+)
+def test_a_hostile_volume_signed_by_the_consignor_leaves_nothing_in_the_store_or_beside_it(
+    site: Site, members: bytes
+) -> None:
+    victim = site.volumes("A1", "*.tar.age")[0]
+    resign_group(site, {victim: sealed(site.packing, members + tar.END_OF_ARCHIVE)}, with_sha256=True)
+    before = {path for path in site.root.rglob("*") if "store" not in path.parts}
+    with pytest.raises(HostileArchive):
+        site.load()
+    after = {path for path in site.root.rglob("*") if "store" not in path.parts}
+    assert {path.name for path in after - before} <= {"load.jsonl"}
+    assert not list(site.root.rglob("escaped"))
+
+
+def test_a_volume_to_another_recipient_than_the_plans_is_a_wrong_key(site: Site) -> None:
+    victim = site.volumes("A1", "*.tar.age")[0]
+    other = age.encrypt_bytes(b"", [age.recipient_of(age.generate_identity())])
+    resign_group(site, {victim: other}, with_sha256=True)
+    with pytest.raises(WrongKey):
+        site.load()
+
+
+def test_set_user_id_bits_are_not_taken_over(tmp_path: Path) -> None:
+    cargo = tmp_path / "home" / "cargo"
+    cargo.mkdir(parents=True)
+    (cargo / "tool").write_bytes(b"#!/bin/sh\n")
+    (cargo / "tool").chmod(0o6755)
+    template = pack_template(tmp_path / "home", {"a": 3})
+    site = copy_site(template, tmp_path / "site")
+    site.load()
+    assert (tmp_path / "site" / "store" / "tool").stat().st_mode & 0o7777 == 0o755
