@@ -4,6 +4,7 @@
 #   make test     set up, then every test                             PYTEST_ARGS="-k durable" TEST_WORKERS=1
 #   make check    format, lint, types, import direction, then tests
 #   make lock     resolve the two locks again                         LOCK_ARGS="--upgrade"
+#   make reference   write the generated pages of docs/reference/ anew
 #
 # Which torch fits is known on your machine only: TORCH_PIP_ARGS is handed to the `pip install` that brings it, for
 # instance an --index-url from PyTorch's own installation page. Without it pip takes what your package index offers, which
@@ -33,10 +34,10 @@ DEMO_DATA := build/demo-data
 KIT_WHEELS := build/kit-wheels
 SOURCES := $(shell find src -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
-.PHONY: help demo test check lint format types arch setup torch package demo-data kit-wheels system-packages lock clean distclean
+.PHONY: help demo test check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
 
 help:
-	@sed -n '3,6s/^#   //p' Makefile
+	@sed -n '3,7s/^#   //p' Makefile
 
 # ---- the two commands a newcomer needs
 
@@ -63,6 +64,9 @@ types: setup
 
 arch: package
 	@$(BIN)/lint-imports
+
+reference: package
+	@$(BIN)/python scripts/generate_reference.py
 
 # ---- the virtual environment
 

@@ -58,7 +58,7 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Each verb takes the voyage folder (default: the current one). Exit codes: docs/reference/exit-codes.md.",
+    epilog="Each verb takes the voyage folder (default: the current one).\n\nExit codes: docs/reference/exit-codes.md",
 )
 @click.version_option(__version__, prog_name="packtrain")
 @click.option("--debug", is_flag=True, help="Log details to stderr and show tracebacks.")

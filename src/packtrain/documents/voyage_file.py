@@ -89,7 +89,7 @@ class CaseSection(Part, frozen=True, kw_only=True):
     """[[drives.case]]: one case and the drives in it; a block for each case.
 
     Attributes:
-        label: what is written on the case; its drives are labelled by it (A1, A2, ...).
+        label: what is written on the case; its drives are labelled A1, A2 and so on by it.
         drives: mount points, or folders that play drives.
         carrier: who carries the case; `carry seal` needs it.
         seal: the number on the case's seal; `carry seal` needs it.
@@ -106,8 +106,8 @@ class DrivesSection(Part, frozen=True, kw_only=True):
 
     Attributes:
         survive: see [drives.survive].
-        pack_bays: slots for drives where they are written. Not read by this release: all drives are mounted at once.
-        load_bays: slots for drives where they are read. Not read by this release either.
+        pack_bays: drives that can be mounted at once where they are written; no group is larger. Without it, no bound.
+        load_bays: the same where they are read.
         case: see [[drives.case]].
     """
 

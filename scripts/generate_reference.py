@@ -1,0 +1,245 @@
+"""Writes the pages of docs/reference/ that the code knows best: exit codes, voyage.toml, command line, source tree.
+
+python scripts/generate_reference.py           write them
+python scripts/generate_reference.py --check   write nothing; end with 1 if one is not as it would be written
+"""
+
+import ast
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from msgspec.inspect import (
+    BoolType,
+    Field,
+    FloatType,
+    IntType,
+    LiteralType,
+    NoneType,
+    StrType,
+    StructType,
+    Type,
+    UnionType,
+    VarTupleType,
+    type_info,
+)
+
+from packtrain import errors
+from packtrain.cli.main import cli
+from packtrain.documents.voyage_file import VoyageFile
+from packtrain.errors import PacktrainError
+
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+PACKAGE = Path(__file__).parents[1] / "src" / "packtrain"
+GENERATED = "Written by `scripts/generate_reference.py`; a test holds it against the code.\n"
+
+# A pattern in words. A new one has to be named here, so that no regular expression ends up on the page.
+PATTERNS = {
+    r"\A[A-Za-z0-9][A-Za-z0-9 ._-]{0,127}\Z": "name: letters, digits, space, `.` `_` `-`; at most 128",
+    r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,31}\Z": "label: letters, digits, `.` `_` `-`; at most 32",
+    r"\A[^\x00]+\Z": "path",
+    r"\Aage1[02-9ac-hj-np-z]{58}\Z": "`age1…`",
+    r"\Assh-ed25519 [A-Za-z0-9+/]{68}\Z": "`ssh-ed25519 …`",
+}
+
+
+def exit_codes() -> str:
+    """Return exit-codes.md, from the classes of errors.py and the comments that divide them into families."""
+    families = dict(re.findall(r"^# --- (\d+): (.*?) -*$", inspect.getsource(errors), re.MULTILINE))
+    classes = [c for c in vars(errors).values() if inspect.isclass(c) and issubclass(c, PacktrainError)]
+    lines = [
+        "# Exit codes\n",
+        GENERATED,
+        "A code means one thing for good: it is never given to another error. With `--json` an error is one",
+        "JSON document on stdout: `error` (the name below), `exit_code`, `what`, `where`, `expected`, `found` and",
+        "`hint`.\n",
+        "| code | meaning |",
+        "| --- | --- |",
+        "| 0 | done, or nothing to do |",
+        "| 1 | a defect in packtrain itself: please report it |",
+        "| 2 | a wrong command line |",
+        "| 130 | interrupted; the same command goes on where it stopped |",
+    ]
+    for first, title in families.items():
+        lines += [f"\n## {first}: {title}\n", "| code | name | meaning |", "| --- | --- | --- |"]
+        for kind in sorted(classes, key=lambda kind: kind.exit_code):
+            if kind is not PacktrainError and kind.exit_code // 10 == int(first) // 10:
+                lines.append(f"| {kind.exit_code} | `{kind.__name__}` | {_summary(kind)} |")
+    return "\n".join(lines) + "\n"
+
+
+def voyage_toml() -> str:
+    """Return voyage-toml.md, from the records of documents/voyage_file.py and their docstrings."""
+    lines = [
+        "# voyage.toml\n",
+        GENERATED,
+        "What you write; `packtrain init` makes a first one. An unknown field is refused, with the nearest known one",
+        "as a hint. Relative paths are taken from the voyage folder. A change makes those stages run again that read",
+        "the field; `packtrain status` says which.",
+    ]
+    for record in _records(type_info(VoyageFile)):
+        name, _, meaning = _summary(record.cls).partition(": ")
+        meanings = _attributes(record.cls)
+        lines += [f"\n## `{name}`\n", f"{meaning[0].upper()}{meaning[1:]}\n"]
+        lines += ["| field | value | default | meaning |", "| --- | --- | --- | --- |"]
+        for field in record.fields:
+            text = re.sub(r"(\[+[\w.]+\]+|\{\w+\})", r"`\1`", meanings[field.name])
+            text = f"{text[0].upper()}{text[1:]}"
+            lines.append(f"| `{field.name}` | {_value(field.type)} | {_default(field)} | {text} |")
+    return "\n".join(lines) + "\n"
+
+
+def command_line() -> str:
+    """Return cli.md, from the help of every command."""
+    lines = ["# Command line\n", GENERATED, "`packtrain VERB --help` prints the same. [Exit codes](exit-codes.md).\n"]
+    root = click.Context(cli, info_name="packtrain", terminal_width=100, help_option_names=["-h", "--help"])
+    for command, context in _commands(cli, root):
+        level = "##" if context.parent is None or context.parent.parent is None else "###"
+        lines += [f"{level} {context.command_path}\n", "```text", command.get_help(context).rstrip(), "```\n"]
+    return "\n".join(lines)
+
+
+def source_tree() -> str:
+    """Return source-tree.md: every folder and file of the package with the first line of its docstring."""
+    lines = ["# Source tree\n", GENERATED, "From the ground up; [why it lies so](../explanation/design.md).\n"]
+    lines += ["## packtrain\n", "| file | what it is |", "| --- | --- |"]
+    lines += [f"| `{path.name}` | {_first_line(path)} |" for path in _modules(PACKAGE)]
+    for folder in sorted({path.parent for path in PACKAGE.rglob("*.py")} - {PACKAGE}):
+        init = folder / "__init__.py"
+        title = _first_line(init) if init.is_file() else ""
+        lines += [f"\n## {folder.relative_to(PACKAGE).as_posix()}/\n", *([f"{title}\n"] if title else [])]
+        files = _modules(folder)
+        if files:
+            lines += ["| file | what it is |", "| --- | --- |"]
+            lines += [f"| `{path.name}` | {_first_line(path)} |" for path in files]
+    return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
+
+
+def _modules(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
+
+
+def _first_line(path: Path) -> str:
+    text = ast.get_docstring(ast.parse(path.read_bytes())) or ""
+    return " ".join(text.partition("\n\n")[0].split()).replace("|", "\\|")
+
+
+PAGES = {
+    "exit-codes.md": exit_codes,
+    "voyage-toml.md": voyage_toml,
+    "cli.md": command_line,
+    "source-tree.md": source_tree,
+}
+
+
+def _summary(kind: type) -> str:
+    return (inspect.getdoc(kind) or "").splitlines()[0]
+
+
+def _attributes(record: type[msgspec.Struct]) -> dict[str, str]:
+    """Return what the docstring's `Attributes:` say, by field."""
+    _, _, block = (inspect.getdoc(record) or "").partition("\nAttributes:\n")
+    found: dict[str, str] = {}
+    for line in block.splitlines():
+        if match := re.match(r"    (\w+): (.*)", line):
+            name = match[1]
+            found[name] = match[2]
+        elif found and line.strip():
+            found[list(found)[-1]] += f" {line.strip()}"
+    return found
+
+
+def _records(info: Type) -> Iterator[StructType]:
+    """Yield the records of the file, each after the one that holds it, none twice; not the file itself."""
+    seen: set[type] = set()
+
+    def below(holder: Type) -> Iterator[StructType]:
+        match holder:
+            case StructType():
+                if holder.cls not in seen:
+                    seen.add(holder.cls)
+                    yield holder
+                    for field in holder.fields:
+                        yield from below(field.type)
+            case UnionType():
+                for member in holder.types:
+                    yield from below(member)
+            case VarTupleType():
+                yield from below(holder.item_type)
+            case _:
+                pass
+
+    return (record for record in below(info) if record.cls is not VoyageFile)
+
+
+def _value(info: Type) -> str:
+    match info:
+        case StructType():
+            return "table"
+        case UnionType():
+            return " or ".join(_value(member) for member in info.types if not isinstance(member, NoneType))
+        case VarTupleType():
+            least = f", at least {info.min_length}" if info.min_length else ""
+            return f"list: {_value(info.item_type)}{least}"
+        case LiteralType():
+            return ", ".join(f'`"{value}"`' for value in info.values)
+        case StrType(pattern=str() as pattern):
+            return PATTERNS[pattern]
+        case StrType():
+            return "text"
+        case IntType() | FloatType():
+            word = "integer" if isinstance(info, IntType) else "number"
+            least = f"{info.ge:,}" if info.ge is not None else (f"over {info.gt:,}" if info.gt is not None else "")
+            most = f" to {info.le:,}" if info.le is not None and info.le < 2**53 - 1 else " or more"
+            return f"{word}, {least}{most}"
+        case BoolType():
+            return "`true` or `false`"
+        case _:
+            raise NotImplementedError(info)
+
+
+def _default(field: Field) -> str:
+    if field.required:
+        return "required"
+    value: Any = field.default
+    if value is msgspec.NODEFAULT or value is None or value in ("", ()):
+        return ""
+    if isinstance(value, tuple):
+        return ", ".join(f'`"{item}"`' for item in value)
+    return f'`"{value}"`' if isinstance(value, str) else f"{value:,}"
+
+
+def _commands(command: click.Command, context: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
+    yield command, context
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from _commands(inner, click.Context(inner, info_name=name, parent=context, terminal_width=100))
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check the pages; return the exit code."""
+    stale = [name for name, make in PAGES.items() if _text(name) != make()]
+    if "--check" in arguments:
+        for name in stale:
+            print(f"docs/reference/{name} is not what the code says: run python scripts/generate_reference.py")
+        return 1 if stale else 0
+    for name in stale:
+        (REFERENCE / name).write_text(PAGES[name](), encoding="utf-8")
+        print(f"wrote docs/reference/{name}")
+    return 0
+
+
+def _text(name: str) -> str:
+    path = REFERENCE / name
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
