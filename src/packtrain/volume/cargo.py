@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from packtrain.errors import SourceChanged, SourceUnreadable
+from packtrain.errors import HostileArchive, SourceChanged, SourceUnreadable
 from packtrain.volume.tar import EntryKind
+from packtrain.volume.untar import check_target
 
 _LISTED: Final = 20
 
@@ -146,6 +147,12 @@ def _walk(folder: Path, prefix: bytes, faults: list[str]) -> Iterator[CargoEntry
                     faults.append(f"{path}: may not be read")
             elif stat.S_ISLNK(status.st_mode):
                 target = os.readlink(member.path)  # noqa: PTH115 - bytes, as they are
+                try:
+                    check_target(name, target)
+                except HostileArchive as error:
+                    # The reader refuses a volume with such a link; it is told here, while it can be mended.
+                    faults.append(f"{path}: {error.what}: {os.fsdecode(target)}")
+                    continue
                 yield CargoEntry(name, path, "symlink", 0, mode, mtime_ns, link_target=target)
             elif stat.S_ISDIR(status.st_mode):
                 num_faults, is_empty = len(faults), True

@@ -74,3 +74,10 @@ def test_the_digest_changes_with_content_time_and_order(tmp_path: Path) -> None:
     assert cargo_digest(reversed(entries)) != before
     os.utime(tmp_path / "a", ns=(1, 1))
     assert cargo_digest(scan(tmp_path)) != before
+
+
+def test_scan_names_links_that_the_reader_would_refuse(tmp_path: Path) -> None:
+    (tmp_path / "absolute").symlink_to("/etc/passwd")
+    (tmp_path / "out").symlink_to("../elsewhere")
+    with pytest.raises(SourceUnreadable, match=r"2 sources cannot be carried.*absolute.*leads out of the tree"):
+        list(scan(tmp_path))
