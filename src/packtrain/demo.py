@@ -283,7 +283,7 @@ contact = "the demo's consignor: see the folder beside this drive"
 paths = ["../{_INTO_SOURCES}"]
 
 [prepare]
-image_crop_pixels = 64
+image_crop_pixels = 96
 clip_frames = 12
 clip_size_pixels = 64
 table_block_rows = 64
