@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from packtrain.digest import sha256_bytes
@@ -16,7 +17,14 @@ from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.plan import Plan
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.shipment import Shipment
-from packtrain.errors import AdmissionHeld, AdmissionRefused, IntegrityError, NotAdmitted, WrongRole
+from packtrain.errors import (
+    AdmissionHeld,
+    AdmissionRefused,
+    DocumentError,
+    IntegrityError,
+    NotAdmitted,
+    WrongRole,
+)
 from packtrain.events import Notice, Sink
 from packtrain.ports import Drive, Store
 from packtrain.record import keys
@@ -40,13 +48,11 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
         NotAdmitted: there is no admission.
         StageNotReady: shipment or packing statement did not come yet.
     """
-    _require_admission(folder)
-    return {
-        "admission": folder.digest(Admission),
-        "shipment": folder.digest(Shipment),
-        "packing-statement": folder.digest(PackingStatement),
-        "store": sha256_bytes(str(folder.resolve(folder.voyage_file().site.store)).encode("utf-8", "surrogateescape")),
-    }
+    found = _inputs(folder)
+    if folder.receipt(STAGE) is not None and not _holds_dataset(_store_path(folder)):
+        # What was loaded is not there any more: no receipt names this, so the stage runs again.
+        found["store"] = sha256_bytes(b"gone")
+    return found
 
 
 def load(
@@ -75,7 +81,7 @@ def load(
     if role != "consignee":
         raise WrongRole("loading is the consignee's", where=str(folder.root), expected="consignee", found=role)
     _require_admission(folder)
-    clock = StageClock(folder, STAGE, inputs(folder))
+    clock = StageClock(folder, STAGE, _inputs(folder))
     admitted = _admitted(folder)
     identity = _identity(folder, admitted)
     expected = Expected(
@@ -99,6 +105,33 @@ def load(
     num_samples = _check_dataset(store, sink)
     _note(folder, fleet, loaded)
     return clock.finish(counts=_counts(loaded, fleet, num_samples), facts=_facts(loaded, fleet, store))
+
+
+def _inputs(folder: VoyageFolder) -> dict[str, str]:
+    _require_admission(folder)
+    return {
+        "admission": folder.digest(Admission),
+        "shipment": folder.digest(Shipment),
+        "packing-statement": folder.digest(PackingStatement),
+        "store": sha256_bytes(str(_store_path(folder)).encode("utf-8", "surrogateescape")),
+    }
+
+
+def _store_path(folder: VoyageFolder) -> Path:
+    return folder.resolve(folder.voyage_file().site.store)
+
+
+def _holds_dataset(store: Path) -> bool:
+    """Return whether a folder still holds every file of the data set whose document lies in it."""
+    path = store / DATASET_NAME.decode("ascii")
+    try:
+        dataset = decode(Dataset, path.read_bytes(), str(path))
+        return all((store / file.name).stat().st_size == file.bytes for file in (*dataset.shards, *dataset.files))
+    except FileNotFoundError:
+        # A cargo without that document cannot be held against anything but nothing.
+        return not path.exists() and store.is_dir() and any(store.iterdir())
+    except (DocumentError, OSError):
+        return False
 
 
 # --- gates ----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from packtrain import durable
-from packtrain.errors import DriveFull, HostileArchive
+from packtrain.errors import DriveFailed, DriveFull, HostileArchive
 
 STAGING_NAME: Final = ".packtrain-staging"
 _MAX_NAME_BYTES: Final = 4096
@@ -46,6 +46,7 @@ class FolderStore:
         Raises:
             HostileArchive: the name would leave the store, or leads through a link or a file.
             DriveFull: no space is left.
+            DriveFailed: the store cannot be written.
         """
         parts = self._parts(name)
         durable.step("publish")
@@ -81,12 +82,20 @@ class FolderStore:
         return status.st_size if stat.S_ISREG(status.st_mode) else None
 
     def flush(self) -> None:
-        """Return when everything staged and published so far is on the medium."""
+        """Return when everything staged and published so far is on the medium.
+
+        Raises:
+            DriveFull: bytes that were accepted found no space.
+            DriveFailed: they could not be written.
+        """
         with self._lock:
             if self._parent is not None:
                 os.close(self._parent[1])
                 self._parent = None
-        durable.sync_file_system(self._path)
+        try:
+            durable.sync_file_system(self._path)
+        except OSError as error:
+            raise self._failed(error) from error
 
     def local_path(self) -> Path:
         """Return the folder."""
@@ -154,4 +163,11 @@ class FolderStore:
                 where=self.location,
                 found=repr(name[:256]),
             ) from error
-        raise error
+        raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> DriveFailed:
+        return DriveFailed(
+            f"store cannot be written: {error.strerror or error}",
+            where=self.location,
+            hint="mend the store, then run the same command again: it goes on where it stopped",
+        )

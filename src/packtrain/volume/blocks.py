@@ -185,11 +185,16 @@ class Column:
             try:
                 self._reader = self._drive.open_reader(self.name)
             except DriveFailed:
-                missing = self._drive.size_bytes(self.name) is None
-                self.lost = "the file is missing" if missing else "the file cannot be opened"
+                self.lost = self._why_not_open(self._drive)
                 return False
             self._list = self._read_list(self._drive)
         return self.lost is None
+
+    def _why_not_open(self, drive: Drive) -> str:
+        try:
+            return "the file is missing" if drive.size_bytes(self.name) is None else "the file cannot be opened"
+        except DriveFailed:
+            return "its drive cannot be read"
 
     def _read_list(self, drive: Drive) -> bytes | None:
         name = layout.blocks_name(self.volume.stripe, self.index)

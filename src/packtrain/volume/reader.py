@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -30,7 +30,7 @@ from packtrain.volume.blocks import ALTERED, DISTRUSTED, Column, Damage
 from packtrain.volume.catalog import Catalog
 from packtrain.volume.catalog_source import decrypt_catalog
 from packtrain.volume.discover import Mounted
-from packtrain.volume.extract import Staging, extract_volume, finish_whole_file, shown, staged_name
+from packtrain.volume.extract import Staging, extract_volume, finish_whole_file, shown, staged_name, store_faults
 from packtrain.volume.load_journal import LoadJournal, VolumeKey, VolumeLine, damage_lines
 from packtrain.volume.repair import StripeReader
 from packtrain.volume.resume import is_complete, volumes_to_read_again
@@ -171,8 +171,9 @@ class _Loading:
 
     def run(self) -> Loaded:
         plan_digest = digest(self.plan)
-        self.staging = Staging(self.store.staging_folder() / f"load-{plan_digest[:16]}")
-        self.staging.root.mkdir(mode=0o700, exist_ok=True)
+        with store_faults(Path(self.store.location)):
+            self.staging = Staging(self.store.staging_folder() / f"load-{plan_digest[:16]}")
+            self.staging.root.mkdir(mode=0o700, exist_ok=True)
         self.journal = LoadJournal(self.journal_path, plan_digest, self.store.location)
         for left in (*self.staging.root.glob("volume-*"), *self.staging.root.glob("catalog-*")):
             shutil.rmtree(left) if left.is_dir() else left.unlink()
@@ -268,12 +269,12 @@ class _Loading:
             column: Unpacking(opened.group.volumes[stripe * n + column], self._work(opened, stripe, column))
             for column in wanted
         }
-        futures: list[Future[None]] = []
-        for column, unpacking in unpackings.items():
-            folder = self.staging.volume_folder(opened.group.group, stripe, column)
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            futures.append(self.workers.submit(unpacking.run))
+        with store_faults(self.staging.root):
+            for column in wanted:
+                folder = self.staging.volume_folder(opened.group.group, stripe, column)
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+        futures = [self.workers.submit(unpacking.run) for unpacking in unpackings.values()]
         try:
             for row in reader.rows(wanted):
                 for column, block in row.items():

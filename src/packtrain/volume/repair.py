@@ -42,6 +42,7 @@ class StripeReader:
         A column that is beyond repair in one row is not read again; it stays None to its end.
         """
         given_up: set[int] = set()
+        self.rebuilt_blocks.update(dict.fromkeys(wanted, 0))
         for row in range(max((self._columns[index].num_blocks for index in wanted), default=0)):
             present: set[int] = set()
             asked = [index for index in wanted if row < self._columns[index].num_blocks]

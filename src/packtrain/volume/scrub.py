@@ -6,6 +6,7 @@ Whoever holds drives can do this: the carrier, an auditor, the site before it ad
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -162,10 +163,13 @@ class _Told:
     def __init__(self, sink: Sink, stage: str, total_bytes: int) -> None:
         self._sink, self._stage, self._total_bytes = sink, stage, total_bytes
         self._done_bytes = 0
+        # A sink is written for one thread.
+        self._lock = threading.Lock()
 
     def add(self, count: int) -> None:
-        self._done_bytes += count
-        self._sink(Progress(self._stage, "reading every block", self._done_bytes, self._total_bytes))
+        with self._lock:
+            self._done_bytes += count
+            self._sink(Progress(self._stage, "reading every block", self._done_bytes, self._total_bytes))
 
 
 def _open(item: _Seen, trust: Trust | None, plan: Plan | None) -> None:
@@ -226,7 +230,7 @@ def _groups_of(seen: Sequence[_Seen], trust: Trust | None, plan: Plan, plan_dige
 def _shipment_of(seen: Sequence[_Seen], trust: Trust | None) -> Shipment | None:
     shipment: Shipment | None = None
     for item in seen:
-        if item.mounted is None or item.drive.size_bytes(layout.SHIPMENT) is None:
+        if item.mounted is None or _size_bytes(item.drive, layout.SHIPMENT) is None:
             continue
         try:
             shipment, _ = read_document(item.drive, Shipment, layout.SHIPMENT, trust)
@@ -271,7 +275,7 @@ def _scrub_drive(item: _Seen, groups: Mapping[int, Group], trust: Trust | None, 
             item.findings.append(f"the manifest has another SHA-256 for {column.name} than the group document")
         if not column.verify() and column.lost is None and not column.faults:
             column.distrust(ALTERED)
-        size = drive.size_bytes(column.name)
+        size = _size_bytes(drive, column.name)
         if size is not None and size > volume.bytes:
             item.findings.append(f"{column.name} has {size - volume.bytes} bytes after its end")
         column.close()
@@ -282,6 +286,14 @@ def _scrub_drive(item: _Seen, groups: Mapping[int, Group], trust: Trust | None, 
 def _check_names(item: _Seen, mounted: Mounted, payload: Mapping[str, str]) -> None:
     known = {*mounted.tag_files, *payload, *_UNLISTED}
     item.findings += [f"unknown file {name[:200]}" for name in sorted(set(item.drive.names()) - known)]
+
+
+def _size_bytes(drive: Drive, name: str) -> int | None:
+    """Return a file's length; None where it is not there, or the drive does not answer."""
+    try:
+        return drive.size_bytes(name)
+    except DriveFailed:
+        return None
 
 
 def _tag_file_fault(drive: Drive, name: str, expected: str) -> str | None:

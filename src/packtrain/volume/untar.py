@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, NoReturn
 
 from packtrain.errors import HostileArchive
-from packtrain.units import KIB, MIB
+from packtrain.units import KIB
 from packtrain.volume.tar import BLOCK_BYTES, EntryKind
 
 MAX_NAME_BYTES: Final = 4096
@@ -19,7 +19,8 @@ MAX_COMPONENT_BYTES: Final = 255
 # Two names of 4 KiB and their record heads fit; nothing that packtrain writes is longer.
 MAX_PAX_BYTES: Final = 16 * KIB
 MAX_FILE_BYTES: Final = 2**53 - 1
-_BUFFER_BYTES: Final = MIB
+# Small, because there is one a volume being unpacked; larger ones are no faster.
+_BUFFER_BYTES: Final = 256 * KIB
 
 _KINDS: Final[dict[bytes, EntryKind]] = {b"0": "file", b"2": "symlink", b"5": "directory"}
 _PAX: Final = b"x"

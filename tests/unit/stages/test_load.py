@@ -1,5 +1,6 @@
 """load: nothing without the operator's admission; then every sample, from what drives are left."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -259,3 +260,18 @@ def test_a_drive_of_a_stranger_is_not_usable_for_check(arrived: Arrived) -> None
     report = check.check(arrived.consignee, arrived.drives(), arrived.events.append)
     assert report.exit_code == 40
     assert "parties.json does not name for it" in report.text()
+
+
+@pytest.mark.parametrize("gone", ["store", "store/shards/image-000000.tar", "store/dataset.json"])
+def test_what_was_loaded_and_is_gone_is_loaded_again(arrived: Arrived, gone: str) -> None:
+    arrived.load()
+    path = arrived.consignee.root / gone
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    stale = gone != "store/dataset.json"  # without the data set's document there is nothing to hold the store against
+    assert is_fresh(arrived.consignee, load.STAGE, load.inputs(arrived.consignee)) != stale
+    arrived.load()
+    arrived.assert_loaded()
+    assert is_fresh(arrived.consignee, load.STAGE, load.inputs(arrived.consignee))

@@ -7,7 +7,15 @@ import pytest
 
 from load_parts import Site, copy_site, flip, pack_template, resign_group
 from packtrain.crypto import age
-from packtrain.errors import AgeFormatError, BeyondRepair, DriveFull, HostileArchive, IntegrityError, WrongKey
+from packtrain.errors import (
+    AgeFormatError,
+    BeyondRepair,
+    DriveFailed,
+    DriveFull,
+    HostileArchive,
+    IntegrityError,
+    WrongKey,
+)
 from packtrain.events import Progress
 from packtrain.volume import layout, tar
 from packtrain.volume.writer import ShipmentWritten
@@ -359,3 +367,21 @@ def test_set_user_id_bits_are_not_taken_over(tmp_path: Path) -> None:
     site = copy_site(template, tmp_path / "site")
     site.load()
     assert (tmp_path / "site" / "store" / "tool").stat().st_mode & 0o7777 == 0o755
+
+
+def test_a_drive_that_stops_answering_in_the_middle_is_made_good(site: Site) -> None:
+    faults = Faults(read_error={f"data/{path.name}": 0 for path in site.volumes("A1")})
+    faults.read_error |= {
+        f"packtrain/blocks/{path.name}": 0 for path in (site.folder("A1") / "packtrain/blocks").iterdir()
+    }
+    faults.read_error[layout.CATALOG] = 0
+    site.drives["A1"] = FaultyDrive(site.drives["A1"], faults)
+    loaded = site.load()
+    site.assert_loaded()
+    assert loaded.volumes_rebuilt > 0
+
+
+def test_a_store_that_cannot_be_made_is_a_message(site: Site) -> None:
+    (site.root / "store").write_bytes(b"a file")
+    with pytest.raises(DriveFailed, match="store cannot be written"):
+        site.load()
