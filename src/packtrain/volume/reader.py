@@ -371,13 +371,10 @@ class _Loading:
         return files, total_bytes
 
     def _list_unreadable(self, opened: _Open, stripe: int, column: Column) -> None:
-        before = len(self.unreadable)
-        for _, entry in opened.catalog.members_in(stripe, column.index):
-            self.unreadable[shown(entry.path)] = None
+        names = [shown(entry.path) for _, entry in opened.catalog.members_in(stripe, column.index)]
+        self.unreadable.update(dict.fromkeys(names))
         self.lost_damage += column.damage()
-        self._notice(
-            f"{column.name} of drive {column.label} is beyond repair, with {len(self.unreadable) - before} files"
-        )
+        self._notice(f"{column.name} of drive {column.label} is beyond repair; it holds (parts of) {len(names)} files")
 
     # --- what is told -------------------------------------------------------------------------------------------
 
