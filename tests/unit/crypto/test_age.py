@@ -344,13 +344,18 @@ def test_a_file_is_encrypted_to_a_stream(tmp_path: Path) -> None:
         "ssh-ed25519 AAAA",
         "x" * 500,
     ],
+    ids=["empty", "prefix", "cut", "upper case", "another prefix", "an identity", "an ssh key", "long"],
 )
 def test_a_malformed_recipient_is_refused(text: str) -> None:
     with pytest.raises(KeyMalformed):
         age.check_recipient(text)
 
 
-@pytest.mark.parametrize("text", ["", IDENTITY[:-1], IDENTITY.lower(), RECIPIENT, IDENTITY + "Q"])
+@pytest.mark.parametrize(
+    "text",
+    ["", IDENTITY[:-1], IDENTITY.lower(), RECIPIENT, IDENTITY + "Q"],
+    ids=["empty", "cut", "lower case", "a recipient", "a digit more"],
+)
 def test_a_malformed_identity_is_refused(text: str) -> None:
     with pytest.raises(KeyMalformed):
         age.recipient_of(text)
