@@ -61,8 +61,9 @@ def exit_codes() -> str:
         "| code | meaning |",
         "| --- | --- |",
         "| 0 | done, or nothing to do |",
-        "| 1 | a defect in packtrain itself: please report it |",
-        "| 2 | a wrong command line |",
+        "| 1 | a defect in packtrain itself: please report it (`Defect` with `--json`) |",
+        "| 2 | a wrong command line (`UsageError` with `--json`) |",
+        f"| {errors.SystemRefused.exit_code} | `SystemRefused`: {_lower(_summary(errors.SystemRefused))} |",
         "| 130 | interrupted; the same command goes on where it stopped |",
     ]
     for first, title in families.items():
@@ -135,6 +136,10 @@ PAGES = {
     "cli.md": command_line,
     "source-tree.md": source_tree,
 }
+
+
+def _lower(sentence: str) -> str:
+    return f"{sentence[0].lower()}{sentence[1:].removesuffix('.')}"
 
 
 def _summary(kind: type) -> str:

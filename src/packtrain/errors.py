@@ -3,7 +3,7 @@
 A message says what is wrong, where, what was expected, what was found, and what to do next. Exit codes are never
 reused; the families are: 10 voyage folder and voyage.toml, 20 sources and data set, 30 drives, 40 cargo integrity,
 50 signatures and trust, 60 keys, 70 diligence and admission, 80 kit, rehearsal and training, 90 results and closing.
-Code 1 is a defect in packtrain itself, 2 a wrong command line, 130 an interrupt.
+Code 1 is a defect in packtrain itself, 2 a wrong command line, 3 the operating system's refusal, 130 an interrupt.
 """
 
 from __future__ import annotations
@@ -62,6 +62,12 @@ class PacktrainError(Exception):
             "found": self.found,
             "hint": self.hint,
         }
+
+
+class SystemRefused(PacktrainError):
+    """The operating system refused something that no other error names: no right to a file, a failing disk."""
+
+    exit_code = 3
 
 
 # --- 10: voyage folder and voyage.toml ---------------------------------------------------------------------------

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -178,6 +179,16 @@ def test_the_code_that_a_verb_asks_for_is_the_code_of_the_process(
         (DriveFull("no space left"), 31, "packtrain: error: no space left"),
         (KeyboardInterrupt(), 130, "packtrain: interrupted; run the same command again"),
         (click.Abort(), 130, "packtrain: interrupted"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/data/a"),
+            3,
+            "packtrain: error: /data/a: the operating system refused: Permission denied\n"
+            "packtrain: hint: give this user the right to it, then run the same command again",
+        ),
+        (OSError(errno.EIO, "Input/output error"), 3, "packtrain: error: the operating system refused: Input/output"),
+        (OSError(errno.EROFS, "Read-only file system", b"/mnt", None, "/b"), 3, "packtrain: error: /mnt -> /b: the"),
+        (OSError(errno.EBADF, "Bad file descriptor"), 1, "packtrain: error: defect in packtrain: OSError"),
+        (OSError("cannot identify image"), 1, "packtrain: error: defect in packtrain: OSError"),
         (BrokenPipeError(32, "of a worker"), 1, "packtrain: error: defect in packtrain: BrokenPipeError"),
         (ZeroDivisionError("by zero"), 1, "packtrain: error: defect in packtrain: ZeroDivisionError: by zero"),
     ],
@@ -195,6 +206,53 @@ def test_whatever_a_verb_raises_ends_with_one_message_and_one_code(
     assert ran.exit_code == exit_code
     assert ran.stderr.startswith(message)
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what", "where"),
+    [
+        (["sail"], "No such command 'sail'.", "packtrain"),
+        (["plan", "--fast"], "No such option '--fast'.", "packtrain plan"),
+    ],
+)
+def test_a_wrong_command_line_with_json_is_one_document_on_stdout(
+    packtrain: Run, arguments: list[str], what: str, where: str
+) -> None:
+    ran = packtrain(*arguments, "--json")
+
+    assert ran.exit_code == 2
+    assert json.loads(ran.stdout) == {
+        "error": "UsageError",
+        "exit_code": 2,
+        "what": what,
+        "where": where,
+        "expected": None,
+        "found": None,
+        "hint": f"{where} --help",
+    }
+
+
+@pytest.mark.parametrize(
+    ("raised", "name", "exit_code"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/data/a"), "SystemRefused", 3),
+        (ZeroDivisionError("by zero"), "Defect", 1),
+    ],
+)
+def test_what_no_verb_foresaw_is_one_document_with_json(
+    packtrain: Run, monkeypatch: pytest.MonkeyPatch, raised: Exception, name: str, exit_code: int
+) -> None:
+    @click.command()
+    @click.option("--json", is_flag=True)
+    def command(json: bool) -> None:
+        raise raised
+
+    monkeypatch.setattr(status, "command", command)
+    ran = packtrain("status", "--json")
+
+    document = json.loads(ran.stdout)
+    assert (ran.exit_code, document["error"], document["exit_code"]) == (exit_code, name, exit_code)
+    assert set(document) == {"error", "exit_code", "what", "where", "expected", "found", "hint"}
 
 
 def test_debug_shows_the_traceback_of_an_error(packtrain: Run, tmp_path: Path) -> None:

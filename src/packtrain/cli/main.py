@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import os
@@ -13,7 +14,7 @@ from typing import Any, Final
 import click
 
 from packtrain import __version__
-from packtrain.errors import PacktrainError
+from packtrain.errors import PacktrainError, SystemRefused
 
 _VERBS: Final[dict[str, tuple[str, str]]] = {
     "init": ("init", "make a voyage folder and its keys"),
@@ -36,6 +37,19 @@ _VERBS: Final[dict[str, tuple[str, str]]] = {
     "boxed": ("boxed", ""),
 }
 """verb -> (module under cli/verbs, one line of help). Here and not in the modules, so that --help imports none."""
+
+_HINTS: Final[dict[int, str]] = {
+    errno.EACCES: "give this user the right to it",
+    errno.EPERM: "give this user the right to it",
+    errno.EROFS: "mount it for writing",
+    errno.EIO: "check the disk, its cable and the kernel log",
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.EMFILE: 'allow more open files ("ulimit -n")',
+    errno.ENFILE: "close other programs: the machine has no more open files to give",
+}
+_NO_REFUSAL: Final = frozenset({errno.EBADF, errno.EFAULT, errno.ENOTTY})
+"""What only a program's own mistake brings about."""
 
 
 class _LazyGroup(click.Group):
@@ -71,6 +85,7 @@ def main() -> None:
     """Run the command line; exit with the code of the error, if any."""
     from packtrain.cli import terminal
 
+    as_json = "--json" in sys.argv
     signal.signal(signal.SIGTERM, _terminated)
     try:
         if "_PACKTRAIN_COMPLETE" in os.environ:  # a shell asks for completions; click answers it
@@ -84,12 +99,12 @@ def main() -> None:
         terminal.print_help(error)
         sys.exit(2)
     except click.ClickException as error:
-        terminal.print_usage_error(error)
+        terminal.print_usage_error(error, as_json=as_json)
         sys.exit(2)
     except PacktrainError as error:
         if "--debug" in sys.argv:
             logging.getLogger(__name__).exception("traceback")
-        terminal.print_error(error, as_json="--json" in sys.argv)
+        terminal.print_error(error, as_json=as_json)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         terminal.print_interrupted()
@@ -97,11 +112,30 @@ def main() -> None:
     except Exception as error:
         if isinstance(error, BrokenPipeError) and terminal.reader_is_gone():  # `packtrain report --json | head`
             sys.exit(0)
+        if isinstance(error, OSError) and (refused := _refusal(error)) is not None:
+            if "--debug" in sys.argv:
+                logging.getLogger(__name__).exception("traceback")
+            terminal.print_error(refused, as_json=as_json)
+            sys.exit(refused.exit_code)
         if "--debug" in sys.argv:
             raise
-        terminal.print_defect(error)
+        terminal.print_defect(error, as_json=as_json)
         sys.exit(1)
     sys.exit(0)
+
+
+def _refusal(error: OSError) -> SystemRefused | None:
+    """Return what the user is told where the operating system refused something; None where packtrain is at fault."""
+    # A library's OSError without a number is not the kernel's; a pipe or a connection was between our own processes.
+    if error.errno is None or error.errno in _NO_REFUSAL or isinstance(error, ConnectionError):
+        return None
+    places = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    hint = _HINTS.get(error.errno, "mend what the system names")
+    return SystemRefused(
+        f"the operating system refused: {error.strerror or os.strerror(error.errno)}",
+        where=" -> ".join(places) or None,
+        hint=f"{hint}, then run the same command again; --debug shows what packtrain was doing",
+    )
 
 
 def _terminated(signum: int, frame: FrameType | None) -> None:

@@ -139,12 +139,17 @@ def print_error(error: PacktrainError, *, as_json: bool = False) -> None:
         _print_json(error.to_dict())
 
 
-def print_usage_error(error: click.ClickException) -> None:
+def print_usage_error(error: click.ClickException, *, as_json: bool = False) -> None:
     """Print a wrong command line and where help is."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = f"{context.command_path} --help" if context is not None else None
     _end_line()
     _tell(f"error: {error.format_message()}")
-    if isinstance(error, click.UsageError) and error.ctx is not None:
-        _tell(f"hint: {error.ctx.command_path} --help")
+    if hint:
+        _tell(f"hint: {hint}")
+    if as_json:
+        where = context.command_path if context is not None else None
+        _print_json(_as_document("UsageError", 2, error.format_message(), where, hint))
 
 
 def print_help(error: click.ClickException) -> None:
@@ -173,11 +178,30 @@ def print_interrupted() -> None:
     _tell("interrupted; run the same command again and it goes on where it stopped")
 
 
-def print_defect(error: Exception) -> None:
+def print_defect(error: Exception, *, as_json: bool = False) -> None:
     """Say that packtrain itself failed."""
+    what, hint = (
+        f"defect in packtrain: {type(error).__name__}: {error}",
+        "run with --debug for the traceback, and report it",
+    )
     _end_line()
-    _tell(f"error: defect in packtrain: {type(error).__name__}: {error}")
-    _tell("hint: run with --debug for the traceback, and report it")
+    _tell(f"error: {what}")
+    _tell(f"hint: {hint}")
+    if as_json:
+        _print_json(_as_document("Defect", 1, what, None, hint))
+
+
+def _as_document(name: str, exit_code: int, what: str, where: str | None, hint: str | None) -> dict[str, Any]:
+    """Return the fields of `PacktrainError.to_dict` for what is none."""
+    return {
+        "error": name,
+        "exit_code": exit_code,
+        "what": what,
+        "where": where,
+        "expected": None,
+        "found": None,
+        "hint": hint,
+    }
 
 
 def _tell(text: str) -> None:
