@@ -21,6 +21,7 @@ from typing import Any, Final, TypeVar
 
 from packtrain.documents.export_list import ExportList
 from packtrain.documents.parties import ROLES, Role
+from packtrain.documents.ready import Ready
 from packtrain.documents.shipment import Shipment
 from packtrain.errors import KitError, MissingDependency, SourceUnreadable
 from packtrain.events import Event, Notice, Sink, TrainingStep, WorkersStarted
@@ -122,19 +123,6 @@ class _WorkerKiller:
             os.kill(self._pids[-1], signal.SIGKILL)
 
 
-class _Remember:
-    """Passes events on and keeps what could not be shown on this machine."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self.not_shown: list[str] = []
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, Notice) and event.text.startswith("not shown: "):
-            self.not_shown.append(event.text.removeprefix("not shown: "))
-        self._sink(event)
-
-
 def run_demo(into: Path, data: Path, kit_wheels: Path, sink: Sink) -> DemoResult:
     """Play the whole voyage in `into` and return what came of it.
 
@@ -149,10 +137,9 @@ def run_demo(into: Path, data: Path, kit_wheels: Path, sink: Sink) -> DemoResult
         MissingDependency: torch or another extra is not installed.
     """
     _check_ground(into, data, kit_wheels)
-    remember = _Remember(sink)
     watch = _Stopwatch()
     folders: dict[Role, Path] = {role: into / role for role in ROLES}
-    voyages = watch.time("init", lambda: _set_out(into, data, kit_wheels, folders, remember))
+    voyages = watch.time("init", lambda: _set_out(into, data, kit_wheels, folders, sink))
     consignor, operator, consignee = (voyages[role] for role in ROLES)
     drives = {f"{case}{i}": into / "drives" / f"{case}{i}" for case in CASES for i in (1, 2)}
 
@@ -167,11 +154,11 @@ def run_demo(into: Path, data: Path, kit_wheels: Path, sink: Sink) -> DemoResult
     watch.time("admit", lambda: _admit(into, consignor, operator, consignee, list(drives.values())))
 
     damage = _lose_and_damage(into, drives)
-    remember(Notice("demo", damage))
+    sink(Notice("demo", damage))
     left = [path for label, path in drives.items() if label != LOST_DRIVE]
     loaded = watch.time("load", lambda: consignee.load(left))
     python = watch.time("train", lambda: _install_kit(into, drives["A1"]))
-    trainee = Voyage(folders["consignee"], _WorkerKiller(remember))
+    trainee = Voyage(folders["consignee"], _WorkerKiller(sink))
     trained = watch.time("train", lambda: trainee.train(python))
 
     outbox = folders["consignee"] / "outbox"
@@ -212,9 +199,15 @@ def run_demo(into: Path, data: Path, kit_wheels: Path, sink: Sink) -> DemoResult
         survives=placement.statement,
         rejects=prepared.counts["rejects"],
         duplicates=prepared.counts["duplicates"],
-        not_shown=remember.not_shown,
+        not_shown=_not_shown(consignor),
         seconds=watch.seconds,
     )
+
+
+def _not_shown(consignor: Voyage) -> list[str]:
+    """Return what this machine could not show in the rehearsal, with the reason."""
+    sheet = consignor.folder.read(Ready)
+    return [f"{clause.clause}: {clause.evidence}" for clause in sheet.clauses if clause.verdict == "not shown"]
 
 
 def _check_ground(into: Path, data: Path, kit_wheels: Path) -> None:
