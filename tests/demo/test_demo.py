@@ -115,6 +115,12 @@ def test_any_one_case_may_be_lost(
         assert (folder / "store" / name).read_bytes() == (packed / name).read_bytes()
 
 
+def test_a_bagit_validator_accepts_a_drive(voyage: tuple[Path, dict[str, Any]]) -> None:
+    done = run(sys.executable, "-W", "ignore", "-m", "bagit", "--validate", voyage[0] / "drives" / "B2", cwd=voyage[0])
+    assert done.returncode == 0, done.stderr
+    assert "is valid" in done.stderr
+
+
 def test_every_stage_does_nothing_when_it_is_run_again(voyage: tuple[Path, dict[str, Any]]) -> None:
     into, _ = voyage
     for verb in ("plan", "prepare", "rehearse", "declare"):
