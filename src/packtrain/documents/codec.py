@@ -6,6 +6,7 @@ are written differently are refused too: two readers can then never disagree abo
 
 from __future__ import annotations
 
+import threading
 from typing import Annotated, Any, ClassVar, Final, TypeVar
 
 import msgspec
@@ -45,6 +46,9 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 D = TypeVar("D", bound=Document)
 
+_preparing = threading.Lock()
+_prepared: set[type[Document]] = set()
+
 
 def namespace(document_type: type[Document]) -> str:
     """Return the SSHSIG namespace of a document type: "packtrain-<kind>@v<version>"."""
@@ -71,6 +75,7 @@ def encode(document: Document) -> bytes:
             signed, least of all in a log where it could not be taken back.
     """
     body: dict[str, Any] = msgspec.to_builtins(document)
+    _prepare(type(document))
     try:
         msgspec.convert(body, type(document))
         return _canonical(document, body)
@@ -80,6 +85,18 @@ def encode(document: Document) -> bytes:
             where=f"{document.kind}.json",
             expected="values within the bounds of its specification",
         ) from error
+
+
+def _prepare(document_type: type[Document]) -> None:
+    """Let msgspec look at a type, and at the parts in it, in one thread.
+
+    msgspec (0.22) does so at the first use and crashes the process where two threads meet in it; the drives of a group
+    are closed by several.
+    """
+    if document_type not in _prepared:
+        with _preparing:
+            msgspec.json.Decoder(document_type)
+            _prepared.add(document_type)
 
 
 def _canonical(document: Document, body: dict[str, Any]) -> bytes:
@@ -119,6 +136,7 @@ def decode(document_type: type[D], payload: bytes, where: str) -> D:
                 found=f"{str(found_type)[:64]} version {str(found_version)[:16]}",
                 hint="use the release of packtrain that wrote it, or a newer one",
             )
+        _prepare(document_type)
         document = msgspec.convert(body, document_type)
         canonical = _canonical(document, msgspec.to_builtins(document))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, rfc8785.CanonicalizationError) as error:

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -262,3 +264,47 @@ def test_vectors_are_one_line_without_a_newline() -> None:
 
 def test_the_vectors_say_what_they_are() -> None:
     assert (Path(VECTORS) / "README.md").is_file()
+
+
+FIRST_USE = """
+import sys, threading
+from typing import Annotated
+
+import msgspec
+
+from packtrain.documents import codec
+
+sys.setswitchinterval(1e-6)
+
+
+def new_type(number):
+    bounded = [Annotated[str, msgspec.Meta(max_length=100 + number + i)] for i in range(12)]
+    fields = [(f"text{i}", kind) for i, kind in enumerate(bounded)]
+    part = msgspec.defstruct(f"Part{number}", fields, bases=(codec.Part,), frozen=True, kw_only=True)
+    whole = [*fields, ("parts", tuple[part, ...])]
+    return part, msgspec.defstruct(
+        f"Document{number}", whole, bases=(codec.Document,), namespace={"kind": "test"}, frozen=True, kw_only=True
+    )
+
+
+def use(document, together):
+    together.wait()
+    assert codec.decode(type(document), codec.encode(document), "test") == document
+
+
+for number in range(80):
+    part, document_type = new_type(number)
+    texts = {f"text{i}": "x" for i in range(12)}
+    document = document_type(**texts, parts=(part(**texts),))
+    together = threading.Barrier(8)
+    threads = [threading.Thread(target=use, args=(document, together)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+def test_threads_may_meet_at_the_first_use_of_a_document() -> None:
+    done = subprocess.run([sys.executable, "-c", FIRST_USE], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
