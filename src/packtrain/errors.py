@@ -211,6 +211,12 @@ class DriveNotClosed(PacktrainError):
     exit_code = 38
 
 
+class StoreInUse(PacktrainError):
+    """The store holds other files under names of the cargo; they would have to be overwritten."""
+
+    exit_code = 39
+
+
 # --- 40: cargo integrity -----------------------------------------------------------------------------------------
 
 

@@ -121,6 +121,10 @@ class Store(Protocol):
         """Return a stored file's length, or None."""
         ...
 
+    def holds(self, name: bytes) -> bool:
+        """Return whether anything stands under `name` or in the way to it: a file, a folder, a link."""
+        ...
+
     def flush(self) -> None:
         """Return when everything staged and published so far is on the medium: one call for many files."""
         ...

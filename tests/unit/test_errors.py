@@ -32,6 +32,7 @@ EXIT_CODES = {
     "PlacementImpossible": 36,
     "DriveInUse": 37,
     "DriveNotClosed": 38,
+    "StoreInUse": 39,
     "IntegrityError": 40,
     "BeyondRepair": 41,
     "IncompleteKnowledge": 42,

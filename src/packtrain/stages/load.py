@@ -21,6 +21,7 @@ from packtrain.errors import (
     AdmissionHeld,
     AdmissionRefused,
     DocumentError,
+    IncompleteKnowledge,
     IntegrityError,
     NotAdmitted,
     WrongRole,
@@ -46,7 +47,8 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
 
     Raises:
         NotAdmitted: there is no admission.
-        StageNotReady: shipment or packing statement did not come yet.
+        IncompleteKnowledge: the shipment document did not come yet.
+        StageNotReady: the packing statement did not come yet.
     """
     found = _inputs(folder)
     if folder.receipt(STAGE) is not None and not _holds_dataset(_store_path(folder)):
@@ -72,10 +74,11 @@ def load(
     Raises:
         WrongRole: the folder is not the consignee's.
         NotAdmitted, AdmissionHeld, AdmissionRefused: there is no admission of this shipment by the operator.
+        IncompleteKnowledge: the shipment document did not come: nobody can say what the whole is.
         KeyMissing, WrongKey: release.age is not here, or not to this consignee.
         ForeignDrive, SupersededDrive, DuplicateDrive, DriveNotClosed: see `discover`.
         BeyondRepair: at the end: what can be read was restored, the rest is listed.
-        DriveFull, HostileArchive, IntegrityError: see `load_shipment`.
+        DriveFull, StoreInUse, HostileArchive, IntegrityError: see `load_shipment`.
     """
     role = folder.voyage_file().voyage.role
     if role != "consignee":
@@ -109,6 +112,7 @@ def load(
 
 def _inputs(folder: VoyageFolder) -> dict[str, str]:
     _require_admission(folder)
+    _require_shipment(folder)
     return {
         "admission": folder.digest(Admission),
         "shipment": folder.digest(Shipment),
@@ -153,6 +157,16 @@ def _require_admission(folder: VoyageFolder) -> None:
             where=str(folder.document_path(Admission)),
             expected="admission.json, signed by the operator",
             hint=_ASK,
+        )
+
+
+def _require_shipment(folder: VoyageFolder) -> None:
+    if not folder.has(Shipment):
+        raise IncompleteKnowledge(
+            "no shipment document says what the whole is: drives may be missing or withheld, and nobody could tell",
+            where=str(folder.document_path(Shipment)),
+            expected="shipment.json, signed by the consignor",
+            hint='take in a dossier that holds it: "packtrain dossier import"',
         )
 
 

@@ -33,9 +33,17 @@ class FolderStore:
         self._parent: tuple[tuple[bytes, ...], int] | None = None
 
     def staging_folder(self) -> Path:
-        """Return the folder inside the store for bytes that are not proven yet; it stays over runs."""
+        """Return the folder inside the store for bytes that are not proven yet; it stays over runs.
+
+        Raises:
+            HostileArchive: a link stands in its place, and would lead the files elsewhere.
+        """
         folder = self._path / STAGING_NAME
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if folder.is_symlink():
+            raise HostileArchive(
+                "a link stands where files wait until they are proven", where=str(folder), hint="remove it"
+            )
         return folder
 
     def publish(self, staged: Path, name: bytes) -> None:
@@ -80,6 +88,22 @@ class FolderStore:
                     return None
                 raise
         return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+    def holds(self, name: bytes) -> bool:
+        """Return whether anything stands under `name`, or a link or a file in the way to it."""
+        parts = self._parts(name)
+        with self._lock:
+            try:
+                parent = self._open_parent(parts[:-1], make=False)
+                if parent is not None:
+                    os.stat(parts[-1], dir_fd=parent, follow_symlinks=False)
+                return parent is not None
+            except FileNotFoundError:
+                return False
+            except OSError as error:
+                if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                    return True
+                raise
 
     def flush(self) -> None:
         """Return when everything staged and published so far is on the medium.

@@ -22,7 +22,7 @@ from packtrain.documents.group import Group
 from packtrain.documents.plan import Plan
 from packtrain.documents.shipment import Shipment
 from packtrain.erasure.code import Code
-from packtrain.errors import BeyondRepair, IntegrityError, WrongKey
+from packtrain.errors import BeyondRepair, IntegrityError, StoreInUse, WrongKey
 from packtrain.events import Notice, Progress, Sink
 from packtrain.ports import Store
 from packtrain.volume import layout
@@ -33,7 +33,7 @@ from packtrain.volume.discover import Mounted
 from packtrain.volume.extract import Staging, extract_volume, finish_whole_file, shown, staged_name, store_faults
 from packtrain.volume.load_journal import LoadJournal, VolumeKey, VolumeLine, damage_lines
 from packtrain.volume.repair import StripeReader
-from packtrain.volume.resume import is_complete, volumes_to_read_again
+from packtrain.volume.resume import is_complete, strangers_in_store, volumes_to_read_again
 from packtrain.volume.unpack import Unpacking
 from packtrain.volume.untar import TarReader
 
@@ -111,6 +111,7 @@ def load_shipment(
     Raises:
         WrongKey: the identity is not the plan's recipient; nothing was written.
         DriveFull: the store is full; make room and call again.
+        StoreInUse: the store holds other files under names of the cargo; none of them was touched.
         BeyondRepair: at the end: all that can be read was restored, the rest is listed by name beside the journal.
         HostileArchive: a volume with a valid digest breaks the format or contradicts the catalog.
         IntegrityError: documents contradict each other, or a file in a proven volume is not the catalog's.
@@ -225,6 +226,8 @@ class _Loading:
                     found=str(catalog.num_files()),
                 )
             opened = _Open(group, Code(group.k, group.m), catalog, path)
+            if all(key[0] != number for key in self.journal.volumes):
+                self._refuse_strangers(opened)
             self.journal.forget(volumes_to_read_again(self.journal.volumes, catalog, number, self.staging, self.store))
             n = group.k + group.m
             for stripe in range(group.num_stripes):
@@ -238,6 +241,22 @@ class _Loading:
                 if wanted:
                     self._load_stripe(opened, stripe, wanted)
         path.unlink()
+
+    def _refuse_strangers(self, opened: _Open) -> None:
+        """Look, before the first file of a group comes into the store, whether it would take another's place."""
+        strangers = [shown(entry.path) for entry in strangers_in_store(opened.catalog, self.store)]
+        if not strangers:
+            return
+        opened.catalog_path.unlink()
+        more = f" and {len(strangers) - _NAMED} more" if len(strangers) > _NAMED else ""
+        raise StoreInUse(
+            f"the store holds other files under {len(strangers)} names of the cargo",
+            where=self.store.location,
+            expected="nothing under these names",
+            found=", ".join(strangers[:_NAMED]) + more,
+            hint="move them away, or name another folder in [site] store; packtrain overwrites nothing that it did "
+            "not load",
+        )
 
     # --- a stripe -----------------------------------------------------------------------------------------------
 

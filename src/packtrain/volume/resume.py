@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container
+import os
+from collections.abc import Collection, Container, Iterator
 
+from packtrain.digest import sha256_file
 from packtrain.ports import Store
 from packtrain.volume.catalog import Catalog, CatalogFile, CatalogPiece
 from packtrain.volume.extract import Staging
@@ -46,3 +48,26 @@ def volumes_to_read_again(
                     again.add(key)
                     to_follow.append(key)
     return again
+
+
+def strangers_in_store(catalog: Catalog, store: Store) -> Iterator[CatalogFile]:
+    """Yield the entries under whose names the store holds something else than they are.
+
+    What an interrupted load published and did not note any more is equal to its entry, and no stranger.
+
+    Raises:
+        HostileArchive: a name would leave the store.
+    """
+    for entry in catalog.files():
+        if store.holds(entry.path) and not _is_equal(entry, store):
+            yield entry
+
+
+def _is_equal(entry: CatalogFile, store: Store) -> bool:
+    path = store.local_path() / os.fsdecode(entry.path)
+    if entry.kind == "file":
+        # The length is asked of the store, which follows no link on the way; only then the file is read.
+        return store.size_bytes(entry.path) == entry.bytes and sha256_file(path) == entry.sha256
+    if entry.kind == "symlink":
+        return path.is_symlink() and os.readlink(os.fsencode(path)) == entry.link_target  # noqa: PTH115 - bytes
+    return path.is_dir() and not path.is_symlink()

@@ -84,3 +84,20 @@ def test_an_empty_folder_is_made_with_its_mode_and_time(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_has_no_size(tmp_path: Path) -> None:
     assert FolderStore(tmp_path).size_bytes(b"a/b") is None
+
+
+def test_a_link_in_the_place_of_the_staging_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / STAGING_NAME).symlink_to(tmp_path / "outside")
+    with pytest.raises(HostileArchive, match="a link stands"):
+        FolderStore(tmp_path / "store").staging_folder()
+
+
+def test_it_knows_what_stands_under_a_name_or_in_its_way(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "link").symlink_to("nowhere")
+    assert [store.holds(name) for name in (b"folder", b"file", b"link", b"file/below", b"link/below")] == [True] * 5
+    assert [store.holds(name) for name in (b"other", b"folder/other", b"no/folder/either")] == [False] * 3

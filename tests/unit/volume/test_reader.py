@@ -14,6 +14,7 @@ from packtrain.errors import (
     DriveFull,
     HostileArchive,
     IntegrityError,
+    StoreInUse,
     WrongKey,
 )
 from packtrain.events import Progress
@@ -238,6 +239,41 @@ def test_a_file_deleted_from_the_store_is_read_again(site: Site) -> None:
     site.load()
     for name in ("shards/a.tar", "shards/d.tar"):
         (site.root / "store" / name).unlink()
+    site.load()
+    site.assert_loaded()
+
+
+def test_other_files_under_names_of_the_cargo_are_not_overwritten(site: Site) -> None:
+    mine = site.root / "store/shards/a.tar"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"another voyage's shard")
+    (site.root / "store/shards/b.tar").symlink_to(mine)
+    (site.root / "store/empty").mkdir()
+    for _ in range(2):
+        with pytest.raises(StoreInUse, match=r"3 names .* empty, shards/a\.tar, shards/b\.tar"):
+            site.load()
+        assert mine.read_bytes() == b"another voyage's shard"
+        assert sorted(path.name for path in mine.parent.iterdir()) == ["a.tar", "b.tar"]
+    (site.root / "store/empty").rmdir()
+    (site.root / "store/shards/b.tar").unlink()
+    mine.unlink()
+    site.load()
+    site.assert_loaded()
+
+
+def test_a_link_on_the_way_to_a_name_stops_the_load_before_the_first_file(site: Site) -> None:
+    (site.root / "outside").mkdir()
+    (site.root / "store").mkdir()
+    (site.root / "store/shards").symlink_to(site.root / "outside")
+    with pytest.raises(StoreInUse, match=r"shards/a\.tar"):
+        site.load()
+    assert not list((site.root / "outside").iterdir())
+    assert not (site.root / "store/empty").exists()
+
+
+def test_what_was_loaded_is_no_stranger_when_the_journal_is_lost(site: Site) -> None:
+    site.load()
+    (site.root / "load.jsonl").unlink()
     site.load()
     site.assert_loaded()
 
