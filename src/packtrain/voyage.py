@@ -364,7 +364,7 @@ def open_drives(paths: Sequence[Path]) -> list[Drive]:
             raise DuplicateDrive(
                 "the same drive was given twice",
                 where=str(path),
-                found=f"also given as {seen[key]}",
+                found=f"the same folder as {seen[key]}",
                 hint="name each drive once",
             )
         seen[key] = path

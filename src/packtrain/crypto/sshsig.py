@@ -69,7 +69,9 @@ class SshSigner:
                 text = stream.read(_MAX_KEY_FILE_BYTES + 1)
         except FileNotFoundError as error:
             raise KeyMissing(
-                "the signing key is not there", where=str(path), hint="`packtrain init` makes one"
+                "the signing key is not there",
+                where=str(path),
+                hint='the key of this party was made by "packtrain init"; bring it from its backup',
             ) from error
         if len(text) > _MAX_KEY_FILE_BYTES:
             raise KeyMalformed(

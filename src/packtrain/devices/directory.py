@@ -147,6 +147,13 @@ class DirectoryDrive:
                 where=where,
                 hint="give a larger drive or plan again, then run the same command: it goes on where it stopped",
             )
+        if error.errno == errno.EFBIG:
+            return DriveFull(
+                "file is larger than the drive's file system, or this process, may write",
+                where=where,
+                hint="format the drive with ext4, xfs or exFAT (FAT32 ends at 4 GiB), or lift the limit of `ulimit -f`; "
+                "then run the same command: it goes on where it stopped",
+            )
         return DriveFailed(
             f"drive {what}: {error.strerror or error}",
             where=where,

@@ -36,11 +36,19 @@ def decode_toml(record: type[S], payload: bytes, where: str, *, error: type[Pack
             hint), or a value out of range.
     """
     if len(payload) > MAX_TOML_BYTES:
-        raise error("file is too long", where=where, expected="at most 1 MiB", found=f"{len(payload)} bytes")
+        raise error(
+            "file is too long",
+            where=where,
+            expected="at most 1 MiB",
+            found=f"{len(payload)} bytes",
+            hint="it is written by hand and short; was another file put in its place?",
+        )
     try:
         raw = tomllib.loads(payload.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as cause:
-        raise error(f"not valid TOML: {cause}", where=where) from cause
+        raise error(
+            f"not valid TOML: {cause}", where=where, hint=f"mend that line; {reference} shows how each field is written"
+        ) from cause
     try:
         return msgspec.convert(raw, record)
     except msgspec.ValidationError as cause:

@@ -9,7 +9,7 @@ from packtrain import durable
 from packtrain.crypto.sshsig import SshSigner
 from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, Document, decode, encode, namespace
-from packtrain.documents.parties import Parties, allowed_signers
+from packtrain.documents.parties import SIGNING_RIGHTS, Parties, allowed_signers
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.voyage_file import VoyageFile, decode_voyage_file
 from packtrain.errors import KeyMissing, NotAVoyage, StageNotReady, VoyageFileError
@@ -94,12 +94,19 @@ class VoyageFolder:
         try:
             return _read_bounded(path)
         except FileNotFoundError as error:
-            verb = _WRITTEN_BY.get(document_type.kind)
             raise StageNotReady(
-                f"{document_type.kind}.json is not written yet",
+                f"{document_type.kind}.json is not here yet",
                 where=str(self.root),
-                hint=f'run "packtrain {verb}" first' if verb else "it comes with the dossier of the other party",
+                hint=self._how_to_get(document_type.kind),
             ) from error
+
+    def _how_to_get(self, kind: str) -> str:
+        role = self.voyage_file().voyage.role
+        signed_by_others = any(kind in kinds for kinds in SIGNING_RIGHTS.values()) and kind not in SIGNING_RIGHTS[role]
+        verb = _WRITTEN_BY.get(kind)
+        if verb is None or signed_by_others:
+            return 'it comes with another party\'s dossier: "packtrain dossier import"'
+        return f'run "packtrain {verb}" first'
 
     def digest(self, document_type: type[Document]) -> str:
         """Return the SHA-256 of a document's bytes; StageNotReady if it is not there."""

@@ -132,8 +132,8 @@ def discover(drives: Sequence[Drive], trust: Trust, expected: Expected, without:
             raise DuplicateDrive(
                 "the same drive was given twice",
                 where=drive.location,
-                found=f"drive {found.record.label}, also at {mounted[uuid].drive.location}",
-                hint="give each drive once; a copy of a drive is not a second drive",
+                found=f"drive {found.record.label}, which is at {mounted[uuid].drive.location} too",
+                hint="name each drive once; a copy of a drive is not a second drive",
             )
         check_tag_files(found)
         mounted[uuid] = found
@@ -168,7 +168,10 @@ def check_distinct(drives: Sequence[Drive]) -> None:
         place = Path(drive.location).resolve()
         if place in seen:
             raise DuplicateDrive(
-                "the same folder was given twice", where=drive.location, found=f"also given as {seen[place].location}"
+                "the same drive was given twice",
+                where=drive.location,
+                found=f"the same folder as {seen[place].location}",
+                hint="name each drive once",
             )
         seen[place] = drive
 

@@ -98,13 +98,13 @@ def test_a_shipment_document_on_a_drive_says_what_the_whole_is(site: Site) -> No
 def test_the_same_folder_twice_is_a_duplicate(site: Site, tmp_path: Path) -> None:
     (tmp_path / "also").symlink_to(site.folder("A1"))
     site.drives["again"] = DirectoryDrive(tmp_path / "also")
-    fails(site, DuplicateDrive, "the same folder was given twice")
+    fails(site, DuplicateDrive, "the same drive was given twice")
 
 
 def test_a_copy_of_a_drive_is_a_duplicate(site: Site, tmp_path: Path) -> None:
     shutil.copytree(site.folder("A1"), tmp_path / "copy")
     site.drives["copy"] = DirectoryDrive(tmp_path / "copy")
-    fails(site, DuplicateDrive, "drive A1, also at")
+    fails(site, DuplicateDrive, "drive A1, which is at")
 
 
 def test_a_folder_that_is_no_packtrain_drive_is_foreign(site: Site, tmp_path: Path) -> None:
