@@ -32,6 +32,7 @@ from packtrain.events import Notice, Sink
 from packtrain.ports import Drive
 from packtrain.record import keys
 from packtrain.record.custody import CustodyLog
+from packtrain.record.envelopes import recipients_digest, renew_envelopes, write_envelopes
 from packtrain.record.folder import VoyageFolder, read_signature
 from packtrain.record.receipts import StageClock, instant
 from packtrain.training.kit import verify_kit
@@ -68,7 +69,7 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
         "dataset": folder.digest(Dataset),
         "declaration": _first_declaration(folder),
         "contact": sha256_bytes(folder.voyage_file().voyage.contact.encode("utf-8")),
-        "recipients": _recipients(folder),
+        "recipients": recipients_digest(folder),
     }
     if folder.voyage_file().training is not None:
         found |= {kind.kind: folder.digest(kind) for kind in (Kit, Ready) if folder.has(kind)}
@@ -79,7 +80,7 @@ def pack(folder: VoyageFolder, open_drive: Callable[[Path], Drive], sink: Sink) 
     """Write the data set, and the kit if there is one, on the drives of placement.json; close and sign them.
 
     Called again after a failure it goes on where it stopped. When what is packed has changed it draws up another
-    attempt and clears the drives of the one before.
+    attempt and clears the drives of the one before; under a packing statement it opens no drive at all.
 
     Raises:
         DeclarationMissing: nothing is declared.
@@ -93,7 +94,8 @@ def pack(folder: VoyageFolder, open_drive: Callable[[Path], Drive], sink: Sink) 
     """
     stage_inputs = inputs(folder)
     clock = StageClock(folder, STAGE, stage_inputs)
-    signer = folder.signer()
+    if (plan := _sealed_plan(folder)) is not None:
+        return _keep_sealed(folder, plan, stage_inputs, clock, sink)
     placement, dataset = folder.read(PlacementDocument), folder.read(Dataset)
     rehearsed = _check_rehearsal(folder, sink)
     root = folder.work / "dataset"
@@ -110,7 +112,7 @@ def pack(folder: VoyageFolder, open_drive: Callable[[Path], Drive], sink: Sink) 
         plan = _draw_up(folder, placement, drives, entries, stage_inputs)
         sink(Notice(STAGE, f"shipment {plan.shipment}, attempt {plan.attempt}: plan signed, key sealed and forgotten"))
     else:
-        _renew_envelopes(folder, plan, stage_inputs["recipients"])
+        renew_envelopes(folder, plan.shipment, _recipients_marker(folder, plan.attempt))
     _warn_of_envelopes(folder, sink)
     signature = read_signature(folder.signature_path(Plan))
     assert signature is not None, "a plan without its signature was not read"
@@ -120,7 +122,7 @@ def pack(folder: VoyageFolder, open_drive: Callable[[Path], Drive], sink: Sink) 
         (folder.payload(Plan), signature),
         entries,
         by_uuid,
-        signer,
+        folder.signer(),
         _journal_folder(folder, plan.attempt),
         _extra_files(folder, plan, rehearsed),
         sink,
@@ -229,9 +231,6 @@ def _plan_to_follow(
     """Return the signed plan there is, if it is still what would be drawn up now; None if another attempt is needed.
 
     plan.json is written after its envelopes, so a plan that is there has its key sealed.
-
-    Raises:
-        DriveInUse: another attempt is needed, but the drives are sealed.
     """
     if not folder.has(Plan):
         return None
@@ -248,15 +247,38 @@ def _plan_to_follow(
         and plan.cargo == cargo_digest(entries)
         and not _saw_changes(folder, plan)
     )
-    if same:
-        return plan
-    if folder.has(PackingStatement) and folder.read_signed(PackingStatement).shipment == plan.shipment:
+    return plan if same else None
+
+
+def _sealed_plan(folder: VoyageFolder) -> Plan | None:
+    """Return the plan whose drives lie sealed under a packing statement, or None."""
+    if not (folder.has(Plan) and folder.has(PackingStatement)):
+        return None
+    plan = folder.read_signed(Plan)
+    return plan if folder.read_signed(PackingStatement).shipment == plan.shipment else None
+
+
+def _keep_sealed(
+    folder: VoyageFolder, plan: Plan, stage_inputs: Mapping[str, str], clock: StageClock, sink: Sink
+) -> Receipt:
+    """Seal the key to other recipients if they changed; the drives may be on their way and are not looked for.
+
+    Raises:
+        DriveInUse: anything else changed.
+    """
+    before = folder.receipt(STAGE)
+    packed = before.inputs if before is not None else {}
+    changed = sorted(name for name in {*packed, *stage_inputs} if packed.get(name) != stage_inputs.get(name))
+    if before is None or set(changed) - {"recipients"}:
         raise DriveInUse(
             "what is packed has changed, but the drives are sealed under a packing statement",
             where=str(folder.document_path(PackingStatement)),
+            found=f"changed: {', '.join(changed)}" if before is not None else "no receipt says what was packed",
             hint="undo the change, or make another voyage for what is new; sealed drives are not written again",
         )
-    return None
+    renew_envelopes(folder, plan.shipment, _recipients_marker(folder, plan.attempt))
+    _warn_of_envelopes(folder, sink)
+    return clock.finish(outputs=(Plan, Shipment), counts=before.counts, facts=before.facts)
 
 
 def _saw_changes(folder: VoyageFolder, plan: Plan) -> bool:
@@ -322,38 +344,9 @@ def _draw_up(
     durable.sync_folder(folder.documents)
     shutil.rmtree(_journal_folder(folder, attempt), ignore_errors=True)
     key = ShipmentKey(shipment=shipment, plan=sha256_bytes(encode(plan)), identity=identity)
-    _write_envelopes(folder, key, attempt, stage_inputs["recipients"])
+    write_envelopes(folder, key, _recipients_marker(folder, attempt))
     folder.write_signed(plan, folder.signer())
     return plan
-
-
-def _write_envelopes(folder: VoyageFolder, key: ShipmentKey, attempt: int, recipients: str) -> None:
-    envelopes = keys.wrap(key, folder.signer(), folder.parties())
-    for name in (keys.CONSIGNOR_ENVELOPE, keys.SITE_ENVELOPE):
-        if name in envelopes:
-            durable.write_bytes(folder.keys / name, envelopes[name], 0o600)
-        else:
-            (folder.keys / name).unlink(missing_ok=True)
-    durable.write_bytes(_journal_folder(folder, attempt) / "recipients", recipients.encode("ascii"))
-
-
-def _renew_envelopes(folder: VoyageFolder, plan: Plan, recipients: str) -> None:
-    """Seal the key anew if parties.json has other recipients now: it is opened by the consignor's own envelope."""
-    marker = _journal_folder(folder, plan.attempt) / "recipients"
-    if marker.is_file() and marker.read_bytes() == recipients.encode("ascii"):
-        return
-    path = folder.keys / keys.CONSIGNOR_ENVELOPE
-    envelope = keys.read_envelope(path, "without it nobody at home can open the shipment; bring keys/ from its backup")
-    key = keys.open_inner(
-        envelope,
-        folder.identity(),
-        folder.trust(),
-        str(path),
-        shipment=plan.shipment,
-        plan=folder.digest(Plan),
-        role="consignor",
-    )
-    _write_envelopes(folder, key, plan.attempt, recipients)
 
 
 def _warn_of_envelopes(folder: VoyageFolder, sink: Sink) -> None:
@@ -366,11 +359,6 @@ def _warn_of_envelopes(folder: VoyageFolder, sink: Sink) -> None:
                 is_warning=True,
             )
         )
-
-
-def _recipients(folder: VoyageFolder) -> str:
-    members = [[party.role, party.recipient] for party in folder.parties().parties]
-    return sha256_bytes(rfc8785.dumps(members))
 
 
 def _serial(drive: Drive, drive_uuid: str) -> str:
@@ -434,6 +422,10 @@ def _note(folder: VoyageFolder, verb: CustodyVerb, plan: Plan) -> None:
 
 def _journal_folder(folder: VoyageFolder, attempt: int) -> Path:
     return folder.work / "pack" / f"attempt-{attempt:04d}"
+
+
+def _recipients_marker(folder: VoyageFolder, attempt: int) -> Path:
+    return _journal_folder(folder, attempt) / "recipients"
 
 
 def _forget_old_journals(folder: VoyageFolder, attempt: int) -> None:

@@ -30,6 +30,9 @@ SPOT_BLOCKS: Final = 16
 _MAX_RECORD_BYTES: Final = 1 << 20
 _MAX_THREADS: Final = 64
 _SIG: Final = layout.SIGNATURE_SUFFIX
+# What the journal keeps of a drive's further files: their names (also of earlier ones), and a digest of the last.
+_EXTRA_NAMES: Final = "extra names"
+_EXTRA: Final = "extra"
 
 ExtraFiles = Mapping[str, Path | bytes]
 
@@ -68,7 +71,7 @@ class GroupCloser:
     def close(self) -> tuple[Group, bytes, bytes]:
         """Close the group on all its drives; return group.json, its bytes and its signature.
 
-        Drives that are closed already are left as they are.
+        Drives that are closed already, with the same further files, are left as they are.
 
         Raises:
             DriveFailed: a drive cannot be read or written, or a spot check found other bytes than were written.
@@ -132,12 +135,14 @@ class GroupCloser:
         self, uuid: str, group_payload: bytes, group_signature: bytes, catalog_path: Path, catalog: Catalog
     ) -> None:
         drive = self._drives[uuid]
-        if self._is_closed(uuid, drive, sha256_bytes(group_payload)):
+        extra = self._extra_files.get(uuid, {})
+        if self._is_closed(uuid, drive, sha256_bytes(group_payload), _extra_digest(extra)):
             return
         self._journal.forget_drive_facts(uuid, "record", "signature")
         # While the drive is written to, it must not look closed.
         for name in (layout.DRIVE + _SIG, layout.DRIVE, layout.SHIPMENT + _SIG, layout.SHIPMENT):
             drive.remove(name)
+        self._remove_old_extra(uuid, drive, extra)
         position = self._group.drives.index(uuid)
         here = [
             volume
@@ -150,7 +155,7 @@ class GroupCloser:
             self._check_spots(drive, volume)
         _copy(drive, layout.CATALOG, catalog_path)
         tags[layout.CATALOG] = catalog.sha256
-        for name, source in self._extra_files.get(uuid, {}).items():
+        for name, source in extra.items():
             tags[name] = _copy(drive, name, source)
         closed = instant()
         payload_bytes = sum(volume.bytes for volume in here)
@@ -230,16 +235,31 @@ class GroupCloser:
         drive.write_bytes(layout.DRIVE + _SIG, signature)
         self._journal.set_drive_facts(
             uuid,
-            {"record": record_payload, "signature": signature, "group": sha256_bytes(group_payload).encode("ascii")},
+            {
+                "record": record_payload,
+                "signature": signature,
+                "group": sha256_bytes(group_payload).encode("ascii"),
+                _EXTRA: _extra_digest(self._extra_files.get(uuid, {})),
+            },
         )
 
-    def _is_closed(self, uuid: str, drive: Drive, group_digest: str) -> bool:
-        """Return whether the drive carries exactly the closing record that the journal has, for this group document."""
+    def _remove_old_extra(self, uuid: str, drive: Drive, extra: ExtraFiles) -> None:
+        """Remove the files of an earlier kit: closed over, they would be strays."""
+        known = (self._journal.drive_fact(uuid, _EXTRA_NAMES) or b"").decode("utf-8").split("\n")
+        # Noted before the first of them is written, so that a crash leaves none that nobody knows.
+        self._journal.set_drive_facts(uuid, {_EXTRA_NAMES: "\n".join(sorted({*known, *extra})).encode("utf-8")})
+        for name in known:
+            if name and name not in extra:
+                drive.remove(name)
+
+    def _is_closed(self, uuid: str, drive: Drive, group_digest: str, extra_digest: bytes) -> bool:
+        """Return whether the drive carries the closing record that the journal has, for this group and these files."""
         record, signature = self._journal.drive_fact(uuid, "record"), self._journal.drive_fact(uuid, "signature")
         if (
             record is None
             or signature is None
             or self._journal.drive_fact(uuid, "group") != group_digest.encode("ascii")
+            or self._journal.drive_fact(uuid, _EXTRA) != extra_digest
         ):
             return False
         for name, expected in ((layout.DRIVE, record), (layout.DRIVE + _SIG, signature)):
@@ -284,6 +304,15 @@ def _check_block(
         found=f"{length} bytes, XXH3 {block_hash(buffer[:length]):016x}",
         hint="a drive that holds less than it says does this; replace it",
     )
+
+
+def _extra_digest(extra: ExtraFiles) -> bytes:
+    """Return a digest of a drive's further files: documents by content, the large ones, which they name, by length."""
+    lines = [
+        f"{name} {sha256_bytes(source) if isinstance(source, bytes) else source.stat().st_size}\n"
+        for name, source in sorted(extra.items())
+    ]
+    return sha256_bytes("".join(lines).encode("utf-8")).encode("ascii")
 
 
 def _copy(drive: Drive, name: str, source: Path | bytes) -> str:

@@ -18,7 +18,14 @@ from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import decode, namespace
 from packtrain.documents.custody import CustodyEvent, CustodyVerb
 from packtrain.documents.plan import Plan
-from packtrain.errors import DocumentError, DriveFailed, DuplicateDrive, ForeignDrive, SignatureInvalid
+from packtrain.errors import (
+    DocumentError,
+    DriveFailed,
+    DriveInUse,
+    DuplicateDrive,
+    ForeignDrive,
+    SignatureInvalid,
+)
 from packtrain.ports import Drive, Signer
 from packtrain.record.custody import GENESIS, signed_line
 from packtrain.record.receipts import instant
@@ -129,6 +136,21 @@ def inspect_drive(drive: Drive, plan: Plan, plan_payload: bytes, uuid: str, sign
     if earlier.attempt >= plan.attempt:
         raise _foreign(drive, f"attempt {earlier.attempt} of this shipment")
     return DriveFound("earlier attempt", names, held_bytes)
+
+
+def refuse_lost_journal(drive: Drive, found: DriveFound, uuid: str, journal: Journal) -> None:
+    """Check that a closed drive of this attempt is known to the journal: what it does not know would be written anew.
+
+    Raises:
+        DriveInUse: the drive is closed, and the journal is not the one it was packed from.
+    """
+    if found.state == "same attempt" and layout.DRIVE in found.names and journal.drive_fact(uuid, "custody") is None:
+        raise DriveInUse(
+            "drive is packed and closed, and the journal that it was packed from is gone",
+            where=drive.location,
+            expected=str(journal.folder),
+            hint="bring that folder back from a backup; or empty the drives yourself to have them packed anew",
+        )
 
 
 def prepare_drive(

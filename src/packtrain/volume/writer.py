@@ -33,7 +33,13 @@ from packtrain.volume.assignment import GroupShare, assign
 from packtrain.volume.block_list import LINE_BYTES, num_blocks
 from packtrain.volume.cargo import CargoEntry, digest_record
 from packtrain.volume.closing import ExtraFiles, GroupCloser
-from packtrain.volume.formatting import DriveFound, inspect_drive, prepare_drive, refuse_duplicates
+from packtrain.volume.formatting import (
+    DriveFound,
+    inspect_drive,
+    prepare_drive,
+    refuse_duplicates,
+    refuse_lost_journal,
+)
 from packtrain.volume.journal import Journal
 from packtrain.volume.stripes import StripeWriter
 
@@ -109,6 +115,7 @@ def write_shipment(
     Raises:
         NothingToCarry: the cargo is empty.
         DriveMissing, DuplicateDrive, ForeignDrive: before anything is written.
+        DriveInUse: the same, where a drive is closed and this journal does not know it.
         DriveFull: before anything is written where it can be known, else when a drive is full.
         DriveFailed: a drive cannot be read or written, or returned other bytes than were written.
         SourceUnreadable: a source cannot be listed or read.
@@ -128,6 +135,8 @@ def write_shipment(
     with Journal(journal_folder) as journal:
         plan_digest = sha256_bytes(plan_files[0])
         assert journal.keep_fact("plan", plan_digest) == plan_digest, "the journal is another attempt's"
+        for uuid, drive in drives.items():
+            refuse_lost_journal(drive, found[uuid], uuid, journal)
         if not journal.has_list():
             _write_list(plan, cargo, drives, found, journal)
         if journal.fact("room checked") is None:

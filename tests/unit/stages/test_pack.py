@@ -1,5 +1,6 @@
 """pack: gates, the plan and its key, drives, documents, custody, and running again."""
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,13 +28,14 @@ from packtrain.errors import (
     RehearsalFailed,
     StageNotReady,
 )
-from packtrain.events import Event, Notice
+from packtrain.events import Event, Notice, discard
 from packtrain.record import keys
 from packtrain.record.custody import CustodyLog
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.parties import sync_parties
 from packtrain.record.receipts import is_fresh
 from packtrain.stages import declare, pack
+from packtrain.volume.scrub import scrub
 from shipment_parts import content
 from three_parties import three_parties
 from voyage_papers import declaration_toml
@@ -94,15 +96,15 @@ class Home:
         path = self.folder.root / VOYAGE_FILE
         path.write_text(path.read_text() + '\n[training]\nprogram = "program"\ncommand = "train.py"\n')
 
-    def write_kit(self) -> Kit:
-        payload = b"wheel"
-        durable.write_bytes(self.folder.work / "kit" / "wheels" / "a.whl", payload)
+    def write_kit(self, name: str = "wheels/a.whl", payload: bytes = b"wheel") -> Kit:
+        shutil.rmtree(self.folder.work / "kit", ignore_errors=True)
+        durable.write_bytes(self.folder.work / "kit" / name, payload)
         kit = Kit(
             target_python="3.11",
             target_platform="linux_x86_64",
             program=sha256_bytes(b""),
             command="train.py",
-            files=(KitFile(name="wheels/a.whl", bytes=5, sha256=sha256_bytes(payload)),),
+            files=(KitFile(name=name, bytes=len(payload), sha256=sha256_bytes(payload)),),
             provided=(),
         )
         self.folder.write_signed(kit, self.folder.signer())
@@ -213,8 +215,7 @@ def test_an_amended_declaration_touches_no_drive(home: Home) -> None:
     assert pack.inputs(home.folder) == before
 
 
-def test_sealed_drives_are_not_written_again(home: Home) -> None:
-    home.pack()
+def seal(home: Home) -> Plan:
     plan = home.folder.read_signed(Plan)
     packed = tuple(PackedDrive(uuid=drive.uuid, label=drive.label, serial=drive.serial) for drive in plan.drives)
     statement = PackingStatement(
@@ -228,15 +229,61 @@ def test_sealed_drives_are_not_written_again(home: Home) -> None:
         stated_on=AT,
     )
     home.folder.write_signed(statement, home.folder.signer())
+    return plan
+
+
+def test_sealed_drives_are_not_written_again(home: Home) -> None:
+    home.pack()
+    plan = seal(home)
     home.write_dataset(seed=100)
-    with pytest.raises(DriveInUse):
+    with pytest.raises(DriveInUse, match="changed: dataset"):
         home.pack()
     assert home.folder.read_signed(Plan) == plan
 
 
-def test_new_recipients_renew_the_envelopes_and_touch_no_drive(home: Home, tmp_path: Path) -> None:
+def test_closed_drives_whose_journal_is_gone_are_not_written_again(home: Home) -> None:
+    home.pack()
+    before = {path: path.read_bytes() for path in (home.root / "drives").rglob("*") if path.is_file()}
+    shutil.rmtree(home.folder.work / "pack")
+    with pytest.raises(DriveInUse, match="journal"):
+        home.pack()
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_new_kit_replaces_the_one_on_closed_drives(home: Home) -> None:
+    home.add_training()
+    home.write_kit()
+    home.pack()
+    plan, root = home.folder.read_signed(Plan), home.folder.digest(Shipment)
+    home.write_kit("wheels/b.whl", b"another")
+    assert not is_fresh(home.folder, pack.STAGE, pack.inputs(home.folder))
+    home.pack()
+    assert home.folder.read_signed(Plan) == plan
+    assert home.folder.digest(Shipment) != root
+    kit = home.drive("A1") / "packtrain/kit"
+    assert (kit / "kit.json").read_bytes() == home.folder.payload(Kit)
+    assert [path.name for path in (kit / "wheels").iterdir()] == ["b.whl"]
+    drives = [DirectoryDrive(home.drive(label)) for label in LABELS]
+    assert scrub(drives, home.folder.trust(), discard).verdict == "whole"
+
+
+def test_a_new_kit_is_refused_once_the_drives_are_sealed(home: Home) -> None:
+    home.add_training()
+    home.write_kit()
+    home.pack()
+    seal(home)
+    home.write_kit("wheels/b.whl", b"another")
+    with pytest.raises(DriveInUse, match="changed: kit"):
+        home.pack()
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_new_recipients_renew_the_envelopes_and_touch_no_drive(home: Home, tmp_path: Path, is_sealed: bool) -> None:
     home.pack()
     plan = home.folder.read_signed(Plan)
+    if is_sealed:
+        seal(home)
+        shutil.rmtree(home.root / "drives")  # they travel
     other = three_parties(tmp_path / "other")
     path = home.folder.root / VOYAGE_FILE
     old, new = (VoyageFolder(tmp_path / "operator"), other["operator"])
