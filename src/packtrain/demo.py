@@ -20,11 +20,14 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from packtrain.documents.export_list import ExportList
+from packtrain.documents.kit import Kit
 from packtrain.documents.parties import ROLES, Role
 from packtrain.documents.ready import Ready
 from packtrain.documents.shipment import Shipment
 from packtrain.errors import KitError, MissingDependency, SourceUnreadable
 from packtrain.events import Event, Notice, Sink, TrainingStep, WorkersStarted
+from packtrain.record.folder import VoyageFolder
+from packtrain.training.kit import verify_kit
 from packtrain.units import MIB, format_bytes, format_seconds
 from packtrain.voyage import Voyage
 
@@ -136,6 +139,7 @@ def run_demo(into: Path, data: Path, kit_wheels: Path, sink: Sink) -> DemoResult
         SourceUnreadable: the demo's data is not there, or `into` is not empty.
         MissingDependency: torch or another extra is not installed.
     """
+    into = into.absolute()  # the kit's interpreter lies below it, and is started in the program's folder
     _check_ground(into, data, kit_wheels)
     watch = _Stopwatch()
     folders: dict[Role, Path] = {role: into / role for role in ROLES}
@@ -157,7 +161,7 @@ def run_demo(into: Path, data: Path, kit_wheels: Path, sink: Sink) -> DemoResult
     sink(Notice("demo", damage))
     left = [path for label, path in drives.items() if label != LOST_DRIVE]
     loaded = watch.time("load", lambda: consignee.load(left))
-    python = watch.time("train", lambda: _install_kit(into, drives["A1"]))
+    python = watch.time("train", lambda: _install_kit(into, drives["A1"], consignee.folder))
     trainee = Voyage(folders["consignee"], _WorkerKiller(sink))
     trained = watch.time("train", lambda: trainee.train(python))
 
@@ -381,10 +385,16 @@ def _lose_and_damage(into: Path, drives: Mapping[str, Path]) -> str:
     return f"drive {LOST_DRIVE} is lost; bytes overwritten in {len(volumes)} volumes of drive {DAMAGED_DRIVE}"
 
 
-def _install_kit(into: Path, drive: Path) -> Path:
-    """Install the carried kit and program at the site, from the drive; return the kit's interpreter."""
+def _install_kit(into: Path, drive: Path, folder: VoyageFolder) -> Path:
+    """Install the carried kit and program at the site, from the drive; return the kit's interpreter.
+
+    What lies on a drive is not run: a copy is held against the signed kit.json that came with the dossier, and that
+    copy is installed.
+    """
     environment = into / "consignee" / "kit-environment"
-    kit = drive / "packtrain" / "kit"
+    kit = folder.work / "kit"
+    shutil.copytree(drive / "packtrain" / "kit", kit, symlinks=True)
+    verify_kit(kit, folder.read_signed(Kit))
     shutil.copytree(kit / "program", into / "consignee" / "program")
     # This interpreter plays the site's: it has the packages that the kit says the site provides.
     command = ["sh", str(kit / "install.sh"), str(environment), sys.executable]
