@@ -62,6 +62,8 @@ class CheckReport:
         stripes = f"{scrubbed.num_damaged_stripes} of {scrubbed.num_stripes} stripes are damaged"
         if scrubbed.verdict == "repairable":
             return f"{stripes}; all of them can be rebuilt while loading"
+        if not any(drive.is_usable for drive in scrubbed.drives):
+            return "none of these drives can be used: nothing can be loaded from them"
         return f"{stripes}; {scrubbed.num_lost_stripes} of them are beyond repair"
 
 

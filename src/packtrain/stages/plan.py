@@ -67,7 +67,8 @@ def plan(folder: VoyageFolder, open_drive: Callable[[Path], Drive], sink: Sink) 
     paths = _labelled(folder, section)
     drives = {label: open_drive(path) for label, (_, path) in paths.items()}
     refuse_duplicates(drives)
-    free = _free_bytes(drives)
+    media = _media(drives)
+    free = _free_bytes(drives, media)
     specs = [DriveSpec(label=label, case=case, capacity_bytes=free[label]) for label, (case, _) in paths.items()]
     survive = Survival(cases=section.survive.cases, drives=section.survive.drives)
     placement = place(specs, survive, bays=_bays(section))
@@ -93,6 +94,7 @@ def plan(folder: VoyageFolder, open_drive: Callable[[Path], Drive], sink: Sink) 
     folder.write(document)
     codes = ", ".join(f"{group.k}+{group.m}" for group in placement.groups)
     sink(Notice(STAGE, f"{len(paths)} drives in groups of {codes}: survives {document.statement}"))
+    _tell_shared(media, sink)
     if source_bytes > capacity:
         # Not refused: prepare may crop, drop and deduplicate. pack refuses before the first byte if it does not fit.
         sink(
@@ -144,14 +146,33 @@ def _labelled(folder: VoyageFolder, section: DrivesSection) -> dict[str, tuple[s
     return labelled
 
 
-def _free_bytes(drives: Mapping[str, Drive]) -> dict[str, int]:
-    """Return what fits on each drive: free space and what an own earlier attempt holds, shared fairly on one medium."""
+def _media(drives: Mapping[str, Drive]) -> dict[str, int | str]:
+    """Return for each drive what tells its file system from others."""
     media: dict[str, int | str] = {}
     for label, drive in drives.items():
         try:
             media[label] = Path(drive.location).stat().st_dev
         except OSError:
             media[label] = label
+    return media
+
+
+def _tell_shared(media: Mapping[str, int | str], sink: Sink) -> None:
+    """Say where drives share a file system: folders that play drives, or mount points with nothing mounted."""
+    sharers = Counter(media.values())
+    if shared := [label for label, medium in media.items() if sharers[medium] > 1]:
+        sink(
+            Notice(
+                STAGE,
+                f"drives {', '.join(shared)} share a file system: what is lost with it is lost of all of them at once. "
+                "Good for trying out; if they are mount points, nothing is mounted there",
+                is_warning=True,
+            )
+        )
+
+
+def _free_bytes(drives: Mapping[str, Drive], media: Mapping[str, int | str]) -> dict[str, int]:
+    """Return what fits on each drive: free space and what an own earlier attempt holds, shared fairly on one medium."""
     sharers = Counter(media.values())
     free: dict[str, int] = {}
     for label, drive in drives.items():

@@ -72,7 +72,7 @@ class ScrubReport:
         damage: in volumes, by drive, volume and blocks.
         num_damaged_blocks: how many single blocks; volumes that are lost as a whole are not in it.
         num_damaged_stripes, num_lost_stripes: stripes with damage, and those of them that the code cannot rebuild.
-        verdict: whole; damaged but every stripe can be rebuilt; or not.
+        verdict: whole; damaged but every stripe can be rebuilt; or not, also where no drive given can be used.
     """
 
     has_signatures_checked: bool
@@ -143,6 +143,7 @@ def scrub(
     survey = _survey(seen, groups, _lost_drives(seen, missing))
     damage = tuple(fault for item in seen for column in item.columns for fault in column.damage())
     is_whole = not damage and all(item.is_usable and not item.findings for item in seen)
+    is_lost = survey[1] > 0 or not any(item.is_usable for item in seen)
     return ScrubReport(
         has_signatures_checked=trust is not None,
         has_shipment=shipment is not None,
@@ -153,7 +154,7 @@ def scrub(
         num_damaged_blocks=sum(len(column.faults) for item in seen for column in item.columns if column.lost is None),
         num_damaged_stripes=survey[0],
         num_lost_stripes=survey[1],
-        verdict="beyond repair" if survey[1] else "whole" if is_whole else "repairable",
+        verdict="beyond repair" if is_lost else "whole" if is_whole else "repairable",
     )
 
 

@@ -108,4 +108,11 @@ def test_sources_larger_than_the_drives_are_told_and_not_refused(tmp_path: Path)
 
     events: list[Event] = []
     plan.plan(make_folder(tmp_path), Small, events.append)
-    assert any(isinstance(event, Notice) and event.is_warning for event in events)
+    assert [event.text for event in events if isinstance(event, Notice) and "larger than what" in event.text]
+
+
+def test_drives_that_share_a_file_system_are_told(tmp_path: Path) -> None:
+    events: list[Event] = []
+    plan.plan(make_folder(tmp_path), DirectoryDrive, events.append)
+    told = [event.text for event in events if isinstance(event, Notice) and event.is_warning]
+    assert any("A1, A2, B1, B2, C1, C2, D1, D2 share a file system" in text for text in told)

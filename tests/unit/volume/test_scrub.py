@@ -11,6 +11,7 @@ from packtrain.documents.drive import Drive as DriveRecord
 from packtrain.errors import DuplicateDrive
 from packtrain.events import Progress, discard
 from packtrain.record.trust import Trust
+from packtrain.stages.check import check
 from packtrain.volume import layout
 from packtrain.volume.scrub import ScrubReport, scrub
 from packtrain.volume.writer import ShipmentWritten
@@ -135,6 +136,13 @@ def test_a_folder_that_is_no_drive_is_a_finding(site: Site, tmp_path: Path) -> N
     (tmp_path / "photos").mkdir()
     site.drives["photos"] = DirectoryDrive(tmp_path / "photos")
     assert "not a packtrain drive" in findings(scrubbed(site))
+
+
+def test_where_no_drive_can_be_used_nothing_is_called_repairable(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    report = check(None, [DirectoryDrive(tmp_path / "photos")], discard)
+    assert (report.scrub.verdict, report.exit_code) == ("beyond repair", 41)
+    assert "rebuilt" not in report.text()
 
 
 def test_an_altered_volume_with_a_block_list_altered_to_fit_it_is_lost_as_a_whole(site: Site) -> None:
