@@ -18,7 +18,7 @@ from packtrain.crypto import age
 from packtrain.documents.codec import decode, encode, json_object, namespace
 from packtrain.documents.parties import Parties, Role
 from packtrain.documents.shipment_key import ShipmentKey
-from packtrain.errors import DocumentError, KeyMissing, WrongKey
+from packtrain.errors import AgeFormatError, DocumentError, KeyMissing, WrongKey
 from packtrain.ports import Signer
 from packtrain.record.trust import Trust
 
@@ -121,6 +121,14 @@ def destroy(path: Path) -> bool:
 def _decrypt(envelope: bytes, identity: str, where: str, role: str) -> bytes:
     try:
         return age.decrypt_bytes(envelope, [identity], max_bytes=MAX_ENVELOPE_BYTES)
+    except AgeFormatError as error:
+        raise AgeFormatError(
+            f"key envelope cannot be opened: {error.what}",
+            where=where,
+            expected=error.expected,
+            found=error.found,
+            hint="it was damaged or replaced: take it from the dossier again",
+        ) from error
     except WrongKey as error:
         raise WrongKey(
             f"this {role}'s key does not open the envelope",

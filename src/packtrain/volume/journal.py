@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Any, Final, Self, cast
 
 from packtrain import durable
-from packtrain.errors import SourceUnreadable
+from packtrain.errors import DriveFailed, DriveFull, IntegrityError, SourceUnreadable
 from packtrain.ports import Readback
 from packtrain.volume import catalog
 from packtrain.volume.assignment import Piece, Placed
@@ -37,8 +37,58 @@ CREATE TABLE written (packing_group INTEGER, stripe INTEGER, volume_column INTEG
     PRIMARY KEY (packing_group, stripe, volume_column));
 CREATE TABLE drives (uuid TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (uuid, name));
 """
+_FILE: Final = "journal.sqlite"
 _BATCH_ROWS: Final = 1000
 _COLUMNS: Final = "f.path, f.source, f.kind, f.bytes, f.mode, f.mtime_ns, f.known_sha256, f.link"
+
+
+@contextmanager
+def _faults(where: str) -> Iterator[None]:
+    """Turn what SQLite says of the journal's file into messages."""
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise  # of the rows, not of the file: a name given twice
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise DriveFull(
+                "no space left for the journal and catalog of packing",
+                where=where,
+                hint="make room, then run the same command again: it goes on where it stopped",
+            ) from error
+        if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            raise IntegrityError(
+                f"journal of packing is damaged: {error}",
+                where=where,
+                hint="bring its folder back from a backup; or remove the folder, and empty the drives, to pack anew",
+            ) from error
+        raise DriveFailed(
+            f"journal of packing cannot be used: {error}",
+            where=where,
+            hint="look for room and errors on the disk of the voyage folder, then run the same command again",
+        ) from error
+
+
+class _Connection(sqlite3.Connection):
+    """A connection whose faults are messages."""
+
+    def __init__(self, path: Path, **options: Any) -> None:
+        with _faults(str(path)):
+            super().__init__(path, **options)
+        self._where = str(path)
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        with _faults(self._where):
+            return super().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        with _faults(self._where):
+            return super().executemany(sql, parameters)
+
+    def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
+        with _faults(self._where):
+            return super().executescript(sql_script)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +117,11 @@ class Journal:
 
     Args:
         folder: made if it is not there.
+
+    Raises:
+        DriveFull: from every call that writes: no space is left where the folder lies.
+        IntegrityError: from every call: the journal is damaged.
+        DriveFailed: from every call: the file system cannot read or write it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -74,7 +129,9 @@ class Journal:
         self.folder = folder
         self._lock = threading.Lock()
         # An autocommit connection with explicit transactions; writers take turns by the lock, readers have their own.
-        self._connection = sqlite3.connect(folder / "journal.sqlite", isolation_level=None, check_same_thread=False)
+        self._connection = sqlite3.connect(
+            folder / _FILE, isolation_level=None, check_same_thread=False, factory=_Connection
+        )
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
         if self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
@@ -214,7 +271,7 @@ class Journal:
             f"SELECT f.id, p.number, p.count, p.stripe, p.volume_column, p.tar_offset, p.file_offset, p.bytes, "  # noqa: S608 - constants
             f"{_COLUMNS} FROM pieces p JOIN files f ON f.id = p.file WHERE {condition} ORDER BY p.id"
         )
-        connection = sqlite3.connect(self.folder / "journal.sqlite", check_same_thread=False)
+        connection = sqlite3.connect(self.folder / _FILE, check_same_thread=False, factory=_Connection)
         try:
             cursor = connection.execute(query, values)
             while rows := cursor.fetchmany(_BATCH_ROWS):
@@ -268,11 +325,15 @@ class Journal:
 
     def write_catalog(self, group: int, path: Path) -> None:
         """Write a group's catalog to a new SQLite file; the same list gives the same rows."""
+        with _faults(str(path)):
+            self._write_catalog(group, path)
+
+    def _write_catalog(self, group: int, path: Path) -> None:
         connection = catalog.create(path)
         try:
             connection.execute("COMMIT")
             # Attaching lets SQLite copy millions of rows without passing them through Python.
-            connection.execute("ATTACH DATABASE ? AS journal", (str(self.folder / "journal.sqlite"),))
+            connection.execute("ATTACH DATABASE ? AS journal", (str(self.folder / _FILE),))
             connection.execute("BEGIN")
             connection.execute(
                 "INSERT INTO main.files (id, path, kind, bytes, sha256, mode, mtime_ns, link) "
@@ -300,7 +361,9 @@ class Journal:
                 durable.step(f"before {name}")
                 self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                # SQLite has rolled back by itself where it found no space.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
             durable.step(f"after {name}")
 

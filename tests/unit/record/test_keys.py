@@ -181,3 +181,10 @@ def test_a_destroyed_key_was_overwritten_first(tmp_path: Path) -> None:
     keys.destroy(path)
 
     assert other_name.read_bytes() == bytes(6)
+
+
+def test_an_envelope_that_is_damaged_says_which_and_what_to_do() -> None:
+    with pytest.raises(AgeFormatError, match=r"key envelope cannot be opened") as caught:
+        keys.open_outer(b"garbage", age.generate_identity(), "keys/shipment.site.age")
+    assert caught.value.where == "keys/shipment.site.age"
+    assert caught.value.hint
