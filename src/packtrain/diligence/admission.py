@@ -24,7 +24,7 @@ from packtrain.diligence.arrival import (
 from packtrain.diligence.declaration_file import is_answer, text_answers
 from packtrain.diligence.papers import Papers, disagreements
 from packtrain.diligence.short_form import obstacles
-from packtrain.documents.admission import AdmissionCheck, AdmissionVerdict, AdmittedDrive
+from packtrain.documents.admission import Admission, AdmissionCheck, AdmissionVerdict, AdmittedDrive
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import Parties
@@ -35,6 +35,7 @@ from packtrain.record.custody import CustodyLine
 from packtrain.units import format_bytes
 
 MAX_DETAIL: Final = 4000
+_MOUNTED: Final = "mounted drives"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Case:
         parties: the operator's own parties.json.
         has_envelope: the site's key envelope is here.
         sighted: the mounted drives, or None where none were given.
+        before: the verdict that a new one would replace, or None.
     """
 
     papers: Papers
@@ -54,6 +56,7 @@ class Case:
     parties: Parties
     has_envelope: bool
     sighted: Sequence[SightedDrive] | None
+    before: Admission | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def judge(case: Case) -> Judgement:
         _found("packing statement", check_coverage(shipment, statement)),
         _found("cases", check_cases(statement)),
         _found("custody", check_custody(case.custody, statement, papers.digest(PackingStatement) or "")),
-        _found("mounted drives", check_mounted(case.sighted, case.custody, shipment, statement, lost)),
+        _found(_MOUNTED, check_mounted(case.sighted, case.custody, shipment, statement, lost, _seen_before(case))),
         _check("key envelope", "passed", "the site's key envelope is here")
         if case.has_envelope
         else _check("key envelope", "hold", "the site's key envelope did not come with the dossier"),
@@ -106,6 +109,14 @@ def judge(case: Case) -> Judgement:
         if drive.uuid not in lost
     )
     return Judgement(verdict, own_site, checks, drives if verdict == "admit" else ())
+
+
+def _seen_before(case: Case) -> Finding | None:
+    """Return what the verdict before found of the mounted drives, if it was on the same shipment."""
+    if case.before is None or case.before.shipment_root != case.papers.digest(Shipment):
+        return None
+    checks = (check for check in case.before.checks if check.check == _MOUNTED)
+    return next((Finding(check.outcome, check.detail) for check in checks), None)
 
 
 def _check(check: str, outcome: Outcome, detail: str) -> AdmissionCheck:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from packtrain.diligence.hand_over import holdings
 from packtrain.diligence.packing import names_statement
@@ -17,6 +17,7 @@ from packtrain.errors import CustodyBroken
 from packtrain.record.custody import CustodyLine
 
 Outcome = Literal["passed", "hold", "refuse", "not done"]
+_SEEN_BEFORE: Final = "no drive was mounted, and an earlier verdict found: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +157,17 @@ def check_mounted(
     shipment: Shipment,
     statement: PackingStatement,
     lost: Collection[str],
+    before: Finding | None = None,
 ) -> Finding:
     """Find whether the mounted drives are those of the statement: unknown or swapped refuses, missing holds.
 
-    A missing drive with a signed `lost` entry passes, and is named. Without mounted drives this is not judged.
+    A missing drive with a signed `lost` entry passes, and is named. Without mounted drives this is not judged, unless
+    the verdict `before` found fault with those of that day: not showing them again mends nothing.
     """
     if sighted is None:
+        if before is not None and before.outcome in ("hold", "refuse"):
+            detail = before.detail.removeprefix(_SEEN_BEFORE)
+            return Finding(before.outcome, f"{_SEEN_BEFORE}{detail}")
         return Finding("not done", "no drive was mounted: which drives arrived was not judged")
     shipped = {drive.uuid: drive for drive in shipment.drives}
     stated = {drive.uuid: (case.label, drive.serial) for case in statement.cases for drive in case.drives}

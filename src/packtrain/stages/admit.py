@@ -74,7 +74,8 @@ def admit(folder: VoyageFolder, dossier: Path | None, drives: Sequence[Drive], s
     Args:
         folder: the operator's voyage folder.
         dossier: the consignor's dossier, imported first; None judges what was imported before.
-        drives: the mounted drives; none given means that arrival is not judged, and the verdict says so.
+        drives: the mounted drives; none given means that arrival is not judged, and the verdict says so; but what an
+            earlier verdict on the same shipment held against them stands until they are shown again.
         sink: takes events.
 
     Raises:
@@ -103,6 +104,7 @@ def admit(folder: VoyageFolder, dossier: Path | None, drives: Sequence[Drive], s
             parties=folder.parties(),
             has_envelope=(folder.keys / keys.SITE_ENVELOPE).is_file(),
             sighted=[_sight(drive, trust) for drive in drives] if drives else None,
+            before=papers.current(Admission),
         )
     )
     admission = Admission(

@@ -335,6 +335,27 @@ def test_a_missing_drive_without_a_word_holds(papers: Papers) -> None:
         judge(papers, papers.mounted("A1", "A2", "B1"))
 
 
+def test_not_showing_the_drives_again_mends_nothing(papers: Papers) -> None:
+    with pytest.raises(AdmissionHeld, match="B2: missing"):
+        judge(papers, papers.mounted("A1", "A2", "B1"))
+    for _ in range(2):
+        with pytest.raises(AdmissionHeld, match="an earlier verdict found: B2: missing"):
+            admit.admit(papers.operator, None, [], discard)
+    assert not (papers.operator.keys / keys.RELEASE).exists()
+    admit.admit(papers.operator, None, papers.mounted(), discard)
+    assert papers.operator.read_signed(Admission).verdict == "admit"
+    admit.admit(papers.operator, None, [], discard)
+    assert outcome(papers, "mounted drives")[0] == "not done"
+
+
+def test_a_refused_drive_stays_refused_when_nothing_is_mounted(papers: Papers) -> None:
+    others = papers.mounted("A2", "B1", "B2")
+    with pytest.raises(AdmissionRefused, match="serial WD-77"):
+        judge(papers, [DirectoryDrive(papers.drives["A1"], serial="WD-77"), *others])
+    with pytest.raises(AdmissionRefused, match=r"an earlier verdict found: .* serial WD-77"):
+        admit.admit(papers.operator, None, [], discard)
+
+
 def test_a_missing_drive_that_was_reported_lost_is_admitted_with_a_note(papers: Papers) -> None:
     carry.observe(papers.operator, "lost", discard, drives=(uuid_of(papers, "B2"),), note="not in the case")
     judge(papers, papers.mounted("A1", "A2", "B1"))
