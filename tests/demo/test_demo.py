@@ -37,10 +37,11 @@ def voyage(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, An
     """Return the folder of one demo and the document it printed."""
     if not (ROOT / "build" / "kit-wheels").is_dir():
         pytest.skip("the demo's data is not fetched: make demo-data kit-wheels")
-    into = tmp_path_factory.mktemp("demo") / "voyage"
-    done = run(PACKTRAIN, "demo", "--into", into, "--json", cwd=ROOT)
+    folder = tmp_path_factory.mktemp("demo")
+    # From another folder than the checkout's, and by a path that is not absolute: as the tutorial spells it.
+    done = run(PACKTRAIN, "demo", "--into", "voyage", "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
-    return into, json.loads(done.stdout)
+    return folder / "voyage", json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")

@@ -46,10 +46,11 @@ class VoyageFolder:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        # Programs are started in other folders than the caller's, and are told paths of this one.
+        self.root = root = root.absolute()
         if not (root / VOYAGE_FILE).is_file():
             raise NotAVoyage(
-                "no voyage.toml in this folder",
+                "no voyage.toml in this folder" if root.is_dir() else "there is no such folder",
                 where=str(root),
                 hint='make one with "packtrain init", or name the folder',
             )

@@ -47,6 +47,25 @@ def test_a_folder_without_voyage_toml_is_no_voyage(tmp_path: Path) -> None:
     assert "packtrain init" in (caught.value.hint or "")
 
 
+def test_a_folder_named_from_here_is_known_by_its_whole_path(
+    folders: dict[Role, VoyageFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = folders["consignor"].root
+    monkeypatch.chdir(whole)
+    for root in (Path(), Path("../consignor")):
+        folder = VoyageFolder(root)
+        assert folder.root.is_absolute()
+        assert folder.root.resolve() == whole.resolve()
+        assert folder.work.is_absolute()
+
+
+def test_a_folder_that_is_not_there_is_told_from_one_without_voyage_toml(tmp_path: Path) -> None:
+    with pytest.raises(NotAVoyage, match="no such folder"):
+        VoyageFolder(tmp_path / "nowhere")
+    with pytest.raises(NotAVoyage, match=r"no voyage\.toml in this folder"):
+        VoyageFolder(tmp_path)
+
+
 def test_voyage_toml_is_read_anew_each_time(consignor: VoyageFolder) -> None:
     _set_parties(consignor, "[results]\nretention_years = 7\n")
 

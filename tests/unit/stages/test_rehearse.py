@@ -69,6 +69,16 @@ def test_a_good_program_ends_with_a_signed_sheet_of_kept_clauses(tmp_path: Path,
 
 
 @pytest.mark.namespaces
+def test_the_voyage_folder_may_be_named_from_where_the_user_stands(
+    tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = _voyage(tmp_path, wheels, "good")
+    monkeypatch.chdir(folder.root)
+    receipt = rehearse.rehearse(VoyageFolder(Path()), DirectoryDrive, discard)
+    assert receipt.facts["ready_to_leave"] == "yes, signed"
+
+
+@pytest.mark.namespaces
 def test_a_swallowed_network_attempt_breaks_the_sheet_and_names_its_line(tmp_path: Path, wheels: Path):
     folder = _voyage(tmp_path, wheels, "phones home")
     with pytest.raises(RehearsalFailed, match=r"train\.py:8 reached for 192\.0\.2\.1:80"):

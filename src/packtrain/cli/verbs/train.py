@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import click
@@ -17,4 +18,7 @@ from packtrain.cli.options import answer_receipt, folder_argument, json_option, 
 @json_option
 def command(folder: Path, python: Path | None, as_json: bool) -> None:
     """Run the training program on the loaded data, restarting lost workers, to its last step."""
+    if python is not None:
+        # Workers start in the program's folder, so a path from here, or a name on PATH, is made whole first.
+        python = Path(shutil.which(python) or python).absolute()
     answer_receipt(open_voyage(folder).train(python), as_json=as_json)
