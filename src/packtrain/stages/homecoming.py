@@ -13,6 +13,7 @@ from packtrain import durable
 from packtrain.digest import sha256_bytes, sha256_tree
 from packtrain.diligence.hand_over import custody_log
 from packtrain.documents.admission import Admission
+from packtrain.documents.closing import Closing
 from packtrain.documents.codec import encode, namespace
 from packtrain.documents.export_list import ExportedTensor, ExportList
 from packtrain.documents.kit import Kit
@@ -58,15 +59,36 @@ _SEARCH_LIMITS: Final = (
 def inputs(folder: VoyageFolder) -> dict[str, str]:
     """Return the digests of what an export is a function of.
 
+    An outbox that lost a file before the voyage was closed is named as well, which no receipt does: the stage then runs
+    again.
+
     Raises:
         StageNotReady: nothing was trained yet.
     """
+    found = _inputs(folder)
+    if folder.has(ExportList) and not folder.has(Closing) and not _outbox_stands(folder):
+        found["outbox"] = sha256_bytes(b"gone")
+    return found
+
+
+def _inputs(folder: VoyageFolder) -> dict[str, str]:
     return {
         "training": sha256_bytes(encode(_training(folder))),
         "parties": folder.digest(Parties),
         "admission": folder.digest(Admission),
         "text budget": sha256_bytes(str(folder.voyage_file().results.text_budget_bytes).encode()),
     }
+
+
+def _outbox_stands(folder: VoyageFolder) -> bool:
+    outbox = folder.root / "outbox"
+    files = folder.read_signed(ExportList).files
+    try:
+        return (outbox / LIST_NAME).is_file() and all(
+            (outbox / (file.name + SEALED_SUFFIX)).stat().st_size == file.sealed_bytes for file in files
+        )
+    except FileNotFoundError:
+        return False
 
 
 # --- the consignee ---------------------------------------------------------------------------------------------------
@@ -80,7 +102,7 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
         NotAdmitted: the admission is no admission.
         ExportDenied: see `take_tensors` and `check_text`; or text over the budget, or training data in a result.
     """
-    clock = StageClock(folder, STAGE, inputs(folder))
+    clock = StageClock(folder, STAGE, _inputs(folder))
     training, admission = _training(folder), folder.read_signed(Admission)
     if admission.verdict != "admit":
         raise NotAdmitted("the operator's verdict does not admit this shipment", found=admission.verdict)

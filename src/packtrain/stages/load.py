@@ -20,7 +20,6 @@ from packtrain.documents.shipment import Shipment
 from packtrain.errors import (
     AdmissionHeld,
     AdmissionRefused,
-    DocumentError,
     IncompleteKnowledge,
     IntegrityError,
     NotAdmitted,
@@ -30,13 +29,13 @@ from packtrain.events import Notice, Sink
 from packtrain.ports import Drive, Store
 from packtrain.record import keys
 from packtrain.record.custody import CustodyLog
+from packtrain.record.dataset_folder import DATASET_NAME, holds_dataset
 from packtrain.record.folder import VoyageFolder, read_signature
 from packtrain.record.receipts import StageClock
 from packtrain.volume.discover import Expected, Fleet, discover
 from packtrain.volume.reader import Loaded, load_shipment
 
 STAGE: Final = "load"
-DATASET_NAME: Final = b"dataset.json"
 _ASK: Final = 'the site operator runs "packtrain admit" and sends its dossier'
 
 
@@ -51,7 +50,7 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
         StageNotReady: the packing statement did not come yet.
     """
     found = _inputs(folder)
-    if folder.receipt(STAGE) is not None and not _holds_dataset(_store_path(folder)):
+    if folder.receipt(STAGE) is not None and not holds_dataset(_store_path(folder)):
         # What was loaded is not there any more: no receipt names this, so the stage runs again.
         found["store"] = sha256_bytes(b"gone")
     return found
@@ -125,19 +124,6 @@ def _store_path(folder: VoyageFolder) -> Path:
     return folder.resolve(folder.voyage_file().site.store)
 
 
-def _holds_dataset(store: Path) -> bool:
-    """Return whether a folder still holds every file of the data set whose document lies in it."""
-    path = store / DATASET_NAME.decode("ascii")
-    try:
-        dataset = decode(Dataset, path.read_bytes(), str(path))
-        return all((store / file.name).stat().st_size == file.bytes for file in (*dataset.shards, *dataset.files))
-    except FileNotFoundError:
-        # A cargo without that document cannot be held against anything but nothing.
-        return not path.exists() and store.is_dir() and any(store.iterdir())
-    except (DocumentError, OSError):
-        return False
-
-
 # --- gates ----------------------------------------------------------------------------------------------------------
 
 
@@ -209,11 +195,17 @@ def _admitted(folder: VoyageFolder) -> _Admitted:
             )
     if shipment.purpose != "cargo" or plan.purpose != "cargo":
         raise NotAdmitted(
-            f"a shipment with the purpose {plan.purpose} is not loaded into a store", where=where, expected="cargo"
+            f"a shipment with the purpose {plan.purpose} is not loaded into a store",
+            where=where,
+            expected="purpose cargo",
+            found=f"purpose {plan.purpose}",
+            hint="a rehearsal proves the way and holds a miniature; ask the consignor for the cargo",
         )
     root, plan_digest = folder.digest(Shipment), folder.digest(Plan)
     if (shipment.plan, statement.plan, statement.shipment_root) != (plan_digest, plan_digest, root):
-        raise NotAdmitted("plan, shipment and packing statement do not belong together", where=str(folder.documents))
+        raise NotAdmitted(
+            "plan, shipment and packing statement do not belong together", where=str(folder.documents), hint=_ASK
+        )
     stated = {drive.uuid: drive.serial for case in statement.cases for drive in case.drives}
     return _Admitted(
         plan,
@@ -275,11 +267,11 @@ def _check_dataset(store: Store, sink: Sink) -> int:
     Raises:
         IntegrityError: a file that dataset.json lists is not in the store with its length.
     """
-    size_bytes = store.size_bytes(DATASET_NAME)
+    size_bytes = store.size_bytes(DATASET_NAME.encode("ascii"))
     if size_bytes is None or size_bytes > MAX_DOCUMENT_BYTES:
         sink(Notice(STAGE, "the cargo has no dataset.json: files were counted, samples were not", is_warning=True))
         return 0
-    path = store.local_path() / DATASET_NAME.decode("ascii")
+    path = store.local_path() / DATASET_NAME
     dataset = decode(Dataset, path.read_bytes(), str(path))
     faults = [
         f"{file.name}: expected {file.bytes} bytes, found {found}"

@@ -33,6 +33,7 @@ from packtrain.documents.receipt import Receipt
 from packtrain.documents.voyage_file import RecipeSection
 from packtrain.errors import MissingDependency, NothingToCarry, VoyageFileError
 from packtrain.events import Notice, Progress, Sink
+from packtrain.record.dataset_folder import DATASET_NAME, holds_dataset
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
 
@@ -47,12 +48,16 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
     """Return what invalidates `prepare`: the recipe, the data set's name, and name, size and time of every source.
 
     Sources are not opened: a file rewritten with the same length and the same time of change is taken for the old one.
+    A data set that is not there any more is named as well, which no receipt does: the stage then runs again.
 
     Raises:
         VoyageFileError: voyage.toml has no [sources], or its paths overlap.
         SourceUnreadable: a source path is not there, or a folder cannot be listed.
     """
-    return _inputs(folder, _sources(folder).totals().digest)
+    found = _inputs(folder, _sources(folder).totals().digest)
+    if folder.receipt(STAGE) is not None and not holds_dataset(folder.work / DATASET_FOLDER, with_miniature=True):
+        found["data set"] = sha256_bytes(b"gone")
+    return found
 
 
 def _inputs(folder: VoyageFolder, sources_digest: str) -> dict[str, str]:
@@ -141,7 +146,7 @@ class _Preparation:
             miniature_files=(small_index,),
         )
         self._remove_strays(document, units)
-        durable.write_bytes(self.dataset / "dataset.json", encode(document))
+        durable.write_bytes(self.dataset / DATASET_NAME, encode(document))
         self.folder.write(document)
         self._tell(counts, left_over)
         return clock.finish(
@@ -342,7 +347,7 @@ class _Preparation:
 
     def _remove_strays(self, document: Dataset, units: list[Unit]) -> None:
         """Remove what earlier runs left: shards of another recipe, halves of files, units nobody needs now."""
-        named = {"dataset.json"} | {
+        named = {DATASET_NAME} | {
             file.name
             for group in (document.shards, document.files, document.miniature_shards, document.miniature_files)
             for file in group

@@ -187,6 +187,15 @@ def test_an_export_is_fresh_until_the_training_changes(site: Folders) -> None:
     assert not is_fresh(folder, "return", homecoming.inputs(folder))
 
 
+@pytest.mark.parametrize("name", ["export-list.json", "notes.txt.age"])
+def test_an_outbox_that_lost_a_file_is_made_again(site: Folders, name: str) -> None:
+    folder = site["consignee"]
+    (outbox_of(site) / name).unlink()
+    assert not is_fresh(folder, "return", homecoming.inputs(folder))
+    homecoming.export(folder, discard)
+    assert is_fresh(folder, "return", homecoming.inputs(folder))
+
+
 def test_an_export_made_again_replaces_the_outbox(site: Folders) -> None:
     homecoming.release(site["operator"], outbox_of(site), discard)
     homecoming.export(site["consignee"], discard)

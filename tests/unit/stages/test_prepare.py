@@ -170,6 +170,17 @@ def test_a_second_run_reads_nothing_again_and_a_new_source_only_its_own_slice(
     assert (third.counts["units"], third.counts["units_reused"]) == (7, 6)
 
 
+def test_a_data_set_that_lost_a_shard_is_made_again(tmp_path: Path) -> None:
+    folder = _prepared(tmp_path)
+    shard = next((_dataset(folder) / "shards").rglob("*.tar"))
+    before = shard.read_bytes()
+    shard.unlink()
+    assert not is_fresh(folder, "prepare", inputs(folder))
+    prepare(folder, 0, ignore)
+    assert shard.read_bytes() == before
+    assert is_fresh(folder, "prepare", inputs(folder))
+
+
 def test_a_changed_crop_size_reads_images_again_and_nothing_else(tmp_path: Path) -> None:
     _prepared(tmp_path)
     folder = voyage_folder(

@@ -1,0 +1,30 @@
+"""Does a folder still hold the data set whose document lies in it? By names and lengths: no file is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from packtrain.documents.codec import decode
+from packtrain.documents.dataset import Dataset
+from packtrain.errors import DocumentError
+
+DATASET_NAME: Final = "dataset.json"
+
+
+def holds_dataset(root: Path, *, with_miniature: bool = False) -> bool:
+    """Return whether every file that `root`/dataset.json names is there with its length.
+
+    A folder without that document cannot be held against anything but nothing.
+    """
+    path = root / DATASET_NAME
+    try:
+        dataset = decode(Dataset, path.read_bytes(), str(path))
+        files = (*dataset.shards, *dataset.files)
+        if with_miniature:
+            files += (*dataset.miniature_shards, *dataset.miniature_files)
+        return all((root / file.name).stat().st_size == file.bytes for file in files)
+    except FileNotFoundError:
+        return not path.exists() and root.is_dir() and any(root.iterdir())
+    except (DocumentError, OSError):
+        return False
