@@ -231,8 +231,18 @@ def _plan_to_follow(
     """Return the signed plan there is, if it is still what would be drawn up now; None if another attempt is needed.
 
     plan.json is written after its envelopes, so a plan that is there has its key sealed.
+
+    Raises:
+        DriveInUse: the plan of a shipment that was packed is gone.
     """
     if not folder.has(Plan):
+        if folder.has(Shipment) or folder.has(PackingStatement):
+            raise DriveInUse(
+                "plan.json of the shipment that was packed is gone",
+                where=str(folder.document_path(Plan)),
+                hint="bring it and plan.json.sig back, from a backup or from packtrain/ on one of the drives: another "
+                "plan would put a new key in the place of the one that opens them",
+            )
         return None
     plan = folder.read_signed(Plan)
     labels = {planned.uuid: planned.label for planned in plan.drives}

@@ -93,7 +93,7 @@ def listed(root: Path, files: Iterable[tuple[str, int, str]], prefix: bytes = b"
                 mtime_ns=status.st_mtime_ns,
                 sha256=sha256,
             )
-    _raise_faults(faults, str(root))
+    _raise_faults(faults, str(root), "run the stage that wrote them again")
     if changed:
         raise SourceChanged(
             f"{len(changed)} files are not as they were listed: {_some(changed)}",
@@ -167,12 +167,14 @@ def _walk(folder: Path, prefix: bytes, faults: list[str]) -> Iterator[CargoEntry
             faults.append(f"{path}: {error.strerror}")
 
 
-def _raise_faults(faults: list[str], where: str) -> None:
+def _raise_faults(
+    faults: list[str], where: str, hint: str = "remove them from the sources, or make them readable"
+) -> None:
     if faults:
         raise SourceUnreadable(
             f"{len(faults)} sources cannot be carried: {_some(faults)}",
             where=where,
-            hint="remove them from the sources, or make them readable",
+            hint=hint,
         )
 
 

@@ -313,7 +313,8 @@ def _refuse_changed(journal: Journal) -> None:
         named = "; ".join(f"{path.decode('utf-8', 'backslashreplace')}: {how}" for path, how in first)
         raise SourceChanged(
             f"{total} sources changed while they were packed: {named}" + ("; ..." if total > len(first) else ""),
-            hint="let them rest, or pack a snapshot; the next run packs them anew as another attempt",
+            hint="let them rest, or pack a snapshot; what a stage wrote and is damaged now, remove, and run that stage "
+            "again; the next run packs anew, as another attempt",
         )
 
 

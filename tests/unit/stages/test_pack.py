@@ -241,6 +241,19 @@ def test_sealed_drives_are_not_written_again(home: Home) -> None:
     assert home.folder.read_signed(Plan) == plan
 
 
+def test_a_lost_plan_is_not_followed_by_another_key(home: Home) -> None:
+    home.pack()
+    path = home.folder.document_path(Plan)
+    plan = path.read_bytes()
+    path.unlink()
+    envelopes = {path: path.read_bytes() for path in home.folder.keys.glob("*.age")}
+    with pytest.raises(DriveInUse, match="of the shipment that was packed is gone"):
+        home.pack()
+    assert envelopes == {path: path.read_bytes() for path in home.folder.keys.glob("*.age")}
+    path.write_bytes(plan)
+    home.pack()
+
+
 def test_closed_drives_whose_journal_is_gone_are_not_written_again(home: Home) -> None:
     home.pack()
     before = {path: path.read_bytes() for path in (home.root / "drives").rglob("*") if path.is_file()}
