@@ -151,7 +151,7 @@ class DirectoryDrive:
             return DriveFull(
                 "file is larger than the drive's file system, or this process, may write",
                 where=where,
-                hint="format the drive with ext4, xfs or exFAT (FAT32 ends at 4 GiB), or lift the limit of `ulimit -f`; "
+                hint="format the drive with ext4, xfs or exFAT (FAT32 ends at 4 GiB), or lift the limit (`ulimit -f`); "
                 "then run the same command: it goes on where it stopped",
             )
         return DriveFailed(

@@ -223,3 +223,23 @@ def store_faults(root: Path) -> Iterator[None]:
             where=str(root.parent),
             hint="mend the store, then run the same command again: it goes on where it stopped",
         ) from error
+
+
+@contextmanager
+def as_the_consignor_signed_it() -> Iterator[None]:
+    """Say what to do about a volume that is proven and hostile.
+
+    Raises:
+        HostileArchive: the same, with a hint.
+    """
+    try:
+        yield
+    except HostileArchive as error:
+        raise HostileArchive(
+            error.what,
+            where=error.where,
+            expected=error.expected,
+            found=error.found,
+            hint="no accident: the cargo is as its consignor signed it. Nothing was written outside the store; ask the "
+            "consignor, and use nothing of this shipment before they have explained it",
+        ) from error

@@ -30,7 +30,15 @@ from packtrain.volume.blocks import ALTERED, DISTRUSTED, Column, Damage
 from packtrain.volume.catalog import Catalog
 from packtrain.volume.catalog_source import decrypt_catalog
 from packtrain.volume.discover import Mounted
-from packtrain.volume.extract import Staging, extract_volume, finish_whole_file, shown, staged_name, store_faults
+from packtrain.volume.extract import (
+    Staging,
+    as_the_consignor_signed_it,
+    extract_volume,
+    finish_whole_file,
+    shown,
+    staged_name,
+    store_faults,
+)
 from packtrain.volume.load_journal import LoadJournal, VolumeKey, VolumeLine, damage_lines
 from packtrain.volume.repair import StripeReader
 from packtrain.volume.resume import is_complete, strangers_in_store, volumes_to_read_again
@@ -122,7 +130,8 @@ def load_shipment(
             hint="the envelope holds the key of another shipment or attempt",
         )  # fmt: skip
     loading = _Loading(plan, groups, mounted, identity, store, journal_path, sink, stage)
-    loaded = loading.run()
+    with as_the_consignor_signed_it():
+        loaded = loading.run()
     if shipment is not None and not loaded.num_unreadable and loaded.files != shipment.num_files:
         raise IntegrityError(
             "shipment document counts other files than the catalogs",
@@ -313,7 +322,9 @@ class _Loading:
         return unpackings
 
     def _work(self, opened: _Open, stripe: int, column: int) -> Callable[[Callable[[int], bytes]], None]:
-        where = layout.volume_name(stripe, column, opened.group.k)
+        volume = opened.group.volumes[stripe * (opened.group.k + opened.group.m) + column]
+        label = next(drive.label for drive in self.plan.drives if drive.uuid == volume.drive)
+        where = f"drive {label}, {layout.volume_name(stripe, column, opened.group.k)}"
 
         def work(read: Callable[[int], bytes]) -> None:
             plain = age.DecryptReader(read, [self.identity], strict_single_x25519=True, where=where)
