@@ -1,4 +1,4 @@
-"""Runs the command line in this process: what `packtrain ARGS` prints, and the code it ends with."""
+"""Runs the command line in this process: what `packtrain ARGS` prints, and the code it ends with. And a voyage."""
 
 import signal
 import sys
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from command_parts import Site, prepared
 from packtrain.cli.main import main
 
 
@@ -35,3 +36,9 @@ def packtrain(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         return Ran(code, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def at_home(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A declared, prepared voyage, to be copied: no test changes it."""
+    return prepared(tmp_path_factory.mktemp("at-home"))
