@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from packtrain.dataset.kinds.piece import Damaged, Detail, OpenSource, Piece, Setback, Tally, one_line
 from packtrain.documents.voyage_file import RecipeSection
@@ -74,6 +74,8 @@ def _decoded(source: OpenSource) -> tuple[Image.Image, Detail]:
             image = Image.open(io.BytesIO(source.stream.read()), formats=_known_formats())
             detail = _detail(image)
             _load_all(image)
+    except UnidentifiedImageError as error:
+        raise Damaged("not a readable image: no form of image that is known, whatever its name says") from error
     except _UNREADABLE as error:
         raise Damaged(f"not a readable image: {one_line(error)}") from error
     return image, detail

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 Detail = Mapping[str, str | int | float | bool | list[int] | list[float] | list[str]]
 
@@ -97,7 +98,14 @@ class Damaged(Exception):
     """A source that is of no use as a whole. It becomes a reject and never reaches the user as an error."""
 
 
+_ADDRESS: Final = re.compile(r" at 0x[0-9A-Fa-f]+")
+
+
 def one_line(error: BaseException, max_length: int = 300) -> str:
-    """Return a library's message as one short line, with the error's type where it has no text."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    """Return a library's message as one short line, with the error's type where it has no text.
+
+    Without addresses in memory ("<_io.BytesIO object at 0x7f...>"): the line goes into the data set, whose bytes are
+    a function of the sources and the recipe alone.
+    """
+    text = _ADDRESS.sub("", " ".join(str(error).split())) or type(error).__name__
     return text if len(text) <= max_length else text[: max_length - 1] + "…"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from packtrain.dataset.kinds.piece import Damaged, Piece
+from packtrain.dataset.kinds.piece import Damaged, Piece, one_line
 from packtrain.documents.voyage_file import RecipeSection
 from source_parts import jpeg, png, read
 
@@ -48,6 +48,22 @@ def test_an_empty_file_is_damaged(tmp_path: Path) -> None:
         read(_file(tmp_path, "a.png", b""))
 
 
+def test_what_is_no_image_is_refused_in_the_same_words_each_time(tmp_path: Path) -> None:
+    reasons: set[str] = set()
+    for _ in range(3):
+        with pytest.raises(Damaged, match="not a readable image") as caught:
+            read(_file(tmp_path, "notes.png", b"these are notes"))
+        reasons.add(str(caught.value))
+    assert len(reasons) == 1
+    assert "0x" not in reasons.pop()
+
+
+def test_a_reason_holds_no_address_in_memory() -> None:
+    found = io.BytesIO()
+    assert hex(id(found)) in repr(found)
+    assert one_line(ValueError(f"cannot use {found!r} here")) == "cannot use <_io.BytesIO object> here"
+
+
 def test_a_decompression_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -60,7 +76,7 @@ def test_a_decompression_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
 
 def test_a_script_under_the_name_of_an_image_is_not_run(tmp_path: Path) -> None:
     script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
-    with pytest.raises(Damaged, match="cannot identify"):
+    with pytest.raises(Damaged, match="no form of image that is known"):
         read(_file(tmp_path, "a.png", script))
 
 
