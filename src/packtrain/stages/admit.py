@@ -177,13 +177,17 @@ def _raise_verdict(folder: VoyageFolder, admission: Admission) -> None:
     error = AdmissionRefused if admission.verdict == "refuse" else AdmissionHeld
     outcome = "refuse" if admission.verdict == "refuse" else "hold"
     reasons = [f"{check.check}: {check.detail}" for check in admission.checks if check.outcome == outcome]
+    hint = "the verdict is signed and stays; nothing is loaded"
+    if admission.verdict == "refuse":
+        hint += ", and no option changes that"
+    elif any(check.check == "amendments" and check.outcome == "hold" for check in admission.checks):
+        hint += ". Answers that were signed are not unsaid: no paper of this version lifts this hold"
+    else:
+        hint += '. Bring what is missing, or say why it is missing: "packtrain carry observe"'
     raise error(
         f"the verdict is {admission.verdict}: " + "; ".join(reasons),
         where=str(folder.document_path(Admission)),
-        hint="the verdict is signed and stays; nothing is loaded. Bring what is missing, or say why it is missing: "
-        '"packtrain carry observe"'
-        if admission.verdict == "hold"
-        else "the verdict is signed and stays; nothing is loaded, and no option changes that",
+        hint=hint,
     )
 
 

@@ -76,11 +76,19 @@ def declare(folder: VoyageFolder, sink: Sink, *, amend: bool = False) -> Receipt
             where=where,
             expected="location, headquarters and ultimate parent of every party, and the site, in one country",
             hint="this voyage needs the full form, which this version does not have; nothing can be packed. The "
-            "answers are signed and kept under documents/declarations; changing one is an amendment that shows both",
+            "answers are signed and kept under documents/declarations; changing one is an amendment that shows both, "
+            "and the site holds such a voyage",
         )
     if not folder.has(Declaration) or folder.digest(Declaration) != digest(declaration):
         amendments.archive_current(folder, Declaration)
         folder.write_signed(declaration, folder.signer())
+    if any(obstacles(older) for _, older in amendments.chain_of(folder)[1:]):
+        # Said before terabytes are packed and carried, not first at the site.
+        text = (
+            "the short form did not apply to answers that were amended: the site's verdict on this voyage will be "
+            "hold, and no paper of this version lifts it"
+        )
+        sink(Notice(STAGE, text, is_warning=True))
     return clock.finish(
         outputs=(Declaration,),
         counts={"changes": len(changes)},

@@ -15,7 +15,7 @@ from packtrain.errors import (
     UntrustedSigner,
     WrongRole,
 )
-from packtrain.events import discard
+from packtrain.events import Event, Notice, discard
 from packtrain.record.receipts import is_fresh
 from packtrain.stages import carry, declare
 from three_parties import three_parties
@@ -187,7 +187,10 @@ def test_reported_voyage_cannot_try_other_answers_unseen(papers: Papers) -> None
     with pytest.raises(AnswerChanged) as caught:
         declare.declare(papers.consignor, discard)
     assert 'trained_for.headquarters: "CN" -> "NL"' in caught.value.message
-    declare.declare(papers.consignor, discard, amend=True)
+    events: list[Event] = []
+    declare.declare(papers.consignor, events.append, amend=True)
+    warnings = [event.text for event in events if isinstance(event, Notice) and event.is_warning]
+    assert any("the site's verdict on this voyage will be hold" in text for text in warnings)
     declaration = papers.consignor.read_signed(Declaration)
     assert declaration.changes[0] == 'trained_for.headquarters: "CN" -> "NL"'
     assert "the short form did not apply to the superseded answers" in declaration.changes[1]
