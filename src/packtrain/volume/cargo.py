@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from packtrain.errors import HostileArchive, SourceChanged, SourceUnreadable
+from packtrain.units import KIB
+from packtrain.volume import layout
 from packtrain.volume.tar import EntryKind
-from packtrain.volume.untar import check_target
+from packtrain.volume.untar import check_name, check_target
 
 _LISTED: Final = 20
 
@@ -100,6 +102,27 @@ def listed(root: Path, files: Iterable[tuple[str, int, str]], prefix: bytes = b"
             where=str(root),
             hint="run the stage that wrote them again",
         )
+
+
+def refuse_names_no_reader_takes(entries: Iterable[CargoEntry], target_bytes: int) -> None:
+    """Check names by the rules that a reader goes by: what it would refuse must not leave.
+
+    Args:
+        entries: what is to be carried.
+        target_bytes: of a volume; a larger file is cut, and its pieces have longer names.
+
+    Raises:
+        SourceUnreadable: listing all whose names are too long or not plain.
+    """
+    faults: list[str] = []
+    for entry in entries:
+        try:
+            # Headers of two names of 4 KiB take less than 16 KiB: what leaves that much room is never cut.
+            is_cut = entry.size_bytes + 16 * KIB > target_bytes
+            check_name(layout.piece_name(entry.name, 1, 2) if is_cut else entry.name)
+        except HostileArchive as error:
+            faults.append(f"{entry.source}: {error.what}")
+    _raise_faults(faults, "sources", "give them shorter names; of a file that is cut, its pieces' names count")
 
 
 def cargo_digest(entries: Iterable[CargoEntry]) -> str:

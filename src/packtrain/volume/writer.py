@@ -31,7 +31,7 @@ from packtrain.units import MIB, format_bytes
 from packtrain.volume import layout, tar
 from packtrain.volume.assignment import GroupShare, assign
 from packtrain.volume.block_list import LINE_BYTES, num_blocks
-from packtrain.volume.cargo import CargoEntry, digest_record
+from packtrain.volume.cargo import CargoEntry, digest_record, refuse_names_no_reader_takes
 from packtrain.volume.closing import ExtraFiles, GroupCloser
 from packtrain.volume.formatting import (
     DriveFound,
@@ -170,6 +170,7 @@ def _write_list(
     entries = list(cargo)
     if not entries:
         raise NothingToCarry("there is nothing to pack", hint='run "packtrain prepare" first, and look at its rejects')
+    refuse_names_no_reader_takes(entries, plan.volume_target_bytes)
     state = hashlib.sha256()
 
     def counted() -> Iterator[CargoEntry]:

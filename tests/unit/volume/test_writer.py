@@ -174,6 +174,14 @@ def test_an_empty_cargo_is_refused(tmp_path: Path) -> None:
         make_packing(tmp_path, []).write()
 
 
+def test_a_cut_file_whose_pieces_no_reader_would_take_is_refused_before_the_first_byte(tmp_path: Path) -> None:
+    write_cargo(tmp_path / "cargo", {"n" * 250: 600_000, "w" * 255: 1000})
+    packing = make_packing(tmp_path)
+    with pytest.raises(SourceUnreadable, match="1 sources cannot be carried"):
+        packing.write()
+    assert not any(packing.folder("A1").iterdir())
+
+
 def test_a_drive_that_is_not_mounted_is_named(packing: Packing) -> None:
     del packing.drives[packing.plan.drives[2].uuid]
     with pytest.raises(DriveMissing, match="B1"):
