@@ -84,14 +84,14 @@ class DemoResult:
                 f"{format_bytes(self.bytes_packed)}, as {format_bytes(self.bytes_stored)} with parity "
                 f"on {self.drives_total} drives in {len(CASES)} cases",
             ),
-            ("survives", self.survives),
+            ("survives", self.survives.replace("; ", ";\n")),
             ("drives lost", f"{self.drives_lost} of {self.drives_total}"),
             ("repaired", f"{self.blocks_repaired:,} damaged blocks, {self.volumes_rebuilt:,} volumes of lost drives"),
             ("workers killed", f"{self.restarts} (training went on from its checkpoint)"),
             ("loss", f"{self.loss_first:.4f} at the first step, {self.loss_last:.4f} at the last"),
             ("shipment root", self.shipment_root),
             ("results", self.results_sha256),
-            ("not shown here", "; ".join(self.not_shown) or "nothing"),
+            ("not shown here", "\n".join(self.not_shown) or "nothing"),
             ("time", f"{format_seconds(sum(self.seconds.values()))} in all stages"),
             ("report", self.report),
         ]

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from packtrain.demo import DemoResult
+
 ROOT = Path(__file__).parents[2]
 PACKTRAIN = Path(sys.executable).parent / "packtrain"
 CASES = "ABCD"
@@ -114,6 +116,14 @@ def test_any_one_case_may_be_lost(
     listed = [row["name"] for row in json.loads((packed / "dataset.json").read_bytes())["shards"]]
     for name in (*listed, "index.parquet", "dataset.json"):
         assert (folder / "store" / name).read_bytes() == (packed / name).read_bytes()
+
+
+def test_the_readme_shows_the_table_that_the_demo_prints(voyage: tuple[Path, dict[str, Any]]) -> None:
+    shown = (ROOT / "README.md").read_text(encoding="utf-8").split("```text\nthe whole voyage\n")[1].split("```")[0]
+    names = [line[2:16].strip() for line in shown.splitlines()]
+    result = DemoResult(**voyage[1])
+    assert [name for name in names if name] == [name for name, _ in result.rows()]
+    assert f"samples loaded  {result.samples_loaded}, all of them" in shown
 
 
 def test_a_bagit_validator_accepts_a_drive(voyage: tuple[Path, dict[str, Any]]) -> None:

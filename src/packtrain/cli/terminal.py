@@ -124,9 +124,10 @@ def answer(text: str, document: Mapping[str, Any] | Sequence[Any], *, as_json: b
 
 
 def table(rows: Sequence[tuple[str, str]]) -> str:
-    """Return rows of a name and a value as aligned text."""
+    """Return rows of a name and a value as aligned text; further lines of a value stand below its first."""
     width = max((len(name) for name, _ in rows), default=0)
-    return "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)
+    below = "\n" + " " * (width + 4)
+    return "\n".join(f"  {name:<{width}}  {below.join(value.splitlines())}" for name, value in rows)
 
 
 def print_error(error: PacktrainError, *, as_json: bool = False) -> None:
