@@ -88,7 +88,8 @@ def _section(title: str, body: str) -> str:
 
 
 def _heading(summary: Summary) -> str:
-    survives = summary.placement.statement if summary.placement else ""
+    placed = summary.placement
+    survives = f"{len(placed.drives)} drives. They survive {placed.statement}." if placed else ""
     return f'<h1>{escape(summary.name)}</h1><p class="lead">{escape(survives)}</p>'
 
 
@@ -138,7 +139,7 @@ def _drives(summary: Summary) -> str:
         if drive.label in lost:
             state, caption = "lost", "lost;\nrebuilt"
         elif drive.label in damaged:
-            state, caption = "damaged", f"{damaged[drive.label]} damaged,\nrepaired"
+            state, caption = "damaged", f"{damaged[drive.label]} blocks\nrepaired"
         drawn.append(DrawnDrive(drive.label, drive.case, state, caption))
     return drives_in_cases(drawn)
 
