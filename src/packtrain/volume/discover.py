@@ -35,6 +35,8 @@ from packtrain.record.trust import MAX_SIGNATURE_BYTES, Trust
 from packtrain.volume import layout
 
 MAX_MANIFEST_BYTES: Final = 64 * 1024 * 1024
+# Twice the largest target leaves room for headers and encryption; a length beyond would only keep readers busy.
+_MAX_VOLUME_BYTES: Final = 2 * layout.LARGEST_VOLUME_BYTES
 _MAX_RECORD_BYTES: Final = 64 * 1024
 _LINE: Final = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9_+][A-Za-z0-9_+./-]{0,599})")
 # Small tag files that a load relies on; the others it either checks when it uses them or does not use.
@@ -317,6 +319,7 @@ def check_group(group: Group, plan: Plan, plan_digest: str, where: str) -> None:
         stripe, column = divmod(position, n)
         require((volume.stripe, volume.column) == (stripe, column), "lists volumes out of order")
         require(volume.drive == group.drives[layout.drive_of(stripe, column, n)], "puts a volume on a wrong drive")
+        require(volume.bytes <= _MAX_VOLUME_BYTES, "names a volume that is longer than any can be")
         if column == n - 1:
             lengths = [item.bytes for item in group.volumes[position - n + 1 : position + 1]]
             longest = max(lengths[: group.k])

@@ -41,7 +41,7 @@ from packtrain.volume.extract import (
 )
 from packtrain.volume.load_journal import LoadJournal, VolumeKey, VolumeLine, damage_lines
 from packtrain.volume.repair import StripeReader
-from packtrain.volume.resume import is_complete, strangers_in_store, volumes_to_read_again
+from packtrain.volume.resume import check_tiling, is_complete, strangers_in_store, volumes_to_read_again
 from packtrain.volume.unpack import Unpacking
 from packtrain.volume.untar import TarReader
 
@@ -394,6 +394,7 @@ class _Loading:
                 # Of several volumes that become proven together, the first publishes; the others find it done.
                 if not staged.exists() or not is_complete(opened.catalog, number, entry.id, done):
                     continue
+                check_tiling(opened.catalog, entry)
                 finish_whole_file(staged, entry)
             self.store.publish(staged, entry.path)
             files += 1

@@ -53,6 +53,8 @@ class StripeReader:
             yield {
                 index: None if index in given_up else rebuilt.get(index) or self._block(index, row) for index in asked
             }
+            if given_up.issuperset(wanted):
+                return
 
     def _read(self, indices: Sequence[int], row: int, present: set[int]) -> None:
         """Read a block of each of these columns; those that are good are added to `present`."""

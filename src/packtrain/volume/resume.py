@@ -6,15 +6,35 @@ import os
 from collections.abc import Collection, Container, Iterator
 
 from packtrain.digest import sha256_file
+from packtrain.errors import HostileArchive
 from packtrain.ports import Store
 from packtrain.volume.catalog import Catalog, CatalogFile, CatalogPiece
-from packtrain.volume.extract import Staging
+from packtrain.volume.extract import Staging, shown
 from packtrain.volume.load_journal import VolumeKey
 
 
 def is_complete(catalog: Catalog, group: int, file_id: int, done: Container[VolumeKey]) -> bool:
     """Return whether the volumes of all pieces of a file are done."""
     return all((group, piece.stripe, piece.column) in done for piece in catalog.pieces_of(file_id))
+
+
+def check_tiling(catalog: Catalog, entry: CatalogFile) -> None:
+    """Check that the pieces of a cut file lie one behind the other and make the whole file.
+
+    Raises:
+        HostileArchive: they do not; hashing what was put together could take for ever.
+    """
+    place = 0
+    for number, piece in enumerate(catalog.pieces_of(entry.id), 1):
+        if (piece.number, piece.file_offset) != (number, place):
+            raise HostileArchive("pieces of a file overlap or leave gaps in the catalog", found=shown(entry.path))
+        place += piece.bytes
+    if place != entry.bytes:
+        raise HostileArchive(
+            "pieces of a file do not make the whole",
+            expected=f"{entry.bytes} bytes",
+            found=f"{shown(entry.path)}, {place} bytes",
+        )
 
 
 def volumes_to_read_again(
