@@ -12,13 +12,14 @@ import errno
 import fcntl
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from packtrain.errors import DriveFull, VoyageLocked
 
 TEMPORARY_SUFFIX: Final = ".part"
+_TOGETHER: Final = ".together"
 
 _observer: Callable[[str], None] | None = None
 
@@ -101,6 +102,43 @@ def write_bytes(path: Path, payload: bytes, mode: int = 0o644) -> None:
     """Write `payload` to `path`, whole or not at all; see `atomic_writer` for errors."""
     with atomic_writer(path, mode) as stream:
         stream.write(payload)
+
+
+def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write several files below `folder`, all or none: after a crash in between `finish_together` writes the rest.
+
+    For what is valid only in pairs, a document and its signature. They are written to one file first, so keep them
+    small; only one process may write to the folder.
+
+    Raises:
+        DriveFull: no space is left.
+    """
+    finish_together(folder)
+    parts = [b"%d %d\n%b%b" % (len(os.fsencode(n)), len(body), os.fsencode(n), body) for n, body in files.items()]
+    write_bytes(folder / _TOGETHER, b"".join(parts))
+    finish_together(folder)
+
+
+def finish_together(folder: Path) -> None:
+    """Write what a `write_together` that was cut off has left to be written; nothing if there is none.
+
+    Raises:
+        DriveFull: no space is left.
+    """
+    path = folder / _TOGETHER
+    try:
+        rest = memoryview(path.read_bytes())
+    except FileNotFoundError:
+        return
+    while rest:
+        head = bytes(rest[:40]).partition(b"\n")[0]
+        name_bytes, body_bytes = (int(word) for word in head.split())
+        start = len(head) + 1 + name_bytes
+        write_bytes(folder / os.fsdecode(bytes(rest[len(head) + 1 : start])), bytes(rest[start : start + body_bytes]))
+        rest = rest[start + body_bytes :]
+    path.unlink()
+    sync_folder(folder)
+    step(f"together {folder.name}")
 
 
 def append_line(path: Path, line: bytes) -> None:

@@ -310,6 +310,7 @@ class Voyage:
                 hint="run it in that party's voyage folder",
             )
         with durable.lock_folder(self.folder.root):
+            self.folder.settle()
             sync_parties(self.folder)
             yield
 

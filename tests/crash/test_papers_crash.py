@@ -7,17 +7,21 @@ import bagit
 import pytest
 
 from packtrain import durable
+from packtrain.diligence import amendments
 from packtrain.diligence.hand_over import custody_log
 from packtrain.documents.admission import Admission
+from packtrain.documents.declaration import Declaration
 from packtrain.documents.plan import Plan
 from packtrain.events import discard
 from packtrain.record import keys
-from packtrain.stages import admit, carry, exchange
-from voyage_papers import CASES, Papers, arrived, packed, tree
+from packtrain.record.folder import VoyageFolder
+from packtrain.stages import admit, carry, declare, exchange
+from three_parties import three_parties
+from voyage_papers import CASES, Papers, arrived, declaration_toml, packed, tree
 
 
 class Killed(BaseException):
-    """Stands for the death of the process."""
+    """Stands for the death of the process; the next command settles the folder before it does anything else."""
 
 
 def count_steps(work: Callable[[], object]) -> int:
@@ -80,6 +84,24 @@ def test_accepting_survives_death_at_any_step(tmp_path: Path) -> None:
         assert len(custody_log(papers.operator).read(papers.operator.trust())) == 4
 
 
+def test_amending_survives_death_at_any_step(tmp_path: Path) -> None:
+    def prepare(name: str) -> tuple[VoyageFolder, Callable[[], object]]:
+        folder = three_parties(tmp_path / name)["consignor"]
+        answers = folder.root / "declaration.toml"
+        answers.write_text(declaration_toml())
+        declare.declare(folder, discard)
+        answers.write_text(declaration_toml({"end_use": '"to find planets"'}))
+        return folder, lambda: declare.declare(folder, discard, amend=True)
+
+    for number in range(count_steps(prepare("whole")[1])):
+        folder, amend = prepare(str(number))
+        die_at(number, amend)
+        folder.settle()
+        amend()
+        assert folder.read_signed(Declaration).end_use == "to find planets"
+        assert len(amendments.chain_of(folder)) == 2
+
+
 def test_a_dossier_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     papers = packed(tmp_path)
     num_steps = count_steps(lambda: papers.dossier("whole"))
@@ -98,6 +120,7 @@ def test_importing_survives_death_at_any_step(tmp_path: Path) -> None:
     for number in range(0, num_steps, 7):
         papers = packed(tmp_path / str(number))
         die_at(number, lambda papers=papers: exchange.import_dossier(papers.operator, source, discard))
+        papers.operator.settle()
         exchange.import_dossier(papers.operator, source, discard)
         assert tree(papers.operator.root) == expected
 
@@ -120,6 +143,7 @@ def test_importing_a_newer_attempt_survives_death_at_any_step(tmp_path: Path) ->
     for number in range(0, num_steps, 11):
         papers, take = prepare(str(number))
         die_at(number, take)
+        papers.operator.settle()
         take()
         assert papers.operator.digest(Plan) == sender.consignor.digest(Plan)
         assert tree(papers.operator.root) == expected

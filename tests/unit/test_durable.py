@@ -138,3 +138,44 @@ def test_the_lock_goes_with_its_holder(tmp_path: Path) -> None:
 
     with durable.lock_folder(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("old", [{}, {"a.json": b"old", "a.json.sig": b"of old"}])
+def test_files_written_together_are_all_new_or_all_as_they_were_wherever_the_process_dies(
+    tmp_path: Path, old: dict[str, bytes]
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    new = {"a.json.sig": b"of new", "sub/b": b"", "a.json": b"new\n3 4\n"}
+
+    def found(folder: Path) -> dict[str, bytes]:
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    outcomes: set[bool] = set()
+    for number in range(100):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for name, payload in old.items():
+            (folder / name).write_bytes(payload)
+        left = [number]
+
+        def observer(name: str, left: list[int] = left) -> None:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Killed(name)
+
+        durable.observe_steps(observer)
+        try:
+            durable.write_together(folder, new)
+        except Killed:
+            pass
+        else:
+            break
+        finally:
+            durable.observe_steps(None)
+        durable.finish_together(folder)
+        assert found(folder) in (old, new)
+        outcomes.add(found(folder) == new)
+    assert outcomes == {True, False}
+    assert found(folder) == new

@@ -239,9 +239,15 @@ def _take_documents(folder: VoyageFolder, documents: Path, taken: Taken) -> None
         for file_name in (name, *signature_names(name)):
             (folder.documents / file_name).unlink(missing_ok=True)
     for name in taken.digests:
-        for file_name in (*reversed(signature_names(name)), name):
-            if (documents / file_name).is_file():
-                durable.write_bytes(folder.documents / file_name, (documents / file_name).read_bytes())
+        # Together: an older paper beside a newer signature would be refused for ever after a crash between them.
+        durable.write_together(
+            folder.documents,
+            {
+                file_name: (documents / file_name).read_bytes()
+                for file_name in (*reversed(signature_names(name)), name)
+                if (documents / file_name).is_file()
+            },
+        )
 
 
 def _new_key(folder: VoyageFolder, bag: Bag, newer_attempt: bool) -> bytes | None:

@@ -137,16 +137,20 @@ class VoyageFolder:
         return sha256_bytes(payload)
 
     def write_signed(self, document: Document, signer: Signer) -> str:
-        """Write a document and its signature durably; return the document's SHA-256.
-
-        The signature comes first: a crash between the two leaves an old document with a signature that does not fit
-        it, which reads as invalid and is written again, and never a new document that nobody signed.
-        """
+        """Write a document and its signature durably, both or none; return the document's SHA-256."""
         payload = encode(document)
-        signature = signer.sign(namespace(type(document)), payload)
-        durable.write_bytes(self.signature_path(type(document)), signature.encode("ascii"))
-        durable.write_bytes(self.document_path(type(document)), payload)
+        self.keep_signed(
+            self.document_path(type(document)).name, payload, signer.sign(namespace(type(document)), payload).encode()
+        )
         return sha256_bytes(payload)
+
+    def keep_signed(self, name: str, payload: bytes, signature: bytes) -> None:
+        """Write a document (NAME below documents/) and NAME.sig as they were signed, durably, both or none."""
+        durable.write_together(self.documents, {f"{name}.sig": signature, name: payload})
+
+    def settle(self) -> None:
+        """Finish the writing of a document that was cut off; call it with the folder's lock held."""
+        durable.finish_together(self.documents)
 
     def parties(self) -> Parties:
         """Return parties.json (made from [parties] of voyage.toml; see record/parties.py)."""

@@ -396,9 +396,7 @@ def _move_in(opened: Path, results: Path) -> None:
 
 
 def _keep(folder: VoyageFolder, found: ReadList, more: dict[str, bytes]) -> None:
-    for name, signature in {**found.signatures, **more}.items():
-        durable.write_bytes(folder.documents / name, signature)
-    durable.write_bytes(folder.document_path(ExportList), found.payload)
+    durable.write_together(folder.documents, {**found.signatures, **more, LIST_NAME: found.payload})
 
 
 def _tell_custody(folder: VoyageFolder, document: ExportList) -> None:

@@ -407,8 +407,7 @@ def _keep_documents(folder: VoyageFolder, written: ShipmentWritten) -> None:
         path = place / f"{signed.group.group}.json"
         durable.write_bytes(path.with_name(path.name + layout.SIGNATURE_SUFFIX), signed.signature)
         durable.write_bytes(path, signed.payload)
-    durable.write_bytes(folder.signature_path(Shipment), written.signature)
-    durable.write_bytes(folder.document_path(Shipment), written.payload)
+    folder.keep_signed(folder.document_path(Shipment).name, written.payload, written.signature)
 
 
 def _note(folder: VoyageFolder, verb: CustodyVerb, plan: Plan) -> None:
