@@ -156,7 +156,7 @@ def survival_statement(placement: Placement, case_of: Mapping[str, str]) -> str:
             break
         survived.append(spare)
     most_cases = len(survived) - 1
-    parts = [f"any {_cases(most_cases)}"] if most_cases else []
+    parts = [f"any {_cases(most_cases)}"] if most_cases else [] if survived[0] else ["no loss at all"]
     if survived[0]:
         parts.append(f"with no case lost any {_drives(survived[0])} of a group")
     parts += [

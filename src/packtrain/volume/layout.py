@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from packtrain.units import GIB, KIB
@@ -27,8 +26,6 @@ SMALLEST_VOLUME_BYTES: Final = 256 * KIB
 LARGEST_VOLUME_BYTES: Final = 4 * GIB
 STRIPES_WANTED: Final = 32
 
-_VOLUME: Final = re.compile(r"data/(\d{7})-(\d{2,3})\.(tar\.age|parity)")
-
 
 def volume_name(stripe: int, column: int, k: int) -> str:
     """Return a volume's file name: "data/0000017-03.tar.age" (column < k) or "data/0000017-13.parity"."""
@@ -38,12 +35,6 @@ def volume_name(stripe: int, column: int, k: int) -> str:
 def blocks_name(stripe: int, column: int) -> str:
     """Return the file name of a volume's block list."""
     return f"packtrain/blocks/{stripe:07d}-{column:02d}.xxh3"
-
-
-def parse_volume_name(name: str) -> tuple[int, int, bool] | None:
-    """Return (stripe, column, is_parity) of a volume's file name, or None if it is none."""
-    match = _VOLUME.fullmatch(name)
-    return (int(match[1]), int(match[2]), match[3] == "parity") if match else None
 
 
 def drive_of(stripe: int, column: int, num_drives: int) -> int:

@@ -156,7 +156,12 @@ def test_required_parity_counts_the_fullest_cases() -> None:
             "with no case lost any 1 drive of a group; 2 drives of a group are NOT survivable; "
             "one case is NOT survivable",
         ),
-        ((2,), Survival(0, 0), None, "1 drive of a group is NOT survivable; one case is NOT survivable"),
+        (
+            (2,),
+            Survival(0, 0),
+            None,
+            "no loss at all; 1 drive of a group is NOT survivable; one case is NOT survivable",
+        ),
         (
             (4, 2, 1, 1),
             Survival(1, 0),
