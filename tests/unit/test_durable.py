@@ -153,6 +153,7 @@ def test_files_written_together_are_all_new_or_all_as_they_were_wherever_the_pro
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
     outcomes: set[bool] = set()
+    folder = tmp_path
     for number in range(100):
         folder = tmp_path / str(number)
         folder.mkdir()

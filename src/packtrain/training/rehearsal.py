@@ -120,8 +120,8 @@ def _disturbed(
 class _WorkerKiller:
     """A sink that kills the last worker of the first attempt, once, when half the steps are done and one is saved.
 
-    Without a checkpoint it waits for one, but not beyond three quarters of the steps. A program without step lines is killed
-    at half the time that the undisturbed run took.
+    Without a checkpoint it waits for one, but not beyond three quarters of the steps. A program without step lines is
+    killed at half the time that the undisturbed run took.
     """
 
     def __init__(self, sink: Sink, undisturbed: TrainingRun, checkpoints: Path) -> None:
