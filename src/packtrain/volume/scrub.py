@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from packtrain.documents.codec import digest
+from packtrain.documents.codec import MAX_DOCUMENT_BYTES, digest
 from packtrain.documents.group import Group
 from packtrain.documents.plan import Plan, PlannedDrive
 from packtrain.documents.shipment import Shipment
@@ -303,6 +303,9 @@ def _tag_file_fault(drive: Drive, name: str, expected: str) -> str | None:
     except DriveFailed:
         return "is missing or cannot be opened"
     try:
+        # Only kit and catalog may be long: of a file with a hole of terabytes in it nobody waits for the hash.
+        if reader.size_bytes > MAX_DOCUMENT_BYTES and not name.startswith((layout.KIT_PREFIX, layout.CATALOG)):
+            return "is longer than it can be"
         state = hashlib.sha256()
         buffer = memoryview(bytearray(min(MIB, max(reader.size_bytes, 1))))
         offset = 0

@@ -108,6 +108,12 @@ def test_a_damaged_tag_file_that_no_load_relies_on_is_listed_and_the_drive_stays
     assert report.drives[0].is_usable
 
 
+def test_a_tag_file_with_a_hole_of_terabytes_is_a_finding_and_is_not_hashed(site: Site) -> None:
+    with (site.folder("A1") / layout.SPEC).open("r+b") as stream:
+        stream.truncate(1 << 40)
+    assert f"{layout.SPEC} is longer than it can be" in findings(scrubbed(site))
+
+
 def test_a_drive_with_a_tampered_manifest_counts_as_lost(site: Site) -> None:
     flip(site.folder("A1") / layout.MANIFEST, 0)
     report = scrubbed(site)
