@@ -105,6 +105,14 @@ def build_kit(
     )
 
 
+def holds_kit(folder: Path, kit: Kit) -> bool:
+    """Return whether every file of the kit is there with its length; no file is opened."""
+    try:
+        return all((folder / file.name).stat().st_size == file.bytes for file in kit.files)
+    except OSError:
+        return False
+
+
 def verify_kit(folder: Path, kit: Kit) -> None:
     """Check that a folder holds exactly the kit's files, byte for byte. All differences are named in one message.
 
@@ -129,7 +137,7 @@ def verify_kit(folder: Path, kit: Kit) -> None:
         raise KitError(
             f"kit differs from its signed document in {len(faults)} files: {'; '.join(faults[:8])}",
             where=str(folder),
-            hint="fetch the kit again from another drive",
+            hint='take it from another drive; at home "packtrain rehearse" builds it again',
         )
 
 

@@ -66,6 +66,9 @@ def test_a_good_program_ends_with_a_signed_sheet_of_kept_clauses(tmp_path: Path,
     assert sorted(path.name for path in folder.work.iterdir()) == ["dataset", "kit"]
     # What it told while it ran: steps of both runs came through the box.
     assert {event.attempt for event in events if isinstance(event, TrainingStep)} == {1, 2}
+    # A kit that lost a file could not be packed, and saying "up to date" would leave no way to have it again.
+    (folder.work / "kit" / "install.sh").unlink()
+    assert not is_fresh(folder, rehearse.STAGE, rehearse.inputs(folder))
 
 
 @pytest.mark.namespaces

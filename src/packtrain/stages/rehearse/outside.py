@@ -31,7 +31,7 @@ from packtrain.stages.rehearse.miniature import IDENTITY, Packed, miniature_dige
 from packtrain.training import checks, network_witness, rehearsal_job
 from packtrain.training.box import Box
 from packtrain.training.event_relay import EventTail
-from packtrain.training.kit import INSTALLER, PROGRAM, build_kit
+from packtrain.training.kit import INSTALLER, PROGRAM, build_kit, holds_kit
 from packtrain.training.rehearsal import STAGE
 from packtrain.training.rehearsal_job import RehearsalJob, RehearsalResult
 from packtrain.units import format_seconds
@@ -42,10 +42,19 @@ INSTALL_LIMIT_SECONDS: Final = 1800.0
 def inputs(folder: VoyageFolder) -> dict[str, str]:
     """Return the digests of what a rehearsal is a function of: miniature, program, wheels, settings, the box.
 
+    A kit that lost a file is named as well, which no receipt does: the stage then runs again.
+
     Raises:
         StageNotReady: there is no data set yet.
         VoyageFileError: voyage.toml has no [training], or names folders that are not there.
     """
+    found = _inputs(folder)
+    if folder.receipt(STAGE) is not None and folder.has(Kit) and not holds_kit(folder.work / "kit", folder.read(Kit)):
+        found["kit"] = sha256_bytes(b"gone")
+    return found
+
+
+def _inputs(folder: VoyageFolder) -> dict[str, str]:
     section = _section(folder)
     settings = {
         "command": section.command,
@@ -82,8 +91,7 @@ def rehearse(
         KitError: the kit cannot be built.
         RehearsalFailed: a clause was broken; the sheet is written, unsigned, and names it and where its log lies.
     """
-    stage_inputs = inputs(folder)
-    clock = StageClock(folder, STAGE, stage_inputs)
+    clock = StageClock(folder, STAGE, _inputs(folder))
     section, dataset = _section(folder), folder.read(Dataset)
     # A sheet of an earlier program must not stand beside the new kit, whatever happens from here on.
     for path in (folder.signature_path(Ready), folder.document_path(Ready)):
