@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from packtrain import durable
+from packtrain.crypto import age
 from packtrain.crypto.sshsig import SshSigner
 from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, Document, decode, encode, namespace
 from packtrain.documents.parties import SIGNING_RIGHTS, Parties, allowed_signers
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.voyage_file import VoyageFile, decode_voyage_file
-from packtrain.errors import KeyMissing, NotAVoyage, StageNotReady, VoyageFileError
+from packtrain.errors import KeyMalformed, KeyMissing, NotAVoyage, StageNotReady, VoyageFileError
 from packtrain.ports import Signer
 from packtrain.record.trust import MAX_SIGNATURE_BYTES, Trust
 
@@ -178,15 +179,20 @@ class VoyageFolder:
 
         Raises:
             KeyMissing: keys/identity.txt is not there, or holds no identity.
+            KeyMalformed: the identity in it was cut or altered.
         """
         path = self.keys / "identity.txt"
         hint = 'the key of this party was made by "packtrain init"; bring it from its backup'
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError as error:
             raise KeyMissing("age identity is not there", where=str(path), hint=hint) from error
         for line in lines:
             if line.startswith("AGE-SECRET-KEY-1"):
+                try:
+                    age.recipient_of(line.strip())
+                except KeyMalformed as error:
+                    raise KeyMalformed(error.what, where=str(path), expected=error.expected, hint=hint) from error
                 return line.strip()
         raise KeyMissing("file holds no age identity", where=str(path), expected="a line AGE-SECRET-KEY-1…", hint=hint)
 

@@ -163,6 +163,17 @@ def test_keys_that_are_not_there_are_named(consignor: VoyageFolder) -> None:
         consignor.identity()
 
 
+def test_an_identity_that_was_cut_or_overwritten_is_named_with_its_file(consignor: VoyageFolder) -> None:
+    path = consignor.keys / "identity.txt"
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(KeyMalformed) as cut:
+        consignor.identity()
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(KeyMissing, match="holds no age identity") as overwritten:
+        consignor.identity()
+    assert cut.value.where == overwritten.value.where == str(path)
+
+
 def test_an_identity_file_without_an_identity_is_named(consignor: VoyageFolder) -> None:
     (consignor.keys / "identity.txt").write_text("# public key: age1\n")
 
