@@ -302,8 +302,8 @@ class _Loading:
                 folder = self.staging.volume_folder(opened.group.group, stripe, column)
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()
-        futures = [self.workers.submit(unpacking.run) for unpacking in unpackings.values()]
         try:
+            futures = [self.workers.submit(unpacking.run) for unpacking in unpackings.values()]
             for row in reader.rows(wanted):
                 for column, block in row.items():
                     if block is None:
@@ -314,11 +314,15 @@ class _Loading:
                 self._tell()
                 if any(unpacking.has_failed for unpacking in unpackings.values()):
                     break
-        finally:
             for unpacking in unpackings.values():
                 unpacking.end()
-        for future in futures:
-            future.result()
+            for future in futures:
+                future.result()
+        except BaseException:
+            # Ctrl-C, perhaps twice: nothing here may wait, and no thread may go on waiting for blocks.
+            for unpacking in unpackings.values():
+                unpacking.abandon()
+            raise
         return unpackings
 
     def _work(self, opened: _Open, stripe: int, column: int) -> Callable[[Callable[[int], bytes]], None]:

@@ -6,6 +6,7 @@ found a fault, because only the SHA-256 over everything says whose fault it was:
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import queue
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from packtrain.errors import DriveFailed, DriveFull, PacktrainError
 
 # One block is read while one is waiting and one is worked on: more would only cost memory.
 _WAITING_BLOCKS: Final = 1
+# How long a thread that waits for a block goes without looking whether anybody is left to feed it.
+_LOOK_UP_SECONDS: Final = 0.5
 
 
 class _GivenUp(Exception):
@@ -40,6 +43,7 @@ class Unpacking:
         self.fault: PacktrainError | None = None
         self.is_given_up = False
         self.has_failed = False
+        self._is_abandoned = False
         self._work = work
         self._queue: queue.Queue[bytes | None] = queue.Queue(_WAITING_BLOCKS)
         self._state = hashlib.sha256()
@@ -59,6 +63,10 @@ class Unpacking:
     def end(self) -> None:
         """Say that this was all."""
         self._queue.put(None)
+
+    def abandon(self) -> None:
+        """Say that nobody feeds any more: the thread ends by itself. Never waits, so an interrupt may do it."""
+        self._is_abandoned = True
 
     def run(self) -> None:
         """Do the work in this thread, then take what is left of the feed.
@@ -99,7 +107,7 @@ class Unpacking:
         return piece
 
     def _next(self) -> None:
-        block = None if self._ended else self._queue.get()
+        block = None if self._ended else self._wait()
         self._at = 0
         self._block = block or b""
         if block is None:
@@ -107,6 +115,14 @@ class Unpacking:
             return
         self._state.update(block)
         self._total_bytes += len(block)
+
+    def _wait(self) -> bytes | None:
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._queue.get(timeout=_LOOK_UP_SECONDS)
+            if self._is_abandoned:
+                self.is_given_up = True
+                return None
 
     def _drain(self) -> None:
         while not self._ended:

@@ -19,6 +19,7 @@ from packtrain.errors import (
 )
 from packtrain.events import Progress
 from packtrain.volume import layout, tar
+from packtrain.volume.unpack import Unpacking
 from packtrain.volume.writer import ShipmentWritten
 from shipment_parts import Faults, FaultyDrive, Packing, content
 
@@ -328,6 +329,29 @@ def test_a_store_that_changed_a_cut_files_bytes_is_found_out_and_the_next_run_me
         patched.setattr("packtrain.volume.extract.os.pwrite", lossy)
         with pytest.raises(IntegrityError, match=r"shards/a\.tar"):
             site.load()
+    site.load()
+    site.assert_loaded()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("interrupted", ["put", "end", "give_up"])
+def test_an_interrupt_between_reader_and_threads_ends_the_load_which_then_goes_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch, interrupted: str
+) -> None:
+    """Ctrl-C may come at each of these, also as the second one, while the first is on its way out."""
+    if interrupted == "give_up":
+        for label in ("A1", "A2", "B1"):
+            flip(site.volumes(label)[0], 1000)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Unpacking, interrupted, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            site.load()
+    for label in ("A1", "A2", "B1") if interrupted == "give_up" else ():
+        flip(site.volumes(label)[0], 1000)
     site.load()
     site.assert_loaded()
 
