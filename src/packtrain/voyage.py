@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from packtrain import durable
-from packtrain.documents.parties import Role
+from packtrain.documents.parties import Parties, Role
 from packtrain.documents.placement import PlacementDocument
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import DriveMissing, DuplicateDrive, PacktrainError, WrongRole
@@ -168,7 +168,7 @@ class Voyage:
         """Return the custody log in plain sentences, signatures and chain checked."""
         from packtrain.stages import carry
 
-        sync_parties(self.folder)
+        self._settle_once()
         return carry.show(self.folder)
 
     def export_dossier(self, destination: Path, to: Role) -> Path:
@@ -195,6 +195,7 @@ class Voyage:
                 admit.STAGE,
                 admit.inputs(self.folder, dossier, opened),
                 lambda: admit.admit(self.folder, dossier, opened, self._sink),
+                is_whole=admit.is_released(self.folder),
             )
 
     def load(self, drives: Sequence[Path], without: Sequence[str] = ()) -> Receipt:
@@ -247,12 +248,16 @@ class Voyage:
         with self._at_work("return", "consignor"):
             return homecoming.accept(self.folder, outbox, self._sink)
 
-    def close(self) -> Receipt:
+    def close(self, *, without_results: bool = False) -> Receipt:
         """Destroy the keys of this shipment and write closing.json."""
         from packtrain.stages import close
 
         with self._at_work(close.STAGE, *_everyone()):
-            return self._run(close.STAGE, close.inputs(self.folder), lambda: close.close(self.folder, self._sink))
+            return self._run(
+                close.STAGE,
+                close.inputs(self.folder),
+                lambda: close.close(self.folder, self._sink, without_results=without_results),
+            )
 
     # --- what the folder says ---
 
@@ -268,7 +273,7 @@ class Voyage:
 
     def states(self) -> list[StageState]:
         """Return the state of each of this party's stages, in the order of the voyage."""
-        sync_parties(self.folder)
+        self._settle_once()
         return [self._state(stage) for stage, roles in STAGES if self.role in roles]
 
     def _state(self, stage: str) -> StageState:
@@ -310,12 +315,22 @@ class Voyage:
                 hint="run it in that party's voyage folder",
             )
         with durable.lock_folder(self.folder.root):
+            # Plaintext waits in here: packing lists, checkpoints, results before they are sealed.
+            self.folder.work.mkdir(mode=0o700, exist_ok=True)
             self.folder.settle()
             sync_parties(self.folder)
             yield
 
-    def _run(self, stage: str, inputs: Mapping[str, str], work: Callable[[], Receipt]) -> Receipt:
-        if is_fresh(self.folder, stage, inputs):
+    def _settle_once(self) -> None:
+        """Write parties.json if no verb did yet; a verb that only reads takes no lock and writes nothing else."""
+        if not self.folder.has(Parties):
+            with self._at_work("status", *_everyone()):
+                pass
+
+    def _run(
+        self, stage: str, inputs: Mapping[str, str], work: Callable[[], Receipt], *, is_whole: bool = True
+    ) -> Receipt:
+        if is_whole and is_fresh(self.folder, stage, inputs):
             receipt = self.folder.receipt(stage)
             assert receipt is not None
             self._sink(StageFinished(stage, receipt.seconds, fresh=True))

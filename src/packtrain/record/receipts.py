@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from packtrain import __version__
@@ -57,7 +57,7 @@ class StageClock:
         receipt = Receipt(
             stage=self._stage,
             inputs=self._inputs,
-            outputs={self._folder.document_path(kind).name: self._folder.digest(kind) for kind in outputs},
+            outputs=dict(self._outputs(outputs)),
             counts=dict(counts or {}),
             facts=dict(facts or {}),
             seconds=round(time.monotonic() - self._started, 3),
@@ -66,3 +66,11 @@ class StageClock:
         )
         self._folder.write_receipt(receipt)
         return receipt
+
+    def _outputs(self, outputs: tuple[type[Document], ...]) -> Iterator[tuple[str, str]]:
+        """Yield name and SHA-256 of each document, and of its signature where it has one: both must stay."""
+        for kind in outputs:
+            yield self._folder.document_path(kind).name, self._folder.digest(kind)
+            signature = self._folder.signature_path(kind)
+            if signature.is_file():
+                yield signature.name, sha256_bytes(signature.read_bytes())

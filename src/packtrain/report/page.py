@@ -245,7 +245,9 @@ def _digests(summary: Summary) -> str:
     for party in summary.parties:
         for receipt in party.receipts:
             rows += [
-                (escape(f"{name} ({party.role})"), f"<code>{digest}</code>") for name, digest in receipt.outputs.items()
+                (escape(f"{name} ({party.role})"), f"<code>{digest}</code>")
+                for name, digest in receipt.outputs.items()
+                if not name.endswith(".sig")
             ]
     return _table(("document", "SHA-256"), rows) if rows else ""
 

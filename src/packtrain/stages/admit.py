@@ -16,6 +16,7 @@ from packtrain.diligence.dossier import dossiers_holding, import_dossier
 from packtrain.diligence.hand_over import custody_log
 from packtrain.diligence.papers import read_papers
 from packtrain.documents.admission import Admission
+from packtrain.documents.closing import Closing
 from packtrain.documents.codec import Document
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.drive import Drive as DriveRecord
@@ -66,6 +67,11 @@ def inputs(folder: VoyageFolder, dossier: Path | None = None, drives: Sequence[D
         seen = sorted(f"{drive.serial} {sha256_bytes(_record_bytes(drive) or b'')}" for drive in drives)
         named["drives"] = sha256_bytes("\n".join(seen).encode())
     return named
+
+
+def is_released(folder: VoyageFolder) -> bool:
+    """Return whether the inner key envelope is where an admission puts it, or was destroyed by `close`."""
+    return (folder.keys / keys.RELEASE).is_file() or folder.has(Closing)
 
 
 def admit(folder: VoyageFolder, dossier: Path | None, drives: Sequence[Drive], sink: Sink) -> Receipt:

@@ -44,11 +44,16 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
     return named
 
 
-def close(folder: VoyageFolder, sink: Sink) -> Receipt:
+def close(folder: VoyageFolder, sink: Sink, *, without_results: bool = False) -> Receipt:
     """Destroy every key of this shipment in this folder, and sign closing.json; return the receipt.
 
     Dossiers, custody log, admission, export list and the party's own keys stay. Drives are stated as they are: not
     sanitised, because no device command was run.
+
+    Args:
+        folder: the voyage folder of any party.
+        sink: takes events.
+        without_results: close though nothing came home; closing.json then names no export list.
 
     Raises:
         ClosingRefused: the return is not finished here, or the verdict on the dossier is no admission.
@@ -56,7 +61,7 @@ def close(folder: VoyageFolder, sink: Sink) -> Receipt:
     """
     voyage_file = folder.voyage_file()
     role = voyage_file.voyage.role
-    _refuse_unfinished(folder, role)
+    _refuse_unfinished(folder, role, without_results=without_results)
     shipment = folder.read_signed(Shipment)
     names = _destroy_keys(folder, sink)
     # What an import that was cut off left behind holds a copy of an envelope.
@@ -65,7 +70,7 @@ def close(folder: VoyageFolder, sink: Sink) -> Receipt:
     closing = Closing(
         shipment=shipment.shipment,
         by=role,
-        export_list=folder.digest(ExportList),
+        export_list=folder.digest(ExportList) if folder.has(ExportList) else None,
         keys_destroyed=names,
         drives=tuple(
             ClosedDrive(uuid=drive.uuid, label=drive.label, sanitisation="not sanitised", detail=_NOT_SANITISED)
@@ -90,6 +95,8 @@ def close(folder: VoyageFolder, sink: Sink) -> Receipt:
             STAGE, f"{len(shipment.drives)} drives are not sanitised: packtrain ran no device command", is_warning=True
         )
     )
+    if closing.export_list is None:
+        sink(Notice(STAGE, "no results came home: closing.json names no export list", is_warning=True))
     sink(Notice(STAGE, f"keep this folder for {retention_years} years"))
     return clock.finish(
         outputs=(Closing,),
@@ -98,8 +105,16 @@ def close(folder: VoyageFolder, sink: Sink) -> Receipt:
     )
 
 
-def _refuse_unfinished(folder: VoyageFolder, role: Role) -> None:
-    if folder.receipt("return") is None or not folder.has(ExportList):
+def _refuse_unfinished(folder: VoyageFolder, role: Role, *, without_results: bool) -> None:
+    has_begun = folder.receipt("return") is not None or folder.has(ExportList)
+    if without_results and has_begun:
+        raise ClosingRefused(
+            "results are on their way home",
+            where=str(folder.root),
+            expected="no export list and no receipt of a return",
+            hint='finish "packtrain return", then close without this option',
+        )
+    if not without_results and (folder.receipt("return") is None or not folder.has(ExportList)):
         raise ClosingRefused(
             "the results have not come home",
             where=str(folder.root),
@@ -108,7 +123,8 @@ def _refuse_unfinished(folder: VoyageFolder, role: Role) -> None:
                 "operator": "the export list countersigned",
                 "consignee": "the export list signed",
             }[role],
-            hint='finish "packtrain return" first: a key destroyed now could still be needed',
+            hint='finish "packtrain return" first: a key destroyed now could still be needed; where nothing is to come '
+            'home, "packtrain close --without-results" says so in the record',
         )
     if role != "consignor":
         if not folder.has(Admission):

@@ -39,7 +39,11 @@ class FolderStore:
             HostileArchive: a link stands in its place, and would lead the files elsewhere.
         """
         folder = self._path / STAGING_NAME
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not self._path.exists():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # The data is in the clear from here on: a new store is its owner's alone until the owner opens it.
+            self._path.mkdir(mode=0o700)
+        folder.mkdir(exist_ok=True, mode=0o700)
         if folder.is_symlink():
             raise HostileArchive(
                 "a link stands where files wait until they are proven", where=str(folder), hint="remove it"

@@ -55,6 +55,17 @@ def test_a_document_that_was_removed_makes_it_run_again(done: VoyageFolder) -> N
     assert not is_fresh(done, "pack", INPUTS)
 
 
+def test_a_signature_that_was_removed_makes_it_run_again(folder: VoyageFolder) -> None:
+    clock = StageClock(folder, "pack", INPUTS)
+    folder.write_signed(samples()[Plan], folder.signer())
+    clock.finish(outputs=(Plan,))
+    assert is_fresh(folder, "pack", INPUTS)
+
+    folder.signature_path(Plan).unlink()
+
+    assert not is_fresh(folder, "pack", INPUTS)
+
+
 def test_a_document_that_was_changed_makes_it_run_again(done: VoyageFolder) -> None:
     path = done.document_path(Plan)
     path.write_bytes(path.read_bytes() + b" ")

@@ -29,6 +29,21 @@ def test_nobody_closes_before_the_results_are_home(papers: Papers) -> None:
     assert (papers.consignee.keys / keys.RELEASE).is_file()
 
 
+def test_a_voyage_without_results_closes_only_when_that_is_said_and_the_record_says_so(papers: Papers) -> None:
+    for folder in papers.folders.values():
+        close.close(folder, papers.sink, without_results=True)
+        assert list(folder.keys.glob("*.age")) == []
+        assert folder.read_signed(Closing).export_list is None
+    assert "no results came home" in papers.notices()
+
+
+def test_results_on_their_way_are_not_closed_over(papers: Papers) -> None:
+    papers.come_home()
+    with pytest.raises(ClosingRefused, match="on their way"):
+        close.close(papers.consignee, discard, without_results=True)
+    assert (papers.consignee.keys / keys.RELEASE).is_file()
+
+
 def test_closing_destroys_every_key_of_the_shipment_and_keeps_the_papers(papers: Papers) -> None:
     papers.come_home()
     before = {role: {path.name for path in folder.documents.rglob("*")} for role, folder in papers.folders.items()}

@@ -101,3 +101,12 @@ def test_it_knows_what_stands_under_a_name_or_in_its_way(tmp_path: Path) -> None
     (tmp_path / "link").symlink_to("nowhere")
     assert [store.holds(name) for name in (b"folder", b"file", b"link", b"file/below", b"link/below")] == [True] * 5
     assert [store.holds(name) for name in (b"other", b"folder/other", b"no/folder/either")] == [False] * 3
+
+
+def test_a_new_store_is_its_owners_alone_and_an_old_one_is_left_as_it_is(tmp_path: Path) -> None:
+    FolderStore(tmp_path / "far" / "new").staging_folder()
+    (tmp_path / "old").mkdir(mode=0o750)
+    FolderStore(tmp_path / "old").staging_folder()
+
+    assert (tmp_path / "far" / "new").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "old").stat().st_mode & 0o777 == 0o750

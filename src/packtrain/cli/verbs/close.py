@@ -11,7 +11,8 @@ from packtrain.cli.options import answer_receipt, folder_argument, json_option, 
 
 @click.command("close")
 @folder_argument
+@click.option("--without-results", is_flag=True, help="Close though nothing came home; the signed record says so.")
 @json_option
-def command(folder: Path, as_json: bool) -> None:
+def command(folder: Path, without_results: bool, as_json: bool) -> None:
     """Destroy the keys of this shipment and write the closing record."""
-    answer_receipt(open_voyage(folder).close(), as_json=as_json)
+    answer_receipt(open_voyage(folder).close(without_results=without_results), as_json=as_json)
