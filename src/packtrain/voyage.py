@@ -15,7 +15,7 @@ from packtrain import durable
 from packtrain.documents.parties import Parties, Role
 from packtrain.documents.placement import PlacementDocument
 from packtrain.documents.receipt import Receipt
-from packtrain.errors import DriveMissing, DuplicateDrive, PacktrainError, WrongRole
+from packtrain.errors import DriveMissing, DuplicateDrive, PacktrainError, VoyageFileError, WrongRole
 from packtrain.events import Sink, StageFinished, StageStarted
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.parties import sync_parties
@@ -343,6 +343,13 @@ class Voyage:
 
     def _own_drives(self) -> list[Path]:
         cases = self.folder.voyage_file().drives.case
+        if not cases:
+            raise VoyageFileError(
+                "no drives are named",
+                where=str(self.folder.root / "voyage.toml"),
+                expected="one [[drives.case]] or more",
+                hint='name the drives as arguments, or add a label and its "drives"',
+            )
         return [self.folder.resolve(text) for case in cases for text in case.drives]
 
 

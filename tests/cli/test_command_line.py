@@ -72,6 +72,7 @@ def test_without_a_verb_the_help_is_shown_as_a_mistake(packtrain: Run) -> None:
     ("arguments", "message"),
     [
         (["sail"], "packtrain: error: No such command 'sail'."),
+        (["sttus"], "packtrain: error: No such command 'sttus'. Did you mean 'status'?"),
         (["plan", "--fast"], "packtrain: error: No such option '--fast'."),
         (["load"], "packtrain: error: Missing argument 'DRIVES...'."),
         (["init", "--role", "captain"], "packtrain: error: Invalid value for '--role'"),
@@ -98,8 +99,20 @@ def test_an_error_is_one_line_and_a_hint_and_ends_with_its_code(packtrain: Run, 
     assert ran.stdout == ""
     assert ran.stderr.splitlines() == [
         f"packtrain: error: {tmp_path}: no voyage.toml in this folder",
-        'packtrain: hint: make one with "packtrain init", or name the folder',
+        'packtrain: hint: make one with "packtrain init", or name the folder: as the argument, or by --voyage',
     ]
+
+
+def test_check_of_a_voyage_folder_says_how_its_drives_are_named(packtrain: Run, tmp_path: Path) -> None:
+    packtrain("init", tmp_path / "home", "--name", "test")
+
+    ran = packtrain("check", tmp_path / "home")
+    assert ran.exit_code == 2
+    assert f"is a voyage folder, not a drive; its drives: --voyage {tmp_path / 'home'}" in ran.stderr
+
+    ran = packtrain("check", "--voyage", tmp_path / "home")
+    assert ran.exit_code == 10
+    assert "no drives are named" in ran.stderr
 
 
 def test_an_error_with_json_is_one_document_on_stdout(packtrain: Run, tmp_path: Path) -> None:

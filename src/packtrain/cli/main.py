@@ -64,6 +64,19 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), 1)
+            if not near:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean '{near[0]}'?", ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs, in the order of the voyage"):
             formatter.write_dl([(verb, text) for verb, (_, text) in _VERBS.items() if text])
@@ -72,7 +85,8 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Each verb takes the voyage folder (default: the current one).\n\nExit codes: docs/reference/exit-codes.md",
+    epilog="Each verb works in a voyage folder: its argument, or --voyage where it has others (default: the current "
+    "one).\n\nExit codes: docs/reference/exit-codes.md",
 )
 @click.version_option(__version__, prog_name="packtrain")
 @click.option("--debug", is_flag=True, help="Log details to stderr and show tracebacks.")

@@ -53,7 +53,7 @@ class VoyageFolder:
             raise NotAVoyage(
                 "no voyage.toml in this folder" if root.is_dir() else "there is no such folder",
                 where=str(root),
-                hint='make one with "packtrain init", or name the folder',
+                hint='make one with "packtrain init", or name the folder: as the argument, or by --voyage',
             )
         self.documents = root / "documents"
         self.receipts = root / "receipts"

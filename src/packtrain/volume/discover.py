@@ -328,7 +328,13 @@ def check_group(group: Group, plan: Plan, plan_digest: str, where: str) -> None:
 
 def _no_record(drive: Drive, trust: Trust | None, plan: Plan | None) -> PacktrainError:
     if drive.size_bytes(layout.PLAN) is None:
-        return ForeignDrive("not a packtrain drive", where=drive.location, expected=layout.DRIVE, found="no such file")
+        return ForeignDrive(
+            "not a packtrain drive",
+            where=drive.location,
+            expected=layout.DRIVE,
+            found="no such file",
+            hint="name each drive's own folder or mount point; a voyage folder is named by --voyage",
+        )
     try:
         on_drive, _ = read_document(drive, Plan, layout.PLAN, trust)
     except DriveFailed as error:

@@ -28,6 +28,9 @@ def command(drives: tuple[Path, ...], folder: Path | None, as_json: bool) -> Non
     """
     if folder is None and not drives:
         raise click.UsageError("name the drives, or --voyage FOLDER")
+    for path in drives:
+        if (path / "voyage.toml").is_file():
+            raise click.UsageError(f"{path} is a voyage folder, not a drive; its drives: --voyage {path}")
     if folder is None:
         from packtrain.voyage import check_drives
 
