@@ -1,5 +1,6 @@
 # Everything goes into .venv and build/. A second run of any target finds its stamps and does nothing.
 #
+#   make setup    everything into .venv and no more                  .venv/bin/packtrain is the command then
 #   make demo     set up, then the whole voyage on real data          DEMO_ARGS="--into /tmp/voyage"
 #   make test     set up, then every test                             PYTEST_ARGS="-k durable" TEST_WORKERS=1
 #   make check    format, lint, types, import direction, then tests
@@ -37,7 +38,7 @@ SOURCES := $(shell find src -type f -not -path '*/__pycache__/*' 2>/dev/null)
 .PHONY: help demo test check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
 
 help:
-	@sed -n '3,7s/^#   //p' Makefile
+	@sed -n '3,8s/^#   //p' Makefile
 
 # ---- the two commands a newcomer needs
 

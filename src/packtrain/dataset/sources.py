@@ -18,7 +18,7 @@ from packtrain.errors import SourceChanged, SourceUnreadable, VoyageFileError
 
 Role = Literal["table", "image", "clip", "paper"]
 
-_KIND_OF_SUFFIX: Final[dict[str, Kind]] = {
+KIND_OF_SUFFIX: Final[dict[str, Kind]] = {
     **dict.fromkeys(("csv", "tsv", "csv.gz", "tsv.gz", "jsonl", "ndjson", "jsonl.gz", "ndjson.gz"), "table"),
     **dict.fromkeys(("xlsx", "xlsm", "xls", "ods", "parquet"), "table"),
     **dict.fromkeys(("png", "jpg", "jpeg", "jpe", "jfif", "webp", "gif", "bmp", "tif", "tiff"), "image"),
@@ -89,7 +89,7 @@ def role_of(name: str) -> Role | None:
     suffix = suffix_of(name)
     if suffix in _PAPER_SUFFIXES and _PAPER.fullmatch(name.rpartition("/")[2]):
         return "paper"
-    return _KIND_OF_SUFFIX.get(suffix)
+    return KIND_OF_SUFFIX.get(suffix)
 
 
 def slug(text: str, max_length: int = 48) -> str:
