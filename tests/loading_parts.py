@@ -8,16 +8,17 @@ from pathlib import Path
 
 from packtrain import durable
 from packtrain.devices.directory import DirectoryDrive
-from packtrain.digest import sha256_bytes
+from packtrain.digest import sha256_bytes, sha256_tree
 from packtrain.documents.codec import encode
 from packtrain.documents.dataset import DataFile, Dataset, Shard
+from packtrain.documents.kit import Kit, KitFile
 from packtrain.documents.parties import Role
 from packtrain.documents.placement import PlacedDrive, PlacedGroup, PlacementDocument
 from packtrain.documents.plan import Survive
 from packtrain.documents.receipt import Receipt
 from packtrain.events import Event, Notice
 from packtrain.ports import Drive
-from packtrain.record.folder import VoyageFolder
+from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.stages import admit, exchange, load, pack
 from packtrain.stores.folder import FolderStore
 from shipment_parts import content
@@ -27,6 +28,11 @@ from voyage_papers import Papers
 LABELS = ("A1", "A2", "B1", "B2")
 FILES = {"shards/image-000000.tar": 500_000, "shards/table-000000.parquet": 20_000, "index.parquet": 700}
 NUM_SAMPLES = 10
+KIT_FILES = {
+    "install.sh": b"#!/bin/sh\n",
+    "program/train.py": b"print('trained')\n",
+    "wheels/a.whl": content(3_000_000, 7),
+}
 
 
 @dataclass
@@ -67,8 +73,8 @@ class Arrived:
             assert (self.consignee.root / "store" / name).read_bytes() == (source / name).read_bytes()
 
 
-def arrive(root: Path) -> Arrived:
-    """Make the voyage up to the admission, for real."""
+def arrive(root: Path, *, with_kit: bool = False) -> Arrived:
+    """Make the voyage up to the admission, for real; the kit, if wanted, is not one that installs."""
     papers = Papers(root, three_parties(root))
     papers.declare()
     _write_dataset(papers.consignor)
@@ -89,6 +95,8 @@ def arrive(root: Path) -> Arrived:
             capacity_bytes=10**9,
         )
     )
+    if with_kit:
+        _write_kit(papers.consignor)
     pack.pack(papers.consignor, DirectoryDrive, papers.sink)
     papers.seal()
     papers.hand_over()
@@ -102,6 +110,24 @@ def copy_arrived(template: Arrived, root: Path) -> Arrived:
     """Return a copy of all folders and drives below `root`."""
     shutil.copytree(template.root, root, dirs_exist_ok=True)
     return Arrived(root, {role: VoyageFolder(root / role) for role in template.folders})
+
+
+def _write_kit(folder: VoyageFolder) -> None:
+    voyage_file = folder.root / VOYAGE_FILE
+    voyage_file.write_text(voyage_file.read_text() + '\n[training]\nprogram = "program"\ncommand = "train.py"\n')
+    for name, payload in KIT_FILES.items():
+        durable.write_bytes(folder.work / "kit" / name, payload)
+    kit = Kit(
+        target_python="3.11",
+        target_platform="linux_x86_64",
+        program=sha256_tree(folder.work / "kit" / "program"),
+        command="train.py",
+        files=tuple(
+            KitFile(name=name, bytes=len(payload), sha256=sha256_bytes(payload)) for name, payload in KIT_FILES.items()
+        ),
+        provided=(),
+    )
+    folder.write_signed(kit, folder.signer())
 
 
 def _write_dataset(folder: VoyageFolder) -> None:

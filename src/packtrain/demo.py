@@ -20,14 +20,12 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from packtrain.documents.export_list import ExportList
-from packtrain.documents.kit import Kit
 from packtrain.documents.parties import ROLES, Role
 from packtrain.documents.ready import Ready
 from packtrain.documents.shipment import Shipment
 from packtrain.errors import KitError, MissingDependency, SourceUnreadable
 from packtrain.events import Event, Notice, Sink, TrainingStep, WorkersStarted
 from packtrain.record.folder import VoyageFolder
-from packtrain.training.kit import verify_kit
 from packtrain.units import MIB, format_bytes, format_seconds
 from packtrain.voyage import Voyage
 
@@ -161,7 +159,7 @@ def run_demo(into: Path, data: Path, kit_wheels: Path, sink: Sink) -> DemoResult
     sink(Notice("demo", damage))
     left = [path for label, path in drives.items() if label != LOST_DRIVE]
     loaded = watch.time("load", lambda: consignee.load(left))
-    python = watch.time("train", lambda: _install_kit(into, drives["A1"], consignee.folder))
+    python = watch.time("train", lambda: _install_kit(consignee.folder))
     trainee = Voyage(folders["consignee"], _WorkerKiller(sink))
     trained = watch.time("train", lambda: trainee.train(python))
 
@@ -311,7 +309,7 @@ role = "consignee"
 store = "store"
 
 [training]
-program = "program"
+program = "work/kit/program"
 command = "train.py --data {{data}} --ckpt {{checkpoints}} --out {{results}} --steps {{steps}} --checkpoint-every 5"
 workers = 2
 steps = {STEPS}
@@ -385,17 +383,9 @@ def _lose_and_damage(into: Path, drives: Mapping[str, Path]) -> str:
     return f"drive {LOST_DRIVE} is lost; bytes overwritten in {len(volumes)} volumes of drive {DAMAGED_DRIVE}"
 
 
-def _install_kit(into: Path, drive: Path, folder: VoyageFolder) -> Path:
-    """Install the carried kit and program at the site, from the drive; return the kit's interpreter.
-
-    What lies on a drive is not run: a copy is held against the signed kit.json that came with the dossier, and that
-    copy is installed.
-    """
-    environment = into / "consignee" / "kit-environment"
-    kit = folder.work / "kit"
-    shutil.copytree(drive / "packtrain" / "kit", kit, symlinks=True)
-    verify_kit(kit, folder.read_signed(Kit))
-    shutil.copytree(kit / "program", into / "consignee" / "program")
+def _install_kit(folder: VoyageFolder) -> Path:
+    """Install the kit that `load` held against kit.json; return its interpreter."""
+    environment, kit = folder.root / "kit-environment", folder.work / "kit"
     # This interpreter plays the site's: it has the packages that the kit says the site provides.
     command = ["sh", str(kit / "install.sh"), str(environment), sys.executable]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)

@@ -13,6 +13,7 @@ from packtrain.documents.admission import Admission
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, decode
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.group import Group
+from packtrain.documents.kit import Kit
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.plan import Plan
 from packtrain.documents.receipt import Receipt
@@ -32,10 +33,14 @@ from packtrain.record.custody import CustodyLog
 from packtrain.record.dataset_folder import DATASET_NAME, holds_dataset
 from packtrain.record.folder import VoyageFolder, read_signature
 from packtrain.record.receipts import StageClock
+from packtrain.training.kit import holds_kit
 from packtrain.volume.discover import Expected, Fleet, discover
+from packtrain.volume.kit_files import copy_kit, is_whole_kit
 from packtrain.volume.reader import Loaded, load_shipment
 
 STAGE: Final = "load"
+KIT_NAME: Final = "work/kit"
+_NO_KIT: Final = "not here"
 _ASK: Final = 'the site operator runs "packtrain admit" and sends its dossier'
 
 
@@ -53,13 +58,16 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
     if folder.receipt(STAGE) is not None and not holds_dataset(_store_path(folder)):
         # What was loaded is not there any more: no receipt names this, so the stage runs again.
         found["store"] = sha256_bytes(b"gone")
+    kit = _kit(folder)
+    if folder.receipt(STAGE) is not None and kit is not None and not holds_kit(folder.root / KIT_NAME, kit):
+        found["kit"] = sha256_bytes(b"gone")
     return found
 
 
 def load(
     folder: VoyageFolder, drives: Sequence[Drive], store: Store, sink: Sink, *, without: Sequence[str] = ()
 ) -> Receipt:
-    """Restore the admitted shipment into the store; return the receipt.
+    """Restore the admitted shipment into the store, and the kit, if one came, into work/kit; return the receipt.
 
     Called again after it was killed, or after a full store, it goes on where it stopped.
 
@@ -75,6 +83,7 @@ def load(
         NotAdmitted, AdmissionHeld, AdmissionRefused: there is no admission of this shipment by the operator.
         IncompleteKnowledge: the shipment document did not come: nobody can say what the whole is.
         KeyMissing, WrongKey: release.age is not here, or not to this consignee.
+        DriveMissing: a name in `without` is no drive's.
         ForeignDrive, SupersededDrive, DuplicateDrive, DriveNotClosed: see `discover`.
         BeyondRepair: at the end: what can be read was restored, the rest is listed.
         DriveFull, StoreInUse, HostileArchive, IntegrityError: see `load_shipment`.
@@ -85,6 +94,7 @@ def load(
     _require_admission(folder)
     clock = StageClock(folder, STAGE, _inputs(folder))
     admitted = _admitted(folder)
+    kit = _kit(folder)
     identity = _identity(folder, admitted)
     expected = Expected(
         plan=admitted.plan,
@@ -105,8 +115,11 @@ def load(
         sink,
     )
     num_samples = _check_dataset(store, sink)
+    facts = _facts(loaded, fleet, store)
+    if kit is not None:
+        facts["kit"] = _fetch_kit(folder.root / KIT_NAME, kit, fleet, sink)
     _note(folder, fleet, loaded)
-    return clock.finish(counts=_counts(loaded, fleet, num_samples), facts=_facts(loaded, fleet, store))
+    return clock.finish(counts=_counts(loaded, fleet, num_samples), facts=facts)
 
 
 def _inputs(folder: VoyageFolder) -> dict[str, str]:
@@ -234,6 +247,10 @@ def _identity(folder: VoyageFolder, admitted: _Admitted) -> str:
     return key.identity
 
 
+def _kit(folder: VoyageFolder) -> Kit | None:
+    return folder.read_signed(Kit) if folder.has(Kit) else None
+
+
 def _groups(folder: VoyageFolder, shipment: Shipment) -> dict[int, Group]:
     """Return the group documents that came with the dossier: without them a group with no drive here has no names."""
     groups: dict[int, Group] = {}
@@ -283,6 +300,20 @@ def _check_dataset(store: Store, sink: Sink) -> int:
             f"{len(faults)} files of the data set are not in the store: {'; '.join(faults[:20])}", where=store.location
         )
     return dataset.num_samples
+
+
+def _fetch_kit(destination: Path, kit: Kit, fleet: Fleet, sink: Sink) -> str:
+    """Copy the kit from the drives unless it is here; return what the receipt says of it."""
+    if is_whole_kit(destination, kit):
+        return KIT_NAME
+    is_here, faults = copy_kit(kit, fleet.mounted, destination)
+    for fault in faults[:20]:
+        sink(Notice(STAGE, fault, is_warning=True))
+    if not is_here:
+        sink(Notice(STAGE, "kit is whole on no mounted drive; bring it another way", is_warning=True))
+        return _NO_KIT
+    sink(Notice(STAGE, f"kit is in {KIT_NAME}, held against kit.json: sh {destination}/install.sh FOLDER PYTHON"))
+    return KIT_NAME
 
 
 def _note(folder: VoyageFolder, fleet: Fleet, loaded: Loaded) -> None:
