@@ -30,8 +30,8 @@ from packtrain.training.export import (
     TEXT_SUFFIXES,
     ExportRules,
     check_text,
+    checkpoint_to_export,
     choose_tensors,
-    newest_checkpoint,
     read_rules,
     read_safetensors_header,
     take_tensors,
@@ -121,7 +121,7 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
     texts = _gather_text(folder, rules, gathered, budget)
 
     sink(Progress(STAGE, "taking the declared tensors out of the checkpoint"))
-    checkpoint = newest_checkpoint(folder.work / "checkpoints")
+    checkpoint = checkpoint_to_export(folder.work / "checkpoints")
     taken = take_tensors(Path(training.facts.get("python", sys.executable)), checkpoint, rules, gathered)
     _tell_what_stays(folder, taken.left, texts, sink)
     checks = _search(folder, [*taken.files, *texts], texts)

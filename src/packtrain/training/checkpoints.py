@@ -29,8 +29,11 @@ _POLL_SECONDS: Final = 0.02
 _MAX_DEPTH: Final = 4
 _TENSORS_AT_ONCE_BYTES: Final = 256 * MIB
 _SAVED_BY_TORCH: Final = frozenset({".pt", ".pth", ".bin", ".ckpt"})
+_SUFFIX: Final = re.compile(r"\.[A-Za-z][A-Za-z0-9]*\Z")
+_NO_STEP: Final = (0, 0)
 _UNFINISHED: Final = (".part", ".tmp", ".temp", ".partial")
-_DIGITS: Final = re.compile(r"(\d+)")
+_STEP: Final = re.compile(r"step\D?(\d{1,18})", re.IGNORECASE)
+_NUMBER: Final = re.compile(r"\d{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +47,19 @@ class Weights:
 def newest_checkpoint(folder: Path) -> Path | None:
     """Return the newest complete checkpoint below a folder: a file or a folder, or None where there is none.
 
-    Folders of torch.distributed.checkpoint are told by their `.metadata`, wherever they lie; without any, it is the
-    newest entry of the folder. Links (such as "latest"), hidden and temporary names do not count.
+    Folders of torch.distributed.checkpoint are told by their `.metadata`, wherever they lie; without any, each entry of
+    the folder is one. Links (such as "latest"), hidden and temporary names do not count. The newest is the one whose
+    name says the highest step: times change when files are copied, names do not. Where no name holds a number, it is
+    the one that was written last.
     """
     marked = [path.parent for path in _files(folder) if path.name == DCP_MARK]
     candidates = marked or [path for path in _listed(folder) if not path.is_symlink() and _is_finished(path)]
-    found: list[tuple[int, list[tuple[int, str]], Path]] = []
+    found: list[tuple[tuple[int, int], int, Path]] = []
     for path in candidates:
         changed = max((status.st_mtime_ns for status in _statuses(path)), default=0)
         if changed:
-            # Of two of one instant step-10 is newer than step-9: numbers in names are compared as numbers.
-            key = [(int(part), "") if part.isdigit() else (-1, part) for part in _DIGITS.split(path.name)]
-            found.append((changed, key, path))
+            step = _step_in(path.relative_to(folder))
+            found.append((step, 0 if step != _NO_STEP else changed, path))
     return max(found)[2] if found else None
 
 
@@ -132,6 +136,16 @@ class CheckpointWatch:
                 first, _ = self._spans.get(path.name, (now, now))
                 self._spans[path.name] = (first, now)
                 self._states[path.name] = state
+
+
+def _step_in(relative: Path) -> tuple[int, int]:
+    """Return how surely a name says a step, and which: "step-10" above "model-10", both above "model"."""
+    for part in (relative, *relative.parents):
+        if step := _STEP.search(part.name):
+            return 2, int(step[1])
+        if numbers := _NUMBER.findall(_SUFFIX.sub("", part.name)):
+            return 1, int(numbers[-1])
+    return _NO_STEP
 
 
 def _is_finished(path: Path) -> bool:

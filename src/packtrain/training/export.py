@@ -22,6 +22,7 @@ from packtrain.documents.codec import Count, Part
 from packtrain.documents.export_list import ExportedTensor
 from packtrain.documents.toml_file import MAX_TOML_BYTES, decode_toml
 from packtrain.errors import ExportDenied
+from packtrain.training.checkpoints import DCP_MARK, newest_checkpoint
 
 DECLARATION_NAME: Final = "export.toml"
 WEIGHTS_FILE_BYTES: Final = 4 << 30
@@ -126,26 +127,21 @@ def choose_tensors(
     return tuple(chosen[name] for name in sorted(chosen)), stay
 
 
-def newest_checkpoint(folder: Path) -> Path:
-    """Return the newest complete checkpoint in `folder` (or `folder` itself): `.metadata` is written last.
+def checkpoint_to_export(folder: Path) -> Path:
+    """Return the newest complete checkpoint below `folder`, by the rule of the rehearsal: `newest_checkpoint`.
 
     Raises:
         ExportDenied: there is none; a checkpoint of another form is a pickle and is not read.
     """
-    candidates = [folder, *(path for path in folder.glob("*") if not path.name.startswith("."))]
-    complete = [
-        ((path / ".metadata").stat().st_mtime_ns, path.name, path)
-        for path in candidates
-        if path.is_dir() and not path.is_symlink() and (path / ".metadata").is_file()
-    ]
-    if not complete:
+    newest = newest_checkpoint(folder)
+    if newest is None or not (newest / DCP_MARK).is_file():
         raise ExportDenied(
             "there is no complete checkpoint to take tensors from",
             where=str(folder),
             expected="a folder written by torch.distributed.checkpoint",
             hint="other forms (torch.save) are pickles and are never read here",
         )
-    return max(complete)[2]
+    return newest
 
 
 def take_tensors(python: Path, checkpoint: Path, rules: ExportRules, output: Path) -> TakenTensors:

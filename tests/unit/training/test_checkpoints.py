@@ -21,16 +21,44 @@ def test_no_folder_or_an_empty_one_has_no_checkpoint(tmp_path: Path):
     assert newest_checkpoint(tmp_path) is None
 
 
-def test_the_newest_entry_is_taken(tmp_path: Path):
-    _put(tmp_path / "step-10" / "weights", at=1)
-    _put(tmp_path / "step-5" / "weights", at=2)
-    assert newest_checkpoint(tmp_path) == tmp_path / "step-5"
-
-
-def test_of_two_of_one_instant_the_larger_number_is_the_newest(tmp_path: Path):
-    for step in (9, 10, 8):
-        _put(tmp_path / f"step-{step}" / "weights", at=7)
+@pytest.mark.parametrize("file", ["weights", ".metadata"])
+def test_the_highest_step_is_the_newest_whatever_the_times_say(tmp_path: Path, file: str):
+    for at, step in enumerate((10, 9, 8), start=1):
+        _put(tmp_path / f"step-{step}" / file, at=at)
     assert newest_checkpoint(tmp_path) == tmp_path / "step-10"
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("epoch=9-step=100.ckpt", "epoch=10-step=90000.ckpt"),
+        ("global_step9_of_500", "global_step10_of_500"),
+        ("model-9.h5", "model-10.h5"),
+        ("model.ckpt-9", "model.ckpt-10"),
+        ("checkpoint.9", "checkpoint.10"),
+        ("events.1800000000", "step-3"),
+        ("last.pt", "model-1.pt"),
+        ("step-9/model", "step-10/model"),
+    ],
+)
+def test_the_step_is_read_from_the_name(tmp_path: Path, older: str, newer: str):
+    file = ".metadata" if "/" in newer else "weights"
+    for at, name in enumerate((newer, older), start=1):
+        _put(tmp_path / name / file, at=at)
+    assert newest_checkpoint(tmp_path) == tmp_path / newer
+
+
+def test_without_numbers_in_names_the_one_written_last_is_the_newest(tmp_path: Path):
+    _put(tmp_path / "b.pt", at=1)
+    _put(tmp_path / "a.pt", at=2)
+    assert newest_checkpoint(tmp_path) == tmp_path / "a.pt"
+
+
+def test_the_number_of_the_folder_itself_is_no_step(tmp_path: Path):
+    root = tmp_path / "step-99"
+    _put(root / ".metadata", at=2)
+    _put(root / "step-1" / ".metadata", at=1)
+    assert newest_checkpoint(root) == root / "step-1"
 
 
 @pytest.mark.parametrize("name", [".step-9.part", "step-9.tmp", "step-9.part"])

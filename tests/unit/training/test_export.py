@@ -12,13 +12,14 @@ import pytest
 
 from packtrain.documents.export_list import ExportedTensor
 from packtrain.errors import ExportDenied
+from packtrain.training.checkpoints import newest_checkpoint
 from packtrain.training.export import (
     ExportRules,
     TensorRule,
     _check_contents,
     check_text,
+    checkpoint_to_export,
     choose_tensors,
-    newest_checkpoint,
     read_rules,
     read_safetensors_header,
     take_tensors,
@@ -112,19 +113,21 @@ def test_a_declared_file_that_is_a_link_is_denied(tmp_path: Path) -> None:
         check_text(tmp_path / "m.txt")
 
 
-def test_the_newest_complete_checkpoint_is_taken(tmp_path: Path) -> None:
-    for number, name in enumerate(("step-1", "step-2", ".step-3.part")):
+def test_the_checkpoint_that_is_exported_is_the_one_that_the_rehearsal_judges(tmp_path: Path) -> None:
+    # Times in the order that a copy may give them: the export once went by these.
+    for number, name in enumerate(("step-10", "step-9", ".step-11.part"), start=1):
         (tmp_path / name).mkdir()
         (tmp_path / name / ".metadata").touch()
         os.utime(tmp_path / name / ".metadata", (number, number))
-    (tmp_path / "step-4").mkdir()
-    assert newest_checkpoint(tmp_path).name == "step-2"
+    (tmp_path / "step-12").mkdir()
+    (tmp_path / "step-12" / "__0_0.distcp").touch()
+    assert checkpoint_to_export(tmp_path) == newest_checkpoint(tmp_path) == tmp_path / "step-10"
 
 
 def test_a_folder_without_a_complete_checkpoint_is_denied(tmp_path: Path) -> None:
     (tmp_path / "model.pt").write_bytes(b"pickle")
     with pytest.raises(ExportDenied):
-        newest_checkpoint(tmp_path)
+        checkpoint_to_export(tmp_path)
 
 
 def safetensors(header: dict[str, Any], data: bytes) -> bytes:
