@@ -176,7 +176,7 @@ class TrainingJob:
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """One step line, as read."""
+    """One step line, as read. `elapsed_seconds` counts from the run's start, as those of attempts do."""
 
     attempt: int
     step: int

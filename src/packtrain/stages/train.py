@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Final
 
@@ -170,10 +171,13 @@ def _free_name(path: Path) -> Path:
 
 
 def _recording(step_log: StepLog, num_steps: int, sink: Sink) -> Sink:
+    started = time.monotonic()
+
     def take(event: Event) -> None:
         sink(event)
         if isinstance(event, TrainingStep):
-            step_log.append(StepRecord(event.attempt, event.step, event.loss, event.num_samples, 0.0))
+            elapsed_seconds = time.monotonic() - started
+            step_log.append(StepRecord(event.attempt, event.step, event.loss, event.num_samples, elapsed_seconds))
             sink(Progress(STAGE, "training", done_items=event.step, total_items=num_steps, unit="steps"))
 
     return take

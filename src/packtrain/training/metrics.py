@@ -51,7 +51,7 @@ class StepLog:
     """The step lines of one training over all runs of packtrain, so that a killed one loses none that count.
 
     Lines are written as they come and flushed to the system, not to the medium: they are a record, not a state. After a
-    power cut the last ones may be missing, and a torn one is left out.
+    power cut the last ones may be missing, and a torn one is left out. Each run counts its seconds from its own start.
 
     Args:
         path: the file; made at the first line.

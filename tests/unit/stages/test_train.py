@@ -1,5 +1,6 @@
 """The train stage with real processes and a program of the standard library."""
 
+import itertools
 import json
 import os
 import signal
@@ -78,6 +79,16 @@ def test_progress_is_told_in_steps(folder: VoyageFolder) -> None:
     events: list[Event] = []
     train(folder, events.append)
     assert [event.done_items for event in events if isinstance(event, Progress)] == [1, 2, 3, 4]
+
+
+def test_step_lines_say_when_they_came(folder: VoyageFolder) -> None:
+    write_training(folder, command=f"{COMMAND} --slow yes")
+    train(folder)
+    lines = (folder.logs / "train" / "steps.jsonl").read_text().splitlines()
+    seconds = [json.loads(line)[4] for line in lines]
+    # The program waits 0.2 s after each step.
+    assert seconds[0] > 0
+    assert all(later - earlier > 0.1 for earlier, later in itertools.pairwise(seconds))
 
 
 def test_nothing_is_trained_before_data_is_loaded(folder: VoyageFolder) -> None:
