@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -290,6 +291,27 @@ def test_installation_stops_at_a_damaged_program_file(program: Path, wheels: Pat
     (tmp_path / "kit" / "program" / "train.py").write_text("import os\n")
     done = _install(tmp_path / "kit", tmp_path / "env")
     assert (done.returncode, "kit is damaged" in done.stderr) == (80, True)
+    assert "program/train.py: FAILED" in done.stderr
+    assert "link_provided.py" not in done.stderr
+
+
+def test_a_whole_kit_is_installed_where_sha256sum_knows_no_long_options(
+    program: Path, no_wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    real = shutil.which("sha256sum")
+    if real is None:
+        pytest.skip("no sha256sum here")
+    plain = tmp_path / "bin" / "sha256sum"
+    plain.parent.mkdir()
+    plain.write_text(
+        f'#!/bin/sh\ncase "$*" in *--*) echo "unrecognized option" >&2; exit 1 ;; esac\nexec {real} "$@"\n'
+    )
+    plain.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{plain.parent}{os.pathsep}{os.environ['PATH']}")
+    _build(program, no_wheels, tmp_path / "kit")
+    done = _install(tmp_path / "kit", tmp_path / "env")
+    assert done.returncode == 0, done.stderr
+    assert "OK" not in done.stdout + done.stderr
 
 
 def test_installation_stops_at_a_wheel_that_is_not_the_hashed_one(program: Path, wheels: Path, tmp_path: Path):
