@@ -93,9 +93,12 @@ class Box:
 
     @staticmethod
     def description() -> str:
-        """Return how the network is taken away here, in words for the record."""
+        """Return how the network is taken away here, in words for people, with the namespaces that are new in it."""
         found = _find_namespaces()
-        return found if isinstance(found, str) else f"unshare {' '.join(found)}: loopback only, fresh home, no caches"
+        if isinstance(found, str):
+            return found
+        new = " ".join(option for option in found if option in ("--user", "--net", "--pid"))
+        return f"a network namespace with loopback only, fresh home, no caches (unshare {new})"
 
     def environment(self, added: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the environment of commands in the box."""

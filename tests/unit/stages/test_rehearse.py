@@ -21,6 +21,7 @@ from packtrain.stages import rehearse
 from packtrain.training import box as box_module
 from packtrain.training import checks
 from packtrain.training.kit import verify_kit
+from packtrain.training.wheels import Target
 from rehearsal_parts import COMMAND, describe_miniature, make_voyage
 from tiny_dataset import make_tiny_dataset
 
@@ -59,6 +60,9 @@ def test_a_good_program_ends_with_a_signed_sheet_of_kept_clauses(tmp_path: Path,
     assert sheet.num_steps == 12
     assert sheet.weights is not None
     assert sheet.kit == folder.digest(Kit)
+    # How the box is made is said once, as the sheet's box.
+    assert "unshare" in sheet.box
+    assert not [part for part in sheet.clauses if "unshare" in part.evidence]
     assert receipt.facts["ready_to_leave"] == "yes, signed"
     assert is_fresh(folder, rehearse.STAGE, stage_inputs)
     # What it left: a kit that is whole, no key, no copy of the data.
@@ -177,6 +181,12 @@ class TestInputs:
         text = (folder.root / "voyage.toml").read_text()
         (folder.root / "voyage.toml").write_text(text.replace("workers = 2", "workers = 3"))
         assert self._changed(folder, before) == ["settings"]
+
+    def test_another_python_counts(self, folder: VoyageFolder, monkeypatch: pytest.MonkeyPatch):
+        before = rehearse.inputs(folder)
+        elsewhere = Target(python="3.99", platform=Target.here().platform)
+        monkeypatch.setattr(Target, "here", lambda: elsewhere)
+        assert self._changed(folder, before) == ["target"]
 
     def test_of_the_data_set_only_the_miniature_counts(self, folder: VoyageFolder):
         before = rehearse.inputs(folder)

@@ -1,6 +1,7 @@
 """The box: no way out, loopback inside, an empty home, and nothing that outlives it."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -137,6 +138,12 @@ class TestProbe:
 
     def test_a_machine_that_can_gives_no_reason(self):
         assert Box.probe() is None
+
+    def test_the_box_is_told_in_words_for_people(self):
+        assert re.fullmatch(
+            r"a network namespace with loopback only, fresh home, no caches \(unshare (--user )?--net( --pid)?\)",
+            Box.description(),
+        )
 
     def test_missing_unshare_is_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("PATH", str(tmp_path))

@@ -34,13 +34,14 @@ from packtrain.training.event_relay import EventTail
 from packtrain.training.kit import INSTALLER, PROGRAM, build_kit, holds_kit
 from packtrain.training.rehearsal import STAGE
 from packtrain.training.rehearsal_job import RehearsalJob, RehearsalResult
+from packtrain.training.wheels import Target
 from packtrain.units import format_seconds
 
 INSTALL_LIMIT_SECONDS: Final = 1800.0
 
 
 def inputs(folder: VoyageFolder) -> dict[str, str]:
-    """Return the digests of what a rehearsal is a function of: miniature, program, wheels, settings, the box.
+    """Return the digests of what a rehearsal is a function of: miniature, program, wheels, settings, Python, box.
 
     A kit that lost a file is named as well, which no receipt does: the stage then runs again.
 
@@ -55,7 +56,7 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
 
 
 def _inputs(folder: VoyageFolder) -> dict[str, str]:
-    section = _section(folder)
+    section, target = _section(folder), Target.here()
     settings = {
         "command": section.command,
         "workers": section.workers,
@@ -67,6 +68,8 @@ def _inputs(folder: VoyageFolder) -> dict[str, str]:
         "program": sha256_tree(_existing(folder, section.program, "program")),
         "wheels": sha256_tree(_wheels_folder(folder, section)),
         "settings": sha256_bytes(rfc8785.dumps(settings)),
+        # Wheels are chosen and tried for one Python on one platform: on another, the kit is another.
+        "target": sha256_bytes(f"{target.python} {target.platform}".encode()),
         # A sheet that could not show the absence of a network is made again where that can be shown.
         "box": sha256_bytes((Box.probe() or "closed").encode("utf-8")),
     }
@@ -317,7 +320,7 @@ def _network_clause(box: Box, witness: Path, program: Path) -> Clause:
         return checks.broken(checks.NO_NETWORK, f"{len(attempts)} attempts: {told}")
     if box.is_open:
         return checks.not_shown(checks.NO_NETWORK, f"no attempt of Python code was seen, but no box: {Box.probe()}")
-    return checks.kept(checks.NO_NETWORK, f"no attempt in {Box.description()}")
+    return checks.kept(checks.NO_NETWORK, "no attempt in the box")
 
 
 def _last_line(log: Path) -> str:
