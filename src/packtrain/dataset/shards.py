@@ -281,6 +281,9 @@ def _fill_parquet(layout: ShardLayout, media: _Media, stream: BinaryIO) -> None:
 def tar_header(name: str, size_bytes: int) -> bytes:
     """Return the 512 bytes of a USTAR header that says nothing but name and length.
 
+    Not the header of volumes: those hold device numbers as zeros in octal, and here the field is empty. Both are what
+    POSIX allows, and either change would give every data set or every volume other digests.
+
     Source:
         POSIX.1-2017, pax, "ustar Interchange Format".
     """
