@@ -8,7 +8,7 @@ from typing import Final
 
 from packtrain.documents.plan import Plan
 from packtrain.documents.shipment import Shipment
-from packtrain.errors import BeyondRepair, IntegrityError
+from packtrain.errors import BeyondRepair, IncompleteKnowledge, IntegrityError
 from packtrain.events import Sink
 from packtrain.ports import Drive
 from packtrain.record.folder import VoyageFolder
@@ -25,7 +25,8 @@ class CheckReport:
     """What `check` found, for people and for `--json`.
 
     Attributes:
-        exit_code: 0 whole, 40 damaged but `load` can repair it, 41 beyond repair.
+        exit_code: 0 whole, 40 damaged but `load` can repair it, 41 beyond repair, 42 undamaged as far as anyone can say
+            who has no shipment document.
         scrub: all that was found.
     """
 
@@ -109,4 +110,6 @@ def check(folder: VoyageFolder | None, drives: Sequence[Drive], sink: Sink) -> C
 
 def _report(scrubbed: ScrubReport) -> CheckReport:
     codes = {"whole": 0, "repairable": IntegrityError.exit_code, "beyond repair": BeyondRepair.exit_code}
+    if scrubbed.verdict == "whole" and not scrubbed.has_shipment:
+        return CheckReport(IncompleteKnowledge.exit_code, scrubbed)
     return CheckReport(codes[scrubbed.verdict], scrubbed)

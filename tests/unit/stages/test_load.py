@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from load_parts import flip
-from loading_parts import FILES, NUM_SAMPLES, Arrived, arrive, copy_arrived
+from loading_parts import FILES, LABELS, NUM_SAMPLES, Arrived, arrive, copy_arrived
 from packtrain.crypto import age
 from packtrain.devices.directory import DirectoryDrive
 from packtrain.documents.admission import Admission
@@ -241,6 +241,28 @@ def test_check_is_whole_with_the_site_folder_and_without_any(arrived: Arrived) -
     bare = check.check(None, arrived.drives(), arrived.events.append)
     assert bare.exit_code == 0
     assert "signatures were not checked" in bare.text()
+
+
+def test_check_without_a_shipment_document_does_not_end_well(arrived: Arrived) -> None:
+    for place in (arrived.consignee.documents, *(arrived.drive(label) / "packtrain" for label in LABELS)):
+        for path in place.glob("shipment.json*"):
+            path.unlink()
+    for folder in (arrived.consignee, None):
+        report = check.check(folder, arrived.drives(), arrived.events.append)
+        assert report.exit_code == 42, report.text()
+        assert "incomplete knowledge" in report.text()
+    flip(next((arrived.drive("A1") / "data").iterdir()), 9)
+    assert check.check(None, arrived.drives(), arrived.events.append).exit_code == 40
+
+
+@pytest.mark.parametrize("where", ["voyage folder", "drive"])
+def test_check_with_a_shipment_document_names_drives_that_were_not_given_and_ends_well(
+    arrived: Arrived, where: str
+) -> None:
+    folder = arrived.consignee if where == "voyage folder" else None
+    report = check.check(folder, arrived.drives("A1", "B2"), arrived.events.append)
+    assert report.exit_code == 0, report.text()
+    assert "not here, not checked: A2, B1" in report.text()
 
 
 def test_check_tells_repairable_from_beyond_repair_by_its_exit_code(arrived: Arrived) -> None:

@@ -24,7 +24,8 @@ from packtrain.cli.terminal import Terminal, answer
 def command(drives: tuple[Path, ...], folder: Path | None, as_json: bool) -> None:
     """Verify drives without any key: signatures, manifests, every block. All damage is listed.
 
-    Exit codes: 0 undamaged; 40 damaged but repairable by `load`; 41 damaged beyond repair.
+    Exit codes: 0 undamaged; 40 damaged but repairable by `load`; 41 damaged beyond repair; 42 undamaged, but no
+    shipment document is here to say whether this is all.
     """
     if folder is None and not drives:
         raise click.UsageError("name the drives, or --voyage FOLDER")
