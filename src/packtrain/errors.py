@@ -158,7 +158,7 @@ class WorkerCrashed(PacktrainError):
 
 
 class DriveMissing(PacktrainError):
-    """A drive that the verb needs is not mounted."""
+    """A drive that the verb needs, or that the command names, is not mounted."""
 
     exit_code = 30
 

@@ -9,9 +9,9 @@ damage can be made good; the README, the specification and the kit are for peopl
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, TypeVar
 
 from packtrain.digest import sha256_bytes
@@ -33,11 +33,11 @@ from packtrain.errors import (
 from packtrain.ports import Drive
 from packtrain.record.trust import MAX_SIGNATURE_BYTES, Trust
 from packtrain.volume import layout
+from packtrain.volume.given import MAX_RECORD_BYTES, check_distinct, label_of, leave_out
 
 MAX_MANIFEST_BYTES: Final = 64 * 1024 * 1024
 # Twice the largest target leaves room for headers and encryption; a length beyond would only keep readers busy.
 _MAX_VOLUME_BYTES: Final = 2 * layout.LARGEST_VOLUME_BYTES
-_MAX_RECORD_BYTES: Final = 64 * 1024
 _LINE: Final = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9_+][A-Za-z0-9_+./-]{0,599})")
 # Small tag files that a load relies on; the others it either checks when it uses them or does not use.
 _CHECKED_TAG_FILES: Final = frozenset(
@@ -114,6 +114,7 @@ def discover(drives: Sequence[Drive], trust: Trust, expected: Expected, without:
 
     Raises:
         DuplicateDrive: a folder or a drive was given twice.
+        DriveMissing: a name in `without` is no drive's.
         ForeignDrive: no packtrain drive, another shipment, not admitted, or another serial than its record says.
         SupersededDrive: a drive of an earlier attempt.
         DriveNotClosed: opened, never closed.
@@ -123,10 +124,9 @@ def discover(drives: Sequence[Drive], trust: Trust, expected: Expected, without:
         DriveFailed: a drive cannot be read.
     """
     check_distinct(drives)
-    wanted = [drive for drive in drives if not without or not {drive.location, label_of(drive)} & set(without)]
     plan = expected.plan
     mounted: dict[str, Mounted] = {}
-    for drive in wanted:
+    for drive in leave_out(drives, without):
         found = open_drive(drive, trust, plan=plan)
         _belongs(found, expected)
         uuid = found.record.uuid
@@ -159,33 +159,6 @@ def discover(drives: Sequence[Drive], trust: Trust, expected: Expected, without:
     return Fleet(plan, expected.plan_digest, shipment, groups, in_order, missing)
 
 
-def check_distinct(drives: Sequence[Drive]) -> None:
-    """Refuse the same folder given twice.
-
-    Raises:
-        DuplicateDrive: it was.
-    """
-    seen: dict[Path, Drive] = {}
-    for drive in drives:
-        place = Path(drive.location).resolve()
-        if place in seen:
-            raise DuplicateDrive(
-                "the same drive was given twice",
-                where=drive.location,
-                found=f"the same folder as {seen[place].location}",
-                hint="name each drive once",
-            )
-        seen[place] = drive
-
-
-def label_of(drive: Drive) -> str | None:
-    """Return the label in a drive's closing record without checking it: good enough to leave the drive out, no more."""
-    try:
-        return decode(DriveRecord, drive.read_bytes(layout.DRIVE, _MAX_RECORD_BYTES), layout.DRIVE).label
-    except PacktrainError:
-        return None
-
-
 def open_drive(drive: Drive, trust: Trust | None, plan: Plan | None = None) -> Mounted:
     """Return a drive with its verified closing record and tag manifest.
 
@@ -199,7 +172,13 @@ def open_drive(drive: Drive, trust: Trust | None, plan: Plan | None = None) -> M
     """
     if drive.size_bytes(layout.DRIVE) is None:
         raise _no_record(drive, trust, plan)
-    record, digest = read_document(drive, DriveRecord, layout.DRIVE, trust, _MAX_RECORD_BYTES)
+    try:
+        record, digest = read_document(drive, DriveRecord, layout.DRIVE, trust, MAX_RECORD_BYTES)
+    except PacktrainError as error:
+        # Only of a record that can be read is the label known.
+        advice = _leave_out(label_of(drive) or drive.location)
+        error.hint = f"{error.hint}; {advice}" if error.hint else advice
+        raise
     if drive.serial is not None and drive.serial != record.serial:
         raise ForeignDrive(
             f"drive {record.label} has another serial number than its closing record says: its files were copied, "
@@ -348,7 +327,7 @@ def _no_record(drive: Drive, trust: Trust | None, plan: Plan | None) -> Packtrai
         where=drive.location,
         expected=layout.DRIVE,
         found="no closing record",
-        hint="finish it with the pack command at home, or leave it out: its volumes are rebuilt from the other drives",
+        hint=f"finish it with the pack command at home, or: {_leave_out(drive.location)}",
     )
 
 
@@ -427,8 +406,9 @@ def _differs(drive: Drive, label: str, name: str, expected: str, found: str) -> 
     )
 
 
-def _leave_out(label: str) -> str:
-    return f'the drive was damaged or altered; leave it out with "--without {label}", the others make up for it'
+def _leave_out(name: str) -> str:
+    without = f"--without {shlex.quote(name)}"
+    return f'if the drive was damaged or altered, leave it out with "{without}": the others make up for it'
 
 
 def _superseded(drive: Drive, name: str, found: int, expected: int) -> SupersededDrive:

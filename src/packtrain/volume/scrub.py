@@ -27,7 +27,6 @@ from packtrain.volume.blocks import ALTERED, Column, Damage
 from packtrain.volume.discover import (
     MAX_MANIFEST_BYTES,
     Mounted,
-    check_distinct,
     check_group,
     check_tag_files,
     open_drive,
@@ -35,6 +34,7 @@ from packtrain.volume.discover import (
     read_document,
     read_groups,
 )
+from packtrain.volume.given import check_distinct
 
 Verdict = Literal["whole", "repairable", "beyond repair"]
 # What lies beside the tag manifest: the closing record that names it, and the shipment document that came after all.

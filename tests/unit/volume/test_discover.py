@@ -1,5 +1,6 @@
 """Which drives are these? Each wrong one ends with one clear message; nothing on a drive is believed unsigned."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from packtrain.documents.group import Group
 from packtrain.documents.parties import Parties
 from packtrain.errors import (
     DocumentError,
+    DriveMissing,
     DriveNotClosed,
     DuplicateDrive,
     ForeignDrive,
@@ -78,6 +80,35 @@ def test_a_drive_can_be_left_out_by_label_or_by_place_even_if_it_is_tampered_wit
     assert [drive.label for drive in fleet.missing] == ["B1"]
 
 
+@pytest.mark.parametrize("name", ["B3", "drive-B1", "b1"])
+def test_a_name_to_leave_out_that_is_no_drives_is_refused_with_the_labels_that_are_there(site: Site, name: str) -> None:
+    (site.folder("B2") / layout.DRIVE).write_bytes(b"?")
+    with pytest.raises(DriveMissing) as caught:
+        site.discover(without=["A1", name])
+    place = site.folder("B2")
+    assert caught.value.where == name
+    assert caught.value.found == f"A1, A2, B1, {place} (its label cannot be read)"
+
+
+def test_a_path_to_leave_out_may_end_in_a_slash(site: Site) -> None:
+    assert [drive.label for drive in site.discover(without=[f"{site.folder('B1')}/"]).missing] == ["B1"]
+
+
+@pytest.mark.parametrize("name", [layout.DRIVE, layout.DRIVE + ".sig"])
+@pytest.mark.parametrize("damage", ["flipped", "empty", "no file of text"])
+def test_a_damaged_closing_record_says_how_to_leave_the_drive_out(site: Site, name: str, damage: str) -> None:
+    path = site.folder("B1") / name
+    if damage == "flipped":
+        flip(path, 60)
+    else:
+        path.write_bytes(b"" if damage == "empty" else bytes(range(256)))
+    with pytest.raises((DocumentError, SignatureInvalid)) as caught:
+        site.discover()
+    told = re.search(r'leave it out with "--without (.+?)"', caught.value.hint or "")
+    assert told is not None
+    assert [drive.label for drive in site.discover(without=[told[1]]).missing] == ["B1"]
+
+
 def test_drives_missing_and_no_shipment_document_is_incomplete_knowledge(site: Site) -> None:
     for label in site.drives:
         for suffix in ("", ".sig"):
@@ -133,6 +164,7 @@ def test_a_drive_of_an_earlier_attempt_is_superseded(template: Template, tmp_pat
 def test_a_drive_that_was_never_closed_says_so(site: Site) -> None:
     (site.folder("A2") / layout.DRIVE).unlink()
     fails(site, DriveNotClosed, "never closed")
+    fails(site, DriveNotClosed, f"--without {site.folder('A2')}")
 
 
 def test_a_record_signed_by_a_stranger_is_refused(site: Site, tmp_path: Path) -> None:
@@ -145,6 +177,7 @@ def test_a_record_signed_by_a_stranger_is_refused(site: Site, tmp_path: Path) ->
 def test_a_record_without_a_signature_is_refused(site: Site) -> None:
     (site.folder("A1") / (layout.DRIVE + ".sig")).unlink()
     fails(site, SignatureMissing, "no signature")
+    fails(site, SignatureMissing, "--without A1")
 
 
 def test_any_flipped_bit_of_a_record_is_refused(site: Site) -> None:
