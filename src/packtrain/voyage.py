@@ -16,7 +16,7 @@ from packtrain.documents.parties import Parties, Role
 from packtrain.documents.placement import PlacementDocument
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import DriveMissing, DuplicateDrive, PacktrainError, VoyageFileError, WrongRole
-from packtrain.events import Sink, StageFinished, StageStarted
+from packtrain.events import Notice, Sink, StageFinished, StageStarted
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.parties import sync_parties
 from packtrain.record.receipts import is_fresh
@@ -54,6 +54,10 @@ class StageState:
     def to_dict(self) -> dict[str, str]:
         """Return the state as plain values."""
         return {"stage": self.stage, "state": self.state, "detail": self.detail}
+
+
+_LAST_STAGES: Final = ("seal", "return", "close")
+"""Stages that are no use before all that stands before them is done."""
 
 
 class Voyage:
@@ -118,6 +122,7 @@ class Voyage:
         from packtrain.stages import pack
 
         with self._at_work(pack.STAGE, "consignor"):
+            self._warn_of_stale("prepare", pack.STAGE, "what was prepared before is packed")
             return self._run(
                 pack.STAGE, pack.inputs(self.folder), lambda: pack.pack(self.folder, open_drive, self._sink)
             )
@@ -274,7 +279,16 @@ class Voyage:
     def states(self) -> list[StageState]:
         """Return the state of each of this party's stages, in the order of the voyage."""
         self._settle_once()
-        return [self._state(stage) for stage, roles in STAGES if self.role in roles]
+        states: list[StageState] = []
+        for stage, roles in STAGES:
+            if self.role not in roles:
+                continue
+            state = self._state(stage)
+            unfinished = next((before.stage for before in states if before.state not in ("done", "changed")), None)
+            if state.state == "to do" and unfinished is not None and stage in _LAST_STAGES:
+                state = StageState(stage, "waiting", f'after "{unfinished}"')
+            states.append(state)
+        return states
 
     def _state(self, stage: str) -> StageState:
         receipt = self.folder.receipt(stage)
@@ -340,6 +354,12 @@ class Voyage:
         receipt = work()
         self._sink(StageFinished(stage, time.monotonic() - started, fresh=False))
         return receipt
+
+    def _warn_of_stale(self, earlier: str, stage: str, consequence: str) -> None:
+        state = self._state(earlier)
+        if state.state == "changed":
+            text = f'inputs of "{earlier}" changed since it ran: {consequence}; "packtrain {earlier}" takes them in'
+            self._sink(Notice(stage, text, is_warning=True))
 
     def _own_drives(self) -> list[Path]:
         cases = self.folder.voyage_file().drives.case

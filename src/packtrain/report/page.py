@@ -26,16 +26,17 @@ font:16px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
 main{max-width:60rem;margin:0 auto;padding:2rem 1.2rem 4rem}
 h1{font-size:1.9rem;line-height:1.2;margin:0 0 .3rem}h2{font-size:1.2rem;margin:2.6rem 0 .7rem}
 p{max-width:44rem}.lead,.dim{color:var(--dim)}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr));gap:.7rem;margin:1.4rem 0}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr));gap:.7rem;margin:1.4rem 0}
 .card{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:.7rem .9rem}
-.card b{display:block;font-size:1.35rem;font-variant-numeric:tabular-nums}.card span{color:var(--dim);font-size:.85rem}
+.card b{display:block;font-size:1.2rem;white-space:nowrap;font-variant-numeric:tabular-nums}
+.card span{color:var(--dim);font-size:.85rem}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}
 th,td{text-align:left;padding:.4rem .7rem .4rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--dim);font-weight:600}td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 code{font:.86em ui-monospace,monospace;overflow-wrap:anywhere}
 .kept,.passed,.admit{color:var(--green)}.broken,.refuse{color:var(--red)}
 .not-shown,.not-done,.hold{color:var(--amber)}
-svg{width:100%;height:auto;display:block}
+.drawing{overflow-x:auto}svg{width:100%;min-width:34rem;height:auto;display:block}
 svg text{fill:var(--ink);font-size:12px}svg .small{font-size:11px;fill:var(--dim)}
 svg .strong{font-weight:600;font-size:13px}.grid{stroke:var(--line)}.restart{stroke:var(--amber);stroke-dasharray:4 3}
 polyline{fill:none;stroke-width:2}.run0{stroke:var(--blue)}.run1{stroke:var(--green)}.run2{stroke:var(--amber)}
@@ -111,7 +112,7 @@ def _cards(summary: Summary) -> str:
     add("load", "drives_lost", "drives lost")
     add("train", "restarts", "restarts in training")
     if summary.steps:
-        cards.append((f"{summary.steps[0].loss:.3f} → {summary.steps[-1].loss:.3f}", "loss, first and last step"))
+        cards.append((f"{summary.steps[0].loss:.2f} → {summary.steps[-1].loss:.2f}", "loss, first to last"))
     return (
         '<div class="cards">'
         + "".join(
@@ -141,7 +142,7 @@ def _drives(summary: Summary) -> str:
         elif drive.label in damaged:
             state, caption = "damaged", f"{damaged[drive.label]} blocks\nrepaired"
         drawn.append(DrawnDrive(drive.label, drive.case, state, caption))
-    return drives_in_cases(drawn)
+    return _drawing(drives_in_cases(drawn))
 
 
 def _pictures(shard_folder: Path | None, most: int = 60) -> str:
@@ -176,7 +177,7 @@ def _training(summary: Summary) -> str:
     runs: dict[int, list[tuple[int, float]]] = {}
     for step in summary.steps:
         runs.setdefault(step.attempt, []).append((step.step, step.loss))
-    return loss_curve(runs)
+    return _drawing(loss_curve(runs))
 
 
 def _rehearsal(summary: Summary) -> str:
@@ -237,7 +238,7 @@ def _time(summary: Summary) -> str:
     for receipt in sorted((r for party in summary.parties for r in party.receipts), key=lambda r: r.finished):
         seconds[receipt.stage] = seconds.get(receipt.stage, 0.0) + receipt.seconds
     total = format_seconds(sum(seconds.values()))
-    return seconds_by_stage(seconds, 720) + f'<p class="dim">{total} in all stages.</p>' if seconds else ""
+    return _drawing(seconds_by_stage(seconds, 720)) + f'<p class="dim">{total} in all stages.</p>' if seconds else ""
 
 
 def _digests(summary: Summary) -> str:
@@ -254,6 +255,11 @@ def _digests(summary: Summary) -> str:
 
 def _list(items: Sequence[str]) -> str:
     return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>" if items else ""
+
+
+def _drawing(svg: str) -> str:
+    """Return a drawing that scrolls sideways on a narrow screen, where its words would shrink beyond reading."""
+    return f'<div class="drawing">{svg}</div>' if svg else ""
 
 
 def _verdict(word: str) -> str:

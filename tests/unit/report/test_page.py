@@ -120,7 +120,7 @@ def test_a_page_tells_what_happened(folders: dict[Role, VoyageFolder]) -> None:
 
     for words in ("test voyage", "1,234,567", "blocks repaired", "Observatory", "weights.safetensors", "sealed case A"):
         assert words in read.words
-    assert "4.100" in read.words  # the last loss
+    assert "5.00 → 4.10" in read.words  # the first loss and the last
     assert "Nothing here is legal advice" in read.words
 
 
