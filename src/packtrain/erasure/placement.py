@@ -10,7 +10,7 @@ import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from packtrain.errors import PlacementImpossible
@@ -93,7 +93,10 @@ def place(
     if bays is not None and bays < 1:
         raise ValueError(f"{bays} bays")
     largest = min(len(drives), MAX_GROUP_DRIVES, bays or _LARGEST_UNASKED)
-    found = [_best_cuts(order(drives), survive, largest) for order in _ORDERS]
+    # Like drives never have the same bytes free to the last; what differs by less than 2 % is alike, or a few kilobytes
+    # would buy weaker groups.
+    alike = _alike(drives)
+    found = [_best_cuts(order(alike), survive, largest) for order in _ORDERS]
     segments = max((cuts for cuts in found if cuts is not None), key=lambda cuts: _score(cuts, survive), default=None)
     if segments is None:
         raise _impossible(drives, survive, largest)
@@ -197,6 +200,17 @@ def _always_lost(
 
 def _worst_loss(case_of_drives: Sequence[str], cases: int) -> int:
     return sum(sorted(Counter(case_of_drives).values(), reverse=True)[:cases])
+
+
+def _alike(drives: Sequence[DriveSpec]) -> list[DriveSpec]:
+    """Return the drives with capacities as the search sees them: up to 2 % above a smaller one, the smaller one's."""
+    rounded: dict[str, int] = {}
+    floor = 0
+    for drive in sorted(drives, key=lambda each: each.capacity_bytes):
+        if (drive.capacity_bytes - floor) * RESERVE_DIVISOR > floor:
+            floor = drive.capacity_bytes
+        rounded[drive.label] = floor
+    return [replace(drive, capacity_bytes=rounded[drive.label]) for drive in drives]
 
 
 def _usable(drive_bytes: int) -> int:

@@ -233,3 +233,10 @@ def _all_groupings(drives: list[DriveSpec], survive: Survival, bays: int) -> lis
                 rest = [drive for drive in drives if drive not in group]
                 found += [[k, *ks] for ks in _all_groupings(rest, survive, bays)]
     return found
+
+
+def test_a_few_bytes_more_on_some_drives_buy_no_weaker_groups() -> None:
+    free = (31_000_008_192, 31_000_004_096, 31_000_000_000, 30_999_995_904)
+    drives = [DriveSpec(f"{case}{i}", case, free[2 * n + i - 1]) for n, case in enumerate("AB") for i in (1, 2)]
+    placement = place(drives, Survival(cases=1, drives=0), total_bytes=231_000_000)
+    assert [(group.k, group.m) for group in placement.groups] == [(2, 2)]
