@@ -145,6 +145,10 @@ def run_demo(into: Path, data: Path, kit_wheels: Path, sink: Sink) -> DemoResult
     consignor, operator, consignee = (voyages[role] for role in ROLES)
     drives = {f"{case}{i}": into / "drives" / f"{case}{i}" for case in CASES for i in (1, 2)}
 
+    def say(text: str) -> None:
+        sink(Notice("demo", text))
+
+    say("the consignor prepares, rehearses, declares and packs")
     watch.time("plan", consignor.plan)
     prepared = watch.time("prepare", consignor.prepare)
     watch.time("rehearse", consignor.rehearse)
@@ -152,22 +156,25 @@ def run_demo(into: Path, data: Path, kit_wheels: Path, sink: Sink) -> DemoResult
     packed = watch.time("pack", consignor.pack)
     checked = watch.time("check", lambda: consignor.check(()))
     assert checked.exit_code == 0, checked.text()
+    say("the consignor hands four sealed cases over; the operator judges the papers and releases the key")
     watch.time("carry", lambda: _carry(into, consignor, operator))
     watch.time("admit", lambda: _admit(into, consignor, operator, consignee, list(drives.values())))
 
-    damage = _lose_and_damage(into, drives)
-    sink(Notice("demo", damage))
+    say(_lose_and_damage(into, drives))
+    say("the consignee loads what is left, and trains")
     left = [path for label, path in drives.items() if label != LOST_DRIVE]
     loaded = watch.time("load", lambda: consignee.load(left))
     python = watch.time("train", lambda: _install_kit(consignee.folder))
     trainee = Voyage(folders["consignee"], _WorkerKiller(sink))
     trained = watch.time("train", lambda: trainee.train(python))
 
+    say("the consignee exports, the operator releases, the consignor accepts")
     outbox = folders["consignee"] / "outbox"
     watch.time("return", consignee.export_results)
     watch.time("return", lambda: operator.release_results(outbox))
     watch.time("return", lambda: consignor.accept_results(outbox))
     for voyage in (consignor, operator, consignee):
+        say(f"the {voyage.role} closes")
         watch.time("close", voyage.close)
 
     from packtrain.report.write import write_report
