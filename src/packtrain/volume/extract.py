@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,6 +48,17 @@ class Staging:
     def catalog(self, group: int) -> Path:
         """Return where a group's catalog lies decrypted while the group is read."""
         return self.root / f"catalog-{group:04d}.sqlite"
+
+    def clear(self) -> None:
+        """Remove catalogs and volumes in the clear; the pieces of cut files stay: the next run goes on from them."""
+        for left in (*self.root.glob("volume-*"), *self.root.glob("catalog-*")):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+    def remove(self) -> None:
+        """Remove the folder with all that is in it; the one that it lies in too, if nothing else does."""
+        shutil.rmtree(self.root)
+        if not any(self.root.parent.iterdir()):
+            self.root.parent.rmdir()
 
 
 def staged_name(index: int) -> str:

@@ -7,6 +7,7 @@ volume was the one of the signed group document, and only then is the volume not
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -185,20 +186,26 @@ class _Loading:
             self.staging = Staging(self.store.staging_folder() / f"load-{plan_digest[:16]}")
             self.staging.root.mkdir(mode=0o700, exist_ok=True)
         self.journal = LoadJournal(self.journal_path, plan_digest, self.store.location)
-        for left in (*self.staging.root.glob("volume-*"), *self.staging.root.glob("catalog-*")):
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        self.staging.clear()
         lost = [drive.label for drive in self.plan.drives if drive.uuid not in {m.record.uuid for m in self.mounted}]
         if lost:
             self._notice(f"{len(lost)} of {len(self.plan.drives)} drives are not here: {', '.join(lost)}")
         self.total_bytes = sum(v.bytes for g in self.groups.values() for v in g.volumes if v.column < g.k)
         widest = max((group.k for group in self.groups.values()), default=1)
-        with ThreadPoolExecutor(widest) as self.readers, ThreadPoolExecutor(widest) as self.workers:
-            for planned in self.plan.groups:
-                self._load_group(planned.group)
+        try:
+            with ThreadPoolExecutor(widest) as self.readers, ThreadPoolExecutor(widest) as self.workers:
+                for planned in self.plan.groups:
+                    self._load_group(planned.group)
+        except BaseException:
+            # A load that was refused leaves nothing of the cargo in the clear but what the next run goes on from.
+            with contextlib.suppress(OSError):
+                self.staging.clear()
+                if not any(self.staging.root.iterdir()):
+                    self.staging.remove()
+            raise
         self.sink(self._progress())
         if not self.unreadable and not self.num_unnamed:
-            shutil.rmtree(self.staging.root)
-            _remove_if_empty(self.staging.root.parent)
+            self.staging.remove()
         lines = self.journal.volumes.values()
         return Loaded(
             files=sum(line.files for line in lines),
@@ -256,7 +263,6 @@ class _Loading:
         strangers = [shown(entry.path) for entry in strangers_in_store(opened.catalog, self.store)]
         if not strangers:
             return
-        opened.catalog_path.unlink()
         more = f" and {len(strangers) - _NAMED} more" if len(strangers) > _NAMED else ""
         raise StoreInUse(
             f"the store holds other files under {len(strangers)} names of the cargo",
@@ -447,8 +453,3 @@ def _unmask(columns: Sequence[Column], k: int) -> bool:
     for column in liars:
         column.distrust(DISTRUSTED if column.faults else ALTERED)
     return bool(liars)
-
-
-def _remove_if_empty(folder: Path) -> None:
-    if not any(folder.iterdir()):
-        folder.rmdir()

@@ -226,6 +226,30 @@ def test_a_signed_volume_with_another_member_than_the_catalog_names_is_refused(s
         site.load()
 
 
+@pytest.mark.parametrize("way_out", ["refused", "interrupted", "store in use"])
+def test_a_load_that_stops_leaves_only_pieces_of_cut_files_in_the_clear_and_goes_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch, way_out: str
+) -> None:
+    if way_out == "refused":
+        volumes = [path for label in ("A1", "A2") for path in site.volumes(label) if path.name[:7] == "0000000"]
+        resign_group(site, {volumes[0]: volumes[1].read_bytes()}, with_sha256=True)
+    elif way_out == "store in use":
+        (site.root / "store/shards/a.tar").mkdir(parents=True)
+    with monkeypatch.context() as patched:
+        if way_out == "interrupted":
+            patched.setattr(Unpacking, "end", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises((HostileArchive, StoreInUse, KeyboardInterrupt)):
+            site.load()
+    staged = [path for path in (site.root / "store").rglob("*") if path.is_file() and ".packtrain" in str(path)]
+    assert all(path.name.startswith("whole-") for path in staged)
+    assert staged or not (site.root / "store/.packtrain-staging").exists()
+    if way_out == "store in use":
+        (site.root / "store/shards/a.tar").rmdir()
+    if way_out != "refused":
+        site.load()
+        site.assert_loaded()
+
+
 def test_a_loaded_shipment_loads_again_without_reading_a_volume(site: Site) -> None:
     site.load()
     for label in site.drives:
