@@ -84,7 +84,7 @@ def arrive(root: Path, *, with_kit: bool = False) -> Arrived:
         PlacementDocument(
             drives=tuple(
                 PlacedDrive(
-                    label=label, case=label[0], path=str(root / "drives" / label), serial="folder", capacity_bytes=10**9
+                    label=label, case=label[0], path=f"../drives/{label}", serial="folder", capacity_bytes=10**9
                 )
                 for label in LABELS
             ),

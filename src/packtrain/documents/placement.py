@@ -11,7 +11,11 @@ from packtrain.documents.plan import Survive
 
 
 class PlacedDrive(Part, frozen=True, kw_only=True):
-    """One drive as the plan sees it: where it is mounted here, and what fits on it."""
+    """One drive as the plan sees it: where it is mounted here, and what fits on it.
+
+    Attributes:
+        path: as voyage.toml spells it, relative ones from the voyage folder: a copy of it has its own drives.
+    """
 
     label: Label
     case: Label

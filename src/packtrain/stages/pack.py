@@ -105,7 +105,7 @@ def pack(folder: VoyageFolder, open_drive: Callable[[Path], Drive], sink: Sink) 
     files += [(item.name, item.bytes, item.sha256) for item in (*dataset.shards, *dataset.files)]
     entries = list(listed(root, files))
     _check_declaration(folder, sum(entry.size_bytes for entry in entries), len(placement.drives))
-    drives = {placed.label: open_drive(Path(placed.path)) for placed in placement.drives}
+    drives = {placed.label: open_drive(folder.resolve(placed.path)) for placed in placement.drives}
 
     plan = _plan_to_follow(folder, placement, drives, entries, stage_inputs["declaration"])
     if plan is None:

@@ -25,7 +25,7 @@ from packtrain.erasure.placement import (
 from packtrain.errors import SourceUnreadable, VoyageFileError
 from packtrain.events import Notice, Sink
 from packtrain.ports import Drive
-from packtrain.record.folder import VoyageFolder
+from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.units import format_bytes
 from packtrain.volume import layout
@@ -64,8 +64,8 @@ def plan(folder: VoyageFolder, open_drive: Callable[[Path], Drive], sink: Sink) 
     """
     clock = StageClock(folder, STAGE, inputs(folder))
     section = folder.voyage_file().drives
-    paths = _labelled(folder, section)
-    drives = {label: open_drive(path) for label, (_, path) in paths.items()}
+    paths = _labelled(str(folder.root / VOYAGE_FILE), section)
+    drives = {label: open_drive(folder.resolve(text)) for label, (_, text) in paths.items()}
     refuse_duplicates(drives)
     media = _media(drives)
     free = _free_bytes(drives, media)
@@ -79,11 +79,11 @@ def plan(folder: VoyageFolder, open_drive: Callable[[Path], Drive], sink: Sink) 
             PlacedDrive(
                 label=label,
                 case=case,
-                path=str(path),
+                path=text,
                 serial=drives[label].serial or "folder",
                 capacity_bytes=free[label],
             )
-            for label, (case, path) in paths.items()
+            for label, (case, text) in paths.items()
         ),
         groups=tuple(PlacedGroup(k=group.k, m=group.m, drives=group.drives) for group in placement.groups),
         survive=Survive(cases=survive.cases, drives=survive.drives),
@@ -118,9 +118,8 @@ def plan(folder: VoyageFolder, open_drive: Callable[[Path], Drive], sink: Sink) 
     )
 
 
-def _labelled(folder: VoyageFolder, section: DrivesSection) -> dict[str, tuple[str, Path]]:
-    """Return label -> (case, path) of every drive: the case's label and a number from 1."""
-    where = str(folder.root / "voyage.toml")
+def _labelled(where: str, section: DrivesSection) -> dict[str, tuple[str, str]]:
+    """Return label -> (case, path as it is spelt) of every drive: the case's label and a number from 1."""
     if not section.case:
         raise VoyageFileError(
             "no drives are named",
@@ -128,7 +127,7 @@ def _labelled(folder: VoyageFolder, section: DrivesSection) -> dict[str, tuple[s
             expected="one [[drives.case]] or more",
             hint='add a label and its "drives"',
         )
-    labelled: dict[str, tuple[str, Path]] = {}
+    labelled: dict[str, tuple[str, str]] = {}
     repeated = sorted(label for label, count in Counter(case.label for case in section.case).items() if count > 1)
     if repeated:
         raise VoyageFileError("two cases have the same label", where=where, found=", ".join(repeated))
@@ -142,7 +141,7 @@ def _labelled(folder: VoyageFolder, section: DrivesSection) -> dict[str, tuple[s
                     found=label,
                     hint="choose other labels for the cases, shorter and not ending in digits",
                 )
-            labelled[label] = (case.label, folder.resolve(text))
+            labelled[label] = (case.label, text)
     return labelled
 
 

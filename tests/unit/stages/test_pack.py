@@ -138,7 +138,7 @@ def home(tmp_path: Path) -> Home:
         PlacementDocument(
             drives=tuple(
                 PlacedDrive(
-                    label=label, case=label[0], path=str(home.drive(label)), serial="folder", capacity_bytes=10**9
+                    label=label, case=label[0], path=f"../drives/{label}", serial="folder", capacity_bytes=10**9
                 )
                 for label in LABELS
             ),
@@ -169,6 +169,15 @@ def test_it_writes_drives_documents_custody_envelopes_and_a_receipt(home: Home) 
     assert receipt.counts["bytes_packed"] == 420_700 + len(home.folder.payload(Dataset))
     assert receipt.counts["samples"] == 10
     assert is_fresh(home.folder, pack.STAGE, pack.inputs(home.folder))
+
+
+def test_a_copied_voyage_packs_onto_its_own_drives(home: Home, tmp_path_factory: pytest.TempPathFactory) -> None:
+    copy = tmp_path_factory.mktemp("copy")
+    shutil.copytree(home.root, copy, dirs_exist_ok=True)
+    copied = Home(copy, VoyageFolder(copy / "consignor"))
+    copied.pack()
+    assert (copied.drive("A1") / "packtrain/drive.json").is_file()
+    assert not any(any(home.drive(label).iterdir()) for label in LABELS)
 
 
 def test_the_key_opens_by_both_envelopes_and_lies_nowhere_in_the_clear(home: Home, tmp_path: Path) -> None:

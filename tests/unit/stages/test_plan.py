@@ -42,6 +42,15 @@ def test_eight_drives_in_four_cases_become_five_and_three(tmp_path: Path) -> Non
     assert receipt.counts["drives"] == 8
 
 
+def test_the_placement_spells_drives_as_voyage_toml_does(tmp_path: Path) -> None:
+    cases = CASES.replace('"drives/D2"', f'"{tmp_path}/elsewhere"')
+    folder = make_folder(tmp_path, cases=cases)
+    (tmp_path / "elsewhere").mkdir()
+    plan.plan(folder, DirectoryDrive, discard)
+    paths = [drive.path for drive in folder.read(PlacementDocument).drives]
+    assert paths == [*[f"drives/{case}{number}" for case in "ABCD" for number in (1, 2)][:7], f"{tmp_path}/elsewhere"]
+
+
 def test_a_carrier_or_a_seal_does_not_make_it_run_again(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
     before = plan.inputs(folder)
