@@ -21,7 +21,8 @@ from packtrain.units import KIB
 from packtrain.volume import layout
 from packtrain.volume.block_list import BlockHasher, encode_block_list
 from packtrain.volume.discover import Expected, Fleet, discover
-from packtrain.volume.reader import Loaded, load_shipment
+from packtrain.volume.loaded import Loaded
+from packtrain.volume.reader import load_shipment
 from packtrain.volume.writer import ShipmentWritten
 from shipment_parts import Packing, make_packing, write_cargo
 

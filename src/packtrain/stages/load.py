@@ -36,7 +36,8 @@ from packtrain.record.receipts import StageClock
 from packtrain.training.kit import holds_kit
 from packtrain.volume.discover import Expected, Fleet, discover
 from packtrain.volume.kit_files import copy_kit, is_whole_kit
-from packtrain.volume.reader import Loaded, load_shipment
+from packtrain.volume.loaded import Loaded
+from packtrain.volume.reader import load_shipment
 
 STAGE: Final = "load"
 KIT_NAME: Final = "work/kit"

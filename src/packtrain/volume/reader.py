@@ -23,7 +23,7 @@ from packtrain.documents.group import Group
 from packtrain.documents.plan import Plan
 from packtrain.documents.shipment import Shipment
 from packtrain.erasure.code import Code
-from packtrain.errors import BeyondRepair, IntegrityError, StoreInUse, WrongKey
+from packtrain.errors import IntegrityError, StoreInUse, WrongKey
 from packtrain.events import Notice, Progress, Sink
 from packtrain.ports import Store
 from packtrain.volume import layout
@@ -41,55 +41,14 @@ from packtrain.volume.extract import (
     store_faults,
 )
 from packtrain.volume.load_journal import LoadJournal, VolumeKey, VolumeLine, damage_lines
+from packtrain.volume.loaded import NAMED, Loaded
 from packtrain.volume.repair import StripeReader
 from packtrain.volume.resume import check_tiling, is_complete, strangers_in_store, volumes_to_read_again
 from packtrain.volume.unpack import Unpacking
 from packtrain.volume.untar import TarReader
 
 _PROGRESS_SECONDS: Final = 0.2
-_NAMED: Final = 20
 _TOLD: Final = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a load did, earlier interrupted runs included.
-
-    Attributes:
-        files, bytes: entries in the store, and bytes of files.
-        blocks_repaired: damaged blocks of data volumes, rebuilt.
-        volumes_rebuilt: data volumes that were lost as a whole, rebuilt.
-        damage: what was found on mounted drives.
-        drives_lost: labels of drives that were not there.
-        unreadable: names of files that could not be restored, as a person reads them.
-        num_unreadable: how many; more than the names where a catalog is lost too.
-    """
-
-    files: int
-    bytes: int
-    blocks_repaired: int
-    volumes_rebuilt: int
-    damage: tuple[Damage, ...]
-    drives_lost: tuple[str, ...]
-    unreadable: tuple[str, ...]
-    num_unreadable: int
-
-    def raise_if_incomplete(self, listing: Path) -> None:
-        """Raise if something could not be restored.
-
-        Raises:
-            BeyondRepair: with the counts, the first names, and where all of them are listed.
-        """
-        if self.num_unreadable:
-            first = ", ".join(self.unreadable[:_NAMED]) or "names unknown: the catalog is lost too"
-            more = f" and {self.num_unreadable - _NAMED} more" if self.num_unreadable > _NAMED else ""
-            raise BeyondRepair(
-                f"{self.num_unreadable} files are lost: {first}{more}",
-                where=str(listing),
-                expected=f"{self.files + self.num_unreadable} files",
-                found=f"{self.files} files, restored",
-                hint="mount a missing drive and run the same command again, or ask the consignor for these files",
-            )
 
 
 def load_shipment(
@@ -174,6 +133,7 @@ class _Loading:
     workers: Executor = field(init=False)
     lost_damage: list[Damage] = field(default_factory=list[Damage])
     unreadable: dict[str, None] = field(default_factory=dict[str, None])
+    num_beyond: int = 0
     num_unnamed: int = 0
     done_bytes: int = 0
     total_bytes: int = 0
@@ -263,12 +223,12 @@ class _Loading:
         strangers = [shown(entry.path) for entry in strangers_in_store(opened.catalog, self.store)]
         if not strangers:
             return
-        more = f" and {len(strangers) - _NAMED} more" if len(strangers) > _NAMED else ""
+        more = f" and {len(strangers) - NAMED} more" if len(strangers) > NAMED else ""
         raise StoreInUse(
             f"the store holds other files under {len(strangers)} names of the cargo",
             where=self.store.location,
             expected="nothing under these names",
-            found=", ".join(strangers[:_NAMED]) + more,
+            found=", ".join(strangers[:NAMED]) + more,
             hint="move them away, or name another folder in [site] store; packtrain overwrites nothing that it did "
             "not load",
         )
@@ -415,7 +375,14 @@ class _Loading:
         names = [shown(entry.path) for _, entry in opened.catalog.members_in(stripe, column.index)]
         self.unreadable.update(dict.fromkeys(names))
         self.lost_damage += column.damage()
-        self._notice(f"{column.name} of drive {column.label} is beyond repair; it holds (parts of) {len(names)} files")
+        self.num_beyond += 1
+        # One lost case of a large shipment would print a line for each of its volumes; unreadable.txt has all names.
+        if self.num_beyond <= NAMED:
+            self._notice(
+                f"{column.name} of drive {column.label} is beyond repair; it holds (parts of) {len(names)} files"
+            )
+        elif self.num_beyond == NAMED + 1:
+            self._notice("more volumes are beyond repair; unreadable.txt will list all their files")
 
     # --- what is told -------------------------------------------------------------------------------------------
 
