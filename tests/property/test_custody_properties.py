@@ -2,7 +2,7 @@
 
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,10 +15,13 @@ from packtrain.stages import carry
 from voyage_papers import CASES, Papers, packed
 
 
+_FOLDER = TemporaryDirectory(prefix="custody-")  # goes with the process
+
+
 @cache
 def voyage() -> tuple[Papers, bytes, tuple[CustodyLine, ...]]:
     """A log of five entries that two parties hold; made once, read only."""
-    papers = packed(Path(mkdtemp(prefix="custody-")))
+    papers = packed(Path(_FOLDER.name))
     papers.hand_over()
     carry.observe(papers.operator, "seal-checked", discard, cases=CASES, note="unbroken")
     path = custody_log(papers.operator).path
