@@ -14,7 +14,6 @@ from packtrain.record.custody import CustodyLine
 from packtrain.stages import carry
 from voyage_papers import CASES, Papers, packed
 
-
 _FOLDER = TemporaryDirectory(prefix="custody-")  # goes with the process
 
 
