@@ -26,7 +26,7 @@ font:16px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
 main{max-width:60rem;margin:0 auto;padding:2rem 1.2rem 4rem}
 h1{font-size:1.9rem;line-height:1.2;margin:0 0 .3rem}h2{font-size:1.2rem;margin:2.6rem 0 .7rem}
 p{max-width:44rem}.lead,.dim{color:var(--dim)}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr));gap:.7rem;margin:1.4rem 0}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(9.3rem,1fr));gap:.7rem;margin:1.4rem 0}
 .card{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:.7rem .9rem}
 .card b{display:block;font-size:1.2rem;white-space:nowrap;font-variant-numeric:tabular-nums}
 .card span{color:var(--dim);font-size:.85rem}
