@@ -233,12 +233,14 @@ def test_workers_end_with_packtrain(tmp_path: Path, signal_number: int) -> None:
         time.sleep(0.05)
     """
     job = job_of(tmp_path, body)
+    # A test run that a shell put into the background hands down an ignored SIGINT; a person's terminal does not.
     script = f"""
-import sys
+import signal, sys
 from pathlib import Path
 from packtrain.engines.local import LocalEngine
 from packtrain.events import discard
 from packtrain.ports import TrainingJob
+signal.signal(signal.SIGINT, signal.default_int_handler)
 LocalEngine().run(TrainingJob(python=Path(sys.executable), command={job.command!r}, environment={{}},
     program_folder=Path({str(job.program_folder)!r}), checkpoints=Path({str(job.checkpoints)!r}),
     log_folder=Path({str(job.log_folder)!r}), num_workers=2, grace_seconds=5), discard)
