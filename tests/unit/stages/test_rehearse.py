@@ -33,7 +33,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel of packtrain as it stands; what it needs is taken from this environment, as from a site."""
     folder = tmp_path_factory.mktemp("wheels")
     make_packtrain_wheel(folder)
-    uv = next(iter(Path("build/kit-wheels").glob("uv-*.whl")), None)
+    uv = next(iter((Path(__file__).parents[3] / "build" / "kit-wheels").glob("uv-*.whl")), None)
     if uv is not None:
         shutil.copyfile(uv, folder / uv.name)
     return folder
@@ -127,7 +127,7 @@ def test_without_a_box_the_sheet_says_not_shown_and_is_not_signed(
 @pytest.mark.namespaces
 def test_the_reference_program_keeps_every_clause(tmp_path: Path):
     """With the wheels of the demo's kit and torch from this environment: 40 s on two quiet cores."""
-    fetched = sorted(Path("build/kit-wheels").glob("*.whl"))
+    fetched = sorted((Path(__file__).parents[3] / "build" / "kit-wheels").glob("*.whl"))
     if not fetched:
         pytest.skip("no wheels (make kit-wheels)")
     wheels = tmp_path / "wheels"

@@ -51,7 +51,7 @@ def no_wheels(tmp_path: Path) -> Path:
 
 def _carry_uv(wheels: Path) -> None:
     """Put the wheel of uv that `make kit-wheels` fetched beside the others."""
-    uv = next(iter(Path("build/kit-wheels").glob("uv-*.whl")), None)
+    uv = next(iter((Path(__file__).parents[3] / "build" / "kit-wheels").glob("uv-*.whl")), None)
     if uv is None:
         pytest.skip("no wheel of uv (make kit-wheels)")
     wheels.mkdir(exist_ok=True)
