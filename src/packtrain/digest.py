@@ -62,6 +62,11 @@ def _files(root: Path) -> Iterator[str]:
             yield relative.as_posix()
 
 
+def block_hash(block: bytes | bytearray | memoryview) -> int:
+    """Return XXH3-64 of one block with seed 0."""
+    return xxhash.xxh3_64_intdigest(block)
+
+
 def xxh3_block(block: bytes | bytearray | memoryview) -> str:
     """Return XXH3-64 of one block with seed 0, as the 16 hex digits of a line in a block list."""
-    return xxhash.xxh3_64_hexdigest(block)
+    return f"{block_hash(block):016x}"

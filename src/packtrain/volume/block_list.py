@@ -60,8 +60,3 @@ class BlockHasher:
 def encode_block_list(hashes: array[int]) -> bytes:
     """Return the block list file: 16 hex digits and a newline for each block."""
     return b"".join(b"%016x\n" % value for value in hashes)
-
-
-def block_hash(block: ReadableBuffer) -> int:
-    """Return XXH3-64 of one block, seed 0."""
-    return xxhash.xxh3_64_intdigest(block)

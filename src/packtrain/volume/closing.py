@@ -12,7 +12,7 @@ from typing import Final
 
 from packtrain import durable
 from packtrain.crypto import age
-from packtrain.digest import BLOCK_BYTES, sha256_bytes, sha256_file
+from packtrain.digest import BLOCK_BYTES, block_hash, sha256_bytes, sha256_file
 from packtrain.documents.codec import encode, namespace
 from packtrain.documents.drive import Drive as DriveDocument
 from packtrain.documents.group import Catalog, Group, Volume
@@ -22,7 +22,7 @@ from packtrain.ports import Drive, DriveReader, Signer
 from packtrain.record.receipts import instant
 from packtrain.units import MIB
 from packtrain.volume import bag, layout
-from packtrain.volume.block_list import LINE_BYTES, block_hash, num_blocks
+from packtrain.volume.block_list import LINE_BYTES, num_blocks
 from packtrain.volume.formatting import custody_line, unexpected_names
 from packtrain.volume.journal import Journal, WrittenVolume
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from typing import Final, Self, TypeVar
 
 from packtrain.crypto.age import EncryptWriter
-from packtrain.digest import BLOCK_BYTES, sha256_bytes
+from packtrain.digest import BLOCK_BYTES, block_hash, sha256_bytes
 from packtrain.erasure.code import Code
 from packtrain.errors import DriveFailed
 from packtrain.ports import Drive, DriveReader, DriveWriter, Readback
 from packtrain.units import MIB
 from packtrain.volume import layout, tar
 from packtrain.volume.assignment import member_header
-from packtrain.volume.block_list import LINE_BYTES, BlockHasher, block_hash, encode_block_list, num_blocks
+from packtrain.volume.block_list import LINE_BYTES, BlockHasher, encode_block_list, num_blocks
 from packtrain.volume.journal import Journal, WrittenVolume
 from packtrain.volume.source import check_digest, copy_content
 
