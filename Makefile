@@ -5,7 +5,10 @@
 #   make test     set up, then every test                             PYTEST_ARGS="-k durable" TEST_WORKERS=1
 #   make check    format, lint, types, import direction, then tests
 #   make lock     resolve the two locks again                         LOCK_ARGS="--upgrade"
+#   make fuzz     feed the readers of hostile bytes for longer        FUZZ_ARGS="--seconds 600 --target tar"
 #   make reference   write the generated pages of docs/reference/ anew
+#   make bench-cargo   pack, load and check beside other programs     BENCH_ARGS="--bytes 200MB --repeats 1"
+#   make test-slow     the tests at full size, minutes each
 #
 # Which torch fits is known on your machine only: TORCH_PIP_ARGS is handed to the `pip install` that brings it, for
 # instance an --index-url from PyTorch's own installation page. Without it pip takes what your package index offers, which
@@ -17,7 +20,10 @@ TORCH_PIP_ARGS ?=
 TEST_WORKERS ?= auto
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
+BENCH_ARGS ?=
 LOCK_ARGS ?=
+FUZZ_ARGS ?=
+ATHERIS_VERSION := 3.0.0
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -35,10 +41,10 @@ DEMO_DATA := build/demo-data
 KIT_WHEELS := build/kit-wheels
 SOURCES := $(shell find src -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
-.PHONY: help demo test check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
+.PHONY: fuzz help demo test test-slow bench-cargo check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
 
 help:
-	@sed -n '3,8s/^#   //p' Makefile
+	@sed -n '3,11s/^#   //p' Makefile
 
 # ---- the two commands a newcomer needs
 
@@ -49,6 +55,15 @@ test: setup demo-data kit-wheels system-packages
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 check: lint types arch test
+
+# ---- measured by hand, never by `make test`
+
+bench-cargo: package
+	@bash scripts/bench_peers.sh "$(PYTHON)" build/bench-peers
+	@$(BIN)/python scripts/bench_cargo.py $(BENCH_ARGS)
+
+test-slow: package
+	@$(BIN)/python -m pytest -n0 -m full_size --timeout 3600 --capture=tee-sys $(PYTEST_ARGS)
 
 # ---- the checks one by one
 
@@ -68,6 +83,18 @@ arch: package
 
 reference: package
 	@$(BIN)/python scripts/generate_reference.py
+
+# Not in `make test`: atheris comes for some interpreters only. It has a virtual environment of its own that sees .venv.
+fuzz: setup $(BUILT)/fuzz-venv
+	@build/fuzz-venv/bin/python scripts/fuzz.py $(FUZZ_ARGS)
+
+$(BUILT)/fuzz-venv: $(INSTALLED)/package
+	@rm -rf build/fuzz-venv && mkdir -p $(BUILT)
+	@$(BIN)/python -m venv build/fuzz-venv
+	@build/fuzz-venv/bin/python -m pip install --quiet --disable-pip-version-check atheris==$(ATHERIS_VERSION)
+	@$(BIN)/python -c 'import site; print(site.getsitepackages()[0], "$(CURDIR)/src", sep="\n")' \
+		> "$$(build/fuzz-venv/bin/python -c 'import site; print(site.getsitepackages()[0])')/packtrain-fuzz.pth"
+	@touch $@
 
 # ---- the virtual environment
 

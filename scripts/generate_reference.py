@@ -45,6 +45,7 @@ PATTERNS = {
     r"\A[^\x00]+\Z": "path",
     r"\Aage1[02-9ac-hj-np-z]{58}\Z": "`age1…`",
     r"\Assh-ed25519 [A-Za-z0-9+/]{68}\Z": "`ssh-ed25519 …`",
+    r"\A(age1[02-9ac-hj-np-z]{58}|ssh-ed25519 [A-Za-z0-9+/]{68})\Z": "`age1…` or `ssh-ed25519 …`",
 }
 
 

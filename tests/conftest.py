@@ -53,6 +53,16 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
 INSTALLED_BY_MAKE = {"needs_torch"} | ({"needs_age", "needs_ssh_keygen"} if os.geteuid() == 0 else set[str]())
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests at full size out unless they are asked for."""
+    if "full_size" in config.option.markexpr:
+        return
+    left_out = [item for item in items if item.get_closest_marker("full_size")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose mark names something this machine lacks; on CI fail where make should have installed it."""
     for mark, (is_there, reason) in NEEDS.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,8 +69,18 @@ class Site:
     def discover(self, without: Collection[str] = (), *, with_shipment: bool = True) -> Fleet:
         return discover(list(self.drives.values()), self.trust, self.expected(with_shipment=with_shipment), without)
 
-    def load(self, *, identity: str | None = None) -> Loaded:
-        fleet = self.discover()
+    def load(
+        self,
+        *,
+        identity: str | None = None,
+        no_more: bool = True,
+        without: Collection[str] = (),
+        keep_owner: bool = False,
+        verify_files: bool = False,
+        scratch: Path | None = None,
+    ) -> Loaded:
+        """Load with the drives of this site; unless said otherwise no others will come."""
+        fleet = self.discover(without)
         return load_shipment(
             fleet.plan,
             self.groups or fleet.groups,
@@ -79,6 +90,12 @@ class Site:
             self.store,
             self.root / "load.jsonl",
             self.events.append,
+            lost=fleet.lost,
+            no_more=no_more,
+            keep_owner=keep_owner,
+            verify_files=verify_files,
+            scratch=scratch,
+            damage=fleet.damage,
         )
 
     def notices(self) -> str:
@@ -97,14 +114,15 @@ class Site:
         for entry in self.packing.entries:
             name = entry.name.decode()
             copy = self.root / "store" / name
+            source = Path(os.fsdecode(entry.source))
             if name in missing:
                 assert not copy.exists(), name
             elif entry.kind == "symlink":
-                assert copy.is_symlink() and copy.readlink() == entry.source.readlink()
+                assert copy.is_symlink() and copy.readlink() == source.readlink()
             elif entry.kind == "directory":
                 assert copy.is_dir()
             else:
-                assert copy.read_bytes() == entry.source.read_bytes(), name
+                assert copy.read_bytes() == source.read_bytes(), name
                 assert copy.stat().st_mtime_ns == entry.mtime_ns
                 assert copy.stat().st_mode & 0o777 == entry.mode & 0o777
         assert not (self.root / "store" / ".packtrain-staging").exists() or missing

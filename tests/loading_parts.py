@@ -61,8 +61,10 @@ class Arrived:
     def drives(self, *labels: str) -> list[Drive]:
         return [DirectoryDrive(self.drive(label)) for label in labels or LABELS]
 
-    def load(self, *labels: str, without: tuple[str, ...] = ()) -> Receipt:
-        return load.load(self.consignee, self.drives(*labels), self.store, self.events.append, without=without)
+    def load(self, *labels: str, without: tuple[str, ...] = (), no_more: bool = False) -> Receipt:
+        return load.load(
+            self.consignee, self.drives(*labels), self.store, self.events.append, without=without, no_more=no_more
+        )
 
     def notices(self) -> str:
         return "\n".join(event.text for event in self.events if isinstance(event, Notice))

@@ -143,6 +143,7 @@ def samples() -> dict[type[Document], Document]:
             attempt=1,
             plan=sha256("1"),
             uuid=DRIVES[0],
+            replaces=(),
             label="A1",
             serial="folder-00000000",
             case="A",
@@ -230,7 +231,10 @@ def samples() -> dict[type[Document], Document]:
             parties=(Party(role="consignor", name="Observatory", signer=SIGNER, recipient=RECIPIENT),),
         ),
         PlacementDocument(
-            drives=(PlacedDrive(label="A1", case="A", path="/mnt/a1", serial="S-1", capacity_bytes=4 * 10**12),),
+            drives=(
+                PlacedDrive(label="A1", case="A", path="/mnt/a1", serial="S-1", capacity_bytes=4 * 10**12),
+                PlacedDrive(label="A2", case="A", path=None, serial=None, capacity_bytes=4 * 10**12),
+            ),
             groups=(PlacedGroup(k=1, m=0, drives=("A1",)),),
             survive=Survive(cases=0, drives=0),
             statement="no drive may be lost",
@@ -249,7 +253,7 @@ def samples() -> dict[type[Document], Document]:
             cases=("A", "B"),
             drives=(
                 PlannedDrive(uuid=DRIVES[0], label="A1", serial="S-1", case="A"),
-                PlannedDrive(uuid=DRIVES[1], label="B1", serial="S-2", case="B"),
+                PlannedDrive(uuid=DRIVES[1], label="B1", serial=None, case="B"),
             ),
             groups=(PlannedGroup(group=0, k=1, m=1, drives=DRIVES),),
             survive=Survive(cases=1, drives=0),
@@ -288,8 +292,12 @@ def samples() -> dict[type[Document], Document]:
             plan=sha256("1"),
             groups=(ShippedGroup(group=0, record=sha256("2")),),
             drives=(
-                ShippedDrive(uuid=DRIVES[0], label="A1", serial="S-1", case="A", group=0, record=sha256("3")),
-                ShippedDrive(uuid=DRIVES[1], label="B1", serial="S-2", case="B", group=0, record=sha256("4")),
+                ShippedDrive(
+                    uuid=DRIVES[0], replaces=(), label="A1", serial="S-1", case="A", group=0, record=sha256("3")
+                ),
+                ShippedDrive(
+                    uuid=SHIPMENT, replaces=DRIVES[1:], label="B1", serial="S-3", case="B", group=0, record=sha256("4")
+                ),
             ),
             num_files=1,
             plaintext_bytes=1000,

@@ -20,8 +20,9 @@ from packtrain.errors import DriveFailed, DriveFull
 from packtrain.events import discard
 from packtrain.ports import Drive, DriveReader, DriveWriter, Readback
 from packtrain.units import KIB
-from packtrain.volume.cargo import CargoEntry, cargo_digest, scan
+from packtrain.volume.cargo import CargoEntry, cargo_digest
 from packtrain.volume.closing import ExtraFiles
+from packtrain.volume.folder_scan import scan
 from packtrain.volume.writer import ShipmentWritten, write_shipment
 
 

@@ -14,6 +14,7 @@ from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import Document, digest, encode, namespace
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.drive import Drive as DriveRecord
+from packtrain.documents.drive import unread_serial
 from packtrain.documents.export_list import ExportedFile, ExportList
 from packtrain.documents.group import Catalog, Group, Volume
 from packtrain.documents.parties import Role
@@ -117,18 +118,26 @@ class Papers:
             text += f'carrier = "{carrier}"\nseal = "{seal}"\n'
         path.write_text(text)
 
-    def pack(self, purpose: Purpose = "cargo", attempt: int = 1, plaintext_bytes: int = 200_000) -> None:
-        """Write plan, group, closing records and shipment as `pack` does, and the key envelopes."""
+    def pack(
+        self,
+        purpose: Purpose = "cargo",
+        attempt: int = 1,
+        plaintext_bytes: int = 200_000,
+        serials: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write plan, group, closing records and shipment as `pack` does, and the key envelopes.
+
+        `serials` gives drives, by label, a serial number that packing could read.
+        """
         folder, signer = self.consignor, self.consignor.signer()
         self.identity = age.generate_identity()
         shipment_id = folder.read(Shipment).shipment if folder.has(Shipment) else str(uuid.uuid4())
         planned: list[PlannedDrive] = []
         for case in CASES:
             for number in (1, 2):
-                drive_uuid = str(uuid.uuid4())
-                planned.append(
-                    PlannedDrive(uuid=drive_uuid, label=f"{case}{number}", serial=f"folder-{drive_uuid[:8]}", case=case)
-                )
+                drive_uuid, label = str(uuid.uuid4()), f"{case}{number}"
+                serial = (serials or {}).get(label, unread_serial(drive_uuid))
+                planned.append(PlannedDrive(uuid=drive_uuid, label=label, serial=serial, case=case))
         plan = Plan(
             shipment=shipment_id,
             attempt=attempt,
@@ -182,6 +191,7 @@ class Papers:
                 attempt=attempt,
                 plan=digest(plan),
                 uuid=drive.uuid,
+                replaces=(),
                 label=drive.label,
                 serial=drive.serial,
                 case=drive.case,
@@ -198,6 +208,7 @@ class Papers:
             shipped.append(
                 ShippedDrive(
                     uuid=drive.uuid,
+                    replaces=(),
                     label=drive.label,
                     serial=drive.serial,
                     case=drive.case,

@@ -20,6 +20,8 @@ from packtrain.errors import DriveFull, VoyageLocked
 
 TEMPORARY_SUFFIX: Final = ".part"
 _TOGETHER: Final = ".together"
+# Larger pieces pass it by: those that write volumes come with a mebibyte, which is not to be copied once more.
+_BUFFER_BYTES: Final = 1 << 16
 
 _observer: Callable[[str], None] | None = None
 
@@ -83,7 +85,7 @@ def atomic_writer(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        with _full_is_a_message(path), io.BufferedWriter(io.FileIO(descriptor, "wb"), 1 << 20) as stream:
+        with _full_is_a_message(path), io.BufferedWriter(io.FileIO(descriptor, "wb"), _BUFFER_BYTES) as stream:
             yield stream
             stream.flush()
             step(f"written {path.name}")

@@ -8,6 +8,7 @@ Code 1 is a defect in packtrain itself, 2 a wrong command line, 3 the operating 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -51,7 +52,7 @@ class PacktrainError(Exception):
         ]
         return f"{head} ({', '.join(facts)})" if facts else head
 
-    def to_dict(self) -> dict[str, str | int | None]:
+    def to_dict(self) -> dict[str, object]:
         """Return the error as the object that `--json` prints."""
         return {
             "error": type(self).__name__,
@@ -248,6 +249,34 @@ class AgeFormatError(PacktrainError):
     """An age file is not well formed or was altered."""
 
     exit_code = 44
+
+
+class MoreDrivesWanted(PacktrainError):
+    """The drives at hand do not make the whole; the message names which are to be mounted next. No damage.
+
+    Args:
+        what, where, expected, found, hint: as of every error.
+        wanted: what `--json` adds: labels of the drives, and what is known of each group.
+    """
+
+    exit_code = 45
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        expected: str | None = None,
+        found: str | None = None,
+        hint: str | None = None,
+        wanted: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(what, where=where, expected=expected, found=found, hint=hint)
+        self.wanted = dict(wanted or {})
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the error as the object that `--json` prints."""
+        return {**super().to_dict(), "wanted": self.wanted}
 
 
 # --- 50: signatures and trust ------------------------------------------------------------------------------------

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from packtrain.events import Sink
+
+STAGING_NAME: Final = ".packtrain-staging"
+"""The folder at the top of a store for bytes that are not proven yet: no file of a cargo may be called so."""
 
 Readback = Literal["direct", "dropped", "memory"]
 """How bytes were read back: past the page cache by O_DIRECT, after dropping the cache, or from memory (tmpfs)."""
@@ -117,6 +120,25 @@ class Store(Protocol):
         """
         ...
 
+    def publish_all(self, staged: Path, members: Sequence[tuple[str, bytes, bool]]) -> None:
+        """Publish what lies in the folder `staged`: its name there, its name in the store, whether it is a folder."""
+        ...
+
+    def link(self, target: bytes, name: bytes) -> bool:
+        """Make `name` another name of the stored regular file `target`; return False where there is no such file.
+
+        What stands under `name` is replaced, unless it is that file already.
+        """
+        ...
+
+    def are_linked(self, target: bytes, name: bytes) -> bool:
+        """Return whether both are names of one stored regular file."""
+        ...
+
+    def finish_folder(self, name: bytes, give: Callable[[int], None]) -> None:
+        """Call `give` with the folder `name`, open; it is made if it is not there."""
+        ...
+
     def size_bytes(self, name: bytes) -> int | None:
         """Return a stored file's length, or None."""
         ...
@@ -142,6 +164,18 @@ class Signer(Protocol):
 
     def sign(self, namespace: str, payload: bytes) -> str:
         """Return an armoured SSHSIG over `payload`."""
+        ...
+
+
+class AskPassphrase(Protocol):
+    """Asks the person at hand for a passphrase."""
+
+    def __call__(self, prompt: str, *, twice: bool) -> str:
+        """Return what was typed; `twice` for a new one, until both are equal.
+
+        Raises:
+            KeyMissing: nobody is there to ask.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""The order of the stages, what makes each of them run again, and the one place that wires adapters to ports."""
+"""A party's voyage: each verb under the folder's lock, skipped if done; the one place that wires adapters to ports."""
 
 from __future__ import annotations
 
@@ -7,57 +7,26 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from packtrain import durable
 from packtrain.documents.parties import Parties, Role
 from packtrain.documents.placement import PlacementDocument
 from packtrain.documents.receipt import Receipt
-from packtrain.errors import DriveMissing, DuplicateDrive, PacktrainError, VoyageFileError, WrongRole
-from packtrain.events import Notice, Sink, StageFinished, StageStarted
+from packtrain.errors import CustodyBroken, DuplicateDrive, StageNotReady, VoyageFileError, WrongRole
+from packtrain.events import Notice, Sink, StageFinished, StageStarted, discard
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.parties import sync_parties
 from packtrain.record.receipts import is_fresh
-from packtrain.units import format_seconds
+from packtrain.standing import StageState, state_of, states_of
 
 if TYPE_CHECKING:
-    from packtrain.ports import Drive
+    from packtrain.drives import DriveOpener
+    from packtrain.ports import AskPassphrase, Drive
     from packtrain.stages.carry import Observation
-    from packtrain.stages.check import CheckReport
-
-STAGES: Final[tuple[tuple[str, tuple[Role, ...]], ...]] = (
-    ("plan", ("consignor",)),
-    ("prepare", ("consignor",)),
-    ("rehearse", ("consignor",)),
-    ("declare", ("consignor",)),
-    ("pack", ("consignor",)),
-    ("seal", ("consignor",)),
-    ("admit", ("operator",)),
-    ("load", ("consignee",)),
-    ("train", ("consignee",)),
-    ("return", ("consignee", "operator", "consignor")),
-    ("close", ("consignor", "operator", "consignee")),
-)
-"""The stages with a receipt, in the order of the voyage, and whose they are."""
-
-
-@dataclass(frozen=True, slots=True)
-class StageState:
-    """Where one stage stands: `done`, `to do`, `changed` (it would run again) or `waiting` (for another document)."""
-
-    stage: str
-    state: str
-    detail: str
-
-    def to_dict(self) -> dict[str, str]:
-        """Return the state as plain values."""
-        return {"stage": self.stage, "state": self.state, "detail": self.detail}
-
-
-_LAST_STAGES: Final = ("seal", "return", "close")
-"""Stages that are no use before all that stands before them is done."""
+    from packtrain.stages.check import CheckReport, RepairReport, SignedReport
+    from packtrain.stages.pack import Preview
 
 
 class Voyage:
@@ -66,11 +35,14 @@ class Voyage:
     Args:
         root: the voyage folder.
         sink: takes the events of the stages.
+        ask_passphrase: asks a person, where a key is sealed with a passphrase and no file or variable holds it.
     """
 
-    def __init__(self, root: Path, sink: Sink) -> None:
+    def __init__(self, root: Path, sink: Sink, ask_passphrase: AskPassphrase | None = None) -> None:
         self.folder = VoyageFolder(root)
+        self.folder.ask_passphrase = ask_passphrase
         self._sink = sink
+        self._opener: DriveOpener | None = None
         self.role: Role = self.folder.voyage_file().voyage.role
 
     # --- the stages, in order ---
@@ -81,7 +53,7 @@ class Voyage:
 
         with self._at_work(plan.STAGE, "consignor"):
             return self._run(
-                plan.STAGE, plan.inputs(self.folder), lambda: plan.plan(self.folder, open_drive, self._sink)
+                plan.STAGE, plan.inputs(self.folder), lambda: plan.plan(self.folder, self._open_drive, self._sink)
             )
 
     def prepare(self, num_workers: int | None = None) -> Receipt:
@@ -103,7 +75,7 @@ class Voyage:
             return self._run(
                 rehearse.STAGE,
                 rehearse.inputs(self.folder),
-                lambda: rehearse.rehearse(self.folder, open_drive, self._sink),
+                lambda: rehearse.rehearse(self.folder, self._open_drive, self._sink),
             )
 
     def declare(self, *, amend: bool = False) -> Receipt:
@@ -117,22 +89,71 @@ class Voyage:
                 lambda: declare.declare(self.folder, self._sink, amend=amend),
             )
 
-    def pack(self) -> Receipt:
-        """Write the drives; write plan.json and shipment.json."""
+    def pack(self, replace: tuple[str, Path] | None = None, *, accept_losses: bool = False) -> Receipt:
+        """Write the drives that are here; write plan.json and, after the last group, shipment.json.
+
+        `replace` is the label of a drive that failed, and where the one is mounted that comes in its place;
+        `accept_losses` leaves out what of a folder cannot be carried.
+        """
         from packtrain.stages import pack
 
         with self._at_work(pack.STAGE, "consignor"):
             self._warn_of_stale("prepare", pack.STAGE, "what was prepared before is packed")
             return self._run(
-                pack.STAGE, pack.inputs(self.folder), lambda: pack.pack(self.folder, open_drive, self._sink)
+                pack.STAGE,
+                pack.inputs(self.folder),
+                lambda: pack.pack(
+                    self.folder, self._open_drive, self._sink, replace=replace, accept_losses=accept_losses
+                ),
+                is_whole=replace is None and pack.is_settled(self.folder),
             )
+
+    def preview(self) -> Preview:
+        """Return what `pack` would put on the drives, and what it would leave out; nothing is written."""
+        from packtrain.stages import pack
+
+        with self._at_work(pack.STAGE, "consignor"):
+            return pack.preview(self.folder)
 
     def check(self, drives: Sequence[Path]) -> CheckReport:
         """Verify drives against parties.json, without any key."""
         from packtrain.stages import check
 
         with self._at_work("check", *_everyone()):
-            return check.check(self.folder, open_drives(drives or self._own_drives()), self._sink)
+            return check.check(self.folder, open_drives(drives or self._own_drives(), self._open_drive), self._sink)
+
+    def repair(self, drives: Sequence[Path], onto: tuple[str, Path] | None = None) -> RepairReport:
+        """Repair drives without any key, in place or one of them onto a spare; note it in the custody log."""
+        from packtrain.stages import check
+
+        with self._at_work("check", *_everyone()):
+            opened = open_drives(drives or self._own_drives(), self._open_drive)
+            spare = (onto[0], self._open_drive(onto[1])) if onto is not None else None
+            report = check.repair(self.folder, opened, self._sink, onto=spare)
+            if report.mend.mended:
+                self._note_repair(report)
+            return report
+
+    def _note_repair(self, report: RepairReport) -> None:
+        """Sign `repaired` into the custody log, where there is one and this party holds the cases."""
+        from packtrain.stages import carry
+
+        where = f" onto {report.mend.target}" if report.mend.target else " in place"
+        note = f"{len(report.mend.mended)} files{where}, {len(report.mend.left)} not; without a key, by check --repair"
+        try:
+            carry.observe(self.folder, "repaired", self._sink, drives=report.mend.drives, note=note)
+        except (StageNotReady, CustodyBroken) as error:
+            why = f"the repair is not in the custody log: {error.what}"
+            self._sink(Notice("check", why, is_warning=True))
+
+    def signed(self, paths: Sequence[Path]) -> SignedReport:
+        """Return the verdict on every signed document of drives, dossiers and this folder."""
+        from packtrain.stages import check
+
+        self._settle_once()
+        dossiers = [path for path in paths if (path / "data" / "documents").is_dir()]
+        drives = open_drives([path for path in paths if path not in dossiers], self._open_drive)
+        return check.signed(self.folder, drives, [self.folder.root, *dossiers])
 
     def seal(self) -> Receipt:
         """State which drive lies in which case with whom; write packing-statement.json."""
@@ -190,21 +211,30 @@ class Voyage:
         with self._at_work("dossier", *_everyone()):
             return exchange.import_dossier(self.folder, source, self._sink)
 
-    def admit(self, dossier: Path, drives: Sequence[Path] = ()) -> Receipt:
+    def admit(self, dossier: Path, drives: Sequence[Path] = (), *, no_more: bool = False) -> Receipt:
         """Judge a dossier; write admission.json and, if the verdict is admit, keys/release.age."""
         from packtrain.stages import admit
 
         with self._at_work(admit.STAGE, "operator"):
-            opened = open_drives(drives)
+            opened = open_drives(drives, self._open_drive)
             return self._run(
                 admit.STAGE,
-                admit.inputs(self.folder, dossier, opened),
-                lambda: admit.admit(self.folder, dossier, opened, self._sink),
+                admit.inputs(self.folder, dossier, opened, no_more=no_more),
+                lambda: admit.admit(self.folder, dossier, opened, self._sink, no_more=no_more),
                 is_whole=admit.is_released(self.folder),
             )
 
-    def load(self, drives: Sequence[Path], without: Sequence[str] = ()) -> Receipt:
-        """Read the drives into the store, repairing on the way."""
+    def load(
+        self,
+        drives: Sequence[Path],
+        without: Sequence[str] = (),
+        *,
+        no_more: bool = False,
+        keep_owner: bool = False,
+        verify_files: bool = False,
+        scratch: Path | None = None,
+    ) -> Receipt:
+        """Read the drives into the store, all at once or in waves, repairing on the way."""
         from packtrain.stages import load
         from packtrain.stores.folder import FolderStore
 
@@ -213,7 +243,17 @@ class Voyage:
             return self._run(
                 load.STAGE,
                 load.inputs(self.folder),
-                lambda: load.load(self.folder, open_drives(drives), store, self._sink, without=without),
+                lambda: load.load(
+                    self.folder,
+                    open_drives(drives, self._open_drive),
+                    store,
+                    self._sink,
+                    without=without,
+                    no_more=no_more,
+                    keep_owner=keep_owner,
+                    verify_files=verify_files,
+                    scratch=scratch,
+                ),
             )
 
     def train(self, python: Path | None = None) -> Receipt:
@@ -279,42 +319,7 @@ class Voyage:
     def states(self) -> list[StageState]:
         """Return the state of each of this party's stages, in the order of the voyage."""
         self._settle_once()
-        states: list[StageState] = []
-        for stage, roles in STAGES:
-            if self.role not in roles:
-                continue
-            state = self._state(stage)
-            unfinished = next((before.stage for before in states if before.state not in ("done", "changed")), None)
-            if state.state == "to do" and unfinished is not None and stage in _LAST_STAGES:
-                state = StageState(stage, "waiting", f'after "{unfinished}"')
-            states.append(state)
-        return states
-
-    def _state(self, stage: str) -> StageState:
-        receipt = self.folder.receipt(stage)
-        inputs = self._inputs_of(stage)
-        try:
-            current = inputs() if inputs is not None else None
-        except PacktrainError as error:
-            return StageState(stage, "waiting", error.hint or error.message)
-        if receipt is None:
-            return StageState(stage, "to do", "")
-        if current is None or is_fresh(self.folder, stage, current):
-            return StageState(stage, "done", f"{receipt.finished}, {format_seconds(receipt.seconds)}")
-        changed = sorted(name for name in {*current, *receipt.inputs} if current.get(name) != receipt.inputs.get(name))
-        return StageState(stage, "changed", f"runs again: {', '.join(changed) or 'a document it wrote'} changed")
-
-    def _inputs_of(self, stage: str) -> Callable[[], Mapping[str, str]] | None:
-        """Return what names a stage's present inputs; None where its receipt alone says that it is done."""
-        import importlib
-
-        module = {"seal": "carry", "return": "homecoming"}.get(stage, stage)
-        if stage == "admit" or (stage == "return" and self.role != "consignee"):
-            return None
-        inputs: Callable[[VoyageFolder], Mapping[str, str]] = importlib.import_module(
-            f"packtrain.stages.{module}"
-        ).inputs
-        return lambda: inputs(self.folder)
+        return states_of(self.folder, self.role)
 
     # --- how a stage is run ---
 
@@ -356,10 +361,17 @@ class Voyage:
         return receipt
 
     def _warn_of_stale(self, earlier: str, stage: str, consequence: str) -> None:
-        state = self._state(earlier)
+        state = state_of(self.folder, self.role, earlier)
         if state.state == "changed":
             text = f'inputs of "{earlier}" changed since it ran: {consequence}; "packtrain {earlier}" takes them in'
             self._sink(Notice(stage, text, is_warning=True))
+
+    def _open_drive(self, path: Path) -> Drive:
+        if self._opener is None:
+            from packtrain.drives import DriveOpener
+
+            self._opener = DriveOpener(self._sink)  # one for all: it remembers which serial numbers it saw
+        return self._opener(path)
 
     def _own_drives(self) -> list[Path]:
         cases = self.folder.voyage_file().drives.case
@@ -370,7 +382,8 @@ class Voyage:
                 expected="one [[drives.case]] or more",
                 hint='name the drives as arguments, or add a label and its "drives"',
             )
-        return [self.folder.resolve(text) for case in cases for text in case.drives]
+        bays = [path for text in self.folder.voyage_file().drives.bays if (path := self.folder.resolve(text)).is_dir()]
+        return [*(self.folder.resolve(text) for case in cases for text in case.drives), *bays]
 
 
 def _everyone() -> tuple[Role, ...]:
@@ -383,15 +396,13 @@ def open_drive(path: Path) -> Drive:
     Raises:
         DriveMissing: there is no such folder.
     """
-    from packtrain.devices.directory import DirectoryDrive
+    from packtrain.drives import DriveOpener
 
-    if not path.is_dir():
-        raise DriveMissing("no such drive", where=str(path), expected="a mounted file system or a folder")
-    return DirectoryDrive(path)
+    return DriveOpener(discard)(path)
 
 
-def open_drives(paths: Sequence[Path]) -> list[Drive]:
-    """Return the drives at these paths, in the order given.
+def open_drives(paths: Sequence[Path], open_one: Callable[[Path], Drive] = open_drive) -> list[Drive]:
+    """Return the drives at these paths, in the order given, each opened by `open_one`.
 
     Raises:
         DriveMissing: one is no folder.
@@ -400,7 +411,7 @@ def open_drives(paths: Sequence[Path]) -> list[Drive]:
     seen: dict[tuple[int, int], Path] = {}
     drives: list[Drive] = []
     for path in paths:
-        drive = open_drive(path)
+        drive = open_one(path)
         status = path.stat()
         key = (status.st_dev, status.st_ino)
         if key in seen:
@@ -417,9 +428,20 @@ def open_drives(paths: Sequence[Path]) -> list[Drive]:
 
 def check_drives(drives: Sequence[Path], sink: Sink) -> CheckReport:
     """Verify drives with nothing but what lies on them: no voyage folder, no parties.json, no key."""
+    from packtrain.drives import DriveOpener
     from packtrain.stages import check
 
-    return check.check(None, open_drives(drives), sink)
+    return check.check(None, open_drives(drives, DriveOpener(sink)), sink)
+
+
+def repair_drives(drives: Sequence[Path], onto: tuple[str, Path] | None, sink: Sink) -> RepairReport:
+    """Repair drives with nothing but what lies on them; no signature is checked, and the report says so."""
+    from packtrain.drives import DriveOpener
+    from packtrain.stages import check
+
+    opener = DriveOpener(sink)
+    spare = (onto[0], opener(onto[1])) if onto is not None else None
+    return check.repair(None, open_drives(drives, opener), sink, onto=spare)
 
 
 def boxed(job: Path, sink: Sink) -> None:

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from command_parts import Ran, Site, copy_site, deliver, done, edit, largest_file, pack, packtrain, refusal
+from command_parts import Ran, Site, copy_site, deliver, done, edit, pack, packtrain, refusal
+from packtrain import drives
+from packtrain.devices.directory import DirectoryDrive
+from packtrain.devices.faulty import FaultyDrive, Orders
 from packtrain.documents.plan import Plan
+from packtrain.ports import Drive
 from packtrain.record.folder import VoyageFolder
 from packtrain.units import KIB
 
@@ -103,12 +107,19 @@ def test_a_drive_without_room_for_what_it_is_to_hold(home: Site) -> None:
     done("pack", home.home)
 
 
-def test_a_drive_that_becomes_full_while_it_is_written(home: Site) -> None:
+def test_a_drive_that_becomes_full_while_it_is_written(home: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     done("plan", home.home)
-    with largest_file(200 * KIB):
+
+    def opened(path: Path, serial: str | None = None) -> Drive:
+        # In the middle of its first volume, as a file system that holds less than it said.
+        full_after = 100 * KIB if path.name == "b1" else None
+        return FaultyDrive(DirectoryDrive(path, serial), Orders(full_after_bytes=full_after))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(drives, "DirectoryDrive", opened)
         document = refusal(packtrain("pack", home.home, "--json"), 31)
 
-    assert re.search(r"drives/[ab][12]: data/0000000-0[0-3]\.(tar\.age|parity)$", document["where"])
+    assert re.search(r"drives/b1: data/0000000-0[0-3]\.(tar\.age|parity)$", document["where"])
     done("pack", home.home)
     deliver(home)
     assert home.load().exit_code == 0

@@ -244,13 +244,11 @@ def test_a_tampered_manifest(site: Site, name: str) -> None:
     manifest = site.drive("a2") / name
     flip(manifest, 3)
 
-    document = load_refused(site, 40)
+    ran = site.load()
 
-    assert document["where"] == str(site.drive("a2"))
-    assert name in document["what"] and "drive A2" in document["what"]
-    assert "--without A2" in document["hint"]
-    ran = site.load(options=["--without", "A2"])
+    # The signed closing record names every file: this one is damage, and the volumes are read all the same.
     assert ran.exit_code == 0, ran.stderr
+    assert f"drive A2, {name}" in ran.stderr
     site.assert_loaded()
 
 

@@ -33,9 +33,10 @@ Run = Callable[..., Ran]
 def test_help_lists_the_verbs_in_the_order_of_the_voyage(packtrain: Run) -> None:
     ran = packtrain("--help")
 
-    verbs = [line.split()[0] for line in ran.stdout.partition("Verbs")[2].splitlines()[1:18]]
+    verbs = [line.split()[0] for line in ran.stdout.partition("Verbs")[2].splitlines()[1:19]]
     order = (
-        "init plan prepare rehearse declare pack check carry dossier admit load train return close status report demo"
+        "init plan prepare rehearse declare pack check carry dossier admit load train return close drives status "
+        "report demo"
     )
     assert verbs == order.split()
     assert (ran.exit_code, ran.stderr) == (0, "")
@@ -54,6 +55,20 @@ def test_help_imports_nothing_heavy() -> None:
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in ran.stderr.splitlines()}
     assert "click" in imported
     assert imported.isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("plan", "--bytes", "80", "TB", "--drives", "4"), "what is 'TB'?"),
+        (("plan", "--bytes", "80TB", "--drives", "4", "--cases", "8"), "4 drives, 8 cases"),
+        (("carry", "observe", "sighted"), "--case or --drive"),
+    ],
+)
+def test_a_slip_of_a_tired_hand_is_a_usage_error(packtrain: Run, words: tuple[str, ...], complaint: str) -> None:
+    ran = packtrain(*words)
+    assert ran.exit_code == 2
+    assert complaint in ran.stderr
 
 
 def test_version_is_printed(packtrain: Run) -> None:
@@ -225,7 +240,7 @@ def test_whatever_a_verb_raises_ends_with_one_message_and_one_code(
     ("arguments", "what", "where"),
     [
         (["sail"], "No such command 'sail'.", "packtrain"),
-        (["plan", "--fast"], "No such option '--fast'.", "packtrain plan"),
+        (["plan", "--quickly"], "No such option '--quickly'.", "packtrain plan"),
     ],
 )
 def test_a_wrong_command_line_with_json_is_one_document_on_stdout(

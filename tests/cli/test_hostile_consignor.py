@@ -19,10 +19,12 @@ from packtrain.documents.codec import decode, digest, encode, namespace
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.plan import Plan
 from packtrain.record.folder import VoyageFolder
-from packtrain.stages import pack as pack_stage
-from packtrain.volume import layout, stripes, writer
-from packtrain.volume.assignment import member_header
+from packtrain.stages.pack import cargo as pack_stage
+from packtrain.volume import layout, packing_list, sealing
 from packtrain.volume.cargo import CargoEntry, listed
+from packtrain.volume.journal import Member
+from packtrain.volume.sealing import member_header
+from packtrain.volume.tar import Xattrs
 from packtrain.volume.writer import ShipmentWritten
 from shipment_parts import make_packing, write_cargo
 
@@ -38,12 +40,12 @@ def site(at_home: Site, tmp_path: Path) -> Site:
 def file(name: bytes, source: Path) -> CargoEntry:
     source.write_bytes(PAYLOAD)
     os.utime(source, (0, 0))
-    return CargoEntry(name, source, "file", len(PAYLOAD), 0o4755, 0)
+    return CargoEntry(name, os.fsencode(source), "file", len(PAYLOAD), 0o4755, 0)
 
 
 def link(name: bytes, target: bytes, source: Path) -> CargoEntry:
     source.symlink_to(target.decode())
-    return CargoEntry(name, source, "symlink", 0, 0o777, 0, link_target=target)
+    return CargoEntry(name, os.fsencode(source), "symlink", 0, 0o777, 0, link_target=target)
 
 
 HOSTILE: dict[str, Callable[[Path], list[CargoEntry]]] = {
@@ -87,7 +89,7 @@ def test_a_cargo_that_would_leave_the_store(
     with monkeypatch.context() as patched:
         patched.setattr(pack_stage, "listed", with_more)
         # A consignor who means it has taken out its own check as well; the reader's is what is tried here.
-        patched.setattr(writer, "refuse_names_no_reader_takes", lambda entries, target_bytes: None)
+        patched.setattr(packing_list, "refuse_names_no_reader_takes", lambda entries, target_bytes: entries)
         pack(site)
     deliver(site)
     load_stays_in_the_store(site, tmp_path)
@@ -96,12 +98,12 @@ def test_a_cargo_that_would_leave_the_store(
 def test_a_volume_that_says_another_path_than_its_catalog(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def header(entry: CargoEntry, number: int, count: int, size_bytes: int) -> bytes:
-        name = b"../../planted" if entry.name == b"index.parquet" else entry.name
-        return member_header(dataclasses.replace(entry, name=name), number, count, size_bytes)
+    def header(member: Member, xattrs: Xattrs) -> bytes:
+        path = b"../../planted" if member.path == b"index.parquet" else member.path
+        return member_header(member._replace(path=path), xattrs)
 
     with monkeypatch.context() as patched:
-        patched.setattr(stripes, "member_header", header)
+        patched.setattr(sealing, "member_header", header)
         pack(site)
     deliver(site)
 

@@ -1,16 +1,20 @@
+import contextlib
 import io
 import json
+import os
+import pty
 import sys
+import time
 
 import pytest
 
 from packtrain.cli import terminal
 from packtrain.cli.terminal import Terminal, answer, print_error, table
-from packtrain.errors import DriveFull
+from packtrain.errors import DriveFull, KeyMissing
 from packtrain.events import Notice, Progress, StageFinished, StageStarted, TrainingStep, WorkerLost, WorkersStarted
 
-HOSTILE = "drive \x1b]0;owned\x07\x1b[2J \u202egnp.exe \x9b1m \udcff"
-SHOWN = "drive \\u001b]0;owned\\u0007\\u001b[2J \\u202egnp.exe \\u009b1m \\udcff"
+HOSTILE = "drive \u061c\u2028\x1b]0;owned\x07\x1b[2J \u202egnp.exe \x9b1m \udcff"
+SHOWN = "drive \\u061c\\u2028\\u001b]0;owned\\u0007\\u001b[2J \\u202egnp.exe \\u009b1m \\udcff"
 
 
 class Tty(io.StringIO):
@@ -108,3 +112,35 @@ def test_a_second_line_of_a_message_cannot_pose_as_a_message(capsys: pytest.Capt
 def test_a_table_is_aligned() -> None:
     assert table([("a", "1"), ("long name", "2")]) == "  a          1\n  long name  2"
     assert table([]) == ""
+
+
+def test_a_passphrase_is_not_asked_for_where_nobody_can_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("correct mule battery staple\n"))
+    with pytest.raises(KeyMissing, match="no terminal") as caught:
+        Terminal().ask_passphrase("passphrase", twice=False)
+    assert "passphrase_file" in (caught.value.hint or "")
+
+
+def test_a_passphrase_is_typed_twice_and_never_shown() -> None:
+    program = (
+        "from packtrain.cli.terminal import Terminal\n"
+        "print('typed', len(Terminal().ask_passphrase('new passphrase', twice=True)))"
+    )
+    child, screen = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [sys.executable, "-c", program])
+    shown, asked = b"", 0
+    # Typed wrongly once: it is asked for again, both times.
+    for text in (b"correct mule", b"correct male", b"correct mule", b"correct mule"):
+        while not shown[asked:].rstrip().endswith(b":"):
+            shown += os.read(screen, 1000)
+        asked = len(shown)
+        time.sleep(0.2)  # it asks before it turns the echo off
+        os.write(screen, text + b"\n")
+    with contextlib.suppress(OSError):
+        while piece := os.read(screen, 1000):
+            shown += piece
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert b"packtrain: new passphrase" in shown
+    assert b"typed 12" in shown
+    assert b"correct" not in shown

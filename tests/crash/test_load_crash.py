@@ -49,7 +49,7 @@ def assert_no_half_files(site: Site) -> None:
     for entry in site.packing.entries:
         copy = site.root / "store" / entry.name.decode()
         if entry.kind == "file" and copy.exists():
-            assert copy.read_bytes() == entry.source.read_bytes(), entry.name
+            assert copy.read_bytes() == Path(os.fsdecode(entry.source)).read_bytes(), entry.name
 
 
 @pytest.mark.parametrize(("lost", "stride"), [((), 1), (("A1",), 3)], ids=["all drives", "one drive lost"])

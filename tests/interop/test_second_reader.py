@@ -1,6 +1,7 @@
 """The specification is enough to write a reader from, and its table of members is that of the code."""
 
 import re
+import sys
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,8 @@ from packtrain.documents.plan import Algorithms, Plan, PlannedDrive, PlannedGrou
 from packtrain.documents.shipment import Shipment, ShippedDrive, ShippedGroup
 from packtrain.documents.shipment_key import ShipmentKey
 from second_reader import restore
-from shipment_parts import make_packing, write_cargo
+from shipment_parts import make_packing
+from tree_parts import assert_equal, everything
 
 SPEC = Path(__file__).parents[2] / "docs/spec/cargo-1.md"
 PARTS: dict[type[msgspec.Struct], tuple[type[msgspec.Struct], ...]] = {
@@ -31,8 +33,7 @@ PARTS: dict[type[msgspec.Struct], tuple[type[msgspec.Struct], ...]] = {
 @pytest.mark.needs_ssh_keygen
 @pytest.mark.parametrize("lost", [(), ("A1",), ("B1", "B2")])
 def test_a_reader_from_the_specification_restores_what_is_left(tmp_path: Path, lost: tuple[str, ...]) -> None:
-    root = write_cargo(tmp_path / "cargo", {"large": 900_000, "a/b/small": 5_000, "empty": 0, "more": 300_000})
-    (root / "link").symlink_to("a/b/small")
+    root = everything(tmp_path / "cargo")
     packing = make_packing(tmp_path)
     packing.write()
     signers = tmp_path / "allowed_signers"
@@ -40,10 +41,15 @@ def test_a_reader_from_the_specification_restores_what_is_left(tmp_path: Path, l
     left = [packing.folder(drive.label) for drive in packing.plan.drives if drive.label not in lost]
     target = tmp_path / "restored"
     target.mkdir()
-    assert restore(left, signers, packing.identity, target) == 5
-    found = {path.relative_to(target): path.read_bytes() for path in target.rglob("*") if path.is_file()}
-    assert found == {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    assert (target / "link").readlink() == Path("a/b/small")
+    report = restore(left, signers, packing.identity, target)
+    assert report.is_whole and len(report.restored) == len(packing.entries)
+    assert_equal(target, root)
+
+
+def test_it_imports_nothing_of_packtrain() -> None:
+    sources = [path.read_text() for path in (Path(__file__).parents[1] / "second_reader").glob("*.py")]
+    modules = {found for text in sources for found in re.findall(r"^(?:from|import) (\w+)", text, re.MULTILINE)}
+    assert modules <= {*sys.stdlib_module_names, "second_reader"}
 
 
 @pytest.mark.parametrize("document_type", PARTS)

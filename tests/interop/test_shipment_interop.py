@@ -1,7 +1,9 @@
 """A drive in the hands of somebody without packtrain: sha256sum, bagit, ssh-keygen, age, tar, cat, and its README."""
 
+import os
 import re
 import subprocess
+import textwrap
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -94,7 +96,7 @@ def test_the_commands_of_the_readme_restore_everything(packing: Packing, tmp_pat
         done = subprocess.run(["sh", "-ec", commands], cwd=folder, check=True, capture_output=True)
         assert done.stdout + done.stderr == b""
     subprocess.run(["sh", "-ec", join.group(1)], cwd=restored, check=True)
-    cargo = Path(packing.entries[0].source)
+    cargo = Path(os.fsdecode(packing.entries[0].source))
     while cargo.name != "cargo":
         cargo = cargo.parent
     assert subprocess.run(["diff", "-r", cargo, restored], capture_output=True, check=False).stdout == b""
@@ -149,3 +151,19 @@ def test_the_arithmetic_of_the_specification_gives_the_parity(packing: Packing) 
             for j in range(k):
                 expected ^= mul(inv(i ^ j), heads[j][offset])
             assert heads[i][offset] == expected
+
+
+def test_the_readme_joins_no_file_of_which_a_piece_is_missing(packing: Packing, tmp_path: Path) -> None:
+    readme = (folders(packing)[0] / layout.README).read_text()
+    step = readme.split("2. Files larger than a volume")[1].split("3. To see which files")[0]
+    script = textwrap.dedent("\n".join(line for line in step.splitlines() if line.startswith("    ")))
+    for name, numbers in {"whole file": (1, 2, 3), "broken": (1, 3)}.items():
+        for number in numbers:
+            (tmp_path / f"{name}.{number:06d}of000003").write_text(str(number))
+    script = script.replace("cd /restored", f"cd '{tmp_path}'")
+
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+
+    assert (tmp_path / "whole file").read_text() == "123"
+    assert "INCOMPLETE: ./broken, 2 pieces of 000003" in done.stdout
+    assert sorted(path.name for path in tmp_path.glob("broken*")) == ["broken.000001of000003", "broken.000003of000003"]

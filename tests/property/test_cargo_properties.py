@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from packtrain.units import KIB
 from packtrain.volume import layout, tar
-from packtrain.volume.assignment import GroupShare, assign, member_header
+from packtrain.volume.assignment import GroupShare, assign
 from packtrain.volume.cargo import CargoEntry
 
 TARGET = 256 * KIB
@@ -30,7 +30,7 @@ def as_text(raw: bytes) -> str:
 def test_every_byte_has_one_place_and_volumes_are_filled_in_order(
     cargo: list[tuple[bytes, int]], ks: list[int]
 ) -> None:
-    entries = [CargoEntry(name, Path("/none"), "file", size, 0o644, 0) for name, size in cargo]
+    entries = [CargoEntry(name, b"/none", "file", size, 0o644, 0) for name, size in cargo]
     shares = [GroupShare(k, k) for k in ks]
     placed = list(assign(entries, shares, sum(size for _, size in cargo), TARGET))
     assert [item.entry for item in placed] == entries
@@ -39,14 +39,16 @@ def test_every_byte_has_one_place_and_volumes_are_filled_in_order(
     for item in placed:
         offset = 0
         for number, piece in enumerate(item.pieces, 1):
-            assert (piece.number, piece.count, piece.file_offset) == (number, len(item.pieces), offset)
+            assert (piece.number, piece.num_pieces, piece.file_offset) == (number, len(item.pieces), offset)
             offset += piece.bytes
             volume = (item.group, piece.stripe * ks[item.group] + piece.column)
             assert last <= volume
             # No volume between two is left out.
             assert volume in (last, (last[0], last[1] + 1)) or volume[0] > last[0]
             last = volume
-            header = len(member_header(item.entry, piece.number, piece.count, piece.bytes))
+            count = piece.num_pieces
+            name = item.entry.name if count == 1 else layout.piece_name(item.entry.name, piece.number, count)
+            header = len(tar.header(name, "file", piece.bytes, 0o644, 0))
             assert piece.tar_offset == ends.get(volume, 0) + header
             ends[volume] = piece.tar_offset + tar.padded_bytes(piece.bytes)
         assert offset == item.entry.size_bytes

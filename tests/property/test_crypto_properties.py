@@ -2,7 +2,9 @@
 
 import base64
 import io
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +50,38 @@ def test_a_piece_replaced_anywhere_is_refused(length: int, data: st.DataObject) 
     except (AgeFormatError, WrongKey):
         return
     raise AssertionError("an altered file was read")
+
+
+SSH = (Path(__file__).parents[1] / "vectors" / "age" / "ssh-key").read_text()
+SSH_RECIPIENT = age.recipient_of(SSH)
+words = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
+
+
+@given(words, words, st.integers(1, 5))
+def test_a_passphrase_opens_what_it_sealed_and_no_other_does(right: str, wrong: str, work_factor: int) -> None:
+    blob = age.encrypt_bytes(b"key", [age.Passphrase(right, work_factor)])
+    assert age.decrypt_bytes(blob, [age.Passphrase(right)]) == b"key"
+    if wrong != right:
+        with pytest.raises(WrongKey):
+            age.decrypt_bytes(blob, [age.Passphrase(wrong)])
+
+
+@given(st.lists(st.sampled_from([RECIPIENT, SSH_RECIPIENT]), min_size=1, max_size=32), st.binary(max_size=100))
+def test_every_mix_of_keys_opens_with_each_of_them(recipients: list[str], payload: bytes) -> None:
+    blob = age.encrypt_bytes(payload, recipients)
+    for recipient, identity in ((RECIPIENT, IDENTITY), (SSH_RECIPIENT, SSH)):
+        if recipient in recipients:
+            assert age.decrypt_bytes(blob, [identity]) == payload
+
+
+@given(st.integers(0, 2000), st.binary(max_size=30), st.integers(0, 30))
+def test_a_piece_of_an_ssh_envelope_replaced_anywhere_is_refused(start: int, piece: bytes, length: int) -> None:
+    blob = age.encrypt_bytes(b"key", [SSH_RECIPIENT])
+    start %= len(blob)
+    altered = blob[:start] + piece + blob[start + length :]
+    if altered != blob:
+        with pytest.raises((AgeFormatError, WrongKey)):
+            age.decrypt_bytes(altered, [SSH])
 
 
 @given(st.binary(max_size=400))

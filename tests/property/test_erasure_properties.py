@@ -1,8 +1,10 @@
 """Any erasure up to m is undone; every placement keeps its rule; `survives` is what the code itself survives."""
 
 import itertools
+import random
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packtrain.erasure.code import Code
@@ -149,3 +151,59 @@ def test_the_statement_is_true_and_no_weaker_than_the_truth(
         case_words = {1: "a case"}.get(most_cases, words[most_cases])
         assert (f"{case_words} and any {more} more" in said) == (more > 0)
         assert f"{case_words} and {more + 1} more" in said
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_syndromes_of_the_columns_that_came_give_back_those_that_did_not(data: st.DataObject) -> None:
+    k, m = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 5))
+    length = data.draw(st.sampled_from([1, 31, 4096, 70_001]))
+    code = Code(k, m)
+    columns = [bytearray(random.Random(index).randbytes(length)) for index in range(k)]
+    parity = [bytearray(length) for _ in range(m)]
+    code.encode(columns, parity)
+    stripe = [*columns, *parity]
+    lost_data = data.draw(st.sets(st.integers(0, k - 1), max_size=min(k, m)), label="lost data")
+    lost_parity = data.draw(st.sets(st.integers(k, k + m - 1), max_size=m - len(lost_data)), label="lost parity")
+    came = data.draw(st.permutations([i for i in range(k + m) if i not in lost_data | lost_parity]), label="order")
+    syndromes = [bytearray(length) for _ in range(m)]
+    for column in came:
+        code.accumulate(column, stripe[column], syndromes)
+    missing = sorted(lost_data)
+    out = [bytearray(length) for _ in missing]
+    code.solve(missing, {row: syndromes[row - k] for row in range(k, k + m) if row in came}, out)
+    assert out == [columns[column] for column in missing]
+    present = {index: stripe[index] for index in came}
+    if missing and len(present) >= k:
+        again = [bytearray(length) for _ in missing]
+        code.reconstruct(present, missing, again)
+        assert again == out
+    # With what was missing added, nothing is left.
+    for column in (*missing, *sorted(lost_parity)):
+        code.accumulate(column, stripe[column], syndromes)
+    assert not any(map(any, syndromes))
+
+
+def test_a_column_shorter_than_the_stripe_counts_as_if_zeros_followed() -> None:
+    code = Code(2, 1)
+    long, short = bytearray(range(100)), bytearray(range(40))
+    parity = [bytearray(100)]
+    code.encode([long, short + bytes(60)], parity)
+    syndromes = [bytearray(100)]
+    for column, payload in ((2, parity[0]), (1, short)):
+        code.accumulate(column, payload, syndromes)
+    out = [bytearray(100)]
+    code.solve([0], {2: syndromes[0]}, out)
+    assert out == [long]
+
+
+@pytest.mark.parametrize(("column", "count", "length"), [(-1, 2, 10), (5, 2, 10), (0, 1, 10), (0, 2, 9), (4, 2, 9)])
+def test_syndromes_of_the_wrong_shape_are_refused(column: int, count: int, length: int) -> None:
+    with pytest.raises(ValueError, match=r"syndromes"):
+        Code(3, 2).accumulate(column, bytes(10), [bytearray(length) for _ in range(count)])
+
+
+@pytest.mark.parametrize(("missing", "rows"), [((0, 1), (3,)), ((3,), (4,)), ((0,), (2,)), ((0, 0), (3, 4))])
+def test_more_unknowns_than_syndromes_are_refused(missing: tuple[int, ...], rows: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"syndromes"):
+        Code(3, 2).solve(missing, {row: bytes(8) for row in rows}, [bytearray(8) for _ in missing])

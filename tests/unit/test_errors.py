@@ -38,6 +38,7 @@ EXIT_CODES = {
     "IncompleteKnowledge": 42,
     "HostileArchive": 43,
     "AgeFormatError": 44,
+    "MoreDrivesWanted": 45,
     "SignatureMissing": 50,
     "SignatureInvalid": 51,
     "UntrustedSigner": 52,

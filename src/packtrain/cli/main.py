@@ -31,6 +31,7 @@ _VERBS: Final[dict[str, tuple[str, str]]] = {
     "train": ("train", "run the training program through failures"),
     "return": ("homecoming", "bring home the results, and only the results"),
     "close": ("close", "destroy the keys and close the record"),
+    "drives": ("drives", "list, test, clear and format drives, print their labels"),
     "status": ("status", "show where the voyage stands"),
     "report": ("report", "write report.html"),
     "demo": ("demo", "a whole voyage on real data, on this machine"),

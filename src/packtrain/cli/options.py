@@ -33,7 +33,8 @@ class InOrder(click.Group):
 
 def open_voyage(folder: Path) -> Voyage:
     """Return the voyage in `folder`, its events shown on this terminal."""
-    return Voyage(folder, Terminal())
+    terminal = Terminal()
+    return Voyage(folder, terminal, terminal.ask_passphrase)
 
 
 def answer_receipt(receipt: Receipt, *, as_json: bool) -> None:

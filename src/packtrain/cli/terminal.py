@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import click
 
-from packtrain.errors import PacktrainError
+from packtrain.errors import KeyMissing, MoreDrivesWanted, PacktrainError
 from packtrain.events import (
     Event,
     Notice,
@@ -39,7 +39,7 @@ _QUIET_SECONDS: Final = 30.0
 _LIVE_SECONDS: Final = 0.1
 # Controls (an escape sequence can retitle, recolour and rewrite a terminal), signs that turn the direction of writing,
 # and the lone surrogates by which Python spells bytes that are no UTF-8, which stdout would refuse.
-_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Terminal:
@@ -74,6 +74,19 @@ class Terminal:
                 self._say(f"train: attempt {event.attempt}: {len(event.pids)} workers started")
             case WorkerLost():
                 self._say(f"train: warning: attempt {event.attempt}: worker {event.rank} lost: {event.reason}")
+
+    def ask_passphrase(self, prompt: str, *, twice: bool) -> str:
+        """Return a passphrase typed on the terminal, unseen; see the port for errors."""
+        if not sys.stdin.isatty():
+            raise KeyMissing(
+                "a passphrase is needed, and no terminal is here to ask on",
+                hint="name a passphrase_file or a passphrase_env in [keys] of voyage.toml",
+            )
+        if self._line_is_open:
+            click.echo("\r\x1b[K", nl=False, err=True)
+            self._line_is_open = False
+        typed: str = click.prompt(f"packtrain: {prompt}", hide_input=True, confirmation_prompt=twice, err=True)
+        return typed
 
     def _progress(self, event: Progress) -> None:
         now = time.monotonic()
@@ -130,10 +143,27 @@ def table(rows: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"  {name:<{width}}  {below.join(value.splitlines())}" for name, value in rows)
 
 
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of equal length as aligned columns; a column without a word below its head is left out."""
+    used = [number for number in range(len(rows[0])) if any(row[number] for row in rows[1:])]
+    width = {number: max(len(row[number]) for row in rows) for number in used}
+    return "\n".join("  ".join(f"{row[n]:<{width[n]}}" for n in used).rstrip() for row in rows)
+
+
+def ask(told: str, question: str) -> str | None:
+    """Show some lines and a question on stderr; return what a person types, None where nobody sits at a terminal."""
+    if not sys.stdin.isatty() or not sys.stderr.isatty():
+        return None
+    _tell(told)
+    typed: str = click.prompt(f"packtrain: {_harmless(question)}", err=True, default="", show_default=False)
+    return typed
+
+
 def print_error(error: PacktrainError, *, as_json: bool = False) -> None:
     """Print an error and its hint on stderr; with --json also as the one document on stdout."""
     _end_line()
-    _tell(f"error: {error.message}")
+    # The end of a wave is no fault: what was asked is done as far as these drives go.
+    _tell(error.message if isinstance(error, MoreDrivesWanted) else f"error: {error.message}")
     if error.hint:
         _tell(f"hint: {error.hint}")
     if as_json:

@@ -23,13 +23,21 @@ from packtrain.crypto.age_header import (
     VERSION_LINE,
     X25519_STANZA_BYTES,
     fresh_file_key,
-    generate_identity,
-    hkdf,
     open_header,
     parse_header,
-    parse_recipient,
-    recipient_of,
     seal_header,
+)
+from packtrain.crypto.age_recipients import (
+    MAX_WORK_FACTOR,
+    WORK_FACTOR,
+    Identity,
+    Passphrase,
+    Recipient,
+    check_recipient,
+    generate_identity,
+    hkdf,
+    is_ssh_identity,
+    recipient_of,
 )
 from packtrain.errors import AgeFormatError, PacktrainError
 from packtrain.units import MIB
@@ -39,14 +47,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHUNK_BYTES",
+    "MAX_WORK_FACTOR",
+    "WORK_FACTOR",
     "DecryptReader",
     "EncryptWriter",
+    "Identity",
+    "Passphrase",
+    "Recipient",
     "check_recipient",
     "ciphertext_bytes",
     "decrypt_bytes",
     "encrypt_bytes",
     "encrypt_file",
     "generate_identity",
+    "is_passphrase_file",
+    "is_ssh_identity",
     "recipient_of",
 ]
 
@@ -67,16 +82,6 @@ def ciphertext_bytes(plaintext_bytes: int) -> int:
     return header_bytes + _NONCE_BYTES + plaintext_bytes + num_chunks * _TAG_BYTES
 
 
-def check_recipient(text: str) -> str:
-    """Return a recipient without surrounding space.
-
-    Raises:
-        KeyMalformed: it is not an age X25519 recipient.
-    """
-    parse_recipient(text)
-    return text.strip()
-
-
 class EncryptWriter:
     """Writes one age file, with a fresh file key, to a sink.
 
@@ -86,14 +91,16 @@ class EncryptWriter:
     Args:
         sink: takes each piece of ciphertext whole, up to 1 MiB; the memory is used again after the call, so a sink
             that keeps a piece must copy it. A count that it returns must be the piece's length.
-        recipient: "age1...", or several of them for an envelope.
+        recipient: "age1..." for a volume; several, "ssh-ed25519 AAAA..." or one `Passphrase` for an envelope.
 
     Raises:
         KeyMalformed: a recipient is not well formed.
     """
 
-    def __init__(self, sink: Callable[[memoryview | bytes], object], recipient: str | Sequence[str]) -> None:
-        recipients = [recipient] if isinstance(recipient, str) else list(recipient)
+    def __init__(
+        self, sink: Callable[[memoryview | bytes], object], recipient: Recipient | Sequence[Recipient]
+    ) -> None:
+        recipients = [recipient] if isinstance(recipient, str | Passphrase) else list(recipient)
         file_key, nonce = fresh_file_key(), os.urandom(_NONCE_BYTES)
         header = seal_header(recipients, file_key)
         self._cipher = ChaCha20Poly1305(hkdf(file_key, nonce, b"payload"))
@@ -195,7 +202,8 @@ class DecryptReader(io.RawIOBase):
 
     Args:
         source: a binary stream, or a function that returns up to the asked number of bytes and b"" at the end.
-        identities: "AGE-SECRET-KEY-1..." lines; the first that fits is used.
+        identities: "AGE-SECRET-KEY-1..." lines, texts of OpenSSH private keys or passphrases; the first that fits is
+            used.
         strict_single_x25519: refuse anything but one X25519 stanza, as cargo format 1 asks of volumes.
         where: what errors name as the place of the fault.
 
@@ -207,14 +215,14 @@ class DecryptReader(io.RawIOBase):
 
     def __init__(
         self,
-        source: Callable[[int], bytes] | BinaryIO,
-        identities: Sequence[str],
+        source: Callable[[int], bytes | memoryview] | BinaryIO,
+        identities: Sequence[Identity],
         *,
         strict_single_x25519: bool = False,
         where: str | None = None,
     ) -> None:
         super().__init__()
-        self._read_source: Callable[[int], bytes] = source if callable(source) else source.read
+        self._read_source: Callable[[int], bytes | memoryview] = source if callable(source) else source.read
         self._where = where
         # One chunk more than a piece: a chunk is known to be the last only when nothing follows it.
         self._buffer = memoryview(bytearray((_CHUNKS_PER_PIECE + 1) * _SEALED_BYTES))
@@ -327,7 +335,7 @@ class DecryptReader(io.RawIOBase):
         return type(error)(error.what, where=self._where, expected=error.expected, found=error.found, hint=error.hint)
 
 
-def encrypt_bytes(payload: bytes, recipients: Sequence[str]) -> bytes:
+def encrypt_bytes(payload: bytes, recipients: Sequence[Recipient]) -> bytes:
     """Return an age file of `payload` that any one of `recipients` opens (1 to 32 of them).
 
     Raises:
@@ -340,7 +348,7 @@ def encrypt_bytes(payload: bytes, recipients: Sequence[str]) -> bytes:
     return sealed.getvalue()
 
 
-def decrypt_bytes(blob: bytes, identities: Sequence[str], max_bytes: int = MAX_ENVELOPE_BYTES) -> bytes:
+def decrypt_bytes(blob: bytes, identities: Sequence[Identity], max_bytes: int = MAX_ENVELOPE_BYTES) -> bytes:
     """Return the plaintext of an age file held in memory.
 
     Raises:
@@ -356,7 +364,16 @@ def decrypt_bytes(blob: bytes, identities: Sequence[str], max_bytes: int = MAX_E
     return plain
 
 
-def encrypt_file(source: Path, target: BinaryIO, recipient: str) -> int:
+def is_passphrase_file(blob: bytes) -> bool:
+    """Return whether an age file in memory is sealed with a passphrase; nothing is stretched to find out.
+
+    Raises:
+        AgeFormatError: its header is malformed.
+    """
+    return parse_header(io.BytesIO(blob).readline).has_passphrase
+
+
+def encrypt_file(source: Path, target: BinaryIO, recipient: Recipient) -> int:
     """Encrypt a file to an open stream and return the bytes written.
 
     Raises:

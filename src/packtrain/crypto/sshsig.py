@@ -77,28 +77,7 @@ class SshSigner:
             raise KeyMalformed(
                 "too long for a private key", where=str(path), expected=f"<= {_MAX_KEY_FILE_BYTES} bytes"
             )
-        try:
-            private = load_ssh_private_key(text, password=None)
-        except TypeError as error:
-            raise KeyMalformed(
-                "the signing key has a passphrase",
-                where=str(path),
-                expected="a key file without one",
-                hint="make a key for this voyage alone, or remove the passphrase of a copy: ssh-keygen -p -f COPY",
-            ) from error
-        except (ValueError, UnsupportedAlgorithm) as error:
-            raise KeyMalformed(
-                "not an OpenSSH private key", where=str(path), hint="ssh-keygen -t ed25519 makes one"
-            ) from error
-        if not isinstance(private, Ed25519PrivateKey):
-            raise KeyMalformed(
-                "the signing key is of another type",
-                where=str(path),
-                expected="ed25519",
-                found=type(private).__name__.strip("_").removesuffix("PrivateKey"),
-                hint="ssh-keygen -t ed25519 makes one",
-            )
-        return cls(private)
+        return cls(private_key(text, str(path)))
 
     def sign(self, namespace: str, payload: bytes) -> str:
         """Return the armoured signature of `payload` for `namespace`, with a line feed at its end."""
@@ -138,6 +117,43 @@ def generate_key_pair(private_path: Path, comment: str) -> str:
     durable.write_bytes(private_path, private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()), 0o600)
     durable.write_bytes(public_path, f"{signer.public_line} {comment}".strip().encode() + b"\n")
     return signer.public_line
+
+
+def private_key(text: bytes, where: str) -> Ed25519PrivateKey:
+    """Return the key of an OpenSSH private key file without a passphrase.
+
+    Args:
+        text: the file's bytes.
+        where: its name, for messages.
+
+    Raises:
+        KeyMalformed: it is no such file, has a passphrase, or is of another type than ed25519.
+    """
+    try:
+        private = load_ssh_private_key(text, password=None)
+    except TypeError as error:
+        raise KeyMalformed(
+            "the key has a passphrase",
+            where=where,
+            expected="a key file without one",
+            hint="make a key for this voyage alone, or remove the passphrase of a copy: ssh-keygen -p -f COPY",
+        ) from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise KeyMalformed("not an OpenSSH private key", where=where, hint="ssh-keygen -t ed25519 makes one") from error
+    if not isinstance(private, Ed25519PrivateKey):
+        raise KeyMalformed(
+            "the key is of another type",
+            where=where,
+            expected="ed25519",
+            found=type(private).__name__.strip("_").removesuffix("PrivateKey"),
+            hint="ssh-keygen -t ed25519 makes one",
+        )
+    return private
+
+
+def public_line_of(private: Ed25519PrivateKey) -> str:
+    """Return "ssh-ed25519 AAAA..." of a private key."""
+    return _line(_public_blob(private.public_key().public_bytes_raw()))
 
 
 def verify(signature: str, namespace: str, payload: bytes) -> str:

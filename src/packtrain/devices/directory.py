@@ -67,7 +67,18 @@ class DirectoryDrive:
 
         Links are named (so that a foreign drive shows) but can never be opened.
         """
-        yield from self._names_below(self._root, "")
+        # A stack and no recursion: whoever fills a drive decides how deep its folders go.
+        stack = [(self._root, "")]
+        while stack:
+            folder, prefix = stack.pop()
+            with self._faults(prefix[:100], "cannot be listed"), os.scandir(folder) as found:
+                for member in found:
+                    if not prefix and member.name in _NOT_OURS:
+                        continue
+                    if member.is_dir(follow_symlinks=False):
+                        stack.append((Path(member.path), f"{prefix}{member.name}/"))
+                    else:
+                        yield prefix + member.name
 
     def size_bytes(self, name: str) -> int | None:
         """Return a file's length, or None where there is no such regular file."""
@@ -154,6 +165,13 @@ class DirectoryDrive:
                 hint="format the drive with ext4, xfs or exFAT (FAT32 ends at 4 GiB), or lift the limit (`ulimit -f`); "
                 "then run the same command: it goes on where it stopped",
             )
+        if error.errno == errno.EROFS:
+            return DriveFailed(
+                "drive is mounted read-only",
+                where=self.location,
+                hint="mount it writable if it is to be written; a repair can go onto a spare: "
+                "--repair --onto LABEL=PATH",
+            )
         return DriveFailed(
             f"drive {what}: {error.strerror or error}",
             where=where,
@@ -187,17 +205,6 @@ class DirectoryDrive:
             yield descriptor, base
         finally:
             os.close(descriptor)
-
-    def _names_below(self, folder: Path, prefix: str) -> Iterator[str]:
-        with self._faults(prefix, "cannot be listed"), os.scandir(folder) as found:
-            members = list(found)
-        for member in members:
-            if not prefix and member.name in _NOT_OURS:
-                continue
-            if member.is_dir(follow_symlinks=False):
-                yield from self._names_below(Path(member.path), f"{prefix}{member.name}/")
-            else:
-                yield prefix + member.name
 
 
 class _Writer:

@@ -49,6 +49,7 @@ class Case:
         has_envelope: the site's key envelope is here.
         sighted: the mounted drives, or None where none were given.
         before: the verdict that a new one would replace, or None.
+        no_more: the operator says that the mounted drives are all that came.
     """
 
     papers: Papers
@@ -57,6 +58,7 @@ class Case:
     has_envelope: bool
     sighted: Sequence[SightedDrive] | None
     before: Admission | None = None
+    no_more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,12 @@ def judge(case: Case) -> Judgement:
         _found("packing statement", check_coverage(shipment, statement)),
         _found("cases", check_cases(statement)),
         _found("custody", check_custody(case.custody, statement, papers.digest(PackingStatement) or "")),
-        _found(_MOUNTED, check_mounted(case.sighted, case.custody, shipment, statement, lost, _seen_before(case))),
+        _found(
+            _MOUNTED,
+            check_mounted(
+                case.sighted, case.custody, shipment, statement, lost, _seen_before(case), no_more=case.no_more
+            ),
+        ),
         _check("key envelope", "passed", "the site's key envelope is here")
         if case.has_envelope
         else _check("key envelope", "hold", "the site's key envelope did not come with the dossier"),

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from packtrain.diligence.hand_over import holdings
 from packtrain.diligence.packing import names_statement
 from packtrain.documents.custody import CustodyEvent
-from packtrain.documents.drive import Drive
+from packtrain.documents.drive import Drive, unread_serial
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.shipment import Shipment
 from packtrain.errors import CustodyBroken
@@ -158,11 +158,15 @@ def check_mounted(
     statement: PackingStatement,
     lost: Collection[str],
     before: Finding | None = None,
+    *,
+    no_more: bool = False,
 ) -> Finding:
     """Find whether the mounted drives are those of the statement: unknown or swapped refuses, missing holds.
 
-    A missing drive with a signed `lost` entry passes, and is named. Without mounted drives this is not judged, unless
-    the verdict `before` found fault with those of that day: not showing them again mends nothing.
+    A site with fewer bays than drives cannot show all at once, so a drive that is not shown is missing only where the
+    operator says that there are no more; one with a signed `lost` entry passes all the same, and is named. Without
+    mounted drives this is not judged, unless the verdict `before` found fault with those of that day: not showing
+    them again mends nothing.
     """
     if sighted is None:
         if before is not None and before.outcome in ("hold", "refuse"):
@@ -196,25 +200,27 @@ def check_mounted(
             held.append(f"{drive.location}: drive {record.label} was reported lost, and is here")
         if case in holders and holders[case].holder == "consignor":
             held.append(f"{drive.location}: case {case} is mounted here, and nobody at the site has accepted it")
-    noted = [
-        f"{shipped[uuid].label}: lost, by a signed entry"
-        if uuid in lost
-        else f"{shipped[uuid].label}: missing, and no entry says why"
-        for uuid in stated
-        if uuid in shipped and uuid not in seen
-    ]
-    held += [note for note in noted if note.endswith("says why")]
+    absent = [uuid for uuid in stated if uuid in shipped and uuid not in seen]
+    noted = [f"{shipped[uuid].label}: lost, by a signed entry" for uuid in absent if uuid in lost]
+    not_shown = [shipped[uuid].label for uuid in absent if uuid not in lost]
+    if no_more:
+        held += [f"{label}: missing, and no entry says why" for label in not_shown]
     if refused or held:
         return Finding("refuse" if refused else "hold", "; ".join([*refused, *held]))
-    told = "; ".join([f"{len(seen)} of {len(stated)} drives mounted, all on the statement", *noted])
-    return Finding("passed", told)
+    told = [f"{len(seen)} of {len(stated)} drives mounted, all on the statement", *noted]
+    if not_shown and not no_more:
+        if before is not None and before.outcome in ("hold", "refuse"):
+            return Finding(before.outcome, f"{_SEEN_BEFORE}{before.detail.removeprefix(_SEEN_BEFORE)}")
+        return Finding("not done", "; ".join([*told, f"not shown, and not judged: {', '.join(not_shown)}"]))
+    return Finding("passed", "; ".join(told))
 
 
 def _serial_faults(drive: SightedDrive, stated: str, uuid: str) -> tuple[list[str], list[str]]:
+    # Where packing could read none (a folder, a bridge that hides it) nothing was stated: one that is read here is no
+    # other one. A device that hides the stated one is unknown.
+    if stated == unread_serial(uuid):
+        return [], []
     if drive.serial is not None:
         swapped = drive.serial != stated
         return ([f"{drive.location}: serial {drive.serial}, stated was {stated}"] if swapped else []), []
-    # A folder that plays a drive has no serial: packing wrote this one. A device that hides its own is unknown.
-    if stated == f"folder-{uuid[:8]}":
-        return [], []
     return [], [f"{drive.location}: serial cannot be read here, stated was {stated}"]

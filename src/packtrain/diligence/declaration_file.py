@@ -114,7 +114,7 @@ def read_declaration_file(folder: VoyageFolder) -> bytes:
         raise DeclarationMissing(
             "declaration.toml is not there",
             where=str(folder.root),
-            hint="answer the six questions in it; docs/reference/declaration-toml.md has the form to copy",
+            hint="answer the six questions in that file; docs/reference/declaration-toml.md has the form to copy",
         ) from error
 
 
@@ -157,7 +157,7 @@ def declare_from(payload: bytes, voyage: str, where: str) -> Declaration:
     ]
     if missing:
         raise DeclarationIncomplete(
-            f"{len(missing)} answers of the six questions are missing",
+            "not every one of the six questions is answered",
             where=where,
             expected='an answer to each; "undisclosed" is one',
             found=f"no answer to {', '.join(missing)}",

@@ -100,6 +100,7 @@ def export_dossier(folder: VoyageFolder, destination: Path, to: Role) -> Exporte
         holdings(lines, str(log.path))
         payload[f"data/{LOG_NAME}"] = b"".join(line.payload + b"\n" for line in lines)
     if (envelope := _envelope(folder, papers, role, to)) is not None:
+        _refuse_a_drive(destination)
         payload[f"data/keys/{envelope.name}"] = read_envelope(envelope, "it was there a moment ago")
     attempt = papers.attempt()
     info = {
@@ -198,6 +199,18 @@ def _refuse_contradictions(papers: Papers, where: str) -> None:
             where=where,
             hint="ask for a dossier made from one state of the voyage",
         )
+
+
+def _refuse_a_drive(destination: Path) -> None:
+    """Refuse to write a key envelope onto a drive: what opens the cargo never travels in a case."""
+    for above in destination.absolute().parents:
+        if any((above / "packtrain" / name).is_file() for name in ("plan.json", "drive.json")):
+            raise DossierError(
+                "a dossier with a key envelope does not belong on a drive",
+                where=str(destination),
+                found=f"a drive of a shipment at {above}",
+                hint="write it elsewhere, and send it by another way than the cases",
+            )
 
 
 def _envelope(folder: VoyageFolder, papers: Papers, role: Role, to: Role) -> Path | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -19,9 +19,9 @@ from packtrain.documents.group import Group
 from packtrain.documents.kit import Kit
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import Role
-from packtrain.documents.plan import Plan
+from packtrain.documents.plan import Plan, PlannedDrive
 from packtrain.documents.ready import Ready
-from packtrain.documents.shipment import Shipment
+from packtrain.documents.shipment import Shipment, ShippedDrive
 from packtrain.errors import DossierError, SignatureMissing, UntrustedSigner
 from packtrain.record.folder import read_signature
 from packtrain.record.trust import Trust
@@ -253,17 +253,25 @@ def _against_plan(papers: Papers, shipment: Shipment, plan: Plan | None) -> list
         return faults
     if shipment.purpose != plan.purpose:
         faults.append(f"the shipment is a {shipment.purpose}, its plan is of a {plan.purpose}")
-    planned = {drive.uuid: (drive.label, drive.serial, drive.case) for drive in plan.drives}
-    shipped = {drive.uuid: (drive.label, drive.serial, drive.case) for drive in shipment.drives}
-    if len(shipped) != len(shipment.drives):
+    planned = {drive.uuid: drive for drive in plan.drives}
+    if len({drive.uuid for drive in shipment.drives}) != len(shipment.drives):
         faults.append("the shipment names a drive twice")
-    if strangers := sorted(drive.label for drive in shipment.drives if planned.get(drive.uuid) != shipped[drive.uuid]):
+    if strangers := sorted(drive.label for drive in shipment.drives if not _is_planned(drive, planned)):
         faults.append(f"drives of the shipment differ from the plan: {', '.join(strangers)}")
     named = {group.record: group.group for group in shipment.groups}
     for group_digest, group in papers.groups().items():
         if named.get(group_digest) != group.group or group.plan != shipment.plan:
             faults.append(f"group {group.group} is not the one that the shipment names")
     return faults
+
+
+def _is_planned(drive: ShippedDrive, planned: Mapping[str, PlannedDrive]) -> bool:
+    """Return whether a shipped drive is one of the plan, or stands in the place of one."""
+    place = planned.get(drive.planned_uuid)
+    if place is None or (place.label, place.case) != (drive.label, drive.case):
+        return False
+    # A plan does not know the serials of drives that took their turn in a bay, nor of one that came for a failed one.
+    return bool(drive.replaces) or place.serial in (None, drive.serial)
 
 
 def _listed(attempts: set[tuple[str, int]]) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from packtrain.documents.codec import AgeRecipient, Document, Part
+from packtrain.documents.codec import Document, EnvelopeRecipient, Part
 
 Role = Literal["consignor", "operator", "consignee"]
 ROLES: Final[tuple[Role, ...]] = ("consignor", "operator", "consignee")
@@ -37,7 +37,7 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
 
 
 class Party(Part, frozen=True, kw_only=True):
-    """One party: its role, its SSH signer, and its age recipient.
+    """One party: its role, its SSH signer, and its recipient ("age1..." or "ssh-ed25519 ...").
 
     `name` is what people call it; it is shown, never matched.
     """
@@ -45,7 +45,7 @@ class Party(Part, frozen=True, kw_only=True):
     role: Role
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
     signer: PublicKeyLine
-    recipient: AgeRecipient
+    recipient: EnvelopeRecipient
 
 
 class Parties(Document, frozen=True, kw_only=True):

@@ -14,13 +14,15 @@ class PlacedDrive(Part, frozen=True, kw_only=True):
     """One drive as the plan sees it: where it is mounted here, and what fits on it.
 
     Attributes:
-        path: as voyage.toml spells it, relative ones from the voyage folder: a copy of it has its own drives.
+        path: as voyage.toml spells it, relative ones from the voyage folder: a copy of it has its own drives. None for
+            a drive that takes its turn in a bay.
+        serial: None for such a drive, which nobody has seen yet.
     """
 
     label: Label
     case: Label
-    path: Text
-    serial: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    path: Text | None
+    serial: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None
     capacity_bytes: Count
 
 

@@ -21,11 +21,15 @@ class Algorithms(Part, frozen=True, kw_only=True):
 
 
 class PlannedDrive(Part, frozen=True, kw_only=True):
-    """One drive of the shipment: its fresh UUID, what is printed on it, where it travels."""
+    """One drive of the shipment: its fresh UUID, what is printed on it, where it travels.
+
+    `serial` is None for a drive that was not seen when the plan was signed: it takes its turn in a bay. Its closing
+    record names it.
+    """
 
     uuid: Uuid
     label: Label
-    serial: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    serial: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None
     case: Label
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from packtrain.documents.codec import AgeRecipient, Label, Part, Text
+from packtrain.documents.codec import EnvelopeRecipient, Label, Part, Text
 from packtrain.documents.parties import PublicKeyLine, Role
 from packtrain.documents.toml_file import decode_toml
 from packtrain.errors import VoyageFileError
@@ -38,11 +38,12 @@ class SourcesSection(Part, frozen=True, kw_only=True):
 
     Attributes:
         paths: files and folders to read; folders are read with all that is below them.
-        form: how samples lie in them: one file each, told apart by their endings.
+        form: "files": a sample each, told apart by their endings, of which `prepare` makes shards. "folder": one
+            folder, carried as it is with all that is below it.
     """
 
     paths: tuple[PathText, ...]
-    form: Literal["files"] = "files"
+    form: Literal["files", "folder"] = "files"
 
 
 class RecipeSection(Part, frozen=True, kw_only=True):
@@ -90,13 +91,18 @@ class CaseSection(Part, frozen=True, kw_only=True):
 
     Attributes:
         label: what is written on the case; its drives are labelled A1, A2 and so on by it.
-        drives: mount points, or folders that play drives.
+        drives: mount points, or folders that play drives. Instead of them, `count` and `size` for drives that take
+            their turn in the bays.
+        count: how many drives the case holds.
+        size: what each of them holds, as its maker says: "2 TB".
         carrier: who carries the case; `carry seal` needs it.
         seal: the number on the case's seal; `carry seal` needs it.
     """
 
     label: Label
-    drives: Annotated[tuple[PathText, ...], msgspec.Meta(min_length=1)]
+    drives: tuple[PathText, ...] = ()
+    count: Annotated[int, msgspec.Meta(ge=1, le=4096)] | None = None
+    size: Annotated[str, msgspec.Meta(min_length=1, max_length=32)] | None = None
     carrier: Text = ""
     seal: Text = ""
 
@@ -106,12 +112,15 @@ class DrivesSection(Part, frozen=True, kw_only=True):
 
     Attributes:
         survive: see [drives.survive].
-        pack_bays: drives that can be mounted at once where they are written; no group is larger. Without it, no bound.
+        bays: mount points, or folders that play them, in which the drives of cases with `count` take their turn.
+        pack_bays: drives that can be mounted at once where they are written; no group is larger. Without it, the number
+            of `bays`; without those, no bound.
         load_bays: the same where they are read.
         case: see [[drives.case]].
     """
 
     survive: SurviveSection = msgspec.field(default_factory=SurviveSection)
+    bays: tuple[PathText, ...] = ()
     pack_bays: Annotated[int, msgspec.Meta(ge=1, le=4096)] | None = None
     load_bays: Annotated[int, msgspec.Meta(ge=1, le=4096)] | None = None
     case: tuple[CaseSection, ...] = ()
@@ -121,12 +130,12 @@ class PartySection(Part, frozen=True, kw_only=True):
     """[parties.ROLE]: the public keys of one party, as its keys/party.toml spells them.
 
     Attributes:
-        recipient: age recipient: what is to be read by this party is encrypted to it.
+        recipient: age recipient or SSH public key: what is to be read by this party is encrypted to it.
         signer: SSH public key, without a comment: this party signs with it.
         name: what people call the party; shown, never matched.
     """
 
-    recipient: AgeRecipient
+    recipient: EnvelopeRecipient
     signer: PublicKeyLine
     name: Text = ""
 
@@ -143,6 +152,23 @@ class PartiesSection(Part, frozen=True, kw_only=True):
     consignor: PartySection | None = None
     operator: PartySection | None = None
     consignee: PartySection | None = None
+
+
+class KeysSection(Part, frozen=True, kw_only=True):
+    """[keys]: this party's own secrets: where they lie, never what they are.
+
+    Attributes:
+        identity: file that opens what is sealed to this party: an age identity, or an OpenSSH private key (ed25519,
+            without a passphrase) such as keys/signer. keys/party.toml then says the recipient that belongs to it.
+        envelope: what the consignor's own copy of the shipment's key is sealed with: its recipient, or a passphrase.
+        passphrase_file: file whose first line is the passphrase; without it and passphrase_env the terminal asks.
+        passphrase_env: name of the environment variable that holds the passphrase.
+    """
+
+    identity: PathText = "keys/identity.txt"
+    envelope: Literal["recipient", "passphrase"] = "recipient"
+    passphrase_file: PathText | None = None
+    passphrase_env: Text | None = None
 
 
 class SiteSection(Part, frozen=True, kw_only=True):
@@ -204,6 +230,7 @@ class VoyageFile(Part, frozen=True, kw_only=True):
         prepare: see [prepare]; the consignor's.
         drives: see [drives]; the consignor's.
         parties: see [parties].
+        keys: see [keys].
         site: see [site]; the consignee's.
         training: see [training]; the consignor's and the consignee's.
         results: see [results].
@@ -214,6 +241,7 @@ class VoyageFile(Part, frozen=True, kw_only=True):
     prepare: RecipeSection = msgspec.field(default_factory=RecipeSection)
     drives: DrivesSection = msgspec.field(default_factory=DrivesSection)
     parties: PartiesSection = msgspec.field(default_factory=PartiesSection)
+    keys: KeysSection = msgspec.field(default_factory=KeysSection)
     site: SiteSection = msgspec.field(default_factory=SiteSection)
     training: TrainingSection | None = None
     results: ResultsSection = msgspec.field(default_factory=ResultsSection)

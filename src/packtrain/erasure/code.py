@@ -74,6 +74,7 @@ class Code:
         self._isal.gen_cauchy1_matrix(matrix, self.n, k)
         self._matrix = matrix.raw
         self._encode_tables = self._tables(self._matrix[k * k :])
+        self._sum_tables = self._tables(b"\x01", 1)
         self._decode_tables: dict[tuple[tuple[int, ...], tuple[int, ...]], ctypes.Array[ctypes.c_char]] = {}
         slice_bytes = _SLICE_TOTAL_BYTES // self.n // _SLICE_STEP * _SLICE_STEP
         self._slice_bytes = max(_MIN_SLICE_BYTES, min(_MAX_SLICE_BYTES, slice_bytes))
@@ -113,6 +114,72 @@ class Code:
         chosen = tuple(sorted(present)[: self.k])
         self._multiply(self._tables_for(chosen, tuple(missing)), [present[column] for column in chosen], out)
 
+    def accumulate(self, column: int, data: ReadableBuffer, syndromes: Sequence[WriteableBuffer]) -> None:
+        """Add one column of a stripe to its m syndromes; columns may come in any order, each once.
+
+        A syndrome is parity column i plus what the data columns contribute to it, over the columns that came: once all
+        have come it is zero, and before that it says all there is to know of the data columns that did not.
+
+        Args:
+            column: 0 .. n-1.
+            data: its bytes.
+            syndromes: m buffers, each at least as long; zeros at first. Nothing is copied.
+
+        Raises:
+            ValueError: an index, a count or a length is wrong.
+        """
+        if not 0 <= column < self.n or len(syndromes) != self.m:
+            raise ValueError(f"column {column} and {len(syndromes)} syndromes for a code of {self.k} and {self.m}")
+        is_data = column < self.k
+        # Parity is added as it is: a code of one column with the coefficient 1.
+        targets = syndromes if is_data else [syndromes[column - self.k]]
+        tables, width, at_column = (self._encode_tables, self.k, column) if is_data else (self._sum_tables, 1, 0)
+        if not targets:
+            return
+        with contextlib.ExitStack() as held:
+            source, total_bytes = held.enter_context(_address(data, writable=False))
+            into = [held.enter_context(_address(target, writable=True)) for target in targets]
+            if any(length < total_bytes for _, length in into):
+                raise ValueError(f"syndromes shorter than the column's {total_bytes} bytes")
+            for at in range(0, total_bytes, self._slice_bytes):
+                pointers = array("Q", [address + at for address, _ in into])
+                self._isal.encode_data_update(
+                    min(self._slice_bytes, total_bytes - at),
+                    width,
+                    len(into),
+                    at_column,
+                    tables,
+                    source + at,
+                    pointers.buffer_info()[0],
+                )
+
+    def solve(
+        self, missing: Sequence[int], syndromes: Mapping[int, ReadableBuffer], out: Sequence[WriteableBuffer]
+    ) -> None:
+        """Fill `out` with the data columns that never came to `accumulate`, in that order.
+
+        Args:
+            missing: all data columns that did not come.
+            syndromes: by parity column that did come (k .. n-1), at least as many as are missing, all of one length.
+            out: a buffer of that length for each missing column.
+
+        Raises:
+            ValueError: too few syndromes, or an index, a count or a length is wrong.
+        """
+        count = len(missing)
+        rows = sorted(syndromes)[:count]
+        if count > len(rows) or len(out) != count or len(set(missing)) != count:
+            raise ValueError(f"{len(syndromes)} syndromes and {len(out)} buffers for {count} columns")
+        if any(not 0 <= column < self.k for column in missing) or any(not self.k <= row < self.n for row in rows):
+            raise ValueError(f"columns {list(missing)} asked of syndromes {rows}")
+        if not count:
+            return
+        part = b"".join(bytes(self._matrix[row * self.k + column] for column in missing) for row in rows)
+        inverse = ctypes.create_string_buffer(count * count)
+        singular = self._isal.invert_matrix(ctypes.create_string_buffer(part, count * count), inverse, count)
+        assert singular == 0, (missing, rows, "a Cauchy matrix has no singular part")
+        self._multiply(self._tables(inverse.raw, count), [syndromes[row] for row in rows], out)
+
     def _tables_for(self, chosen: tuple[int, ...], missing: tuple[int, ...]) -> ctypes.Array[ctypes.c_char]:
         tables = self._decode_tables.get((chosen, missing))
         if tables is None:
@@ -136,10 +203,12 @@ class Code:
             self._multiply(self._encode_tables, inverse, parity)
         return b"".join(inverse[column] if column < k else parity[column - k] for column in missing)
 
-    def _tables(self, rows: bytes) -> ctypes.Array[ctypes.c_char]:
+    def _tables(self, rows: bytes, width: int = 0) -> ctypes.Array[ctypes.c_char]:
+        """Return rows of coefficients, each `width` long (k if it is 0), as ISA-L expands them."""
+        width = width or self.k
         tables = ctypes.create_string_buffer(_TABLE_BYTES * len(rows))
         if rows:
-            self._isal.init_tables(self.k, len(rows) // self.k, ctypes.create_string_buffer(rows, len(rows)), tables)
+            self._isal.init_tables(width, len(rows) // width, ctypes.create_string_buffer(rows, len(rows)), tables)
         return tables
 
     def _multiply(

@@ -1,4 +1,4 @@
-"""ISA-L through ctypes: where the library is found, and its four functions with types.
+"""ISA-L through ctypes: where the library is found, and its functions with types.
 
 The `pyeclib` wheel carries a current ISA-L (with the GFNI kernels that distributions often lack); calling it directly
 saves the copies and the fragment headers of pyeclib's own interface. ctypes drops the interpreter lock for each call.
@@ -30,6 +30,7 @@ class Isal:
 
     init_tables: Callable[[int, int, Any, Any], None]
     encode_data: Callable[[int, int, int, Any, Any, Any], None]
+    encode_data_update: Callable[[int, int, int, int, Any, Any, Any], None]
     gen_cauchy1_matrix: Callable[[Any, int, int], None]
     invert_matrix: Callable[[Any, Any, int], int]
     path: str
@@ -83,12 +84,19 @@ def _bind(library: ctypes.CDLL, path: str) -> Isal:
     library.ec_init_tables.restype = None
     library.ec_encode_data.argtypes = [number, number, number, pointer, pointer, pointer]
     library.ec_encode_data.restype = None
+    library.ec_encode_data_update.argtypes = [number, number, number, number, pointer, pointer, pointer]
+    library.ec_encode_data_update.restype = None
     library.gf_gen_cauchy1_matrix.argtypes = [pointer, number, number]
     library.gf_gen_cauchy1_matrix.restype = None
     library.gf_invert_matrix.argtypes = [pointer, pointer, number]
     library.gf_invert_matrix.restype = number
     return Isal(
-        library.ec_init_tables, library.ec_encode_data, library.gf_gen_cauchy1_matrix, library.gf_invert_matrix, path
+        library.ec_init_tables,
+        library.ec_encode_data,
+        library.ec_encode_data_update,
+        library.gf_gen_cauchy1_matrix,
+        library.gf_invert_matrix,
+        path,
     )
 
 

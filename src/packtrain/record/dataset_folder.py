@@ -15,7 +15,8 @@ DATASET_NAME: Final = "dataset.json"
 def holds_dataset(root: Path, *, with_miniature: bool = False) -> bool:
     """Return whether every file that `root`/dataset.json names is there with its length.
 
-    A folder without that document cannot be held against anything but nothing.
+    A folder without that document cannot be held against anything but nothing; nor can a store with a file of that name
+    that another program wrote, in a folder that was carried as it is.
     """
     path = root / DATASET_NAME
     try:
@@ -26,5 +27,7 @@ def holds_dataset(root: Path, *, with_miniature: bool = False) -> bool:
         return all((root / file.name).stat().st_size == file.bytes for file in files)
     except FileNotFoundError:
         return not path.exists() and root.is_dir() and any(root.iterdir())
-    except (DocumentError, OSError):
+    except DocumentError:
+        return not with_miniature
+    except OSError:
         return False

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from packtrain import durable
-from packtrain.crypto import age
+from packtrain.crypto import age, sshsig
 from packtrain.crypto.sshsig import SshSigner
 from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, Document, decode, encode, namespace
@@ -14,10 +14,11 @@ from packtrain.documents.parties import SIGNING_RIGHTS, Parties, allowed_signers
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.voyage_file import VoyageFile, decode_voyage_file
 from packtrain.errors import KeyMalformed, KeyMissing, NotAVoyage, StageNotReady, VoyageFileError
-from packtrain.ports import Signer
+from packtrain.ports import AskPassphrase, Signer
 from packtrain.record.trust import MAX_SIGNATURE_BYTES, Trust
 
 VOYAGE_FILE: Final = "voyage.toml"
+_MAX_IDENTITY_BYTES: Final = 16 * 1024
 D = TypeVar("D", bound=Document)
 
 _WRITTEN_BY: Final[dict[str, str]] = {
@@ -60,6 +61,7 @@ class VoyageFolder:
         self.keys = root / "keys"
         self.logs = root / "logs"
         self.work = root / "work"
+        self.ask_passphrase: AskPassphrase | None = None
 
     def voyage_file(self) -> VoyageFile:
         """Return voyage.toml, read anew.
@@ -175,19 +177,23 @@ class VoyageFolder:
         return SshSigner.load(self.keys / "signer")
 
     def identity(self) -> str:
-        """Return this party's age identity.
+        """Return this party's identity: an age identity, or the text of the OpenSSH private key that [keys] names.
 
         Raises:
-            KeyMissing: keys/identity.txt is not there, or holds no identity.
-            KeyMalformed: the identity in it was cut or altered.
+            KeyMissing: the file that [keys] names (keys/identity.txt) is not there, or holds no identity.
+            KeyMalformed: the identity in it was cut or altered, or is an SSH key that cannot be used.
         """
-        path = self.keys / "identity.txt"
+        path = self.resolve(self.voyage_file().keys.identity)
         hint = 'the key of this party was made by "packtrain init"; bring it from its backup'
         try:
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            with path.open("rb") as stream:
+                text = stream.read(_MAX_IDENTITY_BYTES).decode("utf-8", "replace")
         except FileNotFoundError as error:
             raise KeyMissing("age identity is not there", where=str(path), hint=hint) from error
-        for line in lines:
+        if age.is_ssh_identity(text):
+            sshsig.private_key(text.encode(), str(path))
+            return text
+        for line in text.splitlines():
             if line.startswith("AGE-SECRET-KEY-1"):
                 try:
                     age.recipient_of(line.strip())
@@ -210,6 +216,13 @@ class VoyageFolder:
     def write_receipt(self, receipt: Receipt) -> None:
         """Write a stage's receipt durably: from now on the stage is done for these inputs."""
         durable.write_bytes(self.receipt_path(receipt.stage), encode(receipt))
+
+    def drop_receipt(self, stage: str) -> None:
+        """Take a stage's receipt away: it is being done once more, and what it did before does not stand any more."""
+        path = self.receipt_path(stage)
+        if path.exists():
+            path.unlink()
+            durable.sync_folder(path.parent)
 
 
 def _read_bounded(path: Path) -> bytes:

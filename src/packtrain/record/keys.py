@@ -28,8 +28,16 @@ RELEASE: Final = "release.age"
 MAX_ENVELOPE_BYTES: Final = 64 * 1024
 
 
-def wrap(key: ShipmentKey, signer: Signer, parties: Parties) -> dict[str, bytes]:
+def wrap(
+    key: ShipmentKey, signer: Signer, parties: Parties, passphrase: age.Passphrase | None = None
+) -> dict[str, bytes]:
     """Return the envelopes of a shipment key by file name: the consignor's, and the site's where a site is named.
+
+    Args:
+        key: what is wrapped.
+        signer: the consignor's.
+        parties: to whose recipients.
+        passphrase: seals the consignor's envelope in place of its recipient.
 
     Raises:
         KeyMissing: parties.json names no consignor.
@@ -39,7 +47,7 @@ def wrap(key: ShipmentKey, signer: Signer, parties: Parties) -> dict[str, bytes]
     consignor, operator, consignee = (parties.of(role) for role in ("consignor", "operator", "consignee"))
     if consignor is None:
         raise KeyMissing("parties.json names no consignor", where="parties.json")
-    envelopes = {CONSIGNOR_ENVELOPE: age.encrypt_bytes(signed, [consignor.recipient])}
+    envelopes = {CONSIGNOR_ENVELOPE: age.encrypt_bytes(signed, [passphrase or consignor.recipient])}
     if operator is not None and consignee is not None:
         inner = age.encrypt_bytes(signed, [consignee.recipient])
         envelopes[SITE_ENVELOPE] = age.encrypt_bytes(inner, [operator.recipient])
@@ -57,7 +65,7 @@ def open_outer(envelope: bytes, operator_identity: str, where: str) -> bytes:
 
 
 def open_inner(
-    envelope: bytes, identity: str, trust: Trust, where: str, *, shipment: str, plan: str, role: Role
+    envelope: bytes, identity: age.Identity, trust: Trust, where: str, *, shipment: str, plan: str, role: Role
 ) -> ShipmentKey:
     """Return the shipment key from release.age or from the consignor's envelope, checked against shipment and plan.
 
@@ -81,6 +89,18 @@ def open_inner(
             found=f"shipment {key.shipment}, plan {key.plan[:12]}",
         )
     return key
+
+
+def needs_passphrase(envelope: bytes, where: str) -> bool:
+    """Return whether a passphrase opens an envelope.
+
+    Raises:
+        AgeFormatError: it is no age file.
+    """
+    try:
+        return age.is_passphrase_file(envelope)
+    except AgeFormatError as error:
+        raise _damaged(error, where) from error
 
 
 def read_envelope(path: Path, hint: str) -> bytes:
@@ -118,21 +138,29 @@ def destroy(path: Path) -> bool:
     return True
 
 
-def _decrypt(envelope: bytes, identity: str, where: str, role: str) -> bytes:
+def _decrypt(envelope: bytes, identity: age.Identity, where: str, role: str) -> bytes:
     try:
         return age.decrypt_bytes(envelope, [identity], max_bytes=MAX_ENVELOPE_BYTES)
     except AgeFormatError as error:
-        raise AgeFormatError(
-            f"key envelope cannot be opened: {error.what}",
-            where=where,
-            expected=error.expected,
-            found=error.found,
-            hint="it was damaged or replaced: take it from the dossier again",
-        ) from error
+        raise _damaged(error, where) from error
     except WrongKey as error:
+        if isinstance(identity, age.Passphrase) or age.is_passphrase_file(envelope):
+            raise WrongKey(
+                error.what, where=where, expected=error.expected, found=error.found, hint=error.hint
+            ) from error
         raise WrongKey(
             f"this {role}'s key does not open the envelope",
             where=where,
             expected=f"an envelope to {age.recipient_of(identity)}",
             hint="the shipment was packed to other keys; compare recipients in parties.json with the other party",
         ) from error
+
+
+def _damaged(error: AgeFormatError, where: str) -> AgeFormatError:
+    return AgeFormatError(
+        f"key envelope cannot be opened: {error.what}",
+        where=where,
+        expected=error.expected,
+        found=error.found,
+        hint=error.hint or "it was damaged or replaced: take it from the dossier again",
+    )

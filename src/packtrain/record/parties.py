@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from packtrain import durable
 from packtrain.crypto import age, sshsig
 from packtrain.documents.codec import encode
 from packtrain.documents.parties import ROLES, Parties, Party, Role
 from packtrain.documents.voyage_file import PartySection, VoyageFile
-from packtrain.errors import VoyageFileError
+from packtrain.errors import KeyMalformed, VoyageFileError
 from packtrain.record.folder import VoyageFolder
 
 
@@ -50,13 +51,44 @@ def sync_parties(folder: VoyageFolder) -> Parties:
                     role=role,
                     name=section.name or role,
                     signer=sshsig.check_public_line(section.signer),
-                    recipient=section.recipient,
+                    recipient=_checked(section.recipient, role, folder),
                 )
             )
     parties = Parties(voyage=voyage_file.voyage.name, parties=tuple(members))
+    _keep_party_toml(folder, own)
     if not folder.has(Parties) or folder.payload(Parties) != encode(parties):
         folder.write_parties(parties)
     return parties
+
+
+def party_section(party: Party) -> str:
+    """Return the section that the other parties paste into [parties] of their voyage.toml: public keys only."""
+    return (
+        f"[parties.{party.role}]                   # signer {sshsig.fingerprint(party.signer)}\n"
+        f'recipient = "{party.recipient}"\n'
+        f'signer = "{party.signer}"\n'
+    )
+
+
+def _keep_party_toml(folder: VoyageFolder, own: Party) -> None:
+    """Write keys/party.toml anew where the own keys are others now: an old one would be sealed to in vain."""
+    path = folder.keys / "party.toml"
+    text = party_section(own).encode()
+    if path.is_file() and path.read_bytes() != text:
+        durable.write_bytes(path, text)
+
+
+def _checked(recipient: str, role: Role, folder: VoyageFolder) -> str:
+    try:
+        return age.check_recipient(recipient)
+    except KeyMalformed as error:
+        raise KeyMalformed(
+            error.what,
+            where=f"{folder.root / 'voyage.toml'}: parties.{role}",
+            expected=error.expected,
+            found=error.found,
+            hint="paste the section from that party's keys/party.toml again",
+        ) from error
 
 
 def _section(voyage_file: VoyageFile, role: Role) -> PartySection | None:

@@ -49,7 +49,9 @@ MAX_RECORD_BYTES: Final = 1 << 20
 _JUDGED: Final[tuple[type[Document], ...]] = (Plan, Shipment, Declaration, PackingStatement)
 
 
-def inputs(folder: VoyageFolder, dossier: Path | None = None, drives: Sequence[Drive] = ()) -> dict[str, str]:
+def inputs(
+    folder: VoyageFolder, dossier: Path | None = None, drives: Sequence[Drive] = (), *, no_more: bool = False
+) -> dict[str, str]:
     """Return the digests of all that is judged: the dossier, the papers here, the custody log, the mounted drives.
 
     Args:
@@ -65,7 +67,7 @@ def inputs(folder: VoyageFolder, dossier: Path | None = None, drives: Sequence[D
         named["dossier"] = identity
     if drives:
         seen = sorted(f"{drive.serial} {sha256_bytes(_record_bytes(drive) or b'')}" for drive in drives)
-        named["drives"] = sha256_bytes("\n".join(seen).encode())
+        named["drives"] = sha256_bytes("\n".join([*seen, *(["no more"] if no_more else [])]).encode())
     return named
 
 
@@ -74,7 +76,9 @@ def is_released(folder: VoyageFolder) -> bool:
     return (folder.keys / keys.RELEASE).is_file() or folder.has(Closing)
 
 
-def admit(folder: VoyageFolder, dossier: Path | None, drives: Sequence[Drive], sink: Sink) -> Receipt:
+def admit(
+    folder: VoyageFolder, dossier: Path | None, drives: Sequence[Drive], sink: Sink, *, no_more: bool = False
+) -> Receipt:
     """Write the signed verdict to admission.json and, only if it is admit, the inner key envelope to keys/release.age.
 
     Args:
@@ -83,6 +87,7 @@ def admit(folder: VoyageFolder, dossier: Path | None, drives: Sequence[Drive], s
         drives: the mounted drives; none given means that arrival is not judged, and the verdict says so; but what an
             earlier verdict on the same shipment held against them stands until they are shown again.
         sink: takes events.
+        no_more: `drives` are all that came: one that the packing statement has besides is missing.
 
     Raises:
         WrongRole: the folder is not the operator's.
@@ -98,7 +103,7 @@ def admit(folder: VoyageFolder, dossier: Path | None, drives: Sequence[Drive], s
         imported = import_dossier(folder, dossier)
         for remark in imported.remarks:
             sink(Notice(STAGE, remark, is_warning=True))
-    clock = StageClock(folder, STAGE, inputs(folder, dossier, drives))
+    clock = StageClock(folder, STAGE, inputs(folder, dossier, drives, no_more=no_more))
     trust = folder.trust()
     digests = {kind.kind: folder.digest(kind) for kind in _JUDGED}
     papers = read_papers(folder.documents, trust)
@@ -111,6 +116,7 @@ def admit(folder: VoyageFolder, dossier: Path | None, drives: Sequence[Drive], s
             has_envelope=(folder.keys / keys.SITE_ENVELOPE).is_file(),
             sighted=[_sight(drive, trust) for drive in drives] if drives else None,
             before=papers.current(Admission),
+            no_more=no_more,
         )
     )
     admission = Admission(

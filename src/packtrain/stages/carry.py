@@ -34,7 +34,7 @@ from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock, instant
 
 STAGE: Final = "seal"
-Observation = Literal["sighted", "seal-checked", "seal-broken", "lost"]
+Observation = Literal["sighted", "seal-checked", "seal-broken", "lost", "repaired"]
 
 
 def inputs(folder: VoyageFolder) -> dict[str, str]:
@@ -133,7 +133,10 @@ def release(
                 f"case {case} is not this party's to release",
                 where=str(custody_log(folder).path),
                 expected=f"a sealed case held by the {role}",
-                found=f"held by the {held[case].holder}" if case in held else f"known cases: {', '.join(sorted(held))}",
+                found=f"held by the {held[case].holder}"
+                if case in held
+                else f"sealed cases: {', '.join(sorted(held)) or 'none'}",
+                hint=None if held else 'seal them first: "packtrain carry seal"',
             )
     custody_log(folder).append(
         "released",
@@ -206,12 +209,19 @@ def adopt(folder: VoyageFolder, answer: Path, sink: Sink) -> None:
     Raises:
         CustodyBroken: the chain is broken, or the two logs have forked, or the answer ends before this log does.
         SignatureInvalid, UntrustedSigner: an entry is not signed by the party that it names.
-        StageNotReady: there is no such file.
+        StageNotReady: there is no such file, or it is the hand-over file and not its answer.
     """
     trust = folder.trust()
     theirs = read_exchanged_log(answer, trust)
     beyond = lines_beyond(custody_log(folder).read(trust), theirs, str(answer))
     extend(folder, beyond)
+    role = folder.voyage_file().voyage.role
+    if not beyond and (waiting := open_releases(holdings(theirs, str(answer)), role)):
+        raise StageNotReady(
+            f"this file does not answer the hand-over of case {', '.join(waiting)}",
+            where=str(answer),
+            hint='it is the hand-over file itself; take the one that the other side writes: "packtrain carry accept"',
+        )
     sink(Notice("carry", f"{len(beyond)} entries adopted; both logs have the head {theirs[-1].digest[:16]}"))
 
 

@@ -10,6 +10,7 @@ from packtrain.documents.parties import Role
 from packtrain.documents.voyage_file import decode_voyage_file
 from packtrain.errors import VoyageExists
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
+from packtrain.record.parties import own_party, party_section
 
 _TEMPLATES: dict[Role, str] = {
     "consignor": """\
@@ -93,9 +94,6 @@ def init(root: Path, name: str, role: Role) -> VoyageFolder:
 
 def party_toml(folder: VoyageFolder, role: Role) -> str:
     """Return the section that the other parties paste into [parties] of their voyage.toml: public keys only."""
-    signer = folder.signer()
-    return (
-        f"[parties.{role}]                   # signer {signer.fingerprint}\n"
-        f'recipient = "{age.recipient_of(folder.identity())}"\n'
-        f'signer = "{signer.public_line}"\n'
-    )
+    own = own_party(folder, folder.voyage_file())
+    assert own.role == role, (own.role, role)
+    return party_section(own)

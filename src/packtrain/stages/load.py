@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,9 +22,12 @@ from packtrain.documents.shipment import Shipment
 from packtrain.errors import (
     AdmissionHeld,
     AdmissionRefused,
+    DocumentError,
     IncompleteKnowledge,
     IntegrityError,
+    MoreDrivesWanted,
     NotAdmitted,
+    SystemRefused,
     WrongRole,
 )
 from packtrain.events import Notice, Sink
@@ -36,13 +40,13 @@ from packtrain.record.receipts import StageClock
 from packtrain.training.kit import holds_kit
 from packtrain.volume.discover import Expected, Fleet, discover
 from packtrain.volume.kit_files import copy_kit, is_whole_kit
-from packtrain.volume.loaded import Loaded
+from packtrain.volume.loaded import PROGRESS_NAME, Loaded, read_progress
 from packtrain.volume.reader import load_shipment
 
 STAGE: Final = "load"
 KIT_NAME: Final = "work/kit"
 _NO_KIT: Final = "not here"
-_ASK: Final = 'the site operator runs "packtrain admit" and sends its dossier'
+_ASK: Final = 'the site operator runs "packtrain admit" and sends its dossier; "packtrain dossier import" takes it in'
 
 
 def inputs(folder: VoyageFolder) -> dict[str, str]:
@@ -66,18 +70,32 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
 
 
 def load(
-    folder: VoyageFolder, drives: Sequence[Drive], store: Store, sink: Sink, *, without: Sequence[str] = ()
+    folder: VoyageFolder,
+    drives: Sequence[Drive],
+    store: Store,
+    sink: Sink,
+    *,
+    without: Sequence[str] = (),
+    no_more: bool = False,
+    keep_owner: bool = False,
+    verify_files: bool = False,
+    scratch: Path | None = None,
 ) -> Receipt:
     """Restore the admitted shipment into the store, and the kit, if one came, into work/kit; return the receipt.
 
-    Called again after it was killed, or after a full store, it goes on where it stopped.
+    Called again after it was killed, or after a full store, it goes on where it stopped. Drives may come in waves: a
+    call with some of them restores what they give, and its error names those that are wanted next.
 
     Args:
         folder: the consignee's voyage folder.
-        drives: the mounted drives, in any order; admitted drives that are not among them are rebuilt.
+        drives: the mounted drives, in any order; what others hold is rebuilt where these suffice.
         store: where the files go.
         sink: takes events.
-        without: labels or mount points of drives to leave out.
+        without: labels or mount points of drives to leave out, or labels of drives or cases that will not come.
+        no_more: no drive will come that is neither mounted nor was read before.
+        keep_owner: owner, set-id and sticky bits and capabilities are kept too; only root may.
+        scratch: a folder that keeps syndromes between waves, so that no drives have to be mounted together.
+        verify_files: hold every file against its SHA-256 in the catalog, not one in 16 (ADR 0013).
 
     Raises:
         WrongRole: the folder is not the consignee's.
@@ -86,6 +104,7 @@ def load(
         KeyMissing, WrongKey: release.age is not here, or not to this consignee.
         DriveMissing: a name in `without` is no drive's.
         ForeignDrive, SupersededDrive, DuplicateDrive, DriveNotClosed: see `discover`.
+        MoreDrivesWanted: at the end: what these drives give is in the store; others are named.
         BeyondRepair: at the end: what can be read was restored, the rest is listed.
         DriveFull, StoreInUse, HostileArchive, IntegrityError: see `load_shipment`.
     """
@@ -93,6 +112,8 @@ def load(
     if role != "consignee":
         raise WrongRole("loading is the consignee's", where=str(folder.root), expected="consignee", found=role)
     _require_admission(folder)
+    if keep_owner and os.geteuid() != 0:
+        raise SystemRefused("only root may give files to other owners", hint="run it as root, or without --keep-owner")
     clock = StageClock(folder, STAGE, _inputs(folder))
     admitted = _admitted(folder)
     kit = _kit(folder)
@@ -105,22 +126,48 @@ def load(
         admitted=admitted.serials,
     )
     fleet = discover(drives, folder.trust(), expected, without)
-    loaded = load_shipment(
-        fleet.plan,
-        fleet.groups,
-        fleet.shipment,
-        fleet.mounted,
-        identity,
-        store,
-        folder.work / "load" / "journal.jsonl",
-        sink,
-    )
+    # A store that was loaded before and is gone may come back in waves: until the last of them nothing is loaded.
+    folder.drop_receipt(STAGE)
+    # The drives with the kit may not be among those of the last wave.
+    has_kit = kit is None or _fetch_kit(folder.root / KIT_NAME, kit, fleet, sink)
+    try:
+        loaded = load_shipment(
+            fleet.plan,
+            fleet.groups,
+            fleet.shipment,
+            fleet.mounted,
+            identity,
+            store,
+            folder.work / "load" / "journal.jsonl",
+            sink,
+            lost=fleet.lost,
+            no_more=no_more,
+            keep_owner=keep_owner,
+            verify_files=verify_files,
+            scratch=scratch,
+            damage=fleet.damage,
+        )
+    except MoreDrivesWanted:
+        _note(folder, fleet, "a wave; more drives are to be read")
+        raise
     num_samples = _check_dataset(store, sink)
     facts = _facts(loaded, fleet, store)
+    facts["file digests"] = "every file was hashed" if verify_files else "one file in 16 was hashed"
     if kit is not None:
-        facts["kit"] = _fetch_kit(folder.root / KIT_NAME, kit, fleet, sink)
-    _note(folder, fleet, loaded)
+        facts["kit"] = KIT_NAME if has_kit else _NO_KIT
+        if not has_kit:
+            sink(Notice(STAGE, "kit is whole on no drive that was read; bring it another way", is_warning=True))
+    missing = ", ".join(loaded.drives_lost)
+    _note(folder, fleet, f"not here: {missing}" if missing else "all drives read")
     return clock.finish(counts=_counts(loaded, fleet, num_samples), facts=facts)
+
+
+def standing(folder: VoyageFolder) -> str:
+    """Return what is known after the last wave, for `status`; "" before the first."""
+    payload = folder.work / "load" / PROGRESS_NAME
+    if not payload.is_file():
+        return ""
+    return "; ".join(read_progress(payload.read_bytes()))
 
 
 def _inputs(folder: VoyageFolder) -> dict[str, str]:
@@ -279,8 +326,8 @@ def _groups(folder: VoyageFolder, shipment: Shipment) -> dict[int, Group]:
 def _check_dataset(store: Store, sink: Sink) -> int:
     """Hold the store against the data set's own document, if it came along; return the number of samples.
 
-    Every file's SHA-256 was compared with the catalog while it was written, and the catalog's come from this document:
-    what is left to show is that every file of the data set is there, whole.
+    Every volume was held against its signed SHA-256, and its files (one in 16 of them, or all: ADR 0013) against the
+    catalog, whose digests come from this document: what is left to show is that every file of the data set is there.
 
     Raises:
         IntegrityError: a file that dataset.json lists is not in the store with its length.
@@ -290,7 +337,12 @@ def _check_dataset(store: Store, sink: Sink) -> int:
         sink(Notice(STAGE, "the cargo has no dataset.json: files were counted, samples were not", is_warning=True))
         return 0
     path = store.local_path() / DATASET_NAME
-    dataset = decode(Dataset, path.read_bytes(), str(path))
+    try:
+        dataset = decode(Dataset, path.read_bytes(), str(path))
+    except DocumentError as error:
+        # Its bytes are the consignor's: a folder that was carried as it is may have a file of this name.
+        sink(Notice(STAGE, f"{DATASET_NAME} is no data set's document: {error.what}", is_warning=True))
+        return 0
     faults = [
         f"{file.name}: expected {file.bytes} bytes, found {found}"
         for file in (*dataset.shards, *dataset.files)
@@ -303,21 +355,19 @@ def _check_dataset(store: Store, sink: Sink) -> int:
     return dataset.num_samples
 
 
-def _fetch_kit(destination: Path, kit: Kit, fleet: Fleet, sink: Sink) -> str:
-    """Copy the kit from the drives unless it is here; return what the receipt says of it."""
+def _fetch_kit(destination: Path, kit: Kit, fleet: Fleet, sink: Sink) -> bool:
+    """Copy the kit from the drives unless it is here; return whether it is here now."""
     if is_whole_kit(destination, kit):
-        return KIT_NAME
+        return True
     is_here, faults = copy_kit(kit, fleet.mounted, destination)
     for fault in faults[:20]:
         sink(Notice(STAGE, fault, is_warning=True))
-    if not is_here:
-        sink(Notice(STAGE, "kit is whole on no mounted drive; bring it another way", is_warning=True))
-        return _NO_KIT
-    sink(Notice(STAGE, f"kit is in {KIT_NAME}, held against kit.json: sh {destination}/install.sh FOLDER PYTHON"))
-    return KIT_NAME
+    if is_here:
+        sink(Notice(STAGE, f"kit is in {KIT_NAME}, held against kit.json: sh {destination}/install.sh FOLDER PYTHON"))
+    return is_here
 
 
-def _note(folder: VoyageFolder, fleet: Fleet, loaded: Loaded) -> None:
+def _note(folder: VoyageFolder, fleet: Fleet, text: str) -> None:
     """Append the custody entry, unless an interrupted run did."""
     log = CustodyLog(folder.documents / "custody.jsonl")
     trust = folder.trust()
@@ -325,7 +375,6 @@ def _note(folder: VoyageFolder, fleet: Fleet, loaded: Loaded) -> None:
     for line in log.read(trust):
         if line.event.verb == "loaded" and line.event.by == "consignee" and line.event.drives == uuids:
             return
-    missing = ", ".join(loaded.drives_lost)
     log.append(
         "loaded",
         shipment=fleet.plan.shipment,
@@ -334,7 +383,7 @@ def _note(folder: VoyageFolder, fleet: Fleet, loaded: Loaded) -> None:
         trust=trust,
         cases=tuple(dict.fromkeys(item.record.case for item in fleet.mounted)),
         drives=uuids,
-        note=(f"not here: {missing}" if missing else "all drives read")[:4096],
+        note=text[:4096],
     )
 
 
@@ -352,8 +401,12 @@ def _counts(loaded: Loaded, fleet: Fleet, num_samples: int) -> dict[str, int]:
 
 def _facts(loaded: Loaded, fleet: Fleet, store: Store) -> dict[str, str]:
     facts = {"shipment": fleet.plan.shipment, "store": store.location}
+    stripes = sum(state.stripes for state in loaded.groups)
+    facts["proven"] = f"{sum(state.stripes_proven for state in loaded.groups)} of {stripes} stripes"
     if loaded.drives_lost:
         facts["drives lost"] = ", ".join(loaded.drives_lost)[:4096]
+    if loaded.not_set:
+        facts["not set"] = "; ".join(loaded.not_set[:20])[:4096]
     if loaded.damage:
         facts["damage"] = "; ".join(str(damage) for damage in loaded.damage[:20])[:4096]
         drives = Counter(damage.drive for damage in loaded.damage)

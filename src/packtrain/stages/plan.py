@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +16,7 @@ from packtrain.digest import sha256_bytes
 from packtrain.documents.placement import PlacedDrive, PlacedGroup, PlacementDocument
 from packtrain.documents.plan import Survive
 from packtrain.documents.receipt import Receipt
-from packtrain.documents.voyage_file import DrivesSection
+from packtrain.documents.voyage_file import CaseSection, DrivesSection
 from packtrain.erasure.placement import (
     DriveSpec,
     Survival,
@@ -27,7 +29,7 @@ from packtrain.events import Notice, Sink
 from packtrain.ports import Drive
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.receipts import StageClock
-from packtrain.units import format_bytes
+from packtrain.units import format_bytes, parse_bytes
 from packtrain.volume import layout
 from packtrain.volume.formatting import refuse_duplicates
 
@@ -44,11 +46,11 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
     body = {
         "survive": [drives.survive.cases, drives.survive.drives],
         "bays": _bays(drives),
-        "cases": [[case.label, list(case.drives)] for case in drives.case],
+        "cases": [[case.label, list(case.drives), case.count, case.size] for case in drives.case],
     }
     return {
         "drives": sha256_bytes(rfc8785.dumps(body)),
-        "source bytes": sha256_bytes(b"%d" % _source_bytes(folder)),
+        "source bytes": sha256_bytes(b"%d" % _source_totals(folder)[1]),
     }
 
 
@@ -56,7 +58,7 @@ def plan(folder: VoyageFolder, open_drive: Callable[[Path], Drive], sink: Sink) 
     """Choose groups and codes for the drives of voyage.toml; write placement.json and the receipt.
 
     Raises:
-        VoyageFileError: no drives, or a label twice.
+        VoyageFileError: no drives, or a label twice, or a case that names its drives in no way or in two.
         DriveMissing: a drive is not mounted.
         DuplicateDrive: a drive was given twice.
         PlacementImpossible: no grouping survives what was asked.
@@ -64,36 +66,37 @@ def plan(folder: VoyageFolder, open_drive: Callable[[Path], Drive], sink: Sink) 
     """
     clock = StageClock(folder, STAGE, inputs(folder))
     section = folder.voyage_file().drives
-    paths = _labelled(str(folder.root / VOYAGE_FILE), section)
-    drives = {label: open_drive(folder.resolve(text)) for label, (_, text) in paths.items()}
+    named = _labelled(str(folder.root / VOYAGE_FILE), section)
+    drives = {label: open_drive(folder.resolve(drive.path)) for label, drive in named.items() if drive.path is not None}
     refuse_duplicates(drives)
     media = _media(drives)
     free = _free_bytes(drives, media)
-    specs = [DriveSpec(label=label, case=case, capacity_bytes=free[label]) for label, (case, _) in paths.items()]
+    free |= {label: drive.size_bytes for label, drive in named.items() if drive.path is None}
+    specs = [DriveSpec(label=label, case=drive.case, capacity_bytes=free[label]) for label, drive in named.items()]
     survive = Survival(cases=section.survive.cases, drives=section.survive.drives)
     placement = place(specs, survive, bays=_bays(section))
     capacity = capacity_bytes(placement, free)
-    source_bytes = _source_bytes(folder)
+    num_files, source_bytes = _source_totals(folder)
     document = PlacementDocument(
         drives=tuple(
             PlacedDrive(
                 label=label,
-                case=case,
-                path=text,
-                serial=drives[label].serial or "folder",
+                case=drive.case,
+                path=drive.path,
+                serial=(drives[label].serial or "folder") if drive.path is not None else None,
                 capacity_bytes=free[label],
             )
-            for label, (case, text) in paths.items()
+            for label, drive in named.items()
         ),
         groups=tuple(PlacedGroup(k=group.k, m=group.m, drives=group.drives) for group in placement.groups),
         survive=Survive(cases=survive.cases, drives=survive.drives),
-        statement=survival_statement(placement, {label: case for label, (case, _) in paths.items()}),
+        statement=survival_statement(placement, {label: drive.case for label, drive in named.items()}),
         source_bytes=source_bytes,
         capacity_bytes=capacity,
     )
     folder.write(document)
     codes = ", ".join(f"{group.k}+{group.m}" for group in placement.groups)
-    sink(Notice(STAGE, f"{len(paths)} drives in groups of {codes}: survives {document.statement}"))
+    sink(Notice(STAGE, f"{len(named)} drives in groups of {codes}: survives {document.statement}"))
     _tell_shared(media, sink)
     if source_bytes > capacity:
         # Not refused: prepare may crop, drop and deduplicate. pack refuses before the first byte if it does not fit.
@@ -108,9 +111,10 @@ def plan(folder: VoyageFolder, open_drive: Callable[[Path], Drive], sink: Sink) 
     return clock.finish(
         outputs=(PlacementDocument,),
         counts={
-            "drives": len(paths),
+            "drives": len(named),
             "cases": len(section.case),
             "groups": len(placement.groups),
+            "source_files": num_files,
             "source_bytes": source_bytes,
             "capacity_bytes": capacity,
         },
@@ -118,8 +122,17 @@ def plan(folder: VoyageFolder, open_drive: Callable[[Path], Drive], sink: Sink) 
     )
 
 
-def _labelled(where: str, section: DrivesSection) -> dict[str, tuple[str, str]]:
-    """Return label -> (case, path as it is spelt) of every drive: the case's label and a number from 1."""
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """One drive of voyage.toml: its path as it is spelt, or None and how much it holds."""
+
+    case: str
+    path: str | None
+    size_bytes: int = 0
+
+
+def _labelled(where: str, section: DrivesSection) -> dict[str, _Named]:
+    """Return every drive by its label: the case's label and a number from 1."""
     if not section.case:
         raise VoyageFileError(
             "no drives are named",
@@ -127,12 +140,12 @@ def _labelled(where: str, section: DrivesSection) -> dict[str, tuple[str, str]]:
             expected="one [[drives.case]] or more",
             hint='add a label and its "drives"',
         )
-    labelled: dict[str, tuple[str, str]] = {}
+    labelled: dict[str, _Named] = {}
     repeated = sorted(label for label, count in Counter(case.label for case in section.case).items() if count > 1)
     if repeated:
         raise VoyageFileError("two cases have the same label", where=where, found=", ".join(repeated))
     for case in section.case:
-        for number, text in enumerate(case.drives, 1):
+        for number, drive in enumerate(_drives_of(where, case), 1):
             label = f"{case.label}{number}"
             if len(label) > _MAX_LABEL or label in labelled:
                 raise VoyageFileError(
@@ -141,8 +154,38 @@ def _labelled(where: str, section: DrivesSection) -> dict[str, tuple[str, str]]:
                     found=label,
                     hint="choose other labels for the cases, shorter and not ending in digits",
                 )
-            labelled[label] = (case.label, text)
+            labelled[label] = drive
+    if not section.bays and any(drive.path is None for drive in labelled.values()):
+        raise VoyageFileError(
+            "drives without a path take their turn in bays, and no bays are named",
+            where=where,
+            expected="bays = [...] in [drives]",
+            hint='name the mount points that drives are plugged into: bays = ["/mnt/bay1", "/mnt/bay2"]',
+        )
     return labelled
+
+
+def _drives_of(where: str, case: CaseSection) -> list[_Named]:
+    """Return the drives of a case: by their paths, or by count and size.
+
+    Raises:
+        VoyageFileError: both are given, or neither, or the size is none.
+    """
+    if bool(case.drives) == (case.count is not None) or (case.count is None) != (case.size is None):
+        raise VoyageFileError(
+            f"case {case.label}: name either the path of each drive, or how many there are and of which size",
+            where=where,
+            expected="drives = [...], or count and size",
+            found=", ".join(name for name in ("drives", "count", "size") if getattr(case, name)) or "none of them",
+            hint='for drives that take their turn in the bays write for example count = 15 and size = "2 TB"',
+        )
+    if case.count is None or case.size is None:
+        return [_Named(case.label, text) for text in case.drives]
+    try:
+        size_bytes = parse_bytes(case.size)
+    except ValueError as error:
+        raise VoyageFileError(f"case {case.label}: size is {error}", where=where) from error
+    return [_Named(case.label, None, size_bytes)] * case.count
 
 
 def _media(drives: Mapping[str, Drive]) -> dict[str, int | str]:
@@ -183,15 +226,20 @@ def _free_bytes(drives: Mapping[str, Drive], media: Mapping[str, int | str]) -> 
 
 
 def _bays(section: DrivesSection) -> int | None:
-    given = [bays for bays in (section.pack_bays, section.load_bays) if bays is not None]
+    mounted_at_once = len(section.bays) if any(case.count for case in section.case) else None
+    given = [bays for bays in (section.pack_bays, section.load_bays, mounted_at_once) if bays is not None]
     return min(given) if given else None
 
 
-def _source_bytes(folder: VoyageFolder) -> int:
+def _source_totals(folder: VoyageFolder) -> tuple[int, int]:
+    """Return the number of source files and their bytes; a file of several names counts once."""
+    num_files = total_bytes = 0
     sources = folder.voyage_file().sources
-    if sources is None:
-        return 0
-    return sum(size_bytes for text in sources.paths for size_bytes in _sizes(folder.resolve(text)))
+    for text in sources.paths if sources is not None else ():
+        for size_bytes in _sizes(folder.resolve(text)):
+            num_files += 1
+            total_bytes += size_bytes
+    return num_files, total_bytes
 
 
 def _sizes(path: Path) -> Iterator[int]:
@@ -202,9 +250,19 @@ def _sizes(path: Path) -> Iterator[int]:
         raise SourceUnreadable(
             "source is not there", where=str(path), expected="a file or folder", hint="correct [sources] in voyage.toml"
         )
-    for place_found, _, names in os.walk(path):
-        for name in names:
-            try:
-                yield os.lstat(f"{place_found}/{name}").st_size
-            except OSError:
-                continue  # gone meanwhile: prepare will say so
+    linked: set[tuple[int, int]] = set()
+    waiting = [str(path)]
+    while waiting:
+        # What is gone meanwhile or cannot be read, prepare and pack will name.
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as members:
+            for member in members:
+                with contextlib.suppress(OSError):
+                    if member.is_dir(follow_symlinks=False):
+                        waiting.append(member.path)
+                        continue
+                    status = member.stat(follow_symlinks=False)
+                    if status.st_nlink > 1:
+                        if (key := (status.st_dev, status.st_ino)) in linked:
+                            continue
+                        linked.add(key)
+                    yield status.st_size

@@ -54,6 +54,8 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
         VoyageFileError: voyage.toml has no [sources], or its paths overlap.
         SourceUnreadable: a source path is not there, or a folder cannot be listed.
     """
+    if _is_carried_as_it_is(folder):
+        return _inputs(folder, sha256_bytes(b"carried as it is"))
     found = _inputs(folder, _sources(folder).totals().digest)
     if folder.receipt(STAGE) is not None and not holds_dataset(folder.work / DATASET_FOLDER, with_miniature=True):
         found["data set"] = sha256_bytes(b"gone")
@@ -72,6 +74,8 @@ def _inputs(folder: VoyageFolder, sources_digest: str) -> dict[str, str]:
 def prepare(folder: VoyageFolder, num_workers: int, sink: Sink) -> Receipt:
     """Turn the sources into shards, index, cards and miniature in work/dataset; write dataset.json.
 
+    A folder that is carried as it is needs none of this: the receipt says so, and there is no dataset.json.
+
     Args:
         folder: the consignor's voyage folder.
         num_workers: processes; 0 works in this one.
@@ -84,11 +88,26 @@ def prepare(folder: VoyageFolder, num_workers: int, sink: Sink) -> Receipt:
         NothingToCarry: no sample is left.
         DriveFull: no space is left for the data set.
     """
+    if _is_carried_as_it_is(folder):
+        clock = StageClock(folder, STAGE, inputs(folder))
+        _forget_dataset(folder)
+        sink(Notice(STAGE, 'nothing to prepare: form = "folder" carries the folder as it is'))
+        return clock.finish(facts={"form": "folder, carried as it is"})
     _require_extra()
     sources = _sources(folder)
     seen = survey(sources, folder.voyage_file().prepare.kinds)
     clock = StageClock(folder, STAGE, _inputs(folder, seen.digest))
     return _Preparation(folder, sources, seen, num_workers, sink).run(clock)
+
+
+def _is_carried_as_it_is(folder: VoyageFolder) -> bool:
+    sources = folder.voyage_file().sources
+    return sources is not None and sources.form == "folder"
+
+
+def _forget_dataset(folder: VoyageFolder) -> None:
+    """Remove the document of a data set that was prepared before: it says of this voyage what is not so any more."""
+    folder.document_path(Dataset).unlink(missing_ok=True)
 
 
 class _Preparation:

@@ -7,13 +7,16 @@ import errno
 import os
 import stat
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
 from packtrain import durable
 from packtrain.errors import DriveFailed, DriveFull, HostileArchive
+from packtrain.ports import STAGING_NAME
 
-STAGING_NAME: Final = ".packtrain-staging"
+_STAGING_BYTES: Final = os.fsencode(STAGING_NAME)
+_NO_NAMES: Final = frozenset((b"", b".", b".."))
 _MAX_NAME_BYTES: Final = 4096
 _FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -53,7 +56,7 @@ class FolderStore:
     def publish(self, staged: Path, name: bytes) -> None:
         """Move a staged file, symbolic link or empty folder to `name`; a file of that name is replaced.
 
-        A staged folder is not moved: the folder `name` is made, if need be, and takes its mode and times.
+        A staged folder is not moved: the folder `name` is made, if need be; `finish_folder` does the rest.
 
         Raises:
             HostileArchive: the name would leave the store, or leads through a link or a file.
@@ -66,32 +69,116 @@ class FolderStore:
             try:
                 parent = self._open_parent(parts[:-1], make=True)
                 assert parent is not None
-                status = staged.lstat()
-                if stat.S_ISDIR(status.st_mode):
-                    self._publish_folder(parent, parts[-1], status)
+                if stat.S_ISDIR(staged.lstat().st_mode):
+                    os.close(self._make_and_open(parts[-1], parent))
                     staged.rmdir()
                 else:
-                    os.rename(staged, parts[-1], dst_dir_fd=parent)
+                    _unlocked(parent, lambda: os.rename(staged, parts[-1], dst_dir_fd=parent))
             except OSError as error:
                 self._explain(error, name)
         durable.step("published")
 
-    def size_bytes(self, name: bytes) -> int | None:
-        """Return a stored file's length in bytes, or None where there is no such regular file."""
-        parts = self._parts(name)
+    def publish_all(self, staged: Path, members: Sequence[tuple[str, bytes, bool]]) -> None:
+        """Publish what lies in the folder `staged`, as `publish` does, with one look at each folder of the store.
+
+        Args:
+            staged: holds files, symbolic links and empty folders.
+            members: name in that folder, name in the store, whether it is a folder.
+
+        Raises:
+            As `publish`.
+        """
+        source = os.open(staged, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            for member, name, is_folder in members:
+                if is_folder:
+                    self.publish(staged / member, name)
+                    continue
+                parts = self._parts(name)
+                durable.step("publish")
+                with self._lock:
+                    try:
+                        parent = self._open_parent(parts[:-1], make=True)
+                        assert parent is not None
+                        try:
+                            os.rename(member, parts[-1], src_dir_fd=source, dst_dir_fd=parent)
+                        except PermissionError:
+                            _open_to_owner(parent)
+                            os.rename(member, parts[-1], src_dir_fd=source, dst_dir_fd=parent)
+                    except OSError as error:
+                        self._explain(error, name)
+                durable.step("published")
+        finally:
+            os.close(source)
+
+    def link(self, target: bytes, name: bytes) -> bool:
+        """Make `name` another name of the stored regular file `target`; return False where there is no such file.
+
+        What stands under `name` is replaced, unless it is that file already. No link is followed.
+
+        Raises:
+            HostileArchive: a name would leave the store, or leads through a link or a file.
+            DriveFull: no space is left.
+            DriveFailed: the store cannot be written, or its file system has no hard links.
+        """
+        target_parts, parts = self._parts(target), self._parts(name)
+        durable.step("publish")
         with self._lock:
             try:
-                parent = self._open_parent(parts[:-1], make=False)
-                if parent is None:
-                    return None
-                status = os.stat(parts[-1], dir_fd=parent, follow_symlinks=False)
-            except (FileNotFoundError, NotADirectoryError):
-                return None
+                found = self._open_parent(target_parts[:-1], make=False)
+                if found is None:
+                    return False
+                source = os.dup(found)
+                try:
+                    if (status := _regular(target_parts[-1], source)) is None:
+                        return False
+                    parent = self._open_parent(parts[:-1], make=True)
+                    assert parent is not None
+                    there = _regular(parts[-1], parent)
+                    if there is None or not os.path.samestat(status, there):
+                        # Over what may stand there; a rename onto another name of the same file would do nothing.
+                        unfinished = self.staging_folder() / "link"
+                        unfinished.unlink(missing_ok=True)
+                        os.link(target_parts[-1], unfinished, src_dir_fd=source, follow_symlinks=False)
+                        _unlocked(parent, lambda: os.rename(unfinished, parts[-1], dst_dir_fd=parent))
+                finally:
+                    os.close(source)
             except OSError as error:
-                if error.errno == errno.ELOOP:
-                    return None
-                raise
-        return status.st_size if stat.S_ISREG(status.st_mode) else None
+                self._explain(error, name)
+        durable.step("published")
+        return True
+
+    def are_linked(self, target: bytes, name: bytes) -> bool:
+        """Return whether both are names of one stored regular file."""
+        first, second = self._status(target), self._status(name)
+        return first is not None and second is not None and os.path.samestat(first, second)
+
+    def finish_folder(self, name: bytes, give: Callable[[int], None]) -> None:
+        """Call `give` with the folder `name`, open; it is made if it is not there. No link is followed.
+
+        Raises:
+            HostileArchive: the name would leave the store, or leads through a link or a file.
+            DriveFull: no space is left.
+            DriveFailed: the store cannot be written.
+        """
+        parts = self._parts(name)
+        durable.step("folder")
+        with self._lock:
+            try:
+                parent = self._open_parent(parts[:-1], make=True)
+                assert parent is not None
+                descriptor = self._make_and_open(parts[-1], parent)
+                try:
+                    give(descriptor)
+                finally:
+                    os.close(descriptor)
+            except OSError as error:
+                self._explain(error, name)
+
+    def size_bytes(self, name: bytes) -> int | None:
+        """Return a stored file's length in bytes, or None where there is no such regular file."""
+        status = self._status(name)
+        return None if status is None else status.st_size
 
     def holds(self, name: bytes) -> bool:
         """Return whether anything stands under `name`, or a link or a file in the way to it."""
@@ -134,11 +221,25 @@ class FolderStore:
         if (
             len(name) > _MAX_NAME_BYTES
             or b"\0" in name
-            or any(part in (b"", b".", b"..") for part in parts)
-            or parts[0] == os.fsencode(STAGING_NAME)
+            or not _NO_NAMES.isdisjoint(parts)
+            or parts[0] == _STAGING_BYTES
         ):
             raise HostileArchive("name would leave the store", where=self.location, found=repr(name[:256]))
         return parts
+
+    def _status(self, name: bytes) -> os.stat_result | None:
+        """Return what the file system says of a stored regular file, or None where there is none."""
+        parts = self._parts(name)
+        with self._lock:
+            try:
+                parent = self._open_parent(parts[:-1], make=False)
+                return None if parent is None else _regular(parts[-1], parent)
+            except NotADirectoryError:
+                return None
+            except OSError as error:
+                if error.errno == errno.ELOOP:
+                    return None
+                raise
 
     def _open_parent(self, parts: tuple[bytes, ...], *, make: bool) -> int | None:
         if self._parent is not None:
@@ -153,13 +254,12 @@ class FolderStore:
         try:
             for part in parts:
                 try:
-                    below = os.open(part, _FOLDER_FLAGS, dir_fd=descriptor)
+                    below = _open_folder(part, descriptor)
                 except FileNotFoundError:
                     if not make:
                         os.close(descriptor)
                         return None
-                    os.mkdir(part, dir_fd=descriptor)
-                    below = os.open(part, _FOLDER_FLAGS, dir_fd=descriptor)
+                    below = self._make_and_open(part, descriptor)
                 os.close(descriptor)
                 descriptor = below
         except BaseException:
@@ -168,15 +268,10 @@ class FolderStore:
         self._parent = (parts, descriptor)
         return descriptor
 
-    def _publish_folder(self, parent: int, name: bytes, status: os.stat_result) -> None:
+    def _make_and_open(self, name: bytes, parent: int) -> int:
         with contextlib.suppress(FileExistsError):
-            os.mkdir(name, dir_fd=parent)
-        descriptor = os.open(name, _FOLDER_FLAGS, dir_fd=parent)
-        try:
-            os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
-            os.utime(descriptor, ns=(status.st_mtime_ns, status.st_mtime_ns))
-        finally:
-            os.close(descriptor)
+            _unlocked(parent, lambda: os.mkdir(name, dir_fd=parent))
+        return _open_folder(name, parent)
 
     def _explain(self, error: OSError, name: bytes) -> NoReturn:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -199,3 +294,40 @@ class FolderStore:
             where=self.location,
             hint="mend the store, then run the same command again: it goes on where it stopped",
         )
+
+
+def _regular(name: bytes, parent: int) -> os.stat_result | None:
+    """Return what the file system says of a regular file in an open folder, or None."""
+    try:
+        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
+
+
+def _open_folder(name: bytes, parent: int) -> int:
+    """Return a folder in an open folder, open: also one that an earlier run left closed to its owner."""
+    try:
+        return os.open(name, _FOLDER_FLAGS, dir_fd=parent)
+    except PermissionError:
+        place = os.open(name, _FOLDER_FLAGS | os.O_PATH, dir_fd=parent)
+        try:
+            # By the descriptor: the name might be a link by now, and chmod follows those.
+            mode = stat.S_IMODE(os.fstat(place).st_mode)
+            Path(f"/proc/self/fd/{place}").chmod(mode | stat.S_IRWXU)
+        finally:
+            os.close(place)
+        return os.open(name, _FOLDER_FLAGS, dir_fd=parent)
+
+
+def _unlocked(folder: int, work: Callable[[], None]) -> None:
+    """Do `work` in an open folder; where its mode forbids, open it to its owner first. It gets its mode at the end."""
+    try:
+        work()
+    except PermissionError:
+        _open_to_owner(folder)
+        work()
+
+
+def _open_to_owner(folder: int) -> None:
+    os.fchmod(folder, stat.S_IMODE(os.fstat(folder).st_mode) | stat.S_IRWXU)

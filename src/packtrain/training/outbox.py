@@ -175,7 +175,9 @@ def unseal(file: ExportedFile, outbox: Path, identity: str, folder: Path) -> Pat
     """
     sealed, target = outbox / (file.name + SEALED_SUFFIX), folder / file.name
     with sealed.open("rb") as source, durable.atomic_writer(target) as stream:
-        reader = age.DecryptReader(source, [identity], strict_single_x25519=True, where=str(sealed))
+        # A party that opens with its SSH key gets its results sealed to that key.
+        strict = not age.is_ssh_identity(identity)
+        reader = age.DecryptReader(source, [identity], strict_single_x25519=strict, where=str(sealed))
         total_bytes = 0
         while piece := reader.read(1 << 20):
             total_bytes += len(piece)

@@ -52,6 +52,8 @@ called identity.txt. It came by another way than the drives. The sender's copy i
 
     age -d -i sender-identity.txt shipment.consignor.age      prints it after "identity"
 
+(the identity may be an SSH key file; a copy under a passphrase opens without -i, age asks for it)
+
 1. For each drive of the shipment, one after the other, in any order: go to its top folder, then unpack all its data
    volumes into one and the same folder (here /restored):
 
@@ -60,13 +62,21 @@ called identity.txt. It came by another way than the drives. The sender's copy i
         age -d -i identity.txt "$volume" | tar -x -C /restored -f - || echo "DAMAGED: $volume"
     done
 
+   Work as an ordinary user: as root, tar also sets the owners and set-user-id bits of the machine that packed this.
+   GNU tar takes extended attributes along with --xattrs. Modes and times of folders that are not empty, and hard
+   links of files larger than a volume, are in the catalog alone (step 3; packtrain/spec.md, section 7).
+
 2. Files larger than a volume were cut into pieces NAME.000001of000007 and so on. Join them:
 
     cd /restored
     find . -type f -name '*.000001of[0-9][0-9][0-9][0-9][0-9][0-9]' | while IFS= read -r first; do
         name="${{first%.000001of*}}"; total="${{first##*.000001of}}"
-        cat "$name".[0-9][0-9][0-9][0-9][0-9][0-9]of"$total" > "$name" &&
-            rm "$name".[0-9][0-9][0-9][0-9][0-9][0-9]of"$total"
+        set -- "$name".[0-9][0-9][0-9][0-9][0-9][0-9]of"$total"
+        if [ "$#" -ne "$(expr "$total" + 0)" ]; then
+            echo "INCOMPLETE: $name, $# pieces of $total"      # they stay as they are
+        elif cat "$@" > "$name"; then
+            rm "$@"
+        fi
     done
 
 3. To see which files belong to this drive's group, with their SHA-256:
@@ -75,14 +85,24 @@ called identity.txt. It came by another way than the drives. The sender's copy i
     sqlite3 catalog.sqlite "select sha256, cast(path as text) from files where kind = 'file'"
 
 If a drive is lost or a volume damaged: of every stripe (the first number in a volume's name) any {k} of the {n} volumes
-of this group give back all the others. packtrain does that on loading ("packtrain load"), also from many half-damaged
-volumes. packtrain/spec.md has the mathematics, enough to write it anew.
+of this group give back all the others, also many half-damaged volumes together. With nothing but Python 3.8 or later:
+
+    python3 packtrain/rescue.py damage DRIVE DRIVE ...                   lists the damage of these drives
+    python3 packtrain/rescue.py repair DRIVE DRIVE ... --onto FOLDER     writes what was lost into a folder
+    python3 packtrain/rescue.py commands DRIVE DRIVE ... --onto FOLDER   prints the age and tar commands
+
+packtrain itself does it on loading ("packtrain load"). packtrain/spec.md has the mathematics, enough to write it anew.
 """
 
 
 def spec() -> bytes:
     """Return the specification of cargo format 1, as it lies on every drive."""
     return resources.files("packtrain.volume").joinpath("cargo-1.md").read_bytes()
+
+
+def rescue() -> bytes:
+    """Return the program that verifies and repairs drives with the standard library of Python alone."""
+    return resources.files("packtrain.volume").joinpath("rescue.py").read_bytes()
 
 
 def readme(plan: Plan, group: PlannedGroup, drive: PlannedDrive) -> bytes:
@@ -125,4 +145,4 @@ def manifest(digests: Mapping[str, str]) -> bytes:
 
 
 def _number(plan: Plan, drive: PlannedDrive) -> int:
-    return 1 + next(index for index, planned in enumerate(plan.drives) if planned.uuid == drive.uuid)
+    return 1 + next(index for index, planned in enumerate(plan.drives) if planned.label == drive.label)

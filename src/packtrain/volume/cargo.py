@@ -1,63 +1,56 @@
-"""What is carried: a list of entries in source order, its digest, and how a folder becomes such a list."""
+"""What is carried: a list of entries in source order, and its digest."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from packtrain.errors import HostileArchive, SourceChanged, SourceUnreadable
 from packtrain.units import KIB
 from packtrain.volume import layout
-from packtrain.volume.tar import EntryKind
-from packtrain.volume.untar import check_name, check_target
+from packtrain.volume.tar import EntryKind, Xattrs, xattr_records
+from packtrain.volume.untar import check_name
 
 _LISTED: Final = 20
+_NOTHING: Final = b"0:,"
 
 
-@dataclass(frozen=True, slots=True)
-class CargoEntry:
+class CargoEntry(NamedTuple):
     """One thing to carry.
 
     Attributes:
         name: its path on the shipment: relative, raw bytes.
-        source: where it lies here.
-        kind: file, symbolic link, or directory without children.
+        source: the path where it lies here, raw.
+        kind: file, hard link to a file listed before it, symbolic link, or directory.
         size_bytes: of a file; 0 for the others.
         mode: permission bits.
         mtime_ns: as the source had it when it was listed.
         sha256: of a file's content where it is known already; it is checked while packing.
-        link_target: of a symbolic link, raw.
+        link_target: of a symbolic link, raw; of a hard link, the name of its file.
+        uid, gid: the owner's numbers.
+        is_sparse: the file has holes; they are carried as zeros and left open again at the site.
+        xattrs: extended attributes, in byte order of their names.
+        in_catalog_only: a directory with something in it: it needs no place in a volume.
     """
 
     name: bytes
-    source: Path
+    source: bytes
     kind: EntryKind
     size_bytes: int
     mode: int
     mtime_ns: int
     sha256: str | None = None
     link_target: bytes | None = None
-
-
-def scan(root: Path, prefix: bytes = b"") -> Iterator[CargoEntry]:
-    """Yield everything below a folder in byte order of the names, depth first; links are carried, never followed.
-
-    Args:
-        root: the folder; it is not an entry itself.
-        prefix: put before every name, for example b"photos/".
-
-    Raises:
-        SourceUnreadable: at the end, listing all that cannot be carried: sockets, pipes, devices, unreadable files and
-            folders. A caller that takes the whole list before the first byte is written has lost nothing.
-    """
-    faults: list[str] = []
-    yield from _walk(root, prefix, faults)
-    _raise_faults(faults, str(root))
+    uid: int = 0
+    gid: int = 0
+    is_sparse: bool = False
+    xattrs: Xattrs = ()
+    in_catalog_only: bool = False
 
 
 def listed(root: Path, files: Iterable[tuple[str, int, str]], prefix: bytes = b"") -> Iterator[CargoEntry]:
@@ -88,7 +81,7 @@ def listed(root: Path, files: Iterable[tuple[str, int, str]], prefix: bytes = b"
         else:
             yield CargoEntry(
                 name=prefix + name.encode("utf-8"),
-                source=path,
+                source=os.fsencode(path),
                 kind="file",
                 size_bytes=size_bytes,
                 mode=stat.S_IMODE(status.st_mode),
@@ -104,31 +97,37 @@ def listed(root: Path, files: Iterable[tuple[str, int, str]], prefix: bytes = b"
         )
 
 
-def refuse_names_no_reader_takes(entries: Iterable[CargoEntry], target_bytes: int) -> None:
-    """Check names by the rules that a reader goes by: what it would refuse must not leave.
+def refuse_names_no_reader_takes(entries: Iterable[CargoEntry], target_bytes: int) -> Iterator[CargoEntry]:
+    """Yield entries, and hold their names against the rules that a reader goes by: what it would refuse must not leave.
 
     Args:
         entries: what is to be carried.
         target_bytes: of a volume; a larger file is cut, and its pieces have longer names.
 
     Raises:
-        SourceUnreadable: listing all whose names are too long or not plain.
+        SourceUnreadable: at the end, listing all whose names are too long or not plain.
     """
     faults: list[str] = []
+    # Headers of two names of 4 KiB take less than 16 KiB: what leaves that much room is never cut.
+    never_cut_bytes = target_bytes - 16 * KIB
     for entry in entries:
         try:
-            # Headers of two names of 4 KiB take less than 16 KiB: what leaves that much room is never cut.
-            is_cut = entry.size_bytes + 16 * KIB > target_bytes
+            is_cut = (
+                entry.kind == "file"
+                and entry.size_bytes + (len(xattr_records(entry.xattrs)) if entry.xattrs else 0) > never_cut_bytes
+            )
             check_name(layout.piece_name(entry.name, 1, 2) if is_cut else entry.name)
         except HostileArchive as error:
-            faults.append(f"{entry.source}: {error.what}")
+            faults.append(f"{os.fsdecode(entry.source)}: {error.what}")
+        yield entry
     _raise_faults(faults, "sources", "give them shorter names; of a file that is cut, its pieces' names count")
 
 
 def cargo_digest(entries: Iterable[CargoEntry]) -> str:
     """Return the SHA-256 over all entries in order; the plan names it, so that a resumed run packs the same.
 
-    Each entry adds its fields as netstrings: name, kind, bytes, mode, mtime_ns, sha256 or nothing, link or nothing.
+    Each entry adds its fields as netstrings: name, kind, bytes, mode, mtime_ns, sha256 or nothing, link or nothing,
+    uid, gid, 1 if it has holes or 0, and its extended attributes: one netstring of those of names and values in turn.
     """
     state = hashlib.sha256()
     for entry in entries:
@@ -138,56 +137,42 @@ def cargo_digest(entries: Iterable[CargoEntry]) -> str:
 
 def digest_record(entry: CargoEntry) -> bytes:
     """Return what one entry adds to `cargo_digest`."""
-    fields = (
-        entry.name,
-        entry.kind.encode("ascii"),
-        b"%d" % entry.size_bytes,
-        b"%d" % entry.mode,
-        b"%d" % entry.mtime_ns,
-        (entry.sha256 or "").encode("ascii"),
-        entry.link_target or b"",
+    name, _, kind, size_bytes, mode, mtime_ns, sha256, link, uid, gid, is_sparse, xattrs, _ = entry
+    size, mtime = b"%d" % size_bytes, b"%d" % mtime_ns
+    # Netstrings written out, and those kept that come again: this is done twice for each of ten million files.
+    return b"%d:%b,%b%d:%b,%b%d:%b,%b%b%b%b" % (
+        len(name),
+        name,
+        _text(kind),
+        len(size),
+        size,
+        _number(mode),
+        len(mtime),
+        mtime,
+        _NOTHING if sha256 is None else _text(sha256),
+        _NOTHING if link is None else _netstrings((link,)),
+        _owner(uid, gid, is_sparse),
+        _netstrings((_netstrings(field for pair in xattrs for field in pair),)) if xattrs else _NOTHING,
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _text(value: str) -> bytes:
+    return _netstrings((value.encode("ascii"),))
+
+
+@functools.lru_cache(maxsize=256)
+def _number(value: int) -> bytes:
+    return _netstrings((b"%d" % value,))
+
+
+@functools.lru_cache(maxsize=256)
+def _owner(uid: int, gid: int, is_sparse: bool) -> bytes:
+    return _netstrings((b"%d" % uid, b"%d" % gid, b"%d" % is_sparse))
+
+
+def _netstrings(fields: Iterable[bytes]) -> bytes:
     return b"".join(b"%d:%b," % (len(field), field) for field in fields)
-
-
-def _walk(folder: Path, prefix: bytes, faults: list[str]) -> Iterator[CargoEntry]:
-    try:
-        with os.scandir(os.fsencode(folder)) as found:
-            members = sorted(found, key=lambda member: member.name)
-    except OSError as error:
-        faults.append(f"{folder}: {error.strerror}")
-        return
-    for member in members:
-        path = Path(os.fsdecode(member.path))
-        name = prefix + member.name
-        try:
-            status = member.stat(follow_symlinks=False)
-            mode, mtime_ns = stat.S_IMODE(status.st_mode), status.st_mtime_ns
-            if stat.S_ISREG(status.st_mode):
-                if os.access(path, os.R_OK):
-                    yield CargoEntry(name, path, "file", status.st_size, mode, mtime_ns)
-                else:
-                    faults.append(f"{path}: may not be read")
-            elif stat.S_ISLNK(status.st_mode):
-                target = os.readlink(member.path)  # noqa: PTH115 - bytes, as they are
-                try:
-                    check_target(name, target)
-                except HostileArchive as error:
-                    # The reader refuses a volume with such a link; it is told here, while it can be mended.
-                    faults.append(f"{path}: {error.what}: {os.fsdecode(target)}")
-                    continue
-                yield CargoEntry(name, path, "symlink", 0, mode, mtime_ns, link_target=target)
-            elif stat.S_ISDIR(status.st_mode):
-                num_faults, is_empty = len(faults), True
-                for entry in _walk(path, name + b"/", faults):
-                    is_empty = False
-                    yield entry
-                if is_empty and len(faults) == num_faults:
-                    yield CargoEntry(name, path, "directory", 0, mode, mtime_ns)
-            else:
-                faults.append(f"{path}: a socket, pipe or device cannot be carried")
-        except OSError as error:
-            faults.append(f"{path}: {error.strerror}")
 
 
 def _raise_faults(

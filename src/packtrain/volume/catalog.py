@@ -13,16 +13,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Final, NamedTuple, Self, cast
 from urllib.parse import quote
 
-from packtrain.errors import IntegrityError
-from packtrain.volume.tar import EntryKind
+from packtrain.errors import HostileArchive, IntegrityError
+from packtrain.volume.attributes import MAX_OWNER, check_xattrs
+from packtrain.volume.tar import EntryKind, Xattrs
 
 SCHEMA: Final[tuple[str, ...]] = (
     "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE TABLE files (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, kind TEXT NOT NULL, "
-    "bytes INTEGER NOT NULL, sha256 TEXT, mode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, link BLOB) STRICT",
+    "bytes INTEGER NOT NULL, sha256 TEXT, mode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, link BLOB, "
+    "uid INTEGER NOT NULL, gid INTEGER NOT NULL, sparse INTEGER NOT NULL) STRICT",
+    "CREATE TABLE xattrs (file INTEGER NOT NULL, name BLOB NOT NULL, value BLOB NOT NULL, "
+    "PRIMARY KEY (file, name)) STRICT, WITHOUT ROWID",
     "CREATE TABLE pieces (id INTEGER PRIMARY KEY, file INTEGER NOT NULL, number INTEGER NOT NULL, "
     "count INTEGER NOT NULL, stripe INTEGER NOT NULL, volume_column INTEGER NOT NULL, tar_offset INTEGER NOT NULL, "
     "file_offset INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT",
@@ -31,19 +35,22 @@ SCHEMA: Final[tuple[str, ...]] = (
 )
 FORMAT: Final = "packtrain-catalog-1"
 MAX_PATH_BYTES: Final = 65_536
-_KINDS: Final = frozenset({"file", "symlink", "directory"})
+_KINDS: Final = frozenset({"file", "hardlink", "symlink", "directory"})
+_FILE_COLUMNS: Final = "id, path, kind, bytes, sha256, mode, mtime_ns, link, uid, gid, sparse"
 _PIECE_COLUMNS: Final = "file, number, count, stripe, volume_column, tar_offset, file_offset, bytes"
 _JOINED_COLUMNS: Final = (
     "p.file, p.number, p.count, p.stripe, p.volume_column, p.tar_offset, p.file_offset, p.bytes, "
-    "f.id, f.path, f.kind, f.bytes, f.sha256, f.mode, f.mtime_ns, f.link"
+    "f.id, f.path, f.kind, f.bytes, f.sha256, f.mode, f.mtime_ns, f.link, f.uid, f.gid, f.sparse"
 )
+_PIECE_TYPES: Final = (int,) * 8
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+# No more fit into the bound on their bytes.
+_MOST_XATTRS: Final = 4096
 _BATCH_ROWS: Final = 1000
 _HEADER_BYTES: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogFile:
+class CatalogFile(NamedTuple):
     """One entry of the cargo.
 
     Attributes:
@@ -52,7 +59,10 @@ class CatalogFile:
         bytes: length of a file; 0 for links and directories.
         sha256: of a file's content; None for links and directories.
         mtime_ns: nanoseconds since 1970.
-        link_target: of a symbolic link.
+        link_target: of a symbolic link; of a hard link, the path of its file, an entry of the same catalog.
+        uid, gid: the owner's numbers at home.
+        is_sparse: the file had holes at home.
+        xattrs: extended attributes.
     """
 
     id: int
@@ -63,11 +73,17 @@ class CatalogFile:
     mode: int
     mtime_ns: int
     link_target: bytes | None
+    uid: int = 0
+    gid: int = 0
+    is_sparse: bool = False
+    xattrs: Xattrs = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogPiece:
-    """Where (a piece of) an entry lies. Links, directories and empty files have one piece of 0 bytes.
+    """Where (a piece of) an entry lies. Links, empty directories and empty files have one piece of 0 bytes.
+
+    Directories with something in them, and links to a file that is cut, have none: the catalog alone carries them.
 
     Attributes:
         file: `id` of the entry.
@@ -93,10 +109,17 @@ class Catalog:
     def __init__(self, connection: sqlite3.Connection, where: str) -> None:
         self._connection = connection
         self._where = where
+        with _database_errors(where):
+            # Cargo without any is the rule: it does without a query for each file.
+            self._has_xattrs = bool(connection.execute("SELECT EXISTS (SELECT 1 FROM xattrs)").fetchone()[0])
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, *, by_turns: bool = False) -> Self:
         """Return the catalog in an SQLite file.
+
+        Args:
+            path: the file.
+            by_turns: several threads will use it, one after the other.
 
         Raises:
             IntegrityError: it is no SQLite file, was cut, or its schema is not that of format 1.
@@ -104,7 +127,9 @@ class Catalog:
         where = str(path)
         _check_length(path, where)
         with _database_errors(where):
-            connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1", uri=True)
+            connection = sqlite3.connect(
+                f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1", uri=True, check_same_thread=not by_turns
+            )
             try:
                 connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1 << 20)
                 for pragma in ("trusted_schema=OFF", "query_only=ON", "cell_size_check=ON", "mmap_size=0"):
@@ -129,7 +154,7 @@ class Catalog:
 
     def files(self) -> Iterator[CatalogFile]:
         """Yield all entries in the order of packing."""
-        query = "SELECT id, path, kind, bytes, sha256, mode, mtime_ns, link FROM files ORDER BY id"
+        query = f"SELECT {_FILE_COLUMNS} FROM files ORDER BY id"  # noqa: S608 - a constant
         with _database_errors(self._where):
             for row in _rows(self._connection.execute(query)):
                 yield self._file(row)
@@ -140,12 +165,39 @@ class Catalog:
         Raises:
             IntegrityError: there is none with this number.
         """
-        query = "SELECT id, path, kind, bytes, sha256, mode, mtime_ns, link FROM files WHERE id = ?"
+        query = f"SELECT {_FILE_COLUMNS} FROM files WHERE id = ?"  # noqa: S608 - a constant
         with _database_errors(self._where):
             row = self._connection.execute(query, (file_id,)).fetchone()
         if row is None:
             raise IntegrityError(f"catalog names no file {file_id}", where=self._where)
         return self._file(row)
+
+    def entry(self, path: bytes) -> CatalogFile | None:
+        """Return the entry of this path, or None."""
+        query = f"SELECT {_FILE_COLUMNS} FROM files WHERE path = ?"  # noqa: S608 - a constant
+        with _database_errors(self._where):
+            row = self._connection.execute(query, (path,)).fetchone()
+        return None if row is None else self._file(row)
+
+    def directories(self) -> Iterator[tuple[CatalogFile, bool]]:
+        """Yield all directories in falling byte order of their paths, each with whether a volume holds it."""
+        query = (
+            f"SELECT {_FILE_COLUMNS}, EXISTS (SELECT 1 FROM pieces p WHERE p.file = f.id) FROM files f "  # noqa: S608
+            "WHERE kind = 'directory' ORDER BY path DESC"
+        )
+        with _database_errors(self._where):
+            for row in _rows(self._connection.execute(query)):
+                yield self._file(row[:-1]), row[-1] == 1
+
+    def unplaced_links(self) -> Iterator[CatalogFile]:
+        """Yield the hard links that no volume holds."""
+        query = (
+            f"SELECT {_FILE_COLUMNS} FROM files f "  # noqa: S608 - a constant
+            "WHERE kind = 'hardlink' AND NOT EXISTS (SELECT 1 FROM pieces p WHERE p.file = f.id) ORDER BY id"
+        )
+        with _database_errors(self._where):
+            for row in _rows(self._connection.execute(query)):
+                yield self._file(row)
 
     def pieces_in(self, stripe: int, column: int) -> Iterator[CatalogPiece]:
         """Yield the pieces of one data volume in the order of its tar members."""
@@ -193,7 +245,8 @@ class Catalog:
                 yield self._piece(row)
 
     def _piece(self, row: tuple[object, ...]) -> CatalogPiece:
-        if not all(type(value) is int and value >= 0 for value in row):
+        # A row of integers and nothing else: compared as a whole, because there is a row a file.
+        if tuple(map(type, row)) != _PIECE_TYPES or min(cast("tuple[int, ...]", row)) < 0:
             raise IntegrityError("catalog holds a piece out of bounds", where=self._where)
         piece = CatalogPiece(*cast("tuple[int, int, int, int, int, int, int, int]", row))
         if not 1 <= piece.number <= piece.count <= 999_999:
@@ -201,7 +254,7 @@ class Catalog:
         return piece
 
     def _file(self, row: tuple[object, ...]) -> CatalogFile:
-        file_id, path, kind, size_bytes, sha256, mode, mtime_ns, link = row
+        file_id, path, kind, size_bytes, sha256, mode, mtime_ns, link, uid, gid, sparse = row
         if not (
             isinstance(file_id, int)
             and isinstance(path, bytes)
@@ -209,11 +262,17 @@ class Catalog:
             and kind in _KINDS
             and isinstance(size_bytes, int)
             and size_bytes >= 0
+            and (size_bytes == 0 or kind == "file")
             and (sha256 is None if kind != "file" else _is_sha256(sha256))
             and isinstance(mode, int)
             and 0 <= mode <= 0o7777
             and isinstance(mtime_ns, int)
-            and (isinstance(link, bytes) and len(link) <= MAX_PATH_BYTES if kind == "symlink" else link is None)
+            and (_is_path(link) if kind in ("symlink", "hardlink") else link is None)
+            and isinstance(uid, int)
+            and isinstance(gid, int)
+            and 0 <= uid <= MAX_OWNER
+            and 0 <= gid <= MAX_OWNER
+            and (sparse == 0 or (sparse == 1 and kind == "file"))
         ):
             raise IntegrityError("catalog holds an entry out of bounds", where=self._where, found=repr(path)[:128])
         return CatalogFile(
@@ -225,7 +284,24 @@ class Catalog:
             mode,
             mtime_ns,
             cast("bytes | None", link),
+            uid,
+            gid,
+            sparse == 1,
+            self._xattrs(file_id, kind) if self._has_xattrs else (),
         )
+
+    def _xattrs(self, file_id: int, kind: object) -> Xattrs:
+        rows = self._connection.execute(
+            "SELECT name, value FROM xattrs WHERE file = ? ORDER BY name LIMIT ?", (file_id, _MOST_XATTRS)
+        )
+        xattrs = cast("Xattrs", tuple(rows.fetchall()))
+        if xattrs and kind in ("symlink", "hardlink"):
+            raise IntegrityError("catalog gives a link extended attributes", where=self._where)
+        try:
+            check_xattrs(xattrs)
+        except HostileArchive as error:
+            raise IntegrityError(f"catalog: {error.what}", where=self._where, found=error.found) from error
+        return xattrs
 
 
 def create(path: Path) -> sqlite3.Connection:
@@ -256,6 +332,10 @@ def _check_length(path: Path, where: str) -> None:
         raise IntegrityError("catalog is cut", where=where, expected=f"{expected} bytes", found=str(found))
 
 
+def _is_path(value: object) -> bool:
+    return isinstance(value, bytes) and len(value) <= MAX_PATH_BYTES
+
+
 def _is_sha256(value: object) -> bool:
     return isinstance(value, str) and _SHA256.fullmatch(value) is not None
 
@@ -269,7 +349,7 @@ def _rows(cursor: sqlite3.Cursor) -> Iterator[tuple[object, ...]]:
 def _database_errors(where: str) -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, OverflowError) as error:
+    except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
         raise IntegrityError(
             f"catalog cannot be read: {error}", where=where, hint="take the catalog from another drive of the group"
         ) from error

@@ -1,12 +1,17 @@
-"""Getting a group's catalog: decrypted from the first drive on which it is whole."""
+"""A group's catalog: decrypted from the first drive on which it is whole, and kept while the group is read in waves.
+
+It is names in the clear. It lies in the staging folder, which is its owner's alone, and goes with it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from packtrain.crypto import age
+from packtrain.digest import sha256_file
 from packtrain.documents.group import Group
 from packtrain.errors import AgeFormatError, DriveFailed, WrongKey
 from packtrain.ports import DriveReader
@@ -14,29 +19,62 @@ from packtrain.units import MIB
 from packtrain.volume import layout
 from packtrain.volume.blocks import Damage
 from packtrain.volume.discover import Mounted
-from packtrain.volume.extract import store_faults
+from packtrain.volume.extract import Staging, store_faults
+from packtrain.volume.load_journal import CatalogLine, LoadJournal
 
 
-def decrypt_catalog(
-    group: Group, mounted: Sequence[Mounted], identity: str, path: Path
-) -> tuple[bool, tuple[Damage, ...]]:
-    """Write a group's catalog in the clear to `path`; return whether any drive held it whole, and the damage seen.
+@dataclass(slots=True)
+class CatalogKeeper:
+    """Gets catalogs and keeps them in the staging folder between the runs of one load.
 
-    Each drive of the group has the same copy. What was written counts only if the ciphertext had the SHA-256 of the
-    group document.
-
-    Raises:
-        DriveFull: no space is left where `path` lies.
+    Args:
+        staging: where they lie.
+        journal: remembers their digests, and the drives whose copy is damaged.
+        mounted: the drives at hand.
+        identity: the shipment's age identity.
     """
-    damage: list[Damage] = []
-    for item in mounted:
-        if item.record.group == group.group:
-            fault = _decrypt(group, item, identity, path)
+
+    staging: Staging
+    journal: LoadJournal
+    mounted: Sequence[Mounted]
+    identity: str
+    _proven: set[int] = field(default_factory=set[int])
+
+    def has(self, group: Group) -> bool:
+        """Return whether the catalog of a group is in the staging folder, as it was when it was proven."""
+        if group.group not in self._proven:
+            path = self.staging.catalog(group.group)
+            expected = self.journal.catalogs.get(group.group)
+            if expected is not None and path.is_file() and sha256_file(path) == expected:
+                self._proven.add(group.group)
+        return group.group in self._proven
+
+    def get(self, group: Group) -> tuple[Damage, ...]:
+        """Put the catalog of a group into the staging folder, if a mounted drive has it whole; return the damage seen.
+
+        Each drive of the group has the same copy. What was written counts only if the ciphertext had the SHA-256 of the
+        group document.
+
+        Raises:
+            DriveFull: no space is left in the store.
+        """
+        if self.has(group):
+            return ()
+        damage: list[Damage] = []
+        path = self.staging.catalog(group.group)
+        for item in self.mounted:
+            if item.record.group != group.group:
+                continue
+            fault = _decrypt(group, item, self.identity, path)
             if fault is None:
-                return True, tuple(damage)
+                self.journal.add([CatalogLine(group.group, sha256_file(path))])
+                self._proven.add(group.group)
+                break
             damage.append(Damage(item.record.label, layout.CATALOG, None, None, fault))
-    path.unlink(missing_ok=True)
-    return False, tuple(damage)
+            self.journal.mark([item.record.planned_uuid], "catalog damaged")
+        else:
+            path.unlink(missing_ok=True)
+        return tuple(damage)
 
 
 def _decrypt(group: Group, item: Mounted, identity: str, path: Path) -> str | None:

@@ -9,16 +9,16 @@ damage can be made good; the README, the specification and the kit are for peopl
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, Document, decode
+from packtrain.documents.codec import digest as document_digest
 from packtrain.documents.drive import Drive as DriveRecord
+from packtrain.documents.drive import unread_serial
 from packtrain.documents.group import Group
-from packtrain.documents.plan import Plan, PlannedDrive
+from packtrain.documents.plan import Plan
 from packtrain.documents.shipment import Shipment
 from packtrain.errors import (
     DriveFailed,
@@ -28,11 +28,21 @@ from packtrain.errors import (
     IncompleteKnowledge,
     IntegrityError,
     PacktrainError,
-    SupersededDrive,
 )
 from packtrain.ports import Drive
 from packtrain.record.trust import MAX_SIGNATURE_BYTES, Trust
 from packtrain.volume import layout
+from packtrain.volume.belonging import (
+    check_belongs,
+    check_plan,
+    check_shipment,
+    leave_out_hint,
+    other_shipment,
+    refuse_replaced,
+    superseded,
+)
+from packtrain.volume.blocks import Damage
+from packtrain.volume.fleet import Expected, Fleet, Mounted
 from packtrain.volume.given import MAX_RECORD_BYTES, check_distinct, label_of, leave_out
 
 MAX_MANIFEST_BYTES: Final = 64 * 1024 * 1024
@@ -51,56 +61,9 @@ _CHECKED_TAG_FILES: Final = frozenset(
     }
 )
 
+_NOT_AS_SIGNED: Final = "is not as the signed closing record says"
+
 D = TypeVar("D", bound=Document)
-
-
-@dataclass(frozen=True, slots=True)
-class Mounted:
-    """One mounted drive whose closing record was verified."""
-
-    drive: Drive
-    record: DriveRecord
-    record_digest: str
-    tag_files: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What the reader knows of the shipment before it looks at a drive.
-
-    Attributes:
-        plan, plan_digest: the signed plan, from the voyage folder.
-        shipment: the signed shipment document, or None where it did not come yet.
-        groups: group documents that came with the dossier, by number.
-        admitted: serial by UUID of the drives that may be read, or None where that is not limited.
-        admitted_by: the document that limits them, for messages.
-    """
-
-    plan: Plan
-    plan_digest: str
-    shipment: Shipment | None = None
-    groups: Mapping[int, Group] | None = None
-    admitted: Mapping[str, str] | None = None
-    admitted_by: str = "the admitted packing statement"
-
-
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """The drives at hand, and what they belong to.
-
-    Attributes:
-        shipment: None means incomplete knowledge: nobody can say from these drives that this is all.
-        groups: verified group documents by number; a group of which no drive and no document is here is absent.
-        mounted: in the order of the plan.
-        missing: drives of the plan that are not here.
-    """
-
-    plan: Plan
-    plan_digest: str
-    shipment: Shipment | None
-    groups: Mapping[int, Group]
-    mounted: tuple[Mounted, ...]
-    missing: tuple[PlannedDrive, ...]
 
 
 def discover(drives: Sequence[Drive], trust: Trust, expected: Expected, without: Collection[str] = ()) -> Fleet:
@@ -110,7 +73,7 @@ def discover(drives: Sequence[Drive], trust: Trust, expected: Expected, without:
         drives: in any order.
         trust: who may sign.
         expected: what the voyage folder knows.
-        without: labels or locations of drives to leave out; they count as missing.
+        without: labels or locations of drives to leave out, or labels of cases; they count as lost.
 
     Raises:
         DuplicateDrive: a folder or a drive was given twice.
@@ -119,31 +82,35 @@ def discover(drives: Sequence[Drive], trust: Trust, expected: Expected, without:
         SupersededDrive: a drive of an earlier attempt.
         DriveNotClosed: opened, never closed.
         SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError: see `Trust.open`.
-        IntegrityError: a tag file differs from the signed closing record, or documents contradict each other.
+        IntegrityError: documents contradict each other.
         IncompleteKnowledge: drives are missing and no shipment document says what the whole is.
         DriveFailed: a drive cannot be read.
     """
     check_distinct(drives)
     plan = expected.plan
+    check_plan(plan)
     mounted: dict[str, Mounted] = {}
-    for drive in leave_out(drives, without):
-        found = open_drive(drive, trust, plan=plan)
-        _belongs(found, expected)
-        uuid = found.record.uuid
+    kept, lost = leave_out(drives, without, plan)
+    damage: list[Damage] = []
+    for drive in kept:
+        found = open_drive(drive, trust, plan=plan, admitted=expected.admitted, damage=damage)
+        check_belongs(found, expected)
+        uuid = found.record.planned_uuid
         if uuid in mounted:
+            refuse_replaced(found, mounted[uuid])
             raise DuplicateDrive(
                 "the same drive was given twice",
                 where=drive.location,
                 found=f"drive {found.record.label}, which is at {mounted[uuid].drive.location} too",
                 hint="name each drive once; a copy of a drive is not a second drive",
             )
-        check_tag_files(found)
+        damage += _damaged_tag_files(found)
         mounted[uuid] = found
     in_order = tuple(mounted[planned.uuid] for planned in plan.drives if planned.uuid in mounted)
     missing = tuple(planned for planned in plan.drives if planned.uuid not in mounted)
     shipment = expected.shipment or _shipment_on(in_order, trust, expected)
     if shipment is not None:
-        _check_shipment(shipment, expected.plan_digest, in_order)
+        check_shipment(shipment, plan, expected.plan_digest, in_order)
     elif missing:
         raise IncompleteKnowledge(
             f"{len(missing)} of {len(plan.drives)} drives are missing, and no shipment document says what the whole "
@@ -153,19 +120,28 @@ def discover(drives: Sequence[Drive], trust: Trust, expected: Expected, without:
             hint="get shipment.json from the consignor by another way, or wait for the missing drives",
         )
     groups = dict(expected.groups or {})
-    groups.update(read_groups(in_order, trust))
+    groups.update(_groups_of(in_order, trust, groups))
     for number, group in groups.items():
         check_group(group, plan, expected.plan_digest, f"group {number}")
-    return Fleet(plan, expected.plan_digest, shipment, groups, in_order, missing)
+    return Fleet(plan, expected.plan_digest, shipment, groups, in_order, missing, lost, tuple(damage))
 
 
-def open_drive(drive: Drive, trust: Trust | None, plan: Plan | None = None) -> Mounted:
+def open_drive(
+    drive: Drive,
+    trust: Trust | None,
+    plan: Plan | None = None,
+    *,
+    admitted: Mapping[str, str] | None = None,
+    damage: list[Damage] | None = None,
+) -> Mounted:
     """Return a drive with its verified closing record and tag manifest.
 
     Args:
         drive: the drive.
         trust: who may sign; None reads without checking signatures.
         plan: where it is known, it tells an older attempt's open drive from this one's.
+        admitted: serial by UUID as another signed document has it, which is believed before the drive's own record.
+        damage: takes a damaged tag manifest, which is then left out; None: it is an error.
 
     Raises:
         ForeignDrive, SupersededDrive, DriveNotClosed, IntegrityError, DriveFailed and the errors of `Trust.open`.
@@ -176,20 +152,29 @@ def open_drive(drive: Drive, trust: Trust | None, plan: Plan | None = None) -> M
         record, digest = read_document(drive, DriveRecord, layout.DRIVE, trust, MAX_RECORD_BYTES)
     except PacktrainError as error:
         # Only of a record that can be read is the label known.
-        advice = _leave_out(label_of(drive) or drive.location)
+        advice = leave_out_hint(label_of(drive) or drive.location)
         error.hint = f"{error.hint}; {advice}" if error.hint else advice
         raise
-    if drive.serial is not None and drive.serial != record.serial:
+    serial = (admitted or {}).get(record.uuid, record.serial)
+    # Where packing could read none, the papers state none, and one that is read here proves nothing.
+    if drive.serial is not None and serial not in (drive.serial, unread_serial(record.uuid)):
         raise ForeignDrive(
-            f"drive {record.label} has another serial number than its closing record says: its files were copied, "
+            f"drive {record.label} has another serial number than its papers say: its files were copied, "
             "or the drive was swapped",
             where=drive.location,
-            expected=record.serial,
+            expected=serial,
             found=drive.serial,
         )
-    payload = _read_or_explain(drive, layout.TAG_MANIFEST, MAX_MANIFEST_BYTES, record.label)
-    if (found := sha256_bytes(payload)) != record.tagmanifest:
-        raise _differs(drive, record.label, layout.TAG_MANIFEST, record.tagmanifest, found)
+    try:
+        payload = _read_or_explain(drive, layout.TAG_MANIFEST, MAX_MANIFEST_BYTES, record.label)
+        if (found := sha256_bytes(payload)) != record.tagmanifest:
+            raise _differs(drive, record.label, layout.TAG_MANIFEST, record.tagmanifest, found)
+    except IntegrityError:
+        if damage is None:
+            raise
+        # What it names is named by other signed documents too, or is not read by a load; but no kit is taken from here.
+        damage.append(Damage(record.label, layout.TAG_MANIFEST, None, None, _NOT_AS_SIGNED))
+        return Mounted(drive, record, digest, {})
     return Mounted(drive, record, digest, parse_manifest(payload, f"{drive.location}: {layout.TAG_MANIFEST}"))
 
 
@@ -245,6 +230,53 @@ def check_tag_files(mounted: Mounted) -> None:
         found = sha256_bytes(_read_or_explain(mounted.drive, name, MAX_DOCUMENT_BYTES, label))
         if found != expected:
             raise _differs(mounted.drive, label, name, expected, found)
+
+
+def _damaged_tag_files(mounted: Mounted) -> list[Damage]:
+    """Return which tag files that a load relies on are not as the tag manifest says."""
+    damage: list[Damage] = []
+    for name in sorted(_CHECKED_TAG_FILES.intersection(mounted.tag_files)):
+        try:
+            is_good = sha256_bytes(mounted.drive.read_bytes(name, MAX_DOCUMENT_BYTES)) == mounted.tag_files[name]
+        except DriveFailed:
+            is_good = False
+        if not is_good:
+            damage.append(Damage(mounted.record.label, name, None, None, _NOT_AS_SIGNED))
+    return damage
+
+
+def _groups_of(mounted: Sequence[Mounted], trust: Trust, known: Mapping[int, Group]) -> dict[int, Group]:
+    """Return the group documents of these drives, each from a copy that is as the closing records name it.
+
+    A group of which no copy is whole is absent.
+
+    Raises:
+        IntegrityError: two drives of a group name different documents.
+    """
+    groups: dict[int, Group] = {}
+    named: dict[int, Mounted] = {}
+    for item in mounted:
+        number, expected = item.record.group, item.record.group_document
+        first = named.setdefault(number, item)
+        if first.record.group_document != expected:
+            raise IntegrityError(
+                f"drives {first.record.label} and {item.record.label} name different documents of group {number}",
+                where=item.drive.location,
+                expected=first.record.group_document[:12],
+                found=expected[:12],
+            )
+        if number in groups:
+            continue
+        if number in known and document_digest(known[number]) == expected:
+            groups[number] = known[number]
+            continue
+        try:
+            group, found = read_document(item.drive, Group, layout.GROUP, trust)
+        except (PacktrainError, DriveFailed):
+            continue  # the next drive has a copy
+        if found == expected and group.group == number:
+            groups[number] = group
+    return groups
 
 
 def read_groups(mounted: Sequence[Mounted], trust: Trust | None) -> dict[int, Group]:
@@ -305,6 +337,37 @@ def check_group(group: Group, plan: Plan, plan_digest: str, where: str) -> None:
             require(all(length == longest for length in lengths[group.k :]), "has parity of another length than data")
 
 
+def _shipment_on(mounted: Sequence[Mounted], trust: Trust, expected: Expected) -> Shipment | None:
+    """Return the shipment document of these drives; where a drive was replaced after the first, the last one."""
+    last: Shipment | None = None
+    for item in mounted:
+        if item.drive.size_bytes(layout.SHIPMENT) is not None:
+            shipment, _ = read_document(item.drive, Shipment, layout.SHIPMENT, trust)
+            is_later = last is None or len(shipment.voided) > len(last.voided)
+            if shipment.plan == expected.plan_digest and is_later:
+                last = shipment
+    return last
+
+
+def _read_or_explain(drive: Drive, name: str, max_bytes: int, label: str) -> bytes:
+    try:
+        return drive.read_bytes(name, max_bytes)
+    except DriveFailed as error:
+        raise IntegrityError(
+            f"drive {label}: {name} is missing or cannot be read", where=drive.location, hint=leave_out_hint(label)
+        ) from error
+
+
+def _differs(drive: Drive, label: str, name: str, expected: str, found: str) -> IntegrityError:
+    return IntegrityError(
+        f"drive {label}: {name} is not as the signed closing record says",
+        where=drive.location,
+        expected=expected[:12],
+        found=found[:12],
+        hint=leave_out_hint(label),
+    )
+
+
 def _no_record(drive: Drive, trust: Trust | None, plan: Plan | None) -> PacktrainError:
     if drive.size_bytes(layout.PLAN) is None:
         return ForeignDrive(
@@ -319,109 +382,13 @@ def _no_record(drive: Drive, trust: Trust | None, plan: Plan | None) -> Packtrai
     except DriveFailed as error:
         return error
     if plan is not None and on_drive.shipment == plan.shipment and on_drive.attempt < plan.attempt:
-        return _superseded(drive, "this drive", on_drive.attempt, plan.attempt)
+        return superseded(drive, "this drive", on_drive.attempt, plan.attempt)
     if plan is not None and on_drive.shipment != plan.shipment:
-        return _other_shipment(drive, "this drive", plan.shipment, on_drive.shipment)
+        return other_shipment(drive, "this drive", plan.shipment, on_drive.shipment)
     return DriveNotClosed(
         "drive was opened for packing and never closed",
         where=drive.location,
         expected=layout.DRIVE,
         found="no closing record",
-        hint=f"finish it with the pack command at home, or: {_leave_out(drive.location)}",
-    )
-
-
-def _belongs(found: Mounted, expected: Expected) -> None:
-    """Raise unless this drive is one of the expected shipment, of this attempt, and may be read."""
-    record, plan, drive = found.record, expected.plan, found.drive
-    name = f"drive {record.label}"
-    if record.shipment != plan.shipment:
-        raise _other_shipment(drive, name, plan.shipment, record.shipment)
-    if record.attempt < plan.attempt:
-        raise _superseded(drive, name, record.attempt, plan.attempt)
-    planned = next((item for item in plan.drives if item.uuid == record.uuid), None)
-    if record.attempt != plan.attempt or record.plan != expected.plan_digest or planned is None:
-        raise ForeignDrive(
-            f"{name} was packed by another plan than the one in this voyage folder",
-            where=drive.location,
-            expected=f"attempt {plan.attempt}, plan {expected.plan_digest[:12]}",
-            found=f"attempt {record.attempt}, plan {record.plan[:12]}",
-        )
-    group = next((item for item in plan.groups if item.group == record.group), None)
-    if group is None or record.uuid not in group.drives or (record.label, record.case) != (planned.label, planned.case):
-        raise IntegrityError(f"closing record of {name} contradicts the plan", where=drive.location)
-    if expected.admitted is not None and expected.admitted.get(record.uuid) != record.serial:
-        raise ForeignDrive(
-            f"{name} is not in {expected.admitted_by}",
-            where=drive.location,
-            expected=f"serial {expected.admitted.get(record.uuid, 'none: the drive is not listed')}",
-            found=f"serial {record.serial}, {record.uuid}",
-            hint="it may not be read; ask the site operator, who admits drives by the packing statement",
-        )
-
-
-def _shipment_on(mounted: Sequence[Mounted], trust: Trust, expected: Expected) -> Shipment | None:
-    for item in mounted:
-        if item.drive.size_bytes(layout.SHIPMENT) is not None:
-            shipment, _ = read_document(item.drive, Shipment, layout.SHIPMENT, trust)
-            if shipment.plan == expected.plan_digest:
-                return shipment
-    return None
-
-
-def _check_shipment(shipment: Shipment, plan_digest: str, mounted: Sequence[Mounted]) -> None:
-    if shipment.plan != plan_digest:
-        raise IntegrityError(
-            "shipment document belongs to another plan", expected=plan_digest[:12], found=shipment.plan[:12]
-        )
-    records = {item.uuid: item.record for item in shipment.drives}
-    groups = {item.group: item.record for item in shipment.groups}
-    for item in mounted:
-        record = item.record
-        if records.get(record.uuid) != item.record_digest or groups.get(record.group) != record.group_document:
-            raise ForeignDrive(
-                f"drive {record.label} is not as the shipment document names it: it was closed again, or is a copy",
-                where=item.drive.location,
-                expected=records.get(record.uuid, "no such drive")[:12],
-                found=item.record_digest[:12],
-            )
-
-
-def _read_or_explain(drive: Drive, name: str, max_bytes: int, label: str) -> bytes:
-    try:
-        return drive.read_bytes(name, max_bytes)
-    except DriveFailed as error:
-        raise IntegrityError(
-            f"drive {label}: {name} is missing or cannot be read", where=drive.location, hint=_leave_out(label)
-        ) from error
-
-
-def _differs(drive: Drive, label: str, name: str, expected: str, found: str) -> IntegrityError:
-    return IntegrityError(
-        f"drive {label}: {name} is not as the signed closing record says",
-        where=drive.location,
-        expected=expected[:12],
-        found=found[:12],
-        hint=_leave_out(label),
-    )
-
-
-def _leave_out(name: str) -> str:
-    without = f"--without {shlex.quote(name)}"
-    return f'if the drive was damaged or altered, leave it out with "{without}": the others make up for it'
-
-
-def _superseded(drive: Drive, name: str, found: int, expected: int) -> SupersededDrive:
-    return SupersededDrive(
-        f"{name} is superseded: it belongs to an earlier attempt",
-        where=drive.location,
-        expected=f"attempt {expected}",
-        found=f"attempt {found}",
-        hint="take it out; its successor is among the drives of the last attempt",
-    )
-
-
-def _other_shipment(drive: Drive, name: str, expected: str, found: str) -> ForeignDrive:
-    return ForeignDrive(
-        f"{name} belongs to another shipment", where=drive.location, expected=expected, found=found, hint="take it out"
+        hint=f"finish it with the pack command at home, or: {leave_out_hint(drive.location)}",
     )

@@ -13,82 +13,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Final, NamedTuple, Self, cast
 
 from packtrain import durable
-from packtrain.errors import DriveFailed, DriveFull, IntegrityError, SourceUnreadable
+from packtrain.errors import SourceUnreadable
 from packtrain.ports import Readback
 from packtrain.volume import catalog
-from packtrain.volume.assignment import Piece, Placed
-from packtrain.volume.cargo import CargoEntry
+from packtrain.volume.assignment import Placed
+from packtrain.volume.journal_file import FILE, SCHEMA, Connection, faults
+from packtrain.volume.tar import EntryKind, Xattrs
 
-_SCHEMA: Final = """
-CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE files (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, source BLOB NOT NULL, kind TEXT NOT NULL,
-    bytes INTEGER NOT NULL, mode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, link BLOB, known_sha256 TEXT,
-    sha256 TEXT, changed TEXT, packing_group INTEGER NOT NULL);
-CREATE INDEX files_changed ON files (changed) WHERE changed IS NOT NULL;
-CREATE TABLE pieces (id INTEGER PRIMARY KEY, file INTEGER NOT NULL, number INTEGER NOT NULL, count INTEGER NOT NULL,
-    packing_group INTEGER NOT NULL, stripe INTEGER NOT NULL, volume_column INTEGER NOT NULL,
-    tar_offset INTEGER NOT NULL, file_offset INTEGER NOT NULL, bytes INTEGER NOT NULL);
-CREATE INDEX pieces_of_volume ON pieces (packing_group, stripe, volume_column, id);
-CREATE TABLE written (packing_group INTEGER, stripe INTEGER, volume_column INTEGER, bytes INTEGER NOT NULL,
-    sha256 TEXT NOT NULL, blocks_sha256 TEXT NOT NULL, readback TEXT NOT NULL,
-    PRIMARY KEY (packing_group, stripe, volume_column));
-CREATE TABLE drives (uuid TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (uuid, name));
-"""
-_FILE: Final = "journal.sqlite"
 _BATCH_ROWS: Final = 1000
-_COLUMNS: Final = "f.path, f.source, f.kind, f.bytes, f.mode, f.mtime_ns, f.known_sha256, f.link"
-
-
-@contextmanager
-def _faults(where: str) -> Iterator[None]:
-    """Turn what SQLite says of the journal's file into messages."""
-    try:
-        yield
-    except sqlite3.IntegrityError:
-        raise  # of the rows, not of the file: a name given twice
-    except sqlite3.DatabaseError as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            raise DriveFull(
-                "no space left for the journal and catalog of packing",
-                where=where,
-                hint="make room, then run the same command again: it goes on where it stopped",
-            ) from error
-        if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            raise IntegrityError(
-                f"journal of packing is damaged: {error}",
-                where=where,
-                hint="bring its folder back from a backup; or remove the folder, and empty the drives, to pack anew",
-            ) from error
-        raise DriveFailed(
-            f"journal of packing cannot be used: {error}",
-            where=where,
-            hint="look for room and errors on the disk of the voyage folder, then run the same command again",
-        ) from error
-
-
-class _Connection(sqlite3.Connection):
-    """A connection whose faults are messages."""
-
-    def __init__(self, path: Path, **options: Any) -> None:
-        with _faults(str(path)):
-            super().__init__(path, **options)
-        self._where = str(path)
-
-    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
-        with _faults(self._where):
-            return super().execute(sql, parameters)
-
-    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
-        with _faults(self._where):
-            return super().executemany(sql, parameters)
-
-    def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
-        with _faults(self._where):
-            return super().executescript(sql_script)
+# Rows of the packing list that are held before they are written: about 8 MB.
+_LIST_ROWS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +40,36 @@ class WrittenVolume:
     readback: Readback
 
 
-@dataclass(frozen=True, slots=True)
-class PieceToWrite:
-    """One tar member to be written: the entry, its number in the journal, and the piece."""
+class Member(NamedTuple):
+    """One tar member to be written, as the packing list has it.
+
+    Attributes:
+        file_id: the entry's number in the journal.
+        number, num_pieces: piece 1 of 1 is the whole entry.
+        tar_offset: where its content begins in the volume's plaintext.
+        file_offset, bytes: which part of the file it is.
+        path: the entry's name on the shipment; `source` is where it lies here.
+        file_bytes: of the whole file.
+        has_xattrs: 1 where `Journal.xattrs` has extended attributes for it.
+    """
 
     file_id: int
-    entry: CargoEntry
-    piece: Piece
+    number: int
+    num_pieces: int
+    tar_offset: int
+    file_offset: int
+    bytes: int
+    path: bytes
+    source: bytes
+    kind: EntryKind
+    file_bytes: int
+    mode: int
+    mtime_ns: int
+    link_target: bytes | None
+    known_sha256: str | None
+    uid: int
+    gid: int
+    has_xattrs: int
 
 
 class Journal:
@@ -128,17 +88,21 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._lock = threading.Lock()
+        self._idle_readers: list[sqlite3.Connection] = []
         # An autocommit connection with explicit transactions; writers take turns by the lock, readers have their own.
         self._connection = sqlite3.connect(
-            folder / _FILE, isolation_level=None, check_same_thread=False, factory=_Connection
+            folder / FILE, isolation_level=None, check_same_thread=False, factory=Connection
         )
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
         if self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
-            self._connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+            self._connection.executescript(f"BEGIN; {SCHEMA} COMMIT;")
 
     def close(self) -> None:
         """Close the database."""
+        for connection in self._idle_readers:
+            connection.close()
+        self._idle_readers.clear()
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -194,55 +158,16 @@ class Journal:
             SourceUnreadable: two entries have the same name.
         """
         with self._transaction("packing list"):
+            rows = _Rows(self._connection)
             for number, item in enumerate(placed, 1):
-                entry = item.entry
-                try:
-                    self._connection.execute(
-                        "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, ?)",
-                        (
-                            number,
-                            entry.name,
-                            os.fsencode(entry.source),
-                            entry.kind,
-                            entry.size_bytes,
-                            entry.mode,
-                            entry.mtime_ns,
-                            entry.link_target,
-                            entry.sha256,
-                            item.group,
-                        ),
-                    )
-                except sqlite3.IntegrityError as error:
-                    raise SourceUnreadable(
-                        "two sources have the same name on the shipment",
-                        where=str(entry.source),
-                        found=os.fsdecode(entry.name),
-                        hint="give the folders they come from different prefixes",
-                    ) from error
-                self._connection.executemany(
-                    "INSERT INTO pieces (file, number, count, packing_group, stripe, volume_column, tar_offset, "
-                    "file_offset, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    [
-                        (
-                            number,
-                            p.number,
-                            p.count,
-                            item.group,
-                            p.stripe,
-                            p.column,
-                            p.tar_offset,
-                            p.file_offset,
-                            p.bytes,
-                        )
-                        for p in item.pieces
-                    ],
-                )
+                rows.add(number, item)
+            rows.finish()
             for name, value in (*facts.items(), ("listed", "1")):
                 self._connection.execute("INSERT INTO about VALUES (?, ?)", (name, value))
 
     def num_stripes(self, group: int) -> int:
         """Return how many stripes a group has."""
-        query = "SELECT coalesce(max(stripe) + 1, 0) FROM pieces WHERE packing_group = ?"
+        query = "SELECT coalesce(max(stripe) + 1, 0) FROM volumes WHERE packing_group = ?"
         return int(self._connection.execute(query, (group,)).fetchone()[0])
 
     def tar_bytes(self, group: int, stripe: int) -> dict[int, int]:
@@ -250,47 +175,70 @@ class Journal:
 
         Columns without a volume are absent.
         """
-        query = (
-            "SELECT volume_column, max(tar_offset + bytes) FROM pieces WHERE packing_group = ? AND stripe = ? "
-            "GROUP BY volume_column"
-        )
+        query = "SELECT volume_column, tar_bytes FROM volumes WHERE packing_group = ? AND stripe = ?"
         return {int(column): int(end) for column, end in self._connection.execute(query, (group, stripe))}
 
-    def pieces_in(self, group: int, stripe: int, column: int) -> Iterator[PieceToWrite]:
+    def members_in(self, group: int, stripe: int, column: int) -> Iterator[Member]:
         """Yield the members of one data volume in order, from a connection of the calling thread's own."""
-        yield from self._pieces("p.packing_group = ? AND p.stripe = ? AND p.volume_column = ?", (group, stripe, column))
+        query = (
+            "SELECT first_piece, last_piece FROM volumes WHERE packing_group = ? AND stripe = ? AND volume_column = ?"
+        )
+        with self._lock:
+            place = self._connection.execute(query, (group, stripe, column)).fetchone()
+        if place is not None:
+            yield from self._members("p.id BETWEEN ? AND ?", place)
 
-    def cut_files_in(self, group: int, stripe: int) -> Iterator[PieceToWrite]:
+    def cut_files_in(self, group: int, stripe: int) -> Iterator[Member]:
         """Yield the first pieces, in this stripe, of files that are cut."""
-        yield from self._pieces(
+        yield from self._members(
             "p.packing_group = ? AND p.stripe = ? AND p.number = 1 AND p.count > 1", (group, stripe)
         )
 
-    def _pieces(self, condition: str, values: tuple[int, ...]) -> Iterator[PieceToWrite]:
+    def xattrs(self, file_id: int) -> Xattrs:
+        """Return the extended attributes of an entry, in byte order of their names."""
+        query = "SELECT name, value FROM xattrs WHERE file = ? ORDER BY name"
+        with self._lock:
+            return cast("Xattrs", tuple(self._connection.execute(query, (file_id,)).fetchall()))
+
+    def _members(self, condition: str, values: tuple[int, ...]) -> Iterator[Member]:
         query = (
-            f"SELECT f.id, p.number, p.count, p.stripe, p.volume_column, p.tar_offset, p.file_offset, p.bytes, "  # noqa: S608 - constants
-            f"{_COLUMNS} FROM pieces p JOIN files f ON f.id = p.file WHERE {condition} ORDER BY p.id"
+            "SELECT f.id, p.number, p.count, p.tar_offset, p.file_offset, p.bytes, f.path, f.source, f.kind, f.bytes, "  # noqa: S608 - constants
+            "f.mode, f.mtime_ns, f.link, f.known_sha256, f.uid, f.gid, f.id IN (SELECT file FROM xattrs) "
+            f"FROM pieces p JOIN files f ON f.id = p.file WHERE {condition} ORDER BY p.id"
         )
-        connection = sqlite3.connect(self.folder / _FILE, check_same_thread=False, factory=_Connection)
+        # Opening one for each of a million volumes would take minutes: they are lent out.
+        try:
+            connection = self._idle_readers.pop()
+        except IndexError:
+            connection = sqlite3.connect(self.folder / FILE, check_same_thread=False, factory=Connection)
+            # Rows come in order, each page once: of the 2 MB of pages that SQLite keeps, nothing is read again.
+            connection.execute("PRAGMA cache_size = -256")
         try:
             cursor = connection.execute(query, values)
             while rows := cursor.fetchmany(_BATCH_ROWS):
-                for row in rows:
-                    yield PieceToWrite(int(row[0]), _entry(row[8:]), Piece(*cast("tuple[int, ...]", row[1:8])))
-        finally:
+                yield from map(Member._make, rows)
+            cursor.close()
+        except BaseException:
             connection.close()
+            raise
+        self._idle_readers.append(connection)
 
     def record_files(self, found: Sequence[tuple[int, str | None, str | None]]) -> None:
         """Store what was found while reading: (file id, SHA-256 or None, how it changed or None)."""
         with self._transaction("files recorded"):
             self._connection.executemany(
-                "UPDATE files SET sha256 = coalesce(?2, sha256), changed = coalesce(?3, changed) WHERE id = ?1", found
+                "INSERT INTO found VALUES (?, ?, ?) ON CONFLICT (file) DO UPDATE "
+                "SET sha256 = coalesce(excluded.sha256, sha256), changed = coalesce(excluded.changed, changed)",
+                found,
             )
 
     def changed_files(self, limit: int) -> tuple[int, list[tuple[bytes, str]]]:
         """Return how many sources changed while they were read, and (source path, how) of the first of them."""
-        total = int(self._connection.execute("SELECT count(*) FROM files WHERE changed IS NOT NULL").fetchone()[0])
-        query = "SELECT source, changed FROM files WHERE changed IS NOT NULL ORDER BY id LIMIT ?"
+        total = int(self._connection.execute("SELECT count(*) FROM found WHERE changed IS NOT NULL").fetchone()[0])
+        query = (
+            "SELECT f.source, d.changed FROM found d JOIN files f ON f.id = d.file WHERE d.changed IS NOT NULL "
+            "ORDER BY d.file LIMIT ?"
+        )
         return total, [(bytes(source), str(how)) for source, how in self._connection.execute(query, (limit,))]
 
     def totals(self, group: int) -> tuple[int, int]:
@@ -325,32 +273,8 @@ class Journal:
 
     def write_catalog(self, group: int, path: Path) -> None:
         """Write a group's catalog to a new SQLite file; the same list gives the same rows."""
-        with _faults(str(path)):
-            self._write_catalog(group, path)
-
-    def _write_catalog(self, group: int, path: Path) -> None:
-        connection = catalog.create(path)
-        try:
-            connection.execute("COMMIT")
-            # Attaching lets SQLite copy millions of rows without passing them through Python.
-            connection.execute("ATTACH DATABASE ? AS journal", (str(self.folder / _FILE),))
-            connection.execute("BEGIN")
-            connection.execute(
-                "INSERT INTO main.files (id, path, kind, bytes, sha256, mode, mtime_ns, link) "
-                "SELECT id, path, kind, bytes, sha256, mode & 4095, mtime_ns, link FROM journal.files "
-                "WHERE packing_group = ? ORDER BY id",
-                (group,),
-            )
-            connection.execute(
-                "INSERT INTO main.pieces "
-                "(id, file, number, count, stripe, volume_column, tar_offset, file_offset, bytes) "
-                "SELECT id, file, number, count, stripe, volume_column, tar_offset, file_offset, bytes "
-                "FROM journal.pieces WHERE packing_group = ? ORDER BY id",
-                (group,),
-            )
-            connection.execute("COMMIT")
-        finally:
-            connection.close()
+        with faults(str(path)):
+            _write_catalog(self.folder / FILE, group, path)
 
     @contextmanager
     def _transaction(self, name: str) -> Iterator[None]:
@@ -368,15 +292,115 @@ class Journal:
             durable.step(f"after {name}")
 
 
-def _entry(row: tuple[object, ...]) -> CargoEntry:
-    path, source, kind, size_bytes, mode, mtime_ns, known_sha256, link = row
-    return CargoEntry(
-        name=cast("bytes", path),
-        source=Path(os.fsdecode(cast("bytes", source))),
-        kind=cast("catalog.EntryKind", kind),
-        size_bytes=cast("int", size_bytes),
-        mode=cast("int", mode),
-        mtime_ns=cast("int", mtime_ns),
-        sha256=cast("str | None", known_sha256),
-        link_target=cast("bytes | None", link),
-    )
+class _Rows:
+    """Rows of the packing list on their way into the journal, thousands a call: one by one Python costs the most."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._volume: tuple[int, int, int] | None = None
+        self._first_piece = self._last_piece = self._tar_bytes = 0
+        self._volumes: list[tuple[int, int, int, int, int, int]] = []
+        self._files: list[tuple[object, ...]] = []
+        self._pieces: list[tuple[object, ...]] = []
+        self._xattrs: list[tuple[int, bytes, bytes]] = []
+
+    def add(self, number: int, item: Placed) -> None:
+        """Take one entry; `number` is its own."""
+        entry, group, pieces = item
+        self._files.append(
+            (
+                number,
+                entry.name,
+                os.fsencode(entry.source),
+                entry.kind,
+                entry.size_bytes,
+                entry.mode,
+                entry.mtime_ns,
+                entry.link_target,
+                entry.sha256,
+                group,
+                entry.uid,
+                entry.gid,
+                entry.is_sparse,
+            )
+        )
+        for piece in pieces:
+            volume = (group, piece.stripe, piece.column)
+            if volume != self._volume:
+                self._end_volume()
+                assert self._volume is None or self._volume < volume, "volumes are filled one after the other"
+                self._volume, self._first_piece = volume, self._last_piece + 1
+            self._last_piece += 1
+            self._tar_bytes = piece.tar_offset + piece.bytes
+            self._pieces.append((self._last_piece, number, group, *piece))
+        if entry.xattrs:
+            self._xattrs += [(number, name, value) for name, value in entry.xattrs]
+        # Counted together: one file cut into a hundred thousand pieces is as much to hold as so many files.
+        if len(self._files) + len(self._pieces) + len(self._xattrs) > _LIST_ROWS:
+            self._flush()
+
+    def finish(self) -> None:
+        """Write the rest."""
+        self._end_volume()
+        self._flush()
+
+    def _end_volume(self) -> None:
+        if self._volume is not None:
+            self._volumes.append((*self._volume, self._first_piece, self._last_piece, self._tar_bytes))
+
+    def _flush(self) -> None:
+        try:
+            self._connection.executemany(
+                "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._files
+            )
+        except sqlite3.IntegrityError as error:
+            raise self._twice() from error
+        self._connection.executemany(
+            "INSERT INTO pieces (id, file, packing_group, number, count, stripe, volume_column, tar_offset, "
+            "file_offset, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            self._pieces,
+        )
+        self._connection.executemany("INSERT INTO xattrs VALUES (?, ?, ?)", self._xattrs)
+        self._connection.executemany("INSERT INTO volumes VALUES (?, ?, ?, ?, ?, ?)", self._volumes)
+        for rows in (self._files, self._pieces, self._xattrs, self._volumes):
+            rows.clear()
+
+    def _twice(self) -> SourceUnreadable:
+        """Return the error for the first held entry whose name another one has: those before it are in the table."""
+        query = "SELECT 1 FROM files WHERE path = ? AND id <> ?"
+        row = next(row for row in self._files if self._connection.execute(query, (row[1], row[0])).fetchone())
+        return SourceUnreadable(
+            "two sources have the same name on the shipment",
+            where=os.fsdecode(cast("bytes", row[2])),
+            found=os.fsdecode(cast("bytes", row[1])),
+            hint="give the folders they come from different prefixes",
+        )
+
+
+def _write_catalog(journal: Path, group: int, path: Path) -> None:
+    connection = catalog.create(path)
+    try:
+        connection.execute("COMMIT")
+        # Attaching lets SQLite copy millions of rows without passing them through Python.
+        connection.execute("ATTACH DATABASE ? AS journal", (str(journal),))
+        connection.execute("BEGIN")
+        connection.execute(
+            "INSERT INTO main.files (id, path, kind, bytes, sha256, mode, mtime_ns, link, uid, gid, sparse) "
+            "SELECT f.id, f.path, f.kind, f.bytes, d.sha256, f.mode & 4095, f.mtime_ns, f.link, f.uid, f.gid, f.sparse "
+            "FROM journal.files f LEFT JOIN journal.found d ON d.file = f.id WHERE f.packing_group = ? ORDER BY f.id",
+            (group,),
+        )
+        connection.execute(
+            "INSERT INTO main.xattrs SELECT x.file, x.name, x.value FROM journal.xattrs x "
+            "JOIN journal.files f ON f.id = x.file WHERE f.packing_group = ? ORDER BY x.file, x.name",
+            (group,),
+        )
+        connection.execute(
+            "INSERT INTO main.pieces (id, file, number, count, stripe, volume_column, tar_offset, file_offset, bytes) "
+            "SELECT id, file, number, count, stripe, volume_column, tar_offset, file_offset, bytes "
+            "FROM journal.pieces WHERE packing_group = ? ORDER BY id",
+            (group,),
+        )
+        connection.execute("COMMIT")
+    finally:
+        connection.close()

@@ -19,6 +19,7 @@ READY: Final = "packtrain/ready.json"
 CATALOG: Final = "packtrain/catalog.sqlite.age"
 CUSTODY: Final = "packtrain/custody.jsonl"
 SPEC: Final = "packtrain/spec.md"
+RESCUE: Final = "packtrain/rescue.py"
 KIT_PREFIX: Final = "packtrain/kit/"
 SIGNATURE_SUFFIX: Final = ".sig"
 

@@ -1,16 +1,18 @@
-"""From verified drives to files in a store: read once, repaired on the way, resumable at any point.
+"""From verified drives to files in a store: in as many runs as it takes, with whatever drives are mounted.
 
-A stripe is the unit: its data volumes are read side by side, so that what one of them lacks can be rebuilt from the
-others while they pass. Files wait in the staging folder; they move into the store when the SHA-256 of their whole
-volume was the one of the signed group document, and only then is the volume noted in the journal.
+A data volume is the unit that is proven: its files wait in the staging folder, and move into the store when the SHA-256
+of the whole volume was the one of the signed group document; only then it is noted in the journal. Where k drives of a
+group are mounted together, what is damaged or lost is rebuilt on the way. Where they are not, the rest is left open,
+and the journal knows which drives to ask for.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,26 +28,25 @@ from packtrain.erasure.code import Code
 from packtrain.errors import IntegrityError, StoreInUse, WrongKey
 from packtrain.events import Notice, Progress, Sink
 from packtrain.ports import Store
-from packtrain.volume import layout
-from packtrain.volume.blocks import ALTERED, DISTRUSTED, Column, Damage
+from packtrain.volume.blocks import Damage
 from packtrain.volume.catalog import Catalog
-from packtrain.volume.catalog_source import decrypt_catalog
+from packtrain.volume.catalog_source import CatalogKeeper
 from packtrain.volume.discover import Mounted
-from packtrain.volume.extract import (
-    Staging,
-    as_the_consignor_signed_it,
-    extract_volume,
-    finish_whole_file,
-    shown,
-    staged_name,
-    store_faults,
-)
-from packtrain.volume.load_journal import LoadJournal, VolumeKey, VolumeLine, damage_lines
-from packtrain.volume.loaded import NAMED, Loaded
-from packtrain.volume.repair import StripeReader
-from packtrain.volume.resume import check_tiling, is_complete, strangers_in_store, volumes_to_read_again
-from packtrain.volume.unpack import Unpacking
-from packtrain.volume.untar import TarReader
+from packtrain.volume.extract import Staging, as_the_consignor_signed_it, listed, shown, store_faults
+from packtrain.volume.group_copies import remember_groups
+from packtrain.volume.group_pass import GroupPass, num_readers
+from packtrain.volume.load_journal import FinishedLine, LoadJournal
+from packtrain.volume.loaded import NAMED, PROGRESS_NAME, GroupState, Loaded, Wanted
+from packtrain.volume.metadata import Metadata
+from packtrain.volume.next_wave import group_state, next_drives, planned_drives
+from packtrain.volume.publishing import OpenGroup, Publisher
+from packtrain.volume.refused import raise_refused
+from packtrain.volume.resume import strangers_in_store, volumes_to_read_again, volumes_to_salvage_again
+from packtrain.volume.salvaging import Salvaging
+from packtrain.volume.scratch_pass import ScratchPass
+from packtrain.volume.syndromes import Scratch
+from packtrain.volume.unplaced import finish_unplaced
+from packtrain.volume.wanted import Knowledge
 
 _PROGRESS_SECONDS: Final = 0.2
 _TOLD: Final = 50
@@ -62,8 +63,14 @@ def load_shipment(
     sink: Sink,
     *,
     stage: str = "load",
+    lost: Collection[str] = (),
+    no_more: bool = False,
+    keep_owner: bool = False,
+    verify_files: bool = False,
+    scratch: Path | None = None,
+    damage: Sequence[Damage] = (),
 ) -> Loaded:
-    """Restore a shipment into a store; return what was done.
+    """Restore a shipment, or what the drives at hand give of it, into a store; return what was done.
 
     Args:
         plan: the verified plan.
@@ -72,49 +79,54 @@ def load_shipment(
         mounted: verified drives of this plan, in any order.
         identity: the shipment's age identity.
         store: where files go.
-        journal_path: progress, a file of the voyage folder; a rerun goes on from it.
+        journal_path: progress, a file of the voyage folder; a rerun, and the next wave, go on from it.
         sink: takes progress and notices.
         stage: the verb that events name.
+        lost: drives (UUIDs of the plan) that will not come; remembered until they are mounted after all.
+        no_more: no drive will come that is neither mounted nor was read before.
+        keep_owner: owner, set-id and sticky bits and capabilities are kept too; only root may.
+        verify_files: hold every file against its SHA-256 in the catalog, not one in 16 (ADR 0013).
+        scratch: a folder that keeps syndromes between waves, so that no drives have to be mounted together: m/k of the
+            bytes of what is open.
+        damage: what was found on the drives while they were verified.
 
     Raises:
         WrongKey: the identity is not the plan's recipient; nothing was written.
         DriveFull: the store is full; make room and call again.
         StoreInUse: the store holds other files under names of the cargo; none of them was touched.
+        MoreDrivesWanted: at the end: what these drives give is restored, others are named that are wanted now.
         BeyondRepair: at the end: all that can be read was restored, the rest is listed by name beside the journal.
-        HostileArchive: a volume with a valid digest breaks the format or contradicts the catalog.
-        IntegrityError: documents contradict each other, or a file in a proven volume is not the catalog's.
+        HostileArchive, AgeFormatError, IntegrityError: at the end: a volume with a valid digest breaks the format or
+            contradicts the catalog; the others are restored. Or documents contradict each other.
     """
     if age.recipient_of(identity) != plan.recipient:
         raise WrongKey(
             "key does not open this shipment", expected=plan.recipient, found=age.recipient_of(identity),
             hint="the envelope holds the key of another shipment or attempt",
         )  # fmt: skip
-    loading = _Loading(plan, groups, mounted, identity, store, journal_path, sink, stage)
+    metadata = Metadata(keep_owner=keep_owner)
+    loading = _Loading(
+        plan, groups, mounted, identity, store, journal_path, sink, stage, metadata, list(damage), verify_files, scratch
+    )
     with as_the_consignor_signed_it():
-        loaded = loading.run()
-    if shipment is not None and not loaded.num_unreadable and loaded.files != shipment.num_files:
+        loaded = loading.run(lost, no_more=no_more)
+    durable.write_bytes(journal_path.with_name(PROGRESS_NAME), json.dumps(loaded.progress(), indent=1).encode("utf-8"))
+    is_whole = not loaded.num_unreadable and not loaded.wanted
+    if shipment is not None and is_whole and loaded.files != shipment.num_files:
         raise IntegrityError(
             "shipment document counts other files than the catalogs",
             expected=str(shipment.num_files),
             found=str(loaded.files),
         )
     listing = journal_path.with_name("unreadable.txt")
-    if loaded.num_unreadable:
+    if loaded.num_unreadable and not loaded.wanted:
         durable.write_bytes(listing, "".join(f"{name}\n" for name in loaded.unreadable).encode("utf-8"))
     else:
         listing.unlink(missing_ok=True)
-    loaded.raise_if_incomplete(listing)
+    if loading.journal.refused and not loaded.wanted:
+        raise_refused(loading.journal.refused.values(), loaded, listing)
+    loaded.raise_if_incomplete(listing, scratch)
     return loaded
-
-
-@dataclass(slots=True)
-class _Open:
-    """A group while it is read."""
-
-    group: Group
-    code: Code
-    catalog: Catalog
-    catalog_path: Path
 
 
 @dataclass(slots=True)
@@ -127,35 +139,55 @@ class _Loading:
     journal_path: Path
     sink: Sink
     stage: str
+    metadata: Metadata
+    damage: list[Damage]
+    verify_files: bool
+    scratch: Path | None
     journal: LoadJournal = field(init=False)
     staging: Staging = field(init=False)
+    publisher: Publisher = field(init=False)
+    catalogs: CatalogKeeper = field(init=False)
     readers: Executor = field(init=False)
     workers: Executor = field(init=False)
-    lost_damage: list[Damage] = field(default_factory=list[Damage])
     unreadable: dict[str, None] = field(default_factory=dict[str, None])
-    num_beyond: int = 0
     num_unnamed: int = 0
     done_bytes: int = 0
     total_bytes: int = 0
     told_at: float = 0.0
     num_told: int = 0
 
-    def run(self) -> Loaded:
+    def run(self, lost: Collection[str], *, no_more: bool) -> Loaded:
         plan_digest = digest(self.plan)
         with store_faults(Path(self.store.location)):
             self.staging = Staging(self.store.staging_folder() / f"load-{plan_digest[:16]}")
             self.staging.root.mkdir(mode=0o700, exist_ok=True)
         self.journal = LoadJournal(self.journal_path, plan_digest, self.store.location)
-        self.staging.clear()
-        lost = [drive.label for drive in self.plan.drives if drive.uuid not in {m.record.uuid for m in self.mounted}]
-        if lost:
-            self._notice(f"{len(lost)} of {len(self.plan.drives)} drives are not here: {', '.join(lost)}")
+        self.groups = remember_groups(self.journal_path.parent, self.groups, self.journal)
+        self.publisher = Publisher(self.staging, self.store, self.journal, self.metadata, self.verify_files)
+        self.catalogs = CatalogKeeper(self.staging, self.journal, self.mounted, self.identity)
+        self.staging.clear(with_catalogs=False)
+        self._note_drives(lost, no_more=no_more)
+        self._tell_damage(self.damage)
         self.total_bytes = sum(v.bytes for g in self.groups.values() for v in g.volumes if v.column < g.k)
         widest = max((group.k for group in self.groups.values()), default=1)
+        wanted: list[Wanted] = []
+        states: list[GroupState] = []
         try:
-            with ThreadPoolExecutor(widest) as self.readers, ThreadPoolExecutor(widest) as self.workers:
+            # The readers of a stripe wait for all its columns at once; there must be a thread for each.
+            with (
+                ThreadPoolExecutor(widest) as self.readers,
+                ThreadPoolExecutor(max(widest, num_readers(len(self.mounted)))) as self.workers,
+            ):
                 for planned in self.plan.groups:
                     self._load_group(planned.group)
+            pending = self._finish_unplaced()
+            for planned in self.plan.groups:
+                state, wants = self._judge_group(planned.group)
+                states += [state] if state is not None else []
+                wanted += [wants] if wants is not None else []
+            if not wanted:
+                self._list_unreadable([state.group for state in states if state.stripes_proven < state.stripes])
+                self.unreadable.update((listed(name), None) for name in pending)
         except BaseException:
             # A load that was refused leaves nothing of the cargo in the clear but what the next run goes on from.
             with contextlib.suppress(OSError):
@@ -163,62 +195,116 @@ class _Loading:
                 if not any(self.staging.root.iterdir()):
                     self.staging.remove()
             raise
+        if self.scratch is not None and not wanted:
+            shutil.rmtree(self.scratch / f"packtrain-{plan_digest[:16]}", ignore_errors=True)
         self.sink(self._progress())
-        if not self.unreadable and not self.num_unnamed:
-            self.staging.remove()
+        if not wanted:
+            self.staging.clear()
+            if not self.unreadable and not self.num_unnamed:
+                self.staging.remove()
+        return self._loaded(states, wanted)
+
+    def _note_drives(self, lost: Collection[str], *, no_more: bool) -> None:
+        here = {item.record.planned_uuid for item in self.mounted}
+        awaited = [drive.uuid for drive in self.plan.drives if drive.uuid not in here]
+        self.journal.mark(here, "awaited")
+        if no_more:
+            self.journal.mark((uuid for uuid in awaited if uuid not in self.journal.seen), "lost")
+        self.journal.mark((uuid for uuid in awaited if uuid in lost), "lost")
+        missing = [drive.label for drive in self.plan.drives if drive.uuid in awaited]
+        if missing:
+            self._notice(f"{len(missing)} of {len(self.plan.drives)} drives are not here: {', '.join(missing)}")
+
+    def _loaded(self, states: Sequence[GroupState], wanted: Sequence[Wanted]) -> Loaded:
         lines = self.journal.volumes.values()
+        salvaged = self.journal.salvaged.values()
+        found = [damage for line in (*lines, *self.journal.damaged.values()) for damage in line.damages()]
+        here = {item.record.planned_uuid for item in self.mounted} | self.journal.seen
+        # Pass 1 comes first, for all groups: what it finds changes what pass 2 asks for.
+        now = min((item.number for item in wanted), default=1)
         return Loaded(
-            files=sum(line.files for line in lines),
-            bytes=sum(line.bytes for line in lines),
+            files=sum(line.files for line in lines)
+            + sum(len(line.files) for line in salvaged)
+            + sum(self.journal.finished.values()),
+            bytes=sum(line.bytes for line in (*lines, *salvaged)),
             blocks_repaired=sum(line.blocks_repaired for line in lines),
             volumes_rebuilt=sum(line.rebuilt for line in lines),
-            damage=(*(damage for line in lines for damage in line.damages()), *self.lost_damage),
-            drives_lost=tuple(lost),
+            damage=tuple(dict.fromkeys((*found, *self.damage))),
+            drives_lost=tuple(drive.label for drive in self.plan.drives if drive.uuid not in here),
             unreadable=tuple(self.unreadable),
             num_unreadable=len(self.unreadable) + self.num_unnamed,
+            files_salvaged=sum(len(line.files) for line in salvaged),
+            not_set=self.metadata.refused(),
+            groups=tuple(states),
+            wanted=tuple(item for item in wanted if item.number == now),
         )
 
     # --- a group ------------------------------------------------------------------------------------------------
 
     def _load_group(self, number: int) -> None:
         group = self.groups.get(number)
-        if group is None:
-            # Not even its document is here: nobody can say how many files, but it is not nothing.
-            self.num_unnamed += 1
-            self._notice(f"group {number} is lost: none of its drives is here, nor its document")
+        drives = {item.record.planned_uuid: item.drive for item in self.mounted if item.record.group == number}
+        if group is None or not drives:
             return
-        path = self.staging.catalog(number)
-        is_whole, damage = decrypt_catalog(group, self.mounted, self.identity, path)
-        self.lost_damage += damage
-        if not is_whole:
-            self.num_unnamed += group.num_files
-            self._notice(f"group {number} is lost with {group.num_files} files: no drive holds its catalog whole")
+        damage = self.catalogs.get(group)
+        self.damage += damage
+        self._tell_damage(damage)
+        if not self.catalogs.has(group):
             return
-        with Catalog.open(path) as catalog:
+        with Catalog.open(self.staging.catalog(number)) as catalog:
             if catalog.num_files() != group.num_files:
                 raise IntegrityError(
                     f"catalog of group {number} holds another number of files than its document",
                     expected=str(group.num_files),
                     found=str(catalog.num_files()),
                 )
-            opened = _Open(group, Code(group.k, group.m), catalog, path)
+            opened = OpenGroup(group, Code(group.k, group.m), catalog)
             if all(key[0] != number for key in self.journal.volumes):
                 self._refuse_strangers(opened)
-            self.journal.forget(volumes_to_read_again(self.journal.volumes, catalog, number, self.staging, self.store))
-            n = group.k + group.m
-            for stripe in range(group.num_stripes):
-                volumes = group.volumes[stripe * n : stripe * n + n]
-                wanted: list[int] = []
-                for volume in volumes[: group.k]:
-                    if (number, stripe, volume.column) in self.journal.volumes:
-                        self.done_bytes += volume.bytes
-                    elif volume.bytes:
-                        wanted.append(volume.column)
-                if wanted:
-                    self._load_stripe(opened, stripe, wanted)
-        path.unlink()
+            self._forget_what_is_gone(opened)
+            knowledge = self._knowledge(group)
+            open_bytes = sum(volume.bytes for volume in knowledge.open())
+            self.done_bytes += sum(v.bytes for v in group.volumes if v.column < group.k) - open_bytes
+            reading = GroupPass(
+                self.plan, opened, drives, self.identity, self.staging, self.journal, self.publisher,
+                self.readers, self.workers, self._tell, self._tell_damage,
+            )  # fmt: skip
+            with contextlib.closing(reading):
+                scratch = self._scratch(group)
+                scratch_pass = ScratchPass(reading, scratch) if scratch is not None else None
+                reading.run(knowledge, scratch_pass.left_to_scratch(knowledge) if scratch_pass is not None else ())
+                if scratch_pass is not None:
+                    scratch_pass.run(self._knowledge(group))
+            Salvaging(self.plan, opened, drives, self.identity, self.publisher, self.readers).run(
+                self._knowledge(group)
+            )
+        self.journal.mark(drives, "seen")
 
-    def _refuse_strangers(self, opened: _Open) -> None:
+    def _finish_unplaced(self) -> tuple[bytes, ...]:
+        """Bring up to date what the catalogs alone carry; return the links whose file is not there."""
+        with contextlib.ExitStack() as held:
+            here: dict[int, Catalog] = {}
+            for number, group in sorted(self.groups.items()):
+                if self.catalogs.has(group):
+                    here[number] = held.enter_context(Catalog.open(self.staging.catalog(number)))
+            if not here or not self.journal.volumes:
+                return ()
+            finished = finish_unplaced(list(here.values()), self.store, self.metadata)
+            self.store.flush()
+            self.journal.add([FinishedLine(number, files) for number, files in zip(here, finished.files, strict=True)])
+            return finished.pending
+
+    def _forget_what_is_gone(self, opened: OpenGroup) -> None:
+        number = opened.group.group
+        again = volumes_to_read_again(self.journal.volumes, opened.catalog, number, self.staging, self.store)
+        n = opened.code.n
+        self.journal.forget(again, {opened.group.volumes[stripe * n + column].drive for _, stripe, column in again})
+        # Their drives were seen and need not be again: which of them are wanted follows from what is lost.
+        self.journal.forget(
+            volumes_to_salvage_again(self.journal.salvaged, opened.catalog, number, self.staging, self.store)
+        )
+
+    def _refuse_strangers(self, opened: OpenGroup) -> None:
         """Look, before the first file of a group comes into the store, whether it would take another's place."""
         strangers = [shown(entry.path) for entry in strangers_in_store(opened.catalog, self.store)]
         if not strangers:
@@ -233,160 +319,82 @@ class _Loading:
             "not load",
         )
 
-    # --- a stripe -----------------------------------------------------------------------------------------------
+    # --- what is known, and what is wanted ----------------------------------------------------------------------
 
-    def _load_stripe(self, opened: _Open, stripe: int, wanted: Sequence[int]) -> None:
-        group = opened.group
-        n = group.k + group.m
-        by_uuid = {item.record.uuid: item for item in self.mounted}
-        labels = {drive.uuid: drive.label for drive in self.plan.drives}
-        columns: list[Column] = []
-        for volume in group.volumes[stripe * n : stripe * n + n]:
-            item = by_uuid.get(volume.drive)
-            columns.append(Column(volume, group.k, item.drive if item else None, labels[volume.drive]))
-        reader = StripeReader(columns, opened.code, self.readers)
-        try:
-            unpackings = self._unpack(opened, stripe, reader, wanted)
-            # Blocks were all good or made good, and the volume is another one: someone made bytes that fit a list.
-            doubtful = [c for c, u in unpackings.items() if not u.is_whole and not u.is_given_up]
-            if doubtful and _unmask(columns, opened.code.k):
-                unpackings.update(self._unpack(opened, stripe, reader, doubtful))
-            self._commit(opened, stripe, columns, reader, unpackings)
-        finally:
-            for column in columns:
-                column.close()
+    def _knowledge(self, group: Group) -> Knowledge:
+        number = group.group
+        return Knowledge(
+            group,
+            done={key[1:] for key in self.journal.volumes if key[0] == number},
+            refused={key[1:] for key in self.journal.refused if key[0] == number},
+            salvaged={key[1:] for key in self.journal.salvaged if key[0] == number},
+            bad={key[1:]: line.bad_blocks() for key, line in self.journal.damaged.items() if key[0] == number},
+            seen=self.journal.seen,
+            lost=self.journal.lost,
+        )
 
-    def _unpack(self, opened: _Open, stripe: int, reader: StripeReader, wanted: Sequence[int]) -> dict[int, Unpacking]:
-        """Read the wanted volumes side by side, each unpacked by a thread of its own; return how each ended."""
-        n = opened.group.k + opened.group.m
-        unpackings = {
-            column: Unpacking(opened.group.volumes[stripe * n + column], self._work(opened, stripe, column))
-            for column in wanted
-        }
-        with store_faults(self.staging.root):
-            for column in wanted:
-                folder = self.staging.volume_folder(opened.group.group, stripe, column)
-                shutil.rmtree(folder, ignore_errors=True)
-                folder.mkdir()
-        try:
-            futures = [self.workers.submit(unpacking.run) for unpacking in unpackings.values()]
-            for row in reader.rows(wanted):
-                for column, block in row.items():
-                    if block is None:
-                        unpackings[column].give_up()
-                    else:
-                        unpackings[column].put(block)
-                        self.done_bytes += len(block)
-                self._tell()
-                if any(unpacking.has_failed for unpacking in unpackings.values()):
-                    break
-            for unpacking in unpackings.values():
-                unpacking.end()
-            for future in futures:
-                future.result()
-        except BaseException:
-            # Ctrl-C, perhaps twice: nothing here may wait, and no thread may go on waiting for blocks.
-            for unpacking in unpackings.values():
-                unpacking.abandon()
-            raise
-        return unpackings
+    def _judge_group(self, number: int) -> tuple[GroupState | None, Wanted | None]:
+        """Return what is known of a group now, and which drives would help; count what is lost with its names."""
+        group = self.groups.get(number)
+        planned = next(item for item in self.plan.groups if item.group == number)
+        if group is None or not self._has_or_needs_no_catalog(group):
+            left = [uuid for uuid in planned.drives if uuid not in self.journal.lost | self.journal.without_catalog]
+            left = [uuid for uuid in left if uuid not in {item.record.planned_uuid for item in self.mounted}]
+            if left:
+                return None, Wanted(1, planned_drives(self.plan, left))
+            if group is None:
+                # Not even its document is here: nobody can say how many files, but it is not nothing.
+                self.num_unnamed += 1
+                self._notice(f"group {number} is lost: none of its drives is here, nor its document")
+            else:
+                self.num_unnamed += group.num_files
+                self._notice(f"group {number} is lost with {group.num_files} files: no drive holds its catalog whole")
+            return None, None
+        knowledge = self._knowledge(group)
+        mounted = {item.record.planned_uuid for item in self.mounted}
+        return group_state(knowledge), next_drives(knowledge, self.plan, mounted, self._scratch(group))
 
-    def _work(self, opened: _Open, stripe: int, column: int) -> Callable[[Callable[[int], bytes]], None]:
-        volume = opened.group.volumes[stripe * (opened.group.k + opened.group.m) + column]
-        label = next(drive.label for drive in self.plan.drives if drive.uuid == volume.drive)
-        where = f"drive {label}, {layout.volume_name(stripe, column, opened.group.k)}"
+    def _has_or_needs_no_catalog(self, group: Group) -> bool:
+        return self.catalogs.has(group) or (group.group in self.journal.finished and not self._knowledge(group).open())
 
-        def work(read: Callable[[int], bytes]) -> None:
-            plain = age.DecryptReader(read, [self.identity], strict_single_x25519=True, where=where)
-            # SQLite connections belong to one thread; opening the file again costs less than sharing one.
-            with Catalog.open(opened.catalog_path) as catalog:
-                tar = TarReader(plain.readinto, where)
-                extract_volume(tar, catalog, self.staging, opened.group.group, stripe, column, where)
+    def _scratch(self, group: Group) -> Scratch | None:
+        if self.scratch is None:
+            return None
+        folder = self.scratch / f"packtrain-{digest(self.plan)[:16]}"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Scratch(folder, group)
 
-        return work
-
-    def _commit(
-        self,
-        opened: _Open,
-        stripe: int,
-        columns: Sequence[Column],
-        reader: StripeReader,
-        unpackings: Mapping[int, Unpacking],
-    ) -> None:
-        """Move the files of proven volumes into the store and note them; list the files of the others."""
-        number = opened.group.group
-        proven = [c for c, u in sorted(unpackings.items()) if u.is_whole and u.fault is None]
-        damage = {c.index: c.damage() for c in columns if c.lost is None or c.has_drive}
-        if proven:
-            durable.step("volumes staged")
-            self.store.flush()
-            done = {*self.journal.volumes, *((number, stripe, column) for column in proven)}
-            published = [(column, *self._publish(opened, stripe, column, done)) for column in proven]
-            self.store.flush()
-            lines: list[VolumeLine] = []
-            for column, files, total_bytes in published:
-                is_rebuilt = columns[column].lost is not None
-                found = damage.pop(column, [])
-                if column == proven[-1]:
-                    # Damage of volumes that are not noted themselves (parity) goes with the last that is.
-                    found += [d for other, items in damage.items() if other not in unpackings for d in items]
-                repaired = 0 if is_rebuilt else reader.rebuilt_blocks[column]
-                lines.append(
-                    VolumeLine(
-                        group=number,
-                        stripe=stripe,
-                        column=column,
-                        files=files,
-                        bytes=total_bytes,
-                        blocks_repaired=repaired,
-                        rebuilt=is_rebuilt,
-                        damage=damage_lines(found),
-                    )
-                )
-                self._tell_damage(found)
-            self.journal.add(lines)
-        for column, unpacking in unpackings.items():
-            shutil.rmtree(self.staging.volume_folder(number, stripe, column))
-            if unpacking.is_whole and unpacking.fault is not None:
-                raise unpacking.fault
-            if not unpacking.is_whole:
-                self._list_unreadable(opened, stripe, columns[column])
-
-    def _publish(self, opened: _Open, stripe: int, column: int, done: Container[VolumeKey]) -> tuple[int, int]:
-        """Move the staged files of one volume into the store; return how many entries and bytes became complete."""
-        number = opened.group.group
-        folder = self.staging.volume_folder(number, stripe, column)
-        files = total_bytes = 0
-        for index, (piece, entry) in enumerate(opened.catalog.members_in(stripe, column)):
-            staged = folder / staged_name(index)
-            if piece.count > 1:
-                staged = self.staging.whole_file(number, entry.id)
-                # Of several volumes that become proven together, the first publishes; the others find it done.
-                if not staged.exists() or not is_complete(opened.catalog, number, entry.id, done):
-                    continue
-                check_tiling(opened.catalog, entry)
-                finish_whole_file(staged, entry)
-            self.store.publish(staged, entry.path)
-            files += 1
-            total_bytes += entry.bytes
-        return files, total_bytes
-
-    def _list_unreadable(self, opened: _Open, stripe: int, column: Column) -> None:
-        names = [shown(entry.path) for _, entry in opened.catalog.members_in(stripe, column.index)]
-        self.unreadable.update(dict.fromkeys(names))
-        self.lost_damage += column.damage()
-        self.num_beyond += 1
-        # One lost case of a large shipment would print a line for each of its volumes; unreadable.txt has all names.
-        if self.num_beyond <= NAMED:
-            self._notice(
-                f"{column.name} of drive {column.label} is beyond repair; it holds (parts of) {len(names)} files"
-            )
-        elif self.num_beyond == NAMED + 1:
-            self._notice("more volumes are beyond repair; unreadable.txt will list all their files")
+    def _list_unreadable(self, groups: Sequence[int]) -> None:
+        """Name the files of volumes that no drive gives back any more."""
+        num_volumes = 0
+        for number in groups:
+            group = self.groups[number]
+            knowledge = self._knowledge(group)
+            salvaged = {key[1:]: set(line.files) for key, line in self.journal.salvaged.items() if key[0] == number}
+            with Catalog.open(self.staging.catalog(number)) as catalog:
+                refused = [knowledge.stripe(stripe)[column] for stripe, column in sorted(knowledge.refused)]
+                for volume in (*knowledge.open(), *refused):
+                    got = salvaged.get((volume.stripe, volume.column), set[int]())
+                    names = [
+                        listed(entry.path)
+                        for _, entry in catalog.members_in(volume.stripe, volume.column)
+                        if entry.id not in got
+                    ]
+                    self.unreadable.update(dict.fromkeys(names))
+                    num_volumes += 1
+                    # One lost case would print a line for each of its volumes; unreadable.txt has all names.
+                    if num_volumes <= NAMED:
+                        self._notice(
+                            f"stripe {volume.stripe}, column {volume.column} of group {number} is beyond repair; "
+                            f"{len(names)} of its files are lost"
+                        )
+        if num_volumes > NAMED:
+            self._notice(f"{num_volumes - NAMED} more volumes are beyond repair; unreadable.txt lists all their files")
 
     # --- what is told -------------------------------------------------------------------------------------------
 
-    def _tell(self) -> None:
+    def _tell(self, more_bytes: int) -> None:
+        self.done_bytes += more_bytes
         now = time.monotonic()
         if now - self.told_at >= _PROGRESS_SECONDS:
             self.told_at = now
@@ -405,18 +413,3 @@ class _Loading:
 
     def _notice(self, text: str) -> None:
         self.sink(Notice(self.stage, text, is_warning=True))
-
-
-def _unmask(columns: Sequence[Column], k: int) -> bool:
-    """Find out who lies in a stripe whose blocks were good and whose volumes were not; return whether anyone does.
-
-    Volumes with the SHA-256 of the group document are beyond doubt. Where k of them are there, all others are taken as
-    lost. Where fewer are, only those are whose every block is good and whose SHA-256 is not: that is no accident.
-    """
-    doubtful = [column for column in columns if column.lost is None and not column.verify()]
-    doubtful = [column for column in doubtful if column.lost is None]
-    sure = sum(column.lost is None for column in columns) - len(doubtful)
-    liars = [column for column in doubtful if sure >= k or not column.faults]
-    for column in liars:
-        column.distrust(DISTRUSTED if column.faults else ALTERED)
-    return bool(liars)

@@ -36,25 +36,31 @@ class StripeReader:
         self._buffers = [memoryview(bytearray(min(longest, BLOCK_BYTES))) for _ in columns]
         self.rebuilt_blocks: dict[int, int] = {column.index: 0 for column in columns}
 
-    def rows(self, wanted: Collection[int]) -> Iterator[dict[int, bytes | None]]:
+    def rows(self, wanted: Collection[int], *, to_the_end: bool = False) -> Iterator[dict[int, bytes | None]]:
         """Yield for each row the blocks of the wanted columns that reach so far; None for one that is beyond repair.
 
-        A column that is beyond repair in one row is not read again; it stays None to its end.
+        A column that was beyond repair in one row is read on, so that all that is bad in it becomes known; but what is
+        bad is not rebuilt any more, and a column without a drive is dropped; unless `to_the_end`, for what can be had
+        of a volume whose whole cannot.
         """
         given_up: set[int] = set()
         self.rebuilt_blocks.update(dict.fromkeys(wanted, 0))
         for row in range(max((self._columns[index].num_blocks for index in wanted), default=0)):
             present: set[int] = set()
-            asked = [index for index in wanted if row < self._columns[index].num_blocks]
-            self._read([index for index in asked if index not in given_up], row, present)
-            missing = [index for index in asked if index not in present and index not in given_up]
+            asked = [
+                index
+                for index in wanted
+                if row < self._columns[index].num_blocks
+                and (to_the_end or index not in given_up or self._columns[index].lost is None)
+            ]
+            self._read(asked, row, present)
+            missing = [index for index in asked if index not in present and (to_the_end or index not in given_up)]
             rebuilt = self._rebuild(row, missing, present) if missing else {}
             given_up.update(index for index in missing if index not in rebuilt)
             yield {
-                index: None if index in given_up else rebuilt.get(index) or self._block(index, row) for index in asked
+                index: (rebuilt.get(index) or self._block(index, row)) if index in present or index in rebuilt else None
+                for index in asked
             }
-            if given_up.issuperset(wanted):
-                return
 
     def _read(self, indices: Sequence[int], row: int, present: set[int]) -> None:
         """Read a block of each of these columns; those that are good are added to `present`."""

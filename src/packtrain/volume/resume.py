@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Container, Iterator
+from collections.abc import Collection, Container, Iterator, Mapping
 
 from packtrain.digest import sha256_file
 from packtrain.errors import HostileArchive
 from packtrain.ports import Store
 from packtrain.volume.catalog import Catalog, CatalogFile, CatalogPiece
 from packtrain.volume.extract import Staging, shown
-from packtrain.volume.load_journal import VolumeKey
+from packtrain.volume.load_journal import SalvagedLine, VolumeKey
 
 
 def is_complete(catalog: Catalog, group: int, file_id: int, done: Container[VolumeKey]) -> bool:
@@ -48,6 +48,9 @@ def volumes_to_read_again(
     """
 
     def is_there(piece: CatalogPiece, entry: CatalogFile) -> bool:
+        if entry.kind == "hardlink":
+            assert entry.link_target is not None
+            return store.are_linked(entry.link_target, entry.path)
         if entry.kind != "file":
             return True
         if piece.count > 1 and not is_complete(catalog, group, entry.id, journal):
@@ -70,6 +73,28 @@ def volumes_to_read_again(
     return again
 
 
+def volumes_to_salvage_again(
+    salvaged: Mapping[VolumeKey, SalvagedLine], catalog: Catalog, group: int, staging: Staging, store: Store
+) -> set[VolumeKey]:
+    """Return those volumes beyond repair of a group of which not all that was got out of them is there any more.
+
+    A piece of a cut file waits in staging, unless the file was put together and is in the store.
+    """
+
+    def is_there(entry: CatalogFile) -> bool:
+        return store.size_bytes(entry.path) == entry.bytes if entry.kind == "file" else store.holds(entry.path)
+
+    own = {key: line for key, line in salvaged.items() if key[0] == group}
+    again = {key for key, line in own.items() if not all(is_there(catalog.file(file)) for file in line.files)}
+    put_together = {file for key, line in own.items() if key not in again for file in line.files}
+    waiting = staging.salvaged(group)
+    return again | {
+        key
+        for key, line in own.items()
+        if not all(file in put_together or (waiting / f"{file}-{number}").is_file() for file, number in line.pieces)
+    }
+
+
 def strangers_in_store(catalog: Catalog, store: Store) -> Iterator[CatalogFile]:
     """Yield the entries under whose names the store holds something else than they are.
 
@@ -78,13 +103,32 @@ def strangers_in_store(catalog: Catalog, store: Store) -> Iterator[CatalogFile]:
     Raises:
         HostileArchive: a name would leave the store.
     """
+    if all(path.name == store.staging_folder().name for path in store.local_path().iterdir()):
+        return  # a new store, as most are
     for entry in catalog.files():
-        if store.holds(entry.path) and not _is_equal(entry, store):
+        if store.holds(entry.path) and not (_is_equal(entry, catalog, store) or _is_behind_a_link(entry, catalog)):
             yield entry
 
 
-def _is_equal(entry: CatalogFile, store: Store) -> bool:
+def _is_behind_a_link(entry: CatalogFile, catalog: Catalog) -> bool:
+    """Return whether the cargo has a link on the way to an entry: no stranger is in the way, but a hostile cargo.
+
+    Publishing it says so, also when a run before this one brought the link.
+    """
+    parts = entry.path.split(b"/")
+    above = (catalog.entry(b"/".join(parts[:depth])) for depth in range(1, len(parts)))
+    return any(found is not None and found.kind == "symlink" for found in above)
+
+
+def _is_equal(entry: CatalogFile, catalog: Catalog, store: Store) -> bool:
     path = store.local_path() / os.fsdecode(entry.path)
+    if entry.kind == "hardlink":
+        assert entry.link_target is not None
+        # Its content, not its inode: an interrupted load may have brought its file once more, and not yet the link.
+        target = catalog.entry(entry.link_target)
+        if target is None or target.kind != "file":
+            return False
+        return store.size_bytes(entry.path) == target.bytes and sha256_file(path) == target.sha256
     if entry.kind == "file":
         # The length is asked of the store, which follows no link on the way; only then the file is read.
         return store.size_bytes(entry.path) == entry.bytes and sha256_file(path) == entry.sha256

@@ -1,85 +1,140 @@
-"""Reading one source file into a tar: its bytes, its digest, and whether it held still."""
+"""Reading one source file: its bytes, its digest, and whether it held still since it was listed."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Final
 
 from packtrain.errors import SourceUnreadable
 from packtrain.units import MIB
-from packtrain.volume import tar
-from packtrain.volume.cargo import CargoEntry
 
-Write = Callable[[memoryview | bytes], object]
+# Not through a link that took the file's place, and not waiting for a pipe that did.
+_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+ZEROS: Final = memoryview(bytes(MIB))
 
 
-def copy_content(
-    entry: CargoEntry, offset: int, size_bytes: int, write: Write, buffer: memoryview, *, hashed: bool = True
-) -> tuple[str, str | None]:
-    """Write `size_bytes` of a source from `offset`, then the tar's padding; zeros where the source has shrunk.
+def read_whole(source: bytes, size_bytes: int, mtime_ns: int, target: memoryview) -> tuple[str, str | None]:
+    """Fill `target`, `size_bytes` long, with a file's content; zeros where the file has shrunk.
 
     Args:
-        entry: the source as it was listed.
-        offset, size_bytes: the part of it.
-        write: takes the bytes; the memory is used again afterwards.
-        buffer: memory to read into.
-        hashed: False leaves the digest out (that of no bytes comes back): pieces of a cut file have none of their own.
+        source: its path.
+        size_bytes, mtime_ns: as it was listed.
+        target: where the bytes go.
 
     Returns:
-        The SHA-256 of what was written (without padding), and how the source differs from the list, or None.
+        The SHA-256 of `target`, and how the file differs from the list, or None.
+
+    Raises:
+        SourceUnreadable: it is gone or cannot be read.
+    """
+    # Written out and not built of the functions below: for small files each call counts.
+    try:
+        descriptor = os.open(source, _FLAGS)
+        try:
+            filled = os.preadv(descriptor, (target,), 0) if size_bytes else 0
+            if filled < size_bytes:
+                filled += read_at(source, descriptor, target[filled:], filled)
+            # Looked at after reading: what was written to it meanwhile has moved its time or its length.
+            status = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _unreadable(source, error) from error
+    if filled < size_bytes:
+        target[filled:] = bytes(size_bytes - filled)
+    if status.st_mtime_ns == mtime_ns and status.st_size == size_bytes and stat.S_ISREG(status.st_mode):
+        return hashlib.sha256(target).hexdigest(), None
+    return hashlib.sha256(target).hexdigest(), difference(status, size_bytes, mtime_ns)
+
+
+def hash_whole(
+    source: bytes, size_bytes: int, mtime_ns: int, buffer: memoryview, go_on: Callable[[], object]
+) -> tuple[str, str | None]:
+    """Return the SHA-256 of a file's `size_bytes`, zeros for what it has less, and how it differs from the list.
+
+    `go_on` is called for each buffer read; what it raises ends the reading.
 
     Raises:
         SourceUnreadable: it is gone or cannot be read.
     """
     state = hashlib.sha256()
-    update: Write = state.update if hashed else len
-    left = size_bytes
-    try:
-        descriptor = os.open(entry.source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            position = offset
-            while left:
-                count = os.preadv(descriptor, [buffer[: min(left, len(buffer))]], position)
-                if count == 0:
-                    break
-                update(buffer[:count])
-                write(buffer[:count])
-                position += count
-                left -= count
-            # Looked at after reading: what was written to it meanwhile has moved its time or its length.
-            changed = _difference(entry, os.fstat(descriptor))
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise SourceUnreadable(
-            f"source cannot be read: {error.strerror}",
-            where=str(entry.source),
-            hint="mend it and run the same command again: it goes on where it stopped",
-        ) from error
-    zeros = bytes(min(left, MIB))
-    while left:
-        piece = zeros[: min(left, len(zeros))]
-        update(piece)
-        write(piece)
-        left -= len(piece)
-    write(tar.padding(size_bytes))
+    position = 0
+    with opened(source) as descriptor:
+        while position < size_bytes:
+            count = read_at(source, descriptor, buffer[: size_bytes - position], position)
+            if not count:
+                break
+            go_on()
+            state.update(buffer[:count])
+            position += count
+        changed = difference(os.fstat(descriptor), size_bytes, mtime_ns)
+    while position < size_bytes:
+        count = min(len(ZEROS), size_bytes - position)
+        state.update(ZEROS[:count])
+        position += count
     return state.hexdigest(), changed
 
 
-def check_digest(entry: CargoEntry, sha256: str, changed: str | None) -> str | None:
-    """Return how the source differs from the list once its digest is known too, or None."""
-    if changed is None and entry.sha256 is not None and entry.sha256 != sha256:
-        return f"SHA-256 {sha256[:12]} instead of {entry.sha256[:12]}"
+@contextlib.contextmanager
+def opened(source: bytes) -> Iterator[int]:
+    """Yield a descriptor of a source file.
+
+    Raises:
+        SourceUnreadable: it cannot be opened.
+    """
+    try:
+        descriptor = os.open(source, _FLAGS)
+    except OSError as error:
+        raise _unreadable(source, error) from error
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def read_at(source: bytes, descriptor: int, target: memoryview, offset: int) -> int:
+    """Fill `target` from `offset`; return the bytes read, less than its length only at the end of the file.
+
+    Raises:
+        SourceUnreadable: naming `source`.
+    """
+    filled = 0
+    try:
+        while filled < len(target):
+            count = os.preadv(descriptor, (target[filled:],), offset + filled)
+            if not count:
+                break
+            filled += count
+    except OSError as error:
+        raise _unreadable(source, error) from error
+    return filled
+
+
+def difference(status: os.stat_result, size_bytes: int, mtime_ns: int) -> str | None:
+    """Return how a file differs from what was listed of it, or None."""
+    if not stat.S_ISREG(status.st_mode):
+        return "no longer a regular file"
+    if status.st_size != size_bytes:
+        return f"{status.st_size} bytes instead of {size_bytes}"
+    if status.st_mtime_ns != mtime_ns:
+        return "written to since it was listed"
+    return None
+
+
+def check_digest(known_sha256: str | None, sha256: str, changed: str | None) -> str | None:
+    """Return how a file differs from the list once its digest is known too, or None."""
+    if changed is None and known_sha256 is not None and known_sha256 != sha256:
+        return f"SHA-256 {sha256[:12]} instead of {known_sha256[:12]}"
     return changed
 
 
-def _difference(entry: CargoEntry, status: os.stat_result) -> str | None:
-    if not stat.S_ISREG(status.st_mode):
-        return "no longer a regular file"
-    if status.st_size != entry.size_bytes:
-        return f"{status.st_size} bytes instead of {entry.size_bytes}"
-    if status.st_mtime_ns != entry.mtime_ns:
-        return "written to since it was listed"
-    return None
+def _unreadable(source: bytes, error: OSError) -> SourceUnreadable:
+    return SourceUnreadable(
+        f"source cannot be read: {error.strerror}",
+        where=os.fsdecode(source),
+        hint="mend it and run the same command again: it goes on where it stopped",
+    )

@@ -1,36 +1,39 @@
 """One stripe: write its data volumes, read them back past the page cache, code what was read, write the parity.
 
 Parity is computed from what the drives really hold, so that it can never agree with bytes that only memory had. Memory:
-2 MiB a column while writing, 1 MiB while coding, whatever the size of the volumes.
+2 MiB a column, a little more while writing, whatever the size of the volumes and the number of files.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import mmap
+import threading
 from array import array
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
 from packtrain.crypto.age import EncryptWriter
 from packtrain.digest import BLOCK_BYTES, block_hash, sha256_bytes
 from packtrain.erasure.code import Code
 from packtrain.errors import DriveFailed
 from packtrain.ports import Drive, DriveReader, DriveWriter, Readback
-from packtrain.units import MIB
-from packtrain.volume import layout, tar
-from packtrain.volume.assignment import member_header
+from packtrain.units import KIB
+from packtrain.volume import layout
 from packtrain.volume.block_list import LINE_BYTES, BlockHasher, encode_block_list, num_blocks
-from packtrain.volume.journal import Journal, WrittenVolume
-from packtrain.volume.source import check_digest, copy_content
+from packtrain.volume.coding import Crew, Row, code_rows
+from packtrain.volume.journal import Journal, Member, WrittenVolume
+from packtrain.volume.read_back import check_file
+from packtrain.volume.sealing import Filler, Found
+from packtrain.volume.source import check_digest, hash_whole
 
-_RECORD_BATCH: Final = 1000
 # More threads than this only wait for each other: a group of 255 drives is not read by 255 cores.
 _MAX_THREADS: Final = 64
-T = TypeVar("T")
-R = TypeVar("R")
+# About 4 MB of rows; each batch is one transaction, which a disk takes milliseconds to make durable.
+_FOUND_ROWS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +81,19 @@ class StripeWriter:
         self._journal = journal
         self._on_bytes = on_bytes
         self._code = Code(k, m)
-        self._stopped = False
-        self._pool = ThreadPoolExecutor(min(k + m, _MAX_THREADS), thread_name_prefix=f"group-{group}")
+        self._turn = threading.Lock()
+        self._found: list[Found] = []
+        self._found_lock = threading.Lock()
+        self._crew = Crew(min(k + m, _MAX_THREADS), f"group-{group}")
+        # Two rows: one is read while the other is coded. The first of them is also what volumes are filled in.
         # Anonymous maps begin on a page: direct reads need aligned memory.
-        self._buffers = [memoryview(mmap.mmap(-1, BLOCK_BYTES)) for _ in range(k + m)]
+        self._buffers = [memoryview(mmap.mmap(-1, BLOCK_BYTES)) for _ in range(2 * (k + m))]
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stopped = True
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._crew.close()
 
     def write(self, stripe: int) -> None:
         """Write one stripe whole, with new keys, and record it as finished.
@@ -98,27 +103,41 @@ class StripeWriter:
             DriveFull: no space is left on a drive.
             SourceUnreadable: a source cannot be read.
         """
-        self._hash_cut_files(stripe)
         columns = sorted(self._journal.tar_bytes(self._group, stripe))
-        data = self._all(lambda column: self._write_data(stripe, column), columns)
+        writing = self._crew.start(lambda column: self._write_data(stripe, column), columns)
+        # They need no drive, and fill the time in which the others wait for theirs.
+        hashing = self._crew.start(self._hash_cut_file, list(self._journal.cut_files_in(self._group, stripe)))
+        try:
+            written = self._write_and_read_back(stripe, writing)
+            self._crew.finish(hashing)
+            self._record_found(at_least=1)
+        except BaseException:
+            self._crew.stopped = True
+            wait(writing)
+            wait(hashing)
+            raise
+        self._journal.finish_stripe(self._group, written)
+
+    def _write_and_read_back(self, stripe: int, writing: Sequence[Future[_Hashed]]) -> list[WrittenVolume]:
+        data = self._crew.finish(writing)
         with contextlib.ExitStack() as opened:
             readers = self._open(opened, stripe, [volume.column for volume in data])
             parity = self._write_parity(stripe, data, readers)
             modes: dict[int, Readback] = {column: reader.readback for column, reader in readers.items()}
         with contextlib.ExitStack() as opened:
             readers = self._open(opened, stripe, [volume.column for volume in parity])
-            self._all(lambda volume: self._verify(stripe, volume, readers[volume.column]), parity)
+            self._crew.all(lambda volume: self._verify(stripe, volume, readers[volume.column]), parity)
             modes |= {column: reader.readback for column, reader in readers.items()}
         written = [*data, *parity]
-        self._all(lambda volume: self._write_block_list(stripe, volume), written)
-        self._journal.finish_stripe(self._group, self._records(stripe, written, modes))
+        self._crew.all(lambda volume: self._write_block_list(stripe, volume), written)
+        return self._records(stripe, written, modes)
 
     def is_finished(self, stripe: int) -> bool:
         """Return whether the journal has the stripe and its files still stand on the drives at their lengths."""
         volumes = list(self._journal.written(self._group, stripe))
         if len(volumes) != self._k + self._m:
             return False
-        return all(self._all(lambda volume: self._stands(stripe, volume), [v for v in volumes if v.bytes]))
+        return all(self._crew.all(lambda volume: self._stands(stripe, volume), [v for v in volumes if v.bytes]))
 
     def drive(self, stripe: int, column: int) -> Drive:
         """Return the drive that holds a column."""
@@ -133,12 +152,12 @@ class StripeWriter:
 
     # --- data volumes ------------------------------------------------------------------------------------------
 
-    def _hash_cut_files(self, stripe: int) -> None:
-        """Hash whole every file whose first piece is in this stripe: its pieces are written by several threads."""
-        buffer = memoryview(bytearray(MIB))
-        for item in self._journal.cut_files_in(self._group, stripe):
-            sha256, changed = copy_content(item.entry, 0, item.entry.size_bytes, len, buffer)
-            self._journal.record_files([(item.file_id, sha256, check_digest(item.entry, sha256, changed))])
+    def _hash_cut_file(self, member: Member) -> None:
+        """Hash a file whose first piece is in this stripe: its pieces are written by several threads at once."""
+        # Small enough that what was read is still in the cache when it is hashed.
+        buffer = memoryview(bytearray(256 * KIB))
+        sha256, changed = hash_whole(member.source, member.file_bytes, member.mtime_ns, buffer, self._go_on)
+        self._keep_found([(member.file_id, sha256, check_digest(member.known_sha256, sha256, changed))])
 
     def _write_data(self, stripe: int, column: int) -> _Hashed:
         name = layout.volume_name(stripe, column, self._k)
@@ -146,81 +165,79 @@ class StripeWriter:
         with self.drive(stripe, column).open_writer(name) as writer:
 
             def sink(piece: memoryview | bytes) -> None:
-                if self._stopped:
-                    raise _Stopped
+                self._go_on()
                 hasher.update(piece)
                 writer.write(piece)
                 self._on_bytes(len(piece))
 
             with EncryptWriter(sink, self._recipient) as sealed:
-                self._write_members(stripe, column, sealed)
-                sealed.write(tar.END_OF_ARCHIVE)
+                filler = Filler(self._turn, self._buffers[column], sealed.write, self._keep_found, self._journal.xattrs)
+                filler.fill(self._journal.members_in(self._group, stripe, column))
         sha256, blocks = hasher.finish()
         return _Hashed(column, hasher.total_bytes, sha256, blocks)
 
-    def _write_members(self, stripe: int, column: int, sealed: EncryptWriter) -> None:
-        buffer = memoryview(bytearray(MIB))
-        found: list[tuple[int, str | None, str | None]] = []
-        for item in self._journal.pieces_in(self._group, stripe, column):
-            entry, piece = item.entry, item.piece
-            sealed.write(member_header(entry, piece.number, piece.count, piece.bytes))
-            assert sealed.plaintext_bytes == piece.tar_offset, "the packing list and the tar have parted"
-            if entry.kind == "file":
-                is_whole = piece.count == 1
-                sha256, changed = copy_content(
-                    entry, piece.file_offset, piece.bytes, sealed.write, buffer, hashed=is_whole
-                )
-                if is_whole:
-                    found.append((item.file_id, sha256, check_digest(entry, sha256, changed)))
-                elif changed is not None:
-                    found.append((item.file_id, None, changed))
-            if len(found) >= _RECORD_BATCH:
-                self._journal.record_files(found)
-                found.clear()
-        if found:
-            self._journal.record_files(found)
+    def _keep_found(self, found: Sequence[Found]) -> None:
+        """Take what was found of some files; recorded by the thousand, or a disk is flushed for every small volume."""
+        with self._found_lock:
+            self._found += found
+        self._record_found(at_least=_FOUND_ROWS)
+
+    def _record_found(self, at_least: int) -> None:
+        with self._found_lock:
+            if len(self._found) < at_least:
+                return
+            found, self._found = self._found, []
+        self._journal.record_files(found)
+
+    def _go_on(self) -> None:
+        if self._crew.stopped:
+            raise _Stopped
 
     # --- read back, parity -------------------------------------------------------------------------------------
 
     def _write_parity(self, stripe: int, data: Sequence[_Hashed], readers: dict[int, DriveReader]) -> list[_Hashed]:
         """Read the data volumes in lockstep, check every block, and write the parity of what was read."""
-        longest = max(volume.bytes for volume in data)
+        n = self._k + self._m
         hashers = [BlockHasher() for _ in range(self._m)]
-        for column in range(self._k):
-            if column not in readers:
-                self._buffers[column][:] = bytes(BLOCK_BYTES)  # a missing column counts as zeros
         with contextlib.ExitStack() as opened:
             writers = [
                 opened.enter_context(
                     self.drive(stripe, column).open_writer(layout.volume_name(stripe, column, self._k))
                 )
-                for column in range(self._k, self._k + self._m)
+                for column in range(self._k, n)
             ]
-            for block in range(num_blocks(longest)):
-                self._all(lambda volume, b=block: self._read_block(stripe, volume, readers[volume.column], b), data)
-                length = min(BLOCK_BYTES, longest - block * BLOCK_BYTES)
-                parts = [buffer[:length] for buffer in self._buffers]
-                self._code.encode(parts[: self._k], parts[self._k :])
-                self._all(self._put_parity, list(zip(writers, hashers, parts[self._k :], strict=True)))
+            code_rows(
+                self._crew,
+                self._code,
+                (Row(self._buffers[:n]), Row(self._buffers[n:])),
+                max(volume.bytes for volume in data),
+                {
+                    volume.column: functools.partial(self._read_into_row, stripe, volume, readers[volume.column])
+                    for volume in data
+                },
+                [functools.partial(self._put_parity, *both) for both in zip(writers, hashers, strict=True)],
+            )
         parity: list[_Hashed] = []
         for index, hasher in enumerate(hashers):
             sha256, blocks = hasher.finish()
             parity.append(_Hashed(self._k + index, hasher.total_bytes, sha256, blocks))
         return parity
 
-    def _put_parity(self, part: tuple[DriveWriter, BlockHasher, memoryview]) -> None:
-        writer, hasher, block = part
+    def _put_parity(self, writer: DriveWriter, hasher: BlockHasher, block: memoryview) -> None:
         hasher.update(block)
         writer.write(block)
         self._on_bytes(len(block))
 
+    def _read_into_row(self, stripe: int, volume: _Hashed, reader: DriveReader, row: Row, block: int) -> None:
+        row.end(volume.column, self._read_block(stripe, volume, reader, block, row.blocks[volume.column]))
+
     def _verify(self, stripe: int, volume: _Hashed, reader: DriveReader) -> None:
         for block in range(num_blocks(volume.bytes)):
-            self._read_block(stripe, volume, reader, block)
+            self._go_on()
+            self._read_block(stripe, volume, reader, block, self._buffers[volume.column])
 
-    def _read_block(self, stripe: int, volume: _Hashed, reader: DriveReader, block: int) -> None:
-        """Read one block into the column's buffer, zeros behind its end, and hold it against what was written."""
-        buffer = self._buffers[volume.column]
+    def _read_block(self, stripe: int, volume: _Hashed, reader: DriveReader, block: int, buffer: memoryview) -> int:
+        """Read one block, hold it against what was written, and return its length: 0 behind the volume's end."""
         expected_bytes = max(0, min(BLOCK_BYTES, volume.bytes - block * BLOCK_BYTES))
         # The whole buffer is asked for, so that direct reads stay aligned; only what the volume has comes back.
         length = reader.read_into(buffer, block * BLOCK_BYTES) if expected_bytes else 0
@@ -233,15 +250,16 @@ class StripeWriter:
                 found=f"XXH3 {block_hash(buffer[:length]):016x}" if length == expected_bytes else f"{length} bytes",
                 hint="do not trust this drive: replace it, and test bay and cable",
             )
-        if length < BLOCK_BYTES:
-            buffer[length:] = bytes(BLOCK_BYTES - length)
+        return length
 
     # --- closing the stripe ------------------------------------------------------------------------------------
 
     def _write_block_list(self, stripe: int, volume: _Hashed) -> None:
-        self.drive(stripe, volume.column).write_bytes(
-            layout.blocks_name(stripe, volume.column), encode_block_list(volume.blocks)
-        )
+        drive, name = self.drive(stripe, volume.column), layout.blocks_name(stripe, volume.column)
+        block_list = encode_block_list(volume.blocks)
+        drive.write_bytes(name, block_list)
+        # Found now the stripe is written again; found at closing, when group.json is signed, the drive must go.
+        check_file(drive, name, sha256_bytes(block_list))
 
     def _records(self, stripe: int, written: Sequence[_Hashed], modes: dict[int, Readback]) -> list[WrittenVolume]:
         by_column = {volume.column: volume for volume in written}
@@ -265,15 +283,3 @@ class StripeWriter:
             opened.callback(reader.close)
             readers[column] = reader
         return readers
-
-    def _all(self, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
-        """Return what `work` gave for each item, in order; all run at once, the first error stops them all."""
-        running = [self._pool.submit(work, item) for item in items]
-        wait(running, return_when=FIRST_EXCEPTION)
-        errors = [error for done in running if done.done() and (error := done.exception()) is not None]
-        if errors:
-            # One drive failed: the others need not finish their 4 GiB first.
-            self._stopped = True
-            wait(running)
-            raise errors[0]
-        return [done.result() for done in running]

@@ -1,7 +1,8 @@
-"""One volume being unpacked: a thread that takes ciphertext block by block and stages files.
+"""One volume being unpacked: a thread that takes ciphertext and stages files.
 
-The one who reads the drives feeds several of these side by side. The thread always takes all it is fed, even after it
-found a fault, because only the SHA-256 over everything says whose fault it was: the medium's, or the consignor's.
+Either the thread reads the volume itself (`ReadAlone`), or the one who reads a stripe feeds several of them side by
+side (`Unpacking`). It always takes all there is, even after it found a fault, because only the SHA-256 over everything
+says whose fault it was: the medium's, or the consignor's.
 """
 
 from __future__ import annotations
@@ -9,20 +10,102 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import queue
+import threading
 from collections.abc import Callable
 from typing import Final
 
 from packtrain.documents.group import Volume
 from packtrain.errors import DriveFailed, DriveFull, PacktrainError
+from packtrain.ports import Drive, DriveReader
+from packtrain.units import KIB
 
+# Stays in the second-level cache between reading, hashing and decrypting; the kernel reads ahead by itself.
+_PIECE_BYTES: Final = 256 * KIB
 # One block is read while one is waiting and one is worked on: more would only cost memory.
 _WAITING_BLOCKS: Final = 1
 # How long a thread that waits for a block goes without looking whether anybody is left to feed it.
 _LOOK_UP_SECONDS: Final = 0.5
 
 
+Source = Callable[[int], bytes | memoryview]
+"""Returns up to n bytes of ciphertext, valid until the next call; nothing at the end."""
+
+
 class _GivenUp(Exception):
     """The way out of a reader that waits for bytes that will not come."""
+
+
+class ReadAlone:
+    """One volume that its own thread reads from its drive, from the first to the last byte.
+
+    Args:
+        volume: what group.json says of it.
+        drive: where it lies.
+        name: its file name there.
+        stop: set when nobody waits for the result any more.
+
+    Attributes:
+        is_whole: all bytes came and have the SHA-256 of group.json; ask after the thread has ended.
+        fault: what `work` raised about the bytes; it counts only if `is_whole`.
+    """
+
+    def __init__(self, volume: Volume, drive: Drive, name: str, stop: threading.Event) -> None:
+        self.volume = volume
+        self.fault: PacktrainError | None = None
+        self.is_whole = False
+        self._drive = drive
+        self._name = name
+        self._stop = stop
+        self._state = hashlib.sha256()
+        self._buffer = memoryview(bytearray(min(volume.bytes, _PIECE_BYTES)))
+        self._offset = 0
+        self._reader: DriveReader | None = None
+
+    def run(self, work: Callable[[Source], None]) -> None:
+        """Do all the work in this thread.
+
+        Args:
+            work: as of `Unpacking`.
+
+        Raises:
+            DriveFull, DriveFailed, OSError: the store cannot take the files; nothing is wrong with the volume.
+        """
+        try:
+            try:
+                self._reader = self._drive.open_reader(self._name)
+            except DriveFailed:
+                return
+            try:
+                work(self._read)
+            except (DriveFull, DriveFailed):
+                raise
+            except PacktrainError as error:
+                self.fault = error
+            while self._read(_PIECE_BYTES):
+                pass
+            self.is_whole = self._offset == self.volume.bytes and self._state.hexdigest() == self.volume.sha256
+        except _GivenUp:
+            return
+        finally:
+            if self._reader is not None:
+                self._reader.close()
+
+    def _read(self, count: int) -> memoryview:
+        if self._stop.is_set():
+            raise _GivenUp
+        assert self._reader is not None
+        view = self._buffer[: min(count, self.volume.bytes - self._offset)]
+        if not view:
+            return view
+        try:
+            got = self._reader.read_into(view, self._offset)
+        except DriveFailed as error:
+            raise _GivenUp from error
+        if got != len(view):
+            raise _GivenUp
+        self._state.update(view)
+        self._offset += got
+        return view
 
 
 class Unpacking:
@@ -38,7 +121,7 @@ class Unpacking:
         has_failed: the store cannot take the files; reading on is of no use.
     """
 
-    def __init__(self, volume: Volume, work: Callable[[Callable[[int], bytes]], None]) -> None:
+    def __init__(self, volume: Volume, work: Callable[[Source], None]) -> None:
         self.volume = volume
         self.fault: PacktrainError | None = None
         self.is_given_up = False

@@ -1,45 +1,56 @@
 """Reading a volume's tar, strictly: the subset of USTAR and pax that packtrain writes, and nothing else.
 
-Regular files, symbolic links, folders; pax records path, linkpath, size, mtime and hdrcharset. What other tar programs
-forgive (base-256 numbers, GNU long names, devices, hard links, sparse files, a missing end) is refused here: a reader
-that forgives is a reader that can be led.
+Regular files, hard links to the file before them, symbolic links, folders; pax records path, linkpath, size, mtime,
+uid, gid, hdrcharset and extended attributes. What other tar programs forgive (base-256 numbers, GNU long names,
+devices, hard links to anything, sparse files, a missing end, records after it) is refused here: a reader that forgives
+is a reader that can be led.
 """
 
 from __future__ import annotations
 
+import re
+import zlib
 from collections.abc import Callable
 from typing import Final, NamedTuple, NoReturn
 
 from packtrain.errors import HostileArchive
 from packtrain.units import KIB
-from packtrain.volume.tar import BLOCK_BYTES, EntryKind
+from packtrain.volume.attributes import MAX_OWNER, MAX_XATTR_BYTES, check_xattrs
+from packtrain.volume.tar import BLOCK_BYTES, XATTR_PREFIX, EntryKind, Xattrs
 
 MAX_NAME_BYTES: Final = 4096
 MAX_COMPONENT_BYTES: Final = 255
-# Two names of 4 KiB and their record heads fit; nothing that packtrain writes is longer.
-MAX_PAX_BYTES: Final = 16 * KIB
+# A component that is empty or begins with a dot, or NUL.
+_SUSPICIOUS: Final = re.compile(rb"(?:\A|/)(?:[./]|\Z)|\0")
+# Two names of 4 KiB and their record heads fit into 16 KiB, and extended attributes; nothing that packtrain writes is
+# longer.
+MAX_PAX_BYTES: Final = 16 * KIB + MAX_XATTR_BYTES
 MAX_FILE_BYTES: Final = 2**53 - 1
 # Small, because there is one a volume being unpacked; larger ones are no faster.
 _BUFFER_BYTES: Final = 256 * KIB
 
-_KINDS: Final[dict[bytes, EntryKind]] = {b"0": "file", b"2": "symlink", b"5": "directory"}
+_KINDS: Final[dict[bytes, EntryKind]] = {b"0": "file", b"1": "hardlink", b"2": "symlink", b"5": "directory"}
 _PAX: Final = b"x"
 _MAGIC: Final = b"ustar\x0000"
 _ZEROS: Final = bytes(BLOCK_BYTES)
-_PAX_KEYS: Final = frozenset((b"path", b"linkpath", b"size", b"mtime", b"hdrcharset"))
-_CHARSETS: Final = (b"BINARY", b"ISO-IR 10646 2000 UTF-8")
+_PAX_KEYS: Final = frozenset((b"path", b"linkpath", b"size", b"mtime", b"uid", b"gid", b"hdrcharset"))
+_CHARSETS: Final = (b"BINARY",)
+# From mode to checksum there are numbers alone, each in its one form: owner, group, size, time between them.
+_NUMBERS_AT: Final = slice(100, 156)
+_NUMBERS: Final = re.compile(rb"(?:[0-7]{7}\0){3}(?:[0-7]{11}\0){2}[0-7]{6}\0 ")
 
 
 class Member(NamedTuple):
-    """One member: its name without a slash at the end, its kind, its length, and where a link points to.
+    """One member: its name without a slash at the end, its kind, its length, where a link points to, its attributes.
 
-    Mode and time of the header are not read: the catalog has both, the time in nanoseconds.
+    Mode, owner and time of the header are not read: the catalog has them, the time in nanoseconds.
     """
 
     name: bytes
     kind: EntryKind
     size_bytes: int
     target: bytes
+    xattrs: Xattrs = ()
 
 
 class TarReader:
@@ -65,6 +76,8 @@ class TarReader:
         self._left = 0  # data bytes of the current member that were not handed out
         self._padding = 0
         self._ended = False
+        # The regular file that hard links may still name: nothing but links to it came since.
+        self._linkable = b""
 
     def next_member(self) -> Member | None:
         """Return the next member, or None at the end of the tar."""
@@ -81,13 +94,16 @@ class TarReader:
                 self._finish()
                 return None
             flag = header[156:157]
-            _check_sum(header, self._refuse)
             if header[257:265] != _MAGIC:
                 self._refuse("header is not USTAR", expected="ustar, version 00", found=repr(header[257:265]))
+            numbers = header[_NUMBERS_AT]
+            if _NUMBERS.fullmatch(numbers) is None:
+                self._refuse("number in a header is not octal, or not in its one form", found=repr(numbers))
+            _check_sum(header, self._refuse)
             if flag == _PAX:
                 if records is not None:
                     self._refuse("two pax headers for one member")
-                records = self._read_pax(self._octal(header[124:136], "size"))
+                records = self._read_pax(int(header[124:135], 8))
                 continue
             return self._member(header, flag, records or {})
 
@@ -114,31 +130,40 @@ class TarReader:
             if prefix := _text(header[345:500], self._refuse):
                 name = prefix + b"/" + name
         size = records.get(b"size")
-        size_bytes = self._octal(header[124:136], "size") if size is None else _decimal(size, self._refuse)
+        size_bytes = int(header[124:135], 8) if size is None else _decimal(size, self._refuse)
         if size_bytes > MAX_FILE_BYTES:
             self._refuse("member is longer than any file", found=str(size_bytes))
-        target = b""
         kind = _KINDS.get(flag)
         if kind == "file":
             self._left = size_bytes
             self._padding = -size_bytes % BLOCK_BYTES
         elif kind is None:
-            self._refuse("member is neither file, symbolic link nor folder", found=f"type {flag!r}")
+            self._refuse("member is neither file, link nor folder", found=f"type {flag!r}")
         elif size_bytes:
             self._refuse("link or folder with data", found=f"{size_bytes} bytes")
-        elif kind == "symlink":
-            target = records.get(b"linkpath") or _text(header[157:257], self._refuse)
-        else:
-            name = name.removesuffix(b"/")
-        if kind != "symlink" and (b"linkpath" in records or header[157:257].rstrip(b"\0")):
+        elif kind == "directory":
+            if not name.endswith(b"/"):
+                self._refuse("name of a folder does not end in a slash", found=repr(name[:256]))
+            name = name[:-1]
+        target = b""
+        if kind in ("hardlink", "symlink"):
+            target = records.get(b"linkpath")
+            target = _text(header[157:257], self._refuse) if target is None else target
+        elif b"linkpath" in records or header[157:257].rstrip(b"\0"):
             self._refuse("link target on a member that is no link")
         try:
             check_name(name)
             if kind == "symlink":
                 check_target(name, target)
+            xattrs = _xattrs(records, kind)
         except HostileArchive as error:
             raise HostileArchive(error.what, where=self._where, expected=error.expected, found=error.found) from error
-        return Member(name, kind, size_bytes, target)
+        if kind == "hardlink":
+            if target != self._linkable or name == target:
+                self._refuse("hard link does not follow the file that it names", found=repr(target[:256]))
+        else:
+            self._linkable = name if kind == "file" else b""
+        return Member(name, kind, size_bytes, target, xattrs)
 
     def _read_pax(self, size_bytes: int) -> dict[bytes, bytes]:
         if not 0 < size_bytes <= MAX_PAX_BYTES:
@@ -156,33 +181,26 @@ class TarReader:
             if not space < stop <= size_bytes or payload[stop - 1] != 0x0A:
                 self._refuse("pax record is malformed")
             key, equals, value = payload[space + 1 : stop - 1].partition(b"=")
-            if not equals or key not in _PAX_KEYS or key in records:
+            if not equals or key in records or not (key in _PAX_KEYS or key.startswith(XATTR_PREFIX)):
                 self._refuse("pax record is unknown or given twice", found=repr(key[:64]))
             records[key] = value
             at = stop
         charset = records.get(b"hdrcharset")
         if charset is not None and charset not in _CHARSETS:
             self._refuse("pax character set is unknown", found=repr(charset[:64]))
+        for key in (b"uid", b"gid"):
+            if key in records and _decimal(records[key], self._refuse) > MAX_OWNER:
+                self._refuse("owner in a pax header is out of bounds", found=repr(records[key]))
+        _decimal(records.get(b"mtime", b"0").removeprefix(b"-"), self._refuse)
         return records
 
     def _finish(self) -> None:
-        """Read the second zero block and the zeros up to the end of the stream."""
+        """Read the second zero block and see that the stream has ended."""
         self._ended = True
         if self._take(BLOCK_BYTES, "end") != _ZEROS:
             self._refuse("tar ends with one zero block instead of two")
-        while self._start < self._end or self._fill(1):
-            if any(self._view[self._start : self._end]):
-                self._refuse("bytes after the end of the tar")
-            self._start = self._end
-
-    def _octal(self, field: bytes, name: str) -> int:
-        digits = field.strip(b"\0 ")
-        try:
-            if not digits.isdigit():
-                raise ValueError
-            return int(digits, 8)
-        except ValueError:
-            self._refuse(f"{name} in a header is not octal", found=repr(field))
+        if self._start < self._end or self._fill(1):
+            self._refuse("bytes after the end of the tar")
 
     def _take(self, count: int, what: str) -> bytes:
         if self._end - self._start < count and not self._fill(count):
@@ -218,6 +236,9 @@ def check_name(name: bytes) -> None:
     Raises:
         HostileArchive: empty, absolute, with "." or ".." or an empty component, with NUL, or too long.
     """
+    # Most names are plainly good, and a name is looked at for every file: one search instead of a list of parts.
+    if 0 < len(name) <= MAX_COMPONENT_BYTES and _SUSPICIOUS.search(name) is None:
+        return
     if not name or len(name) > MAX_NAME_BYTES or b"\0" in name:
         raise HostileArchive(
             "name is empty, too long, or holds a NUL", expected=f"1 to {MAX_NAME_BYTES} bytes", found=repr(name[:256])
@@ -249,11 +270,33 @@ def check_target(name: bytes, target: bytes) -> None:
             descended = True
 
 
+def _xattrs(records: dict[bytes, bytes], kind: EntryKind) -> Xattrs:
+    """Return the extended attributes among pax records, in their order.
+
+    Raises:
+        HostileArchive: one that is not carried, is on a link, or is spelt in another way than packtrain does.
+    """
+    if not records:
+        return ()
+    found: list[tuple[bytes, bytes]] = []
+    for key, value in records.items():
+        if key.startswith(XATTR_PREFIX):
+            spelt = key[len(XATTR_PREFIX) :]
+            name = spelt.replace(b"%3D", b"=").replace(b"%25", b"%")
+            if kind in ("hardlink", "symlink") or name.replace(b"%", b"%25").replace(b"=", b"%3D") != spelt:
+                raise HostileArchive("extended attribute on a link, or spelt oddly", found=repr(spelt[:256]))
+            found.append((name, value))
+    xattrs = tuple(found)
+    check_xattrs(xattrs)
+    return xattrs
+
+
 def _check_sum(header: bytes, refuse: Callable[..., NoReturn]) -> None:
-    # The checksum's own eight bytes count as spaces.
-    expected = sum(header) - sum(header[148:156]) + 256
-    digits = header[148:156].strip(b"\0 ")
-    if not digits.isdigit() or b"8" in digits or b"9" in digits or int(digits, 8) != expected:
+    # The checksum's own eight bytes count as spaces. The lower half of Adler-32 is one more than the sum modulo 65521,
+    # which 512 bytes below 128 never reach.
+    total = (zlib.adler32(header) & 0xFFFF) - 1 if header.isascii() else sum(header)
+    expected = total - sum(header[148:156]) + 256
+    if int(header[148:154], 8) != expected:
         refuse("header checksum differs", expected=f"{expected:o}", found=repr(header[148:156]))
 
 
@@ -266,5 +309,5 @@ def _text(field: bytes, refuse: Callable[..., NoReturn]) -> bytes:
 
 def _decimal(value: bytes, refuse: Callable[..., NoReturn]) -> int:
     if not value.isdigit() or len(value) > 16:
-        refuse("pax size is not a number", found=repr(value[:64]))
+        refuse("pax value is not a number", found=repr(value[:64]))
     return int(value)

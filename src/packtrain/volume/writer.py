@@ -1,38 +1,27 @@
 """write_shipment: from a signed plan and a list of files to closed drives.
 
-The way: list the cargo and decide what goes where; look at all drives; make them ready; write each group stripe by
-stripe; close each group's drives; sign shipment.json. Every step can be killed: called again with the same plan it goes
+The way: list the cargo and decide what goes where; look at the drives that are here; make those of every group that is
+here whole ready, write the group stripe by stripe, close its drives; after the last group sign shipment.json. Groups
+whose drives are not all here wait for another call. Every step can be killed: called again with the same plan it goes
 on, and called again when all is done it checks the closing records and returns the same.
 """
 
 from __future__ import annotations
 
-import hashlib
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from packtrain.crypto.age import ciphertext_bytes
 from packtrain.digest import sha256_bytes
-from packtrain.documents.codec import decode, encode, namespace
-from packtrain.documents.drive import Drive as DriveDocument
-from packtrain.documents.group import Group
+from packtrain.documents.codec import encode
 from packtrain.documents.plan import Plan, PlannedGroup
-from packtrain.documents.shipment import Shipment, ShippedDrive, ShippedGroup
-from packtrain.errors import DriveFull, DriveMissing, NothingToCarry, SourceChanged
-from packtrain.events import Notice, Progress, Sink
+from packtrain.errors import BeyondRepair, DriveMissing, SourceChanged
+from packtrain.events import Notice, Sink
 from packtrain.ports import Drive, Signer
-from packtrain.record.receipts import instant
-from packtrain.units import MIB, format_bytes
-from packtrain.volume import layout, tar
-from packtrain.volume.assignment import GroupShare, assign
-from packtrain.volume.block_list import LINE_BYTES, num_blocks
-from packtrain.volume.cargo import CargoEntry, digest_record, refuse_names_no_reader_takes
-from packtrain.volume.closing import ExtraFiles, GroupCloser
+from packtrain.volume.cargo import CargoEntry
+from packtrain.volume.closing import ExtraFiles, GroupCloser, SignedGroup, forget_signed_group, signed_group
 from packtrain.volume.formatting import (
     DriveFound,
     inspect_drive,
@@ -41,48 +30,44 @@ from packtrain.volume.formatting import (
     refuse_lost_journal,
 )
 from packtrain.volume.journal import Journal
+from packtrain.volume.meter import Meter
+from packtrain.volume.packing_list import check_room, refuse_unmounted, volume_sizes, write_list
+from packtrain.volume.places import places_of, whose_place
+from packtrain.volume.rebuild import Rebuilder
+from packtrain.volume.signing import ShipmentWritten, sign_shipment
 from packtrain.volume.stripes import StripeWriter
 
-# Documents, manifests and the file system's own records on each drive, beside what is counted exactly.
-_OVERHEAD_BYTES: Final = 2 * MIB
-# An entry in the catalog without its path: ids, digest, offsets, two indexes.
-_CATALOG_ROW_BYTES: Final = 400
-_PROGRESS_SECONDS: Final = 0.2
 _LISTED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class SignedGroup:
-    """One group document as it lies on its drives."""
+class Wanted:
+    """What a group that is not closed waits for; places by their UUID in the plan.
 
-    group: Group
-    payload: bytes
-    signature: bytes
+    Attributes:
+        places: drives that must be here.
+        sources, num_sources: so many of these beside them, to rebuild a drive from; 0 where none is needed.
+    """
+
+    group: int
+    places: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+    num_sources: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class ShipmentWritten:
-    """What `write_shipment` wrote.
+class GroupsWritten:
+    """How far the groups are.
 
     Attributes:
-        shipment, payload, signature: shipment.json, its bytes and its signature.
-        groups: every group.json.
-        num_files: entries of the cargo (files, links, empty directories).
-        num_volumes: files in the data folders of all drives.
-        plaintext_bytes, stored_bytes: bytes of the files; bytes of all volumes, parity included.
-        readback: how volumes were read back -> how many of them.
+        closed: documents of the groups that are closed on all their drives, by number.
+        closed_now: places whose drives this call closed.
+        wanted: what the others wait for.
     """
 
-    shipment: Shipment
-    payload: bytes
-    signature: bytes
-    groups: tuple[SignedGroup, ...]
-    num_files: int
-    num_volumes: int
-    num_stripes: int
-    plaintext_bytes: int
-    stored_bytes: int
-    readback: Mapping[str, int]
+    closed: Mapping[int, SignedGroup]
+    closed_now: tuple[str, ...]
+    wanted: tuple[Wanted, ...]
 
 
 def write_shipment(
@@ -96,216 +81,316 @@ def write_shipment(
     sink: Sink,
     *,
     stage: str = "pack",
-    on_prepared: Callable[[], None] | None = None,
 ) -> ShipmentWritten:
-    """Write the cargo on the drives and close them.
+    """Write the cargo on the drives, close them all, and sign shipment.json.
+
+    Args and errors: see `ShipmentWriter`.
+
+    Raises:
+        DriveMissing: drives are missing; the groups whose drives are all here are written and closed.
+    """
+    with Journal(journal_folder) as journal:
+        writer = ShipmentWriter(plan, plan_files, drives, signer, journal, extra_files, sink, stage=stage)
+        written = writer.write_groups(cargo)
+        if written.wanted:
+            raise missing_drives(plan, [uuid for wanted in written.wanted for uuid in wanted.places])
+        return writer.sign_shipment(written.closed)
+
+
+def missing_drives(plan: Plan, uuids: Sequence[str]) -> DriveMissing:
+    """Return the error that names drives by the UUIDs of their places."""
+    labels = [planned.label for planned in plan.drives if planned.uuid in set(uuids)]
+    more = f" and {len(labels) - _LISTED} more" if len(labels) > _LISTED else ""
+    return DriveMissing(
+        f"{len(labels)} of {len(plan.drives)} drives are not mounted",
+        found="missing " + ", ".join(labels[:_LISTED]) + more,
+        hint="mount them and run the same command again",
+    )
+
+
+class ShipmentWriter:
+    """Writes the groups of a shipment as their drives come, and signs it after the last.
 
     Args:
         plan: the signed plan.
         plan_files: plan.json's bytes and its signature.
-        cargo: what is carried, the same list in the same order as the plan's digest was made of. Read once at most.
-        drives: every drive of the plan, by its UUID there.
+        drives: those drives that are here, by the UUID of their place in the plan.
         signer: the consignor's.
-        journal_folder: of this attempt alone, on this machine; holds names in the clear.
-        extra_files: for each drive UUID, further files by name ("packtrain/ready.json", "packtrain/kit/...").
+        journal: of this attempt alone, on this machine; holds names in the clear.
+        extra_files: for each place, further files by name ("packtrain/ready.json", "packtrain/kit/...").
         sink: gets the progress.
         stage: the verb that events name.
-        on_prepared: called once all drives are formatted (or found so), before the first volume.
+        capacity_bytes: for each place, what fits on a drive that is not here.
+        on_prepared, on_closed: called with the number of a group when all its drives are formatted (or found so), and
+            when all are closed.
 
     Raises:
-        NothingToCarry: the cargo is empty.
-        DriveMissing, DuplicateDrive, ForeignDrive: before anything is written.
+        DuplicateDrive, ForeignDrive, SupersededDrive: before anything is written.
         DriveInUse: the same, where a drive is closed and this journal does not know it.
-        DriveFull: before anything is written where it can be known, else when a drive is full.
-        DriveFailed: a drive cannot be read or written, or returned other bytes than were written.
-        SourceUnreadable: a source cannot be listed or read.
-        SourceChanged: sources changed since they were listed; all was written, nothing is closed.
     """
-    assert encode(plan) == plan_files[0], "the plan and its bytes differ"
-    missing = [planned for planned in plan.drives if planned.uuid not in drives]
-    if missing:
-        raise DriveMissing(
-            f"{len(missing)} of {len(plan.drives)} drives are not mounted",
-            found="missing " + ", ".join(planned.label for planned in missing[:_LISTED]),
-            hint="mount them and run the same command again",
-        )
-    drives = {planned.uuid: drives[planned.uuid] for planned in plan.drives}
-    refuse_duplicates(drives)
-    found = {uuid: inspect_drive(drive, plan, plan_files[0], uuid, signer) for uuid, drive in drives.items()}
-    with Journal(journal_folder) as journal:
+
+    def __init__(
+        self,
+        plan: Plan,
+        plan_files: tuple[bytes, bytes],
+        drives: Mapping[str, Drive],
+        signer: Signer,
+        journal: Journal,
+        extra_files: Mapping[str, ExtraFiles],
+        sink: Sink,
+        *,
+        stage: str = "pack",
+        capacity_bytes: Mapping[str, int] | None = None,
+        on_prepared: Callable[[int], None] | None = None,
+        on_closed: Callable[[int], None] | None = None,
+    ) -> None:
+        assert encode(plan) == plan_files[0], "the plan and its bytes differ"
         plan_digest = sha256_bytes(plan_files[0])
         assert journal.keep_fact("plan", plan_digest) == plan_digest, "the journal is another attempt's"
-        for uuid, drive in drives.items():
-            refuse_lost_journal(drive, found[uuid], uuid, journal)
-        if not journal.has_list():
-            _write_list(plan, cargo, drives, found, journal)
-        if journal.fact("room checked") is None:
-            _check_room(plan, drives, found, extra_files, journal)
-            journal.keep_fact("room checked", "1")
-        for uuid, drive in drives.items():
-            if found[uuid].state == "earlier attempt":
-                sink(Notice(stage, f"{drive.location}: an earlier attempt of this shipment is cleared from the drive"))
-            prepare_drive(drive, found[uuid], plan, plan_files, uuid, signer, journal)
-        if on_prepared is not None:
-            on_prepared()
-        _write_stripes(plan, drives, journal, sink, stage)
-        _refuse_changed(journal)
-        groups = tuple(
-            SignedGroup(
-                *GroupCloser(plan, plan_files, group, _of_group(group, drives), signer, journal, extra_files).close()
-            )
-            for group in plan.groups
-        )
-        return _sign_shipment(plan, plan_files[0], drives, groups, signer, journal)
-
-
-def _write_list(
-    plan: Plan,
-    cargo: Iterable[CargoEntry],
-    drives: Mapping[str, Drive],
-    found: Mapping[str, DriveFound],
-    journal: Journal,
-) -> None:
-    """Decide for every entry where it goes, and keep that in the journal."""
-    entries = list(cargo)
-    if not entries:
-        raise NothingToCarry("there is nothing to pack", hint='run "packtrain prepare" first, and look at its rejects')
-    refuse_names_no_reader_takes(entries, plan.volume_target_bytes)
-    state = hashlib.sha256()
-
-    def counted() -> Iterator[CargoEntry]:
-        for entry in entries:
-            state.update(digest_record(entry))
-            yield entry
-
-    shares = [
-        GroupShare(group.k, group.k * min(drives[uuid].free_bytes() + found[uuid].held_bytes for uuid in group.drives))
-        for group in plan.groups
-    ]
-    total_bytes = sum(entry.size_bytes for entry in entries)
-    journal.write_list(assign(counted(), shares, total_bytes, plan.volume_target_bytes), {})
-    assert state.hexdigest() == plan.cargo, "the cargo is not the one that the plan names"
-
-
-def _check_room(
-    plan: Plan,
-    drives: Mapping[str, Drive],
-    found: Mapping[str, DriveFound],
-    extra_files: Mapping[str, ExtraFiles],
-    journal: Journal,
-) -> None:
-    wanted: dict[str, int] = {}
-    for group in plan.groups:
-        num_drives = len(group.drives)
-        needed = [0] * num_drives
-        for stripe in range(journal.num_stripes(group.group)):
-            for column, size_bytes in _volume_sizes(group, stripe, journal).items():
-                needed[layout.drive_of(stripe, column, num_drives)] += size_bytes + num_blocks(size_bytes) * LINE_BYTES
-        num_files, _ = journal.totals(group.group)
-        for uuid, volume_bytes in zip(group.drives, needed, strict=True):
-            extra_bytes = sum(
-                len(source) if isinstance(source, bytes) else source.stat().st_size
-                for source in extra_files.get(uuid, {}).values()
-            )
-            wanted[uuid] = volume_bytes + extra_bytes + num_files * _CATALOG_ROW_BYTES + _OVERHEAD_BYTES
-    for members in _by_medium(drives):
-        wanted_bytes = sum(wanted[uuid] for uuid in members)
-        held_bytes = sum(found[uuid].held_bytes for uuid in members)
-        room_bytes = drives[members[0]].free_bytes() + held_bytes
-        if wanted_bytes > room_bytes:
-            labels = ", ".join(planned.label for planned in plan.drives if planned.uuid in members)
-            raise DriveFull(
-                f"drive {labels} is too small for its part of the cargo; nothing was written",
-                where=drives[members[0]].location,
-                expected=f"{format_bytes(wanted_bytes)} free",
-                found=format_bytes(room_bytes),
-                hint="give larger or more drives in voyage.toml, then plan and pack again",
-            )
-
-
-def _by_medium(drives: Mapping[str, Drive]) -> list[list[str]]:
-    """Return the drives, those that lie on one file system together: folders that play drives share its space."""
-    members: dict[int | str, list[str]] = {}
-    for uuid, drive in drives.items():
-        try:
-            medium: int | str = Path(drive.location).stat().st_dev
-        except OSError:
-            medium = uuid
-        members.setdefault(medium, []).append(uuid)
-    return list(members.values())
-
-
-def _volume_sizes(group: PlannedGroup, stripe: int, journal: Journal) -> dict[int, int]:
-    """Return the exact length of every volume of a stripe, by column."""
-    sizes = {
-        column: ciphertext_bytes(tar.padded_bytes(end) + len(tar.END_OF_ARCHIVE))
-        for column, end in journal.tar_bytes(group.group, stripe).items()
-    }
-    longest = max(sizes.values())
-    return sizes | dict.fromkeys(range(group.k, group.k + group.m), longest)
-
-
-class _Meter:
-    """Adds up bytes from several threads and tells the sink, not too often."""
-
-    def __init__(self, sink: Sink, stage: str, total_bytes: int, total_stripes: int) -> None:
+        self._plan = plan
+        self._plan_files = plan_files
+        self._signer = signer
+        self._journal = journal
+        self._extra_files = extra_files
         self._sink = sink
         self._stage = stage
-        self._total_bytes = total_bytes
-        self._total_stripes = total_stripes
-        self._done_bytes = 0
-        self._done_stripes = 0
-        self._told = 0.0
-        self._lock = threading.Lock()
+        self._capacity_bytes = capacity_bytes or {}
+        self._on_prepared = on_prepared
+        self._on_closed = on_closed
+        self._places = places_of(plan, journal)
+        self._drives: dict[str, Drive] = {}
+        self._found: dict[str, DriveFound] = {}
+        self._closed_now: list[str] = []
+        self._signed_groups: dict[int, SignedGroup | None] = {}
+        refuse_duplicates(drives)
+        for place_uuid in self._places:
+            if place_uuid in drives:
+                self._look_at(place_uuid, drives[place_uuid])
 
-    def add_bytes(self, count: int) -> None:
-        with self._lock:
-            self._done_bytes += count
-            now = time.monotonic()
-            if now - self._told < _PROGRESS_SECONDS:
-                return
-            self._told = now
-            self._tell()
-
-    def end_stripe(self, total_bytes: int) -> None:
-        """Count a stripe as done; `total_bytes` is the exact sum so far, so that a rewritten stripe counts once."""
-        with self._lock:
-            self._done_stripes += 1
-            self._done_bytes = total_bytes
-            self._tell()
-
-    def _tell(self) -> None:
-        self._sink(
-            Progress(
-                self._stage,
-                "writing volumes",
-                done_bytes=self._done_bytes,
-                total_bytes=self._total_bytes,
-                done_items=self._done_stripes,
-                total_items=self._total_stripes,
-                unit="stripes",
+    def _look_at(self, place_uuid: str, drive: Drive) -> None:
+        place = self._places[place_uuid]
+        found = inspect_drive(drive, self._plan, self._plan_files[0], self._signer)
+        whose_place(drive, found.uuid, self._places, expected=place)
+        refuse_lost_journal(drive, found, place.uuid, self._journal)
+        if found.state != "same attempt" and self._journal.drive_fact(place.uuid, "record") is not None:
+            # Its place is a mount point without its drive, or another drive: nothing is to be written there.
+            text = (
+                f"{drive.location}: empty; drive {place.label} was closed and taken out. If it failed: "
+                f"packtrain pack --replace {place.label} PATH"
             )
+            self._sink(Notice(self._stage, text, is_warning=True))
+            return
+        self._drives[place_uuid] = drive
+        self._found[place_uuid] = found
+
+    # --- the groups ---------------------------------------------------------------------------------------------
+
+    def write_groups(self, cargo: Iterable[CargoEntry]) -> GroupsWritten:
+        """Write and close every group that can be, and return how far all of them are.
+
+        Args:
+            cargo: what is carried, the same list in the same order as the plan's digest was made of. Read once at most.
+
+        Raises:
+            NothingToCarry: the cargo is empty.
+            DriveMissing: the cargo is not listed yet, and the capacity of a missing drive is not known.
+            DriveFull: before anything is written where it can be known, else when a drive is full.
+            DriveFailed: a drive cannot be read or written, or returned other bytes than were written.
+            SourceUnreadable: a source cannot be listed or read.
+            SourceChanged: sources changed since they were listed; their group is written and not closed.
+        """
+        if not self._journal.has_list():
+            write_list(self._plan, cargo, self._room(), self._journal)
+        whole = [group for group in self._plan.groups if self._is_open(group) and self._is_here(group)]
+        replaced = [group for group in self._plan.groups if not self._is_open(group) and self._has_open_here(group)]
+        self._check_room(whole, replaced)
+        for group in (*whole, *replaced):
+            self._prepare(group)
+        meter = self._meter(whole)
+        for group in self._plan.groups:
+            if group in whole:
+                self._write(group, meter)
+                self._close(group)
+            elif not self._is_open(group):
+                self._finish(group)
+        wanted = tuple(found for group in self._plan.groups if (found := self._wanted(group)) is not None)
+        waiting = {item.group for item in wanted}
+        closed = {
+            group.group: signed
+            for group in self._plan.groups
+            if group.group not in waiting and (signed := self._signed(group)) is not None
+        }
+        return GroupsWritten(closed, tuple(self._closed_now), wanted)
+
+    def sign_shipment(self, groups: Mapping[int, SignedGroup]) -> ShipmentWritten:
+        """Sign shipment.json, once all groups are closed, and write it on all drives that are here."""
+        plan_payload = self._plan_files[0]
+        here = self._drives.values()
+        return sign_shipment(self._plan, plan_payload, groups, self._places, here, self._signer, self._journal)
+
+    def labels_away(self) -> list[str]:
+        """Return the labels of drives that are not here: what was written last is not on them."""
+        return [place.label for uuid, place in self._places.items() if uuid not in self._drives]
+
+    def _signed(self, group: PlannedGroup) -> SignedGroup | None:
+        # Of 80 TB, a group document is some megabytes; it is asked for often.
+        if group.group not in self._signed_groups:
+            self._signed_groups[group.group] = signed_group(self._journal, group.group)
+        return self._signed_groups[group.group]
+
+    def _is_open(self, group: PlannedGroup) -> bool:
+        return self._signed(group) is None
+
+    def _is_here(self, group: PlannedGroup) -> bool:
+        return all(uuid in self._drives for uuid in group.drives)
+
+    def _has_open_here(self, group: PlannedGroup) -> bool:
+        return any(uuid in self._drives for uuid in self._open_drives(group))
+
+    def _open_drives(self, group: PlannedGroup) -> list[str]:
+        signed = self._signed(group)
+        return list(group.drives) if signed is None else self._closer(group).open_drives(signed)
+
+    def _closer(self, group: PlannedGroup) -> GroupCloser:
+        here = {uuid: self._drives[uuid] for uuid in group.drives if uuid in self._drives}
+        return GroupCloser(
+            self._plan,
+            self._plan_files,
+            group,
+            here,
+            self._places,
+            self._signer,
+            self._journal,
+            self._extra_files,
         )
 
+    def _room(self) -> dict[str, int]:
+        """Return what fits on each drive: free space of those that are here, and what was planned for the others.
 
-def _write_stripes(plan: Plan, drives: Mapping[str, Drive], journal: Journal, sink: Sink, stage: str) -> None:
-    stripes = {group.group: journal.num_stripes(group.group) for group in plan.groups}
-    total_bytes = sum(
-        sum(_volume_sizes(group, stripe, journal).values())
-        for group in plan.groups
-        for stripe in range(stripes[group.group])
-    )
-    meter = _Meter(sink, stage, total_bytes, sum(stripes.values()))
-    done_bytes = 0
-    for group in plan.groups:
-        members = [drives[uuid] for uuid in group.drives]
-        with StripeWriter(group.group, group.k, group.m, members, plan.recipient, journal, meter.add_bytes) as writer:
-            for stripe in range(stripes[group.group]):
+        A drive that takes its turn counts for no more than was planned, or the first wave would get more than its part.
+        """
+        room_bytes = {uuid: drive.free_bytes() + self._found[uuid].held_bytes for uuid, drive in self._drives.items()}
+        unknown = [uuid for uuid in self._places if uuid not in room_bytes and uuid not in self._capacity_bytes]
+        if unknown:
+            raise missing_drives(self._plan, unknown)
+        for uuid in room_bytes:
+            if self._places[uuid].planned.serial is None and uuid in self._capacity_bytes:
+                room_bytes[uuid] = min(room_bytes[uuid], self._capacity_bytes[uuid])
+        return {**self._capacity_bytes, **room_bytes}
+
+    def _check_room(self, whole: Sequence[PlannedGroup], replaced: Sequence[PlannedGroup]) -> None:
+        """Hold the drives that are to be written against the packing list, once for each group and new drive."""
+        fresh = [group for group in whole if self._journal.fact(f"room checked {group.group}") is None]
+        asked = {uuid for group in fresh for uuid in group.drives}
+        asked |= {
+            uuid
+            for group in (*whole, *replaced)
+            for uuid in group.drives
+            if uuid in self._drives and self._places[uuid].replaces and self._found[uuid].state != "same attempt"
+        }
+        drives = {uuid: drive for uuid, drive in self._drives.items() if uuid in asked}
+        unseen = {uuid for uuid, place in self._places.items() if place.planned.serial is None}
+        planned_bytes = {uuid: size for uuid, size in self._capacity_bytes.items() if uuid in unseen}
+        refuse_unmounted(self._plan, drives, self._found, planned_bytes)
+        check_room(self._plan, drives, self._found, self._extra_files, self._journal)
+        for group in fresh:
+            self._journal.keep_fact(f"room checked {group.group}", "1")
+
+    def _prepare(self, group: PlannedGroup) -> None:
+        for place_uuid in self._open_drives(group):
+            drive = self._drives.get(place_uuid)
+            if drive is None:
+                continue
+            found, place = self._found[place_uuid], self._places[place_uuid]
+            if found.state == "earlier attempt":
+                text = (
+                    f"{drive.location}: superseded, of attempt {found.attempt} of this shipment; cleared, and now "
+                    f"drive {place.label}"
+                )
+                self._sink(Notice(self._stage, text))
+            prepare_drive(drive, found, self._plan, self._plan_files, place.uuid, self._signer, self._journal)
+        if self._on_prepared is not None:
+            self._on_prepared(group.group)
+
+    def _write(self, group: PlannedGroup, meter: Meter) -> None:
+        """Write the stripes that are not finished; what a replaced drive lacks of the others is rebuilt."""
+        replaced = [uuid for uuid in group.drives if self._places[uuid].replaces]
+        if replaced:
+            # Where that fails, the stripes are not finished, and are written again from the sources.
+            with contextlib.suppress(BeyondRepair):
+                self._rebuild(group, replaced)
+        members = [self._drives[uuid] for uuid in group.drives]
+        recipient = self._plan.recipient
+        with StripeWriter(group.group, group.k, group.m, members, recipient, self._journal, meter.add_bytes) as writer:
+            for stripe in range(self._journal.num_stripes(group.group)):
                 if not writer.is_finished(stripe):
-                    journal.forget_stripe(group.group, stripe)
+                    self._journal.forget_stripe(group.group, stripe)
                     writer.write(stripe)
-                done_bytes += sum(_volume_sizes(group, stripe, journal).values())
-                meter.end_stripe(done_bytes)
+                meter.end_stripe(sum(volume_sizes(group, stripe, self._journal).values()))
+        _refuse_changed(self._journal)
+
+    def _finish(self, group: PlannedGroup) -> None:
+        """Make good what drives of a signed group lack (a replaced one lacks all), and close those that are not."""
+        here = [uuid for uuid in group.drives if uuid in self._drives]
+        if not here:
+            return
+        try:
+            is_whole = self._rebuild(group, here)
+        except BeyondRepair:
+            if not self._is_here(group):
+                raise
+            # All its drives are here, and too little is on them: as on the first day.
+            forget_signed_group(self._journal, group.group)
+            self._signed_groups.clear()
+            self._prepare(group)
+            self._write(group, self._meter([group]))
+            is_whole = True
+        if is_whole:
+            self._close(group)
+
+    def _rebuild(self, group: PlannedGroup, place_uuids: Sequence[str]) -> bool:
+        """Rebuild what these drives lack; return False, with nothing done, where too few others are here for that."""
+        with Rebuilder(group, self._drives, self._places, self._journal, self._sink, self._stage) as rebuilder:
+            for place_uuid in place_uuids:
+                lacking = rebuilder.lacking(place_uuid)
+                if lacking and self._num_others(group, place_uuid) < group.k:
+                    return False
+                if lacking:
+                    rebuilder.rebuild(place_uuid, lacking)
+        return True
+
+    def _num_others(self, group: PlannedGroup, place_uuid: str) -> int:
+        return sum(uuid in self._drives for uuid in group.drives if uuid != place_uuid)
+
+    def _close(self, group: PlannedGroup) -> None:
+        before = self._open_drives(group)
+        self._signed_groups[group.group] = signed = self._closer(group).close()
+        left = self._closer(group).open_drives(signed)
+        self._closed_now += [uuid for uuid in before if uuid not in left]
+        if not left and self._on_closed is not None:
+            self._on_closed(group.group)
+
+    def _wanted(self, group: PlannedGroup) -> Wanted | None:
+        """Return what a group waits for, or None where all its drives are closed."""
+        missing = [uuid for uuid in self._open_drives(group) if uuid not in self._drives]
+        if self._is_open(group):
+            return Wanted(group.group, tuple(missing))
+        unfinished = [uuid for uuid in self._open_drives(group) if uuid in self._drives]
+        if not missing and not unfinished:
+            return None
+        # A drive that is here and not closed lacks volumes, and one that is to come after it may too.
+        is_to_rebuild = any(self._places[uuid].replaces for uuid in (*missing, *unfinished))
+        sources = tuple(uuid for uuid in group.drives if uuid not in {*self._drives, *missing})
+        lacking = group.k - sum(uuid in self._drives for uuid in group.drives if uuid not in unfinished)
+        return Wanted(group.group, tuple(missing), sources, max(0, lacking) if is_to_rebuild else 0)
+
+    def _meter(self, groups: Sequence[PlannedGroup]) -> Meter:
+        sizes = [
+            sum(volume_sizes(group, stripe, self._journal).values())
+            for group in groups
+            for stripe in range(self._journal.num_stripes(group.group))
+        ]
+        return Meter(self._sink, self._stage, sum(sizes), len(sizes))
 
 
 def _refuse_changed(journal: Journal) -> None:
@@ -317,70 +402,3 @@ def _refuse_changed(journal: Journal) -> None:
             hint="let them rest, or pack a snapshot; what a stage wrote and is damaged now, remove, and run that stage "
             "again; the next run packs anew, as another attempt",
         )
-
-
-def _of_group(group: PlannedGroup, drives: Mapping[str, Drive]) -> dict[str, Drive]:
-    return {uuid: drives[uuid] for uuid in group.drives}
-
-
-def _sign_shipment(
-    plan: Plan,
-    plan_payload: bytes,
-    drives: Mapping[str, Drive],
-    groups: tuple[SignedGroup, ...],
-    signer: Signer,
-    journal: Journal,
-) -> ShipmentWritten:
-    """Sign shipment.json and write it on all drives: nothing of a drive changes after it but these two files."""
-    volumes = [volume for signed in groups for volume in signed.group.volumes if volume.bytes]
-    stored_bytes = sum(volume.bytes for volume in volumes)
-    num_files = sum(signed.group.num_files for signed in groups)
-    plaintext_bytes = sum(signed.group.plaintext_bytes for signed in groups)
-    shipped: list[ShippedDrive] = []
-    last_closed = ""
-    for planned in plan.drives:
-        record_payload = journal.drive_fact(planned.uuid, "record")
-        assert record_payload is not None, "all drives are closed before the shipment is signed"
-        record = decode(DriveDocument, record_payload, layout.DRIVE)
-        last_closed = max(last_closed, record.closed)
-        shipped.append(
-            ShippedDrive(
-                uuid=record.uuid,
-                label=record.label,
-                serial=record.serial,
-                case=record.case,
-                group=record.group,
-                record=sha256_bytes(record_payload),
-            )
-        )
-    shipment = Shipment(
-        shipment=plan.shipment,
-        attempt=plan.attempt,
-        purpose=plan.purpose,
-        plan=sha256_bytes(plan_payload),
-        groups=tuple(ShippedGroup(group=signed.group.group, record=sha256_bytes(signed.payload)) for signed in groups),
-        drives=tuple(shipped),
-        num_files=num_files,
-        plaintext_bytes=plaintext_bytes,
-        stored_bytes=stored_bytes,
-        # The time of the last closing record, not of now: signed again after a crash it must be the same document.
-        closed=last_closed or instant(),
-    )
-    payload = encode(shipment)
-    signature = signer.sign(namespace(Shipment), payload).encode("ascii")
-    for drive in drives.values():
-        for name, content in ((layout.SHIPMENT, payload), (layout.SHIPMENT + layout.SIGNATURE_SUFFIX, signature)):
-            if drive.size_bytes(name) != len(content) or drive.read_bytes(name, len(content)) != content:
-                drive.write_bytes(name, content)
-    return ShipmentWritten(
-        shipment=shipment,
-        payload=payload,
-        signature=signature,
-        groups=groups,
-        num_files=num_files,
-        num_volumes=len(volumes),
-        num_stripes=sum(signed.group.num_stripes for signed in groups),
-        plaintext_bytes=plaintext_bytes,
-        stored_bytes=stored_bytes,
-        readback=dict(Counter(volume.readback for volume in volumes)),
-    )

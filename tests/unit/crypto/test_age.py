@@ -1,5 +1,4 @@
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,8 +7,6 @@ import pytest
 from packtrain.crypto import age
 from packtrain.crypto.age import CHUNK_BYTES, DecryptReader, EncryptWriter, ciphertext_bytes
 from packtrain.errors import AgeFormatError, KeyMalformed, WrongKey
-
-VECTORS = Path(__file__).parents[2] / "vectors" / "age"
 
 IDENTITY = age.generate_identity()
 RECIPIENT = age.recipient_of(IDENTITY)
@@ -382,12 +379,3 @@ def test_a_recipient_that_keeps_no_secret_is_refused() -> None:
 
 def test_space_around_a_recipient_is_dropped() -> None:
     assert age.check_recipient(f" {RECIPIENT}\n") == RECIPIENT
-
-
-@pytest.mark.parametrize("name", sorted(path.name for path in VECTORS.glob("*.age")))
-def test_files_of_the_frozen_format_are_still_read(name: str) -> None:
-    about = json.loads((VECTORS / "vectors.json").read_text())
-    blob = (VECTORS / name).read_bytes()
-    expected = about["plaintext"][name] * about["times"].get(name, 1)
-    assert age.decrypt_bytes(blob, [about["identity"]]) == expected.encode()
-    assert age.recipient_of(about["identity"]) == about["recipient"]

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,27 @@ def test_lost_and_found_at_the_top_is_the_file_systems_own(drive: DirectoryDrive
         Path(drive.location, folder).mkdir(parents=True)
         Path(drive.location, folder, "x").write_bytes(b"x")
     assert list(drive.names()) == ["data/lost+found/x"]
+
+
+@pytest.mark.parametrize(("depth", "is_listed"), [(1_500, True), (2_500, False)])
+def test_folders_in_folders_do_not_overflow(drive: DirectoryDrive, depth: int, is_listed: bool) -> None:
+    folder = os.open(drive.location, os.O_RDONLY | os.O_DIRECTORY)
+    for _ in range(depth):
+        os.mkdir("d", dir_fd=folder)
+        below = os.open("d", os.O_RDONLY | os.O_DIRECTORY, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    os.close(os.open("x", os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=folder))
+    os.close(folder)
+    try:
+        if is_listed:
+            assert list(drive.names()) == ["d/" * depth + "x"]
+        else:
+            with pytest.raises(DriveFailed, match="cannot be listed"):  # longer than any path can be
+                list(drive.names())
+    finally:
+        # pytest removes old folders by recursion, and would fail at this one a run later.
+        subprocess.run(["rm", "-r", str(Path(drive.location, "d"))], check=True)
 
 
 @pytest.mark.parametrize(("code", "expected"), [(errno.ENOSPC, DriveFull), (errno.EIO, DriveFailed)])

@@ -105,6 +105,13 @@ def test_a_dossier_goes_to_another_party_into_a_new_folder(papers: Papers) -> No
         papers.dossier()
 
 
+def test_a_key_envelope_is_not_written_onto_a_drive(papers: Papers) -> None:
+    drive = Path(papers.mounted("A1")[0].location)
+    with pytest.raises(DossierError, match="does not belong on a drive"):
+        exchange.export_dossier(papers.consignor, drive / "papers" / "dossier", "operator", discard)
+    assert not (drive / "papers").exists()
+
+
 def test_without_a_declaration_there_is_no_dossier(papers: Papers) -> None:
     for name in ("plan.json", "shipment.json", "packing-statement.json", "declaration.json"):
         (papers.consignor.documents / name).unlink()

@@ -30,6 +30,7 @@ miniature_samples = 1
 seed = 9007199254740991
 [drives]
 survive = {{ cases = 0, drives = 254 }}
+bays = ["/mnt/bay1"]
 pack_bays = 8
 load_bays = 8
 [[drives.case]]
@@ -39,11 +40,17 @@ carrier = "A. Carrier"
 seal = "PT-1"
 [[drives.case]]
 label = "B"
-drives = ["/mnt/b1"]
+count = 15
+size = "2 TB"
 [parties.operator]
 recipient = "{RECIPIENT}"
 signer = "{SIGNER}"
 name = "the hall"
+[keys]
+identity = "keys/signer"
+envelope = "passphrase"
+passphrase_file = "secret"
+passphrase_env = "SECRET"
 [site]
 store = "store"
 engine = "local"
@@ -146,7 +153,6 @@ def test_a_typo_is_named_with_the_nearest_known_field(text: str, message: str, h
         (HEAD + "[prepare]\nmax_reject_rate = nan\n", "prepare.max_reject_rate:"),
         (HEAD + "[prepare]\nshard_bytes = 4095\n", "prepare.shard_bytes:"),
         (HEAD + "[drives]\nsurvive = { cases = 255 }\n", "drives.survive.cases:"),
-        (HEAD + '[[drives.case]]\nlabel = "A"\ndrives = []\n', "drives.case[0].drives:"),
         (HEAD + '[[drives.case]]\nlabel = "a b"\ndrives = ["x"]\n', "drives.case[0].label:"),
         (
             HEAD + f'[parties.operator]\nrecipient = "{RECIPIENT}1"\nsigner = "{SIGNER}"\n',

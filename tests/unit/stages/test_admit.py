@@ -33,7 +33,7 @@ from packtrain.record.receipts import is_fresh
 from packtrain.stages import admit, carry, declare, exchange
 from packtrain.volume import layout
 from three_parties import three_parties
-from voyage_papers import Papers, arrived, declaration_toml, packed, write_pair
+from voyage_papers import Papers, arrived, declaration_toml, declared, packed, write_pair
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def outcome(papers: Papers, check: str) -> tuple[str, str]:
     return found.outcome, found.detail
 
 
-def judge(papers: Papers, drives: list[Drive] | None = None, name: str = "dossier") -> None:
-    admit.admit(papers.operator, papers.dossier(name), drives or [], papers.sink)
+def judge(papers: Papers, drives: list[Drive] | None = None, name: str = "dossier", *, no_more: bool = False) -> None:
+    admit.admit(papers.operator, papers.dossier(name), drives or [], papers.sink, no_more=no_more)
 
 
 def restate(papers: Papers, statement: PackingStatement) -> None:
@@ -332,12 +332,23 @@ def test_answers_changed_until_the_short_form_fits_hold(tmp_path: Path) -> None:
 
 def test_a_missing_drive_without_a_word_holds(papers: Papers) -> None:
     with pytest.raises(AdmissionHeld, match="B2: missing, and no entry says why"):
-        judge(papers, papers.mounted("A1", "A2", "B1"))
+        judge(papers, papers.mounted("A1", "A2", "B1"), no_more=True)
+
+
+def test_drives_that_the_bays_did_not_take_are_named_and_not_held_against_anyone(papers: Papers) -> None:
+    judge(papers, papers.mounted("A1", "A2"))
+    assert papers.operator.read_signed(Admission).verdict == "admit"
+    assert outcome(papers, "mounted drives") == (
+        "not done",
+        "2 of 4 drives mounted, all on the statement; not shown, and not judged: B1, B2",
+    )
 
 
 def test_not_showing_the_drives_again_mends_nothing(papers: Papers) -> None:
     with pytest.raises(AdmissionHeld, match="B2: missing"):
-        judge(papers, papers.mounted("A1", "A2", "B1"))
+        judge(papers, papers.mounted("A1", "A2", "B1"), no_more=True)
+    with pytest.raises(AdmissionHeld, match="an earlier verdict found: B2: missing"):
+        admit.admit(papers.operator, None, papers.mounted("A1", "A2", "B1"), discard)
     for _ in range(2):
         with pytest.raises(AdmissionHeld, match="an earlier verdict found: B2: missing"):
             admit.admit(papers.operator, None, [], discard)
@@ -348,7 +359,17 @@ def test_not_showing_the_drives_again_mends_nothing(papers: Papers) -> None:
     assert outcome(papers, "mounted drives")[0] == "not done"
 
 
-def test_a_refused_drive_stays_refused_when_nothing_is_mounted(papers: Papers) -> None:
+def with_serial(root: Path, serial: str) -> Papers:
+    """Return an arrived voyage whose drive A1 told its serial number when it was packed."""
+    papers = declared(root)
+    papers.pack(serials={"A1": serial})
+    papers.seal()
+    papers.hand_over()
+    return papers
+
+
+def test_a_refused_drive_stays_refused_when_nothing_is_mounted(tmp_path: Path) -> None:
+    papers = with_serial(tmp_path / "other", "WD-76")
     others = papers.mounted("A2", "B1", "B2")
     with pytest.raises(AdmissionRefused, match="serial WD-77"):
         judge(papers, [DirectoryDrive(papers.drives["A1"], serial="WD-77"), *others])
@@ -386,10 +407,23 @@ def _record(papers: Papers, label: str) -> DriveRecord:
     return decode(DriveRecord, (papers.drives[label] / layout.DRIVE).read_bytes(), label)
 
 
-def test_a_swapped_serial_is_refused(papers: Papers) -> None:
+def test_a_swapped_serial_is_refused(tmp_path: Path) -> None:
+    papers = with_serial(tmp_path / "other", "WD-76")
     others = papers.mounted("A2", "B1", "B2")
-    with pytest.raises(AdmissionRefused, match="serial WD-77, stated was folder-"):
+    with pytest.raises(AdmissionRefused, match="serial WD-77, stated was WD-76"):
         judge(papers, [DirectoryDrive(papers.drives["A1"], serial="WD-77"), *others])
+
+
+def test_a_stated_serial_that_cannot_be_read_here_holds(tmp_path: Path) -> None:
+    papers = with_serial(tmp_path / "other", "WD-76")
+    with pytest.raises(AdmissionHeld, match="serial cannot be read here, stated was WD-76"):
+        judge(papers, papers.mounted())
+
+
+def test_a_serial_that_packing_could_not_read_is_no_other_one_when_it_is_read_here(papers: Papers) -> None:
+    others = papers.mounted("A2", "B1", "B2")
+    judge(papers, [DirectoryDrive(papers.drives["A1"], serial="WD-77"), *others])
+    assert outcome(papers, "mounted drives")[0] == "passed"
 
 
 def test_a_drive_mounted_twice_is_refused(papers: Papers) -> None:

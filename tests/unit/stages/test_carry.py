@@ -164,6 +164,12 @@ def test_the_same_release_and_acceptance_again_give_the_same_files(papers: Paper
     assert len(lines(papers.consignor)) == 4
 
 
+def test_a_hand_over_file_is_no_answer(papers: Papers, tmp_path: Path) -> None:
+    offered = carry.release(papers.consignor, CASES, "operator", discard, destination=tmp_path / "offered")
+    with pytest.raises(StageNotReady, match="does not answer the hand-over of case A, B"):
+        carry.adopt(papers.consignor, offered, discard)
+
+
 @pytest.mark.parametrize("cases", [("C",), ("A", "C")])
 def test_a_case_that_is_not_sealed_cannot_be_released(papers: Papers, cases: tuple[str, ...], tmp_path: Path) -> None:
     with pytest.raises(CustodyBroken, match="case C"):

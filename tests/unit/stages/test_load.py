@@ -23,6 +23,7 @@ from packtrain.errors import (
     ForeignDrive,
     IntegrityError,
     KeyMissing,
+    MoreDrivesWanted,
     NotAdmitted,
     PacktrainError,
     SignatureInvalid,
@@ -85,8 +86,8 @@ def test_a_lost_case_is_told_and_made_good(arrived: Arrived) -> None:
 
 
 def test_a_drive_left_out_by_label_counts_as_lost(arrived: Arrived) -> None:
-    flip(arrived.drive("A1") / layout.MANIFEST, 3)
-    with pytest.raises(IntegrityError, match="drive A1"):
+    flip(arrived.drive("A1") / (layout.DRIVE + ".sig"), 150)
+    with pytest.raises(SignatureInvalid):
         arrived.load()
     assert arrived.load(without=("A1",)).facts["drives lost"] == "A1"
     arrived.assert_loaded()
@@ -110,8 +111,10 @@ def test_loading_again_changes_nothing(arrived: Arrived) -> None:
 
 
 def test_beyond_repair_writes_no_receipt_and_a_found_drive_ends_it_well(arrived: Arrived) -> None:
-    with pytest.raises(BeyondRepair):
+    with pytest.raises(MoreDrivesWanted):
         arrived.load("A1")
+    with pytest.raises(BeyondRepair):
+        arrived.load("A1", no_more=True)
     assert arrived.consignee.receipt("load") is None
     arrived.load("A1", "B1")
     arrived.assert_loaded()
@@ -297,3 +300,41 @@ def test_what_was_loaded_and_is_gone_is_loaded_again(arrived: Arrived, gone: str
     arrived.load()
     arrived.assert_loaded()
     assert is_fresh(arrived.consignee, load.STAGE, load.inputs(arrived.consignee))
+
+
+def test_a_store_that_is_gone_is_not_loaded_until_its_last_wave(arrived: Arrived) -> None:
+    arrived.load()
+    shutil.rmtree(arrived.consignee.root / "store")
+    with pytest.raises(MoreDrivesWanted):
+        arrived.load("B2")
+    assert not is_fresh(arrived.consignee, load.STAGE, load.inputs(arrived.consignee))
+    arrived.load()
+    arrived.assert_loaded()
+    assert is_fresh(arrived.consignee, load.STAGE, load.inputs(arrived.consignee))
+
+
+def test_drives_that_come_in_waves_give_every_sample_and_each_wave_stands_in_the_custody_log(arrived: Arrived) -> None:
+    with pytest.raises(MoreDrivesWanted) as caught:
+        arrived.load("B2")
+    wanted = caught.value.wanted["drives"]
+    assert isinstance(wanted, list)
+    assert load.standing(arrived.consignee).endswith(f"wanted next: {', '.join(wanted)}")
+    for label in wanted[:-1]:
+        with pytest.raises(MoreDrivesWanted):
+            arrived.load(label)
+    receipt = arrived.load(wanted[-1])
+    arrived.assert_loaded()
+    assert receipt.facts["proven"].split(" of ")[0] == receipt.facts["proven"].split(" ")[2]
+    lines = CustodyLog(arrived.consignee.documents / "custody.jsonl").read(arrived.consignee.trust())
+    assert sum(line.event.verb == "loaded" for line in lines) == 1 + len(wanted)
+
+
+def test_a_case_that_will_not_come_is_made_good_in_a_second_pass(arrived: Arrived) -> None:
+    for label in ("B1", "B2"):
+        with pytest.raises(MoreDrivesWanted) as caught:
+            arrived.load(label, without=("A",))
+    assert caught.value.wanted["pass"] == 2
+    assert caught.value.wanted["drives"] == ["B1", "B2"]
+    receipt = arrived.load("B1", "B2")
+    arrived.assert_loaded()
+    assert receipt.facts["drives lost"] == "A1, A2"

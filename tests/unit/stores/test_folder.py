@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from packtrain.errors import HostileArchive
-from packtrain.stores.folder import STAGING_NAME, FolderStore
+from packtrain.ports import STAGING_NAME
+from packtrain.stores.folder import FolderStore
 
 
 def staged(store: FolderStore, payload: bytes = b"payload") -> Path:
@@ -71,15 +72,65 @@ def test_a_file_cannot_take_the_place_of_a_folder(tmp_path: Path) -> None:
     assert store.size_bytes(b"a") is None
 
 
-def test_an_empty_folder_is_made_with_its_mode_and_time(tmp_path: Path) -> None:
+def test_an_empty_folder_is_made_and_finished(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store")
     folder = store.staging_folder() / "one"
     folder.mkdir()
-    folder.chmod(0o750)
-    os.utime(folder, ns=(1, 123_456_789_000))
     store.publish(folder, b"empty/here")
-    status = (tmp_path / "store/empty/here").stat()
-    assert (status.st_mode & 0o777, status.st_mtime_ns) == (0o750, 123_456_789_000)
+    assert (tmp_path / "store/empty/here").is_dir()
+    assert not folder.exists()
+
+    def give(descriptor: int) -> None:
+        os.fchmod(descriptor, 0o750)
+        os.utime(descriptor, ns=(1, 123_456_789_000))
+
+    for name in (b"empty/here", b"new/deep"):
+        store.finish_folder(name, give)
+        status = (tmp_path / "store" / name.decode()).stat()
+        assert (status.st_mode & 0o777, status.st_mtime_ns) == (0o750, 123_456_789_000)
+
+
+def test_a_link_is_another_name_of_a_stored_file(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    store.publish(staged(store), b"a/file")
+    assert not store.are_linked(b"a/file", b"b/link")
+    for _ in range(2):
+        assert store.link(b"a/file", b"b/link")
+        assert store.are_linked(b"a/file", b"b/link")
+        assert (tmp_path / "store/a/file").stat().st_nlink == 2
+    (tmp_path / "store/b/link").unlink()
+    (tmp_path / "store/b/link").write_bytes(b"other")
+    assert store.link(b"a/file", b"b/link")
+    assert store.are_linked(b"a/file", b"b/link")
+    assert [path.name for path in (tmp_path / "store" / STAGING_NAME).iterdir()] == []
+
+
+def test_a_link_is_never_made_to_or_through_a_symbolic_link(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    store.staging_folder()
+    (tmp_path / "secret").write_bytes(b"secret")
+    (tmp_path / "store/way").symlink_to("..")
+    (tmp_path / "store/file").symlink_to("../secret")
+    assert not store.link(b"file", b"mine")
+    assert not store.link(b"gone", b"mine")
+    for target, name in ((b"way/secret", b"mine"), (b"../secret", b"mine")):
+        with pytest.raises(HostileArchive):
+            store.link(target, name)
+    store.publish(staged(store), b"good")
+    with pytest.raises(HostileArchive):
+        store.link(b"good", b"way/mine")
+    assert not (tmp_path / "store/mine").exists()
+    assert not (tmp_path / "mine").exists()
+    assert not store.are_linked(b"way/secret", b"way/secret")
+
+
+def test_a_folder_is_never_finished_through_a_link(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    store.staging_folder()
+    (tmp_path / "store/way").symlink_to("..")
+    for name in (b"way", b"way/deeper"):
+        with pytest.raises(HostileArchive):
+            store.finish_folder(name, lambda descriptor: os.fchmod(descriptor, 0))
 
 
 def test_a_file_that_is_not_there_has_no_size(tmp_path: Path) -> None:

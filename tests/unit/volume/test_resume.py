@@ -14,7 +14,9 @@ PIECES = ((1, 0, 40), (2, 40, 40), (3, 80, 20))
 
 def check(path: Path, pieces: tuple[tuple[int, int, int], ...], *, total_bytes: int = 100) -> None:
     connection = create(path)
-    connection.execute("INSERT INTO files VALUES (1, x'61', 'file', ?, ?, 420, 0, NULL)", (total_bytes, "0" * 64))
+    connection.execute(
+        "INSERT INTO files VALUES (1, x'61', 'file', ?, ?, 420, 0, NULL, 0, 0, 0)", (total_bytes, "0" * 64)
+    )
     connection.executemany(
         "INSERT INTO pieces (file, number, count, stripe, volume_column, tar_offset, file_offset, bytes) "
         "VALUES (1, ?, 3, 0, 0, 512, ?, ?)",

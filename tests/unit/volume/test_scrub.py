@@ -13,7 +13,8 @@ from packtrain.events import Progress, discard
 from packtrain.record.trust import Trust
 from packtrain.stages.check import check
 from packtrain.volume import layout
-from packtrain.volume.scrub import ScrubReport, scrub
+from packtrain.volume.scrub import scrub
+from packtrain.volume.scrub_report import ScrubReport
 from packtrain.volume.writer import ShipmentWritten
 from shipment_parts import Packing, make_signer
 
@@ -34,6 +35,12 @@ def scrubbed(site: Site, *, has_trust: bool = True, has_plan: bool = False) -> S
     trust: Trust | None = site.trust if has_trust else None
     plan = site.packing.plan if has_plan else None
     return scrub(list(site.drives.values()), trust, site.events.append, plan=plan)
+
+
+def test_a_name_on_a_drive_cannot_add_lines_to_the_report(site: Site) -> None:
+    (site.folder("A1") / "x\nundamaged: 9 stripes\x1b[2J").write_bytes(b"")
+    found = next(drive.findings for drive in scrubbed(site).drives if drive.label == "A1")
+    assert found == (r"unknown file x\nundamaged: 9 stripes\x1b[2J",)
 
 
 def findings(report: ScrubReport) -> str:
@@ -179,3 +186,67 @@ def test_a_scrub_changes_nothing(site: Site) -> None:
     before = {path: path.stat().st_mtime_ns for path in site.root.rglob("*")}
     scrubbed(site)
     assert {path: path.stat().st_mtime_ns for path in site.root.rglob("*")} == before
+
+
+def test_what_may_still_be_lost_is_computed_from_what_was_found(site: Site) -> None:
+    (group,) = scrubbed(site).groups
+    assert (group.k, group.m, group.more_drives, group.more_cases) == (2, 2, 2, 1)
+    assert "every stripe" in str(group)
+    assert "any 2 more drives, or any one more case, may be lost" in str(group)
+    flip(site.volumes("A1")[0], 100)
+    (group,) = scrubbed(site).groups
+    assert (group.more_drives, group.more_cases) == (1, 0)
+
+
+def test_drives_that_are_not_here_count_as_lost_in_the_outlook_and_not_in_the_verdict(site: Site) -> None:
+    site.lose("A1", "A2")
+    report = scrubbed(site)
+    (group,) = report.groups
+    assert (group.not_here, group.more_drives, group.more_cases) == (("A1", "A2"), 0, 0)
+    assert "A1, A2 counted as lost); no further loss of a drive is survivable" in str(group)
+    site.lose("B1")
+    (group,) = scrubbed(site).groups
+    assert group.num_provable_stripes < group.num_stripes
+    assert report.verdict == "whole"
+
+
+def test_damage_in_different_rows_of_a_stripe_does_not_add_up_in_the_outlook(tmp_path: Path) -> None:
+    template = pack_template(
+        tmp_path / "home", {"a": 2_900_000, "b": 2_900_000}, target_bytes=3_000_000, cases=(1, 1, 1, 1),
+        groups=((2, 2),),
+    )  # fmt: skip
+    site = copy_site(template, tmp_path / "site")
+    for offset, label in zip((0, 1 << 20, 2 << 20), ("A1", "B1", "C1"), strict=True):
+        flip(site.volumes(label)[0], offset)
+    (group,) = scrubbed(site).groups
+    assert (group.more_drives, group.more_cases) == (1, 1)
+
+
+def test_drives_whose_packing_was_cut_off_are_open_and_not_beyond_repair(site: Site) -> None:
+    for label in ("A1", "B2"):
+        for name in (layout.DRIVE, layout.DRIVE + ".sig", layout.SHIPMENT, layout.SHIPMENT + ".sig"):
+            (site.folder(label) / name).unlink()
+    for label in ("A2", "B1"):
+        (site.folder(label) / layout.SHIPMENT).unlink()
+    report = check(None, list(site.drives.values()), discard)
+    assert (report.scrub.verdict, report.exit_code) == ("open", 38)
+    assert [drive.is_open for drive in report.scrub.drives] == [True, False, False, True]
+    assert "2 of 4 drives are open" in report.text()
+    assert 'run "packtrain pack" again' in report.text()
+
+
+def test_a_drive_without_its_closing_record_is_not_open_once_a_shipment_document_exists(site: Site) -> None:
+    (site.folder("A1") / layout.DRIVE).unlink()
+    report = scrubbed(site)
+    assert not report.drives[0].is_open
+    assert "the signed closing record: the drive counts as lost" in findings(report)
+    assert (report.verdict, report.num_damaged_stripes) == ("repairable", report.num_stripes)
+
+
+def test_all_damage_of_a_volume_without_its_block_list_is_found_in_one_reading(site: Site) -> None:
+    victim = site.volumes("A1")[0]
+    (site.folder("A1") / "packtrain/blocks" / (victim.name.split(".")[0] + ".xxh3")).unlink()
+    report = scrubbed(site)
+    assert (report.damage, report.verdict) == ((), "repairable")
+    last = [event for event in site.events if isinstance(event, Progress)][-1]
+    assert last.done_bytes == last.total_bytes

@@ -62,3 +62,23 @@ def test_a_pax_record_counts_its_own_length_across_a_power_of_ten() -> None:
     for length in range(80, 110):
         name = b"\xc3\xa9" * (length // 2)
         assert read(tar.header(name, "file", 0, 0o644, 1))[0].name.encode() == name
+
+
+def test_owners_beyond_seven_octal_digits_are_kept() -> None:
+    (small,) = read(tar.header(b"a", "file", 0, 0o644, 1, uid=1000, gid=8**7 - 1))
+    assert (small.uid, small.gid) == (1000, 8**7 - 1)
+    (large,) = read(tar.header(b"a", "file", 0, 0o644, 1, uid=8**7, gid=2**32 - 2))
+    assert (large.uid, large.gid) == (8**7, 2**32 - 2)
+
+
+def test_extended_attributes_are_records_that_other_programs_know() -> None:
+    xattrs = ((b"user.50%=half", b"\xff\n"), (b"user.note", b"x = y"))
+    (member,) = read(tar.header(b"a", "file", 0, 0o644, 1, xattrs=xattrs))
+    found = {key: value.encode("utf-8", "surrogateescape") for key, value in member.pax_headers.items()}
+    assert found == {"SCHILY.xattr.user.50%25%3Dhalf": b"\xff\n", "SCHILY.xattr.user.note": b"x = y"}
+
+
+def test_a_hard_link_names_its_file() -> None:
+    (member,) = read(tar.header(b"b", "hardlink", 0, 0o644, 1, b"a"))
+    assert member.islnk()
+    assert member.linkname == "a"

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,9 +113,9 @@ def test_the_catalog_is_the_same_on_every_drive_and_names_every_file(packing: Pa
     (tmp_path / "catalog").write_bytes(age.decrypt_bytes(sealed.pop(), [packing.identity]))
     with Catalog.open(tmp_path / "catalog") as opened:
         files = {file.path.decode(): file for file in opened.files()}
-        assert {name: file.bytes for name, file in files.items()} == SIZES
+        assert {name: file.bytes for name, file in files.items() if file.kind == "file"} == SIZES
         for name, file in files.items():
-            assert file.sha256 == sha256_file(tmp_path / "cargo" / name)
+            assert file.sha256 == (sha256_file(tmp_path / "cargo" / name) if file.kind == "file" else None)
 
 
 def test_the_closing_record_names_the_tag_manifest_and_that_names_all_else(packing: Packing) -> None:
@@ -305,7 +304,7 @@ def test_a_drive_that_fills_up_can_go_on_after_room_was_made(packing: Packing) -
     with pytest.raises(DriveFull):
         packing.write()
     packing.drives[first] = sound
-    assert packing.write().num_files == len(SIZES)
+    assert packing.write().num_files == len(packing.entries)
 
 
 def test_finished_stripes_are_kept_on_resuming(packing: Packing) -> None:
@@ -351,7 +350,7 @@ def test_a_source_that_was_touched_fails_the_run(packing: Packing, tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["a/two", "b/three"], ids=["whole", "cut"])
 def test_a_source_with_another_digest_than_listed_fails_the_run(packing: Packing, tmp_path: Path, name: str) -> None:
-    entries = [replace(e, sha256="0" * 64) if e.name.decode() == name else e for e in packing.entries]
+    entries = [e._replace(sha256="0" * 64) if e.name.decode() == name else e for e in packing.entries]
     with pytest.raises(SourceChanged, match=f"{name}: SHA-256"):
         make_packing(tmp_path, entries).write()
 

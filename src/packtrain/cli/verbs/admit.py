@@ -18,11 +18,14 @@ from packtrain.cli.options import answer_receipt, json_option, open_voyage, voya
     type=click.Path(path_type=Path),
     help="A mounted drive to hold against the dossier; may be given often.",
 )
+@click.option("--no-more", is_flag=True, help="These drives are all that came: any other one is missing.")
 @voyage_option
 @json_option
-def command(dossier: Path, drives: tuple[Path, ...], folder: Path, as_json: bool) -> None:
+def command(dossier: Path, drives: tuple[Path, ...], folder: Path, *, no_more: bool, as_json: bool) -> None:
     """Site operator: judge a dossier, sign the verdict and, if it is admit, open the site's layer of the key.
+
+    With fewer bays than drives show those that fit: the others are named as not shown, and not held against anyone.
 
     Exit codes: 0 admit; 75 hold; 74 refuse. The verdict is no legal advice.
     """
-    answer_receipt(open_voyage(folder).admit(dossier, drives), as_json=as_json)
+    answer_receipt(open_voyage(folder).admit(dossier, drives, no_more=no_more), as_json=as_json)

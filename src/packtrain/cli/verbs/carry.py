@@ -84,6 +84,8 @@ def observe(
     observation: Observation, cases: tuple[str, ...], drives: tuple[str, ...], note: str, folder: Path, as_json: bool
 ) -> None:
     """Sign what was seen or lost into the log: the party that holds the cases."""
+    if not cases and not drives:
+        raise click.UsageError("say what was seen: --case or --drive")
     open_voyage(folder).observe(observation, cases, drives, note)
     about = ", ".join((*cases, *drives))
     answer(f"{observation} is in the custody log: {about}", {"observation": observation}, as_json=as_json)

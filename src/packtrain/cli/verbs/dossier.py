@@ -36,7 +36,9 @@ def import_(source: Path, folder: Path, as_json: bool) -> None:
     """Check another party's dossier, every signature in it, and take its documents into this folder."""
     documents = open_voyage(folder).import_dossier(source)
     answer(
-        "taken into this voyage:\n" + table([(name, digest[:16]) for name, digest in documents.items()]),
+        "taken into this voyage:\n" + table([(name, digest[:16]) for name, digest in documents.items()])
+        if documents
+        else "nothing new: all of it is in this voyage already",
         dict(documents),
         as_json=as_json,
     )

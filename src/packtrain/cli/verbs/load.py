@@ -11,12 +11,44 @@ from packtrain.cli.options import answer_receipt, json_option, open_voyage, voya
 
 @click.command("load")
 @click.argument("drives", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--without", multiple=True, help="Label of a mounted drive to leave out; may be given often.")
+@click.option(
+    "--without",
+    multiple=True,
+    help="Label of a drive to leave out, or of a drive or case that will not come; may be given often.",
+)
+@click.option("--no-more", is_flag=True, help="No other drives will come: what was not read by now is lost.")
+@click.option(
+    "--keep-owner", is_flag=True, help="Keep owners, access lists, set-id bits and capabilities too; only root may."
+)
+@click.option(
+    "--verify-files", is_flag=True, help="Hash every file, not one in 16; the volumes are always proven whole."
+)
+@click.option(
+    "--scratch",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep sums there between waves, so that no drives have to be mounted together: m/k of the cargo.",
+)
 @voyage_option
 @json_option
-def command(drives: tuple[Path, ...], without: tuple[str, ...], folder: Path, as_json: bool) -> None:
+def command(
+    drives: tuple[Path, ...],
+    without: tuple[str, ...],
+    no_more: bool,
+    keep_owner: bool,
+    verify_files: bool,
+    scratch: Path | None,
+    folder: Path,
+    as_json: bool,
+) -> None:
     """Read DRIVES, in any order, into the store; repair damaged blocks and lost drives from parity.
 
-    Exit codes: 0 everything is there; 41 more was lost than the code survives: the rest is loaded and listed.
+    All drives at once, or in waves: mount some, run it, mount others, run it again. It says which it wants next.
+
+    Exit codes: 0 everything is there; 45 what these drives give is loaded, others are wanted; 41 more was lost than the
+    code survives: the rest is loaded and listed.
     """
-    answer_receipt(open_voyage(folder).load(drives, without), as_json=as_json)
+    receipt = open_voyage(folder).load(
+        drives, without, no_more=no_more, keep_owner=keep_owner, verify_files=verify_files, scratch=scratch
+    )
+    answer_receipt(receipt, as_json=as_json)

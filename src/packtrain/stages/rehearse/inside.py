@@ -121,6 +121,8 @@ def _load(
         Path(job.journal),
         sink,
         stage=STAGE,
+        no_more=True,
+        damage=fleet.damage,
     )
     measurements["load_seconds"] = round(time.monotonic() - started, 3)
     measurements["miniature_bytes"] = float(loaded.bytes)

@@ -25,7 +25,7 @@ from packtrain.errors import KitError, RehearsalFailed, VoyageFileError
 from packtrain.events import Notice, Progress, Sink
 from packtrain.ports import Drive
 from packtrain.record import keys
-from packtrain.record.folder import VoyageFolder, read_signature
+from packtrain.record.folder import VOYAGE_FILE, VoyageFolder, read_signature
 from packtrain.record.receipts import StageClock, instant
 from packtrain.stages.rehearse.miniature import IDENTITY, Packed, miniature_digest, pack_miniature
 from packtrain.training import checks, network_witness, rehearsal_job
@@ -57,6 +57,7 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
 
 def _inputs(folder: VoyageFolder) -> dict[str, str]:
     section, target = _section(folder), Target.here()
+    _require_miniature(folder)
     settings = {
         "command": section.command,
         "workers": section.workers,
@@ -73,6 +74,23 @@ def _inputs(folder: VoyageFolder) -> dict[str, str]:
         # A sheet that could not show the absence of a network is made again where that can be shown.
         "box": sha256_bytes((Box.probe() or "closed").encode("utf-8")),
     }
+
+
+def _require_miniature(folder: VoyageFolder) -> None:
+    """Refuse to rehearse with a folder that is carried as it is: nobody knows a sample of it from another.
+
+    Raises:
+        VoyageFileError: [sources] has form = "folder".
+    """
+    sources = folder.voyage_file().sources
+    if sources is not None and sources.form == "folder":
+        raise VoyageFileError(
+            "a folder that is carried as it is has no miniature to rehearse with",
+            where=str(folder.root / VOYAGE_FILE),
+            expected='[sources] form = "files"',
+            found='form = "folder"',
+            hint="try the program on a part of the data yourself; it gets the whole folder as {data} at the site",
+        )
 
 
 def rehearse(

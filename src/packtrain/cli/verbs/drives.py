@@ -1,0 +1,199 @@
+"""packtrain drives [clear | format | labels]"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from packtrain.cli.options import InOrder, folder_argument, json_option, open_voyage
+from packtrain.cli.terminal import Terminal, answer, ask, columns, table
+from packtrain.units import format_bytes, format_seconds, parse_bytes
+
+if TYPE_CHECKING:
+    from packtrain.devices.dip import DipReport
+    from packtrain.drives import Deed, ListedDrive, ListedPart
+
+_PATH = click.Path(path_type=Path)
+_HEAD = ("DEVICE", "MODEL", "SERIAL", "SIZE", "FILE SYSTEM", "MOUNTED AT", "FREE", "HOLDS", "HEALTH", "ID")
+
+
+class _Size(click.ParamType[int]):
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the bytes that a text names."""
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_bytes(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.group("drives", cls=InOrder, invoke_without_command=True)
+@click.option("--smart", is_flag=True, help="Ask each drive for its health (smartctl; needs root).")
+@click.option("--dip-test", "dip_test", default=None, help="Write at length to this mount point or label.")
+@click.option(
+    "--dip-bytes",
+    type=_Size(),
+    default=None,
+    help="Bytes to write (default: 8 GiB); never more than 5 % of the free space, and never longer than 10 minutes.",
+)
+@click.option("--dip-extent", type=_Size(), default="1MiB", show_default=True, help="One write: 128KiB to 1MiB.")
+@json_option
+@click.pass_context
+def command(
+    context: click.Context, smart: bool, dip_test: str | None, dip_bytes: int | None, dip_extent: int, as_json: bool
+) -> None:
+    """List the drives of this machine: by id, with serial number, size, what lies on them, and their health.
+
+    What a drive holds is what it says of itself; `packtrain check` verifies. Drives that the system runs from are
+    listed and never offered.
+    """
+    from packtrain import drives
+
+    if context.invoked_subcommand is not None:
+        if smart or dip_test is not None or dip_bytes is not None:
+            raise click.UsageError(f"--smart and --dip-test stand alone, without {context.invoked_subcommand}")
+        return
+    if dip_test is not None:
+        _dip_test(dip_test, dip_bytes, dip_extent, as_json=as_json)
+        return
+    listed = drives.list_drives(with_health=smart)
+    rows = [row for drive in listed for row in _rows(drive)]
+    text = columns([_HEAD, *rows]) if rows else "no drives that this machine would show"
+    notices = [notice for drive in listed for notice in drive.notices()]
+    answer("\n".join([text, *notices]), [drive.to_dict() for drive in listed], as_json=as_json)
+
+
+@command.command("clear")
+@click.argument("path", type=_PATH)
+@click.option("--confirm", default=None, help="The last four of the drive's serial number, or of its volume id.")
+@json_option
+def clear(path: Path, confirm: str | None, as_json: bool) -> None:
+    """Remove all files from the drive mounted at PATH. Nothing is overwritten: this is no erasure."""
+    from packtrain import drives
+
+    _do(drives.clearing(path, Terminal()), confirm, as_json=as_json)
+
+
+@command.command("format")
+@click.argument("device", type=_PATH)
+@click.option("--label", required=True, help="Name of the file system: the drive's label, A3.")
+@click.option("--confirm", default=None, help="The last four of the drive's serial number, or of its volume id.")
+@json_option
+def format_(device: Path, label: str, confirm: str | None, as_json: bool) -> None:
+    """Make an ext4 on DEVICE, a whole drive or a partition. All that is on it goes."""
+    from packtrain import drives
+
+    try:
+        deed = drives.formatting(device, label)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--label") from error
+    _do(deed, confirm, as_json=as_json)
+
+
+@command.command("labels")
+@folder_argument
+@click.option("--out", type=_PATH, default=None, help="The file to write (default: labels.html in the voyage folder).")
+@click.option("--name", "with_name", is_flag=True, help="Print the voyage's name too; a thief reads labels.")
+@click.option("--contact", "with_contact", is_flag=True, help="Print whom a finder should call, from voyage.toml.")
+@json_option
+def labels(folder: Path, out: Path | None, with_name: bool, with_contact: bool, as_json: bool) -> None:
+    """Write a page of labels to print: one for each drive and case of the voyage in FOLDER, 100 x 62 mm."""
+    from packtrain.report.labels import write_labels
+
+    voyage = open_voyage(folder).folder
+    path, made = write_labels(
+        voyage, out or voyage.root / "labels.html", with_name=with_name, with_contact=with_contact
+    )
+    document = {"labels": str(path), "texts": [label.qr_text for label in made]}
+    answer(f"{len(made)} labels written to {path}", document, as_json=as_json)
+
+
+def _do(deed: Deed, confirm: str | None, *, as_json: bool) -> None:
+    """Do it if the word was typed: on the command line, or now on the terminal."""
+    if confirm is None:
+        typed = None if as_json else ask("\n".join(deed.told), f"type {deed.word_of}")
+        if typed is None:
+            told = "; ".join(" ".join(line.split()) for line in deed.told)
+            raise click.UsageError(f"not done without confirmation ({told}); add --confirm {deed.word}: {deed.word_of}")
+        confirm = typed
+    if not deed.is_confirmed_by(confirm):
+        raise click.UsageError(f"not done: '{confirm}' is not {deed.word_of}")
+    sentence, document = deed.do()
+    answer(sentence, document, as_json=as_json)
+
+
+def _dip_test(name: str, asked_bytes: int | None, extent_bytes: int, *, as_json: bool) -> None:
+    from packtrain import drives
+    from packtrain.devices.dip import LARGEST_EXTENT_BYTES, SMALLEST_EXTENT_BYTES
+
+    if not SMALLEST_EXTENT_BYTES <= extent_bytes <= LARGEST_EXTENT_BYTES or extent_bytes % 4096:
+        raise click.BadParameter("128KiB to 1MiB, a multiple of 4KiB", param_hint="--dip-extent")
+    folder = drives.find_folder(name)
+    report = drives.run_dip_test(folder, Terminal(), asked_bytes=asked_bytes, extent_bytes=extent_bytes)
+    answer(f"dip test of {folder}\n{_dip_text(report)}", {"path": str(folder), **report.to_dict()}, as_json=as_json)
+
+
+def _dip_text(report: DipReport) -> str:
+    def rate(bytes_per_second: float) -> str:
+        return f"{format_bytes(int(bytes_per_second))}/s"
+
+    written = f"{format_bytes(report.written_bytes)} in writes of {format_bytes(report.extent_bytes)}, {report.method}"
+    dips = f"{report.num_dips}, {format_seconds(report.dip_seconds)} in all"
+    if report.num_dips:
+        dips += f", the longest {format_seconds(report.longest_dip_seconds)}"
+    rows = [
+        ("verdict", f"{report.verdict}: {report.sentence()}"),
+        ("median", rate(report.median_bytes_per_second)),
+        ("slowest 1 %", f"{rate(report.slowest_percent_bytes_per_second)} or less"),
+        ("dips", f"{dips} (slower than a third of the median)"),
+        ("written", written),
+        ("time", format_seconds(report.seconds)),
+    ]
+    return table([*rows, ("stopped", report.stopped)] if report.stopped else rows)
+
+
+def _rows(listed: ListedDrive) -> list[tuple[str, ...]]:
+    drive = listed.drive
+    health = listed.health.text() if listed.health is not None else ""
+    serial = drive.serial.text if drive.serial is not None else "-"
+    if drive.serial is not None and drive.serial.source == "bridge":
+        serial = f"({serial})"
+    short_id = drive.id.removeprefix("/dev/disk/by-id/").removeprefix("/dev/disk/")
+    rows: list[tuple[str, ...]] = []
+    for number, one in enumerate(listed.parts):
+        first = number == 0
+        rows.append(
+            (
+                one.part.name,
+                drive.model if first else "",
+                serial if first else "",
+                format_bytes(one.part.size_bytes),
+                _content(one),
+                " ".join(map(str, one.part.mounts)) or "-",
+                format_bytes(one.part.free_bytes) if one.part.free_bytes is not None else "-",
+                _holds(listed, one),
+                health if first else "",
+                short_id if first else "",
+            )
+        )
+    return rows
+
+
+def _content(one: ListedPart) -> str:
+    if one.part.file_system is None:
+        return "-"
+    flag = "read-only" if one.part.is_read_only else ""
+    return " ".join(filter(None, (one.part.file_system.kind, one.part.file_system.label, flag)))
+
+
+def _holds(listed: ListedDrive, one: ListedPart) -> str:
+    if listed.drive.use:
+        return f"not offered: {one.part.use or listed.drive.use}"
+    if one.holding is not None:
+        return one.holding.text()
+    return "not mounted" if one.part.file_system is not None else "no file system"

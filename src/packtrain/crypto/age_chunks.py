@@ -1,0 +1,65 @@
+"""The chunks of an age file by their number: what is left to read where a part of the file is lost.
+
+Every chunk has its own tag, so one that opens is the one that was sealed; only that the file is whole cannot be known.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from packtrain.crypto.age import CHUNK_BYTES
+from packtrain.crypto.age_header import open_header, parse_header
+from packtrain.crypto.age_recipients import Identity, hkdf
+from packtrain.errors import AgeFormatError
+
+SEALED_BYTES: Final = CHUNK_BYTES + 16
+"""Length of every chunk but the last."""
+_NONCE_BYTES: Final = 16
+
+
+class ChunkOpener:
+    """Opens single chunks of one age file.
+
+    Args:
+        head: the first bytes of the file, the whole header and the payload's nonce among them.
+        total_bytes: length of the whole file.
+        identities: as of `age.DecryptReader`; exactly one X25519 stanza is accepted.
+
+    Attributes:
+        payload_offset: where the first chunk begins.
+        num_chunks: of the whole file.
+
+    Raises:
+        AgeFormatError: the header is malformed or cut.
+        WrongKey: no identity fits.
+    """
+
+    def __init__(self, head: bytes, total_bytes: int, identities: Sequence[Identity]) -> None:
+        stream = io.BytesIO(head)
+        header = parse_header(stream.readline)
+        file_key = open_header(header, identities, strict_single_x25519=True)
+        nonce = stream.read(_NONCE_BYTES)
+        if len(nonce) != _NONCE_BYTES:
+            raise AgeFormatError("the file ends before its payload")
+        self._cipher = ChaCha20Poly1305(hkdf(file_key, nonce, b"payload"))
+        self.payload_offset = stream.tell()
+        self._payload_bytes = total_bytes - self.payload_offset
+        self.num_chunks = -(-self._payload_bytes // SEALED_BYTES)
+
+    def sealed_bytes(self, number: int) -> int:
+        """Return the length of a sealed chunk."""
+        return min(SEALED_BYTES, self._payload_bytes - number * SEALED_BYTES)
+
+    def open(self, number: int, sealed: bytes | memoryview) -> bytes | None:
+        """Return the plaintext of a chunk, None if it is not the one that was sealed."""
+        is_last = number == self.num_chunks - 1
+        nonce = number.to_bytes(11, "big") + (b"\x01" if is_last else b"\x00")
+        try:
+            return self._cipher.decrypt(nonce, bytes(sealed), None)
+        except InvalidTag:
+            return None

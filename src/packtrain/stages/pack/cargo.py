@@ -1,0 +1,191 @@
+"""What is packed: the prepared data set, or a folder as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from packtrain import durable
+from packtrain.digest import sha256_bytes
+from packtrain.documents.dataset import Dataset
+from packtrain.documents.placement import PlacementDocument
+from packtrain.errors import NothingToCarry, SourceUnreadable, VoyageFileError
+from packtrain.events import Notice, Sink
+from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
+from packtrain.stages.pack.kept import journals
+from packtrain.volume import layout
+from packtrain.volume.assignment import GroupShare
+from packtrain.volume.cargo import listed, refuse_names_no_reader_takes
+from packtrain.volume.cargo_list import CargoList, VolumeCount, count_volumes, list_folder, list_of, look_at_folder
+from packtrain.volume.losses import LossReport
+
+LOSSES_NAME: Final = "losses.txt"
+_ACCEPTED_NAME: Final = "losses.accepted"
+_LISTING_NAME: Final = "cargo.list"
+
+
+@dataclass(frozen=True, slots=True)
+class Cargo:
+    """What goes on the drives.
+
+    Attributes:
+        listed: its entries.
+        num_samples: of a data set; None of a folder as it is.
+        losses: of a folder: what is left out, and what is not carried whole.
+    """
+
+    listed: CargoList
+    num_samples: int | None
+    losses: LossReport = field(default_factory=LossReport)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a packing would do; nothing was written for it."""
+
+    cargo: Cargo
+    volumes: VolumeCount
+    num_drives: int
+    num_groups: int
+    volume_target_bytes: int
+
+
+def cargo_inputs(folder: VoyageFolder) -> dict[str, str]:
+    """Return the digest of what is packed, by name: of a folder as it is only where it lies, for it is always scanned.
+
+    Raises:
+        StageNotReady: there is no data set yet.
+    """
+    root = folder_to_carry(folder)
+    if root is None:
+        return {"dataset": folder.digest(Dataset)}
+    return {"folder": sha256_bytes(str(root).encode("utf-8", "surrogateescape"))}
+
+
+def folder_to_carry(folder: VoyageFolder) -> Path | None:
+    """Return the folder that is carried as it is, or None where a data set is prepared.
+
+    Raises:
+        VoyageFileError: [sources] names another number of folders than one, or one that holds the voyage itself.
+    """
+    sources = folder.voyage_file().sources
+    if sources is None or sources.form != "folder":
+        return None
+    where = str(folder.root / VOYAGE_FILE)
+    if len(sources.paths) != 1:
+        raise VoyageFileError(
+            'form = "folder" carries one folder', where=where, expected="one path", found=f"{len(sources.paths)} paths"
+        )
+    root = folder.resolve(sources.paths[0])
+    # The packing would read what it writes; and the keys of the voyage are no cargo.
+    if folder.root.resolve().is_relative_to(root.resolve()):
+        raise VoyageFileError(
+            "the folder to carry holds the voyage folder itself",
+            where=where,
+            found=str(root),
+            hint="keep the voyage folder elsewhere",
+        )
+    return root
+
+
+def cargo_to_pack(folder: VoyageFolder, placement: PlacementDocument, sink: Sink, *, accept_losses: bool) -> Cargo:
+    """Return what is packed: the data set by its document, a folder by scanning it.
+
+    Raises:
+        StageNotReady: there is no data set yet.
+        SourceUnreadable, SourceChanged: files of the data set are missing or changed; of a folder something cannot be
+            carried, and that was not accepted. A file of the voyage folder lists all of it.
+        NothingToCarry: the folder is empty.
+    """
+    root = folder_to_carry(folder)
+    if root is None:
+        dataset, files = folder.read(Dataset), _dataset_files(folder)
+        return Cargo(list_of(list(listed(folder.work / "dataset", files))), dataset.num_samples)
+    _refuse_drives_inside(folder, placement, root)
+    place = journals(folder)
+    with durable.atomic_writer(place / LOSSES_NAME, 0o600) as stream:
+        report = LossReport(stream)
+        found = list_folder(root, place / _LISTING_NAME, report)
+    cargo = Cargo(found, None, report)
+    for line in report.lines():
+        sink(Notice("pack", line, is_warning=bool(report.left_out)))
+    _refuse_losses(place, cargo, root, accept_losses=accept_losses)
+    _refuse_empty_and_long(cargo, placement, root)
+    return cargo
+
+
+def preview(folder: VoyageFolder) -> Preview:
+    """Return what would be packed; write nothing.
+
+    Raises:
+        StageNotReady: there is no placement or data set yet.
+        SourceUnreadable, SourceChanged: files of the data set are missing or changed.
+        NothingToCarry: the folder is empty.
+    """
+    placement, root = folder.read(PlacementDocument), folder_to_carry(folder)
+    if root is None:
+        dataset, files = folder.read(Dataset), _dataset_files(folder)
+        cargo = Cargo(list_of(list(listed(folder.work / "dataset", files))), dataset.num_samples)
+    else:
+        _refuse_drives_inside(folder, placement, root)
+        report = LossReport()
+        cargo = Cargo(look_at_folder(root, report), None, report)
+        _refuse_empty_and_long(cargo, placement, root)
+    target = _target_bytes(cargo, placement)
+    capacity = {drive.label: drive.capacity_bytes for drive in placement.drives}
+    groups = [(GroupShare(g.k, g.k * min(capacity[label] for label in g.drives)), g.m) for g in placement.groups]
+    return Preview(
+        cargo, count_volumes(cargo.listed, groups, target), len(placement.drives), len(placement.groups), target
+    )
+
+
+def _dataset_files(folder: VoyageFolder) -> list[tuple[str, int, str]]:
+    dataset, document = folder.read(Dataset), folder.payload(Dataset)
+    # The data set's own document travels first: the receiver holds what was loaded against it.
+    files = [("dataset.json", len(document), sha256_bytes(document))]
+    return files + [(item.name, item.bytes, item.sha256) for item in (*dataset.shards, *dataset.files)]
+
+
+def _refuse_losses(place: Path, cargo: Cargo, root: Path, *, accept_losses: bool) -> None:
+    """Refuse what cannot be carried, unless it was accepted: now, or the very same before."""
+    report, accepted = cargo.losses, place / _ACCEPTED_NAME
+    if not report.left_out:
+        (place / LOSSES_NAME).unlink()
+        accepted.unlink(missing_ok=True)
+        return
+    if accept_losses:
+        durable.write_bytes(accepted, report.digest().encode("ascii"))
+    elif not accepted.is_file() or accepted.read_text("ascii") != report.digest():
+        report.refuse(
+            str(root),
+            f'{place / LOSSES_NAME} lists all of them; mend them, or go without: "packtrain pack --accept-losses"',
+        )
+
+
+def _refuse_empty_and_long(cargo: Cargo, placement: PlacementDocument, root: Path) -> None:
+    if not cargo.listed.num_entries:
+        raise NothingToCarry("the folder is empty", where=str(root), hint="correct [sources] paths in voyage.toml")
+    if cargo.listed.has_long_names:
+        for _ in refuse_names_no_reader_takes(cargo.listed.entries, _target_bytes(cargo, placement)):
+            pass
+
+
+def _target_bytes(cargo: Cargo, placement: PlacementDocument) -> int:
+    return layout.volume_target_bytes(cargo.listed.total_bytes, sum(group.k for group in placement.groups))
+
+
+def _refuse_drives_inside(folder: VoyageFolder, placement: PlacementDocument, root: Path) -> None:
+    if not root.is_dir():
+        raise SourceUnreadable(
+            "the folder to carry is not there, or no folder",
+            where=str(root),
+            hint="correct [sources] paths in voyage.toml",
+        )
+    inside = [
+        d.path for d in placement.drives if d.path and folder.resolve(d.path).resolve().is_relative_to(root.resolve())
+    ]
+    if inside:
+        raise VoyageFileError(
+            "a drive lies in the folder that is to be carried", where=str(root), found=", ".join(inside[:20])
+        )

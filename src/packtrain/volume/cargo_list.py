@@ -1,0 +1,163 @@
+"""The cargo as a list that can be read more than once: in memory for a data set, in a file for a folder of any size."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+
+from packtrain import durable
+from packtrain.units import KIB
+from packtrain.volume.assignment import GroupShare, assign
+from packtrain.volume.cargo import CargoEntry, digest_record
+from packtrain.volume.folder_scan import scan
+from packtrain.volume.losses import LossReport
+
+_LENGTH_BYTES: Final = 4
+# The names of pieces are 16 bytes longer than their file's, and only what is larger than a volume is cut.
+_LONG_NAME_BYTES: Final = 239
+_NEVER_CUT_BYTES: Final = 128 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class CargoList:
+    """What is carried, in order.
+
+    Attributes:
+        entries: can be iterated any number of times, and gives the same each time.
+        num_entries, num_files, total_bytes: all entries; regular files, and the bytes of these.
+        digest: `cargo_digest` of the entries.
+        has_long_names: the pieces of a file might have names that no reader takes.
+    """
+
+    entries: Iterable[CargoEntry]
+    num_entries: int
+    num_files: int
+    total_bytes: int
+    digest: str
+    has_long_names: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeCount:
+    """How many volumes a cargo makes: with data, and with parity."""
+
+    data: int
+    parity: int
+
+
+def list_of(entries: Sequence[CargoEntry]) -> CargoList:
+    """Return entries that are in memory as a list."""
+    counted = _Counted()
+    for _ in counted.through(entries):
+        pass
+    return counted.listed(entries)
+
+
+def list_folder(root: Path, listing: Path, report: LossReport) -> CargoList:
+    """Scan a folder once; return its entries as a list that lies in a file.
+
+    Args:
+        root: the folder.
+        listing: the file; it holds names in the clear, so it belongs where nobody else reads.
+        report: takes what cannot be carried, and what is not carried whole.
+
+    Raises:
+        DriveFull: no space is left for the file.
+    """
+    counted = _Counted()
+    encoder = msgspec.msgpack.Encoder()
+    buffer = bytearray()
+    with durable.atomic_writer(listing, 0o600) as stream:
+        for entry in counted.through(scan(root, report=report)):
+            encoder.encode_into(entry, buffer, _LENGTH_BYTES)
+            buffer[:_LENGTH_BYTES] = (len(buffer) - _LENGTH_BYTES).to_bytes(_LENGTH_BYTES, "little")
+            stream.write(buffer)
+    return counted.listed(_Listing(listing))
+
+
+def look_at_folder(root: Path, report: LossReport) -> CargoList:
+    """Scan a folder and write nothing: the list scans it again whenever it is read."""
+    counted = _Counted()
+    for _ in counted.through(scan(root, report=report)):
+        pass
+    return counted.listed(_Scanned(root))
+
+
+def count_volumes(cargo: CargoList, groups: Sequence[tuple[GroupShare, int]], target_bytes: int) -> VolumeCount:
+    """Return how many volumes a cargo makes, by placing it without writing anything.
+
+    Args:
+        cargo: what is carried.
+        groups: share and number of parity columns of each group.
+        target_bytes: plaintext of a data volume at most.
+    """
+    last: dict[int, tuple[int, int]] = {}
+    for placed in assign(cargo.entries, [share for share, _ in groups], cargo.total_bytes, target_bytes):
+        if placed.pieces:
+            last[placed.group] = (placed.pieces[-1].stripe, placed.pieces[-1].column)
+    return VolumeCount(
+        sum(stripe * groups[group][0].k + column + 1 for group, (stripe, column) in last.items()),
+        sum((stripe + 1) * groups[group][1] for group, (stripe, _) in last.items()),
+    )
+
+
+class _Counted:
+    """Adds up what passes through."""
+
+    def __init__(self) -> None:
+        self._num_entries = self._num_files = self._total_bytes = 0
+        self._has_long_names = False
+        self._state = hashlib.sha256()
+
+    def through(self, entries: Iterable[CargoEntry]) -> Iterator[CargoEntry]:
+        for entry in entries:
+            self._num_entries += 1
+            self._num_files += entry.kind == "file"
+            self._total_bytes += entry.size_bytes
+            if len(entry.name) > _LONG_NAME_BYTES and entry.size_bytes > _NEVER_CUT_BYTES:
+                self._has_long_names = True
+            self._state.update(digest_record(entry))
+            yield entry
+
+    def listed(self, entries: Iterable[CargoEntry]) -> CargoList:
+        return CargoList(
+            entries,
+            self._num_entries,
+            self._num_files,
+            self._total_bytes,
+            self._state.hexdigest(),
+            self._has_long_names,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Scanned:
+    """Entries that are looked for anew each time."""
+
+    root: Path
+
+    def __iter__(self) -> Iterator[CargoEntry]:
+        return scan(self.root, report=LossReport())
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """Entries in a file: each a length and its fields."""
+
+    path: Path
+
+    def __iter__(self) -> Iterator[CargoEntry]:
+        decoder = msgspec.msgpack.Decoder(CargoEntry)
+        with self.path.open("rb", buffering=1 << 20) as stream:
+            while (payload := _next(stream)) is not None:
+                yield decoder.decode(payload)
+
+
+def _next(stream: BinaryIO) -> bytes | None:
+    head = stream.read(_LENGTH_BYTES)
+    return stream.read(int.from_bytes(head, "little")) if head else None

@@ -1,0 +1,57 @@
+"""How far the writing of volumes is: bytes from several threads, told not too often."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Final
+
+from packtrain.events import Progress, Sink
+
+_PROGRESS_SECONDS: Final = 0.2
+
+
+class Meter:
+    """Adds up bytes from several threads and tells the sink, not too often."""
+
+    def __init__(self, sink: Sink, stage: str, total_bytes: int, total_stripes: int) -> None:
+        self._sink = sink
+        self._stage = stage
+        self._total_bytes = total_bytes
+        self._total_stripes = total_stripes
+        self._done_bytes = 0
+        self._ended_bytes = 0
+        self._done_stripes = 0
+        self._told = 0.0
+        self._lock = threading.Lock()
+
+    def add_bytes(self, count: int) -> None:
+        """Count ciphertext that was written."""
+        with self._lock:
+            self._done_bytes += count
+            now = time.monotonic()
+            if now - self._told < _PROGRESS_SECONDS:
+                return
+            self._told = now
+            self._tell()
+
+    def end_stripe(self, stripe_bytes: int) -> None:
+        """Count a stripe of this exact length as done, so that a rewritten one counts once."""
+        with self._lock:
+            self._done_stripes += 1
+            self._ended_bytes += stripe_bytes
+            self._done_bytes = self._ended_bytes
+            self._tell()
+
+    def _tell(self) -> None:
+        self._sink(
+            Progress(
+                self._stage,
+                "writing volumes",
+                done_bytes=self._done_bytes,
+                total_bytes=self._total_bytes,
+                done_items=self._done_stripes,
+                total_items=self._total_stripes,
+                unit="stripes",
+            )
+        )

@@ -1,0 +1,289 @@
+"""Everything that reads bytes of strangers, one target each: bytes in, a clean refusal or nothing out.
+
+Two drivers feed them: `tests/property/test_hostile_bytes.py` (Hypothesis, in `make test`) and `scripts/fuzz.py`
+(atheris, guided by coverage, `make fuzz`). A target may raise `PacktrainError` and nothing else, and may write below
+the folder that it is given and nowhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import rfc8785
+
+from load_parts import Site, copy_site, pack_template
+from packtrain.crypto import age, sshsig
+from packtrain.crypto.age_header import open_header, parse_header
+from packtrain.crypto.age_recipients import check_stanzas
+from packtrain.crypto.sshsig import generate_key_pair
+from packtrain.digest import sha256_bytes
+from packtrain.documents.codec import decode, encode, namespace
+from packtrain.documents.plan import Plan
+from packtrain.documents.shipment_key import ShipmentKey
+from packtrain.errors import PacktrainError
+from packtrain.events import discard
+from packtrain.record import keys
+from packtrain.record.custody import read_log
+from packtrain.stages.check import check
+from packtrain.units import KIB, MIB
+from packtrain.volume import layout, rescue
+from packtrain.volume.blocks import parse_block_list
+from packtrain.volume.catalog import Catalog
+from packtrain.volume.discover import parse_manifest
+from packtrain.volume.extract import Staging, extract_volume
+from packtrain.volume.metadata import Metadata
+from packtrain.volume.untar import TarReader
+from sample_documents import document_types, samples
+
+MOST_PLAIN_BYTES: Final = 4 * MIB
+"""What a target reads of an endless plaintext before it calls it enough."""
+
+# 1 MiB of memory and milliseconds; what asks for more is held against the bound and not opened.
+_QUICK_WORK_FACTOR: Final = 10
+_SIZES: Final[Mapping[str, int]] = {"a": 3 * KIB, "empty": 0, "cut": 300 * KIB, "names/" + "long" * 40: 700, "é": 1}
+_TYPE: Final = re.compile(rb'"type":"packtrain\.([a-z-]{1,32})"')
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One reader of hostile bytes.
+
+    Attributes:
+        seeds: valid inputs to start from.
+        feed: the reader; it is given a scratch folder too.
+        vectors: further inputs to start from, of `tests/vectors/cargo`, most of them to be refused.
+    """
+
+    seeds: tuple[bytes, ...]
+    feed: Callable[[bytes, Path], object]
+    vectors: tuple[bytes, ...] = ()
+
+    def takes(self, payload: bytes, folder: Path) -> bool:
+        """Feed one input; return whether it was taken. Whatever is raised beside `PacktrainError` is a fault."""
+        try:
+            self.feed(payload, folder)
+        except PacktrainError:
+            return False
+        return True
+
+
+def targets(root: Path) -> dict[str, Target]:
+    """Return all targets by name; below `root` lies the small shipment that the valid inputs come from."""
+    _write_links_and_attributes(root / "template" / "cargo")
+    template = pack_template(root / "template", _SIZES, cases=(1, 1, 1), groups=((2, 1),))
+    site = copy_site(template, root / "site")
+    site.root.joinpath("store").mkdir()
+    drive = site.folder("A1")
+    return {
+        **_documents(site, drive),
+        **_volumes(site, root),
+        **_envelopes(site, root),
+        "drive": _drive(site, drive),
+        "rescue": _rescue(site, drive),
+    }
+
+
+def _vectors(pattern: str) -> tuple[bytes, ...]:
+    found = sorted((Path(__file__).parent / "vectors" / "cargo").glob(pattern))
+    return tuple(path.read_bytes() for path in found if path.name != "index.json")
+
+
+def _write_links_and_attributes(cargo: Path) -> None:
+    """Put a set of hard links and a file with extended attributes into the cargo: their headers are the longest."""
+    cargo.mkdir(parents=True)
+    (cargo / "first").write_bytes(b"linked")
+    os.link(cargo / "first", cargo / "second")
+    (cargo / "attributes").write_bytes(b"attributes")
+    with contextlib.suppress(OSError):  # not every file system has them; the fuzzed tars then lack a record
+        os.setxattr(cargo / "attributes", "user.note", b"a=b\n%")
+
+
+def _documents(site: Site, drive: Path) -> dict[str, Target]:
+    by_kind = {kind.kind: kind for kind in document_types()}
+    plan_payload, plan_signature = site.packing.plan_files
+    volume = next(volume for volume in site.discover().groups[0].volumes if volume.bytes)
+
+    def document(payload: bytes, _: Path) -> None:
+        found = _TYPE.search(payload)
+        kind = by_kind.get(found[1].decode() if found else "", document_types()[len(payload) % len(by_kind)])
+        assert encode(decode(kind, payload, "fuzz")) == payload, "what is taken has one spelling"
+
+    def signature(payload: bytes, _: Path) -> None:
+        site.trust.open(Plan, plan_payload, payload, "fuzz")
+
+    return {
+        "document": Target(
+            tuple(encode(sample) for sample in samples().values()), document, _vectors("document/**/*.json")
+        ),
+        "signature": Target((plan_signature,), signature),
+        "public key": Target(
+            (site.packing.signer.public_line.encode(),),
+            lambda payload, _: sshsig.check_public_line(payload.decode("utf-8", "surrogateescape")),
+        ),
+        "custody log": Target(
+            ((drive / layout.CUSTODY).read_bytes(),),
+            lambda payload, _: read_log(payload, site.trust, "fuzz"),
+            _vectors("custody/**/*.jsonl"),
+        ),
+        "manifest": Target(
+            ((drive / layout.TAG_MANIFEST).read_bytes(), (drive / layout.MANIFEST).read_bytes()),
+            lambda payload, _: parse_manifest(payload, "fuzz"),
+        ),
+        "block list": Target(
+            tuple(path.read_bytes() for path in sorted((drive / "packtrain/blocks").iterdir())),
+            lambda payload, _: parse_block_list(payload, volume, "fuzz"),
+        ),
+    }
+
+
+def _volumes(site: Site, root: Path) -> dict[str, Target]:
+    identity, group = site.packing.identity, site.discover().groups[0]
+    labels = {planned.uuid: planned.label for planned in site.packing.plan.drives}
+    places = [volume for volume in group.volumes if volume.bytes and volume.column < group.k]
+    sealed = [
+        (site.folder(labels[volume.drive]) / layout.volume_name(volume.stripe, volume.column, group.k)).read_bytes()
+        for volume in places
+    ]
+    plains = [age.decrypt_bytes(payload, [identity], 16 * MIB) for payload in sealed]
+    sealed_catalog = (site.folder("A1") / layout.CATALOG).read_bytes()
+    catalog_path = root / "catalog.sqlite"
+    catalog_path.write_bytes(age.decrypt_bytes(sealed_catalog, [identity], 16 * MIB))
+
+    def age_file(payload: bytes, _: Path) -> None:
+        reader = age.DecryptReader(io.BytesIO(payload), [identity], strict_single_x25519=True)
+        left = MOST_PLAIN_BYTES
+        while left > 0 and (piece := reader.read(min(left, 64 * KIB))):
+            left -= len(piece)
+
+    def tar(payload: bytes, _: Path) -> None:
+        reader = TarReader(_source(payload), "fuzz")
+        while reader.next_member() is not None:
+            while reader.read_data():
+                pass
+
+    def volume(payload: bytes, folder: Path) -> None:
+        # The first byte says which volume the catalog is to expect, the rest is its tar.
+        place = places[payload[0] % len(places) if payload else 0]
+        staging = Staging(folder / "staging")
+        shutil.rmtree(staging.root, ignore_errors=True)
+        staging.volume_folder(0, place.stripe, place.column).mkdir(parents=True)
+        with Catalog.open(catalog_path) as catalog:
+            tar = TarReader(_source(payload[1:]), "fuzz")
+            extract_volume(tar, catalog, staging, Metadata(), 0, place.stripe, place.column, "fuzz")
+
+    def catalog(payload: bytes, folder: Path) -> None:
+        path = folder / "fuzz.sqlite"
+        path.write_bytes(payload)
+        with Catalog.open(path) as opened:
+            for entry in opened.files():
+                for piece in opened.pieces_of(entry.id):
+                    for _ in opened.members_in(piece.stripe, piece.column):
+                        pass
+
+    return {
+        "age header": Target((sealed[0][:400],), lambda payload, _: parse_header(io.BytesIO(payload).readline)),
+        "age file": Target(
+            (sealed_catalog[:3000], sealed[0], sealed[0][: 70 * KIB]), age_file, _vectors("age/**/*.age")
+        ),
+        "tar": Target(tuple(plains), tar, _vectors("tar/**/*.tar")),
+        "volume": Target(tuple(bytes((number,)) + plain for number, plain in enumerate(plains)), volume),
+        "catalog": Target((catalog_path.read_bytes(),), catalog),
+    }
+
+
+def _envelopes(site: Site, root: Path) -> dict[str, Target]:
+    identity, recipient = site.packing.identity, site.packing.plan.recipient
+    generate_key_pair(root / "ssh-key", "")
+    ssh_key, phrase = (root / "ssh-key").read_text(), age.Passphrase("fuzz", work_factor=_QUICK_WORK_FACTOR)
+    plan = sha256_bytes(site.packing.plan_files[0])
+    payload = encode(ShipmentKey(shipment=site.packing.plan.shipment, plan=plan, identity=identity))
+    signature = site.packing.signer.sign(namespace(ShipmentKey), payload)
+    signed = rfc8785.dumps({"key": payload.decode(), "signature": signature})
+    recipients = ([recipient], [phrase], [age.recipient_of(ssh_key)], [recipient, age.recipient_of(ssh_key)])
+    sealed = tuple(age.encrypt_bytes(signed, list(to)) for to in recipients)
+
+    def envelope(payload: bytes, _: Path) -> None:
+        header = parse_header(io.BytesIO(payload).readline)
+        check_stanzas(header.stanzas)
+        work = [int(stanza.arguments[1]) for stanza in header.stanzas if stanza.kind == "scrypt"]
+        assert max(work, default=0) <= age.MAX_WORK_FACTOR, "more work than any reader does was let through"
+        if max(work, default=0) <= _QUICK_WORK_FACTOR:
+            open_header(header, [phrase, ssh_key, identity], strict_single_x25519=False)
+            age.decrypt_bytes(payload, [phrase, ssh_key, identity], MIB)
+
+    def shipment_key(payload: bytes, _: Path) -> None:
+        keys.open_inner(
+            age.encrypt_bytes(payload, [recipient]), identity, site.trust, "fuzz",
+            shipment=site.packing.plan.shipment, plan=plan, role="consignee",
+        )  # fmt: skip
+
+    return {"envelope": Target(sealed, envelope), "shipment key": Target((signed,), shipment_key)}
+
+
+@contextlib.contextmanager
+def _one_file_replaced(drive: Path, payload: bytes) -> Iterator[None]:
+    """Put bytes in the place of the file that the first byte chooses; the drive is whole again afterwards."""
+    files = _files_of(drive)
+    path = files[payload[0] % len(files) if payload else 0]
+    whole = path.read_bytes()
+    path.write_bytes(payload[1:])
+    try:
+        yield
+    finally:
+        path.write_bytes(whole)
+
+
+def _files_of(drive: Path) -> list[Path]:
+    return sorted(path for path in drive.rglob("*") if path.is_file())
+
+
+def _seeds_of(drive: Path) -> tuple[bytes, ...]:
+    files = enumerate(_files_of(drive))
+    return tuple(bytes((number,)) + path.read_bytes() for number, path in files if path.stat().st_size < MIB)
+
+
+def _rescue(site: Site, drive: Path) -> Target:
+    """Return the target that runs the program of the drives over them, with one file of one of them replaced."""
+    roots = [drive.location for drive in site.drives.values()]
+
+    def feed(payload: bytes, folder: Path) -> None:
+        onto = folder / "onto"
+        with _one_file_replaced(drive, payload), contextlib.redirect_stdout(io.StringIO()) as said:
+            try:
+                codes = [rescue.main(["repair", *roots, "--onto", str(onto)]), rescue.main(["commands", *roots])]
+            finally:
+                shutil.rmtree(onto, ignore_errors=True)
+        assert set(codes) <= {0, 1, 40, 41}
+        assert all(" " <= character <= "~" or character == "\n" for character in said.getvalue())
+
+    return Target(_seeds_of(drive), feed)
+
+
+def _drive(site: Site, drive: Path) -> Target:
+    """Return the target that checks and loads all drives, with one file of one of them replaced."""
+
+    def feed(payload: bytes, folder: Path) -> None:
+        here = Site(folder, site.packing, site.written, site.drives)
+        try:
+            with _one_file_replaced(drive, payload):
+                check(None, list(site.drives.values()), discard)
+                here.load()
+                # One drive of three may lie: what was loaded is the cargo, whole.
+                here.assert_loaded()
+        finally:
+            shutil.rmtree(folder / "store", ignore_errors=True)
+            (folder / "load.jsonl").unlink(missing_ok=True)
+
+    return Target(_seeds_of(drive), feed)
+
+
+def _source(payload: bytes) -> Callable[[memoryview], int]:
+    return io.BytesIO(payload).readinto

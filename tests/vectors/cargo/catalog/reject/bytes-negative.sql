@@ -1,0 +1,1 @@
+UPDATE files SET bytes = -1 WHERE id = 2;

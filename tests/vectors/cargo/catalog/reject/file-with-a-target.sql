@@ -1,0 +1,1 @@
+UPDATE files SET link = x'61' WHERE kind = 'file';

@@ -1,0 +1,1 @@
+UPDATE files SET sha256 = NULL WHERE kind = 'file' AND id = 2;

@@ -1,0 +1,1 @@
+UPDATE about SET value = 'packtrain-catalog-2';

@@ -1,0 +1,1 @@
+UPDATE files SET kind = CAST(x'ff' AS TEXT) WHERE id = 2;

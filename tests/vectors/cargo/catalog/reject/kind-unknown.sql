@@ -1,0 +1,1 @@
+UPDATE files SET kind = 'device' WHERE id = 2;

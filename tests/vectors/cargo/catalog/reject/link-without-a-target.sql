@@ -1,0 +1,1 @@
+UPDATE files SET link = NULL WHERE kind = 'symlink';

@@ -1,0 +1,1 @@
+UPDATE files SET mode = mode + 32768;

@@ -1,0 +1,1 @@
+UPDATE files SET uid = 4294967295;

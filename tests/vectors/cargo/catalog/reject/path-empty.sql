@@ -1,0 +1,1 @@
+UPDATE files SET path = x'' WHERE id = 2;

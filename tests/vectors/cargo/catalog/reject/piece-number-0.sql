@@ -1,0 +1,1 @@
+UPDATE pieces SET number = 0 WHERE id = 1;

@@ -1,0 +1,1 @@
+UPDATE pieces SET number = 2 WHERE id = 1;

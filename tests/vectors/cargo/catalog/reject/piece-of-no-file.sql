@@ -1,0 +1,1 @@
+UPDATE pieces SET file = 999 WHERE id = 1;

@@ -1,0 +1,1 @@
+UPDATE pieces SET file_offset = -1 WHERE id = 1;

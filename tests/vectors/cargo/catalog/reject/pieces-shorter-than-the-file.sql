@@ -1,0 +1,1 @@
+DELETE FROM pieces WHERE number > 1 AND number = count;

@@ -1,0 +1,1 @@
+UPDATE files SET sha256 = upper(sha256);

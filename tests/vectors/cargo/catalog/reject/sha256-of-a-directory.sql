@@ -1,0 +1,1 @@
+UPDATE files SET sha256 = printf('%064d', 0) WHERE kind = 'directory';

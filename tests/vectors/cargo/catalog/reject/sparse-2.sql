@@ -1,0 +1,1 @@
+UPDATE files SET sparse = 2 WHERE kind = 'file';

@@ -1,0 +1,1 @@
+UPDATE files SET sparse = 1 WHERE kind = 'directory';
