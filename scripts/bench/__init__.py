@@ -1,0 +1,6 @@
+"""Parts of `make bench-cargo`: the corpora, the programs that are compared, the stop watch, the table."""
+
+CASES = ("A", "B", "C", "D")
+DRIVES_A_CASE = 4
+NUM_PARITY = 4
+NUM_DATA = len(CASES) * DRIVES_A_CASE - NUM_PARITY

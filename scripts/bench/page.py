@@ -1,0 +1,87 @@
+"""Write the figures of build/bench-cargo.json into docs/benchmarks.md, between its two marks.
+
+PYTHONPATH=scripts python -m bench.page [build/bench-cargo.json]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from bench.report import GOALS, SHA_NI_RATE
+
+_ROOT: Final = Path(__file__).parents[2]
+_PAGE: Final = _ROOT / "docs" / "benchmarks.md"
+_BEGIN: Final = "<!-- the last run: written by scripts/bench/page.py -->"
+_END: Final = "<!-- end of the last run -->"
+
+
+def main() -> None:
+    """Replace what lies between the marks."""
+    source = Path(sys.argv[1]) if len(sys.argv) > 1 else _ROOT / "build" / "bench-cargo.json"
+    page = _PAGE.read_text("utf-8")
+    before, _, rest = page.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    _PAGE.write_text(f"{before}{_BEGIN}\n\n{last_run(json.loads(source.read_text('utf-8')))}\n{_END}{after}", "utf-8")
+
+
+def last_run(document: Mapping[str, Any]) -> str:
+    """Return one run as Markdown: machine, figures beside their goals, what helps to judge them, all medians."""
+    machine, more = document["machine"], document["more"]
+    flags = ", ".join(name if there else f"no {name}" for name, there in machine["flags"].items())
+    versions = "; ".join(text if name in text else f"{name} {text}" for name, text in document["versions"].items())
+    busy: list[str] = []
+    if machine["load_average"][0] > machine["cores"] / 2:
+        busy = [
+            "**Other work ran on this machine at the same time: these figures are a first idea and no result.**",
+            "",
+        ]
+    lines = [
+        f"{machine['processor']}, {machine['cores']} cores ({flags}), {machine['memory_mib']} MiB, Python "
+        f"{machine['python']}, {machine['openssl_of_hashlib']}, work on {machine['file_system_of_work']}; "
+        f"`hashlib` SHA-256 "
+        f"{machine['hashlib_sha256_bytes_per_cpu_second_alone'] / 1e9:.2f} GB a CPU second on one core, "
+        f"{machine['hashlib_sha256_bytes_per_cpu_second_all_cores'] / 1e9:.2f} with all cores at it; load average "
+        f"{machine['load_average'][0]} before, {machine['load_average_after'][0]} after; medians of "
+        f"{document['repeats']}. Versions: {versions}. Command: `{document['command']}`",
+        "",
+        *busy,
+        "| figure | here | goal |",
+        "| --- | ---: | --- |",
+        *(f"| `{name}` | {_figure(document[name])} | {goal} |" for name, goal in GOALS.items()),
+        "",
+        f"To judge them by (what is computed says so; with SHA-NI: {SHA_NI_RATE / 1e9} GB/s a core):",
+        "",
+        "| | |",
+        "| --- | ---: |",
+        *(f"| `{name}` | {_figure(value)} |" for name, value in more.items()),
+    ]
+    for corpus, programs in document["medians"].items():
+        sizes = document["corpora"][corpus]
+        lines += [
+            "",
+            f"{corpus.capitalize()}: {sizes['files']:,} files, {sizes['bytes'] / 1e6:,.0f} MB.",
+            "",
+            "| program | operation | wall s | CPU s | peak MiB | MB/s | files/s |",
+            "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+        ]
+        for program, operations in programs.items():
+            for operation, found in operations.items():
+                wall = max(found["wall_seconds"], 1e-3)
+                lines.append(
+                    f"| {program.replace('|', chr(92) + '|')} | {operation.replace('|', chr(92) + '|')} | {wall:.2f} | "
+                    f"{found['cpu_seconds']:.2f} | {found['peak_rss_mib']:.0f} | {sizes['bytes'] / 1e6 / wall:.0f} | "
+                    f"{sizes['files'] / wall:,.0f} |"
+                )
+    return "\n".join(lines) + "\n"
+
+
+def _figure(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:,.2f}"
+
+
+if __name__ == "__main__":
+    main()
