@@ -24,13 +24,17 @@ from bench import report
 from bench.contenders import AgePar2, Borg, Contender, Packtrain, Restic, find, restored, version
 from bench.corpora import Corpus, make_large_files, make_small_files, tree_digest
 from bench.measure import Measured, Step, hash_rate, machine_facts, run
+from bench.touched import available_bytes, touched_memory
 from packtrain import __version__
-from packtrain.units import MIB, parse_bytes
+from packtrain.units import GIB, MIB, parse_bytes
 
 _ROOT: Final = Path(__file__).parents[1]
 # Corpus, what is packed from it and what is restored lie there at the same time; a small file fills whole pages.
 _ROOM_PER_BYTE: Final = 4
 _ROOM_PER_SMALL_FILE: Final = 16 * 1024
+# What the programs themselves use, and what is left alone of the machine's memory.
+_ROOM_FOR_PROGRAMS: Final = 2 * GIB
+_LEFT_ALONE: Final = 3 * GIB
 
 
 def main() -> None:
@@ -41,16 +45,26 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="rounds (3)")
     parser.add_argument("--work", type=Path, help="folder to work in; else /dev/shm where it is large enough")
     parser.add_argument("--peers", type=Path, default=_ROOT / "build" / "bench-peers", help="where peers are installed")
+    parser.add_argument(
+        "--touch", type=parse_bytes, help="memory to write to before anything is measured; else as much as will be used"
+    )
     parser.add_argument("--only", default="", help="beginnings of the names of programs, with commas between")
     parser.add_argument("--output", type=Path, default=_ROOT / "build" / "bench-cargo.json")
     given = parser.parse_args()
-    work = given.work or _roomy_folder(max(_ROOM_PER_BYTE * given.bytes, _ROOM_PER_SMALL_FILE * given.small_files))
+    needed_bytes = max(_ROOM_PER_BYTE * given.bytes, _ROOM_PER_SMALL_FILE * given.small_files)
+    work = given.work or _roomy_folder(needed_bytes)
     wanted = [name.strip() for name in given.only.split(",") if name.strip()]
     contenders, versions, absent = _contenders(given.peers, wanted)
     for name in absent:
         print(f"not to be had: {name}")
-    with tempfile.TemporaryDirectory(prefix="packtrain-bench-", dir=work) as folder:
+    touched_bytes = needed_bytes + _ROOM_FOR_PROGRAMS if given.touch is None else given.touch
+    touched_bytes = max(0, min(touched_bytes, available_bytes() - _LEFT_ALONE))
+    with (
+        touched_memory(touched_bytes),
+        tempfile.TemporaryDirectory(prefix="packtrain-bench-", dir=work) as folder,
+    ):
         document = _benchmark(Path(folder), contenders, given.bytes, given.small_files, given.repeats)
+    document["memory_touched_before_bytes"] = touched_bytes
     document["versions"] = versions
     document["settings"] = {contender.name: contender.settings for contender in contenders}
     document["not_to_be_had"] = absent

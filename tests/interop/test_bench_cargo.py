@@ -23,7 +23,18 @@ ASKED = [
 @pytest.mark.needs_age
 def test_the_benchmark_runs_on_a_small_corpus_and_brings_everything_back(tmp_path: Path) -> None:
     output = tmp_path / "bench.json"
-    arguments = ["--bytes", "3MB", "--small-files", "50", "--repeats", "1", "--only", "packtrain,tar | age"]
+    arguments = [
+        "--bytes",
+        "3MB",
+        "--small-files",
+        "50",
+        "--repeats",
+        "1",
+        "--touch",
+        "8MB",
+        "--only",
+        "packtrain,tar | age",
+    ]
     done = subprocess.run(
         [sys.executable, SCRIPT, *arguments, "--work", tmp_path, "--output", output],
         capture_output=True,
