@@ -2,7 +2,8 @@
 
 A message says what is wrong, where, what was expected, what was found, and what to do next. Exit codes are never
 reused; the families are: 10 voyage folder and voyage.toml, 20 sources and data set, 30 drives, 40 cargo integrity,
-50 signatures and trust, 60 keys, 70 diligence and admission, 80 kit, rehearsal and training, 90 results and closing.
+50 signatures and trust, 60 keys, 70 diligence and admission, 80 kit, rehearsal and training, 90 results and closing,
+100 lists and screening.
 Code 1 is a defect in packtrain itself, 2 a wrong command line, 3 the operating system's refusal, 130 an interrupt.
 """
 
@@ -442,3 +443,18 @@ class ClosingRefused(PacktrainError):
     """The voyage cannot be closed yet."""
 
     exit_code = 91
+
+
+# --- 100: lists and screening ------------------------------------------------------------------------------------
+
+
+class ListUnreadable(PacktrainError):
+    """A list of parties is not in the format it was given as, is cut off, or holds no entry."""
+
+    exit_code = 100
+
+
+class ListMissing(PacktrainError):
+    """No list of parties was added under this label."""
+
+    exit_code = 101
