@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Final, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -45,6 +45,12 @@ from packtrain.units import MIB
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
+    class SupportsReadInto(Protocol):
+        """A binary stream that reads into memory of its caller."""
+
+        def readinto(self, buffer: memoryview, /) -> int: ...
+
+
 __all__ = [
     "CHUNK_BYTES",
     "MAX_WORK_FACTOR",
@@ -73,6 +79,8 @@ _SEALED_BYTES: Final = CHUNK_BYTES + _TAG_BYTES
 _NONCE_BYTES: Final = 16
 # 16 chunks a call of the sink: 1 MiB keeps the cost of the call below 0.1 % and the buffer in the cache.
 _CHUNKS_PER_PIECE: Final = 16
+# Less a call of the source: what was read is still in the second-level cache when it is hashed and decrypted.
+_CHUNKS_READ_AT_ONCE: Final = 4
 
 
 def ciphertext_bytes(plaintext_bytes: int) -> int:
@@ -201,7 +209,7 @@ class DecryptReader(io.RawIOBase):
     That the file is whole is known only at its end: act on what was read after `read` returned b"".
 
     Args:
-        source: a binary stream, or a function that returns up to the asked number of bytes and b"" at the end.
+        source: a binary stream, or a function that fills a buffer and returns the count of bytes, 0 at the end.
         identities: "AGE-SECRET-KEY-1..." lines, texts of OpenSSH private keys or passphrases; the first that fits is
             used.
         strict_single_x25519: refuse anything but one X25519 stanza, as cargo format 1 asks of volumes.
@@ -215,17 +223,17 @@ class DecryptReader(io.RawIOBase):
 
     def __init__(
         self,
-        source: Callable[[int], bytes | memoryview] | BinaryIO,
+        source: Callable[[memoryview], int] | SupportsReadInto,
         identities: Sequence[Identity],
         *,
         strict_single_x25519: bool = False,
         where: str | None = None,
     ) -> None:
         super().__init__()
-        self._read_source: Callable[[int], bytes | memoryview] = source if callable(source) else source.read
+        self._read_source = source if callable(source) else source.readinto
         self._where = where
-        # One chunk more than a piece: a chunk is known to be the last only when nothing follows it.
-        self._buffer = memoryview(bytearray((_CHUNKS_PER_PIECE + 1) * _SEALED_BYTES))
+        # One chunk more than is read at once: a chunk is known to be the last only when nothing follows it.
+        self._buffer = memoryview(bytearray((_CHUNKS_READ_AT_ONCE + 1) * _SEALED_BYTES))
         self._start = self._end = 0
         self._source_ended = False
         self._counter = 0
@@ -302,13 +310,12 @@ class DecryptReader(io.RawIOBase):
         self._buffer[:kept] = bytes(self._buffer[self._start : self._end])
         self._start, self._end = 0, kept
         while self._end < needed:
-            piece = self._read_source(len(self._buffer) - self._end)
-            assert len(piece) <= len(self._buffer) - self._end, "the source gave more than was asked"
-            if not piece:
+            # Into the place it is decrypted from: copying it would keep every other thread from the interpreter.
+            count = self._read_source(self._buffer[self._end :])
+            if not count:
                 self._source_ended = True
                 return
-            self._buffer[self._end : self._end + len(piece)] = piece
-            self._end += len(piece)
+            self._end += count
 
     def _take(self, count: int) -> bytes:
         self._fill(count)

@@ -174,7 +174,7 @@ def unseal(file: ExportedFile, outbox: Path, identity: str, folder: Path) -> Pat
         IntegrityError: what comes out is not what the list names.
     """
     sealed, target = outbox / (file.name + SEALED_SUFFIX), folder / file.name
-    with sealed.open("rb") as source, durable.atomic_writer(target) as stream:
+    with sealed.open("rb", buffering=0) as source, durable.atomic_writer(target) as stream:
         # A party that opens with its SSH key gets its results sealed to that key.
         strict = not age.is_ssh_identity(identity)
         reader = age.DecryptReader(source, [identity], strict_single_x25519=strict, where=str(sealed))

@@ -85,7 +85,7 @@ def _decrypt(group: Group, item: Mounted, identity: str, path: Path) -> str | No
         return error.what
     source = _HashedSource(reader, group.catalog.bytes)
     try:
-        plain = age.DecryptReader(source.read, [identity], strict_single_x25519=True, where=item.drive.location)
+        plain = age.DecryptReader(source.readinto, [identity], strict_single_x25519=True, where=item.drive.location)
         with store_faults(path.parent), path.open("wb") as target:
             path.chmod(0o600)
             while piece := plain.read(MIB):
@@ -106,14 +106,13 @@ class _HashedSource:
         self._position = 0
         self._state = hashlib.sha256()
 
-    def read(self, count: int) -> bytes:
-        buffer = memoryview(bytearray(min(count, self._left)))
-        got = self._reader.read_into(buffer, self._position) if buffer else 0
+    def readinto(self, buffer: memoryview) -> int:
+        wanted = buffer[: self._left]
+        got = self._reader.read_into(wanted, self._position) if wanted else 0
         self._position += got
         self._left -= got
-        piece = bytes(buffer[:got])
-        self._state.update(piece)
-        return piece
+        self._state.update(wanted[:got])
+        return got
 
     def sha256(self) -> str:
         return self._state.hexdigest()

@@ -19,16 +19,16 @@ from packtrain.errors import DriveFailed, DriveFull, PacktrainError
 from packtrain.ports import Drive, DriveReader
 from packtrain.units import KIB
 
-# Stays in the second-level cache between reading, hashing and decrypting; the kernel reads ahead by itself.
-_PIECE_BYTES: Final = 256 * KIB
+# For what is read only to be hashed.
+_DRAIN_BYTES: Final = 256 * KIB
 # One block is read while one is waiting and one is worked on: more would only cost memory.
 _WAITING_BLOCKS: Final = 1
 # How long a thread that waits for a block goes without looking whether anybody is left to feed it.
 _LOOK_UP_SECONDS: Final = 0.5
 
 
-Source = Callable[[int], bytes | memoryview]
-"""Returns up to n bytes of ciphertext, valid until the next call; nothing at the end."""
+Source = Callable[[memoryview], int]
+"""Fills a buffer with ciphertext; returns the count of bytes, 0 at the end."""
 
 
 class _GivenUp(Exception):
@@ -57,7 +57,6 @@ class ReadAlone:
         self._name = name
         self._stop = stop
         self._state = hashlib.sha256()
-        self._buffer = memoryview(bytearray(min(volume.bytes, _PIECE_BYTES)))
         self._offset = 0
         self._reader: DriveReader | None = None
 
@@ -81,8 +80,10 @@ class ReadAlone:
                 raise
             except PacktrainError as error:
                 self.fault = error
-            while self._read(_PIECE_BYTES):
-                pass
+            if self._offset < self.volume.bytes:
+                drained = memoryview(bytearray(_DRAIN_BYTES))
+                while self._read(drained):
+                    pass
             self.is_whole = self._offset == self.volume.bytes and self._state.hexdigest() == self.volume.sha256
         except _GivenUp:
             return
@@ -90,13 +91,13 @@ class ReadAlone:
             if self._reader is not None:
                 self._reader.close()
 
-    def _read(self, count: int) -> memoryview:
+    def _read(self, buffer: memoryview) -> int:
         if self._stop.is_set():
             raise _GivenUp
         assert self._reader is not None
-        view = self._buffer[: min(count, self.volume.bytes - self._offset)]
+        view = buffer[: self.volume.bytes - self._offset]
         if not view:
-            return view
+            return 0
         try:
             got = self._reader.read_into(view, self._offset)
         except DriveFailed as error:
@@ -105,7 +106,7 @@ class ReadAlone:
             raise _GivenUp
         self._state.update(view)
         self._offset += got
-        return view
+        return got
 
 
 class Unpacking:
@@ -113,7 +114,7 @@ class Unpacking:
 
     Args:
         volume: what group.json says of it.
-        work: does all the unpacking from a function that returns up to n bytes of ciphertext, b"" at the end.
+        work: does all the unpacking from a function that fills a buffer with ciphertext, and returns 0 at the end.
 
     Attributes:
         fault: what `work` raised about the bytes; it counts only if `is_whole`.
@@ -178,16 +179,17 @@ class Unpacking:
             and self._state.hexdigest() == self.volume.sha256
         )
 
-    def _read(self, count: int) -> bytes:
+    def _read(self, buffer: memoryview) -> int:
         if self._at == len(self._block):
             self._next()
             if self._ended:
                 if self.is_given_up:
                     raise _GivenUp
-                return b""
-        piece = self._block[self._at : self._at + count]
-        self._at += len(piece)
-        return piece
+                return 0
+        count = min(len(buffer), len(self._block) - self._at)
+        buffer[:count] = memoryview(self._block)[self._at : self._at + count]
+        self._at += count
+        return count
 
     def _next(self) -> None:
         block = None if self._ended else self._wait()
