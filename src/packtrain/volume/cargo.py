@@ -57,7 +57,7 @@ def listed(root: Path, files: Iterable[tuple[str, int, str]], prefix: bytes = b"
     """Yield files that a document lists, in its order.
 
     Args:
-        root: the folder that the names are relative to.
+        root: the folder that the names are relative to; links in its own path are resolved now, below it none may be.
         files: name, bytes and SHA-256 of each.
         prefix: put before every name.
 
@@ -67,6 +67,7 @@ def listed(root: Path, files: Iterable[tuple[str, int, str]], prefix: bytes = b"
     """
     faults: list[str] = []
     changed: list[str] = []
+    root = root.resolve()
     for name, size_bytes, sha256 in files:
         path = root / name
         try:

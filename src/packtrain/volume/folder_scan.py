@@ -33,8 +33,9 @@ _SPECIAL_BITS: Final = 0o7000
 def scan(root: Path, prefix: bytes = b"", report: LossReport | None = None) -> Iterator[CargoEntry]:
     """Yield everything below a folder: by the names' byte order in each folder, a folder before what lies in it.
 
-    Symbolic links are carried, never followed. The names of a hard-linked file come together, when the last of them was
-    seen; of a file with names outside of the folder, at the end.
+    Symbolic links are carried, never followed, but for those in the folder's own path: they are the user's, and are
+    resolved now, because a source is opened through no link. The names of a hard-linked file come together, when the
+    last of them was seen; of a file with names outside of the folder, at the end.
 
     Args:
         root: the folder; it is not an entry itself.
@@ -46,7 +47,7 @@ def scan(root: Path, prefix: bytes = b"", report: LossReport | None = None) -> I
             the whole list before the first byte is written has lost nothing.
     """
     found = LossReport() if report is None else report
-    yield from _Scan(prefix, found).run(os.fsencode(root))
+    yield from _Scan(prefix, found).run(os.fsencode(root.resolve()))
     if report is None:
         found.refuse(str(root))
 

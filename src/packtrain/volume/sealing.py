@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from packtrain.units import KIB
 from packtrain.volume import layout, tar
 from packtrain.volume.journal import Member
-from packtrain.volume.source import ZEROS, check_digest, difference, opened, read_at, read_whole
+from packtrain.volume.source import ZEROS, SourceFolders, check_digest, difference, opened, read_at, read_whole
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash  # pyright: ignore[reportPrivateUsage] - typeshed has no other name for it
@@ -57,6 +57,7 @@ class Filler:
         self._used = 0
         self._sealed_bytes = 0
         self._found: list[Found] = []
+        self._folders = SourceFolders()
 
     def fill(self, members: Iterable[Member]) -> None:
         """Write the members of one volume and the end of its archive.
@@ -95,18 +96,19 @@ class Filler:
             self._flush()
             self._record_found()
         finally:
+            self._folders.close()
             self._turn.release()
 
     def _read_small(self, member: Member, target: memoryview) -> None:
         if member.num_pieces > 1:
             self._copy_piece(member, target)
             return
-        sha256, changed = read_whole(member.source, member.bytes, member.mtime_ns, target)
+        sha256, changed = read_whole(self._folders, member.source, member.bytes, member.mtime_ns, target)
         self._found.append((member.file_id, sha256, check_digest(member.known_sha256, sha256, changed)))
 
     def _copy_piece(self, member: Member, target: memoryview) -> None:
         """Read a small piece of a cut file, whose digest is made elsewhere."""
-        with opened(member.source) as descriptor:
+        with opened(self._folders, member.source) as descriptor:
             count = read_at(member.source, descriptor, target, member.file_offset)
             changed = difference(os.fstat(descriptor), member.file_bytes, member.mtime_ns)
         target[count:] = ZEROS[: len(target) - count]
@@ -117,7 +119,7 @@ class Filler:
         """Read what does not fit into the buffer at once, or is large."""
         state = hashlib.sha256() if member.num_pieces == 1 else None
         left, position = member.bytes, member.file_offset
-        with opened(member.source) as descriptor:
+        with opened(self._folders, member.source) as descriptor:
             while left:
                 target = self._room(left)
                 if len(target) >= _LARGE_BYTES:

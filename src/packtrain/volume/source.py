@@ -1,4 +1,8 @@
-"""Reading one source file: its bytes, its digest, and whether it held still since it was listed."""
+"""Reading one source file: its bytes, its digest, and whether it held still since it was listed.
+
+Who packs may read more than who owns the folder. So no link is followed on the way to a file: what was listed as a
+folder, and is a link by now, leads nowhere.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,103 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from packtrain.errors import SourceUnreadable
 from packtrain.units import MIB
 
 # Not through a link that took the file's place, and not waiting for a pipe that did.
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+# A folder that may be entered and not listed is walked through too.
+_FOLDER_FLAGS: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Of a deeper path the way is walked once more from there; a path can have two thousand folders.
+_MOST_HELD: Final = 16
 ZEROS: Final = memoryview(bytes(MIB))
 
 
-def read_whole(source: bytes, size_bytes: int, mtime_ns: int, target: memoryview) -> tuple[str, str | None]:
+class SourceFolders:
+    """Opens source files, from folder to folder, through no link. Use it as a context, and from one thread at a time.
+
+    The way to the last folder stays open, because files come folder by folder. Paths are absolute, without ".." and
+    without links: what a user named was resolved when it was listed.
+    """
+
+    def __init__(self) -> None:
+        self._folder: bytes | None = None
+        self._descriptor = -1
+        # Of the way there the first folders: their names, and their descriptors behind that of "/".
+        self._names: list[bytes] = []
+        self._held: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all folders; the next file opens its way anew."""
+        self._leave(0)
+
+    def open(self, source: bytes) -> int:
+        """Return a descriptor of a source file.
+
+        Raises:
+            SourceUnreadable: a folder on the way is none any more.
+            OSError: the file, or a folder on the way, cannot be opened.
+        """
+        folder, _, name = source.rpartition(b"/")
+        if folder != self._folder:
+            self._enter(folder)
+        return os.open(name, _FLAGS, dir_fd=self._descriptor)
+
+    def _enter(self, folder: bytes) -> None:
+        names = [name for name in folder.split(b"/") if name]
+        common = 0
+        while common < min(len(names), len(self._names)) and names[common] == self._names[common]:
+            common += 1
+        self._leave(common + 1)
+        if not self._held:
+            self._held.append(os.open(b"/", _FOLDER_FLAGS))
+        descriptor = self._held[-1]
+        for depth, name in enumerate(names[common:], common):
+            try:
+                below = os.open(name, _FOLDER_FLAGS, dir_fd=descriptor)
+            except NotADirectoryError as error:
+                raise SourceUnreadable(
+                    "source cannot be read: what was a folder is a link or a file now",
+                    where=os.fsdecode(b"/" + b"/".join(names[: depth + 1])),
+                    hint="put the folder back, then run the same command again; no link is followed while packing",
+                ) from error
+            finally:
+                if depth > _MOST_HELD:
+                    os.close(descriptor)
+            descriptor = below
+            if depth < _MOST_HELD:
+                self._names.append(name)
+                self._held.append(below)
+        self._folder, self._descriptor = folder, descriptor
+
+    def _leave(self, num_held: int) -> None:
+        """Forget the last folder, and close all of the way to it but the first `num_held` descriptors."""
+        if self._descriptor >= 0 and self._descriptor not in self._held:
+            os.close(self._descriptor)
+        self._folder, self._descriptor = None, -1
+        while len(self._held) > num_held:
+            os.close(self._held.pop())
+        del self._names[max(0, num_held - 1) :]
+
+
+def read_whole(
+    folders: SourceFolders, source: bytes, size_bytes: int, mtime_ns: int, target: memoryview
+) -> tuple[str, str | None]:
     """Fill `target`, `size_bytes` long, with a file's content; zeros where the file has shrunk.
 
     Args:
+        folders: opens it.
         source: its path.
         size_bytes, mtime_ns: as it was listed.
         target: where the bytes go.
@@ -33,7 +120,7 @@ def read_whole(source: bytes, size_bytes: int, mtime_ns: int, target: memoryview
     """
     # Written out and not built of the functions below: for small files each call counts.
     try:
-        descriptor = os.open(source, _FLAGS)
+        descriptor = folders.open(source)
         try:
             filled = os.preadv(descriptor, (target,), 0) if size_bytes else 0
             if filled < size_bytes:
@@ -52,7 +139,12 @@ def read_whole(source: bytes, size_bytes: int, mtime_ns: int, target: memoryview
 
 
 def hash_whole(
-    source: bytes, size_bytes: int, mtime_ns: int, buffer: memoryview, go_on: Callable[[], object]
+    folders: SourceFolders,
+    source: bytes,
+    size_bytes: int,
+    mtime_ns: int,
+    buffer: memoryview,
+    go_on: Callable[[], object],
 ) -> tuple[str, str | None]:
     """Return the SHA-256 of a file's `size_bytes`, zeros for what it has less, and how it differs from the list.
 
@@ -63,7 +155,7 @@ def hash_whole(
     """
     state = hashlib.sha256()
     position = 0
-    with opened(source) as descriptor:
+    with opened(folders, source) as descriptor:
         while position < size_bytes:
             count = read_at(source, descriptor, buffer[: size_bytes - position], position)
             if not count:
@@ -80,14 +172,14 @@ def hash_whole(
 
 
 @contextlib.contextmanager
-def opened(source: bytes) -> Iterator[int]:
+def opened(folders: SourceFolders, source: bytes) -> Iterator[int]:
     """Yield a descriptor of a source file.
 
     Raises:
         SourceUnreadable: it cannot be opened.
     """
     try:
-        descriptor = os.open(source, _FLAGS)
+        descriptor = folders.open(source)
     except OSError as error:
         raise _unreadable(source, error) from error
     try:

@@ -28,7 +28,7 @@ from packtrain.volume.coding import Crew, Row, code_rows
 from packtrain.volume.journal import Journal, Member, WrittenVolume
 from packtrain.volume.read_back import check_file
 from packtrain.volume.sealing import Filler, Found
-from packtrain.volume.source import check_digest, hash_whole
+from packtrain.volume.source import SourceFolders, check_digest, hash_whole
 
 # More threads than this only wait for each other: a group of 255 drives is not read by 255 cores.
 _MAX_THREADS: Final = 64
@@ -156,7 +156,10 @@ class StripeWriter:
         """Hash a file whose first piece is in this stripe: its pieces are written by several threads at once."""
         # Small enough that what was read is still in the cache when it is hashed.
         buffer = memoryview(bytearray(256 * KIB))
-        sha256, changed = hash_whole(member.source, member.file_bytes, member.mtime_ns, buffer, self._go_on)
+        with SourceFolders() as folders:
+            sha256, changed = hash_whole(
+                folders, member.source, member.file_bytes, member.mtime_ns, buffer, self._go_on
+            )
         self._keep_found([(member.file_id, sha256, check_digest(member.known_sha256, sha256, changed))])
 
     def _write_data(self, stripe: int, column: int) -> _Hashed:
