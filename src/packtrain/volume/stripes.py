@@ -14,7 +14,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from packtrain.crypto.age import EncryptWriter
 from packtrain.digest import BLOCK_BYTES, block_hash, sha256_bytes
@@ -111,10 +111,13 @@ class StripeWriter:
             written = self._write_and_read_back(stripe, writing)
             self._crew.finish(hashing)
             self._record_found(at_least=1)
-        except BaseException:
+        except BaseException as error:
             self._crew.stopped = True
-            wait(writing)
-            wait(hashing)
+            running: list[Future[Any]] = [*hashing, *writing]
+            wait(running)
+            if isinstance(error, _Stopped):
+                # Another thread of the stripe failed: what it says is what is wrong.
+                raise _cause(error, running) from None
             raise
         self._journal.finish_stripe(self._group, written)
 
@@ -156,11 +159,16 @@ class StripeWriter:
         """Hash a file whose first piece is in this stripe: its pieces are written by several threads at once."""
         # Small enough that what was read is still in the cache when it is hashed.
         buffer = memoryview(bytearray(256 * KIB))
-        with SourceFolders() as folders:
-            sha256, changed = hash_whole(
-                folders, member.source, member.file_bytes, member.mtime_ns, buffer, self._go_on
-            )
-        self._keep_found([(member.file_id, sha256, check_digest(member.known_sha256, sha256, changed))])
+        try:
+            with SourceFolders() as folders:
+                sha256, changed = hash_whole(
+                    folders, member.source, member.file_bytes, member.mtime_ns, buffer, self._go_on
+                )
+            self._keep_found([(member.file_id, sha256, check_digest(member.known_sha256, sha256, changed))])
+        except BaseException:
+            # Nobody waits for this thread before all is written: the others need not finish their 4 GiB first.
+            self._crew.stopped = True
+            raise
 
     def _write_data(self, stripe: int, column: int) -> _Hashed:
         name = layout.volume_name(stripe, column, self._k)
@@ -236,11 +244,11 @@ class StripeWriter:
 
     def _verify(self, stripe: int, volume: _Hashed, reader: DriveReader) -> None:
         for block in range(num_blocks(volume.bytes)):
-            self._go_on()
             self._read_block(stripe, volume, reader, block, self._buffers[volume.column])
 
     def _read_block(self, stripe: int, volume: _Hashed, reader: DriveReader, block: int, buffer: memoryview) -> int:
         """Read one block, hold it against what was written, and return its length: 0 behind the volume's end."""
+        self._go_on()
         expected_bytes = max(0, min(BLOCK_BYTES, volume.bytes - block * BLOCK_BYTES))
         # The whole buffer is asked for, so that direct reads stay aligned; only what the volume has comes back.
         length = reader.read_into(buffer, block * BLOCK_BYTES) if expected_bytes else 0
@@ -286,3 +294,9 @@ class StripeWriter:
             opened.callback(reader.close)
             readers[column] = reader
         return readers
+
+
+def _cause(stopped: BaseException, futures: Sequence[Future[Any]]) -> BaseException:
+    """Return the error that made others stop: the first that is none of theirs."""
+    errors = (future.exception() for future in futures)
+    return next((error for error in errors if error is not None and not isinstance(error, _Stopped)), stopped)

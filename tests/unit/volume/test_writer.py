@@ -1,9 +1,15 @@
 """write_shipment: what it writes, what it refuses, how it goes on."""
 
+import contextlib
 import json
 import os
 import shutil
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NoReturn, cast
 
 import pytest
 
@@ -23,9 +29,10 @@ from packtrain.errors import (
     SourceChanged,
     SourceUnreadable,
 )
+from packtrain.ports import DriveWriter
 from packtrain.record.trust import Trust
 from packtrain.units import KIB, MIB
-from packtrain.volume import layout
+from packtrain.volume import layout, stripes
 from packtrain.volume.catalog import Catalog
 from shipment_parts import Faults, FaultyDrive, Packing, make_packing, write_cargo
 
@@ -359,6 +366,55 @@ def test_a_source_that_is_gone_is_named(packing: Packing, tmp_path: Path) -> Non
     (tmp_path / "cargo/a/two").unlink()
     with pytest.raises(SourceUnreadable, match="a/two"):
         packing.write()
+
+
+@pytest.mark.parametrize("after", ["the first write", "all is written"])
+def test_a_cut_file_that_cannot_be_hashed_stops_its_stripe_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    """The thread that hashes it fails, those that write and read back do not: they are told."""
+    write_cargo(tmp_path / "cargo", {"cut": 12 * MIB})
+    packing = make_packing(tmp_path, target_bytes=8 * MIB)
+    begun, failed = threading.Event(), threading.Event()
+
+    def fail(*_: object) -> NoReturn:
+        begun.wait(20)
+        failed.set()
+        raise SourceUnreadable("source cannot be read", where="cut")
+
+    class Watched(FaultyDrive):
+        """Counts what is written and read after the failure; the failure comes when it has begun."""
+
+        num_blocks = 0
+
+        @contextlib.contextmanager
+        def open_writer(self, name: str) -> Iterator[DriveWriter]:
+            with super().open_writer(name) as writer:
+                yield self._watch(writer) if name.startswith("data/") else writer
+                if name.endswith(".age") and after == "all is written":
+                    self._come_to_it()
+
+        def _watch(self, writer: DriveWriter) -> DriveWriter:
+            def write(data: bytes | bytearray | memoryview) -> None:
+                if after == "the first write":
+                    self._come_to_it()
+                Watched.num_blocks += len(data) > 0
+                writer.write(data)
+
+            return cast("DriveWriter", SimpleNamespace(write=write))
+
+        def _come_to_it(self) -> None:
+            begun.set()
+            assert failed.wait(20)
+            time.sleep(0.05)  # from the raise to its end in that thread
+
+    monkeypatch.setattr(stripes, "hash_whole", fail)
+    packing.drives = {uuid: Watched(drive, Faults()) for uuid, drive in packing.drives.items()}
+    with pytest.raises(SourceUnreadable, match="cut"):
+        packing.write()
+    written = 12 if after == "all is written" else 0
+    assert Watched.num_blocks <= written + 6, "of 24 and more, in volumes and parity"
+    assert not list((packing.folder("A1") / "data").glob("*.parity"))
 
 
 def test_two_entries_of_the_same_name_are_refused(packing: Packing, tmp_path: Path) -> None:
