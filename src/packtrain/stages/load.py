@@ -22,7 +22,10 @@ from packtrain.documents.shipment import Shipment
 from packtrain.errors import (
     AdmissionHeld,
     AdmissionRefused,
+    AgeFormatError,
+    BeyondRepair,
     DocumentError,
+    HostileArchive,
     IncompleteKnowledge,
     IntegrityError,
     MoreDrivesWanted,
@@ -150,6 +153,15 @@ def load(
     except MoreDrivesWanted:
         _note(folder, fleet, "a wave; more drives are to be read")
         raise
+    except BeyondRepair as error:
+        # Counts, and no names: the log goes to the other parties.
+        _note(folder, fleet, f"not whole: {error.found}; expected {error.expected}; the rest is beyond repair")
+        raise
+    except (HostileArchive, AgeFormatError, IntegrityError) as error:
+        _note(folder, fleet, f"not whole: what these drives hold is not as it should be ({type(error).__name__})")
+        raise
+    missing = ", ".join(loaded.drives_lost)
+    _note(folder, fleet, f"not here: {missing}" if missing else "all drives read")
     num_samples = _check_dataset(store, sink)
     facts = _facts(loaded, fleet, store)
     facts["file digests"] = "every file was hashed" if verify_files else "one file in 16 was hashed"
@@ -157,8 +169,6 @@ def load(
         facts["kit"] = KIT_NAME if has_kit else _NO_KIT
         if not has_kit:
             sink(Notice(STAGE, "kit is whole on no drive that was read; bring it another way", is_warning=True))
-    missing = ", ".join(loaded.drives_lost)
-    _note(folder, fleet, f"not here: {missing}" if missing else "all drives read")
     return clock.finish(counts=_counts(loaded, fleet, num_samples), facts=facts)
 
 
@@ -368,13 +378,14 @@ def _fetch_kit(destination: Path, kit: Kit, fleet: Fleet, sink: Sink) -> bool:
 
 
 def _note(folder: VoyageFolder, fleet: Fleet, text: str) -> None:
-    """Append the custody entry, unless an interrupted run did."""
+    """Append the custody entry, unless a run before this one did: of the same drives, with the same end."""
     log = CustodyLog(folder.documents / "custody.jsonl")
     trust = folder.trust()
     uuids = tuple(item.record.uuid for item in fleet.mounted)
-    for line in log.read(trust):
-        if line.event.verb == "loaded" and line.event.by == "consignee" and line.event.drives == uuids:
-            return
+    text = text[:4096]
+    entry = ("loaded", "consignee", uuids, text)
+    if any((e.verb, e.by, e.drives, e.note) == entry for e in (line.event for line in log.read(trust))):
+        return
     log.append(
         "loaded",
         shipment=fleet.plan.shipment,
@@ -383,7 +394,7 @@ def _note(folder: VoyageFolder, fleet: Fleet, text: str) -> None:
         trust=trust,
         cases=tuple(dict.fromkeys(item.record.case for item in fleet.mounted)),
         drives=uuids,
-        note=text[:4096],
+        note=text,
     )
 
 

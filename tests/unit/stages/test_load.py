@@ -1,5 +1,6 @@
 """load: nothing without the operator's admission; then every sample, from what drives are left."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from packtrain.errors import (
     AdmissionRefused,
     BeyondRepair,
     ForeignDrive,
+    HostileArchive,
     IntegrityError,
     KeyMissing,
     MoreDrivesWanted,
@@ -118,6 +120,44 @@ def test_beyond_repair_writes_no_receipt_and_a_found_drive_ends_it_well(arrived:
     assert arrived.consignee.receipt("load") is None
     arrived.load("A1", "B1")
     arrived.assert_loaded()
+
+
+def notes_of_loading(arrived: Arrived) -> list[str]:
+    lines = CustodyLog(arrived.consignee.documents / "custody.jsonl").read(arrived.consignee.trust())
+    return [line.event.note for line in lines if line.event.verb == "loaded"]
+
+
+def test_the_custody_log_says_what_a_load_beyond_repair_did_and_did_not_restore(arrived: Arrived) -> None:
+    for _ in range(2):
+        with pytest.raises(BeyondRepair):
+            arrived.load("A1", no_more=True)
+    (note,) = notes_of_loading(arrived)
+    assert re.match(r"not whole: \d files, restored; expected 4 files; the rest is beyond repair$", note)
+    assert not any(name in note for name in FILES), "names of files are nobody's but the consignee's"
+    arrived.load("A1", "B1")
+    assert notes_of_loading(arrived)[1:] == ["not here: A2, B2"]
+
+
+def test_the_custody_log_says_that_the_same_drives_ended_otherwise(arrived: Arrived) -> None:
+    with pytest.raises(MoreDrivesWanted):
+        arrived.load("A1")
+    with pytest.raises(BeyondRepair):
+        arrived.load("A1", no_more=True)
+    wave, end = notes_of_loading(arrived)
+    assert wave.startswith("a wave") and end.startswith("not whole")
+
+
+def test_drives_with_a_hostile_volume_stand_in_the_custody_log(
+    arrived: Arrived, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise HostileArchive("volume holds a member that the catalog lacks", found="../secret name")
+
+    monkeypatch.setattr(load, "load_shipment", refuse)
+    with pytest.raises(HostileArchive):
+        arrived.load()
+    (note,) = notes_of_loading(arrived)
+    assert note.endswith("(HostileArchive)") and "secret" not in note
 
 
 def test_only_the_consignee_loads(arrived: Arrived) -> None:
