@@ -40,6 +40,7 @@ from packtrain.volume.catalog import Catalog
 from packtrain.volume.discover import parse_manifest
 from packtrain.volume.extract import Staging, extract_volume
 from packtrain.volume.metadata import Metadata
+from packtrain.volume.turns import Turn
 from packtrain.volume.untar import TarReader
 from sample_documents import document_types, samples
 
@@ -177,7 +178,9 @@ def _volumes(site: Site, root: Path) -> dict[str, Target]:
         staging.volume_folder(0, place.stripe, place.column).mkdir(parents=True)
         with Catalog.open(catalog_path) as catalog:
             tar = TarReader(_source(payload[1:]), "fuzz")
-            extract_volume(tar, catalog, staging, Metadata(), 0, place.stripe, place.column, "fuzz")
+            turn = Turn()
+            with turn:
+                extract_volume(tar, catalog, staging, Metadata(), 0, place.stripe, place.column, "fuzz", turn=turn)
 
     def catalog(payload: bytes, folder: Path) -> None:
         path = folder / "fuzz.sqlite"

@@ -23,6 +23,7 @@ from packtrain.units import KIB
 from packtrain.volume import layout
 from packtrain.volume.catalog import Catalog, CatalogFile, CatalogPiece
 from packtrain.volume.metadata import Metadata
+from packtrain.volume.turns import LARGE_BYTES, Turn
 from packtrain.volume.untar import Member, TarReader
 
 # Holes are found in steps of a page: no file system keeps smaller ones.
@@ -136,6 +137,7 @@ def extract_volume(
     column: int,
     where: str,
     *,
+    turn: Turn,
     verify_files: bool = False,
 ) -> Staged:
     """Stage all members of one volume, in the order of the catalog; the tar is read to its end; return what was staged.
@@ -146,6 +148,7 @@ def extract_volume(
         staging: its volume folder must exist and be empty.
         metadata: gives each file mode, time and the rest.
         where: the volume, for messages.
+        turn: held by the caller; given away while a large piece is hashed and written.
         verify_files: hash every file, not one in 16; see `is_hashed`.
 
     Raises:
@@ -178,11 +181,12 @@ def extract_volume(
                         folder,
                         index,
                         where,
+                        turn,
                         is_hashed=is_hashed(entry, verify_files=verify_files),
                     )
                     linkable = entry.path, index
                 else:
-                    xxh3 = _stage_piece(tar, entry, piece, staging.whole_file(group, entry.id))
+                    xxh3 = _stage_piece(tar, entry, piece, staging.whole_file(group, entry.id), turn)
                     pieces.append(StagedPiece(entry.id, piece.number, xxh3))
             if index < MOST_REMEMBERED:
                 staged.append(
@@ -278,6 +282,7 @@ def _stage_file(
     folder: int,
     index: int,
     where: str,
+    turn: Turn,
     *,
     is_hashed: bool,
 ) -> None:
@@ -285,14 +290,18 @@ def _stage_file(
     try:
         state = hashlib.sha256() if is_hashed else None
         offset = 0
-        while piece := tar.read_data():
+
+        def take(piece: memoryview) -> int:
             if state is not None:
                 state.update(piece)
             if entry.is_sparse:
                 _write_around_holes(descriptor, piece, offset)
-                offset += len(piece)
             else:
                 _write_all(descriptor, piece)
+            return len(piece)
+
+        while piece := tar.read_data():
+            offset += (take if len(piece) < LARGE_BYTES else turn.out_of(take))(piece)
         if entry.is_sparse:
             os.ftruncate(descriptor, entry.bytes)
         if state is not None and state.hexdigest() != entry.sha256:
@@ -308,7 +317,7 @@ def _stage_file(
         os.close(descriptor)
 
 
-def _stage_piece(tar: TarReader, entry: CatalogFile, piece: CatalogPiece, path: Path) -> str:
+def _stage_piece(tar: TarReader, entry: CatalogFile, piece: CatalogPiece, path: Path, turn: Turn) -> str:
     descriptor = os.open(path, _WHOLE_FLAGS, 0o600)
     try:
         os.ftruncate(descriptor, entry.bytes)
@@ -316,10 +325,14 @@ def _stage_piece(tar: TarReader, entry: CatalogFile, piece: CatalogPiece, path: 
         # A run before this one may have left other bytes there: only zeros that stand may be left out.
         write = _write_around_holes if entry.is_sparse and _is_hole(descriptor, offset, piece.bytes) else _write_at
         state = xxhash.xxh3_64()
-        while data := tar.read_data():
+
+        def take(data: memoryview) -> int:
             state.update(data)
             write(descriptor, data, offset)
-            offset += len(data)
+            return len(data)
+
+        while data := tar.read_data():
+            offset += (take if len(data) < LARGE_BYTES else turn.out_of(take))(data)
         return state.hexdigest()
     finally:
         os.close(descriptor)

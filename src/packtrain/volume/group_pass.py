@@ -302,15 +302,17 @@ class GroupPass:
             except IndexError:
                 catalog = Catalog.open(self.staging.catalog(self.opened.group.group), by_turns=True)
             try:
-                self._staged[volume.stripe, volume.column] = extract_volume(
-                    TarReader(plain.readinto, where),
-                    catalog,
-                    self.staging,
-                    self.publisher.metadata,
-                    *self.key(volume),
-                    where,
-                    verify_files=self.publisher.verify_files,
-                )
+                with self.publisher.turn:
+                    self._staged[volume.stripe, volume.column] = extract_volume(
+                        TarReader(self.publisher.turn.out_of(plain.readinto), where),
+                        catalog,
+                        self.staging,
+                        self.publisher.metadata,
+                        *self.key(volume),
+                        where,
+                        turn=self.publisher.turn,
+                        verify_files=self.publisher.verify_files,
+                    )
             finally:
                 self._catalogs.append(catalog)
 

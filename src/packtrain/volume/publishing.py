@@ -23,6 +23,7 @@ from packtrain.volume.extract import MOST_REMEMBERED, Staged, StagedMember, Stag
 from packtrain.volume.load_journal import LoadJournal, RefusedLine, VolumeKey, VolumeLine, damage_lines
 from packtrain.volume.metadata import Metadata
 from packtrain.volume.resume import check_tiling, is_complete
+from packtrain.volume.turns import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Publisher:
         journal: notes them.
         metadata: gives a file that was put together from pieces mode, time and the rest.
         verify_files: hash all of them, see `extract.is_hashed`.
+        turn: of the threads that stage and publish.
     """
 
     staging: Staging
@@ -69,6 +71,7 @@ class Publisher:
     journal: LoadJournal
     metadata: Metadata
     verify_files: bool = False
+    turn: Turn = field(default_factory=Turn)
 
     def publish(self, opened: OpenGroup, volumes: Sequence[Restored]) -> None:
         """Publish the files of these volumes, flush, and note them; one with a name that leads elsewhere as refused.
@@ -89,7 +92,8 @@ class Publisher:
         for volume in volumes:
             key = (number, volume.stripe, volume.column)
             try:
-                files, total_bytes = self._publish(opened, volume, done, looked_at, pieces)
+                with self.turn:
+                    files, total_bytes = self._publish(opened, volume, done, looked_at, pieces)
             except HostileArchive as error:
                 # The bytes are the consignor's, and a name leads elsewhere: the other volumes are no worse for it.
                 lines.append(

@@ -1,0 +1,45 @@
+"""Threads that take turns at what needs the interpreter for every small file.
+
+Two threads that both work on small files only hand the interpreter to each other, some twenty times a file, and are
+slower than one. What leaves the interpreter for long (reading, hashing, decrypting, writing 64 KiB and more) is done
+out of turn, and keeps the other cores busy.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final
+
+from packtrain.units import KIB
+
+LARGE_BYTES: Final = 64 * KIB
+"""From this on what is done to a piece takes longer than a thread that waits for its turn should wait."""
+
+
+class Turn:
+    """A lock that one of the threads holds while it works on small files; use it as a context."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
+
+    def out_of(self, work: Callable[[memoryview], int]) -> Callable[[memoryview], int]:
+        """Return `work` as one calls it in one's turn: others have theirs while it runs."""
+
+        def given_away(buffer: memoryview) -> int:
+            self._lock.release()
+            try:
+                return work(buffer)
+            finally:
+                self._lock.acquire()
+
+        return given_away
