@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,13 @@ import msgspec
 from packtrain import durable
 from packtrain.units import KIB
 from packtrain.volume.assignment import GroupShare, assign
-from packtrain.volume.cargo import CargoEntry, digest_record
+from packtrain.volume.cargo import CargoDigest, CargoEntry
 from packtrain.volume.folder_scan import scan
 from packtrain.volume.losses import LossReport
 
 _LENGTH_BYTES: Final = 4
+# Entries that are encoded together: some 0.1 MB, unless each has attributes of 64 KiB.
+_BATCH_ENTRIES: Final = 256
 # The names of pieces are 16 bytes longer than their file's, and only what is larger than a volume is cut.
 _LONG_NAME_BYTES: Final = 239
 _NEVER_CUT_BYTES: Final = 128 * KIB
@@ -72,9 +74,10 @@ def list_folder(root: Path, listing: Path, report: LossReport) -> CargoList:
     counted = _Counted()
     encoder = msgspec.msgpack.Encoder()
     buffer = bytearray()
+    entries = counted.through(scan(root, report=report))
     with durable.atomic_writer(listing, 0o600) as stream:
-        for entry in counted.through(scan(root, report=report)):
-            encoder.encode_into(entry, buffer, _LENGTH_BYTES)
+        while batch := list(itertools.islice(entries, _BATCH_ENTRIES)):
+            encoder.encode_into(batch, buffer, _LENGTH_BYTES)
             buffer[:_LENGTH_BYTES] = (len(buffer) - _LENGTH_BYTES).to_bytes(_LENGTH_BYTES, "little")
             stream.write(buffer)
     return counted.listed(_Listing(listing))
@@ -112,16 +115,18 @@ class _Counted:
     def __init__(self) -> None:
         self._num_entries = self._num_files = self._total_bytes = 0
         self._has_long_names = False
-        self._state = hashlib.sha256()
+        self._digest = CargoDigest()
 
     def through(self, entries: Iterable[CargoEntry]) -> Iterator[CargoEntry]:
+        add = self._digest.add
         for entry in entries:
             self._num_entries += 1
+            size_bytes = entry.size_bytes
             self._num_files += entry.kind == "file"
-            self._total_bytes += entry.size_bytes
-            if len(entry.name) > _LONG_NAME_BYTES and entry.size_bytes > _NEVER_CUT_BYTES:
+            self._total_bytes += size_bytes
+            if size_bytes > _NEVER_CUT_BYTES and len(entry.name) > _LONG_NAME_BYTES:
                 self._has_long_names = True
-            self._state.update(digest_record(entry))
+            add(entry)
             yield entry
 
     def listed(self, entries: Iterable[CargoEntry]) -> CargoList:
@@ -130,7 +135,7 @@ class _Counted:
             self._num_entries,
             self._num_files,
             self._total_bytes,
-            self._state.hexdigest(),
+            self._digest.hexdigest(),
             self._has_long_names,
         )
 
@@ -147,15 +152,15 @@ class _Scanned:
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """Entries in a file: each a length and its fields."""
+    """Entries in a file: some hundred at a time, a length and their fields."""
 
     path: Path
 
     def __iter__(self) -> Iterator[CargoEntry]:
-        decoder = msgspec.msgpack.Decoder(CargoEntry)
+        decoder = msgspec.msgpack.Decoder(list[CargoEntry])
         with self.path.open("rb", buffering=1 << 20) as stream:
             while (payload := _next(stream)) is not None:
-                yield decoder.decode(payload)
+                yield from decoder.decode(payload)
 
 
 def _next(stream: BinaryIO) -> bytes | None:

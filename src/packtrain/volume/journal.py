@@ -26,6 +26,22 @@ from packtrain.volume.tar import EntryKind, Xattrs
 _BATCH_ROWS: Final = 1000
 # Rows of the packing list that are held before they are written: about 8 MB.
 _LIST_ROWS: Final = 10_000
+_PIECES: Final = "(id, file, number, count, stripe, volume_column, tar_offset, file_offset, bytes)"
+# So many of the first fields of a `CargoEntry` are columns.
+_ENTRY_COLUMNS: Final = 11
+# In the order of `Member`.
+_WHOLE_MEMBERS: Final = (
+    "SELECT id, 1, 1, tar_offset, 0, bytes, path, source, kind, bytes, mode, mtime_ns, link, known_sha256, uid, gid, "
+    "has_xattrs FROM files"
+)
+_CUT_MEMBERS: Final = (
+    "SELECT f.id, p.number, p.count, p.tar_offset, p.file_offset, p.bytes, f.path, f.source, f.kind, f.bytes, f.mode, "
+    "f.mtime_ns, f.link, f.known_sha256, f.uid, f.gid, f.has_xattrs FROM cut_pieces p JOIN files f ON f.id = p.file"
+)
+_INSERT_FILES: Final = (
+    "INSERT INTO files (path, source, kind, bytes, mode, mtime_ns, known_sha256, link, uid, gid, sparse, id, "
+    "has_xattrs, packing_group, piece, tar_offset) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +174,7 @@ class Journal:
             SourceUnreadable: two entries have the same name.
         """
         with self._transaction("packing list"):
-            rows = _Rows(self._connection)
-            for number, item in enumerate(placed, 1):
-                rows.add(number, item)
-            rows.finish()
+            _Rows(self._connection).write(placed)
             for name, value in (*facts.items(), ("listed", "1")):
                 self._connection.execute("INSERT INTO about VALUES (?, ?)", (name, value))
 
@@ -180,19 +193,26 @@ class Journal:
 
     def members_in(self, group: int, stripe: int, column: int) -> Iterator[Member]:
         """Yield the members of one data volume in order, from a connection of the calling thread's own."""
-        query = (
-            "SELECT first_piece, last_piece FROM volumes WHERE packing_group = ? AND stripe = ? AND volume_column = ?"
-        )
+        query = "SELECT first_file, last_file FROM volumes WHERE packing_group = ? AND stripe = ? AND volume_column = ?"
+        place = (group, stripe, column)
         with self._lock:
-            place = self._connection.execute(query, (group, stripe, column)).fetchone()
-        if place is not None:
-            yield from self._members("p.id BETWEEN ? AND ?", place)
+            whole = self._connection.execute(query, place).fetchone()
+        if whole is None:
+            return
+        cut = list(
+            self._members(
+                _CUT_MEMBERS, "p.packing_group = ? AND p.stripe = ? AND p.volume_column = ?", "p.piece", place
+            )
+        )
+        # A cut file's last piece begins a volume, and its first one ends the volume before.
+        yield from (member for member in cut if member.number > 1)
+        yield from self._members(_WHOLE_MEMBERS, "id BETWEEN ? AND ? AND piece IS NOT NULL", "id", whole)
+        yield from (member for member in cut if member.number == 1)
 
     def cut_files_in(self, group: int, stripe: int) -> Iterator[Member]:
         """Yield the first pieces, in this stripe, of files that are cut."""
-        yield from self._members(
-            "p.packing_group = ? AND p.stripe = ? AND p.number = 1 AND p.count > 1", (group, stripe)
-        )
+        condition = "p.packing_group = ? AND p.stripe = ? AND p.number = 1"
+        yield from self._members(_CUT_MEMBERS, condition, "p.piece", (group, stripe))
 
     def xattrs(self, file_id: int) -> Xattrs:
         """Return the extended attributes of an entry, in byte order of their names."""
@@ -200,12 +220,7 @@ class Journal:
         with self._lock:
             return cast("Xattrs", tuple(self._connection.execute(query, (file_id,)).fetchall()))
 
-    def _members(self, condition: str, values: tuple[int, ...]) -> Iterator[Member]:
-        query = (
-            "SELECT f.id, p.number, p.count, p.tar_offset, p.file_offset, p.bytes, f.path, f.source, f.kind, f.bytes, "  # noqa: S608 - constants
-            "f.mode, f.mtime_ns, f.link, f.known_sha256, f.uid, f.gid, f.id IN (SELECT file FROM xattrs) "
-            f"FROM pieces p JOIN files f ON f.id = p.file WHERE {condition} ORDER BY p.id"
-        )
+    def _members(self, query: str, condition: str, order: str, values: tuple[int, ...]) -> Iterator[Member]:
         # Opening one for each of a million volumes would take minutes: they are lent out.
         try:
             connection = self._idle_readers.pop()
@@ -214,7 +229,7 @@ class Journal:
             # Rows come in order, each page once: of the 2 MB of pages that SQLite keeps, nothing is read again.
             connection.execute("PRAGMA cache_size = -256")
         try:
-            cursor = connection.execute(query, values)
+            cursor = connection.execute(f"{query} WHERE {condition} ORDER BY {order}", values)
             while rows := cursor.fetchmany(_BATCH_ROWS):
                 yield from map(Member._make, rows)
             cursor.close()
@@ -298,65 +313,51 @@ class _Rows:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._volume: tuple[int, int, int] | None = None
-        self._first_piece = self._last_piece = self._tar_bytes = 0
+        self._first_file = self._last_file = self._tar_bytes = 0
         self._volumes: list[tuple[int, int, int, int, int, int]] = []
         self._files: list[tuple[object, ...]] = []
         self._pieces: list[tuple[object, ...]] = []
         self._xattrs: list[tuple[int, bytes, bytes]] = []
 
-    def add(self, number: int, item: Placed) -> None:
-        """Take one entry; `number` is its own."""
-        entry, group, pieces = item
-        self._files.append(
-            (
-                number,
-                entry.name,
-                os.fsencode(entry.source),
-                entry.kind,
-                entry.size_bytes,
-                entry.mode,
-                entry.mtime_ns,
-                entry.link_target,
-                entry.sha256,
-                group,
-                entry.uid,
-                entry.gid,
-                entry.is_sparse,
-            )
-        )
-        for piece in pieces:
-            volume = (group, piece.stripe, piece.column)
-            if volume != self._volume:
-                self._end_volume()
-                assert self._volume is None or self._volume < volume, "volumes are filled one after the other"
-                self._volume, self._first_piece = volume, self._last_piece + 1
-            self._last_piece += 1
-            self._tar_bytes = piece.tar_offset + piece.bytes
-            self._pieces.append((self._last_piece, number, group, *piece))
-        if entry.xattrs:
-            self._xattrs += [(number, name, value) for name, value in entry.xattrs]
-        # Counted together: one file cut into a hundred thousand pieces is as much to hold as so many files.
-        if len(self._files) + len(self._pieces) + len(self._xattrs) > _LIST_ROWS:
-            self._flush()
-
-    def finish(self) -> None:
-        """Write the rest."""
+    def write(self, placed: Iterable[Placed]) -> None:
+        """Write all entries, in order."""
+        num_pieces = 0
+        for number, (entry, group, pieces) in enumerate(placed, 1):
+            piece, tar_offset = None, None
+            for place in pieces:
+                num_pieces += 1
+                volume = (group, place.stripe, place.column)
+                if volume != self._volume:
+                    self._end_volume()
+                    assert self._volume is None or self._volume < volume, "volumes are filled one after the other"
+                    self._volume, self._first_file, self._last_file = volume, number, 0
+                self._tar_bytes = place.tar_offset + place.bytes
+                if place.num_pieces == 1:
+                    piece, tar_offset, self._last_file = num_pieces, place.tar_offset, number
+                else:
+                    self._pieces.append((num_pieces, number, group, *place))
+            xattrs = entry.xattrs
+            # The first fields of an entry, as they are.
+            self._files.append((*entry[:_ENTRY_COLUMNS], number, bool(xattrs), group, piece, tar_offset))
+            if xattrs:
+                self._xattrs += [(number, name, value) for name, value in xattrs]
+            # Counted together: one file cut into a hundred thousand pieces is as much to hold as so many files.
+            if len(self._files) + len(self._pieces) + len(self._xattrs) > _LIST_ROWS:
+                self._flush()
         self._end_volume()
         self._flush()
 
     def _end_volume(self) -> None:
         if self._volume is not None:
-            self._volumes.append((*self._volume, self._first_piece, self._last_piece, self._tar_bytes))
+            self._volumes.append((*self._volume, self._first_file, self._last_file, self._tar_bytes))
 
     def _flush(self) -> None:
         try:
-            self._connection.executemany(
-                "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._files
-            )
+            self._connection.executemany(_INSERT_FILES, self._files)
         except sqlite3.IntegrityError as error:
             raise self._twice() from error
         self._connection.executemany(
-            "INSERT INTO pieces (id, file, packing_group, number, count, stripe, volume_column, tar_offset, "
+            "INSERT INTO cut_pieces (piece, file, packing_group, number, count, stripe, volume_column, tar_offset, "
             "file_offset, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             self._pieces,
         )
@@ -368,11 +369,15 @@ class _Rows:
     def _twice(self) -> SourceUnreadable:
         """Return the error for the first held entry whose name another one has: those before it are in the table."""
         query = "SELECT 1 FROM files WHERE path = ? AND id <> ?"
-        row = next(row for row in self._files if self._connection.execute(query, (row[1], row[0])).fetchone())
+        name, source = next(
+            (row[0], row[1])
+            for row in self._files
+            if self._connection.execute(query, (row[0], row[_ENTRY_COLUMNS])).fetchone()
+        )
         return SourceUnreadable(
             "two sources have the same name on the shipment",
-            where=os.fsdecode(cast("bytes", row[2])),
-            found=os.fsdecode(cast("bytes", row[1])),
+            where=os.fsdecode(cast("bytes", source)),
+            found=os.fsdecode(cast("bytes", name)),
             hint="give the folders they come from different prefixes",
         )
 
@@ -396,9 +401,16 @@ def _write_catalog(journal: Path, group: int, path: Path) -> None:
             (group,),
         )
         connection.execute(
-            "INSERT INTO main.pieces (id, file, number, count, stripe, volume_column, tar_offset, file_offset, bytes) "
-            "SELECT id, file, number, count, stripe, volume_column, tar_offset, file_offset, bytes "
-            "FROM journal.pieces WHERE packing_group = ? ORDER BY id",
+            f"INSERT INTO main.pieces {_PIECES} "  # noqa: S608 - a constant
+            "SELECT f.piece, f.id, 1, 1, v.stripe, v.volume_column, f.tar_offset, 0, f.bytes "
+            "FROM journal.volumes v CROSS JOIN journal.files f ON f.id BETWEEN v.first_file AND v.last_file "
+            "WHERE v.packing_group = ? AND f.piece IS NOT NULL ORDER BY v.stripe, v.volume_column, f.id",
+            (group,),
+        )
+        connection.execute(
+            f"INSERT INTO main.pieces {_PIECES} "  # noqa: S608 - a constant
+            "SELECT piece, file, number, count, stripe, volume_column, tar_offset, file_offset, bytes "
+            "FROM journal.cut_pieces WHERE packing_group = ? ORDER BY piece",
             (group,),
         )
         connection.execute("COMMIT")

@@ -11,23 +11,25 @@ from typing import Any, Final
 from packtrain.errors import DriveFailed, DriveFull, IntegrityError
 
 FILE: Final = "journal.sqlite"
-# The pieces of a volume follow each other, so two numbers find them. What was found while reading has a table of its
-# own: rows of `files` that grew would tear their pages apart.
+# Nearly all entries lie whole in one volume: their place is in their row, and two numbers find those of a volume, for
+# they follow each other. `piece` numbers all pieces in the order of packing; NULL: the entry is cut, or in the catalog
+# alone. What was found while reading has a table of its own: rows of `files` that grew would tear their pages apart.
 SCHEMA: Final = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE files (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, source BLOB NOT NULL, kind TEXT NOT NULL,
-    bytes INTEGER NOT NULL, mode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, link BLOB, known_sha256 TEXT,
-    packing_group INTEGER NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL, sparse INTEGER NOT NULL);
+    bytes INTEGER NOT NULL, mode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, known_sha256 TEXT, link BLOB,
+    uid INTEGER NOT NULL, gid INTEGER NOT NULL, sparse INTEGER NOT NULL, has_xattrs INTEGER NOT NULL,
+    packing_group INTEGER NOT NULL, piece INTEGER, tar_offset INTEGER);
 CREATE TABLE xattrs (file INTEGER NOT NULL, name BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (file, name))
     WITHOUT ROWID;
 CREATE TABLE found (file INTEGER PRIMARY KEY, sha256 TEXT, changed TEXT);
 CREATE INDEX found_changed ON found (changed) WHERE changed IS NOT NULL;
-CREATE TABLE pieces (id INTEGER PRIMARY KEY, file INTEGER NOT NULL, number INTEGER NOT NULL, count INTEGER NOT NULL,
-    packing_group INTEGER NOT NULL, stripe INTEGER NOT NULL, volume_column INTEGER NOT NULL,
+CREATE TABLE cut_pieces (piece INTEGER PRIMARY KEY, file INTEGER NOT NULL, number INTEGER NOT NULL,
+    count INTEGER NOT NULL, packing_group INTEGER NOT NULL, stripe INTEGER NOT NULL, volume_column INTEGER NOT NULL,
     tar_offset INTEGER NOT NULL, file_offset INTEGER NOT NULL, bytes INTEGER NOT NULL);
-CREATE INDEX cut_files ON pieces (packing_group, stripe) WHERE number = 1 AND count > 1;
-CREATE TABLE volumes (packing_group INTEGER, stripe INTEGER, volume_column INTEGER, first_piece INTEGER NOT NULL,
-    last_piece INTEGER NOT NULL, tar_bytes INTEGER NOT NULL, PRIMARY KEY (packing_group, stripe, volume_column));
+CREATE INDEX cut_pieces_of_volume ON cut_pieces (packing_group, stripe, volume_column);
+CREATE TABLE volumes (packing_group INTEGER, stripe INTEGER, volume_column INTEGER, first_file INTEGER NOT NULL,
+    last_file INTEGER NOT NULL, tar_bytes INTEGER NOT NULL, PRIMARY KEY (packing_group, stripe, volume_column));
 CREATE TABLE written (packing_group INTEGER, stripe INTEGER, volume_column INTEGER, bytes INTEGER NOT NULL,
     sha256 TEXT NOT NULL, blocks_sha256 TEXT NOT NULL, readback TEXT NOT NULL,
     PRIMARY KEY (packing_group, stripe, volume_column));

@@ -5,7 +5,6 @@ Kept in the journal before the first byte is written, so that a run which goes o
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -18,7 +17,7 @@ from packtrain.units import MIB, format_bytes
 from packtrain.volume import layout, tar
 from packtrain.volume.assignment import GroupShare, assign
 from packtrain.volume.block_list import LINE_BYTES, num_blocks
-from packtrain.volume.cargo import CargoEntry, digest_record, refuse_names_no_reader_takes
+from packtrain.volume.cargo import CargoDigest, CargoEntry, refuse_names_no_reader_takes
 from packtrain.volume.closing import ExtraFiles
 from packtrain.volume.formatting import DriveFound
 from packtrain.volume.journal import Journal
@@ -46,17 +45,17 @@ def write_list(
     Raises:
         NothingToCarry: the cargo is empty.
     """
-    state = hashlib.sha256()
+    digest = CargoDigest()
 
     def counted() -> Iterator[CargoEntry]:
         num_entries = 0
         for entry in cargo:
             num_entries += 1
-            state.update(digest_record(entry))
+            digest.add(entry)
             yield entry
         if not num_entries:
             raise NothingToCarry("there is nothing to pack", hint='run "packtrain prepare" first; look at its rejects')
-        assert state.hexdigest() == plan.cargo, "the cargo is not the one that the plan names"
+        assert digest.hexdigest() == plan.cargo, "the cargo is not the one that the plan names"
 
     shares = [GroupShare(group.k, group.k * min(room_bytes[uuid] for uuid in group.drives)) for group in plan.groups]
     # One group takes all; for several their parts are measured first, so the cargo is gone through twice.
