@@ -92,7 +92,7 @@ class Publisher:
         for volume in volumes:
             key = (number, volume.stripe, volume.column)
             try:
-                with self.turn:
+                with self.turn.lock:
                     files, total_bytes = self._publish(opened, volume, done, looked_at, pieces)
             except HostileArchive as error:
                 # The bytes are the consignor's, and a name leads elsewhere: the other volumes are no worse for it.

@@ -19,27 +19,32 @@ LARGE_BYTES: Final = 64 * KIB
 
 
 class Turn:
-    """A lock that one of the threads holds while it works on small files; use it as a context."""
+    """A lock that one of the threads holds while it works on small files; use it as a context.
+
+    Attributes:
+        lock: for the main thread, as a context of its own: an interrupt never falls between taking it and the context,
+            as it does where `__enter__` is Python, and nobody would give the lock back.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
 
     def __enter__(self) -> None:
-        self._lock.acquire()
+        self.lock.acquire()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lock.release()
+        self.lock.release()
 
     def out_of(self, work: Callable[[memoryview], int]) -> Callable[[memoryview], int]:
         """Return `work` as one calls it in one's turn: others have theirs while it runs."""
 
         def given_away(buffer: memoryview) -> int:
-            self._lock.release()
+            self.lock.release()
             try:
                 return work(buffer)
             finally:
-                self._lock.acquire()
+                self.lock.acquire()
 
         return given_away
