@@ -190,8 +190,11 @@ class GroupPass:
 
     def close(self) -> None:
         """Release what was opened."""
-        for catalog in self._catalogs:
-            catalog.close()
+        # One by one out of the list: after an interrupt threads still take theirs from it, and SQLite crashes where a
+        # connection is closed under a thread that uses it.
+        with contextlib.suppress(IndexError):
+            while True:
+                self._catalogs.pop().close()
 
     @contextlib.contextmanager
     def feeding(self, unpackings: Collection[Unpacking]) -> Iterator[None]:
