@@ -22,6 +22,7 @@ from packtrain.errors import DriveFailed, IntegrityError
 from packtrain.ports import Drive, DriveReader
 from packtrain.volume import layout
 from packtrain.volume.block_list import LINE_BYTES, num_blocks
+from packtrain.volume.ranges import Ranges
 
 _LINES: Final = re.compile(rb"(?:[0-9a-f]{16}\n)*\Z")
 # A dying disk answers each read after many seconds. After so many failures on end the rest of a volume counts as lost.
@@ -91,6 +92,9 @@ class Column:
         drive: its drive, or None where that is lost.
         label: the drive's label, for messages.
         past_cache: read the medium and not what the kernel remembers of it.
+
+    Attributes:
+        bad_blocks: what was found so far; memory grows with the ranges in it, and not with the blocks.
     """
 
     def __init__(self, volume: Volume, k: int, drive: Drive | None, label: str, *, past_cache: bool = False) -> None:
@@ -100,7 +104,8 @@ class Column:
         self.label = label
         self.num_blocks = num_blocks(volume.bytes)
         self.lost: str | None = None
-        self.faults: dict[int, str] = {}
+        self.bad_blocks = Ranges()
+        self._kinds: dict[str, Ranges] = {}
         self._drive = drive
         self._past_cache = past_cache
         self._reader: DriveReader | None = None
@@ -116,7 +121,7 @@ class Column:
         return min(max(self.volume.bytes - block * BLOCK_BYTES, 0), BLOCK_BYTES)
 
     def read_block(self, block: int, buffer: memoryview) -> bool:
-        """Fill the start of `buffer` with a block; return False if it is an erasure, after noting why in `faults`.
+        """Fill the start of `buffer` with a block; return False if it is an erasure, after noting why.
 
         Args:
             block: its number, below `num_blocks`.
@@ -138,11 +143,11 @@ class Column:
             fault = DIFFERS
         if fault is None:
             return True
-        self.faults[block] = fault
+        self._note(block, fault)
         return False
 
     def verify(self, told: Callable[[int], None] | None = None, ahead: Executor | None = None) -> bool:
-        """Read the whole volume, note every bad block in `faults`; return whether its SHA-256 is that of group.json.
+        """Read the whole volume, note every bad block; return whether its SHA-256 is that of group.json.
 
         False without a fault means: every block fits its line of the list and the volume is another one all the same.
         XXH3 is made to find accidents; whoever alters bytes on purpose can make them fit it.
@@ -174,11 +179,11 @@ class Column:
             if ahead is not None and block + 1 < self.num_blocks:
                 coming = ahead.submit(self.read_block, block + 1, there)
             # With a fault the SHA-256 says nothing more; finding the others needs XXH3 alone.
-            if not self.faults:
+            if not self.bad_blocks:
                 state.update(here[: self.block_bytes(block)])
             if told is not None:
                 told(self.block_bytes(block))
-        return not self.faults and state.hexdigest() == self.volume.sha256
+        return not self.bad_blocks and state.hexdigest() == self.volume.sha256
 
     def relist(self) -> bytes | None:
         """Return the block list made anew from the volume; None unless the volume has its SHA-256."""
@@ -197,15 +202,8 @@ class Column:
         """Return what was found so far: the volume as lost, or its bad blocks in ranges."""
         if self.lost is not None:
             return [Damage(self.label, self.name, None, None, self.lost)]
-        ranges: list[Damage] = []
-        for block in sorted(self.faults):
-            last = ranges[-1] if ranges else None
-            what = self.faults[block]
-            if last is not None and last.last_block == block - 1 and last.what == what:
-                ranges[-1] = Damage(self.label, self.name, last.first_block, block, what)
-            else:
-                ranges.append(Damage(self.label, self.name, block, block, what))
-        return ranges
+        found = sorted((first, last, what) for what, bad in self._kinds.items() for first, last in bad.pairs())
+        return [Damage(self.label, self.name, first, last, what) for first, last, what in found]
 
     def close(self) -> None:
         """Release the file."""
@@ -214,6 +212,12 @@ class Column:
             self._reader = None
         # 70 KB a volume of 4 GiB: whoever keeps the columns of many volumes keeps their faults, not their lists.
         self._list = None
+
+    def _note(self, block: int, fault: str) -> None:
+        # Read a second time a block may fail in another way; the first is what is told.
+        if block not in self.bad_blocks:
+            self.bad_blocks.add(block)
+            self._kinds.setdefault(fault, Ranges()).add(block)
 
     def _open(self) -> bool:
         if self.lost is None and not self._opened:

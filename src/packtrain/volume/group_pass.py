@@ -355,7 +355,7 @@ def _unmask(columns: Sequence[Column], k: int) -> bool:
     doubtful = [column for column in columns if column.lost is None and not column.verify()]
     doubtful = [column for column in doubtful if column.lost is None]
     sure = sum(column.lost is None for column in columns) - len(doubtful)
-    liars = [column for column in doubtful if sure >= k or not column.faults]
+    liars = [column for column in doubtful if sure >= k or not column.bad_blocks]
     for column in liars:
-        column.distrust(DISTRUSTED if column.faults else ALTERED)
+        column.distrust(DISTRUSTED if column.bad_blocks else ALTERED)
     return bool(liars)

@@ -13,6 +13,7 @@ import msgspec
 
 from packtrain import durable
 from packtrain.volume.blocks import Damage
+from packtrain.volume.ranges import Ranges
 from packtrain.volume.wanted import BadBlocks
 
 _FORMAT: Final = "packtrain-load-journal-2"
@@ -81,14 +82,13 @@ class DamagedLine(_OfVolume, frozen=True, forbid_unknown_fields=True, tag="damag
         return _damages(self.damage)
 
     def bad_blocks(self) -> BadBlocks:
-        """Return the numbers of its bad blocks, None for all of them."""
+        """Return its bad blocks, None for all of them."""
         if any(line.first_block is None or line.last_block is None for line in self.damage):
             return None
-        return frozenset(
-            block
+        return Ranges(
+            (line.first_block, line.last_block)
             for line in self.damage
             if line.first_block is not None and line.last_block is not None
-            for block in range(line.first_block, line.last_block + 1)
         )
 
 

@@ -89,7 +89,7 @@ class ScratchPass:
                 liars = {
                     index
                     for index, column in columns.items()
-                    if index in passing and column.lost is None and not column.faults and not proven[index]
+                    if index in passing and column.lost is None and not column.bad_blocks and not proven[index]
                 }
                 if liars:
                     raise _Liars
@@ -97,7 +97,7 @@ class ScratchPass:
                     if not proven[index] and columns[index].lost is None:
                         self._keep_good_blocks(volumes[index], columns[index])
                 update.counted.update(
-                    (index, frozenset(columns[index].faults)) for index in passing if columns[index].lost is None
+                    (index, columns[index].bad_blocks) for index in passing if columns[index].lost is None
                 )
         except _Liars:
             for index in unpackings:
@@ -156,7 +156,7 @@ class ScratchPass:
                 update.write(row, sums)
         proven = {index: unpacking.is_whole for index, unpacking in unpackings.items()}
         for index, state in states.items():
-            proven[index] = not columns[index].faults and state.hexdigest() == columns[index].volume.sha256
+            proven[index] = not columns[index].bad_blocks and state.hexdigest() == columns[index].volume.sha256
         return proven
 
     def _keep_good_blocks(self, volume: Volume, column: Column) -> None:
@@ -165,7 +165,7 @@ class ScratchPass:
         with durable.atomic_writer(self.scratch.partial(volume), mode=0o600) as stream:
             for row in range(column.num_blocks):
                 block = buffer[: column.block_bytes(row)]
-                if row in column.faults or not column.read_block(row, buffer):
+                if row in column.bad_blocks or not column.read_block(row, buffer):
                     block = memoryview(bytes(len(block)))
                 stream.write(block)
 

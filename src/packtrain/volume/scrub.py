@@ -282,7 +282,7 @@ def _scrub_drive(
         if payload.pop(column.name, None) != volume.sha256:
             item.findings.append(f"the manifest has another SHA-256 for {column.name} than the group document")
         if not column.verify(told.add, ahead):
-            if column.lost is None and not column.faults:
+            if column.lost is None and not column.bad_blocks:
                 column.distrust(ALTERED)
             item.hurt[column.name] = column
         column.close()

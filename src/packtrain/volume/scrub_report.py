@@ -135,7 +135,7 @@ def summarize(
         damage=damage,
         num_stripes=sum(group.num_stripes for group in groups.values()),
         num_damaged_blocks=sum(
-            len(column.faults) for item in seen for column in item.hurt.values() if column.lost is None
+            len(column.bad_blocks) for item in seen for column in item.hurt.values() if column.lost is None
         ),
         num_damaged_stripes=num_damaged,
         num_lost_stripes=num_lost,

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Annotated, BinaryIO, Final
 
 import msgspec
 
@@ -18,17 +18,19 @@ from packtrain import durable
 from packtrain.digest import BLOCK_BYTES, sha256_bytes
 from packtrain.documents.group import Group, Volume
 from packtrain.volume.block_list import num_blocks
+from packtrain.volume.ranges import Ranges
 from packtrain.volume.wanted import Knowledge, Need
 
 _LENGTH_BYTES: Final = 8
 _DIGEST_BYTES: Final = 64
+_Number = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class _Trailer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which columns are in the sums; of each the blocks that were bad, and are not."""
+    """Which columns are in the sums; of each the first and last of the blocks that were bad, and are not."""
 
     stripe: int
-    counted: dict[int, tuple[int, ...]]
+    counted: dict[int, tuple[tuple[_Number, _Number], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Syndromes:
     """
 
     def __init__(
-        self, path: Path, stripe: int, volumes: Sequence[Volume], m: int, counted: Mapping[int, frozenset[int]]
+        self, path: Path, stripe: int, volumes: Sequence[Volume], m: int, counted: Mapping[int, Ranges]
     ) -> None:
         self.counted = dict(counted)
         self._path = path
@@ -112,16 +114,22 @@ class Syndromes:
 
     def can_solve(self, volumes: Sequence[Volume]) -> bool:
         """Return whether all blocks of these volumes can be had from here."""
-        rows = range(max((num_blocks(volume.bytes) for volume in volumes), default=0))
-        return all(len(self.unknown(row)) <= len(self.known(row)) for row in rows)
+        last = max((num_blocks(volume.bytes) for volume in volumes), default=0)
+        ends = {num_blocks(volume.bytes) for volume in self._volumes}
+        rows = {0} | ends | {row for bad in self.counted.values() for row in bad.turns()}
+        return all(len(self.unknown(row)) <= len(self.known(row)) for row in rows if row < last)
 
     def needs(self, knowledge: Knowledge, volumes: Sequence[Volume]) -> Iterator[Need]:
         """Yield how many more columns must pass for these volumes; nothing for what can never be solved."""
-        rows = {0}.union(*(bad or () for bad in self.counted.values()))
-        for volume in self._volumes:
-            rows.update(knowledge.bad.get((volume.stripe, volume.column)) or ())
+        damaged = [*self.counted.values(), *knowledge.bad_in(self._stripe)]
+        rows = {
+            *knowledge.rows_that_differ(self._stripe),
+            *(row for bad in self.counted.values() for row in bad.turns()),
+        }
         last = max(num_blocks(volume.bytes) for volume in volumes)
         for row in sorted(row for row in rows if row < last):
+            if row and not any(row in bad for bad in damaged):
+                continue
             lacking = len(self.unknown(row)) - len(self.known(row))
             drives = frozenset(
                 volume.drive
@@ -147,7 +155,7 @@ class Syndromes:
                 new = Update(self, old, stream)
                 yield new
                 trailer = msgspec.json.encode(
-                    _Trailer(self._stripe, {column: tuple(sorted(bad)) for column, bad in new.counted.items()})
+                    _Trailer(self._stripe, {column: tuple(bad.pairs()) for column, bad in new.counted.items()})
                 )
                 stream.write(
                     trailer + sha256_bytes(trailer).encode("ascii") + len(trailer).to_bytes(_LENGTH_BYTES, "big")
@@ -201,11 +209,11 @@ class Update:
 
 
 def _is_bad(knowledge: Knowledge, volume: Volume, row: int) -> bool:
-    bad = knowledge.bad.get((volume.stripe, volume.column), frozenset[int]())
+    bad = knowledge.bad.get((volume.stripe, volume.column), Ranges())
     return bad is None or row in bad
 
 
-def _read_trailer(path: Path, stripe: int) -> dict[int, frozenset[int]]:
+def _read_trailer(path: Path, stripe: int) -> dict[int, Ranges]:
     """Return which columns a file counts; none where its end is not as it was written."""
     try:
         payload_end = path.stat().st_size - _LENGTH_BYTES - _DIGEST_BYTES
@@ -225,4 +233,4 @@ def _read_trailer(path: Path, stripe: int) -> dict[int, frozenset[int]]:
         trailer = msgspec.json.decode(payload, type=_Trailer)
     except msgspec.MsgspecError:
         return {}
-    return {column: frozenset(bad) for column, bad in trailer.counted.items()} if trailer.stripe == stripe else {}
+    return {column: Ranges(bad) for column, bad in trailer.counted.items()} if trailer.stripe == stripe else {}

@@ -14,10 +14,11 @@ from typing import Final
 from packtrain.digest import BLOCK_BYTES
 from packtrain.documents.group import Group, Volume
 from packtrain.volume.block_list import num_blocks
+from packtrain.volume.ranges import Ranges
 
 Place = tuple[int, int]
 """Stripe and column."""
-BadBlocks = frozenset[int] | None
+BadBlocks = Ranges | None
 """Blocks of a volume that are known to be bad; None for all of them."""
 # 0.2 s on an old machine. Damage that needs more is spread over dozens of drives.
 _MAX_SEARCH_STEPS: Final = 100_000
@@ -76,19 +77,31 @@ class Knowledge:
             volume: a data volume.
             is_on_drive: take what is good on its own drive from there; False: rebuild all of it from the others.
         """
-        bad = self.bad.get((volume.stripe, volume.column), frozenset[int]())
-        is_whole_bad = bad is None or volume.drive in self.lost or not is_on_drive
-        rows: set[int] = set(bad or ())
-        if is_whole_bad:
-            # Row 0 stands for all rows without damage: the later ones need no more, because volumes only end.
-            rows.add(0)
-            for other in self.stripe(volume.stripe):
-                rows.update(self.bad.get((other.stripe, other.column)) or ())
+        own = self.bad.get((volume.stripe, volume.column), Ranges())
+        # Row 0 stands for all rows without damage: the later ones need no more, because volumes only end.
+        is_whole_bad = own is None or volume.drive in self.lost or not is_on_drive
+        if not own and not is_whole_bad:
+            return
+        asked = [bad for bad in self.bad_in(volume.stripe) if is_whole_bad or bad is own]
         seen: set[Need] = set()
-        for row in sorted(rows):
-            if row < num_blocks(volume.bytes) and (need := self._need(volume.stripe, row, volume.column)) not in seen:
+        for row in self.rows_that_differ(volume.stripe):
+            if (
+                row < num_blocks(volume.bytes)
+                and ((is_whole_bad and row == 0) or any(row in bad for bad in asked))
+                and (need := self._need(volume.stripe, row, volume.column)) not in seen
+            ):
                 seen.add(need)
                 yield need
+
+    def bad_in(self, stripe: int) -> list[Ranges]:
+        """Return the bad blocks of those volumes of a stripe of which not all are bad."""
+        found = (self.bad.get((volume.stripe, volume.column)) for volume in self.stripe(stripe))
+        return [bad for bad in found if bad is not None]
+
+    def rows_that_differ(self, stripe: int) -> list[int]:
+        """Return the rows of a stripe in which another set of columns is good, or is left, than in the row before."""
+        ends = {num_blocks(volume.bytes) for volume in self.stripe(stripe)}
+        return sorted({0} | ends | {row for bad in self.bad_in(stripe) for row in bad.turns()})
 
     def is_beyond_repair(self, volume: Volume) -> bool:
         """Return whether some block of a volume is lost for good, with every drive that is not lost."""
@@ -128,7 +141,7 @@ class Knowledge:
         if place in self.salvaged:
             return []
         needs = [need for need in self.needs_of(volume) if need.count <= len(need.drives)]
-        bad = self.bad.get(place, frozenset[int]())
+        bad = self.bad.get(place, Ranges())
         if volume.drive not in self.lost and bad is not None and len(bad) < num_blocks(volume.bytes):
             needs.append(Need(frozenset((volume.drive,)), 1))
         return needs
@@ -179,7 +192,7 @@ class Knowledge:
             if volume.bytes <= row * BLOCK_BYTES:
                 ended += 1  # reads as zero, and costs nothing
                 continue
-            bad = self.bad.get((stripe, volume.column), frozenset[int]())
+            bad = self.bad.get((stripe, volume.column), Ranges())
             if volume.column != column and volume.drive not in self.lost and bad is not None and row not in bad:
                 drives.add(volume.drive)
         return Need(frozenset(drives), self.group.k - ended)

@@ -15,6 +15,7 @@ from packtrain.ports import Drive
 from packtrain.volume.block_list import BlockHasher, encode_block_list
 from packtrain.volume.blocks import DIFFERS, NOT_READABLE, SHORT, Column, parse_block_list
 from packtrain.volume.layout import blocks_name, volume_name
+from packtrain.volume.load_journal import DamagedLine, damage_lines
 from shipment_parts import Faults, FaultyDrive, content
 
 SIZE = 2 * BLOCK_BYTES + 1000
@@ -73,18 +74,42 @@ def test_flipped_bits_are_named_in_ranges(volume: Volume, tmp_path: Path) -> Non
     assert not column.verify()
 
 
+def test_a_volume_of_zeros_is_held_as_one_range_however_many_blocks_are_bad(tmp_path: Path) -> None:
+    num = 3000
+    lines = b"0123456789abcdef\n" * num
+    volume = Volume(
+        stripe=0,
+        column=0,
+        drive="00000000-0000-0000-0000-000000000000",
+        bytes=num * BLOCK_BYTES,
+        sha256="0" * 64,
+        blocks_sha256=sha256_bytes(lines),
+        readback="memory",
+    )
+    for name, data in ((volume_name(0, 0, 2), b""), (blocks_name(0, 0), lines)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    _, column = read(volume, DirectoryDrive(tmp_path))
+    assert (len(column.bad_blocks), column.bad_blocks.num_ranges) == (num, 1)
+    damage = column.damage()
+    line = DamagedLine(0, 0, 0, damage_lines(damage))
+    bad = line.bad_blocks()
+    assert bad is not None
+    assert (len(damage), len(bad), bad.num_ranges) == (1, num, 1)
+
+
 def test_a_cut_volume_is_short_from_the_cut_on(volume: Volume, tmp_path: Path) -> None:
     os.truncate(tmp_path / volume_name(0, 0, 2), BLOCK_BYTES + 5)
     good, column = read(volume, DirectoryDrive(tmp_path))
     assert good == [True, False, False]
-    assert column.faults[1] == SHORT
+    assert [(d.first_block, d.last_block, d.what) for d in column.damage()] == [(1, 2, SHORT)]
 
 
 def test_an_unreadable_block_is_one_erasure(volume: Volume, tmp_path: Path) -> None:
     faults = Faults(read_error={volume_name(0, 0, 2): BLOCK_BYTES + 7})
     good, column = read(volume, FaultyDrive(DirectoryDrive(tmp_path), faults))
     assert good == [True, False, True]
-    assert column.faults == {1: NOT_READABLE}
+    assert [(d.first_block, d.last_block, d.what) for d in column.damage()] == [(1, 1, NOT_READABLE)]
 
 
 def test_a_volume_on_no_drive_is_lost(volume: Volume) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from packtrain.digest import BLOCK_BYTES
 from packtrain.documents.group import Catalog, Group, Volume
 from packtrain.volume import layout
+from packtrain.volume.ranges import Ranges
 from packtrain.volume.wanted import Knowledge, Need, smallest_set
 
 ZEROS = "0" * 64
@@ -64,10 +65,10 @@ def test_when_a_drive_is_lost_k_others_are_needed_together() -> None:
 
 def test_drives_with_damage_in_the_rows_that_matter_do_not_count() -> None:
     group = make_group(2, 2, 1)
-    bad = {(0, 0): frozenset((1,)), (0, 2): frozenset((1,))}
+    bad = {(0, 0): Ranges.of((1,)), (0, 2): Ranges.of((1,))}
     known = Knowledge(group, seen=set(UUIDS), done={(0, 1)}, bad=bad)
     assert known.needs() == [Need(frozenset((drive(group, 0, 1), drive(group, 0, 3))), 2)]
-    elsewhere = Knowledge(group, seen=set(UUIDS), done={(0, 1)}, bad={**bad, (0, 2): frozenset((2,))})
+    elsewhere = Knowledge(group, seen=set(UUIDS), done={(0, 1)}, bad={**bad, (0, 2): Ranges.of((2,))})
     assert elsewhere.needs() == [Need(frozenset(UUIDS[1:4]), 2)]
 
 
@@ -86,7 +87,7 @@ def test_more_losses_than_the_code_survives_are_wanted_from_nobody() -> None:
 
 def test_a_volume_beyond_repair_is_wanted_once_more_for_what_is_good_of_it() -> None:
     group = make_group(2, 1, 1)
-    bad = {(0, 0): frozenset((2,)), (0, 1): frozenset((2,))}
+    bad = {(0, 0): Ranges.of((2,)), (0, 1): Ranges.of((2,))}
     known = Knowledge(group, seen=set(UUIDS), bad=bad)
     assert known.needs() == [Need(frozenset((UUIDS[0],)), 1), Need(frozenset((UUIDS[1],)), 1)]
     assert not Knowledge(group, seen=set(UUIDS), bad=bad, salvaged={(0, 0), (0, 1)}).needs()
@@ -101,6 +102,31 @@ def test_provable_is_what_k_good_columns_show_and_not_what_no_error_contradicts(
     done = {(v.stripe, v.column) for v in group.volumes if v.stripe < 2 and v.column < 2}
     assert Knowledge(group, done=done).num_proven() == 2
     assert Knowledge(group, done=done, refused={(0, 1)}).num_proven() == 1
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_needs_found_range_by_range_are_those_found_block_by_block(data: st.DataObject) -> None:
+    group = make_group(3, 2, 1, blocks=7, short=frozenset(data.draw(st.sampled_from([(), (1,), (0, 2)]))))
+    sets = st.none() | st.sets(st.integers(0, 6))
+    blocks = {(0, column): data.draw(sets) for column in data.draw(st.sets(st.integers(0, 4)))}
+    lost = data.draw(st.sets(st.sampled_from(UUIDS), max_size=2))
+    bad = {place: None if found is None else Ranges.of(found) for place, found in blocks.items()}
+    known = Knowledge(group, bad=bad, lost=lost)
+
+    def need(row: int, column: int) -> Need:
+        reaching = [v for v in group.volumes if v.bytes > row * BLOCK_BYTES]
+        good = [v for v in reaching if blocks.get((0, v.column), set()) is not None and v.drive not in lost]
+        drives = {v.drive for v in good if v.column != column and row not in (blocks.get((0, v.column)) or ())}
+        return Need(frozenset(drives), group.k - (5 - len(reaching)))
+
+    for volume in known.open():
+        own = blocks.get((0, volume.column), set[int]())
+        rows = {row for found in blocks.values() for row in found or ()} | {0}
+        if own is not None and volume.drive not in lost:
+            rows = own
+        asked = [need(row, volume.column) for row in sorted(rows) if row * BLOCK_BYTES < volume.bytes]
+        assert list(known.needs_of(volume)) == list(dict.fromkeys(asked))
 
 
 NEEDS = st.lists(
