@@ -126,7 +126,6 @@ class GroupCloser:
         self._signer = signer
         self._journal = journal
         self._extra_files = extra_files
-        self._volumes = list(journal.written(group.group))
 
     def close(self) -> SignedGroup:
         """Close the group on its drives that are here; return group.json, its bytes and its signature.
@@ -166,7 +165,7 @@ class GroupCloser:
             m=self._group.m,
             drives=self._group.drives,
             num_stripes=self._journal.num_stripes(self._group.group),
-            volumes=tuple(self._volume(volume) for volume in self._volumes),
+            volumes=tuple(listed_volume(self._group, volume) for volume in self._journal.written(self._group.group)),
             catalog=Catalog(bytes=catalog_path.stat().st_size, sha256=sha256_file(catalog_path)),
             num_files=num_files,
             plaintext_bytes=plaintext_bytes,
@@ -177,9 +176,6 @@ class GroupCloser:
         durable.write_bytes(path.with_name(path.name + _SIG), signature)
         durable.write_bytes(path, payload)
         return SignedGroup(group, payload, signature)
-
-    def _volume(self, volume: WrittenVolume) -> Volume:
-        return listed_volume(self._group, volume)
 
     def _catalog(self) -> Path:
         """Return the group's encrypted catalog, made once: every drive gets the same bytes, also after a crash."""
@@ -231,12 +227,7 @@ class GroupCloser:
         for name in (layout.DRIVE + _SIG, layout.DRIVE, layout.SHIPMENT + _SIG, layout.SHIPMENT):
             drive.remove(name)
         self._remove_old_extra(uuid, drive, extra)
-        position = self._group.drives.index(place_uuid)
-        here = [
-            volume
-            for volume in self._volumes
-            if volume.bytes and layout.drive_of(volume.stripe, volume.column, len(self._group.drives)) == position
-        ]
+        here = [volume for volume in signed.group.volumes if volume.bytes and volume.drive == place_uuid]
         payload = {layout.volume_name(v.stripe, v.column, self._group.k): v.sha256 for v in here}
         tags = {layout.blocks_name(v.stripe, v.column): v.blocks_sha256 for v in here}
         _copy(drive, layout.CATALOG, catalog.path, hashed=False)
@@ -373,7 +364,7 @@ class GroupCloser:
                 return False
         return True
 
-    def _check_spots(self, drive: Drive, volume: WrittenVolume, buffer: memoryview) -> None:
+    def _check_spots(self, drive: Drive, volume: Volume, buffer: memoryview) -> None:
         """Read first, last and some random blocks once more: counterfeit drives wrap and overwrite what came first."""
         total = num_blocks(volume.bytes)
         lists_name = layout.blocks_name(volume.stripe, volume.column)

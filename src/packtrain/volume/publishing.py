@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from packtrain import durable
@@ -53,6 +53,17 @@ class Restored:
     staged: Staged = field(default_factory=lambda: Staged(None, ()))
 
 
+@dataclass(frozen=True, slots=True)
+class _Either:
+    """What is in one of two collections, without a third that holds both."""
+
+    first: Container[VolumeKey]
+    second: Container[VolumeKey]
+
+    def __contains__(self, key: VolumeKey) -> bool:
+        return key in self.first or key in self.second
+
+
 @dataclass(slots=True)
 class Publisher:
     """Moves staged volumes into the store.
@@ -85,7 +96,9 @@ class Publisher:
         number = opened.group.group
         durable.step("volumes staged")
         self.store.flush()
-        done = {*self.journal.volumes, *((number, volume.stripe, volume.column) for volume in volumes)}
+        # Looked up in both: a set of all that was loaded would be made anew for each of ten thousand batches.
+        batch = {(number, volume.stripe, volume.column) for volume in volumes}
+        done: Container[VolumeKey] = _Either(batch, self.journal.volumes)
         looked_at: set[int] = set()
         pieces = {piece[:2]: piece.xxh3 for volume in volumes for piece in volume.staged.pieces}
         lines: list[VolumeLine | RefusedLine] = []
@@ -120,7 +133,7 @@ class Publisher:
         self,
         opened: OpenGroup,
         volume: Restored,
-        done: set[VolumeKey],
+        done: Container[VolumeKey],
         looked_at: set[int],
         pieces: Mapping[tuple[int, int], str],
     ) -> tuple[int, int]:
@@ -154,7 +167,7 @@ class Publisher:
         )
 
     def _publish_whole(
-        self, opened: OpenGroup, member: StagedMember, done: set[VolumeKey], pieces: Mapping[tuple[int, int], str]
+        self, opened: OpenGroup, member: StagedMember, done: Container[VolumeKey], pieces: Mapping[tuple[int, int], str]
     ) -> bool:
         """Publish a file that was put together from pieces, if this was the last; return whether."""
         number = opened.group.group

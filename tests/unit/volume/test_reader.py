@@ -1,6 +1,7 @@
 """Loading a shipment: whatever the code survives, every file is there; beyond it, the rest is listed."""
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,11 @@ from packtrain.errors import (
     WrongKey,
 )
 from packtrain.events import Progress
-from packtrain.volume import layout, tar
+from packtrain.volume import group_pass, layout, tar
 from packtrain.volume.catalog import CatalogFile
 from packtrain.volume.extract import is_hashed
+from packtrain.volume.load_journal import VolumeKey, VolumeLine
+from packtrain.volume.publishing import OpenGroup, Publisher, Restored
 from packtrain.volume.unpack import Unpacking
 from packtrain.volume.writer import ShipmentWritten
 from shipment_parts import Faults, FaultyDrive, Packing, content
@@ -57,6 +60,32 @@ def test_any_m_lost_drives_are_rebuilt(site: Site, lost: tuple[str, ...]) -> Non
     assert loaded.drives_lost == lost
     assert loaded.volumes_rebuilt > 0
     assert "drives are not here" in site.notices()
+
+
+class _Known(dict[VolumeKey, VolumeLine]):
+    """Volumes that can be asked for by name, and not be gone through."""
+
+    def __iter__(self) -> Iterator[VolumeKey]:
+        raise AssertionError("all volumes of the load were gone through for one batch")
+
+
+def test_a_batch_asks_for_the_volumes_it_needs_and_goes_through_no_others(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+    publish = Publisher.publish
+
+    def watched(self: Publisher, opened: OpenGroup, volumes: Sequence[Restored]) -> None:
+        batches.append(len(volumes))
+        self.journal.volumes = _Known(self.journal.volumes.items())
+        publish(self, opened, volumes)
+        self.journal.volumes = dict(self.journal.volumes.items())
+
+    monkeypatch.setattr(group_pass, "_BATCH_VOLUMES", 2)
+    monkeypatch.setattr(Publisher, "publish", watched)
+    site.load()
+    site.assert_loaded()
+    assert len(batches) > 5
 
 
 def test_drives_in_any_order_give_the_same(site: Site) -> None:

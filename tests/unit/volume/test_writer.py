@@ -34,6 +34,7 @@ from packtrain.record.trust import Trust
 from packtrain.units import KIB, MIB
 from packtrain.volume import layout, stripes
 from packtrain.volume.catalog import Catalog
+from packtrain.volume.journal import Journal, WrittenVolume
 from shipment_parts import Faults, FaultyDrive, Packing, make_packing, write_cargo
 
 SIZES = {"a/one": 300_000, "a/two": 10, "b/three": 900_000, "b/empty": 0, **{f"many/{n:02d}": 5000 for n in range(40)}}
@@ -52,6 +53,24 @@ def everything(packing: Packing) -> dict[str, bytes]:
         root = Path(packing.drives[planned.uuid].location)
         found |= {f"{planned.label}/{p.relative_to(root)}": p.read_bytes() for p in root.rglob("*") if p.is_file()}
     return found
+
+
+def test_the_volumes_of_a_group_are_gone_through_once_a_run_and_not_for_each_look_at_the_group(
+    packing: Packing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole: list[int] = []
+    written = Journal.written
+
+    def counted(self: Journal, group: int, stripe: int | None = None) -> Iterator[WrittenVolume]:
+        if stripe is None:
+            whole.append(group)
+        return written(self, group, stripe)
+
+    monkeypatch.setattr(Journal, "written", counted)
+    packing.write()
+    packing.write()
+    # The first run signs them; the second holds the drives against them.
+    assert whole == [0, 0]
 
 
 def the_group(packing: Packing, label: str = "A1") -> Group:
