@@ -18,6 +18,7 @@ from packtrain.documents.drive import Drive
 from packtrain.documents.export_list import ExportedFile, ExportedTensor, ExportList
 from packtrain.documents.group import Catalog, Group, Volume
 from packtrain.documents.kit import Kit, KitFile, Provided
+from packtrain.documents.list_record import LeftOut, ListFile, ListRecord, MappedColumn
 from packtrain.documents.packing_statement import PackedCase, PackedDrive, PackingStatement
 from packtrain.documents.parties import Parties, Party
 from packtrain.documents.placement import PlacedDrive, PlacedGroup, PlacementDocument
@@ -305,6 +306,23 @@ def samples() -> dict[type[Document], Document]:
             closed=AT,
         ),
         ShipmentKey(shipment=SHIPMENT, plan=sha256("1"), identity="AGE-SECRET-KEY-1" + "Q" * 58),
+        ListRecord(
+            label="own-list",
+            format="csv",
+            date="2026-11-20",
+            date_in_file="2026-11-20",
+            source="https://lists.example/own.csv",
+            files=(ListFile(name="own.csv", bytes=120, sha256=sha256("1")),),
+            columns=(MappedColumn(field="name", column="Company"),),
+            num_rows=3,
+            num_entries=2,
+            num_names=4,
+            num_addresses=1,
+            left_out=(LeftOut(reason="entry without a name", count=1),),
+            entries=sha256("2"),
+            added_on=AT,
+            replaces=sha256("3"),
+        ),
     )
     return {type(document): document for document in documents}
 

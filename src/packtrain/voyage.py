@@ -22,6 +22,8 @@ from packtrain.record.receipts import is_fresh
 from packtrain.standing import StageState, state_of, states_of
 
 if TYPE_CHECKING:
+    from packtrain.diligence.lists.add import ListToAdd
+    from packtrain.documents.list_record import ListRecord
     from packtrain.drives import DriveOpener
     from packtrain.ports import AskPassphrase, Drive
     from packtrain.stages.carry import Observation
@@ -88,6 +90,19 @@ class Voyage:
                 declare.inputs(self.folder),
                 lambda: declare.declare(self.folder, self._sink, amend=amend),
             )
+
+    def add_list(self, wanted: ListToAdd) -> ListRecord:
+        """Read a list of parties into the voyage folder; return its record."""
+        from packtrain.diligence.lists import add
+
+        with self._at_work(add.STAGE, *_everyone()):
+            return add.add_list(self.folder, wanted, self._sink)
+
+    def lists(self) -> tuple[ListRecord, ...]:
+        """Return the record of every list of parties that was added."""
+        from packtrain.diligence.lists import store
+
+        return store.records(self.folder)
 
     def pack(self, replace: tuple[str, Path] | None = None, *, accept_losses: bool = False) -> Receipt:
         """Write the drives that are here; write plan.json and, after the last group, shipment.json.

@@ -21,6 +21,7 @@ _VERBS: Final[dict[str, tuple[str, str]]] = {
     "plan": ("plan", "choose groups and codes for the drives"),
     "prepare": ("prepare", "turn tables, images and clips into training shards"),
     "rehearse": ("rehearse", "prove the training program at home, with no network"),
+    "lists": ("lists", "add the lists of parties to screen against, show them"),
     "declare": ("declare", "sign who ships what to whom, for which end use"),
     "pack": ("pack", "write the drives: encrypted, coded, read back, signed"),
     "check": ("check", "verify drives without any key"),
