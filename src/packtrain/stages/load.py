@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -42,6 +42,7 @@ from packtrain.record.folder import VoyageFolder, read_signature
 from packtrain.record.receipts import StageClock
 from packtrain.training.kit import holds_kit
 from packtrain.volume.discover import Expected, Fleet, discover
+from packtrain.volume.entry_list import gone, sentence
 from packtrain.volume.kit_files import copy_kit, is_whole_kit
 from packtrain.volume.loaded import PROGRESS_NAME, Loaded, read_progress
 from packtrain.volume.reader import load_shipment
@@ -49,6 +50,8 @@ from packtrain.volume.reader import load_shipment
 STAGE: Final = "load"
 KIT_NAME: Final = "work/kit"
 _NO_KIT: Final = "not here"
+# Names are looked up at some 500,000 a second where the kernel remembers them; `status` should not be noticed.
+_LOOKED_AT: Final = 100_000
 _ASK: Final = 'the site operator runs "packtrain admit" and sends its dossier; "packtrain dossier import" takes it in'
 
 
@@ -63,13 +66,23 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
         StageNotReady: the packing statement did not come yet.
     """
     found = _inputs(folder)
-    if folder.receipt(STAGE) is not None and not holds_dataset(_store_path(folder)):
+    if folder.receipt(STAGE) is not None and (
+        not holds_dataset(_store_path(folder)) or next(_gone(folder, _LOOKED_AT), None) is not None
+    ):
         # What was loaded is not there any more: no receipt names this, so the stage runs again.
         found["store"] = sha256_bytes(b"gone")
     kit = _kit(folder)
     if folder.receipt(STAGE) is not None and kit is not None and not holds_kit(folder.root / KIT_NAME, kit):
         found["kit"] = sha256_bytes(b"gone")
     return found
+
+
+def is_settled(folder: VoyageFolder) -> bool:
+    """Return whether a receipt alone may say that all is loaded: no entry is gone from the store since.
+
+    `inputs`, which `status` asks too, looks at so many entries as a second is enough for; this at all of them.
+    """
+    return folder.receipt(STAGE) is None or next(_gone(folder), None) is None
 
 
 def load(
@@ -129,6 +142,8 @@ def load(
         admitted=admitted.serials,
     )
     fleet = discover(drives, folder.trust(), expected, without)
+    if folder.receipt(STAGE) is not None and (told := sentence(_gone(folder))):
+        sink(Notice(STAGE, told, is_warning=True))
     # A store that was loaded before and is gone may come back in waves: until the last of them nothing is loaded.
     folder.drop_receipt(STAGE)
     # The drives with the kit may not be among those of the last wave.
@@ -141,7 +156,7 @@ def load(
             fleet.mounted,
             identity,
             store,
-            folder.work / "load" / "journal.jsonl",
+            _journal_folder(folder) / "journal.jsonl",
             sink,
             lost=fleet.lost,
             no_more=no_more,
@@ -174,7 +189,7 @@ def load(
 
 def standing(folder: VoyageFolder) -> str:
     """Return what is known after the last wave, for `status`; "" before the first."""
-    payload = folder.work / "load" / PROGRESS_NAME
+    payload = _journal_folder(folder) / PROGRESS_NAME
     if not payload.is_file():
         return ""
     return "; ".join(read_progress(payload.read_bytes()))
@@ -193,6 +208,16 @@ def _inputs(folder: VoyageFolder) -> dict[str, str]:
 
 def _store_path(folder: VoyageFolder) -> Path:
     return folder.resolve(folder.voyage_file().site.store)
+
+
+def _journal_folder(folder: VoyageFolder) -> Path:
+    return folder.work / "load"
+
+
+def _gone(folder: VoyageFolder, most: int | None = None) -> Iterator[bytes]:
+    """Yield the names of entries that are gone from the store; of each group the first `most` are looked at."""
+    records = (shipped.record for shipped in folder.read_signed(Shipment).groups)
+    return gone(_journal_folder(folder), records, _store_path(folder), most)
 
 
 # --- gates ----------------------------------------------------------------------------------------------------------

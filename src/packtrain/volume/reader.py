@@ -32,6 +32,7 @@ from packtrain.volume.blocks import Damage
 from packtrain.volume.catalog import Catalog
 from packtrain.volume.catalog_source import CatalogKeeper
 from packtrain.volume.discover import Mounted
+from packtrain.volume.entry_list import keep_entry_list
 from packtrain.volume.extract import Staging, as_the_consignor_signed_it, listed, shown, store_faults
 from packtrain.volume.group_copies import remember_groups
 from packtrain.volume.group_pass import GroupPass, num_readers
@@ -287,8 +288,12 @@ class _Loading:
             for number, group in sorted(self.groups.items()):
                 if self.catalogs.has(group):
                     here[number] = held.enter_context(Catalog.open(self.staging.catalog(number)))
-            if not here or not self.journal.volumes:
+            if not here:
                 return ()
+            for number, catalog in here.items():
+                group = self.groups[number]
+                if self._knowledge(group).num_proven() == group.num_stripes:
+                    keep_entry_list(self.journal_path.parent, group, catalog)
             finished = finish_unplaced(list(here.values()), self.store, self.metadata)
             self.store.flush()
             self.journal.add([FinishedLine(number, files) for number, files in zip(here, finished.files, strict=True)])

@@ -42,9 +42,9 @@ def volumes_to_read_again(
 ) -> set[VolumeKey]:
     """Return those volumes of a group that the journal names and whose files are not all there any more.
 
-    A file is there if the store has it with its length; a piece of a cut file that is not complete, if its bytes wait
-    in staging. A volume that is read again puts its pieces into a new staged file, so all volumes with pieces of that
-    file are read again with it.
+    A file is there if the store has it with its length; a symbolic link or a folder, if anything stands under its name;
+    a piece of a cut file that is not complete, if its bytes wait in staging. A volume that is read again puts its
+    pieces into a new staged file, so all volumes with pieces of that file are read again with it.
     """
 
     def is_there(piece: CatalogPiece, entry: CatalogFile) -> bool:
@@ -52,7 +52,7 @@ def volumes_to_read_again(
             assert entry.link_target is not None
             return store.are_linked(entry.link_target, entry.path)
         if entry.kind != "file":
-            return True
+            return store.holds(entry.path)
         if piece.count > 1 and not is_complete(catalog, group, entry.id, journal):
             return staging.whole_file(group, entry.id).is_file()
         return store.size_bytes(entry.path) == entry.bytes

@@ -335,11 +335,23 @@ def test_what_was_loaded_and_is_gone_is_loaded_again(arrived: Arrived, gone: str
         shutil.rmtree(path)
     else:
         path.unlink()
-    stale = gone != "store/dataset.json"  # without the data set's document there is nothing to hold the store against
-    assert is_fresh(arrived.consignee, load.STAGE, load.inputs(arrived.consignee)) != stale
+    assert not is_fresh(arrived.consignee, load.STAGE, load.inputs(arrived.consignee))
+    assert not load.is_settled(arrived.consignee)
     arrived.load()
+    assert "gone from the store since they were loaded" in arrived.notices()
+    assert load.is_settled(arrived.consignee)
     arrived.assert_loaded()
     assert is_fresh(arrived.consignee, load.STAGE, load.inputs(arrived.consignee))
+
+
+def test_where_status_looks_at_some_entries_a_load_looks_at_all(
+    arrived: Arrived, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived.load()
+    (arrived.consignee.root / "store/dataset.json").unlink()  # only the lists of entries know of it
+    monkeypatch.setattr(load, "_LOOKED_AT", 0)
+    assert is_fresh(arrived.consignee, load.STAGE, load.inputs(arrived.consignee))
+    assert not load.is_settled(arrived.consignee)
 
 
 def test_a_store_that_is_gone_is_not_loaded_until_its_last_wave(arrived: Arrived) -> None:

@@ -98,6 +98,15 @@ def test_a_folder_with_everything_in_it_travels_and_comes_back_equal(tmp_path: P
     assert_equal(consignee.root / "store", home.data)
     assert receipt.counts["files_loaded"] == pack.preview(home.folder).cargo.listed.num_entries
     assert load.inputs(consignee) == receipt.inputs
+    assert load.is_settled(consignee)
+    lost = next(path for path in sorted((consignee.root / "store").rglob("*")) if path.is_file())
+    lost.unlink()
+    assert load.inputs(consignee) != receipt.inputs
+    assert not load.is_settled(consignee)
+    load.load(consignee, drives, store, home.papers.sink)
+    assert "entries are gone from the store since they were loaded" in home.notices()
+    assert_equal(consignee.root / "store", home.data)
+    assert load.inputs(consignee) == receipt.inputs
 
 
 def test_prepare_says_in_one_line_that_there_is_nothing_to_prepare(home: Home) -> None:

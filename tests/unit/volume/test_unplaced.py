@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from packtrain.errors import HostileArchive
+from load_parts import borrow_site
+from packtrain.errors import BeyondRepair, HostileArchive
 from packtrain.stores.folder import FolderStore
 from packtrain.volume import catalog
 from packtrain.volume.catalog import Catalog
 from packtrain.volume.metadata import Metadata
 from packtrain.volume.unplaced import Finished, finish_unplaced
+from shipment_parts import make_packing, write_cargo
 
 FILE = (1, b"file", "file", 0, "0" * 64, 0o644, 5, None, 0, 0, 0)
 
@@ -91,3 +93,19 @@ def test_a_link_to_a_file_that_is_a_symbolic_link_in_the_store_is_not_made(tmp_p
     (store / "file").symlink_to("../secret")
     assert finished(tmp_path, [FILE, link(b"link", b"file")]).pending == (b"link",)
     assert (tmp_path / "secret").stat().st_nlink == 1
+
+
+def test_what_the_catalog_alone_carries_is_made_or_listed_where_no_volume_came_back(tmp_path: Path) -> None:
+    write_cargo(tmp_path / "cargo", {"deep/cut": 300_000, "deep/small": 5})
+    (tmp_path / "cargo/of cut").hardlink_to(tmp_path / "cargo/deep/cut")
+    packing = make_packing(tmp_path, cases=(1, 1), groups=[(1, 1)])
+    written = packing.write()
+    for path in tmp_path.glob("drive-*/data/*"):
+        path.unlink()
+    site = borrow_site((packing, written), tmp_path)
+    with pytest.raises(BeyondRepair) as caught:
+        site.load()
+    assert caught.value.expected == f"{written.num_files} files"
+    lost = (tmp_path / "unreadable.txt").read_text().splitlines()
+    assert sorted(lost) == ["deep/cut", "deep/small", "of cut"]
+    assert [path.name for path in (tmp_path / "store").iterdir() if path.name != ".packtrain-staging"] == ["deep"]
