@@ -269,6 +269,7 @@ class Voyage:
                     verify_files=verify_files,
                     scratch=scratch,
                 ),
+                is_whole=load.is_settled(self.folder),
             )
 
     def train(self, python: Path | None = None) -> Receipt:
