@@ -80,13 +80,22 @@ class Ran:
         return json.loads(self.stdout)
 
 
-def packtrain(*arguments: object) -> Ran:
-    """Run `packtrain ARGS` in this process."""
-    stdout, stderr = io.StringIO(), io.StringIO()
+class _Screen(io.StringIO):
+    """A terminal, to a program that asks."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def packtrain(*arguments: object, typed: str | None = None) -> Ran:
+    """Run `packtrain ARGS` in this process: off a terminal, or on one where somebody typed something."""
+    stdout, stderr = io.StringIO(), io.StringIO() if typed is None else _Screen()
+    stdin = io.StringIO() if typed is None else _Screen(typed)
     before = signal.getsignal(signal.SIGTERM)
     try:
         with (
             mock.patch.object(sys, "argv", ["packtrain", *map(str, arguments)]),
+            mock.patch.object(sys, "stdin", stdin),
             contextlib.redirect_stdout(stdout),
             contextlib.redirect_stderr(stderr),
         ):

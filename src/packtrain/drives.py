@@ -13,7 +13,7 @@ from packtrain.devices.block import SYSTEM, BlockDrive, MountedDrive, Part, Root
 from packtrain.devices.directory import DirectoryDrive
 from packtrain.devices.serials import SerialWitness, Sighting
 from packtrain.errors import DriveInUse, DriveMissing, DuplicateDrive
-from packtrain.events import Notice, Progress, Sink
+from packtrain.events import Notice, Progress, Sink, discard
 from packtrain.units import MIB, format_bytes
 from packtrain.volume import layout
 from packtrain.volume.holding import Holding, holding
@@ -80,6 +80,40 @@ class DriveOpener:
         if self._witness.is_doubted(serial):
             for one in self._opened[serial]:
                 one.serial = None
+
+
+def open_drive(path: Path) -> Drive:
+    """Return the drive mounted at `path`, or the folder that plays one.
+
+    Raises:
+        DriveMissing: there is no such folder.
+    """
+    return DriveOpener(discard)(path)
+
+
+def open_drives(paths: Sequence[Path], open_one: Callable[[Path], Drive] = open_drive) -> list[Drive]:
+    """Return the drives at these paths, in the order given, each opened by `open_one`.
+
+    Raises:
+        DriveMissing: one is no folder.
+        DuplicateDrive: two paths are the same folder.
+    """
+    seen: dict[tuple[int, int], Path] = {}
+    drives: list[Drive] = []
+    for path in paths:
+        drive = open_one(path)
+        status = path.stat()
+        key = (status.st_dev, status.st_ino)
+        if key in seen:
+            raise DuplicateDrive(
+                "the same drive was given twice",
+                where=str(path),
+                found=f"the same folder as {seen[key]}",
+                hint="name each drive once",
+            )
+        seen[key] = path
+        drives.append(drive)
+    return drives
 
 
 @dataclass(frozen=True, slots=True)

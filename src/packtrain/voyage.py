@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from packtrain import durable
 from packtrain.documents.parties import Parties, Role
 from packtrain.documents.placement import PlacementDocument
 from packtrain.documents.receipt import Receipt
-from packtrain.errors import CustodyBroken, DuplicateDrive, StageNotReady, VoyageFileError, WrongRole
-from packtrain.events import Notice, Sink, StageFinished, StageStarted, discard
+from packtrain.errors import CustodyBroken, StageNotReady, VoyageFileError, WrongRole
+from packtrain.events import Notice, Sink, StageFinished, StageStarted
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.parties import sync_parties
 from packtrain.record.receipts import is_fresh
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from packtrain.ports import AskPassphrase, Drive
     from packtrain.stages.carry import Observation
     from packtrain.stages.check import CheckReport, RepairReport, SignedReport
+    from packtrain.stages.close import ApproveKeys
     from packtrain.stages.pack import Preview
+
+_RETURN_STEPS: Final[Mapping[Role, str]] = {"consignor": "accept", "operator": "release", "consignee": "export"}
 
 
 class Voyage:
@@ -135,14 +138,14 @@ class Voyage:
         from packtrain.stages import check
 
         with self._at_work("check", *_everyone()):
-            return check.check(self.folder, open_drives(drives or self._own_drives(), self._open_drive), self._sink)
+            return check.check(self.folder, self._open_drives(drives or self._own_drives()), self._sink)
 
     def repair(self, drives: Sequence[Path], onto: tuple[str, Path] | None = None) -> RepairReport:
         """Repair drives without any key, in place or one of them onto a spare; note it in the custody log."""
         from packtrain.stages import check
 
         with self._at_work("check", *_everyone()):
-            opened = open_drives(drives or self._own_drives(), self._open_drive)
+            opened = self._open_drives(drives or self._own_drives())
             spare = (onto[0], self._open_drive(onto[1])) if onto is not None else None
             report = check.repair(self.folder, opened, self._sink, onto=spare)
             if report.mend.mended:
@@ -167,14 +170,14 @@ class Voyage:
 
         self._settle_once()
         dossiers = [path for path in paths if (path / "data" / "documents").is_dir()]
-        drives = open_drives([path for path in paths if path not in dossiers], self._open_drive)
+        drives = self._open_drives([path for path in paths if path not in dossiers])
         return check.signed(self.folder, drives, [self.folder.root, *dossiers])
 
     def seal(self) -> Receipt:
         """State which drive lies in which case with whom; write packing-statement.json."""
         from packtrain.stages import carry
 
-        with self._at_work("carry", "consignor"):
+        with self._at_work("carry seal", "consignor"):
             return self._run("seal", carry.inputs(self.folder), lambda: carry.seal(self.folder, self._sink))
 
     def release(self, cases: Sequence[str], to: Role, note: str, destination: Path) -> Path:
@@ -231,7 +234,7 @@ class Voyage:
         from packtrain.stages import admit
 
         with self._at_work(admit.STAGE, "operator"):
-            opened = open_drives(drives, self._open_drive)
+            opened = self._open_drives(drives)
             return self._run(
                 admit.STAGE,
                 admit.inputs(self.folder, dossier, opened, no_more=no_more),
@@ -260,7 +263,7 @@ class Voyage:
                 load.inputs(self.folder),
                 lambda: load.load(
                     self.folder,
-                    open_drives(drives, self._open_drive),
+                    self._open_drives(drives),
                     store,
                     self._sink,
                     without=without,
@@ -288,7 +291,7 @@ class Voyage:
         """Put the declared results into outbox/, each sealed to the consignor; write export-list.json."""
         from packtrain.stages import homecoming
 
-        with self._at_work("return", "consignee"):
+        with self._at_work("return export", "consignee"):
             return self._run(
                 homecoming.STAGE,
                 homecoming.inputs(self.folder),
@@ -299,25 +302,25 @@ class Voyage:
         """Countersign an export list: the operator's release."""
         from packtrain.stages import homecoming
 
-        with self._at_work("return", "operator"):
+        with self._at_work("return release", "operator"):
             return homecoming.release(self.folder, outbox, self._sink)
 
     def accept_results(self, outbox: Path) -> Receipt:
         """Check and open an outbox that came home, into results/."""
         from packtrain.stages import homecoming
 
-        with self._at_work("return", "consignor"):
+        with self._at_work("return accept", "consignor"):
             return homecoming.accept(self.folder, outbox, self._sink)
 
-    def close(self, *, without_results: bool = False) -> Receipt:
-        """Destroy the keys of this shipment and write closing.json."""
+    def close(self, *, without_results: bool = False, approve: ApproveKeys | None = None) -> Receipt:
+        """Destroy the keys of this shipment and write closing.json; without results a person may be asked first."""
         from packtrain.stages import close
 
         with self._at_work(close.STAGE, *_everyone()):
             return self._run(
                 close.STAGE,
                 close.inputs(self.folder),
-                lambda: close.close(self.folder, self._sink, without_results=without_results),
+                lambda: close.close(self.folder, self._sink, without_results=without_results, approve=approve),
             )
 
     # --- what the folder says ---
@@ -347,7 +350,7 @@ class Voyage:
                 where=str(self.folder.root),
                 expected=" or ".join(roles),
                 found=self.role,
-                hint="run it in that party's voyage folder",
+                hint=f"run it in the {roles[0]}'s voyage folder{_own_steps(verb, self.role)}",
             )
         with durable.lock_folder(self.folder.root):
             # Plaintext waits in here: packing lists, checkpoints, results before they are sealed.
@@ -389,6 +392,11 @@ class Voyage:
             self._opener = DriveOpener(self._sink)  # one for all: it remembers which serial numbers it saw
         return self._opener(path)
 
+    def _open_drives(self, paths: Sequence[Path]) -> list[Drive]:
+        from packtrain.drives import open_drives
+
+        return open_drives(paths, self._open_drive)
+
     def _own_drives(self) -> list[Path]:
         cases = self.folder.voyage_file().drives.case
         if not cases:
@@ -406,64 +414,8 @@ def _everyone() -> tuple[Role, ...]:
     return ("consignor", "operator", "consignee")
 
 
-def open_drive(path: Path) -> Drive:
-    """Return the drive mounted at `path`, or the folder that plays one.
-
-    Raises:
-        DriveMissing: there is no such folder.
-    """
-    from packtrain.drives import DriveOpener
-
-    return DriveOpener(discard)(path)
-
-
-def open_drives(paths: Sequence[Path], open_one: Callable[[Path], Drive] = open_drive) -> list[Drive]:
-    """Return the drives at these paths, in the order given, each opened by `open_one`.
-
-    Raises:
-        DriveMissing: one is no folder.
-        DuplicateDrive: two paths are the same folder.
-    """
-    seen: dict[tuple[int, int], Path] = {}
-    drives: list[Drive] = []
-    for path in paths:
-        drive = open_one(path)
-        status = path.stat()
-        key = (status.st_dev, status.st_ino)
-        if key in seen:
-            raise DuplicateDrive(
-                "the same drive was given twice",
-                where=str(path),
-                found=f"the same folder as {seen[key]}",
-                hint="name each drive once",
-            )
-        seen[key] = path
-        drives.append(drive)
-    return drives
-
-
-def check_drives(drives: Sequence[Path], sink: Sink) -> CheckReport:
-    """Verify drives with nothing but what lies on them: no voyage folder, no parties.json, no key."""
-    from packtrain.drives import DriveOpener
-    from packtrain.stages import check
-
-    return check.check(None, open_drives(drives, DriveOpener(sink)), sink)
-
-
-def repair_drives(drives: Sequence[Path], onto: tuple[str, Path] | None, sink: Sink) -> RepairReport:
-    """Repair drives with nothing but what lies on them; no signature is checked, and the report says so."""
-    from packtrain.drives import DriveOpener
-    from packtrain.stages import check
-
-    opener = DriveOpener(sink)
-    spare = (onto[0], opener(onto[1])) if onto is not None else None
-    return check.repair(None, open_drives(drives, opener), sink, onto=spare)
-
-
-def boxed(job: Path, sink: Sink) -> None:
-    """Run the inner half of a rehearsal: the hidden command that the kit's own Python starts in the box."""
-    from packtrain.engines.local import LocalEngine
-    from packtrain.stages import rehearse
-    from packtrain.stores.folder import FolderStore
-
-    rehearse.rehearse_inside(job, open_drive=open_drive, open_store=FolderStore, engine=LocalEngine(), sink=sink)
+def _own_steps(verb: str, role: Role) -> str:
+    """Return which steps of a verb of several are this party's own, for a hint."""
+    family = verb.partition(" ")[0]
+    steps = {"carry": "release, accept, adopt, observe, show", "return": _RETURN_STEPS[role]}.get(family)
+    return f'; the {role}\'s own steps of "{family}" are {steps}' if steps is not None else ""

@@ -171,6 +171,33 @@ def test_a_verb_of_another_party_is_refused(packtrain: Run, tmp_path: Path) -> N
 
     assert ran.exit_code == 15
     assert "belongs to another party" in ran.stderr
+    assert ran.stderr.splitlines()[-1] == "packtrain: hint: run it in the consignor's voyage folder"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (
+            ("carry", "seal"),
+            "the consignor's voyage folder; the operator's own steps of \"carry\" are release, accept,",
+        ),
+        (("return", "export"), "the consignee's voyage folder; the operator's own steps of \"return\" are release"),
+        (
+            ("return", "accept", "x"),
+            "the consignor's voyage folder; the operator's own steps of \"return\" are release",
+        ),
+    ],
+)
+def test_a_step_of_another_party_says_whose_it_is_and_which_are_ones_own(
+    packtrain: Run, tmp_path: Path, arguments: tuple[str, ...], hint: str
+) -> None:
+    packtrain("init", tmp_path, "--role", "operator")
+
+    ran = packtrain(*arguments, "--voyage", tmp_path)
+
+    assert ran.exit_code == 15
+    assert f'"{arguments[0]} {arguments[1]}" belongs to another party' in ran.stderr
+    assert f"packtrain: hint: run it in {hint}" in ran.stderr
 
 
 def test_the_custody_log_of_a_new_voyage_is_an_empty_list(packtrain: Run, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import Any, Final
 
 import click
 
@@ -16,6 +18,37 @@ voyage_option = click.option(
     "--voyage", "folder", type=click.Path(path_type=Path), default=".", help="The voyage folder (default: this one)."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+
+
+class _LabelledPath(click.ParamType[tuple[str, Path]]):
+    """A drive's label and where a drive is mounted, as one word: A3=/mnt/spare."""
+
+    name = "label=path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Path]:
+        """Return label and absolute path."""
+        label, equals, path = str(value).partition("=")
+        if not (label and equals and path):
+            self.fail("say which drive, and where the other is mounted: LABEL=PATH", param, ctx)
+        return label, Path(path).absolute()
+
+
+LABELLED_PATH: Final = _LabelledPath()
+
+
+def no_folder_of_drives(ctx: click.Context, param: click.Parameter, value: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Return the paths of drives as they were given.
+
+    Raises:
+        UsageError: one is no drive, but a folder that holds drives.
+    """
+    from packtrain.volume import layout
+
+    for path in value:
+        with contextlib.suppress(OSError):
+            if not (path / layout.PLAN).is_file() and any((inner / layout.PLAN).is_file() for inner in path.iterdir()):
+                raise click.UsageError(f"{path} is no drive, it holds drives: did you mean {path}/*?", ctx)
+    return value
 
 
 class InOrder(click.Group):

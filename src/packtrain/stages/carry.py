@@ -120,7 +120,13 @@ def release(
     """
     role = folder.voyage_file().voyage.role
     if to == role:
-        raise WrongRole("a hand-over goes to another party", where=str(folder.root), found=to)
+        raise WrongRole(
+            "a hand-over goes to another party",
+            where=str(folder.root),
+            expected=f"--to another party than the {role}",
+            found=to,
+            hint='who gives the cases away runs "carry release"; who takes them runs "carry accept" with that file',
+        )
     wanted = tuple(sorted(set(cases)))
     lines, held = _present(folder)
     last = lines[-1].event
@@ -136,7 +142,7 @@ def release(
                 found=f"held by the {held[case].holder}"
                 if case in held
                 else f"sealed cases: {', '.join(sorted(held)) or 'none'}",
-                hint=None if held else 'seal them first: "packtrain carry seal"',
+                hint=_how_to_release(case, held),
             )
     custody_log(folder).append(
         "released",
@@ -183,7 +189,10 @@ def accept(folder: VoyageFolder, hand_over: Path, sink: Sink, *, destination: Pa
             where=str(hand_over),
             expected=f"released to the {role}",
             found=f"{released.event.verb} by the {released.event.by}",
-            hint="ask the other side for the hand-over file of these cases",
+            hint=f"the {released.event.counterpart} answers this file; {role}'s own part comes after: "
+            '"packtrain carry adopt" with the answer'
+            if released.event.by == role
+            else "ask the other side for the hand-over file of these cases",
         )
     extend(folder, beyond)
     log.append(
@@ -302,6 +311,15 @@ def _present(folder: VoyageFolder) -> tuple[tuple[CustodyLine, ...], dict[str, H
             hint='the consignor seals the cases first: "packtrain carry seal"',
         )
     return lines, holdings(lines, str(log.path))
+
+
+def _how_to_release(case: str, held: dict[str, Holding]) -> str:
+    if case in held:
+        return (
+            f'the {held[case].holder} releases it: "packtrain carry release" in that voyage folder; this party then '
+            'takes it with "packtrain carry accept FILE"'
+        )
+    return "name cases by their labels" if held else 'the consignor seals them first: "packtrain carry seal"'
 
 
 def _refuse_while_open(held: dict[str, Holding], role: Role, folder: VoyageFolder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import rfc8785
@@ -24,6 +25,8 @@ from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock, instant
 
 STAGE: Final = "close"
+ApproveKeys = Callable[[Sequence[str]], None]
+"""Is shown the names of the key files that are about to be destroyed; raises where that was not meant."""
 _JOURNAL: Final = "keys-being-destroyed.txt"
 _NOT_SANITISED: Final = (
     "no sanitising command was run on this drive by packtrain; its volumes are encrypted and this party's copies of "
@@ -44,7 +47,9 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
     return named
 
 
-def close(folder: VoyageFolder, sink: Sink, *, without_results: bool = False) -> Receipt:
+def close(
+    folder: VoyageFolder, sink: Sink, *, without_results: bool = False, approve: ApproveKeys | None = None
+) -> Receipt:
     """Destroy every key of this shipment in this folder, and sign closing.json; return the receipt.
 
     Dossiers, custody log, admission, export list and the party's own keys stay. Drives are stated as they are: not
@@ -54,6 +59,7 @@ def close(folder: VoyageFolder, sink: Sink, *, without_results: bool = False) ->
         folder: the voyage folder of any party.
         sink: takes events.
         without_results: close though nothing came home; closing.json then names no export list.
+        approve: called before keys are destroyed without results: what is on the drives may still be wanted.
 
     Raises:
         ClosingRefused: the return is not finished here, or the verdict on the dossier is no admission.
@@ -63,6 +69,8 @@ def close(folder: VoyageFolder, sink: Sink, *, without_results: bool = False) ->
     role = voyage_file.voyage.role
     _refuse_unfinished(folder, role, without_results=without_results)
     shipment = folder.read_signed(Shipment)
+    if without_results and approve is not None and (present := _keys_present(folder)):
+        approve(present)
     names = _destroy_keys(folder, sink)
     # What an import that was cut off left behind holds a copy of an envelope.
     shutil.rmtree(folder.work / STAGING, ignore_errors=True)
@@ -144,14 +152,18 @@ def _destroy_keys(folder: VoyageFolder, sink: Sink) -> tuple[str, ...]:
     before = set(journal.read_text(encoding="utf-8").split()) if journal.is_file() else set[str]()
     if folder.has(Closing):
         before |= set(folder.read_signed(Closing).keys_destroyed)
-    present = {path.name for path in (*folder.keys.glob("shipment.*.age"), *folder.keys.glob(keys.RELEASE))}
-    names = tuple(sorted(before | present))
+    present = _keys_present(folder)
+    names = tuple(sorted(before.union(present)))
     # Named before they go: a crash in the middle must not make the closing record forget one.
     durable.write_bytes(journal, "\n".join(names).encode())
-    for name in sorted(present):
+    for name in present:
         keys.destroy(folder.keys / name)
         sink(Notice(STAGE, f"keys/{name} overwritten and removed; flash may keep old cells until it is sanitised"))
     return names
+
+
+def _keys_present(folder: VoyageFolder) -> list[str]:
+    return sorted(path.name for path in (*folder.keys.glob("shipment.*.age"), *folder.keys.glob(keys.RELEASE)))
 
 
 def _kept(folder: VoyageFolder) -> tuple[str, ...]:

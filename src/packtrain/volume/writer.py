@@ -176,7 +176,7 @@ class ShipmentWriter:
             # Its place is a mount point without its drive, or another drive: nothing is to be written there.
             text = (
                 f"{drive.location}: empty; drive {place.label} was closed and taken out. If it failed: "
-                f"packtrain pack --replace {place.label} PATH"
+                f"packtrain pack --replace {place.label}=PATH"
             )
             self._sink(Notice(self._stage, text, is_warning=True))
             return

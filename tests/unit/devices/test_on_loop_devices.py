@@ -15,7 +15,7 @@ from packtrain.errors import DriveFull
 from packtrain.events import discard
 from packtrain.ports import Drive
 from packtrain.units import MIB
-from packtrain.voyage import check_drives
+from packtrain.without_folder import check_drives
 
 pytestmark = pytest.mark.root
 

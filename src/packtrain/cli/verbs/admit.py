@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from packtrain.cli.options import answer_receipt, json_option, open_voyage, voyage_option
+from packtrain.cli.options import answer_receipt, json_option, no_folder_of_drives, open_voyage, voyage_option
 
 
 @click.command("admit")
@@ -16,6 +16,7 @@ from packtrain.cli.options import answer_receipt, json_option, open_voyage, voya
     "drives",
     multiple=True,
     type=click.Path(path_type=Path),
+    callback=no_folder_of_drives,
     help="A mounted drive to hold against the dossier; may be given often.",
 )
 @click.option("--no-more", is_flag=True, help="These drives are all that came: any other one is missing.")

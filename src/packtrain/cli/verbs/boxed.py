@@ -13,6 +13,6 @@ from packtrain.cli.terminal import Terminal
 @click.argument("job", type=click.Path(path_type=Path))
 def command(job: Path) -> None:
     """Run the job of a rehearsal and write its result beside it."""
-    from packtrain.voyage import boxed
+    from packtrain.without_folder import boxed
 
     boxed(job, Terminal())

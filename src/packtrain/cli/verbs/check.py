@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 import msgspec
 
-from packtrain.cli.options import json_option, open_voyage
+from packtrain.cli.options import LABELLED_PATH, json_option, no_folder_of_drives, open_voyage
 from packtrain.cli.terminal import Terminal, answer
 
 
 @click.command("check")
-@click.argument("drives", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("drives", nargs=-1, type=click.Path(path_type=Path), callback=no_folder_of_drives)
 @click.option(
     "--voyage",
     "folder",
@@ -23,6 +23,7 @@ from packtrain.cli.terminal import Terminal, answer
 @click.option("--repair", is_flag=True, help="Rebuild what is damaged from the other drives and write it back.")
 @click.option(
     "--onto",
+    type=LABELLED_PATH,
     metavar="LABEL=PATH",
     help="With --repair: make the empty drive at PATH what drive LABEL was; the other drives are only read.",
 )
@@ -37,7 +38,7 @@ def command(
     drives: tuple[Path, ...],
     folder: Path | None,
     repair: bool,
-    onto: str | None,
+    onto: tuple[str, Path] | None,
     report: Path | None,
     signed: bool,
     as_json: bool,
@@ -62,12 +63,12 @@ def command(
         if (path / "voyage.toml").is_file():
             raise click.UsageError(f"{path} is a voyage folder, not a drive; its drives: --voyage {path}")
     if repair:
-        _repair(drives, folder, _spare(onto), report, as_json=as_json)
+        _repair(drives, folder, onto, report, as_json=as_json)
     if signed:
         assert folder is not None
         found = open_voyage(folder).signed(drives)
     elif folder is None:
-        from packtrain.voyage import check_drives
+        from packtrain.without_folder import check_drives
 
         found = check_drives(drives, Terminal())
     else:
@@ -76,20 +77,11 @@ def command(
     raise click.exceptions.Exit(found.exit_code)
 
 
-def _spare(onto: str | None) -> tuple[str, Path] | None:
-    if onto is None:
-        return None
-    label, equals, path = onto.partition("=")
-    if not (label and equals and path):
-        raise click.BadParameter("say which drive, and where the spare is: LABEL=PATH", param_hint="--onto")
-    return label, Path(path)
-
-
 def _repair(
     drives: tuple[Path, ...], folder: Path | None, spare: tuple[str, Path] | None, report: Path | None, *, as_json: bool
 ) -> None:
     if folder is None:
-        from packtrain.voyage import repair_drives
+        from packtrain.without_folder import repair_drives
 
         done = repair_drives(drives, spare, Terminal())
     else:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from packtrain.cli.options import answer_receipt, json_option, open_voyage, voyage_option
+from packtrain.cli.options import answer_receipt, json_option, no_folder_of_drives, open_voyage, voyage_option
 
 
 @click.command("load")
-@click.argument("drives", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("drives", nargs=-1, required=True, type=click.Path(path_type=Path), callback=no_folder_of_drives)
 @click.option(
     "--without",
     multiple=True,

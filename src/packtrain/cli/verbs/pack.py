@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from packtrain.cli.options import answer_receipt, folder_argument, json_option, open_voyage
+from packtrain.cli.options import LABELLED_PATH, answer_receipt, folder_argument, json_option, open_voyage
 from packtrain.cli.terminal import answer, table
 from packtrain.units import format_bytes
 
@@ -27,10 +27,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--replace",
-    nargs=2,
-    type=(str, click.Path(path_type=Path)),
-    default=None,
-    metavar="LABEL PATH",
+    type=LABELLED_PATH,
+    metavar="LABEL=PATH",
     help="The drive LABEL failed: rebuild it from its group on the empty drive mounted at PATH.",
 )
 @json_option
@@ -45,8 +43,6 @@ def command(folder: Path, dry_run: bool, accept_losses: bool, replace: tuple[str
         preview = open_voyage(folder).preview()
         answer(_preview_text(preview), _preview_dict(preview), as_json=as_json)
         return
-    if replace is not None:
-        replace = (replace[0], replace[1].absolute())
     answer_receipt(open_voyage(folder).pack(replace, accept_losses=accept_losses), as_json=as_json)
 
 

@@ -93,7 +93,7 @@ def _has_other_drives(folder: VoyageFolder, plan: Plan, drives: Mapping[str, Dri
             where=drives[others[0].label].location,
             expected=f"serial {others[0].serial}",
             found=f"serial {drives[others[0].label].serial}",
-            hint=f'mount the right one; if it failed: "packtrain pack --replace {others[0].label} PATH"',
+            hint=f'mount the right one; if it failed: "packtrain pack --replace {others[0].label}=PATH"',
         )
     return bool(others)
 

@@ -1,0 +1,38 @@
+"""What runs without a voyage folder: checking and repairing drives by what lies on them, and half of a rehearsal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packtrain.drives import DriveOpener, open_drive, open_drives
+from packtrain.events import Sink
+
+if TYPE_CHECKING:
+    from packtrain.stages.check import CheckReport, RepairReport
+
+
+def check_drives(drives: Sequence[Path], sink: Sink) -> CheckReport:
+    """Verify drives with nothing but what lies on them: no voyage folder, no parties.json, no key."""
+    from packtrain.stages import check
+
+    return check.check(None, open_drives(drives, DriveOpener(sink)), sink)
+
+
+def repair_drives(drives: Sequence[Path], onto: tuple[str, Path] | None, sink: Sink) -> RepairReport:
+    """Repair drives with nothing but what lies on them; no signature is checked, and the report says so."""
+    from packtrain.stages import check
+
+    opener = DriveOpener(sink)
+    spare = (onto[0], opener(onto[1])) if onto is not None else None
+    return check.repair(None, open_drives(drives, opener), sink, onto=spare)
+
+
+def boxed(job: Path, sink: Sink) -> None:
+    """Run the inner half of a rehearsal: the hidden command that the kit's own Python starts in the box."""
+    from packtrain.engines.local import LocalEngine
+    from packtrain.stages import rehearse
+    from packtrain.stores.folder import FolderStore
+
+    rehearse.rehearse_inside(job, open_drive=open_drive, open_store=FolderStore, engine=LocalEngine(), sink=sink)
