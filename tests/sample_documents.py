@@ -14,6 +14,7 @@ from packtrain.documents.codec import Document, encode
 from packtrain.documents.custody import CustodyEvent
 from packtrain.documents.dataset import DataFile, Dataset, SampleCount, Shard
 from packtrain.documents.declaration import Declaration, DeclaredData, DeclaredParty
+from packtrain.documents.disposition import Disposition, DispositionEvidence
 from packtrain.documents.drive import Drive
 from packtrain.documents.export_list import ExportedFile, ExportedTensor, ExportList
 from packtrain.documents.group import Catalog, Group, Volume
@@ -25,6 +26,7 @@ from packtrain.documents.placement import PlacedDrive, PlacedGroup, PlacementDoc
 from packtrain.documents.plan import Algorithms, Plan, PlannedDrive, PlannedGroup, Survive
 from packtrain.documents.ready import Clause, Ready
 from packtrain.documents.receipt import Receipt
+from packtrain.documents.screening import Candidate, ScreenedList, ScreenedSubject, Screening, ScreeningEngine
 from packtrain.documents.shipment import Shipment, ShippedDrive, ShippedGroup
 from packtrain.documents.shipment_key import ShipmentKey
 
@@ -34,6 +36,8 @@ DRIVES = ("00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-00000
 AT = "2026-11-21T08:09:10Z"
 RECIPIENT = "age1" + "q" * 58
 SIGNER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "B" * 43
+
+REVIEWER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "C" * 43
 
 
 def sha256(letter: str) -> str:
@@ -139,6 +143,20 @@ def samples() -> dict[type[Document], Document]:
             supersedes=None,
             changes=(),
         ),
+        Disposition(
+            by="operator",
+            screening=sha256("1"),
+            candidate=sha256("2"),
+            subject="Observatory",
+            list="invented-list",
+            entry="E-17",
+            text="Observatory of the Hill",
+            score=912,
+            verdict="false match",
+            because="another town, another director",
+            evidence=(DispositionEvidence(name="extract.pdf", sha256=sha256("3")),),
+            answered_on=AT,
+        ),
         Drive(
             shipment=SHIPMENT,
             attempt=1,
@@ -229,7 +247,9 @@ def samples() -> dict[type[Document], Document]:
         ),
         Parties(
             voyage="sky survey",
-            parties=(Party(role="consignor", name="Observatory", signer=SIGNER, recipient=RECIPIENT),),
+            parties=(
+                Party(role="consignor", name="Observatory", signer=SIGNER, recipient=RECIPIENT, reviewer=REVIEWER),
+            ),
         ),
         PlacementDocument(
             drives=(
@@ -285,6 +305,57 @@ def samples() -> dict[type[Document], Document]:
             seconds=1.5,
             finished=AT,
             versions={"packtrain": "0.1.0"},
+        ),
+        Screening(
+            by="consignor",
+            declaration=sha256("1"),
+            packing_statement=sha256("2"),
+            outcome="screened",
+            engine=ScreeningEngine(
+                name="packtrain names 1",
+                libraries=("rapidfuzz 3.14.6", "anyascii 0.3.3"),
+                threshold=750,
+                strong=900,
+                most_candidates=50,
+            ),
+            lists=(
+                ScreenedList(
+                    label="invented-list",
+                    record=sha256("3"),
+                    entries_sha256=sha256("4"),
+                    date="2026-11-20",
+                    age_days=1,
+                    num_entries=200_000,
+                ),
+            ),
+            subjects=(
+                ScreenedSubject(
+                    text="Observatory",
+                    kind="organisation",
+                    country="DE",
+                    places=("shipper.name", "trained_for.name"),
+                    note="",
+                    candidates=(
+                        Candidate(
+                            id=sha256("5"),
+                            list="invented-list",
+                            entry="E-17",
+                            kind="organisation",
+                            matched="alias",
+                            text="Observatory of the Hill",
+                            score=912,
+                            reasons=("only in the listed one: of the hill",),
+                            names=("Hill Works", "Observatory of the Hill"),
+                            countries=("XX",),
+                            programs=("INVENTED",),
+                            source=None,
+                        ),
+                    ),
+                    num_left_out=2,
+                    best_left_out=760,
+                ),
+            ),
+            screened_on=AT,
         ),
         Shipment(
             shipment=SHIPMENT,

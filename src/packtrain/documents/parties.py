@@ -29,23 +29,30 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
         "shipment-key",
         "custody",
         "closing",
+        "screening",
+        "disposition",
     ),
-    "operator": ("admission", "custody", "export-list", "closing"),
+    "operator": ("admission", "screening", "disposition", "custody", "export-list", "closing"),
     "consignee": ("custody", "export-list", "provenance", "closing"),
 }
 """Which documents each role may sign; a signature by any other key is a stranger's."""
+
+REVIEWING_RIGHTS: Final = ("disposition",)
+"""What a party's second person, its reviewer, may sign beside its signer: where four eyes are asked for."""
 
 
 class Party(Part, frozen=True, kw_only=True):
     """One party: its role, its SSH signer, and its recipient ("age1..." or "ssh-ed25519 ...").
 
-    `name` is what people call it; it is shown, never matched.
+    `name` is what people call it; it is shown, never matched. `reviewer` is the SSH key of a second person of the same
+    party, None where it named none.
     """
 
     role: Role
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
     signer: PublicKeyLine
     recipient: EnvelopeRecipient
+    reviewer: PublicKeyLine | None = None
 
 
 class Parties(Document, frozen=True, kw_only=True):
@@ -62,9 +69,18 @@ class Parties(Document, frozen=True, kw_only=True):
 
 
 def allowed_signers(parties: Parties) -> str:
-    """Return parties.json in OpenSSH's allowed_signers form (ssh-keygen(1), ALLOWED SIGNERS); a principal is a role."""
+    """Return parties.json in OpenSSH's allowed_signers form (ssh-keygen(1), ALLOWED SIGNERS); a principal is a role.
+
+    A second person's is the role with "-reviewer".
+    """
     lines: list[str] = []
     for party in parties.parties:
-        namespaces = ",".join(f"packtrain-{kind}@v1" for kind in SIGNING_RIGHTS[party.role])
-        lines.append(f'{party.role} namespaces="{namespaces}" {party.signer}\n')
+        lines.append(_line(party.role, SIGNING_RIGHTS[party.role], party.signer))
+        if party.reviewer is not None:
+            lines.append(_line(f"{party.role}-reviewer", REVIEWING_RIGHTS, party.reviewer))
     return "".join(lines)
+
+
+def _line(principal: str, kinds: tuple[str, ...], key: str) -> str:
+    namespaces = ",".join(f"packtrain-{kind}@v1" for kind in kinds)
+    return f'{principal} namespaces="{namespaces}" {key}\n'

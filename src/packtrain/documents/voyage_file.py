@@ -133,11 +133,13 @@ class PartySection(Part, frozen=True, kw_only=True):
         recipient: age recipient or SSH public key: what is to be read by this party is encrypted to it.
         signer: SSH public key, without a comment: this party signs with it.
         name: what people call the party; shown, never matched.
+        reviewer: SSH public key of a second person of the party: signs beside the first where four eyes are asked for.
     """
 
     recipient: EnvelopeRecipient
     signer: PublicKeyLine
     name: Text = ""
+    reviewer: PublicKeyLine | None = None
 
 
 class PartiesSection(Part, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ def own_party(folder: VoyageFolder, voyage_file: VoyageFile) -> Party:
         name=(section.name if section else "") or voyage_file.voyage.role,
         signer=folder.signer().public_line,
         recipient=age.recipient_of(folder.identity()),
+        reviewer=_reviewer(section, folder) if section else None,
     )
 
 
@@ -52,6 +53,7 @@ def sync_parties(folder: VoyageFolder) -> Parties:
                     name=section.name or role,
                     signer=sshsig.check_public_line(section.signer),
                     recipient=_checked(section.recipient, role, folder),
+                    reviewer=_reviewer(section, folder),
                 )
             )
     parties = Parties(voyage=voyage_file.voyage.name, parties=tuple(members))
@@ -67,7 +69,7 @@ def party_section(party: Party) -> str:
         f"[parties.{party.role}]                   # signer {sshsig.fingerprint(party.signer)}\n"
         f'recipient = "{party.recipient}"\n'
         f'signer = "{party.signer}"\n'
-    )
+    ) + (f'reviewer = "{party.reviewer}"\n' if party.reviewer else "")
 
 
 def _keep_party_toml(folder: VoyageFolder, own: Party) -> None:
@@ -89,6 +91,20 @@ def _checked(recipient: str, role: Role, folder: VoyageFolder) -> str:
             found=error.found,
             hint="paste the section from that party's keys/party.toml again",
         ) from error
+
+
+def _reviewer(section: PartySection, folder: VoyageFolder) -> str | None:
+    if section.reviewer is None:
+        return None
+    if section.reviewer == section.signer:
+        raise VoyageFileError(
+            "a party's reviewer is another person than its signer",
+            where=str(folder.root / "voyage.toml"),
+            expected="the key of a second person",
+            found=sshsig.fingerprint(section.reviewer),
+            hint='a second person makes a key with "ssh-keygen -t ed25519" and keeps it',
+        )
+    return sshsig.check_public_line(section.reviewer)
 
 
 def _section(voyage_file: VoyageFile, role: Role) -> PartySection | None:

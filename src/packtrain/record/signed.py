@@ -17,6 +17,7 @@ from packtrain.documents.closing import Closing
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, Document, json_object, namespace
 from packtrain.documents.custody import CustodyEvent
 from packtrain.documents.declaration import Declaration
+from packtrain.documents.disposition import Disposition
 from packtrain.documents.drive import Drive as DriveRecord
 from packtrain.documents.export_list import ExportList
 from packtrain.documents.group import Group
@@ -25,6 +26,7 @@ from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import SIGNING_RIGHTS
 from packtrain.documents.plan import Plan
 from packtrain.documents.ready import Ready
+from packtrain.documents.screening import Screening
 from packtrain.documents.shipment import Shipment
 from packtrain.errors import DocumentError, DriveFailed, PacktrainError, SignatureMissing
 from packtrain.ports import Drive
@@ -38,6 +40,7 @@ _TYPES: Final[dict[str, type[Document]]] = {
         Admission,
         Closing,
         Declaration,
+        Disposition,
         DriveRecord,
         ExportList,
         Group,
@@ -45,6 +48,7 @@ _TYPES: Final[dict[str, type[Document]]] = {
         PackingStatement,
         Plan,
         Ready,
+        Screening,
         Shipment,
     )
 }

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from packtrain.crypto import sshsig
 from packtrain.documents.codec import Document, decode, namespace
-from packtrain.documents.parties import ROLES, SIGNING_RIGHTS, Parties, Role
+from packtrain.documents.parties import REVIEWING_RIGHTS, ROLES, SIGNING_RIGHTS, Parties, Party, Role
 from packtrain.errors import SignatureInvalid, SignatureMissing, UntrustedSigner
 
 MAX_SIGNATURE_BYTES: Final = 8192
@@ -27,6 +27,15 @@ class Trust:
         self, document_type: type[Document], payload: bytes, signature: bytes | None, where: str
     ) -> frozenset[Role]:
         """Return the roles under which this signature counts for this document (one person may play two parties).
+
+        A party's reviewer counts for the party, for the documents that reviewers sign. See `signer` for errors.
+        """
+        return self.signer(document_type, payload, signature, where)[1]
+
+    def signer(
+        self, document_type: type[Document], payload: bytes, signature: bytes | None, where: str
+    ) -> tuple[str, frozenset[Role]]:
+        """Return the key that signed, as parties.json spells it, and the roles under which it counts.
 
         Raises:
             SignatureMissing: there is no signature.
@@ -52,9 +61,7 @@ class Trust:
                 error.what, where=where, expected=error.expected, found=error.found, hint=error.hint
             ) from error
         roles: frozenset[Role] = frozenset(
-            party.role
-            for party in self.parties.parties
-            if party.signer == public_line and document_type.kind in SIGNING_RIGHTS[party.role]
+            party.role for party in self.parties.parties if _may_sign(party, public_line, document_type.kind)
         )
         if not roles:
             allowed: list[Role] = [role for role in ROLES if document_type.kind in SIGNING_RIGHTS[role]]
@@ -65,7 +72,7 @@ class Trust:
                 found=sshsig.fingerprint(public_line),
                 hint="compare fingerprints with the party by telephone; a key enters by voyage.toml, never by a drive",
             )
-        return roles
+        return public_line, roles
 
     def open(self, document_type: type[D], payload: bytes, signature: bytes | None, where: str) -> D:
         """Return the document after its signature was checked; see `signer_role` and `codec.decode` for errors."""
@@ -75,3 +82,10 @@ class Trust:
     def _fingerprint(self, role: Role) -> str:
         party = self.parties.of(role)
         return sshsig.fingerprint(party.signer) if party else "(not named in parties.json)"
+
+
+def _may_sign(party: Party, public_line: str, kind: str) -> bool:
+    is_signer = party.signer == public_line and kind in SIGNING_RIGHTS[party.role]
+    # A reviewer never signs what its party's signer may not: it is a second person of that party and no other.
+    is_reviewer = party.reviewer == public_line and kind in REVIEWING_RIGHTS and kind in SIGNING_RIGHTS[party.role]
+    return is_signer or is_reviewer

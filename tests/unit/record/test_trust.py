@@ -6,6 +6,7 @@ from packtrain.crypto.sshsig import SshSigner, generate_key_pair
 from packtrain.documents.admission import Admission
 from packtrain.documents.codec import Document, encode, namespace
 from packtrain.documents.custody import CustodyEvent
+from packtrain.documents.disposition import Disposition
 from packtrain.documents.parties import ROLES, SIGNING_RIGHTS, Parties, Party, Role
 from packtrain.documents.plan import Plan
 from packtrain.errors import DocumentError, SignatureInvalid, SignatureMissing, UntrustedSigner
@@ -130,3 +131,21 @@ def test_one_person_may_play_two_parties(signers: dict[Role, SshSigner]) -> None
     roles = trust.signer_role(CustodyEvent, *_signed(one, CustodyEvent), "here")
 
     assert roles == {"operator", "consignee"}
+
+
+def test_a_reviewer_signs_for_its_party_what_reviewers_sign_and_nothing_else(
+    signers: dict[Role, SshSigner], tmp_path: Path
+) -> None:
+    second = _signer(tmp_path)
+    party = Party(
+        role="operator",
+        name="operator",
+        signer=signers["operator"].public_line,
+        recipient=RECIPIENT,
+        reviewer=second.public_line,
+    )
+    trust = Trust(Parties(voyage="x", parties=(party,)))
+
+    assert trust.signer(Disposition, *_signed(second, Disposition), "here") == (second.public_line, {"operator"})
+    with pytest.raises(UntrustedSigner, match="does not name for it"):
+        trust.open(Admission, *_signed(second, Admission), "here")
