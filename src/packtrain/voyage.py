@@ -153,16 +153,17 @@ class Voyage:
             return report
 
     def _note_repair(self, report: RepairReport) -> None:
-        """Sign `repaired` into the custody log, where there is one and this party holds the cases."""
+        """Sign `repaired` into the custody log, where there is one: for each case that this party holds, its drives."""
         from packtrain.stages import carry
 
-        where = f" onto {report.mend.target}" if report.mend.target else " in place"
-        note = f"{len(report.mend.mended)} files{where}, {len(report.mend.left)} not; without a key, by check --repair"
-        try:
-            carry.observe(self.folder, "repaired", self._sink, drives=report.mend.drives, note=note)
-        except (StageNotReady, CustodyBroken) as error:
-            why = f"the repair is not in the custody log: {error.what}"
-            self._sink(Notice("check", why, is_warning=True))
+        where = f"onto {report.mend.target}" if report.mend.target else "in place"
+        for mended in report.mend.cases:
+            note = f"{mended.num_mended} files {where}, {mended.num_left} not; without a key, by check --repair"
+            try:
+                carry.observe(self.folder, "repaired", self._sink, drives=mended.drives, note=note)
+            except (StageNotReady, CustodyBroken) as error:
+                why = f"case {mended.case}: the repair is not in the custody log: {error.what}"
+                self._sink(Notice("check", why, is_warning=True))
 
     def signed(self, paths: Sequence[Path]) -> SignedReport:
         """Return the verdict on every signed document of drives, dossiers and this folder."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from command_parts import Site, copy_site, deliver, done, pack, packtrain
 from load_parts import flip
+from packtrain.events import discard
+from packtrain.voyage import Voyage
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +67,46 @@ def test_a_party_that_does_not_hold_the_case_repairs_and_is_told_that_it_is_not_
     assert ran.exit_code == 0
     assert "the repair is not in the custody log" in ran.stderr
     assert "repaired" not in events(delivered.home)
+
+
+def entries(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "documents" / "custody.jsonl").read_text().splitlines()
+    return [json.loads(json.loads(line)["entry"]) for line in lines]
+
+
+def test_each_case_has_its_own_entry_and_counts_its_own_drives(delivered: Site) -> None:
+    for drive, count in zip(names(delivered), (1, 2, 0, 0), strict=True):
+        for path in volumes(delivered, drive)[:count]:
+            flip(path, 100)
+    flip(volumes(delivered, names(delivered)[2])[-1], 100)
+    before = len(entries(delivered.hall))
+    ran = packtrain("check", *delivered.drives(), "--voyage", delivered.hall, "--repair")
+    assert ran.exit_code == 0, ran.stdout
+    first, second = entries(delivered.hall)[before:]
+    assert [(e["cases"], len(e["drives"]), e["note"].split(" in place")[0]) for e in (first, second)] == [
+        (["A"], 2, "3 files"),
+        (["B"], 1, "1 files"),
+    ]
+    assert "case A, B: a seal that was broken for this is to be renewed" in ran.stdout
+
+
+def seal_stands(site: Site) -> tuple[str, str]:
+    (state,) = [state for state in Voyage(site.home, discard).states() if state.stage == "seal"]
+    return state.state, state.detail
+
+
+def test_status_at_home_says_that_a_case_that_was_open_is_to_be_sealed_again(at_home: Site, tmp_path: Path) -> None:
+    site = copy_site(at_home, tmp_path / "voyage")
+    pack(site)
+    done("carry", "seal", "--voyage", site.home)
+    flip(volumes(site, names(site)[0])[0], 100)
+    done("check", *site.drives(), "--voyage", site.home, "--repair")
+    assert seal_stands(site) == ("changed", "runs again: repaired drives changed")
+    toml = site.home / "voyage.toml"
+    toml.write_text(toml.read_text().replace("S-0001", "S-0003"))
+    done("carry", "seal", "--voyage", site.home)
+    assert seal_stands(site)[0] == "done"
+    assert entries(site.home)[-1]["seals"] == ["S-0002"] and entries(site.home)[-2]["seals"] == ["S-0003"]
 
 
 def test_repair_without_a_voyage_folder_says_that_no_signature_was_checked(delivered: Site) -> None:

@@ -41,11 +41,18 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
     """Return the digests of what the packing statement is made from."""
     cases = [[case.label, case.carrier, case.seal] for case in folder.voyage_file().drives.case]
     _, declaration = amendments.chain_of(folder)[0]
-    return {
+    found = {
         "shipment": folder.digest(Shipment),
         "declaration": digest(declaration),
         "cases": sha256_bytes(rfc8785.dumps(cases)),
     }
+    # Who repaired a drive of a sealed case had it open: `status` says that it is to be sealed again.
+    repaired = [
+        line.digest
+        for line in custody_log(folder).read(folder.trust())
+        if (line.event.verb, line.event.by) == ("repaired", "consignor")
+    ]
+    return found | ({"repaired drives": sha256_bytes(rfc8785.dumps(repaired))} if repaired else {})
 
 
 def seal(folder: VoyageFolder, sink: Sink) -> Receipt:

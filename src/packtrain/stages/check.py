@@ -155,6 +155,7 @@ class RepairReport:
             lines.append(f"and {len(left) - _LISTED} more that were not repaired; --json lists all")
         if not self.mend.has_signatures_checked:
             lines.append("signatures were not checked: name a voyage folder with --voyage to check them")
+        lines += [f"next: {step}" for step in self.next_steps()]
         if left:
             lines.append(f"{len(done)} files repaired, {len(left)} things are not")
         elif self.mend.target is not None:
@@ -162,6 +163,23 @@ class RepairReport:
         else:
             lines.append(f"{len(done)} files repaired; nothing is damaged" if done else "nothing to repair")
         return "\n".join(lines)
+
+    def next_steps(self) -> list[str]:
+        """Return what is to be done after a repair: a case that was opened has no good seal any more."""
+        steps: list[str] = []
+        if cases := ", ".join(item.case for item in self.mend.cases):
+            steps.append(
+                f"case {cases}: a seal that was broken for this is to be renewed. At home, write its new number into "
+                'voyage.toml and run "packtrain carry seal"; after a hand-over the holder notes it: '
+                '"packtrain carry observe seal-broken --case LABEL --note NUMBER"'
+            )
+        if self.mend.spare_serial is not None:
+            steps.append(
+                f"the spare's own serial number is {self.mend.spare_serial}, and the signed documents state another: "
+                'no site admits it. At home and unsealed, "packtrain pack --replace" makes a drive that travels; else '
+                "the other drives make up for this one, and the spare is a copy to mend from"
+            )
+        return steps
 
 
 @dataclass(frozen=True, slots=True)

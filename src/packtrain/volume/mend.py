@@ -90,6 +90,7 @@ def mend(
         mended=tuple(log.mended),
         left=tuple(log.left),
         num_lost_stripes=seen.report.num_lost_stripes,
+        cases=log.cases(record for _, record in papers.known()),
     )
 
 

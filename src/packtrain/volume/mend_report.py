@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from packtrain.documents.drive import Drive as DriveRecord
 from packtrain.errors import DriveFailed, DriveFull
 from packtrain.ports import Drive
 
@@ -46,6 +47,22 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class MendedCase:
+    """One case of which drives were written, or are stood for by a spare: what its holder signs for.
+
+    Attributes:
+        case: its label.
+        drives: UUIDs of these drives.
+        num_mended, num_left: what was done and what was left on the drives of this case.
+    """
+
+    case: str
+    drives: tuple[str, ...]
+    num_mended: int
+    num_left: int
+
+
+@dataclass(frozen=True, slots=True)
 class MendReport:
     """What a repair did.
 
@@ -55,6 +72,8 @@ class MendReport:
         drives: UUIDs of the drives that were written, or that a spare now stands for.
         mended, left: file by file.
         num_lost_stripes: stripes with more damage than these drives can make good.
+        cases: the same by case, in the order of their labels.
+        spare_serial: the spare's own serial number, where it is not the one that the documents state for the drive.
     """
 
     has_signatures_checked: bool
@@ -63,6 +82,8 @@ class MendReport:
     mended: tuple[Mended, ...]
     left: tuple[Left, ...]
     num_lost_stripes: int
+    cases: tuple[MendedCase, ...] = ()
+    spare_serial: str | None = None
 
 
 @dataclass(slots=True)
@@ -77,6 +98,24 @@ class MendLog:
     def leave(self, drive: str, name: str, why: str) -> None:
         """Note what stays as it is."""
         self.left.append(Left(drive, name, why))
+
+    def cases(self, records: Iterable[DriveRecord]) -> tuple[MendedCase, ...]:
+        """Return what was done by case, from the closing records of all drives that were given."""
+        labels: dict[str, set[str]] = {}
+        uuids: dict[str, set[str]] = {}
+        for record in records:
+            labels.setdefault(record.case, set()).add(record.label)
+            if record.uuid in self.uuids:
+                uuids.setdefault(record.case, set()).add(record.uuid)
+        return tuple(
+            MendedCase(
+                case,
+                tuple(sorted(uuids[case])),
+                sum(item.drive in labels[case] for item in self.mended),
+                sum(item.drive in labels[case] for item in self.left),
+            )
+            for case in sorted(uuids)
+        )
 
     @contextlib.contextmanager
     def writing(self, drive: Drive, label: str) -> Iterator[None]:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from packtrain.documents.drive import Drive as DriveRecord
+from packtrain.documents.drive import unread_serial
 from packtrain.documents.group import Group
 from packtrain.durable import TEMPORARY_SUFFIX
 from packtrain.errors import DriveFailed, DriveFull, DriveMissing, ForeignDrive, IntegrityError
@@ -95,6 +96,9 @@ def mend_onto(
         mended=tuple(log.mended),
         left=tuple(log.left),
         num_lost_stripes=sum("cannot be rebuilt" in left.why for left in log.left),
+        cases=log.cases([record]),
+        # Of a drive whose number packing could not read nothing was stated that another could contradict.
+        spare_serial=None if record.serial in (spare.serial, unread_serial(record.uuid)) else spare.serial,
     )
 
 

@@ -12,6 +12,8 @@ import pytest
 from load_parts import Site, copy_site, flip, pack_template, resign_group
 from packtrain import durable
 from packtrain.devices.directory import DirectoryDrive
+from packtrain.documents.codec import decode
+from packtrain.documents.drive import Drive as DriveRecord
 from packtrain.errors import DriveFailed, DriveFull, DriveMissing, DuplicateDrive, ForeignDrive, IntegrityError
 from packtrain.events import Progress, discard
 from packtrain.ports import Drive
@@ -73,6 +75,33 @@ def other_attempt(template: Template, tmp_path_factory: pytest.TempPathFactory) 
     root = tmp_path_factory.mktemp("other")
     shutil.copytree(template[0].folder("A1").parent / "keys", root / "keys")
     return pack_template(root, {"big": 900 * KIB}, attempt=2, shipment=template[0].plan.shipment)
+
+
+def test_what_was_done_is_told_by_case_and_of_cases_that_were_written_alone(site: Site) -> None:
+    (site.folder("B1") / "photo.jpg").write_bytes(b"x")  # left, on a drive that is not written
+    site.volumes("A1")[0].unlink()
+    flip(site.volumes("A2")[0], 7)
+    (case,) = mended(site).cases
+    uuids = tuple(sorted(planned.uuid for planned in site.packing.plan.drives if planned.label in ("A1", "A2")))
+    assert (case.case, case.drives, case.num_mended, case.num_left) == ("A", uuids, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("own", "stated", "told"),
+    [("S2", True, "S2"), ("folder", True, None), (None, True, None), ("S2", False, None)],
+    ids=["another drive's", "the same", "none to be read", "none was stated"],
+)
+def test_a_spare_with_another_serial_number_than_the_documents_state_says_so(
+    site: Site, monkeypatch: pytest.MonkeyPatch, own: str | None, stated: bool, told: str | None
+) -> None:
+    spare = empty(site.root / "spare")
+    record = decode(DriveRecord, (site.folder("A1") / layout.DRIVE).read_bytes(), "drive.json")
+    spare.serial = record.serial if own == "folder" else own
+    if stated:
+        monkeypatch.setattr("packtrain.volume.mend_spare.unread_serial", lambda _: "S0")
+    report = spare_for(site, "A1", spare)
+    assert report.spare_serial == told
+    assert [(case.case, case.drives, case.num_left) for case in report.cases] == [("A", (record.uuid,), 0)]
 
 
 # --- in place ---
