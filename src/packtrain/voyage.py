@@ -374,10 +374,12 @@ class Voyage:
             assert receipt is not None
             self._sink(StageFinished(stage, receipt.seconds, fresh=True))
             return receipt
+        before = self.folder.receipt(stage)
         self._sink(StageStarted(stage))
         started = time.monotonic()
         receipt = work()
-        self._sink(StageFinished(stage, time.monotonic() - started, fresh=False))
+        # A folder is always looked at again; where nothing in it is new, nothing was done.
+        self._sink(StageFinished(stage, time.monotonic() - started, fresh=receipt == before))
         return receipt
 
     def _warn_of_stale(self, earlier: str, stage: str, consequence: str) -> None:

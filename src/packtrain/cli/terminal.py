@@ -16,8 +16,9 @@ import os
 import re
 import select
 import sys
+import textwrap
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import click
@@ -35,6 +36,7 @@ from packtrain.events import (
 )
 from packtrain.units import format_bytes, format_seconds
 
+_COLUMNS: Final = 100
 _QUIET_SECONDS: Final = 30.0
 _LIVE_SECONDS: Final = 0.1
 # Controls (an escape sequence can retitle, recolour and rewrite a terminal), signs that turn the direction of writing,
@@ -137,10 +139,27 @@ def answer(text: str, document: Mapping[str, Any] | Sequence[Any], *, as_json: b
 
 
 def table(rows: Sequence[tuple[str, str]]) -> str:
-    """Return rows of a name and a value as aligned text; further lines of a value stand below its first."""
+    """Return rows of a name and a value as aligned text; further lines of a value stand below its first.
+
+    What does not fit into 100 columns is broken: a list at its semicolons, else between words.
+    """
     width = max((len(name) for name, _ in rows), default=0)
     below = "\n" + " " * (width + 4)
-    return "\n".join(f"  {name:<{width}}  {below.join(value.splitlines())}" for name, value in rows)
+    return "\n".join(f"  {name:<{width}}  {below.join(_broken(value, _COLUMNS - width - 4))}" for name, value in rows)
+
+
+def _broken(value: str, width: int) -> Iterator[str]:
+    for line in value.splitlines():
+        pieces = line.replace("; ", ";\n").split("\n") if len(line) > width else [line]
+        for piece in pieces:
+            # A path or a digest stays whole: it is copied and pasted.
+            yield from (
+                textwrap.wrap(
+                    piece, max(width, 20), break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+                )
+                if len(piece) > width
+                else (piece,)
+            )
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:

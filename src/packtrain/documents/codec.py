@@ -14,6 +14,7 @@ import msgspec
 import rfc8785
 
 from packtrain.digest import sha256_bytes
+from packtrain.documents.mismatch import explain
 from packtrain.errors import DocumentError
 
 MAX_DOCUMENT_BYTES: Final = 256 * 1024 * 1024
@@ -211,6 +212,15 @@ def decode(document_type: type[D], payload: bytes, where: str) -> D:
         written = form.decoder.decode(payload)
         document = document_type(**{name: getattr(written, name) for name in document_type.__struct_fields__})
         canonical = _canonical(document, form)
+    except msgspec.ValidationError as error:
+        misfit = explain(form.written, error)
+        raise DocumentError(
+            f"document does not fit its schema: {misfit.what}",
+            where=where,
+            expected=misfit.expected or expected_type,
+            found=misfit.found,
+            hint="it was altered, or made by another program: ask whoever signed it for the document as it was",
+        ) from error
     except (msgspec.MsgspecError, UnicodeError, RecursionError, rfc8785.CanonicalizationError) as error:
         raise DocumentError(
             f"document does not fit its schema: {error}", where=where, expected=expected_type

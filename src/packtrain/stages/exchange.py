@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from packtrain.diligence import dossier
+from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import Role
 from packtrain.events import Notice, Sink
 from packtrain.record.folder import VoyageFolder
@@ -16,6 +17,12 @@ STAGE = "dossier"
 def export_dossier(folder: VoyageFolder, destination: Path, to: Role, sink: Sink) -> Path:
     """Write the dossier for another party as a BagIt folder; return it. See `dossier.export_dossier` for errors."""
     exported = dossier.export_dossier(folder, destination, to)
+    if folder.voyage_file().voyage.role == "consignor" and not folder.has(PackingStatement):
+        text = (
+            "no packing statement is in it, which says what lies in which case: the site cannot admit on it. Seal the "
+            'cases ("packtrain carry seal"), and export again'
+        )
+        sink(Notice(STAGE, text, is_warning=True))
     num_documents = sum(name.endswith(".json") for name in exported.names)
     key = next((name for name in exported.names if name.startswith("data/keys/")), None)
     sink(

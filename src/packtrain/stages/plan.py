@@ -96,7 +96,7 @@ def plan(folder: VoyageFolder, open_drive: Callable[[Path], Drive], sink: Sink) 
     )
     folder.write(document)
     codes = ", ".join(f"{group.k}+{group.m}" for group in placement.groups)
-    sink(Notice(STAGE, f"{len(named)} drives in groups of {codes}: survives {document.statement}"))
+    sink(Notice(STAGE, f"{len(named)} drives in groups of {codes}"))
     _tell_shared(media, sink)
     if source_bytes > capacity:
         # Not refused: prepare may crop, drop and deduplicate. pack refuses before the first byte if it does not fit.

@@ -125,7 +125,7 @@ def test_an_unknown_field_inside_is_refused() -> None:
     body["parties"][0]["trusted"] = True
     payload = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
 
-    with pytest.raises(DocumentError, match=r"unknown field `trusted` - at `\$.parties\[0\]`"):
+    with pytest.raises(DocumentError, match=r'unknown field "trusted" in \[parties\[0\]\]'):
         decode(next(kind for kind in SAMPLES if kind.kind == "parties"), payload, "parties.json")
 
 
@@ -137,7 +137,7 @@ def test_every_field_is_required(document_type: type[Document]) -> None:
         body = json.loads(payload)
         del body[field.encode_name]
         shorter = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-        _refused(shorter, "missing required field|not in canonical form", document_type)
+        _refused(shorter, "is missing|not in canonical form", document_type)
 
 
 @pytest.mark.parametrize(

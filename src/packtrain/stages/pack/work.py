@@ -171,6 +171,7 @@ def pack(
             "readback": readback,
             **_lost(cargo.losses),
         },
+        keeps=True,
     )
 
 
