@@ -29,6 +29,8 @@ _MAX_NAME_BYTES: Final = 600
 _ALIGNMENT: Final = 4096
 _MEMORY_FILE_SYSTEMS: Final = frozenset({"tmpfs", "ramfs"})
 _NOT_OURS: Final = frozenset({"lost+found"})
+# Some of them wait to be listed: 20 MB of names. A drive of packtrain has a handful, and those of its kit.
+_MOST_FOLDERS: Final = 100_000
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -67,7 +69,7 @@ class DirectoryDrive:
 
         Links are named (so that a foreign drive shows) but can never be opened.
         """
-        # A stack and no recursion: whoever fills a drive decides how deep its folders go.
+        # A stack and no recursion: whoever fills a drive decides how deep its folders go, and how many there are.
         stack = [(self._root, "")]
         while stack:
             folder, prefix = stack.pop()
@@ -77,6 +79,12 @@ class DirectoryDrive:
                         continue
                     if member.is_dir(follow_symlinks=False):
                         stack.append((Path(member.path), f"{prefix}{member.name}/"))
+                        if len(stack) > _MOST_FOLDERS:
+                            raise DriveFailed(
+                                f"drive holds more than {_MOST_FOLDERS} folders",
+                                where=self.location,
+                                hint='no drive of packtrain does; "packtrain drives clear" empties one',
+                            )
                     else:
                         yield prefix + member.name
 

@@ -242,11 +242,11 @@ class GroupCloser:
         tag_manifest = bag.manifest(tags)
         drive.write_bytes(layout.TAG_MANIFEST, tag_manifest)
         strays = unexpected_names(drive, {*payload, *tags, layout.TAG_MANIFEST})
-        if strays:
+        if strays.count:
             raise ForeignDrive(
                 "files appeared on the drive that packtrain did not write",
                 where=drive.location,
-                found=", ".join(strays[:5]),
+                found=str(strays),
                 hint="remove them, keep other programs away from the drive, and run the same command again",
             )
         tags[layout.TAG_MANIFEST] = sha256_bytes(tag_manifest)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 import stat
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -31,6 +31,7 @@ from packtrain.ports import Drive, Signer
 from packtrain.record.custody import GENESIS, signed_line
 from packtrain.record.receipts import instant
 from packtrain.volume import layout
+from packtrain.volume.first_names import FirstNames
 from packtrain.volume.journal import Journal
 from packtrain.volume.places import note_made_ready
 from packtrain.volume.read_back import write_checked
@@ -39,6 +40,8 @@ MAX_PLAN_BYTES: Final = 64 << 20
 MAX_SIGNATURE_BYTES: Final = 8192
 _MAX_CUSTODY_BYTES: Final = 1 << 20
 _SHOWN: Final = 5
+# A group document names no more volumes than this, all drives together, and each has two files.
+_MOST_NAMES: Final = 1_000_000
 
 _GENERATED: Final = re.compile(
     r"(README\.txt|bagit\.txt|bag-info\.txt|manifest-sha256\.txt|tagmanifest-sha256\.txt"
@@ -114,16 +117,7 @@ def inspect_drive(drive: Drive, plan: Plan, plan_payload: bytes, signer: Signer)
     Raises:
         ForeignDrive: other people's files, another shipment, or a later attempt.
     """
-    names = tuple(sorted(drive.names()))
-    foreign = [name for name in names if _GENERATED.fullmatch(name) is None]
-    if foreign:
-        raise ForeignDrive(
-            f"drive holds {len(foreign)} files that are not packtrain's",
-            where=drive.location,
-            expected="an empty drive",
-            found=", ".join(foreign[:_SHOWN]) + (", ..." if len(foreign) > _SHOWN else ""),
-            hint=f"take another drive, or move the files away; {_how_to_empty(drive)}",
-        )
+    names = _generated_names(drive)
     held_bytes = sum(drive.size_bytes(name) or 0 for name in names)
     if layout.PLAN not in names:
         # Without plan.json there is at most what is written before it, or removed after it: `prepare_drive`, `_clean`.
@@ -141,6 +135,32 @@ def inspect_drive(drive: Drive, plan: Plan, plan_payload: bytes, signer: Signer)
     if earlier.attempt >= plan.attempt:
         raise _foreign(drive, f"attempt {earlier.attempt} of this shipment")
     return DriveFound("earlier attempt", names, held_bytes, attempt=earlier.attempt)
+
+
+def _generated_names(drive: Drive) -> tuple[str, ...]:
+    """Return the names of a drive on which nothing is but what packtrain writes.
+
+    Raises:
+        ForeignDrive: there are others, or more than packtrain writes.
+    """
+    names: list[str] = []
+    foreign = FirstNames(_SHOWN)
+    for name in drive.names():
+        if _GENERATED.fullmatch(name) is None:
+            foreign.add(name)
+        else:
+            names.append(name)
+            if len(names) > _MOST_NAMES:
+                raise _foreign(drive, f"more than {_MOST_NAMES} files")
+    if foreign.count:
+        raise ForeignDrive(
+            f"drive holds {foreign.count} files that are not packtrain's",
+            where=drive.location,
+            expected="an empty drive",
+            found=str(foreign),
+            hint=f"take another drive, or move the files away; {_how_to_empty(drive)}",
+        )
+    return tuple(sorted(names))
 
 
 def refuse_lost_journal(drive: Drive, found: DriveFound, uuid: str, journal: Journal) -> None:
@@ -215,17 +235,20 @@ def custody_line(before: bytes, verb: CustodyVerb, plan: Plan, uuid: str, at: st
     return before + signed_line(event, signer) + b"\n"
 
 
-def unexpected_names(drive: Drive, expected: set[str]) -> list[str]:
+def unexpected_names(drive: Drive, expected: Container[str]) -> FirstNames:
     """Return the files of a drive that closing it would not account for; temporary ones are removed instead."""
-    strays: list[str] = []
-    for name in list(drive.names()):
+    strays = FirstNames(_SHOWN)
+    temporary: list[str] = []
+    for name in drive.names():
         if name in expected:
             continue
-        if name.endswith(durable.TEMPORARY_SUFFIX) and _GENERATED.fullmatch(name):
-            drive.remove(name)
+        if name.endswith(durable.TEMPORARY_SUFFIX) and _GENERATED.fullmatch(name) and len(temporary) < _MOST_NAMES:
+            temporary.append(name)
         else:
-            strays.append(name)
-    return sorted(strays)
+            strays.add(name)
+    for name in temporary:
+        drive.remove(name)
+    return strays
 
 
 def _clean(drive: Drive, names: tuple[str, ...]) -> None:

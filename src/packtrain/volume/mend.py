@@ -21,6 +21,7 @@ from packtrain.events import Sink
 from packtrain.ports import Drive
 from packtrain.record.trust import Trust
 from packtrain.volume import layout
+from packtrain.volume.first_names import FirstNames
 from packtrain.volume.given import check_distinct, label_of
 from packtrain.volume.losses import printable
 from packtrain.volume.mend_papers import SHIPMENT_FILES, Papers
@@ -34,6 +35,8 @@ WITHOUT_RECORD: Final = (
     'enough; else the consignor makes the drive anew ("packtrain pack --replace")'
 )
 _MAX_THREADS: Final = 64
+# Files of a drive that are not of its shipment: so many are named.
+_NAMED: Final = 100
 # What a load holds against the tag manifest before it reads a volume: mended before the volumes are judged by it.
 _FIRST: Final = (
     layout.BAGIT,
@@ -146,15 +149,23 @@ def _mend_papers(item: SeenDrive, papers: Papers, log: MendLog) -> None:
             log.uuids.add(record.uuid)
         _mend_shipment(drive, record, papers, log)
         known = {*tags, *item.volume_names, *UNLISTED}
-        for name in sorted(set(drive.names()) - known):
+        strangers = FirstNames(_NAMED)
+        unfinished: set[str] = set()
+        for name in drive.names():
             if name.endswith(TEMPORARY_SUFFIX) and name.removesuffix(TEMPORARY_SUFFIX) in known:
-                drive.remove(name)
-                log.mended.append(Mended(record.label, name, "removed: an unfinished file"))
-                log.uuids.add(record.uuid)
-            else:
-                log.leave(
-                    record.label, printable(os.fsencode(name[:200])), "not a file of this shipment; it is not touched"
-                )
+                unfinished.add(name)
+            elif name not in known:
+                strangers.add(name)
+        for name in sorted(unfinished):
+            drive.remove(name)
+            log.mended.append(Mended(record.label, name, "removed: an unfinished file"))
+            log.uuids.add(record.uuid)
+        for name in strangers:
+            log.leave(
+                record.label, printable(os.fsencode(name[:200])), "not a file of this shipment; it is not touched"
+            )
+        if strangers.num_more:
+            log.leave(record.label, "", f"{strangers.num_more} more files that are not of this shipment")
 
 
 def _mend_shipment(drive: Drive, record: DriveRecord, papers: Papers, log: MendLog) -> None:

@@ -37,6 +37,7 @@ from packtrain.volume.discover import (
     read_document,
     read_groups,
 )
+from packtrain.volume.first_names import FirstNames
 from packtrain.volume.given import check_distinct
 from packtrain.volume.losses import printable
 from packtrain.volume.scrub_report import ScrubReport, SeenDrive, summarize
@@ -48,6 +49,8 @@ UNLISTED: Final = frozenset(
 ) | {layout.TAG_MANIFEST}
 _TOLD_BYTES: Final = 64 * MIB
 _MAX_THREADS: Final = 64
+# Files of a drive that no document knows: so many are named, the others are counted.
+_NAMED: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,13 +261,16 @@ def _scrub_drive(
     try:
         manifest_name = f"{drive.location}: {layout.MANIFEST}"
         payload = parse_manifest(drive.read_bytes(layout.MANIFEST, MAX_MANIFEST_BYTES), manifest_name)
-        _check_names(item, mounted, payload)
         if trust is not None and drive.size_bytes(layout.CUSTODY) is not None:
             where = f"{drive.location}: {layout.CUSTODY}"
             read_log(drive.read_bytes(layout.CUSTODY, MAX_LOG_BYTES), trust, where)
     except PacktrainError as error:
         item.note(error)
         payload = {}
+    try:
+        _check_names(item, mounted, payload)
+    except DriveFailed as error:
+        item.note(error)
     for name, expected in sorted(mounted.tag_files.items()):
         fault = _tag_file_fault(drive, name, expected)
         if fault is not None:
@@ -295,8 +301,10 @@ def _scrub_drive(
 
 def _check_names(item: SeenDrive, mounted: Mounted, payload: Mapping[str, str]) -> None:
     known = {*mounted.tag_files, *payload, *UNLISTED}
-    unknown = sorted(set(item.drive.names()) - known)
+    unknown = FirstNames(_NAMED, (name for name in item.drive.names() if name not in known))
     item.findings += [f"unknown file {printable(os.fsencode(name[:200]))}" for name in unknown]
+    if unknown.num_more:
+        item.findings.append(f"unknown file names: {unknown.num_more} more")
 
 
 def _size_bytes(drive: Drive, name: str) -> int | None:

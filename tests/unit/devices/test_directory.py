@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from contract.drive_suite import DriveContract
+from packtrain.devices import directory
 from packtrain.devices.directory import DirectoryDrive
 from packtrain.errors import DriveFailed, DriveFull, DriveMissing
 from packtrain.ports import Drive
@@ -90,6 +91,16 @@ def test_folders_in_folders_do_not_overflow(drive: DirectoryDrive, depth: int, i
     finally:
         # pytest removes old folders by recursion, and would fail at this one a run later.
         subprocess.run(["rm", "-r", str(Path(drive.location, "d"))], check=True)
+
+
+def test_a_drive_of_nothing_but_folders_is_not_listed_without_end(
+    drive: DirectoryDrive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "_MOST_FOLDERS", 5)
+    for number in range(6):
+        Path(drive.location, str(number)).mkdir()
+    with pytest.raises(DriveFailed, match="more than 5 folders"):
+        list(drive.names())
 
 
 @pytest.mark.parametrize(("code", "expected"), [(errno.ENOSPC, DriveFull), (errno.EIO, DriveFailed)])

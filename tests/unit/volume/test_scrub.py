@@ -13,6 +13,7 @@ from packtrain.events import Progress, discard
 from packtrain.record.trust import Trust
 from packtrain.stages.check import check
 from packtrain.volume import layout
+from packtrain.volume import scrub as scrub_module
 from packtrain.volume.scrub import scrub
 from packtrain.volume.scrub_report import ScrubReport
 from packtrain.volume.writer import ShipmentWritten
@@ -35,6 +36,16 @@ def scrubbed(site: Site, *, has_trust: bool = True, has_plan: bool = False) -> S
     trust: Trust | None = site.trust if has_trust else None
     plan = site.packing.plan if has_plan else None
     return scrub(list(site.drives.values()), trust, site.events.append, plan=plan)
+
+
+def test_of_a_drive_full_of_strange_names_the_first_are_named_and_the_others_counted(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scrub_module, "_NAMED", 3)
+    for number in range(50):
+        (site.folder("A1") / f"x{number:02d}").write_bytes(b"")
+    found = next(drive.findings for drive in scrubbed(site).drives if drive.label == "A1")
+    assert found == ("unknown file x00", "unknown file x01", "unknown file x02", "unknown file names: 47 more")
 
 
 def test_a_name_on_a_drive_cannot_add_lines_to_the_report(site: Site) -> None:

@@ -14,6 +14,7 @@ from typing import NoReturn, cast
 import pytest
 
 from packtrain.crypto import age
+from packtrain.devices.directory import DirectoryDrive
 from packtrain.digest import BLOCK_BYTES, sha256_file, xxh3_block
 from packtrain.documents.codec import decode
 from packtrain.documents.drive import Drive as DriveDocument
@@ -32,7 +33,7 @@ from packtrain.errors import (
 from packtrain.ports import DriveWriter
 from packtrain.record.trust import Trust
 from packtrain.units import KIB, MIB
-from packtrain.volume import layout, stripes
+from packtrain.volume import formatting, layout, stripes
 from packtrain.volume.catalog import Catalog
 from packtrain.volume.journal import Journal, WrittenVolume
 from shipment_parts import Faults, FaultyDrive, Packing, make_packing, write_cargo
@@ -53,6 +54,48 @@ def everything(packing: Packing) -> dict[str, bytes]:
         root = Path(packing.drives[planned.uuid].location)
         found |= {f"{planned.label}/{p.relative_to(root)}": p.read_bytes() for p in root.rglob("*") if p.is_file()}
     return found
+
+
+class _Crowded(DirectoryDrive):
+    """A drive with ten thousand files of somebody else, of which nobody may hold a list."""
+
+    def names(self) -> Iterator[str]:
+        yield from super().names()
+        for number in reversed(range(10_000)):
+            name = _Name(f"holiday-{number:05d}.jpg")
+            yield name
+
+
+class _Name(str):
+    """A name that counts how many of its kind are there."""
+
+    __slots__ = ()
+    num_held = 0
+    most_held = 0
+
+    def __new__(cls, text: str) -> "_Name":
+        cls.num_held += 1
+        cls.most_held = max(cls.most_held, cls.num_held)
+        return super().__new__(cls, text)
+
+    def __del__(self) -> None:
+        _Name.num_held -= 1
+
+
+def test_a_drive_full_of_foreign_files_is_refused_with_a_count_and_no_list_of_them_is_held(packing: Packing) -> None:
+    first = packing.plan.drives[0]
+    packing.drives[first.uuid] = _Crowded(packing.folder(first.label))
+    with pytest.raises(ForeignDrive, match="holds 10000 files") as caught:
+        packing.write()
+    assert caught.value.found == f"{', '.join(f'holiday-{n:05d}.jpg' for n in range(5))}, ..."
+    assert 0 < _Name.most_held < 20
+
+
+def test_more_names_than_packtrain_writes_are_foreign(packing: Packing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formatting, "_MOST_NAMES", 4)
+    with pytest.raises(ForeignDrive, match="more than 4 files"):
+        for _ in range(2):
+            packing.write()
 
 
 def test_the_volumes_of_a_group_are_gone_through_once_a_run_and_not_for_each_look_at_the_group(
