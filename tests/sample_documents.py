@@ -139,6 +139,7 @@ def samples() -> dict[type[Document], Document]:
             most_bytes=80_000_000_000_000,
             most_drives=60,
             returns="weights",
+            full=None,
             signed_on=AT,
             supersedes=None,
             changes=(),

@@ -23,6 +23,7 @@ from packtrain.standing import StageState, state_of, states_of
 
 if TYPE_CHECKING:
     from packtrain.diligence.lists.add import ListToAdd
+    from packtrain.diligence.screening.record import SignedDisposition
     from packtrain.documents.list_record import ListRecord
     from packtrain.drives import DriveOpener
     from packtrain.ports import AskPassphrase, Drive
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from packtrain.stages.check import CheckReport, RepairReport, SignedReport
     from packtrain.stages.close import ApproveKeys
     from packtrain.stages.pack import Preview
+    from packtrain.stages.screen import Answer, ScreeningState
 
 _RETURN_STEPS: Final[Mapping[Role, str]] = {"consignor": "accept", "operator": "release", "consignee": "export"}
 
@@ -94,6 +96,13 @@ class Voyage:
                 lambda: declare.declare(self.folder, self._sink, amend=amend),
             )
 
+    def write_declaration_form(self) -> tuple[str, ...]:
+        """Add the questions that are to be answered next to declaration.toml; return the tables that were added."""
+        from packtrain.stages import declare
+
+        with self._at_work(declare.STAGE, "consignor"):
+            return declare.write_form(self.folder, self._sink)
+
     def add_list(self, wanted: ListToAdd) -> ListRecord:
         """Read a list of parties into the voyage folder; return its record."""
         from packtrain.diligence.lists import add
@@ -106,6 +115,27 @@ class Voyage:
         from packtrain.diligence.lists import store
 
         return store.records(self.folder)
+
+    def screen(self) -> Receipt:
+        """Hold the names and addresses of the papers against this party's lists; write screening.json."""
+        from packtrain.stages import screen
+
+        with self._at_work(screen.STAGE, "consignor", "operator"):
+            return self._run(screen.STAGE, screen.inputs(self.folder), lambda: screen.screen(self.folder, self._sink))
+
+    def answer_candidate(self, given: Answer) -> SignedDisposition:
+        """Sign what a person says of a candidate of the newest screening."""
+        from packtrain.stages import screen
+
+        with self._at_work(screen.STAGE, "consignor", "operator"):
+            return screen.answer(self.folder, given, self._sink)
+
+    def screening(self) -> ScreeningState:
+        """Return the newest screening of this party, what people said, and what is open."""
+        from packtrain.stages import screen
+
+        self._settle_once()
+        return screen.show(self.folder)
 
     def pack(self, replace: tuple[str, Path] | None = None, *, accept_losses: bool = False) -> Receipt:
         """Write the drives that are here; write plan.json and, after the last group, shipment.json.

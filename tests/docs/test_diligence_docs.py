@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from packtrain.diligence.declaration_file import EXAMPLE, declare_from
+from packtrain.diligence.declaration_file import declare_from
+from packtrain.diligence.form_text import EXAMPLE
 from packtrain.documents.parties import SIGNING_RIGHTS
 from packtrain.errors import DeclarationIncomplete
 
@@ -15,7 +16,7 @@ def test_the_form_in_the_reference_is_the_one_the_code_reads() -> None:
 
 def test_the_empty_form_has_no_typo_and_misses_every_answer() -> None:
     with pytest.raises(DeclarationIncomplete) as caught:
-        declare_from(EXAMPLE.encode(), "test", "declaration.toml")
+        declare_from(EXAMPLE.encode(), "test", "declaration.toml", Path())
     for field in ("end_use", "most_drives", "shipper.name", "operator.parent_country", "data.personal_data"):
         assert field in caught.value.message
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from packtrain.diligence.amendments import changed_answers
+from packtrain.diligence.answer_reader import is_answer
 from packtrain.diligence.arrival import (
     Finding,
     Outcome,
@@ -21,9 +22,10 @@ from packtrain.diligence.arrival import (
     check_custody,
     check_mounted,
 )
-from packtrain.diligence.declaration_file import is_answer, text_answers
+from packtrain.diligence.declaration_file import text_answers
+from packtrain.diligence.full_form_gaps import gaps
 from packtrain.diligence.papers import Papers, disagreements
-from packtrain.diligence.short_form import obstacles
+from packtrain.diligence.short_form import escapes, obstacles
 from packtrain.documents.admission import Admission, AdmissionCheck, AdmissionVerdict, AdmittedDrive
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.packing_statement import PackingStatement
@@ -84,7 +86,7 @@ def judge(case: Case) -> Judgement:
         _agreement(papers),
         _purpose(plan, shipment),
         _completeness(declaration),
-        _short_form(declaration),
+        _form(declaration),
         _amendments(papers),
         _limits(papers, declaration, shipment),
         _found("packing statement", check_coverage(shipment, statement)),
@@ -175,13 +177,20 @@ def _completeness(declaration: Declaration) -> AdmissionCheck:
     return _from_faults("declaration", [f"no answer to {field}" for field in missing], "hold", "six questions answered")
 
 
-def _short_form(declaration: Declaration) -> AdmissionCheck:
-    return _from_faults(
-        "short form",
-        obstacles(declaration),
-        "refuse",
-        f"every party and the site are in {declaration.site_country}, no owner is undisclosed",
-    )
+def _form(declaration: Declaration) -> AdmissionCheck:
+    """Return whether the right form was answered, and wholly.
+
+    A whole full form still holds: its answers are for the rules to judge, and no rule has.
+    """
+    if declaration.full is None and declaration.form == "short":
+        return _from_faults(
+            "form",
+            [f"the short form does not apply: {fact}" for fact in obstacles(declaration)],
+            "refuse",
+            f"short form: every party and the site are in {declaration.site_country}, no owner is undisclosed",
+        )
+    lacking = [f"the full form lacks {gap.removeprefix('no answer to ')}" for gap in gaps(declaration)]
+    return _from_faults("form", lacking or ["full form: no rule was run"], "refuse" if lacking else "hold", "")
 
 
 def _amendments(papers: Papers) -> AdmissionCheck:
@@ -191,11 +200,9 @@ def _amendments(papers: Papers) -> AdmissionCheck:
     for (_, newer), (older_digest, older) in itertools.pairwise(chain):
         if unnamed := set(changed_answers(older, newer)) - set(newer.changes):
             refused.append(f"the amendment of {older_digest[:12]} does not name: {'; '.join(sorted(unnamed))}")
-        if before := obstacles(older):
-            held.append(
-                f"answers changed after the short form had not applied ({'; '.join(before)}): "
-                f"{'; '.join(newer.changes)}"
-            )
+        if escapes(older, newer):
+            before = "; ".join(obstacles(older)) or "the full form was answered"
+            held.append(f"answers changed after the short form had not applied ({before}): {'; '.join(newer.changes)}")
     if refused:
         return _check("amendments", "refuse", "; ".join([*refused, *held]))
     if held:

@@ -7,15 +7,18 @@ also one to which the short form did not apply. Trying answers until one passes 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import msgspec
+import rfc8785
 
 from packtrain import durable
 from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import Document, digest, encode, namespace
 from packtrain.documents.declaration import Declaration
+from packtrain.documents.full_form import FullForm
 from packtrain.errors import DossierError
 from packtrain.ports import Signer
 from packtrain.record.folder import VoyageFolder, read_signature
@@ -33,12 +36,17 @@ MAX_AMENDMENTS: Final = 256
 _NOT_AN_ANSWER: Final = frozenset({"signed_on", "supersedes", "changes"})
 _MAX_SHOWN: Final = 1900
 """Characters of an answer shown in a change, so that old and new fit in one text of 4096; both are kept whole."""
+_MAX_ROW_NAME: Final = 80
+"""Characters of a name that stands for a row; the place of an answer has to fit beside its two values."""
 D = TypeVar("D", bound=Document)
 
 
 def changed_answers(old: Declaration, new: Declaration) -> tuple[str, ...]:
-    """Return every answer that differs, as "field: old -> new", in the order of the fields."""
-    before, after = _answers(old), _answers(new)
+    """Return every answer that differs, as "field: old -> new", in the order of the fields.
+
+    Where the older one had no full form, its answers are one change: their SHA-256 stands for them all.
+    """
+    before, after = _answers(old, new), _answers(new, old)
     return tuple(
         f"{field}: {before.get(field, 'not stated')} -> {after.get(field, 'not stated')}"
         for field in {**before, **after}
@@ -46,23 +54,53 @@ def changed_answers(old: Declaration, new: Declaration) -> tuple[str, ...]:
     )
 
 
-def _answers(declaration: Declaration) -> dict[str, str]:
+def altered_answers(old: Declaration, new: Declaration) -> tuple[str, ...]:
+    """Return the changes of answers that had been given: all, but for the full form where it is answered at last."""
+    changes = changed_answers(old, new)
+    if old.full is not None or new.full is None:
+        return changes
+    return tuple(change for change in changes if not change.startswith(("form: ", "full: ")))
+
+
+def _answers(declaration: Declaration, other: Declaration) -> dict[str, str]:
+    """Return every answer as text, by its place; those of a full form that the other has not as one."""
     flat: dict[str, str] = {}
 
-    def walk(prefix: str, node: object) -> None:
+    def walk(place: str, node: object) -> None:
         if isinstance(node, msgspec.Struct):
             for field in msgspec.structs.fields(node):
-                walk(f"{prefix}.{field.name}", getattr(node, field.name))
+                walk(f"{place}.{field.name}", getattr(node, field.name))
             return
-        text = "not stated" if node is None else json.dumps(node, ensure_ascii=False)
-        flat[prefix] = (
-            text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}… (SHA-256 {sha256_bytes(text.encode())})"
-        )
+        if isinstance(node, tuple) and any(isinstance(item, msgspec.Struct) for item in node):  # pyright: ignore[reportUnknownVariableType]
+            rows = cast("tuple[msgspec.Struct, ...]", node)
+            for key, row in zip(_row_keys(rows), rows, strict=True):
+                walk(f"{place}[{key}]", row)
+            return
+        flat[place] = _shown("not stated" if node is None else json.dumps(node, ensure_ascii=False))
 
     for field in msgspec.structs.fields(declaration):
         if field.name not in _NOT_AN_ANSWER:
-            walk(field.name, getattr(declaration, field.name))
+            node = getattr(declaration, field.name)
+            if isinstance(node, FullForm) and other.full is None:
+                flat["full"] = f"answered (SHA-256 {sha256_bytes(rfc8785.dumps(msgspec.to_builtins(node)))})"
+            else:
+                walk(field.name, node)
     return flat
+
+
+def _row_keys(rows: Sequence[msgspec.Struct]) -> list[str]:
+    """Return how each row is called: by its name where every row has another short one, else by its place.
+
+    A row that is put in or taken out then leaves the others what they were.
+    """
+    names = [getattr(row, "name", None) for row in rows]
+    if all(isinstance(name, str) and len(name) <= _MAX_ROW_NAME for name in names) and len(set(names)) == len(names):
+        return [json.dumps(name, ensure_ascii=False) for name in names]
+    return [str(i) for i in range(len(rows))]
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}… (SHA-256 {sha256_bytes(text.encode())})"
 
 
 def archive_path(folder: VoyageFolder, kind: str, document_digest: str) -> Path:

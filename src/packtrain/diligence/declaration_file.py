@@ -1,13 +1,19 @@
-"""declaration.toml: the six questions of the short form as the consignor answers them, and what they make."""
+"""declaration.toml: the questions as the consignor answers them, and the declaration that they make."""
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 import msgspec
 
+from packtrain.diligence.answer_reader import AnswerReader, is_answer
+from packtrain.diligence.answers import PARTIES, DataAnswers, DeclarationFile, PartyAnswers, answers_full_form
 from packtrain.diligence.countries import check_country
-from packtrain.documents.codec import Part, Text
+from packtrain.diligence.full_form import read_full_form
+from packtrain.diligence.full_form_gaps import gaps
+from packtrain.diligence.short_form import obstacles
 from packtrain.documents.declaration import Declaration, DeclaredData, DeclaredParty
 from packtrain.documents.toml_file import MAX_TOML_BYTES, decode_toml
 from packtrain.errors import DeclarationFileError, DeclarationIncomplete, DeclarationMissing
@@ -16,88 +22,19 @@ from packtrain.record.receipts import instant
 from packtrain.units import parse_bytes
 
 DECLARATION_FILE: Final = "declaration.toml"
-PARTIES: Final = ("shipper", "receiver", "operator", "trained_for")
-NO_PARENT: Final = "none"
-EXAMPLE: Final = """\
-# The short form: six questions. It applies only where every party and the site are in one country and no owner is
-# undisclosed. Write "undisclosed" for what is not known: that is an answer, an empty text is none.
-# Once signed, an answer changes only by "packtrain declare --amend", which shows the old and the new value.
-
-end_use = ""                      # 4: what the trained model is for
-hardware_class = ""               # 5: the accelerators, and under which authority the site has them
-site_country = ""                 # 5: two letters, ISO 3166-1
-returns = ""                      # what comes home, and to whom
-most_bytes = ""                   # most bytes of cargo, before redundancy; for example "80TB"
-most_drives = 0
-
-[shipper]                         # 1: who ships
-name = ""
-address = ""
-location = ""                     # country of this address
-headquarters = ""                 # country
-ultimate_parent = ""              # name of the last owner above; "none" where there is none
-parent_country = ""               # headquarters of that owner; leave it out where there is none
-
-[receiver]                        # 2: who receives and trains
-same_as = "operator"              # instead of repeating a party
-
-[operator]                        # 2: who operates the site
-name = ""
-address = ""
-location = ""
-headquarters = ""
-ultimate_parent = ""
-parent_country = ""
-
-[trained_for]                     # 3: for whom the model is trained
-same_as = "shipper"
-
-[data]                            # 6: what the data is, and when the site erases it
-description = ""
-categories = []                   # for example ["astronomical images"]
-# personal_data = false
-erased_by = ""                    # a date, or an event such as "within 7 days of the return"
-"""
-_UNDISCLOSED: Final = frozenset({"undisclosed", "unknown"})
-_NO_ANSWER: Final = frozenset({"", "?", "todo", "tbd"})
 
 
-class PartyAnswers(Part, frozen=True, kw_only=True):
-    """One party of declaration.toml, or the name of a party that it is the same as."""
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the answers make.
 
-    same_as: Literal["shipper", "receiver", "operator", "trained_for"] | None = None
-    name: Text = ""
-    address: Text = ""
-    location: Text = ""
-    headquarters: Text = ""
-    ultimate_parent: Text = ""
-    parent_country: Text = ""
+    Attributes:
+        declaration: in the full form where that is needed and whole; else the six questions alone.
+        missing: what the full form asks and nobody answered; empty where the declaration stands as it is.
+    """
 
-
-class DataAnswers(Part, frozen=True, kw_only=True):
-    """[data] of declaration.toml; `card` is the SHA-256 of the data set's card, where there is one."""
-
-    description: Text = ""
-    categories: tuple[Text, ...] = ()
-    personal_data: bool | None = None
-    erased_by: Text = ""
-    card: Text | None = None
-
-
-class DeclarationFile(Part, frozen=True, kw_only=True):
-    """All of declaration.toml. Every field may be left out here, so that all missing answers are named at once."""
-
-    end_use: Text = ""
-    hardware_class: Text = ""
-    site_country: Text = ""
-    returns: Text = ""
-    most_bytes: int | Text | None = None
-    most_drives: int | None = None
-    shipper: PartyAnswers = msgspec.field(default_factory=PartyAnswers)
-    receiver: PartyAnswers = msgspec.field(default_factory=PartyAnswers)
-    operator: PartyAnswers = msgspec.field(default_factory=PartyAnswers)
-    trained_for: PartyAnswers = msgspec.field(default_factory=PartyAnswers)
-    data: DataAnswers = msgspec.field(default_factory=DataAnswers)
+    declaration: Declaration
+    missing: tuple[str, ...]
 
 
 def read_declaration_file(folder: VoyageFolder) -> bytes:
@@ -114,81 +51,119 @@ def read_declaration_file(folder: VoyageFolder) -> bytes:
         raise DeclarationMissing(
             "declaration.toml is not there",
             where=str(folder.root),
-            hint="answer the six questions in that file; docs/reference/declaration-toml.md has the form to copy",
+            hint='"packtrain declare --write-form" writes one to fill in: six questions first',
         ) from error
 
 
-def declare_from(payload: bytes, voyage: str, where: str) -> Declaration:
+def evidence_files(payload: bytes) -> tuple[str, ...]:
+    """Return the names of all files of evidence in a declaration.toml, as written; empty where it cannot be read."""
+    try:
+        answers = decode_answers(payload, DECLARATION_FILE)
+    except DeclarationFileError:
+        return ()
+    found: list[str] = []
+
+    def walk(node: object) -> None:
+        if isinstance(node, msgspec.Struct):
+            if (name := getattr(node, "file", None)) is not None:
+                found.append(name)
+            for field in node.__struct_fields__:
+                walk(getattr(node, field))
+        elif isinstance(node, tuple):
+            for item in node:  # pyright: ignore[reportUnknownVariableType]
+                walk(item)  # pyright: ignore[reportUnknownArgumentType]
+
+    walk(answers)
+    return tuple(dict.fromkeys(name for name in found if name))
+
+
+def declare_from(payload: bytes, voyage: str, where: str, root: Path) -> Answered:
     """Return the declaration that these answers make: dated now, amending nothing.
 
     Args:
         payload: the bytes of declaration.toml.
         voyage: the voyage's name.
         where: name of the file, for messages.
+        root: the voyage folder, from which files of evidence are named.
 
     Raises:
         DeclarationFileError: not TOML, an unknown field, or an answer that cannot be one (no such country or size).
-        DeclarationIncomplete: answers are missing; all of them are named.
+        DeclarationIncomplete: some of the six questions have no answer; all of them are named.
     """
-    answers = decode_toml(
+    answers = decode_answers(payload, where)
+    six = _six_questions(answers, voyage, where, root)
+    if not obstacles(six) and not answers_full_form(answers):
+        return Answered(six, ())
+    reader = AnswerReader(where, root)
+    full = read_full_form(answers, six, lambda role: written_out(answers, role, where), reader, where)
+    declaration = msgspec.structs.replace(six, form="full", full=full)
+    # A gap that stands for a missing answer is said once, by the name of its field.
+    unsaid = [gap for gap in gaps(declaration) if not gap.startswith("no answer to ")]
+    missing = tuple(dict.fromkeys([*reader.missing, *unsaid]))
+    return Answered(six, missing) if missing else Answered(declaration, ())
+
+
+def decode_answers(payload: bytes, where: str) -> DeclarationFile:
+    """Return the answers of a declaration.toml as they are written.
+
+    Raises:
+        DeclarationFileError: not TOML, or an unknown field.
+    """
+    return decode_toml(
         DeclarationFile,
         payload,
         where,
         error=DeclarationFileError,
         reference="docs/reference/declaration-toml.md",
     )
-    parties = {name: _party(answers, name, where) for name in PARTIES}
-    missing = [f"{name}.{field}" for name, party in parties.items() for field in _unanswered(party)]
-    missing += [
-        field
-        for field, answer in (
-            ("end_use", answers.end_use),
-            ("hardware_class", answers.hardware_class),
-            ("site_country", answers.site_country),
-            ("returns", answers.returns),
-            ("most_bytes", "" if answers.most_bytes is None else str(answers.most_bytes)),
-            ("most_drives", "" if not answers.most_drives else str(answers.most_drives)),
-            ("data.description", answers.data.description),
-            ("data.categories", " ".join(answers.data.categories)),
-            ("data.personal_data", "" if answers.data.personal_data is None else "answered"),
-            ("data.erased_by", answers.data.erased_by),
-        )
-        if not is_answer(answer)
-    ]
-    if missing:
+
+
+def _six_questions(answers: DeclarationFile, voyage: str, where: str, root: Path) -> Declaration:
+    reader = AnswerReader(where, root)
+    parties = {role: reader.party(role, written_out(answers, role, where)[1]) for role in PARTIES}
+    for field, answer in (
+        ("end_use", answers.end_use),
+        ("hardware_class", answers.hardware_class),
+        ("site_country", answers.site_country),
+        ("returns", answers.returns),
+        ("most_bytes", "" if answers.most_bytes is None else str(answers.most_bytes)),
+        ("most_drives", "" if not answers.most_drives else str(answers.most_drives)),
+        ("data.description", answers.data.description),
+        ("data.categories", " ".join(answers.data.categories)),
+        ("data.personal_data", "" if answers.data.personal_data is None else "answered"),
+        ("data.erased_by", answers.data.erased_by),
+    ):
+        reader.name(field, answer)
+    if reader.missing:
         raise DeclarationIncomplete(
             "not every one of the six questions is answered",
             where=where,
             expected='an answer to each; "undisclosed" is one',
-            found=f"no answer to {', '.join(missing)}",
+            found=f"no answer to {', '.join(reader.missing)}",
             hint='answer them in declaration.toml; a guess is worse than "undisclosed"',
         )
     try:
         return Declaration(
             voyage=voyage,
             form="short",
-            shipper=_declared(parties["shipper"], "shipper", where),
-            receiver=_declared(parties["receiver"], "receiver", where),
-            operator=_declared(parties["operator"], "operator", where),
-            trained_for=_declared(parties["trained_for"], "trained_for", where),
+            shipper=parties["shipper"],
+            receiver=parties["receiver"],
+            operator=parties["operator"],
+            trained_for=parties["trained_for"],
             end_use=answers.end_use.strip(),
             hardware_class=answers.hardware_class.strip(),
             site_country=check_country(answers.site_country, where, "site_country"),
-            data=_declared_data(answers.data, where),
+            data=_declared_data(answers.data, reader),
             most_bytes=_size(answers.most_bytes, where),
             most_drives=_positive(answers.most_drives, where),
             returns=answers.returns.strip(),
+            full=None,
             signed_on=instant(),
             supersedes=None,
             changes=(),
         )
     except ValueError as error:
         raise DeclarationFileError(str(error), where=where) from error
-
-
-def is_answer(text: str) -> bool:
-    """Return whether a text answers anything: "", "?", "todo" and "tbd" do not."""
-    return text.strip().casefold() not in _NO_ANSWER
 
 
 def text_answers(declaration: Declaration) -> dict[str, str]:
@@ -207,62 +182,41 @@ def text_answers(declaration: Declaration) -> dict[str, str]:
     return answers
 
 
-def _party(answers: DeclarationFile, name: str, where: str) -> PartyAnswers:
-    own: PartyAnswers = getattr(answers, name)
-    if own.same_as is None:
-        return own
-    other: PartyAnswers = getattr(answers, own.same_as)
-    if own != PartyAnswers(same_as=own.same_as):
-        raise DeclarationFileError(
-            f"{name} has same_as and answers of its own", where=where, hint="keep one of the two: a party is said once"
-        )
-    if other.same_as is not None:
-        raise DeclarationFileError(
-            f"{name}.same_as names a party that itself is the same as another",
-            where=where,
-            found=f"{own.same_as}, which is the same as {other.same_as}",
-            hint="name the party that is written out",
-        )
-    return other
+def written_out(answers: DeclarationFile, role: str, where: str) -> tuple[str, PartyAnswers]:
+    """Return the role under which the party of this one is written out, and its answers there.
+
+    Raises:
+        DeclarationFileError: same_as beside answers of its own, or roles that are the same as each other in a circle.
+    """
+    seen = [role]
+    while True:
+        own: PartyAnswers = getattr(answers, seen[-1])
+        if own.same_as is None:
+            return seen[-1], own
+        if own != PartyAnswers(same_as=own.same_as):
+            raise DeclarationFileError(
+                f"{seen[-1]} has same_as and answers of its own",
+                where=where,
+                hint="keep one of the two: a party is said once",
+            )
+        if own.same_as in seen:
+            raise DeclarationFileError(
+                f"{role}.same_as leads in a circle",
+                where=where,
+                found=" -> ".join([*seen, own.same_as]),
+                hint="write one of these parties out",
+            )
+        seen.append(own.same_as)
 
 
-def _unanswered(party: PartyAnswers) -> list[str]:
-    fields = ["name", "address", "location", "headquarters", "ultimate_parent"]
-    if party.ultimate_parent.strip().casefold() != NO_PARENT:
-        fields.append("parent_country")
-    return [field for field in fields if not is_answer(getattr(party, field))]
-
-
-def _declared(party: PartyAnswers, name: str, where: str) -> DeclaredParty:
-    parent = party.ultimate_parent.strip()
-    return DeclaredParty(
-        name=party.name.strip(),
-        address=party.address.strip(),
-        location=check_country(party.location, where, f"{name}.location"),
-        headquarters=_country_or_none(party.headquarters, where, f"{name}.headquarters"),
-        ultimate_parent=(
-            None if parent.casefold() in _UNDISCLOSED else NO_PARENT if parent.casefold() == NO_PARENT else parent
-        ),
-        parent_country=_country_or_none(party.parent_country, where, f"{name}.parent_country"),
-    )
-
-
-def _country_or_none(text: str, where: str, field: str) -> str | None:
-    if not is_answer(text) or text.strip().casefold() in _UNDISCLOSED:
-        return None
-    return check_country(text, where, field)
-
-
-def _declared_data(data: DataAnswers, where: str) -> DeclaredData:
-    card = (data.card or "").strip() or None
-    if card is not None and (len(card) != 64 or set(card) - set("0123456789abcdef")):
-        raise DeclarationFileError("data.card is no SHA-256", where=where, expected="64 hex digits", found=card[:80])
+def _declared_data(data: DataAnswers, reader: AnswerReader) -> DeclaredData:
+    card = (data.card or "").strip()
     return DeclaredData(
         description=data.description.strip(),
         categories=tuple(category.strip() for category in data.categories if is_answer(category)),
         personal_data=bool(data.personal_data),
         erased_by=data.erased_by.strip(),
-        card=card,
+        card=reader.digest("data.card", card) if card else None,
     )
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from packtrain.diligence.declaration_file import NO_PARENT, PARTIES
-from packtrain.documents.declaration import Declaration, DeclaredParty
+from packtrain.diligence.answers import PARTIES
+from packtrain.documents.declaration import Declaration
+from packtrain.documents.declared_party import NO_ONE, DeclaredParty
 
 
 def obstacles(declaration: Declaration) -> tuple[str, ...]:
@@ -31,7 +32,7 @@ def obstacles(declaration: Declaration) -> tuple[str, ...]:
             undisclosed.append(f"{name} ultimate parent")
         if party.parent_country is not None:
             countries[party.parent_country].append(f"{name} ultimate parent")
-        elif party.ultimate_parent not in (None, NO_PARENT):
+        elif party.ultimate_parent not in (None, NO_ONE):
             undisclosed.append(f"{name} ultimate parent's country")
     found: list[str] = []
     if len(countries) > 1:
@@ -40,3 +41,12 @@ def obstacles(declaration: Declaration) -> tuple[str, ...]:
     if undisclosed:
         found.append(f"undisclosed: {', '.join(undisclosed)}")
     return tuple(found)
+
+
+def escapes(older: Declaration, newer: Declaration) -> bool:
+    """Return whether an amendment leads from answers that need the full form back to the short one.
+
+    Answers tried until one country is left look like this. Answering the full form does not, nor amending it: there
+    old and new values are shown, and the rules judge.
+    """
+    return newer.form == "short" and bool(older.form == "full" or obstacles(older))

@@ -7,25 +7,8 @@ from typing import Annotated
 import msgspec
 
 from packtrain.documents.codec import Count, Document, Instant, Part, Text
-
-Country = Annotated[str, msgspec.Meta(pattern=r"\A[A-Z]{2}\Z")]
-Answer = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
-
-
-class DeclaredParty(Part, frozen=True, kw_only=True):
-    """One party as declared.
-
-    Attributes:
-        location, headquarters, parent_country: ISO 3166-1 alpha-2; None is "not stated".
-        ultimate_parent: its name, "none" where the party has no owner above it, or None for "undisclosed".
-    """
-
-    name: Answer
-    address: Answer
-    location: Country
-    headquarters: Country | None
-    ultimate_parent: Answer | None
-    parent_country: Country | None
+from packtrain.documents.declared_party import Answer, Country, DeclaredParty
+from packtrain.documents.full_form import FullForm
 
 
 class DeclaredData(Part, frozen=True, kw_only=True):
@@ -39,7 +22,7 @@ class DeclaredData(Part, frozen=True, kw_only=True):
 
 
 class Declaration(Document, frozen=True, kw_only=True):
-    """The six questions of the short form, answered.
+    """The six questions of the short form, answered; in the full form with all that `full` holds.
 
     1 `shipper`; 2 `receiver` and `operator`; 3 `trained_for`; 4 `end_use`; 5 `hardware_class` (at `site_country`);
     6 `data`. `supersedes` and `changes` make an amendment: a new declaration that shows the old and the new value.
@@ -48,7 +31,7 @@ class Declaration(Document, frozen=True, kw_only=True):
     kind = "declaration"
 
     voyage: Answer
-    form: Annotated[str, msgspec.Meta(pattern=r"\Ashort\Z")]
+    form: Annotated[str, msgspec.Meta(pattern=r"\A(short|full)\Z")]
     shipper: DeclaredParty
     receiver: DeclaredParty
     operator: DeclaredParty
@@ -60,6 +43,7 @@ class Declaration(Document, frozen=True, kw_only=True):
     most_bytes: Count
     most_drives: Count
     returns: Answer
+    full: FullForm | None
     signed_on: Instant
     supersedes: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")] | None
     changes: tuple[Text, ...]

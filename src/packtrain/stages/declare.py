@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import msgspec
 
-from packtrain.digest import sha256_bytes
+from packtrain import durable
+from packtrain.digest import sha256_bytes, sha256_file
 from packtrain.diligence import amendments
-from packtrain.diligence.declaration_file import DECLARATION_FILE, declare_from, read_declaration_file
-from packtrain.diligence.short_form import obstacles
+from packtrain.diligence.declaration_file import (
+    DECLARATION_FILE,
+    declare_from,
+    evidence_files,
+    read_declaration_file,
+)
+from packtrain.diligence.form_text import EXAMPLE, further_questions
+from packtrain.diligence.short_form import escapes, obstacles
 from packtrain.documents.codec import digest
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.receipt import Receipt
-from packtrain.errors import AnswerChanged, FullFormNeeded, WrongRole
+from packtrain.errors import AnswerChanged, FullFormNeeded, StageNotReady, WrongRole
 from packtrain.events import Notice, Sink
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
@@ -20,20 +30,27 @@ STAGE = "declare"
 
 
 def inputs(folder: VoyageFolder) -> dict[str, str]:
-    """Return the digests of what a declaration is made from: the answers, the voyage's name, and the key that signs."""
+    """Return the digests of what a declaration is made from: answers, evidence, the voyage's name, the signing key."""
     voyage = folder.voyage_file().voyage
+    payload = read_declaration_file(folder)
     return {
-        DECLARATION_FILE: sha256_bytes(read_declaration_file(folder)),
+        DECLARATION_FILE: sha256_bytes(payload),
         "voyage name": sha256_bytes(voyage.name.encode()),
         "signer": sha256_bytes(folder.signer().public_line.encode()),
+        **{
+            f"evidence {name}": sha256_file(folder.root / name)
+            for name in evidence_files(payload)
+            if (folder.root / name).is_file()
+        },
     }
 
 
 def declare(folder: VoyageFolder, sink: Sink, *, amend: bool = False) -> Receipt:
     """Sign the answers of declaration.toml into declaration.json; return the receipt.
 
-    Answers to which the short form does not apply are signed as well, but kept under documents/declarations/ alone:
-    whoever changes them afterwards does it by an amendment, and the receiving site sees both.
+    Six answers to which the short form does not apply are signed as well, but kept under documents/declarations/ alone
+    until the full form is answered: whoever changes them afterwards does it by an amendment, and the receiving site
+    sees both. Answering the full form changes none of them and needs no amendment.
 
     Args:
         folder: the consignor's voyage folder.
@@ -44,7 +61,7 @@ def declare(folder: VoyageFolder, sink: Sink, *, amend: bool = False) -> Receipt
         WrongRole: the folder is not the consignor's.
         DeclarationMissing, DeclarationFileError, DeclarationIncomplete: see `declare_from`.
         AnswerChanged: a signed answer differs, and `amend` was not asked for.
-        FullFormNeeded: the short form does not apply; the facts are named.
+        FullFormNeeded: the full form is needed, or was begun, and lacks answers; all of them are named.
     """
     voyage = folder.voyage_file().voyage
     if voyage.role != "consignor":
@@ -53,47 +70,30 @@ def declare(folder: VoyageFolder, sink: Sink, *, amend: bool = False) -> Receipt
         )
     clock = StageClock(folder, STAGE, inputs(folder))
     where = str(folder.root / DECLARATION_FILE)
-    answered = declare_from(read_declaration_file(folder), voyage.name, where)
+    answered = declare_from(read_declaration_file(folder), voyage.name, where, folder.root)
     signed = amendments.last_signed(folder)
-    changes = amendments.changed_answers(signed, answered) if signed is not None else ()
-    if signed is not None and changes:
-        if not amend:
-            raise AnswerChanged(
-                "signed answers were changed: " + "; ".join(changes),
-                where=where,
-                hint='take the change back, or sign it with "packtrain declare --amend": both values stay visible',
-            )
-        declaration = _amendment(signed, answered, changes)
-        for change in changes:
-            sink(Notice(STAGE, f"amended: {change}"))
-    else:
-        declaration = signed or answered
-    in_the_way = obstacles(declaration)
-    if in_the_way:
+    in_the_way = obstacles(answered.declaration)
+    # Nothing to sign: a full form begun of free will in one country, or emptied where a whole one is signed already.
+    if answered.missing and (not in_the_way or (signed is not None and signed.form == "full")):
+        raise _full_form_needed(answered.missing, in_the_way, where)
+    declaration, changes = _next(signed, answered.declaration, where, amend=amend)
+    for change in changes:
+        sink(Notice(STAGE, f"amended: {change}"))
+    if answered.missing:
         _set_aside(folder, declaration)
-        raise FullFormNeeded(
-            "the short form does not apply: " + "; ".join(in_the_way),
-            where=where,
-            expected="location, headquarters and ultimate parent of every party, and the site, in one country",
-            hint="this voyage needs the full form, which this version does not have; nothing can be packed. The "
-            "answers are signed and kept under documents/declarations; changing one is an amendment that shows both, "
-            "and the site holds such a voyage",
-        )
+        raise _full_form_needed(answered.missing, in_the_way, where)
     if not folder.has(Declaration) or folder.digest(Declaration) != digest(declaration):
         amendments.archive_current(folder, Declaration)
         folder.write_signed(declaration, folder.signer())
-    if any(obstacles(older) for _, older in amendments.chain_of(folder)[1:]):
-        # Said before terabytes are packed and carried, not first at the site.
-        text = (
-            "the short form did not apply to answers that were amended: the site's verdict on this voyage will be "
-            "hold, and no paper of this version lifts it"
-        )
-        sink(Notice(STAGE, text, is_warning=True))
+    _warn_of_escapes(folder, sink)
+    is_full = declaration.form == "full"
     return clock.finish(
         outputs=(Declaration,),
         counts={"changes": len(changes)},
         facts={
-            "form": "short: six questions, everything in one country",
+            "form": "full: all that a voyage over a border is asked"
+            if is_full
+            else "short: six questions, everything in one country",
             "rules": "no rule pack run",
             "screening": "not screened",
             **({"supersedes": declaration.supersedes} if declaration.supersedes else {}),
@@ -101,10 +101,91 @@ def declare(folder: VoyageFolder, sink: Sink, *, amend: bool = False) -> Receipt
     )
 
 
-def _amendment(signed: Declaration, answered: Declaration, changes: tuple[str, ...]) -> Declaration:
-    before = obstacles(signed)
+def write_form(folder: VoyageFolder, sink: Sink) -> tuple[str, ...]:
+    """Write the questions that are to be answered next into declaration.toml; return the tables that were added.
+
+    First the six questions; once they are signed and the short form did not apply, what this route and these parties
+    make necessary besides. Nothing that is written there already is changed.
+
+    Raises:
+        WrongRole: the folder is not the consignor's.
+        DeclarationFileError: the file cannot be read as it is.
+        DeclarationIncomplete: the six questions of the file are not answered yet.
+        StageNotReady: the six answers are not signed yet: which questions follow depends on them.
+    """
+    voyage = folder.voyage_file().voyage
+    if voyage.role != "consignor":
+        raise WrongRole(
+            "a declaration is the consignor's", where=str(folder.root), expected="consignor", found=voyage.role
+        )
+    path = folder.root / DECLARATION_FILE
+    if not path.exists():
+        durable.write_bytes(path, EXAMPLE.encode())
+        sink(Notice(STAGE, "the six questions are written"))
+        return ("the six questions",)
+    payload = read_declaration_file(folder)
+    # Read for its faults alone: a file that cannot be read is not written on.
+    answered = declare_from(payload, voyage.name, str(path), folder.root)
+    signed = amendments.last_signed(folder)
+    if signed is None:
+        raise StageNotReady(
+            "the six answers are not signed yet",
+            where=str(path),
+            hint='sign them first, with "packtrain declare": which questions follow depends on them',
+        )
+    if signed.form == "full" or not (answered.missing or obstacles(signed)):
+        sink(Notice(STAGE, "nothing more is asked"))
+        return ()
+    text, tables = further_questions(payload, signed, str(path))
+    durable.write_bytes(path, payload.rstrip(b"\n") + b"\n" + text.encode())
+    return tables
+
+
+def _next(
+    signed: Declaration | None, answered: Declaration, where: str, *, amend: bool
+) -> tuple[Declaration, tuple[str, ...]]:
+    """Return the declaration that holds from now on, and what it changes in the one that was signed last.
+
+    Raises:
+        AnswerChanged: an answer that was given differs, and `amend` was not asked for.
+    """
+    changes = amendments.changed_answers(signed, answered) if signed is not None else ()
+    if signed is None or not changes:
+        return signed or answered, ()
+    altered = amendments.altered_answers(signed, answered)
+    if altered and not amend:
+        raise AnswerChanged(
+            "signed answers were changed: " + "; ".join(altered),
+            where=where,
+            hint='take the change back, or sign it with "packtrain declare --amend": both values stay visible',
+        )
+    before = obstacles(signed) if altered else ()
     why = (f"the short form did not apply to the superseded answers: {'; '.join(before)}",) if before else ()
-    return msgspec.structs.replace(answered, supersedes=digest(signed), changes=(*changes, *why))
+    return msgspec.structs.replace(answered, supersedes=digest(signed), changes=(*changes, *why)), changes
+
+
+def _full_form_needed(missing: Sequence[str], in_the_way: Sequence[str], where: str) -> FullFormNeeded:
+    begun = "the full form is begun and not whole"
+    return FullFormNeeded(
+        f"the short form does not apply: {'; '.join(in_the_way)}" if in_the_way else begun,
+        where=where,
+        expected="an answer to every question of the full form that this route asks",
+        found=f"no answer to {', '.join(missing)}",
+        hint='"packtrain declare --write-form" adds the questions to declaration.toml. The six answers, once signed, '
+        "are kept under documents/declarations; changing one is an amendment that shows both. Without the full form "
+        "nothing can be packed",
+    )
+
+
+def _warn_of_escapes(folder: VoyageFolder, sink: Sink) -> None:
+    chain = [declaration for _, declaration in amendments.chain_of(folder)]
+    if any(escapes(older, newer) for newer, older in itertools.pairwise(chain)):
+        # Said before terabytes are packed and carried, not first at the site.
+        text = (
+            "the short form did not apply to answers that were amended: the site's verdict on this voyage will be "
+            "hold, and no paper of this version lifts it"
+        )
+        sink(Notice(STAGE, text, is_warning=True))
 
 
 def _set_aside(folder: VoyageFolder, declaration: Declaration) -> None:
