@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -14,8 +15,9 @@ from fault_parts import KILLED, run_in_child
 from packtrain.devices.directory import DirectoryDrive
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.shipment import Shipment
-from packtrain.errors import MoreDrivesWanted
+from packtrain.errors import DuplicateDrive, MoreDrivesWanted
 from packtrain.events import discard
+from packtrain.volume import layout
 from packtrain.volume.scrub import scrub
 from wave_parts import Home, copy_home, make_home
 
@@ -101,6 +103,54 @@ def test_a_wave_killed_and_followed_by_another_comes_back_to_its_own(root: Path,
         assert isinstance(home.pack_wave("d7", "d8", "d9"), MoreDrivesWanted)
         finish(home, ("d5", "d6", "d4"))
         shutil.rmtree(home.root)
+
+
+def uuids_on(home: Home) -> dict[str, str]:
+    """Return which drive each drive of the shelf says it is: by its plan and the first entry of its custody log."""
+    found: dict[str, str] = {}
+    for shelf in sorted((home.root / "shelf").iterdir()):
+        if (shelf / layout.PLAN).exists():
+            first = (shelf / layout.CUSTODY).read_bytes().split(b"\n", 1)[0]
+            found[shelf.name] = json.loads(json.loads(first)["entry"])["drives"][0]
+    return found
+
+
+@pytest.fixture(scope="module")
+def at_the_start(root: Path) -> Home:
+    home = make_home(root / "at-the-start")
+    home.plug("d1", "d2", "d3")
+    return home
+
+
+def test_drives_taken_out_after_a_kill_while_they_are_made_ready_never_have_a_double(
+    root: Path, at_the_start: Home
+) -> None:
+    """Killed between what is written on a drive and what is noted of it; then another is in its bay."""
+    for die_at in range(36, 54):  # from the first drive that is begun to the second
+        home = copy_home(at_the_start, root / "killed")
+        code, _ = run_in_child(lambda home=home: pack_and_end(home), die_at)  # type: ignore[misc]
+        assert code == KILLED
+        for names in (("d4", "d2", "d3"), ("d1", "d5", "d6"), ("d1", "d2", "d3"), ("d4", "d5", "d6")):
+            home.pack_wave(*names)
+            home.unplug()
+            uuids = uuids_on(home)
+            assert len(set(uuids.values())) == len(uuids), f"step {die_at}, {names}: {uuids}"
+        shutil.rmtree(home.root)
+
+
+def test_two_drives_of_one_uuid_are_both_named_and_the_emptier_one_is_to_be_cleared(
+    root: Path, at_the_start: Home
+) -> None:
+    home = copy_home(at_the_start, root / "doubled")
+    code, steps = run_in_child(lambda: pack_and_end(home), None)
+    assert code == 0 and steps > 60
+    shutil.copytree(home.bay(1) / "packtrain", home.shelf("d4") / "packtrain")
+    home.plug("d1", "d4", "d5")
+    with pytest.raises(DuplicateDrive) as caught:
+        home.pack()
+    assert str(caught.value.where).endswith("bays/2")
+    assert str(caught.value.found).endswith("bays/1")
+    assert "packtrain drives clear" in str(caught.value.hint) and 'bays/2"' in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("names_it_again", [True, False])

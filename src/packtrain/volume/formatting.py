@@ -33,7 +33,7 @@ from packtrain.record.receipts import instant
 from packtrain.volume import layout
 from packtrain.volume.first_names import FirstNames
 from packtrain.volume.journal import Journal
-from packtrain.volume.places import note_made_ready
+from packtrain.volume.places import note_made_ready, note_planned
 from packtrain.volume.read_back import write_checked
 
 MAX_PLAN_BYTES: Final = 64 << 20
@@ -64,6 +64,7 @@ class DriveFound:
         held_bytes: their bytes.
         uuid: for a drive of this attempt, which one it says it is; None where that cannot be read.
         attempt: for a drive of an earlier attempt, which.
+        begun: for an empty one, which drive it was to become: making it ready ended before the plan was written.
     """
 
     state: State
@@ -71,6 +72,7 @@ class DriveFound:
     held_bytes: int
     uuid: str | None = None
     attempt: int | None = None
+    begun: str | None = None
 
 
 def refuse_duplicates(drives: Mapping[str, Drive]) -> None:
@@ -123,7 +125,7 @@ def inspect_drive(drive: Drive, plan: Plan, plan_payload: bytes, signer: Signer)
         # Without plan.json there is at most what is written before it, or removed after it: `prepare_drive`, `_clean`.
         if any(not name.startswith((layout.PLAN, layout.CUSTODY)) for name in names):
             raise _foreign(drive, "files of packtrain without a plan")
-        return DriveFound("empty", names, held_bytes)
+        return DriveFound("empty", names, held_bytes, begun=_uuid_on(drive, names))
     found_payload = drive.read_bytes(layout.PLAN, MAX_PLAN_BYTES)
     if found_payload == plan_payload:
         return DriveFound("same attempt", names, held_bytes, uuid=_uuid_on(drive, names))
@@ -190,7 +192,8 @@ def prepare_drive(
     """Make a drive ready for its first volume, or for going on: clean it of an earlier attempt, write plan and custody.
 
     The first two custody entries (`formatted`, `opened`) name the drive's UUID: until drive.json is written they are
-    what tells which drive of the plan it is. The plan comes last: a drive that has it says which it is.
+    what tells which drive of the plan it is. The plan comes last: a drive that has it says which it is. The journal is
+    told before that: from then on no other drive becomes this one, whatever is taken out after a crash.
     """
     if found.state != "same attempt" or journal.drive_fact(uuid, "custody") is None:
         _clean(drive, found.names)
@@ -210,9 +213,11 @@ def prepare_drive(
         (layout.CUSTODY, custody),
         (layout.PLAN, plan_files[0]),
     ):
+        if name == layout.PLAN:
+            note_made_ready(uuid, journal)
         if drive.size_bytes(name) is None:
             write_checked(drive, name, payload)
-    note_made_ready(uuid, journal)
+    note_planned(uuid, journal)
 
 
 def custody_line(before: bytes, verb: CustodyVerb, plan: Plan, uuid: str, at: str, signer: Signer) -> bytes:

@@ -20,8 +20,10 @@ from packtrain.volume.journal import Journal
 # What the journal keeps of a place, under its UUID in the plan: who stands in it, and where a replacement is mounted.
 _STANDS: Final = "stands"
 _LOCATION: Final = "location"
-# ... and under the UUID of a drive: that plan and custody log are on it.
+# ... and under the UUID of a drive: that the custody log is on it, which names it, and the plan is or is to come.
 _MADE_READY: Final = "made ready"
+# ... and that the plan is.
+_PLANNED: Final = "planned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +80,36 @@ def place_named(places: Mapping[str, Place], label: str) -> Place:
 
 
 def is_made_ready(uuid: str, journal: Journal) -> bool:
-    """Return whether a drive carries this UUID: plan and custody log were written on it."""
+    """Return whether a drive carries this UUID: its custody log was written, and the plan was or is to be."""
     return journal.drive_fact(uuid, _MADE_READY) is not None
 
 
 def note_made_ready(uuid: str, journal: Journal) -> None:
-    """Note that plan and custody log are on the drive, durably."""
+    """Note that the custody log is on the drive, durably, and that the plan is the next to come."""
     if not is_made_ready(uuid, journal):
         journal.set_drive_facts(uuid, {_MADE_READY: b"1"})
+
+
+def note_planned(uuid: str, journal: Journal) -> None:
+    """Note that the plan is on the drive too, durably."""
+    if journal.drive_fact(uuid, _PLANNED) is None:
+        journal.set_drive_facts(uuid, {_PLANNED: b"1"})
+
+
+def known_uuid(uuid: str | None, begun: str | None, places: Mapping[str, Place], journal: Journal) -> str | None:
+    """Return which drive of this attempt a drive is, if it is one.
+
+    It says so itself if it has the plan. Without, it is the one that it was to become, if no other became that since.
+
+    Args:
+        uuid, begun: see `formatting.DriveFound`.
+        places: see `places_of`.
+        journal: of this attempt.
+    """
+    if uuid is not None or begun is None or all(place.uuid != begun for place in places.values()):
+        return uuid
+    is_awaited = is_made_ready(begun, journal) and journal.drive_fact(begun, _PLANNED) is None
+    return begun if is_awaited else None
 
 
 def whose_place(

@@ -6,6 +6,7 @@ gets the next label of the first group that can be made whole; nothing is writte
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from packtrain.ports import Drive, Signer
 from packtrain.volume.closing import signed_group
 from packtrain.volume.formatting import DriveFound, inspect_drive, refuse_duplicates
 from packtrain.volume.journal import Journal
-from packtrain.volume.places import Place, is_made_ready, places_of, where, whose_place
+from packtrain.volume.places import Place, is_made_ready, known_uuid, places_of, where, whose_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +76,15 @@ def seat(
     empty: list[Drive] = []
     for drive in bays:
         found = table.look_at(drive)
-        if found.state == "same attempt":
-            place = whose_place(drive, found.uuid, places)
-            if place is None:
-                raise ForeignDrive(
-                    "drive carries this shipment's plan and does not say which of its drives it is",
-                    where=drive.location,
-                    hint="its custody log is gone: empty the drive yourself to use it again",
-                )
+        place = whose_place(drive, table.uuid_of(found), places)
+        if place is not None:
             table.take(place.planned.uuid, drive)
+        elif found.state == "same attempt":
+            raise ForeignDrive(
+                "drive carries this shipment's plan and does not say which of its drives it is",
+                where=drive.location,
+                hint="its custody log is gone: empty the drive yourself to use it again",
+            )
         elif (substitute := table.awaited(drive)) is not None:
             table.take(substitute, drive)
         else:
@@ -109,9 +110,12 @@ class _Table:
     def look_at(self, drive: Drive) -> DriveFound:
         return inspect_drive(drive, self._plan, self._plan_payload, self._signer)
 
+    def uuid_of(self, found: DriveFound) -> str | None:
+        return known_uuid(found.uuid, found.begun, self._places, self._journal)
+
     def uuid_on(self, drive: Drive) -> str | None:
         try:
-            return self.look_at(drive).uuid
+            return self.uuid_of(self.look_at(drive))
         except ForeignDrive:
             return None
 
@@ -122,7 +126,8 @@ class _Table:
                 f"two drives carry the UUID of drive {self._places[place_uuid].label}",
                 where=drive.location,
                 found=f"also at {other.location}",
-                hint="one is a copy, or was formatted and taken out while packing was killed: empty that one",
+                hint="one is a copy, or was taken out when packing was killed; if both are yours, the one with less on "
+                f'it may go: "packtrain drives clear {shlex.quote(_emptier(drive, other).location)}"',
             )
         self.drives[place_uuid] = drive
 
@@ -165,3 +170,7 @@ class _Table:
     def _missing(self, group: PlannedGroup) -> list[str]:
         members = set(group.drives)
         return [p.uuid for p in self._plan.drives if p.uuid in members and p.uuid not in self.drives]
+
+
+def _emptier(first: Drive, second: Drive) -> Drive:
+    return min((first, second), key=lambda drive: sum(drive.size_bytes(name) or 0 for name in drive.names()))

@@ -40,7 +40,7 @@ from packtrain.volume.cargo_list import CargoList
 from packtrain.volume.formatting import inspect_drive
 from packtrain.volume.journal import Journal
 from packtrain.volume.losses import LossReport
-from packtrain.volume.places import Place, place_named, places_of, replace_drive
+from packtrain.volume.places import Place, known_uuid, place_named, places_of, replace_drive
 from packtrain.volume.seating import Seating, seat
 from packtrain.volume.signing import ShipmentWritten
 from packtrain.volume.waves import more_wanted, progress
@@ -223,9 +223,10 @@ class _Packing:
 
     def replace(self, label: str, drive: Drive) -> None:
         """Put a drive in the place of one that failed, and void that one."""
-        place = place_named(places_of(self._plan, self._journal), label)
+        places = places_of(self._plan, self._journal)
         found = inspect_drive(drive, self._plan, self._plan_files[0], self._folder.signer())
-        self._say_replaced(replace_drive(place, drive, found.uuid, self._journal))
+        uuid = known_uuid(found.uuid, found.begun, places, self._journal)
+        self._say_replaced(replace_drive(place_named(places, label), drive, uuid, self._journal))
 
     def write(self, cargo: CargoList, at_hand: AtHand, open_drive: Callable[[Path], Drive]) -> ShipmentWritten:
         """Write and close the groups that are here; sign the shipment after the last."""
