@@ -458,3 +458,9 @@ class ListMissing(PacktrainError):
     """No list of parties was added under this label."""
 
     exit_code = 101
+
+
+class CandidateUnknown(PacktrainError):
+    """No candidate of the newest screening has this id, or more than one has."""
+
+    exit_code = 102

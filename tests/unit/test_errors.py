@@ -66,6 +66,7 @@ EXIT_CODES = {
     "ClosingRefused": 91,
     "ListUnreadable": 100,
     "ListMissing": 101,
+    "CandidateUnknown": 102,
 }
 
 

@@ -23,6 +23,7 @@ _VERBS: Final[dict[str, tuple[str, str]]] = {
     "rehearse": ("rehearse", "prove the training program at home, with no network"),
     "lists": ("lists", "add the lists of parties to screen against, show them"),
     "declare": ("declare", "sign who ships what to whom, for which end use"),
+    "screen": ("screen", "hold names and addresses against the lists, answer candidates"),
     "pack": ("pack", "write the drives: encrypted, coded, read back, signed"),
     "check": ("check", "verify drives without any key"),
     "carry": ("carry", "seal cases, hand them over, show the custody log"),

@@ -27,6 +27,7 @@ _WRITTEN_BY: Final[dict[str, str]] = {
     "kit": "rehearse",
     "ready": "rehearse",
     "declaration": "declare",
+    "screening": "screen",
     "plan": "pack",
     "shipment": "pack",
     "packing-statement": "carry seal",

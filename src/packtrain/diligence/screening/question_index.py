@@ -148,6 +148,8 @@ class QuestionIndex:
         if len(self._met) > _MAX_REMEMBERED:
             self._met.clear()
         new = list({word for words in texts for word in words if word not in self._met})
+        if not new:
+            return
         together = " ".join(new)
         sounds = sound(together).split(" ")
         bare = skeleton(together).split(" ") if self._are_vowelless else [""] * len(new)

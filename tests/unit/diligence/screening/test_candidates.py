@@ -73,6 +73,12 @@ def test_a_listed_address_that_the_list_gives_as_a_name_is_found() -> None:
     assert found.kept[0].text == "5 Brasket Street, Velmora"
 
 
+def test_a_list_without_any_address_is_read_all_the_same() -> None:
+    (found,) = ask("5 Brasket St., Velmora", entries=[party(1, "Velmora")], is_address=True)
+
+    assert found.kept == []
+
+
 def test_names_and_addresses_are_not_mixed() -> None:
     (found,) = ask("5 Brasket Street Velmora", entries=[party(1, "X", address="5 Brasket Street, Velmora")])
 

@@ -1,0 +1,203 @@
+"""screen: a party holds the names and addresses of the papers against its lists, and people answer what comes up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from packtrain.crypto.sshsig import SshSigner
+from packtrain.digest import sha256_bytes, sha256_file
+from packtrain.diligence.lists import store
+from packtrain.diligence.screening.record import (
+    ENGINE,
+    SignedDisposition,
+    engine,
+    keep_disposition,
+    keep_screening,
+    make_screening,
+    read_dispositions,
+)
+from packtrain.diligence.screening.verdict import (
+    CandidateState,
+    ListPolicy,
+    OpenPoint,
+    in_words,
+    open_points,
+    states_of,
+)
+from packtrain.documents.codec import digest
+from packtrain.documents.declaration import Declaration
+from packtrain.documents.disposition import Disposition, DispositionEvidence, DispositionVerdict
+from packtrain.documents.packing_statement import PackingStatement
+from packtrain.documents.receipt import Receipt
+from packtrain.documents.screening import Screening
+from packtrain.errors import CandidateUnknown, SourceUnreadable
+from packtrain.events import Notice, Sink
+from packtrain.record.folder import VoyageFolder
+from packtrain.record.receipts import StageClock, instant
+
+STAGE: Final = "screen"
+_LEAST_PREFIX: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ScreeningState:
+    """The newest screening of this party, what people said, and what is open."""
+
+    screening: Screening
+    states: tuple[CandidateState, ...]
+    open_points: tuple[OpenPoint, ...]
+    in_words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person says of a candidate.
+
+    Attributes:
+        candidate: its id, or the beginning of it.
+        evidence: files that support it; their digests are signed, they themselves stay where they are.
+        key: the private key to sign with: a reviewer's. None is this party's own.
+    """
+
+    candidate: str
+    verdict: DispositionVerdict
+    because: str
+    evidence: Sequence[Path] = ()
+    key: Path | None = None
+
+
+def inputs(folder: VoyageFolder) -> dict[str, str]:
+    """Return the digests of what a screening is made from: the papers, the lists, and the method."""
+    named = {kind.kind: folder.digest(kind) for kind in (Declaration, PackingStatement) if folder.has(kind)}
+    named |= {f"list {record.label}": digest(record) for record in store.records(folder)}
+    method = "\n".join((ENGINE, *engine().libraries))
+    return {
+        **named,
+        "engine": sha256_bytes(method.encode()),
+        "signer": sha256_bytes(folder.signer().public_line.encode()),
+    }
+
+
+def screen(folder: VoyageFolder, sink: Sink) -> Receipt:
+    """Sign a screening of the papers against this party's lists into screening.json; return the receipt.
+
+    Raises:
+        StageNotReady: there is no declaration here.
+        IntegrityError: a list was changed since it was added.
+        SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError: a paper is not in order.
+    """
+    clock = StageClock(folder, STAGE, inputs(folder))
+    screening = make_screening(folder, folder.voyage_file().voyage.role)
+    keep_screening(folder, screening)
+    state = show(folder)
+    if screening.outcome == "not screened":
+        text = 'not screened: no list was added. "packtrain lists add" takes the publishers\' files; nobody ships them'
+        sink(Notice(STAGE, text, is_warning=True))
+    for subject in screening.subjects:
+        if subject.note:
+            sink(Notice(STAGE, f'{subject.places[0]} "{subject.text}" {subject.note}', is_warning=True))
+        if subject.num_left_out:
+            text = (
+                f'{subject.places[0]} "{subject.text}": {subject.num_left_out} more candidates were not kept, '
+                f"the best of them at {subject.best_left_out} of 1000"
+            )
+            sink(Notice(STAGE, text, is_warning=True))
+    return clock.finish(
+        outputs=(Screening,),
+        counts={
+            "subjects": len(screening.subjects),
+            "lists": len(screening.lists),
+            "candidates": len(state.states),
+            "strong": sum(each.is_strong for each in state.states),
+            "open": len(state.open_points),
+        },
+        facts={"screening": state.in_words, "engine": ", ".join((screening.engine.name, *screening.engine.libraries))},
+    )
+
+
+def show(folder: VoyageFolder) -> ScreeningState:
+    """Return the newest screening of this party, what people said of its candidates, and what is open today.
+
+    Raises:
+        StageNotReady: nothing was screened yet, or there is no declaration.
+        SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError, DossierError: a document is not in order.
+    """
+    screening = folder.read_signed(Screening)
+    dispositions = read_dispositions(folder)
+    signer = _declaration_signer(folder)
+    points = open_points(
+        screening,
+        dispositions,
+        ListPolicy(),
+        on=datetime.now(UTC).date(),
+        declaration=folder.digest(Declaration),
+        packing_statement=folder.digest(PackingStatement) if folder.has(PackingStatement) else None,
+        declaration_signer=signer,
+    )
+    return ScreeningState(screening, states_of(screening, dispositions, signer), points, in_words(screening, points))
+
+
+def answer(folder: VoyageFolder, given: Answer, sink: Sink) -> SignedDisposition:
+    """Sign what a person says of a candidate; return it. The candidate stays in the screening.
+
+    Raises:
+        StageNotReady: nothing was screened yet.
+        CandidateUnknown: no candidate of the newest screening, or more than one, has this id.
+        KeyMissing, KeyMalformed: the key cannot be used.
+        UntrustedSigner: the key is neither this party's signer nor its reviewer in parties.json.
+        SourceUnreadable: a file of evidence cannot be read.
+        DocumentError: there is no reason, or it is too long.
+    """
+    state = show(folder)
+    found = _candidate(state, given.candidate.strip().lower())
+    screening = state.screening
+    signer = SshSigner.load(given.key) if given.key is not None else folder.signer()
+    disposition = Disposition(
+        by=screening.by,
+        screening=digest(screening),
+        candidate=found.candidate.id,
+        subject=found.subject.text,
+        list=found.candidate.list,
+        entry=found.candidate.entry,
+        text=found.candidate.text,
+        score=found.candidate.score,
+        verdict=given.verdict,
+        because=given.because.strip(),
+        evidence=tuple(_evidence(path) for path in given.evidence),
+        answered_on=instant(),
+    )
+    signed = SignedDisposition(keep_disposition(folder, disposition, signer), disposition, signer.public_line)
+    now = next(each for each in show(folder).states if each.candidate.id == found.candidate.id)
+    if (point := now.open_point) is not None:
+        sink(Notice(STAGE, f"still open: {point.what}", is_warning=True))
+    return signed
+
+
+def _declaration_signer(folder: VoyageFolder) -> str:
+    consignor = folder.parties().of("consignor")
+    return consignor.signer if consignor is not None else ""
+
+
+def _candidate(state: ScreeningState, prefix: str) -> CandidateState:
+    found = [each for each in state.states if each.candidate.id.startswith(prefix)]
+    if len(found) == 1 and len(prefix) >= _LEAST_PREFIX:
+        return found[0]
+    raise CandidateUnknown(
+        "no candidate of the newest screening has this id"
+        if not found
+        else "the id is too short to name one candidate",
+        expected=f"an id, or {_LEAST_PREFIX} digits and more of its beginning",
+        found=prefix[:64],
+        hint='"packtrain screen show" lists the candidates and their ids',
+    )
+
+
+def _evidence(path: Path) -> DispositionEvidence:
+    try:
+        return DispositionEvidence(name=path.name, sha256=sha256_file(path))
+    except OSError as error:
+        raise SourceUnreadable(f"evidence cannot be read: {error.strerror}", where=str(path)) from error
