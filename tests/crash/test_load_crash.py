@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from fault_parts import KILLED, run_in_child
 from load_parts import Site, borrow_site, pack_template
-from packtrain import durable
 from packtrain.units import KIB
 from packtrain.volume.writer import ShipmentWritten
 from shipment_parts import Packing
@@ -14,7 +14,6 @@ from shipment_parts import Packing
 Template = tuple[Packing, ShipmentWritten]
 # One file is cut into three pieces over two stripes, and shares its volumes with others.
 SIZES = {"a": 100 * KIB, "cut": 500 * KIB, "c": 30 * KIB, "d/e": 10}
-KILLED = 42
 
 
 @pytest.fixture(scope="module")
@@ -24,25 +23,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
 
 def load_until(site: Site, step: int) -> bool:
     """Load in a child that dies at the given durable step; return whether it got to its end."""
-    child = os.fork()
-    if child == 0:
-        seen = 0
-
-        def die(_: str) -> None:
-            nonlocal seen
-            seen += 1
-            if seen == step:
-                os._exit(KILLED)
-
-        durable.observe_steps(die)
-        try:
-            site.load()
-            os._exit(0)
-        finally:
-            os._exit(1)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert status in (0, KILLED), "the load failed instead of dying or ending"
-    return status == 0
+    code, _ = run_in_child(site.load, step)
+    assert code in (0, KILLED), "the load failed instead of dying or ending"
+    return code == 0
 
 
 def assert_no_half_files(site: Site) -> None:

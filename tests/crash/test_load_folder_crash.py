@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fault_parts import KILLED, run_in_child
 from load_parts import Site, borrow_site
-from packtrain import durable
 from packtrain.units import KIB
 from packtrain.volume.folder_scan import scan
 from packtrain.volume.writer import ShipmentWritten
@@ -18,7 +18,6 @@ from shipment_parts import Packing, content, make_packing
 from tree_parts import assert_equal, sparse_file
 
 Template = tuple[Packing, ShipmentWritten]
-KILLED = 42
 NOBODY = 65534
 
 
@@ -57,25 +56,9 @@ def cargo(site: Site) -> Path:
 
 def load_until(site: Site, step: int) -> bool:
     """Load in a child that dies at the given durable step; return whether it got to its end."""
-    child = os.fork()
-    if child == 0:
-        seen = 0
-
-        def die(_: str) -> None:
-            nonlocal seen
-            seen += 1
-            if seen == step:
-                os._exit(KILLED)
-
-        durable.observe_steps(die)
-        try:
-            site.load()
-            os._exit(0)
-        finally:
-            os._exit(1)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert status in (0, KILLED), "the load failed instead of dying or ending"
-    return status == 0
+    code, _ = run_in_child(site.load, step)
+    assert code in (0, KILLED), "the load failed instead of dying or ending"
+    return code == 0
 
 
 def test_a_load_killed_at_any_step_is_finished_by_the_next(template: Template, tmp_path: Path) -> None:

@@ -1,14 +1,13 @@
 """With a scratch folder no two drives are mounted together: what passes is added up, what never came is solved."""
 
 import itertools
-import os
 from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
+from fault_parts import KILLED, run_in_child
 from load_parts import Site, copy_site, flip, pack_template, resign_group
-from packtrain import durable
 from packtrain.errors import BeyondRepair, MoreDrivesWanted
 from packtrain.ports import Drive
 from packtrain.units import KIB, MIB
@@ -19,7 +18,6 @@ Template = tuple[Packing, ShipmentWritten]
 LABELS = ("A1", "A2", "B1", "B2", "C1", "C2")
 # Volumes of up to three blocks, a cut file, stripes whose last columns are short or missing.
 SIZES = {f"f{number:02d}": 300 * KIB + 1000 * number for number in range(40)} | {"cut": 6 * MIB, "e": 0}
-KILLED = 42
 
 
 @pytest.fixture(scope="module")
@@ -168,22 +166,6 @@ def test_killed_at_any_step_no_column_is_counted_twice(template: Template, tmp_p
 
 
 def _dies_in_wave(bay: OneBay, step: int, label: str) -> bool:
-    child = os.fork()
-    if child == 0:
-        seen = 0
-
-        def die(_: str) -> None:
-            nonlocal seen
-            seen += 1
-            if seen == step:
-                os._exit(KILLED)
-
-        durable.observe_steps(die)
-        try:
-            bay.wave(label, without=("C",))
-            os._exit(0)
-        finally:
-            os._exit(1)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert status in (0, KILLED), "the wave failed instead of dying or ending"
-    return status == 0
+    code, _ = run_in_child(lambda: bay.wave(label, without=("C",)), step)
+    assert code in (0, KILLED), "the wave failed instead of dying or ending"
+    return code == 0
