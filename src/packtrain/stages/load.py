@@ -426,7 +426,7 @@ def _note(folder: VoyageFolder, fleet: Fleet, text: str) -> None:
 def _counts(loaded: Loaded, fleet: Fleet, num_samples: int) -> dict[str, int]:
     return {
         "samples_loaded": num_samples,
-        "files_loaded": loaded.files,
+        "entries_loaded": loaded.files,
         "bytes_loaded": loaded.bytes,
         "blocks_repaired": loaded.blocks_repaired,
         "volumes_rebuilt": loaded.volumes_rebuilt,

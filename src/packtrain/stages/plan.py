@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from packtrain.erasure.placement import (
 from packtrain.errors import SourceUnreadable, VoyageFileError
 from packtrain.events import Notice, Sink
 from packtrain.ports import Drive
+from packtrain.record.carried import check_folder_to_carry
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.units import format_bytes, parse_bytes
@@ -41,7 +43,11 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
     """Return the digests of what the placement is made from: cases and drives, what to survive, bays, bytes of sources.
 
     Carriers and seals are not among them: who carries a case does not move a byte.
+
+    Raises:
+        VoyageFileError, SourceUnreadable: see `check_folder_to_carry`.
     """
+    check_folder_to_carry(folder)
     drives = folder.voyage_file().drives
     body = {
         "survive": [drives.survive.cases, drives.survive.drives],
@@ -232,7 +238,7 @@ def _bays(section: DrivesSection) -> int | None:
 
 
 def _source_totals(folder: VoyageFolder) -> tuple[int, int]:
-    """Return the number of source files and their bytes; a file of several names counts once."""
+    """Return the number of source files and their bytes: regular ones; a file of several names counts once."""
     num_files = total_bytes = 0
     sources = folder.voyage_file().sources
     for text in sources.paths if sources is not None else ():
@@ -261,6 +267,8 @@ def _sizes(path: Path) -> Iterator[int]:
                         waiting.append(member.path)
                         continue
                     status = member.stat(follow_symlinks=False)
+                    if not stat.S_ISREG(status.st_mode):
+                        continue
                     if status.st_nlink > 1:
                         if (key := (status.st_dev, status.st_ino)) in linked:
                             continue

@@ -137,7 +137,7 @@ class Loaded:
             "pass": self.wanted[0].number if self.wanted else None,
             "drives": [drive.label for item in self.wanted for drive in item.drives],
             "is_smallest": all(item.is_smallest for item in self.wanted),
-            "files_loaded": self.files,
+            "entries_loaded": self.files,
             "bytes_loaded": self.bytes,
         }
 

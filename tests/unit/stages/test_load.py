@@ -65,7 +65,7 @@ def test_every_sample_is_loaded_and_the_receipt_and_custody_log_say_so(arrived: 
     arrived.assert_loaded()
     assert receipt.counts == {
         "samples_loaded": NUM_SAMPLES,
-        "files_loaded": len(FILES) + 1,
+        "entries_loaded": len(FILES) + 1,
         "bytes_loaded": receipt.counts["bytes_loaded"],
         "blocks_repaired": 0,
         "volumes_rebuilt": 0,

@@ -96,7 +96,7 @@ def test_a_folder_with_everything_in_it_travels_and_comes_back_equal(tmp_path: P
     store = FolderStore(consignee.root / "store")
     receipt = load.load(consignee, drives, store, home.papers.sink)
     assert_equal(consignee.root / "store", home.data)
-    assert receipt.counts["files_loaded"] == pack.preview(home.folder).cargo.listed.num_entries
+    assert receipt.counts["entries_loaded"] == pack.preview(home.folder).cargo.listed.num_entries
     assert load.inputs(consignee) == receipt.inputs
     assert load.is_settled(consignee)
     lost = next(path for path in sorted((consignee.root / "store").rglob("*")) if path.is_file())
@@ -169,7 +169,8 @@ def test_the_preview_says_what_packing_then_does_and_writes_nothing(home: Home) 
     assert sorted(home.root.rglob("*")) == before
     assert shown.cargo.losses.num_left_out == 1
     receipt = home.pack(accept_losses=True)
-    assert shown.cargo.listed.num_entries == receipt.counts["files"]
+    assert shown.cargo.listed.num_entries == receipt.counts["entries"]
+    assert shown.cargo.listed.num_files == receipt.counts["files"]
     assert shown.cargo.listed.total_bytes == receipt.counts["bytes_packed"]
     assert shown.volumes.data + shown.volumes.parity == receipt.counts["volumes"]
 

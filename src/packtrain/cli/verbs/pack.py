@@ -50,7 +50,7 @@ def _preview_text(preview: Preview) -> str:
     listed, losses = preview.cargo.listed, preview.cargo.losses
     rows = [
         ("files", f"{listed.num_files:,}"),
-        ("links and folders", f"{listed.num_entries - listed.num_files:,}"),
+        ("entries", f"{listed.num_entries:,}: these files, further names of them, links, folders"),
         ("bytes", format_bytes(listed.total_bytes)),
         ("drives", f"{preview.num_drives:,} in {preview.num_groups:,} groups"),
         ("data volumes", f"{preview.volumes.data:,} of at most {format_bytes(preview.volume_target_bytes)}"),

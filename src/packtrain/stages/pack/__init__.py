@@ -6,7 +6,7 @@ what to mount next.
 
 from __future__ import annotations
 
-from packtrain.stages.pack.cargo import Preview, folder_to_carry, preview
+from packtrain.stages.pack.cargo import Preview, preview
 from packtrain.stages.pack.work import STAGE, inputs, is_settled, pack, standing
 
-__all__ = ["STAGE", "Preview", "folder_to_carry", "inputs", "is_settled", "pack", "preview", "standing"]
+__all__ = ["STAGE", "Preview", "inputs", "is_settled", "pack", "preview", "standing"]

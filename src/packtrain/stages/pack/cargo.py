@@ -10,9 +10,10 @@ from packtrain import durable
 from packtrain.digest import sha256_bytes
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.placement import PlacementDocument
-from packtrain.errors import NothingToCarry, SourceUnreadable, VoyageFileError
+from packtrain.errors import NothingToCarry
 from packtrain.events import Notice, Sink
-from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
+from packtrain.record.carried import check_folder_to_carry, folder_to_carry
+from packtrain.record.folder import VoyageFolder
 from packtrain.stages.pack.kept import journals
 from packtrain.volume import layout
 from packtrain.volume.assignment import GroupShare
@@ -63,32 +64,6 @@ def cargo_inputs(folder: VoyageFolder) -> dict[str, str]:
     return {"folder": sha256_bytes(str(root).encode("utf-8", "surrogateescape"))}
 
 
-def folder_to_carry(folder: VoyageFolder) -> Path | None:
-    """Return the folder that is carried as it is, or None where a data set is prepared.
-
-    Raises:
-        VoyageFileError: [sources] names another number of folders than one, or one that holds the voyage itself.
-    """
-    sources = folder.voyage_file().sources
-    if sources is None or sources.form != "folder":
-        return None
-    where = str(folder.root / VOYAGE_FILE)
-    if len(sources.paths) != 1:
-        raise VoyageFileError(
-            'form = "folder" carries one folder', where=where, expected="one path", found=f"{len(sources.paths)} paths"
-        )
-    root = folder.resolve(sources.paths[0])
-    # The packing would read what it writes; and the keys of the voyage are no cargo.
-    if folder.root.resolve().is_relative_to(root.resolve()):
-        raise VoyageFileError(
-            "the folder to carry holds the voyage folder itself",
-            where=where,
-            found=str(root),
-            hint="keep the voyage folder elsewhere",
-        )
-    return root
-
-
 def cargo_to_pack(folder: VoyageFolder, placement: PlacementDocument, sink: Sink, *, accept_losses: bool) -> Cargo:
     """Return what is packed: the data set by its document, a folder by scanning it.
 
@@ -98,11 +73,10 @@ def cargo_to_pack(folder: VoyageFolder, placement: PlacementDocument, sink: Sink
             carried, and that was not accepted. A file of the voyage folder lists all of it.
         NothingToCarry: the folder is empty.
     """
-    root = folder_to_carry(folder)
+    root = check_folder_to_carry(folder)
     if root is None:
         dataset, files = folder.read(Dataset), _dataset_files(folder)
         return Cargo(list_of(list(listed(folder.work / "dataset", files))), dataset.num_samples)
-    _refuse_drives_inside(folder, placement, root)
     place = journals(folder)
     with durable.atomic_writer(place / LOSSES_NAME, 0o600) as stream:
         report = LossReport(stream)
@@ -123,12 +97,11 @@ def preview(folder: VoyageFolder) -> Preview:
         SourceUnreadable, SourceChanged: files of the data set are missing or changed.
         NothingToCarry: the folder is empty.
     """
-    placement, root = folder.read(PlacementDocument), folder_to_carry(folder)
+    root, placement = check_folder_to_carry(folder), folder.read(PlacementDocument)
     if root is None:
         dataset, files = folder.read(Dataset), _dataset_files(folder)
         cargo = Cargo(list_of(list(listed(folder.work / "dataset", files))), dataset.num_samples)
     else:
-        _refuse_drives_inside(folder, placement, root)
         report = LossReport()
         cargo = Cargo(look_at_folder(root, report), None, report)
         _refuse_empty_and_long(cargo, placement, root)
@@ -173,19 +146,3 @@ def _refuse_empty_and_long(cargo: Cargo, placement: PlacementDocument, root: Pat
 
 def _target_bytes(cargo: Cargo, placement: PlacementDocument) -> int:
     return layout.volume_target_bytes(cargo.listed.total_bytes, sum(group.k for group in placement.groups))
-
-
-def _refuse_drives_inside(folder: VoyageFolder, placement: PlacementDocument, root: Path) -> None:
-    if not root.is_dir():
-        raise SourceUnreadable(
-            "the folder to carry is not there, or no folder",
-            where=str(root),
-            hint="correct [sources] paths in voyage.toml",
-        )
-    inside = [
-        d.path for d in placement.drives if d.path and folder.resolve(d.path).resolve().is_relative_to(root.resolve())
-    ]
-    if inside:
-        raise VoyageFileError(
-            "a drive lies in the folder that is to be carried", where=str(root), found=", ".join(inside[:20])
-        )

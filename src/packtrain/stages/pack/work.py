@@ -21,11 +21,12 @@ from packtrain.erasure.placement import RESERVE_DIVISOR
 from packtrain.errors import DriveInUse, StageNotReady
 from packtrain.events import Notice, Sink
 from packtrain.ports import Drive
+from packtrain.record.carried import folder_to_carry
 from packtrain.record.envelopes import recipients_digest, renew_envelopes
 from packtrain.record.folder import VoyageFolder, read_signature
 from packtrain.record.receipts import StageClock
 from packtrain.stages.pack.at_hand import AtHand, num_bays, open_at_hand, substitutes
-from packtrain.stages.pack.cargo import cargo_inputs, cargo_to_pack, folder_to_carry
+from packtrain.stages.pack.cargo import cargo_inputs, cargo_to_pack
 from packtrain.stages.pack.drawn import draw_up, plan_to_follow, sealed_plan, warn_of_envelopes
 from packtrain.stages.pack.gates import Rehearsed, check_declaration, check_rehearsal, first_declaration
 from packtrain.stages.pack.kept import (
@@ -156,7 +157,8 @@ def pack(
         counts={
             "bytes_packed": written.plaintext_bytes,
             "bytes_stored": written.stored_bytes,
-            "files": written.num_files,
+            "files": cargo.listed.num_files,
+            "entries": written.num_files,
             **({"samples": cargo.num_samples} if cargo.num_samples is not None else {}),
             **({"entries_left_out": cargo.losses.num_left_out} if cargo.losses.left_out else {}),
             "drives": len(plan.drives),
