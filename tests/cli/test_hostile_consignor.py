@@ -67,7 +67,8 @@ def load_stays_in_the_store(site: Site, tmp_path: Path) -> dict[str, str]:
     after = everything.snapshot()
     written = {path for path in {*before, *after} if before.get(path) != after.get(path)}
     beside = {path for path in written if not path.startswith(("far/down/guest/store/", "far/down/guest/work/load/"))}
-    assert beside == set()
+    # The log says that the drives were read and what came of it.
+    assert beside <= {"far/down/guest/documents/custody.jsonl"}
     assert not any(path.name == "planted" for path in tmp_path.rglob("*"))
     assert document["found"] and "consignor" in document["hint"]
     assert refusal(site.load(), 43) == document
