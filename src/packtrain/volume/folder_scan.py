@@ -1,17 +1,17 @@
 """A folder as cargo: everything below it, streaming, in memory that does not grow with the number of files.
 
-Only the names of hard-linked files whose other names were not seen yet are held, and one folder's names at each level
-on the way down; those of a huge folder are sorted on disk.
+One folder's names are held at each level on the way down; those of a huge folder are sorted on disk. Hard-linked files
+wait for their other names, beyond a bound on disk too.
 """
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import os
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from packtrain.errors import HostileArchive
 from packtrain.ports import STAGING_NAME
 from packtrain.volume.attributes import is_carried, is_within_bounds
 from packtrain.volume.cargo import CargoEntry
+from packtrain.volume.link_sets import LinkSets
 from packtrain.volume.losses import LossReport
 from packtrain.volume.tar import EntryKind, Xattrs
 from packtrain.volume.untar import MAX_COMPONENT_BYTES, check_name, check_target
@@ -52,22 +53,22 @@ def scan(root: Path, prefix: bytes = b"", report: LossReport | None = None) -> I
         found.refuse(str(root))
 
 
-@dataclass(slots=True)
-class _LinkSet:
-    """A file of several names: the first of them, the others so far, and how many were not seen yet."""
-
-    first: CargoEntry
-    names: list[tuple[bytes, bytes]]
-    num_missing: int
-
-
 class _Scan:
     def __init__(self, prefix: bytes, report: LossReport) -> None:
         self._prefix = prefix
         self._report = report
-        self._open_sets: dict[tuple[int, int], _LinkSet] = {}
+        self._sets = LinkSets()
 
     def run(self, root: bytes) -> Iterator[CargoEntry]:
+        with contextlib.closing(self._sets):
+            yield from self._below(root)
+            for entries in self._sets.rest():
+                first = next(entries)
+                self._report.lessen("hard links to names outside of the folder", first.name)
+                yield first
+                yield from entries
+
+    def _below(self, root: bytes) -> Iterator[CargoEntry]:
         names = self._names(root, self._prefix or b".")
         # A stack and no recursion: a path can have two thousand folders.
         stack = [(root + b"/", self._prefix, names)] if names is not None else []
@@ -100,9 +101,6 @@ class _Scan:
                     self._report.leave_out("sockets, pipes and devices", name)
             except OSError as error:
                 self._report.leave_out("cannot be read", name, error.strerror or str(error))
-        for linked in self._open_sets.values():
-            self._report.lessen("hard links to names outside of the folder", linked.first.name)
-            yield from _together(linked)
 
     def _names(self, folder: bytes, name: bytes) -> Iterator[bytes] | None:
         """Return the names in a folder in byte order, or None where it cannot be read."""
@@ -124,15 +122,10 @@ class _Scan:
         if not self._is_carried(path, name):
             return
         key = (status.st_dev, status.st_ino)
-        linked = self._open_sets.get(key)
-        if linked is None:
-            self._open_sets[key] = _LinkSet(self._entry(path, name, "file", status), [], status.st_nlink - 1)
-            return
-        linked.names.append((path, name))
-        linked.num_missing -= 1
-        if linked.num_missing == 0:
-            del self._open_sets[key]
-            yield from _together(linked)
+        if self._sets.has(key):
+            yield from self._sets.add(key, path, name)
+        else:
+            self._sets.begin(key, self._entry(path, name, "file", status), status.st_nlink - 1)
 
     def _link(self, path: bytes, name: bytes, status: os.stat_result) -> Iterator[CargoEntry]:
         if not self._is_name_taken(name):
@@ -209,21 +202,6 @@ class _Scan:
             self._report.leave_out("extended attributes of more than 64 KiB (without them)", name)
             return ()
         return xattrs
-
-
-def _together(linked: _LinkSet) -> Iterator[CargoEntry]:
-    """Yield a file and its other names, in the order they were seen."""
-    yield linked.first
-    for path, name in linked.names:
-        yield linked.first._replace(
-            name=name,
-            source=path,
-            kind="hardlink",
-            size_bytes=0,
-            link_target=linked.first.name,
-            is_sparse=False,
-            xattrs=(),
-        )
 
 
 def _sorted_names(folder: bytes) -> Iterator[bytes]:

@@ -1,14 +1,19 @@
 """A folder as cargo: every kind of thing that can lie in one, and what is said of those that cannot be carried."""
 
 import os
+import shutil
 import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from packtrain.errors import SourceUnreadable
-from packtrain.volume import folder_scan
+from packtrain.volume import folder_scan, link_sets
+from packtrain.volume.cargo import CargoEntry
 from packtrain.volume.folder_scan import scan
+from packtrain.volume.link_sets import LinkSets
 from packtrain.volume.losses import LossReport
 from shipment_parts import write_cargo
 
@@ -110,6 +115,60 @@ def test_a_file_with_names_outside_of_the_folder_comes_at_the_end_and_is_told(tm
     assert names == [b"z", b"a", b"b"]
     assert report.lessened["hard links to names outside of the folder"].count == 1
     assert not report.left_out
+
+
+NAMES_OF_FILES = st.lists(
+    st.tuples(st.integers(0, 9), st.sampled_from(["a", "b/c", "d", "e"])), min_size=1, max_size=40, unique=True
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=NAMES_OF_FILES, outside=st.sets(st.integers(0, 9)))
+def test_sets_that_wait_on_disk_come_as_those_that_wait_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[tuple[int, str]], outside: set[int]
+) -> None:
+    root = tmp_path / "in"
+    (tmp_path / "out").mkdir()
+    for number, folder in names:
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        first = tmp_path / "out" / str(number)
+        if not first.exists():
+            first.write_bytes(b"x" * number)
+            os.setxattr(first, "user.number", b"%d" % number)
+        (root / folder / str(number)).hardlink_to(first)
+    for number in set(range(10)) - outside:
+        (tmp_path / "out" / str(number)).unlink(missing_ok=True)
+    found, report = list[CargoEntry](), LossReport()
+    with monkeypatch.context() as patched:
+        patched.setattr(link_sets, "_MOST_HELD_BYTES", 3000)
+        found += scan(root, report=report)
+    in_memory = LossReport()
+    assert found == list(scan(root, report=in_memory))
+    assert report.to_dict() == in_memory.to_dict()
+    assert report.digest() == in_memory.digest()
+    shutil.rmtree(root)
+    shutil.rmtree(tmp_path / "out")
+
+
+def test_however_many_files_wait_for_another_name_few_of_them_are_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_sets, "_MOST_HELD_BYTES", 100_000)
+    begin, held = LinkSets.begin, list[int]()
+
+    def counted(self: LinkSets, key: link_sets.FileKey, first: CargoEntry, num_missing: int) -> None:
+        begin(self, key, first, num_missing)
+        held.append(self.num_held)
+
+    monkeypatch.setattr(LinkSets, "begin", counted)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    for number in range(1000):
+        (tmp_path / "a" / str(number)).touch()
+        (tmp_path / "b" / str(number)).hardlink_to(tmp_path / "a" / str(number))
+    assert [entry.kind for entry in scan(tmp_path)][2:] == ["file", "hardlink"] * 1000
+    assert len(held) == 1000
+    assert max(held) < 100
 
 
 def test_a_file_with_holes_is_flagged_and_they_are_counted(tmp_path: Path) -> None:
