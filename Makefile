@@ -8,6 +8,7 @@
 #   make fuzz     feed the readers of hostile bytes for longer        FUZZ_ARGS="--seconds 600 --target tar"
 #   make reference   write the generated pages of docs/reference/ anew
 #   make bench-cargo   pack, load and check beside other programs     BENCH_ARGS="--bytes 200MB --repeats 1"
+#   make bench-diligence   screen, and follow owners                 BENCH_ARGS="--entries 20000"
 #   make test-slow     the tests at full size, minutes each
 #
 # Which torch fits is known on your machine only: TORCH_PIP_ARGS is handed to the `pip install` that brings it, for
@@ -41,10 +42,10 @@ DEMO_DATA := build/demo-data
 KIT_WHEELS := build/kit-wheels
 SOURCES := $(shell find src -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
-.PHONY: fuzz help demo test test-slow bench-cargo check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
+.PHONY: fuzz help demo test test-slow bench-cargo bench-diligence check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
 
 help:
-	@sed -n '3,11s/^#   //p' Makefile
+	@sed -n '3,12s/^#   //p' Makefile
 
 # ---- the two commands a newcomer needs
 
@@ -61,6 +62,9 @@ check: lint types arch test
 bench-cargo: package
 	@bash scripts/bench_peers.sh "$(PYTHON)" build/bench-peers
 	@$(BIN)/python scripts/bench_cargo.py $(BENCH_ARGS)
+
+bench-diligence: package
+	@$(BIN)/python scripts/bench_diligence.py $(BENCH_ARGS)
 
 test-slow: package
 	@$(BIN)/python -m pytest -n0 -m full_size --timeout 3600 --capture=tee-sys $(PYTEST_ARGS)
