@@ -213,7 +213,12 @@ class Walk:
     end: Literal["top", "undisclosed", "cycle"]
 
 
-def walk_up(party: str, holdings: Iterable[Holding], parents: Mapping[str, str] | None = None) -> Walk:
+def walk_up(
+    party: str,
+    holdings: Iterable[Holding],
+    parents: Mapping[str, str] | None = None,
+    dispersed: Collection[str] = (),
+) -> Walk:
     """Return the chain of parents: the declared one where there is one, else the owner of more than half.
 
     Dispersed ownership (nobody can have more than half) ends the walk at the top: headquarters are then its own.
@@ -222,6 +227,7 @@ def walk_up(party: str, holdings: Iterable[Holding], parents: Mapping[str, str] 
         party: where to begin.
         holdings: all known shares.
         parents: declared parents by party; they outweigh shares, because control needs none.
+        dispersed: owners that stand for many of whom none has more than half: their shares are known, and nobody's.
     """
     above: dict[str, list[Holding]] = {}
     for holding in holdings:
@@ -233,10 +239,12 @@ def walk_up(party: str, holdings: Iterable[Holding], parents: Mapping[str, str] 
         if parent is None:
             owners = above.get(here, [])
             held = _by_owner(owners)
-            parent = next((owner for owner, (low, _) in held.items() if low > _HALF), None)
+            parent = next((owner for owner, (low, _) in held.items() if low > _HALF and owner not in dispersed), None)
             if parent is None:
                 rest = _WHOLE - sum((low for low, _ in held.values()), _NOTHING)
-                is_open = bool(owners) and (rest >= _HALF or any(high > _HALF for _, high in held.values()))
+                is_open = bool(owners) and (
+                    rest >= _HALF or any(high > _HALF for owner, (_, high) in held.items() if owner not in dispersed)
+                )
                 return Walk(tuple(chain), "undisclosed" if is_open else "top")
         if parent in chain:
             return Walk((*chain, parent), "cycle")
