@@ -191,6 +191,14 @@ class Journal:
         query = "SELECT volume_column, tar_bytes FROM volumes WHERE packing_group = ? AND stripe = ?"
         return {int(column): int(end) for column, end in self._connection.execute(query, (group, stripe))}
 
+    def num_members(self, group: int, stripe: int) -> dict[int, int]:
+        """Return how many entries lie whole in a stripe's data volumes, about, by column."""
+        query = (
+            "SELECT volume_column, max(0, last_file - first_file + 1) FROM volumes "
+            "WHERE packing_group = ? AND stripe = ?"
+        )
+        return {int(column): int(count) for column, count in self._connection.execute(query, (group, stripe))}
+
     def members_in(self, group: int, stripe: int, column: int) -> Iterator[Member]:
         """Yield the members of one data volume in order, from a connection of the calling thread's own."""
         query = "SELECT first_file, last_file FROM volumes WHERE packing_group = ? AND stripe = ? AND volume_column = ?"

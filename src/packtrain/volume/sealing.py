@@ -104,7 +104,9 @@ class Filler:
             self._copy_piece(member, target)
             return
         sha256, changed = read_whole(self._folders, member.source, member.bytes, member.mtime_ns, target)
-        self._found.append((member.file_id, sha256, check_digest(member.known_sha256, sha256, changed)))
+        if member.known_sha256 is not None:
+            changed = check_digest(member.known_sha256, sha256, changed)
+        self._found.append((member.file_id, sha256, changed))
 
     def _copy_piece(self, member: Member, target: memoryview) -> None:
         """Read a small piece of a cut file, whose digest is made elsewhere."""

@@ -133,9 +133,10 @@ def read_whole(
         raise _unreadable(source, error) from error
     if filled < size_bytes:
         target[filled:] = bytes(size_bytes - filled)
+    sha256 = hashlib.sha256(target).hexdigest()
     if status.st_mtime_ns == mtime_ns and status.st_size == size_bytes and stat.S_ISREG(status.st_mode):
-        return hashlib.sha256(target).hexdigest(), None
-    return hashlib.sha256(target).hexdigest(), difference(status, size_bytes, mtime_ns)
+        return sha256, None
+    return sha256, difference(status, size_bytes, mtime_ns)
 
 
 def hash_whole(

@@ -27,13 +27,18 @@ from packtrain.volume.block_list import LINE_BYTES, BlockHasher, encode_block_li
 from packtrain.volume.coding import Crew, Row, code_rows
 from packtrain.volume.journal import Journal, Member, WrittenVolume
 from packtrain.volume.read_back import check_file
+from packtrain.volume.sealers import Sealers
 from packtrain.volume.sealing import Filler, Found
+from packtrain.volume.sealing_process import Task
 from packtrain.volume.source import SourceFolders, check_digest, hash_whole
 
 # More threads than this only wait for each other: a group of 255 drives is not read by 255 cores.
 _MAX_THREADS: Final = 64
 # About 4 MB of rows; each batch is one transaction, which a disk takes milliseconds to make durable.
 _FOUND_ROWS: Final = 20_000
+# So many entries in a group are worth the start of other processes; volumes of smaller files than this are theirs.
+_WORTH_PROCESSES: Final = 10_000
+_SMALL_FILE_BYTES: Final = 64 * KIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,8 @@ class StripeWriter:
         self._found: list[Found] = []
         self._found_lock = threading.Lock()
         self._crew = Crew(min(k + m, _MAX_THREADS), f"group-{group}")
+        is_worth_it = journal.totals(group)[0] >= _WORTH_PROCESSES
+        self._sealers = Sealers(journal.folder, recipient, k + m) if is_worth_it else None
         # Two rows: one is read while the other is coded. The first of them is also what volumes are filled in.
         # Anonymous maps begin on a page: direct reads need aligned memory.
         self._buffers = [memoryview(mmap.mmap(-1, BLOCK_BYTES)) for _ in range(2 * (k + m))]
@@ -94,6 +101,8 @@ class StripeWriter:
 
     def __exit__(self, *_: object) -> None:
         self._crew.close()
+        if self._sealers is not None:
+            self._sealers.close()
 
     def write(self, stripe: int) -> None:
         """Write one stripe whole, with new keys, and record it as finished.
@@ -103,8 +112,13 @@ class StripeWriter:
             DriveFull: no space is left on a drive.
             SourceUnreadable: a source cannot be read.
         """
-        columns = sorted(self._journal.tar_bytes(self._group, stripe))
-        writing = self._crew.start(lambda column: self._write_data(stripe, column), columns)
+        tar_bytes = self._journal.tar_bytes(self._group, stripe)
+        num_members = self._journal.num_members(self._group, stripe)
+        small = {column for column, end in tar_bytes.items() if end < num_members[column] * _SMALL_FILE_BYTES}
+        sealers = dict.fromkeys(small, self._sealers)
+        writing = self._crew.start(
+            lambda column: self._write_data(stripe, column, sealers.get(column)), sorted(tar_bytes)
+        )
         # They need no drive, and fill the time in which the others wait for theirs.
         hashing = self._crew.start(self._hash_cut_file, list(self._journal.cut_files_in(self._group, stripe)))
         try:
@@ -170,20 +184,30 @@ class StripeWriter:
             self._crew.stopped = True
             raise
 
-    def _write_data(self, stripe: int, column: int) -> _Hashed:
+    def _write_data(self, stripe: int, column: int, sealers: Sealers | None) -> _Hashed:
         name = layout.volume_name(stripe, column, self._k)
-        hasher = BlockHasher()
         with self.drive(stripe, column).open_writer(name) as writer:
 
-            def sink(piece: memoryview | bytes) -> None:
+            def put(piece: memoryview | bytes) -> None:
                 self._go_on()
-                hasher.update(piece)
                 writer.write(piece)
                 self._on_bytes(len(piece))
 
-            with EncryptWriter(sink, self._recipient) as sealed:
-                filler = Filler(self._turn, self._buffers[column], sealed.write, self._keep_found, self._journal.xattrs)
-                filler.fill(self._journal.members_in(self._group, stripe, column))
+            if sealers is None:
+                return self._seal_here(stripe, column, put)
+            sealed = sealers.seal(Task(self._group, stripe, column), put, self._keep_found)
+        return _Hashed(column, sealed.bytes, sealed.sha256, sealed.blocks)
+
+    def _seal_here(self, stripe: int, column: int, put: Callable[[memoryview | bytes], None]) -> _Hashed:
+        hasher = BlockHasher()
+
+        def sink(piece: memoryview | bytes) -> None:
+            hasher.update(piece)
+            put(piece)
+
+        with EncryptWriter(sink, self._recipient) as sealed:
+            filler = Filler(self._turn, self._buffers[column], sealed.write, self._keep_found, self._journal.xattrs)
+            filler.fill(self._journal.members_in(self._group, stripe, column))
         sha256, blocks = hasher.finish()
         return _Hashed(column, hasher.total_bytes, sha256, blocks)
 

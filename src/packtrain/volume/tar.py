@@ -8,6 +8,7 @@ Source: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended Header".
 
 from __future__ import annotations
 
+import functools
 import zlib
 from typing import Final, Literal
 
@@ -73,7 +74,11 @@ def header(
     """
     assert name and not name.startswith(b"/") and b"\0" not in name and b"\0" not in link_target, name
     if kind == "file" and _is_plain(name, size_bytes, mtime_seconds, uid, gid, xattrs):
-        return _plain_block(name, size_bytes, mode & 0o7777, mtime_seconds, uid, gid)
+        # What `_block` does where the name fits: all behind the checksum is the same for all such files.
+        owner = _owner(mode & 0o7777, uid, gid)
+        head = b"%b%b%011o\0%011o\0" % (name.ljust(_NAME_BYTES, b"\0"), owner, size_bytes, mtime_seconds)
+        # ASCII alone, so the lower half of Adler-32 is the sum and one: see `_sum`.
+        return b"%b%06o\0 %b" % (head, _PLAIN_SUM + (zlib.adler32(head) & 0xFFFF), _PLAIN_TAIL)
     path = name + b"/" if kind == "directory" else name
     records = b""
     binary = False
@@ -184,11 +189,10 @@ def _block(
     return b"%b%06o\0 %b" % (head, 8 * 0x20 + _sum(head + tail), tail)
 
 
-def _plain_block(name: bytes, size_bytes: int, mode: int, mtime_seconds: int, uid: int, gid: int) -> bytes:
-    """Return what `_block` does for a file whose name fits: all behind the checksum is the same for all of them."""
-    head = _HEAD % (name.ljust(_NAME_BYTES, b"\0"), mode, uid, gid, size_bytes, mtime_seconds)
-    # ASCII alone, so the lower half of Adler-32 is the sum and one: see `_sum`.
-    return b"%b%06o\0 %b" % (head, _PLAIN_SUM + (zlib.adler32(head) & 0xFFFF), _PLAIN_TAIL)
+@functools.lru_cache(maxsize=256)
+def _owner(mode: int, uid: int, gid: int) -> bytes:
+    """Return the fields of a header that most files share."""
+    return b"%07o\0%07o\0%07o\0" % (mode, uid, gid)
 
 
 def _sum(raw: bytes) -> int:
