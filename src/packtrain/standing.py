@@ -31,11 +31,18 @@ STAGES: Final[tuple[tuple[str, tuple[Role, ...]], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class StageState:
-    """Where one stage stands: `done`, `to do`, `changed` (it would run again) or `waiting` (for another document)."""
+    """Where one stage stands.
+
+    Attributes:
+        state: `done`, `to do`, `changed` (it would run again), `waiting` (for another document) or `not needed`.
+        detail: in words: when it was done, what changed, what it waits for.
+        changed: names of the inputs that changed.
+    """
 
     stage: str
     state: str
     detail: str
+    changed: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, str]:
         """Return the state as plain values."""
@@ -53,7 +60,9 @@ def states_of(folder: VoyageFolder, role: Role) -> list[StageState]:
         if role not in roles:
             continue
         state = state_of(folder, role, stage)
-        unfinished = next((before.stage for before in states if before.state not in ("done", "changed")), None)
+        unfinished = next(
+            (before.stage for before in states if before.state not in ("done", "changed", "not needed")), None
+        )
         if state.state == "to do" and unfinished is not None and stage in _LAST_STAGES:
             state = StageState(stage, "waiting", f'after "{unfinished}"')
         states.append(state)
@@ -62,6 +71,8 @@ def states_of(folder: VoyageFolder, role: Role) -> list[StageState]:
 
 def state_of(folder: VoyageFolder, role: Role, stage: str) -> StageState:
     """Return the state of one stage."""
+    if why := _not_needed(folder, role, stage):
+        return StageState(stage, "not needed", why)
     receipt = folder.receipt(stage)
     inputs = _inputs_of(folder, role, stage)
     try:
@@ -73,7 +84,20 @@ def state_of(folder: VoyageFolder, role: Role, stage: str) -> StageState:
     if current is None or is_fresh(folder, stage, current):
         return StageState(stage, "done", f"{receipt.finished}, {format_seconds(receipt.seconds)}")
     changed = sorted(name for name in {*current, *receipt.inputs} if current.get(name) != receipt.inputs.get(name))
-    return StageState(stage, "changed", f"runs again: {', '.join(changed) or 'a document it wrote'} changed")
+    detail = f"runs again: {', '.join(changed) or 'a document it wrote'} changed"
+    return StageState(stage, "changed", detail, tuple(changed))
+
+
+def _not_needed(folder: VoyageFolder, role: Role, stage: str) -> str:
+    """Return why a stage has nothing to do in this voyage; empty where it has."""
+    if role != "consignor" or stage not in ("prepare", "rehearse"):
+        return ""
+    voyage_file = folder.voyage_file()
+    if voyage_file.sources is not None and voyage_file.sources.form == "folder":
+        return 'form = "folder": the folder is carried as it is'
+    if stage == "rehearse" and voyage_file.training is None:
+        return "no [training] in voyage.toml: no program travels with the data"
+    return ""
 
 
 def _how_far(folder: VoyageFolder, stage: str) -> str:

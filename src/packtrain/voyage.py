@@ -4,53 +4,33 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from packtrain import durable
-from packtrain.documents.parties import Parties, Role
+from packtrain.documents.parties import Role
 from packtrain.documents.placement import PlacementDocument
 from packtrain.documents.receipt import Receipt
-from packtrain.errors import CustodyBroken, StageNotReady, VoyageFileError, WrongRole
-from packtrain.events import Notice, Sink, StageFinished, StageStarted
-from packtrain.record.folder import VoyageFolder
-from packtrain.record.parties import sync_parties
-from packtrain.record.receipts import is_fresh
-from packtrain.standing import StageState, state_of, states_of
+from packtrain.errors import CustodyBroken, StageNotReady
+from packtrain.events import Notice
+from packtrain.next_step import NextStep, next_step
+from packtrain.stage_runner import StageRunner, everyone
+from packtrain.standing import StageState, states_of
 
 if TYPE_CHECKING:
     from packtrain.diligence.lists.add import ListToAdd
     from packtrain.diligence.screening.record import SignedDisposition
     from packtrain.documents.list_record import ListRecord
-    from packtrain.drives import DriveOpener
-    from packtrain.ports import AskPassphrase, Drive
     from packtrain.stages.carry import Observation
     from packtrain.stages.check import CheckReport, RepairReport, SignedReport
     from packtrain.stages.close import ApproveKeys
-    from packtrain.stages.pack import Preview
+    from packtrain.stages.declare import ApproveAnswers
+    from packtrain.stages.pack import InBays, Preview
     from packtrain.stages.screen import Answer, ScreeningState
 
-_RETURN_STEPS: Final[Mapping[Role, str]] = {"consignor": "accept", "operator": "release", "consignee": "export"}
 
-
-class Voyage:
-    """One party's voyage: opens its folder, holds its lock while a stage runs, skips stages that are done.
-
-    Args:
-        root: the voyage folder.
-        sink: takes the events of the stages.
-        ask_passphrase: asks a person, where a key is sealed with a passphrase and no file or variable holds it.
-    """
-
-    def __init__(self, root: Path, sink: Sink, ask_passphrase: AskPassphrase | None = None) -> None:
-        self.folder = VoyageFolder(root)
-        self.folder.ask_passphrase = ask_passphrase
-        self._sink = sink
-        self._opener: DriveOpener | None = None
-        self.role: Role = self.folder.voyage_file().voyage.role
+class Voyage(StageRunner):
+    """One party's voyage: its verbs. See `StageRunner` for how each is run."""
 
     # --- the stages, in order ---
 
@@ -85,15 +65,15 @@ class Voyage:
                 lambda: rehearse.rehearse(self.folder, self._open_drive, self._sink),
             )
 
-    def declare(self, *, amend: bool = False) -> Receipt:
-        """Sign the answers of declaration.toml; write declaration.json."""
+    def declare(self, *, amend: bool = False, approve: ApproveAnswers | None = None) -> Receipt:
+        """Sign the answers of declaration.toml; write declaration.json. A person may be shown them first."""
         from packtrain.stages import declare
 
         with self._at_work(declare.STAGE, "consignor"):
             return self._run(
                 declare.STAGE,
                 declare.inputs(self.folder),
-                lambda: declare.declare(self.folder, self._sink, amend=amend),
+                lambda: declare.declare(self.folder, self._sink, amend=amend, approve=approve),
             )
 
     def write_declaration_form(self) -> tuple[str, ...]:
@@ -107,7 +87,7 @@ class Voyage:
         """Read a list of parties into the voyage folder; return its record."""
         from packtrain.diligence.lists import add
 
-        with self._at_work(add.STAGE, *_everyone()):
+        with self._at_work(add.STAGE, *everyone()):
             return add.add_list(self.folder, wanted, self._sink)
 
     def lists(self) -> tuple[ListRecord, ...]:
@@ -167,14 +147,14 @@ class Voyage:
         """Verify drives against parties.json, without any key."""
         from packtrain.stages import check
 
-        with self._at_work("check", *_everyone()):
+        with self._at_work("check", *everyone()):
             return check.check(self.folder, self._open_drives(drives or self._own_drives()), self._sink)
 
     def repair(self, drives: Sequence[Path], onto: tuple[str, Path] | None = None) -> RepairReport:
         """Repair drives without any key, in place or one of them onto a spare; note it in the custody log."""
         from packtrain.stages import check
 
-        with self._at_work("check", *_everyone()):
+        with self._at_work("check", *everyone()):
             opened = self._open_drives(drives or self._own_drives())
             spare = (onto[0], self._open_drive(onto[1])) if onto is not None else None
             report = check.repair(self.folder, opened, self._sink, onto=spare)
@@ -215,28 +195,28 @@ class Voyage:
         """Sign cases over to another party; return the hand-over file."""
         from packtrain.stages import carry
 
-        with self._at_work("carry", *_everyone()):
+        with self._at_work("carry", *everyone()):
             return carry.release(self.folder, cases, to, self._sink, destination=destination, note=note)
 
     def accept(self, hand_over: Path, note: str, destination: Path) -> Path:
         """Sign for cases that another party released; return the answer file."""
         from packtrain.stages import carry
 
-        with self._at_work("carry", *_everyone()):
+        with self._at_work("carry", *everyone()):
             return carry.accept(self.folder, hand_over, self._sink, destination=destination, note=note)
 
     def adopt(self, answer: Path) -> None:
         """Take the other party's signed acceptance into the own log."""
         from packtrain.stages import carry
 
-        with self._at_work("carry", *_everyone()):
+        with self._at_work("carry", *everyone()):
             carry.adopt(self.folder, answer, self._sink)
 
     def observe(self, observation: Observation, cases: Sequence[str], drives: Sequence[str], note: str) -> None:
         """Sign into the custody log what was seen or lost; drives by label or UUID."""
         from packtrain.stages import carry
 
-        with self._at_work("carry", *_everyone()):
+        with self._at_work("carry", *everyone()):
             carry.observe(self.folder, observation, self._sink, cases=cases, drives=drives, note=note)
 
     def custody(self) -> list[str]:
@@ -250,14 +230,14 @@ class Voyage:
         """Write the dossier for another party as a BagIt folder; return it."""
         from packtrain.stages import exchange
 
-        with self._at_work("dossier", *_everyone()):
+        with self._at_work("dossier", *everyone()):
             return exchange.export_dossier(self.folder, destination, to, self._sink)
 
     def import_dossier(self, source: Path) -> Mapping[str, str]:
         """Take another party's dossier into this folder; return document name -> SHA-256."""
         from packtrain.stages import exchange
 
-        with self._at_work("dossier", *_everyone()):
+        with self._at_work("dossier", *everyone()):
             return exchange.import_dossier(self.folder, source, self._sink)
 
     def admit(self, dossier: Path, drives: Sequence[Path] = (), *, no_more: bool = False) -> Receipt:
@@ -347,7 +327,7 @@ class Voyage:
         """Destroy the keys of this shipment and write closing.json; without results a person may be asked first."""
         from packtrain.stages import close
 
-        with self._at_work(close.STAGE, *_everyone()):
+        with self._at_work(close.STAGE, *everyone()):
             return self._run(
                 close.STAGE,
                 close.inputs(self.folder),
@@ -371,84 +351,12 @@ class Voyage:
         self._settle_once()
         return states_of(self.folder, self.role)
 
-    # --- how a stage is run ---
+    def next_step(self, states: Sequence[StageState]) -> NextStep:
+        """Return what this party does next, from the states of its stages."""
+        return next_step(self.folder, self.role, states)
 
-    @contextmanager
-    def _at_work(self, verb: str, *roles: Role) -> Iterator[None]:
-        if self.role not in roles:
-            raise WrongRole(
-                f'"{verb}" belongs to another party',
-                where=str(self.folder.root),
-                expected=" or ".join(roles),
-                found=self.role,
-                hint=f"run it in the {roles[0]}'s voyage folder{_own_steps(verb, self.role)}",
-            )
-        with durable.lock_folder(self.folder.root):
-            # Plaintext waits in here: packing lists, checkpoints, results before they are sealed.
-            self.folder.work.mkdir(mode=0o700, exist_ok=True)
-            self.folder.settle()
-            sync_parties(self.folder)
-            yield
+    def in_bays(self) -> InBays | None:
+        """Return what is in the bays of a packing in waves, and which drives come next; None outside of one."""
+        from packtrain.stages import pack
 
-    def _settle_once(self) -> None:
-        """Write parties.json if no verb did yet; a verb that only reads takes no lock and writes nothing else."""
-        if not self.folder.has(Parties):
-            with self._at_work("status", *_everyone()):
-                pass
-
-    def _run(
-        self, stage: str, inputs: Mapping[str, str], work: Callable[[], Receipt], *, is_whole: bool = True
-    ) -> Receipt:
-        if is_whole and is_fresh(self.folder, stage, inputs):
-            receipt = self.folder.receipt(stage)
-            assert receipt is not None
-            self._sink(StageFinished(stage, receipt.seconds, fresh=True))
-            return receipt
-        before = self.folder.receipt(stage)
-        self._sink(StageStarted(stage))
-        started = time.monotonic()
-        receipt = work()
-        # A folder is always looked at again; where nothing in it is new, nothing was done.
-        self._sink(StageFinished(stage, time.monotonic() - started, fresh=receipt == before))
-        return receipt
-
-    def _warn_of_stale(self, earlier: str, stage: str, consequence: str) -> None:
-        state = state_of(self.folder, self.role, earlier)
-        if state.state == "changed":
-            text = f'inputs of "{earlier}" changed since it ran: {consequence}; "packtrain {earlier}" takes them in'
-            self._sink(Notice(stage, text, is_warning=True))
-
-    def _open_drive(self, path: Path) -> Drive:
-        if self._opener is None:
-            from packtrain.drives import DriveOpener
-
-            self._opener = DriveOpener(self._sink)  # one for all: it remembers which serial numbers it saw
-        return self._opener(path)
-
-    def _open_drives(self, paths: Sequence[Path]) -> list[Drive]:
-        from packtrain.drives import open_drives
-
-        return open_drives(paths, self._open_drive)
-
-    def _own_drives(self) -> list[Path]:
-        cases = self.folder.voyage_file().drives.case
-        if not cases:
-            raise VoyageFileError(
-                "no drives are named",
-                where=str(self.folder.root / "voyage.toml"),
-                expected="one [[drives.case]] or more",
-                hint='name the drives as arguments, or add a label and its "drives"',
-            )
-        bays = [path for text in self.folder.voyage_file().drives.bays if (path := self.folder.resolve(text)).is_dir()]
-        return [*(self.folder.resolve(text) for case in cases for text in case.drives), *bays]
-
-
-def _everyone() -> tuple[Role, ...]:
-    return ("consignor", "operator", "consignee")
-
-
-def _own_steps(verb: str, role: Role) -> str:
-    """Return which steps of a verb of several are this party's own, for a hint."""
-    family = verb.partition(" ")[0]
-    steps = {"carry": "release, accept, adopt, observe, show", "return": _RETURN_STEPS[role]}.get(family)
-    return f'; the {role}\'s own steps of "{family}" are {steps}' if steps is not None else ""
+        return pack.in_bays(self.folder, self._open_drive) if self.role == "consignor" else None

@@ -35,8 +35,8 @@ def test_help_lists_the_verbs_in_the_order_of_the_voyage(packtrain: Run) -> None
 
     verbs = [line.split()[0] for line in ran.stdout.partition("Verbs")[2].splitlines()[1:21]]
     order = (
-        "init plan prepare rehearse lists declare screen pack check carry dossier admit load train return close drives status "
-        "report demo"
+        "init plan prepare rehearse lists declare screen pack check carry dossier admit load train return close drives "
+        "status report demo"
     )
     assert verbs == order.split()
     assert (ran.exit_code, ran.stderr) == (0, "")
@@ -160,7 +160,7 @@ def test_status_of_a_new_voyage_lists_every_stage_of_the_role(packtrain: Run, tm
 
     ran = packtrain("status", tmp_path, "--json")
 
-    stages = [row["stage"] for row in json.loads(ran.stdout)]
+    stages = [row["stage"] for row in json.loads(ran.stdout)["stages"]]
     assert stages == ["plan", "prepare", "rehearse", "declare", "pack", "seal", "return", "close"]
 
 

@@ -21,7 +21,7 @@ def run(verb: str, folder: Path, *more: str) -> tuple[str, dict[str, str]]:
         [str(PACKTRAIN), verb, str(folder), *more], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
-    states = {row["stage"]: row["state"] for row in json.loads(done.stdout)} if verb == "status" else {}
+    states = {row["stage"]: row["state"] for row in json.loads(done.stdout)["stages"]} if verb == "status" else {}
     return done.stderr, states
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -27,6 +27,11 @@ from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
 
 STAGE = "declare"
+ApproveAnswers = Callable[[Declaration, Sequence[str]], None]
+"""Is shown what is about to be signed, and what it changes in what was signed before; raises where that was not meant.
+
+It sees answers and nothing else: what a rule makes of them is said once they are signed.
+"""
 
 
 def inputs(folder: VoyageFolder) -> dict[str, str]:
@@ -45,7 +50,7 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
     }
 
 
-def declare(folder: VoyageFolder, sink: Sink, *, amend: bool = False) -> Receipt:
+def declare(folder: VoyageFolder, sink: Sink, *, amend: bool = False, approve: ApproveAnswers | None = None) -> Receipt:
     """Sign the answers of declaration.toml into declaration.json; return the receipt.
 
     Six answers to which the short form does not apply are signed as well, but kept under documents/declarations/ alone
@@ -56,6 +61,7 @@ def declare(folder: VoyageFolder, sink: Sink, *, amend: bool = False) -> Receipt
         folder: the consignor's voyage folder.
         sink: takes events.
         amend: sign changed answers as an amendment that names every change.
+        approve: called before anything new is signed.
 
     Raises:
         WrongRole: the folder is not the consignor's.
@@ -77,6 +83,8 @@ def declare(folder: VoyageFolder, sink: Sink, *, amend: bool = False) -> Receipt
     if answered.missing and (not in_the_way or (signed is not None and signed.form == "full")):
         raise _full_form_needed(answered.missing, in_the_way, where)
     declaration, changes = _next(signed, answered.declaration, where, amend=amend)
+    if approve is not None and (signed is None or changes):
+        approve(declaration, changes)
     for change in changes:
         sink(Notice(STAGE, f"amended: {change}"))
     if answered.missing:

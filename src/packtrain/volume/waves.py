@@ -41,16 +41,36 @@ class WaveProgress:
 
     Attributes:
         done, total: waves.
-        wanted: labels of the drives of the next wave that are not closed.
+        empty: labels that empty drives of the next wave will get.
+        again: labels of its drives that were begun and are not closed.
+        sources: so many of these drives beside them, to rebuild one from that came for another.
     """
 
     done: int
     total: int
-    wanted: tuple[str, ...]
+    empty: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
+    sources: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
     def __str__(self) -> str:
         """Return it in words, as `status` says it."""
-        return f"{self.done} of {self.total} waves done; next: {', '.join(self.wanted[:_LISTED])}"
+        return f"{self.done} of {self.total} waves done; next: {', '.join((*self.again, *self.empty)[:_LISTED])}"
+
+    def wanted(self) -> str:
+        """Return what to mount next, in words."""
+        return in_words(self.empty, self.again, self.sources)
+
+
+def in_words(empty: Sequence[str], again: Sequence[str], sources: Sequence[tuple[int, Sequence[str]]]) -> str:
+    """Return which drives are wanted: see `WaveProgress`."""
+    steps: list[str] = []
+    if empty:
+        plural = "s" if len(empty) > 1 else ""
+        steps.append(f"{len(empty)} empty drive{plural} for {', '.join(empty[:_LISTED])}")
+    if again:
+        steps.append(f"again {', '.join(again[:_LISTED])}")
+    steps += [f"any {number} of {', '.join(labels)}, to rebuild from" for number, labels in sources]
+    return "; ".join(steps)
 
 
 def progress(plan: Plan, num_bays: int, journal: Journal) -> WaveProgress | None:
@@ -63,8 +83,19 @@ def progress(plan: Plan, num_bays: int, journal: Journal) -> WaveProgress | None
     if len(waves) < 2 or current is None:
         return None
     uuids = {uuid for number in current for uuid in left[number]}
-    wanted = tuple(place.label for uuid, place in places.items() if uuid in uuids)
-    return WaveProgress(num_done(waves, closed), len(waves), wanted)
+    in_order = [place for uuid, place in places.items() if uuid in uuids]
+    return WaveProgress(
+        num_done(waves, closed),
+        len(waves),
+        empty=tuple(place.label for place in in_order if not is_made_ready(place.uuid, journal)),
+        again=tuple(place.label for place in in_order if is_made_ready(place.uuid, journal)),
+        # A group that is signed has all its volumes: what is missing of it is rebuilt from any k of the others.
+        sources=tuple(
+            (group.k, tuple(places[uuid].label for uuid in group.drives if uuid not in left[group.group]))
+            for group in plan.groups
+            if group.group in current and left[group.group] and signed_group(journal, group.group) is not None
+        ),
+    )
 
 
 def _not_closed(number: int, uuids: Sequence[str], places: Mapping[str, Place], journal: Journal) -> list[str]:
@@ -106,22 +137,15 @@ def more_wanted(
     if closed:
         listed = ", ".join(f"{label} ({location})" for label, location in closed[:_LISTED])
         what = f"{what}; closed now, to be labelled and taken out: {listed}"
-    steps: list[str] = []
-    if empty:
-        plural = "s" if len(empty) > 1 else ""
-        steps.append(f"{len(empty)} empty drive{plural} for {', '.join(empty[:_LISTED])}")
-    if again:
-        steps.append(f"again {', '.join(again[:_LISTED])}")
     sources = [
         (wanted.num_sources, [places[uuid].label for uuid in wanted.sources])
         for wanted in following
         if wanted.num_sources
     ]
-    steps += [f"any {number} of {', '.join(labels)}, to rebuild from" for number, labels in sources]
     if spare:
         what = f"{what}; not needed yet: {', '.join(where(drive) for drive in spare)}"
     return MoreDrivesWanted(
-        f"{what}; wanted next: {'; '.join(steps)}",
+        f"{what}; wanted next: {in_words(empty, again, sources)}",
         hint="mount them, in any order and any bay, and run the same command again",
         wanted={
             "waves_done": done,

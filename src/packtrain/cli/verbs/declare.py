@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from packtrain.cli.options import answer_receipt, folder_argument, json_option, open_voyage
-from packtrain.cli.terminal import answer
+from packtrain.cli.terminal import answer, ask, table
+
+if TYPE_CHECKING:
+    from packtrain.documents.declaration import Declaration
 
 
 @click.command("declare")
 @folder_argument
 @click.option("--amend", is_flag=True, help="Sign changed answers as an amendment that shows old and new.")
 @click.option("--write-form", is_flag=True, help="Sign nothing; add the questions to answer next to declaration.toml.")
+@click.option("--yes", is_flag=True, help="Sign without asking.")
 @json_option
-def command(folder: Path, amend: bool, write_form: bool, as_json: bool) -> None:
-    """Sign the answers of declaration.toml: who ships what to whom, for which end use."""
+def command(folder: Path, amend: bool, write_form: bool, yes: bool, as_json: bool) -> None:
+    """Sign the answers of declaration.toml: who ships what to whom, for which end use.
+
+    On a terminal it shows what will be signed and asks. Elsewhere, or with --json, it signs.
+    """
     if write_form:
         written = open_voyage(folder).write_declaration_form()
         path = folder / "declaration.toml"
@@ -28,4 +37,17 @@ def command(folder: Path, amend: bool, write_form: bool, as_json: bool) -> None:
             as_json=as_json,
         )
         return
-    answer_receipt(open_voyage(folder).declare(amend=amend), as_json=as_json)
+    approve = None if yes or as_json else _approve
+    answer_receipt(open_voyage(folder).declare(amend=amend, approve=approve), as_json=as_json)
+
+
+def _approve(declaration: Declaration, changes: Sequence[str]) -> None:
+    from packtrain.report.answers_text import answer_rows
+
+    rows = [("change", change) for change in changes] or answer_rows(declaration)
+    typed = ask(
+        f"to be signed:\n{table(rows)}",
+        "sign this? Once signed, an answer changes only by an amendment that shows both [y/N]",
+    )
+    if typed is not None and typed.strip().lower() not in ("y", "yes"):
+        raise click.UsageError("nothing was signed; correct declaration.toml and run it again")

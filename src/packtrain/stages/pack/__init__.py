@@ -7,6 +7,7 @@ what to mount next.
 from __future__ import annotations
 
 from packtrain.stages.pack.cargo import Preview, preview
-from packtrain.stages.pack.work import STAGE, inputs, is_settled, pack, standing
+from packtrain.stages.pack.standing import InBays, in_bays, standing
+from packtrain.stages.pack.work import STAGE, inputs, is_settled, pack
 
-__all__ = ["STAGE", "Preview", "inputs", "is_settled", "pack", "preview", "standing"]
+__all__ = ["STAGE", "InBays", "Preview", "in_bays", "inputs", "is_settled", "pack", "preview", "standing"]

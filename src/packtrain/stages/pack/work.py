@@ -44,7 +44,7 @@ from packtrain.volume.losses import LossReport
 from packtrain.volume.places import Place, known_uuid, place_named, places_of, replace_drive
 from packtrain.volume.seating import Seating, seat
 from packtrain.volume.signing import ShipmentWritten
-from packtrain.volume.waves import more_wanted, progress
+from packtrain.volume.waves import more_wanted
 from packtrain.volume.writer import GroupsWritten, ShipmentWriter, missing_drives
 
 STAGE: Final = "pack"
@@ -185,20 +185,6 @@ def _lost(losses: LossReport) -> dict[str, str]:
 def is_settled(folder: VoyageFolder) -> bool:
     """Return whether a receipt alone may say that all is packed: of a folder, which may have changed, once sealed."""
     return folder_to_carry(folder) is None or sealed_plan(folder) is not None
-
-
-def standing(folder: VoyageFolder) -> str:
-    """Return how far a packing in waves is, in words; empty where none is under way."""
-    if not folder.has(Plan) or not folder.has(PlacementDocument):
-        return ""
-    plan = folder.read_signed(Plan)
-    place = journal_folder(folder, plan.attempt)
-    bays = num_bays(folder, plan)
-    if not place.is_dir() or bays is None:
-        return ""
-    with Journal(place) as journal:
-        found = progress(plan, bays, journal)
-    return str(found) if found is not None else ""
 
 
 class _Packing:

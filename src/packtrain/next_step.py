@@ -1,0 +1,141 @@
+"""What a party does next, and why: from the states of its stages, the custody log and the papers that are here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from packtrain.diligence.hand_over import custody_log, holdings, open_releases
+from packtrain.documents.admission import Admission
+from packtrain.documents.packing_statement import PackingStatement
+from packtrain.documents.parties import Role
+from packtrain.errors import PacktrainError
+from packtrain.record.folder import VoyageFolder
+from packtrain.standing import StageState
+
+_AT_HOME: Final = ("plan", "prepare", "rehearse", "declare", "pack", "seal")
+_COMMANDS: Final[Mapping[str, str]] = {"seal": "packtrain carry seal", "return": "packtrain return export"}
+_NOTHING_HOME: Final = 'where nothing is to come home, "packtrain close --without-results"'
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """One step.
+
+    Attributes:
+        command: what to type, words in capitals to be filled in; None where nothing is left to do here.
+        why: what it waits for or what comes of it, in words; empty where the command says it all.
+    """
+
+    command: str | None
+    why: str = ""
+
+    def to_dict(self) -> dict[str, str | None]:
+        """Return it as plain values."""
+        return {"command": self.command, "why": self.why}
+
+
+def next_step(folder: VoyageFolder, role: Role, states: Sequence[StageState]) -> NextStep:
+    """Return what a party does next.
+
+    Args:
+        folder: its voyage folder.
+        role: the party.
+        states: of all its stages.
+    """
+    by_stage = {state.stage: state for state in states}
+    if by_stage["close"].state == "done":
+        years = folder.voyage_file().results.retention_years
+        return NextStep(None, f"this voyage is closed; keep the folder for {years} years")
+    steps: dict[Role, Callable[[VoyageFolder, Mapping[str, StageState]], NextStep]] = {
+        "consignor": _at_home,
+        "operator": _at_the_site,
+        "consignee": _at_the_guest,
+    }
+    try:
+        return steps[role](folder, by_stage)
+    except PacktrainError as error:
+        return NextStep(None, f"mend this first: {error.message}")
+
+
+def _at_home(folder: VoyageFolder, states: Mapping[str, StageState]) -> NextStep:
+    if folder.has(PackingStatement):
+        return _on_the_way(folder, states)
+    state = next((states[stage] for stage in _AT_HOME if states[stage].state not in ("done", "not needed")), None)
+    return _run(state) if state is not None else NextStep("packtrain carry seal")
+
+
+def _on_the_way(folder: VoyageFolder, states: Mapping[str, StageState]) -> NextStep:
+    log = custody_log(folder)
+    held = holdings(log.read(folder.trust()), str(log.path))
+    own = sorted(case for case, holding in held.items() if holding.holder == "consignor")
+    # Sealed drives are not written again: of what was done before only papers and keys can still change.
+    if states["declare"].state == "changed":
+        return _run(states["declare"])
+    if states["pack"].changed == ("recipients",):
+        return NextStep("packtrain pack", "the key is sealed to the parties as they are now; no drive is written")
+    if waiting := open_releases(held, "consignor"):
+        return NextStep(
+            "packtrain carry adopt FILE", f"the operator's answer to the hand-over of case {', '.join(waiting)}"
+        )
+    if own and states["seal"].state in ("to do", "changed"):
+        return _run(states["seal"])
+    if own:
+        return NextStep(
+            f"packtrain carry release {' '.join(own)} --to operator --into FILE",
+            'the dossier goes by another way: "packtrain dossier export FOLDER --to operator"',
+        )
+    if states["return"].state == "done":
+        return NextStep("packtrain close")
+    return NextStep(
+        "packtrain return accept OUTBOX",
+        'when the results come home; until then the site acts, on the dossier ("packtrain dossier export FOLDER --to '
+        f'operator"); {_NOTHING_HOME}',
+    )
+
+
+def _at_the_site(folder: VoyageFolder, states: Mapping[str, StageState]) -> NextStep:
+    admit = "packtrain admit DOSSIER --drive DRIVE"
+    if not folder.has(Admission):
+        sign = (
+            ""
+            if custody_log(folder).read(folder.trust())
+            else '; sign for the cases first: "packtrain carry accept FILE"'
+        )
+        return NextStep(admit, f"the consignor's dossier, with every mounted drive named{sign}")
+    verdict = folder.read_signed(Admission).verdict
+    if verdict != "admit":
+        return NextStep(admit, f"the verdict is {verdict}; new papers, or other drives, are judged anew")
+    if states["admit"].state != "done":
+        return NextStep(admit, "it was cut off before the key was released")
+    if states["return"].state == "done":
+        return NextStep("packtrain close")
+    return NextStep(
+        "packtrain return release OUTBOX",
+        'when the consignee exports results; until then the consignee acts, on your dossier ("packtrain dossier export '
+        f'FOLDER --to consignee"); {_NOTHING_HOME}',
+    )
+
+
+def _at_the_guest(folder: VoyageFolder, states: Mapping[str, StageState]) -> NextStep:
+    if not folder.has(Admission):
+        return NextStep("packtrain dossier import FOLDER", "the operator's dossier brings the admission and the key")
+    load = states["load"]
+    if load.state != "done":
+        return NextStep("packtrain load DRIVE...", load.detail)
+    if states["return"].state == "done":
+        return NextStep("packtrain close")
+    if states["train"].state == "done":
+        return _run(states["return"])
+    if folder.voyage_file().training is None:
+        return NextStep("packtrain train", f"once voyage.toml has [training]; {_NOTHING_HOME}")
+    return _run(states["train"])
+
+
+def _run(state: StageState) -> NextStep:
+    command = _COMMANDS.get(state.stage, f"packtrain {state.stage}")
+    if state.stage == "declare" and state.state == "changed":
+        command = "packtrain declare --amend"
+    why = state.detail
+    return NextStep(command, f"first: {why}" if state.state == "waiting" and why else why)
