@@ -16,7 +16,7 @@ from packtrain.volume.blocks import Damage
 from packtrain.volume.ranges import Ranges
 from packtrain.volume.wanted import BadBlocks
 
-_FORMAT: Final = "packtrain-load-journal-2"
+_FORMAT: Final = "packtrain-load-journal-3"
 VolumeKey = tuple[int, int, int]
 """Group, stripe, column."""
 _Number = Annotated[int, msgspec.Meta(ge=0)]
@@ -111,14 +111,18 @@ class SalvagedLine(_OfVolume, frozen=True, forbid_unknown_fields=True, tag="salv
     """One volume beyond repair of which all files that could be proven are in the store.
 
     Attributes:
-        files: their numbers in the catalog.
+        files: their numbers in the catalog, in ranges: first and last, both included.
         bytes: of these files.
         pieces: of cut files, number in the catalog and number of the piece: they wait in the staging folder.
     """
 
-    files: tuple[int, ...]
+    files: tuple[tuple[_Number, _Number], ...]
     bytes: _Number
     pieces: tuple[tuple[int, int], ...] = ()
+
+    def numbers(self) -> Ranges:
+        """Return `files` as a set."""
+        return Ranges(self.files)
 
 
 class DriveLine(_Line, frozen=True, forbid_unknown_fields=True, tag="drive"):

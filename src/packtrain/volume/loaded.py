@@ -109,7 +109,7 @@ class Loaded:
         volumes_rebuilt: data volumes that were lost as a whole, rebuilt.
         damage: what was found on the drives.
         drives_lost: labels of drives that were never there.
-        unreadable: names of files that could not be restored, as a person reads them.
+        unreadable: the first names of files that could not be restored, as a person reads them.
         num_unreadable: how many; more than the names where a catalog is lost too.
         files_salvaged: files that were restored from volumes beyond repair, each proven by its SHA-256 in the catalog.
         not_set: attributes and owners that the store's file system refused.

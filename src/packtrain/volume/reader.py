@@ -9,6 +9,7 @@ and the journal knows which drives to ask for.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import shutil
 import time
@@ -33,7 +34,7 @@ from packtrain.volume.catalog import Catalog
 from packtrain.volume.catalog_source import CatalogKeeper
 from packtrain.volume.discover import Mounted
 from packtrain.volume.entry_list import keep_entry_list
-from packtrain.volume.extract import Staging, as_the_consignor_signed_it, listed, shown, store_faults
+from packtrain.volume.extract import Staging, as_the_consignor_signed_it, shown, store_faults
 from packtrain.volume.group_copies import remember_groups
 from packtrain.volume.group_pass import GroupPass, num_readers
 from packtrain.volume.load_journal import FinishedLine, LoadJournal
@@ -41,12 +42,14 @@ from packtrain.volume.loaded import NAMED, PROGRESS_NAME, GroupState, Loaded, Wa
 from packtrain.volume.metadata import Metadata
 from packtrain.volume.next_wave import group_state, next_drives, planned_drives
 from packtrain.volume.publishing import OpenGroup, Publisher
+from packtrain.volume.ranges import Ranges
 from packtrain.volume.refused import raise_refused
 from packtrain.volume.resume import strangers_in_store, volumes_to_read_again, volumes_to_salvage_again
 from packtrain.volume.salvaging import Salvaging
 from packtrain.volume.scratch_pass import ScratchPass
 from packtrain.volume.syndromes import Scratch
 from packtrain.volume.unplaced import finish_unplaced
+from packtrain.volume.unreadable import UnreadableNames
 from packtrain.volume.wanted import Knowledge
 
 _PROGRESS_SECONDS: Final = 0.2
@@ -119,10 +122,8 @@ def load_shipment(
             expected=str(shipment.num_files),
             found=str(loaded.files),
         )
-    listing = journal_path.with_name("unreadable.txt")
-    if loaded.num_unreadable and not loaded.wanted:
-        durable.write_bytes(listing, "".join(f"{name}\n" for name in loaded.unreadable).encode("utf-8"))
-    else:
+    listing = loading.unreadable.path
+    if loaded.wanted or not loaded.num_unreadable:
         listing.unlink(missing_ok=True)
     if loading.journal.refused and not loaded.wanted:
         raise_refused(loading.journal.refused.values(), loaded, listing)
@@ -150,7 +151,7 @@ class _Loading:
     catalogs: CatalogKeeper = field(init=False)
     readers: Executor = field(init=False)
     workers: Executor = field(init=False)
-    unreadable: dict[str, None] = field(default_factory=dict[str, None])
+    unreadable: UnreadableNames = field(init=False)
     num_unnamed: int = 0
     done_bytes: int = 0
     total_bytes: int = 0
@@ -162,6 +163,7 @@ class _Loading:
         with store_faults(Path(self.store.location)):
             self.staging = Staging(self.store.staging_folder() / f"load-{plan_digest[:16]}")
             self.staging.root.mkdir(mode=0o700, exist_ok=True)
+        self.unreadable = UnreadableNames(self.journal_path.with_name("unreadable.txt"))
         self.journal = LoadJournal(self.journal_path, plan_digest, self.store.location)
         self.groups = remember_groups(self.journal_path.parent, self.groups, self.journal)
         self.publisher = Publisher(self.staging, self.store, self.journal, self.metadata, self.verify_files)
@@ -186,9 +188,12 @@ class _Loading:
                 state, wants = self._judge_group(planned.group)
                 states += [state] if state is not None else []
                 wanted += [wants] if wants is not None else []
-            if not wanted:
-                self._list_unreadable([state.group for state in states if state.stripes_proven < state.stripes])
-                self.unreadable.update((listed(name), None) for name in pending)
+            unproven = [state.group for state in states if state.stripes_proven < state.stripes]
+            if not wanted and (unproven or pending or self.num_unnamed):
+                with self.unreadable.writing():
+                    self._list_unreadable(unproven)
+                    for name in pending:
+                        self.unreadable.add(name)
         except BaseException:
             # A load that was refused leaves nothing of the cargo in the clear but what the next run goes on from.
             with contextlib.suppress(OSError):
@@ -201,7 +206,7 @@ class _Loading:
         self.sink(self._progress())
         if not wanted:
             self.staging.clear()
-            if not self.unreadable and not self.num_unnamed:
+            if not self.unreadable.count and not self.num_unnamed:
                 self.staging.remove()
         return self._loaded(states, wanted)
 
@@ -225,16 +230,16 @@ class _Loading:
         now = min((item.number for item in wanted), default=1)
         return Loaded(
             files=sum(line.files for line in lines)
-            + sum(len(line.files) for line in salvaged)
+            + sum(len(line.numbers()) for line in salvaged)
             + sum(self.journal.finished.values()),
             bytes=sum(line.bytes for line in (*lines, *salvaged)),
             blocks_repaired=sum(line.blocks_repaired for line in lines),
             volumes_rebuilt=sum(line.rebuilt for line in lines),
             damage=tuple(dict.fromkeys((*found, *self.damage))),
             drives_lost=tuple(drive.label for drive in self.plan.drives if drive.uuid not in here),
-            unreadable=tuple(self.unreadable),
-            num_unreadable=len(self.unreadable) + self.num_unnamed,
-            files_salvaged=sum(len(line.files) for line in salvaged),
+            unreadable=tuple(self.unreadable.first),
+            num_unreadable=self.unreadable.count + self.num_unnamed,
+            files_salvaged=sum(len(line.numbers()) for line in salvaged),
             not_set=self.metadata.refused(),
             groups=tuple(states),
             wanted=tuple(item for item in wanted if item.number == now),
@@ -311,15 +316,17 @@ class _Loading:
 
     def _refuse_strangers(self, opened: OpenGroup) -> None:
         """Look, before the first file of a group comes into the store, whether it would take another's place."""
-        strangers = [shown(entry.path) for entry in strangers_in_store(opened.catalog, self.store)]
-        if not strangers:
+        strangers = strangers_in_store(opened.catalog, self.store)
+        first = [shown(entry.path) for entry in itertools.islice(strangers, NAMED)]
+        if not first:
             return
-        more = f" and {len(strangers) - NAMED} more" if len(strangers) > NAMED else ""
+        num_more = sum(1 for _ in strangers)
+        more = f" and {num_more} more" if num_more else ""
         raise StoreInUse(
-            f"the store holds other files under {len(strangers)} names of the cargo",
+            f"the store holds other files under {len(first) + num_more} names of the cargo",
             where=self.store.location,
             expected="nothing under these names",
-            found=", ".join(strangers[:NAMED]) + more,
+            found=", ".join(first) + more,
             hint="move them away, or name another folder in [site] store; packtrain overwrites nothing that it did "
             "not load",
         )
@@ -375,23 +382,28 @@ class _Loading:
         for number in groups:
             group = self.groups[number]
             knowledge = self._knowledge(group)
-            salvaged = {key[1:]: set(line.files) for key, line in self.journal.salvaged.items() if key[0] == number}
+            # A cut file is lost with each of its volumes, and listed once.
+            cut: set[int] = set()
             with Catalog.open(self.staging.catalog(number)) as catalog:
                 refused = [knowledge.stripe(stripe)[column] for stripe, column in sorted(knowledge.refused)]
                 for volume in (*knowledge.open(), *refused):
-                    got = salvaged.get((volume.stripe, volume.column), set[int]())
-                    names = [
-                        listed(entry.path)
-                        for _, entry in catalog.members_in(volume.stripe, volume.column)
-                        if entry.id not in got
-                    ]
-                    self.unreadable.update(dict.fromkeys(names))
+                    line = self.journal.salvaged.get((number, volume.stripe, volume.column))
+                    got = line.numbers() if line is not None else Ranges()
+                    num_lost = 0
+                    for piece, entry in catalog.members_in(volume.stripe, volume.column):
+                        if entry.id in got:
+                            continue
+                        num_lost += 1
+                        if entry.id not in cut:
+                            self.unreadable.add(entry.path)
+                        if piece.count > 1:
+                            cut.add(entry.id)
                     num_volumes += 1
                     # One lost case would print a line for each of its volumes; unreadable.txt has all names.
                     if num_volumes <= NAMED:
                         self._notice(
                             f"stripe {volume.stripe}, column {volume.column} of group {number} is beyond repair; "
-                            f"{len(names)} of its files are lost"
+                            f"{num_lost} of its files are lost"
                         )
         if num_volumes > NAMED:
             self._notice(f"{num_volumes - NAMED} more volumes are beyond repair; unreadable.txt lists all their files")

@@ -11,6 +11,7 @@ from packtrain.ports import Store
 from packtrain.volume.catalog import Catalog, CatalogFile, CatalogPiece
 from packtrain.volume.extract import Staging, shown
 from packtrain.volume.load_journal import SalvagedLine, VolumeKey
+from packtrain.volume.ranges import Ranges
 
 
 def is_complete(catalog: Catalog, group: int, file_id: int, done: Container[VolumeKey]) -> bool:
@@ -85,8 +86,8 @@ def volumes_to_salvage_again(
         return store.size_bytes(entry.path) == entry.bytes if entry.kind == "file" else store.holds(entry.path)
 
     own = {key: line for key, line in salvaged.items() if key[0] == group}
-    again = {key for key, line in own.items() if not all(is_there(catalog.file(file)) for file in line.files)}
-    put_together = {file for key, line in own.items() if key not in again for file in line.files}
+    again = {key for key, line in own.items() if not all(is_there(catalog.file(file)) for file in line.numbers())}
+    put_together = Ranges(pair for key, line in own.items() if key not in again for pair in line.files)
     waiting = staging.salvaged(group)
     return again | {
         key

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -47,7 +47,7 @@ class Salvage:
         metadata: gives files mode, time and the rest.
 
     Attributes:
-        found: what was got out so far.
+        found: what was got out since it was last taken away, see `take_away`.
     """
 
     def __init__(self, volume: Volume, catalog: Catalog, identity: str, folder: Path, metadata: Metadata) -> None:
@@ -96,6 +96,11 @@ class Salvage:
             if plain is not None:
                 self._put(self._chunk * _PLAIN_BYTES, plain)
             self._chunk += 1
+
+    def take_away(self) -> list[Found]:
+        """Return what was found since the last call: of a volume of small files all of it would be a million."""
+        found, self.found = self.found, []
+        return found
 
     def finish(self) -> None:
         """End; what was not complete by now is not found."""
@@ -157,13 +162,12 @@ class Salvage:
         self._state = hashlib.sha256()
 
 
-def without_content(catalog: Catalog, volume: Volume, folder: Path, metadata: Metadata) -> list[Found]:
-    """Stage what the catalog alone gives back: empty files and symbolic links of a volume; folders come with the rest.
+def without_content(catalog: Catalog, volume: Volume, folder: Path, metadata: Metadata) -> Iterator[Found]:
+    """Stage, one by one, what the catalog alone gives back: empty files, symbolic links and folders of a volume.
 
     Raises:
         OSError: the staging folder cannot be written.
     """
-    found: list[Found] = []
     for piece, entry in catalog.members_in(volume.stripe, volume.column):
         path = folder / f"{piece.file}-{piece.number}"
         try:
@@ -190,8 +194,7 @@ def without_content(catalog: Catalog, volume: Volume, folder: Path, metadata: Me
                 continue
         except HostileArchive:
             continue
-        found.append(Found(entry, piece, path))
-    return found
+        yield Found(entry, piece, path)
 
 
 _OF_NOTHING: Final = hashlib.sha256(b"").hexdigest()

@@ -5,10 +5,12 @@ It comes after everything else, for volumes of which it is certain that no drive
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from msgspec import structs
 
@@ -20,10 +22,27 @@ from packtrain.volume.catalog import CatalogFile, CatalogPiece
 from packtrain.volume.extract import store_faults
 from packtrain.volume.load_journal import SalvagedLine
 from packtrain.volume.publishing import OpenGroup, Publisher
+from packtrain.volume.ranges import Ranges
 from packtrain.volume.repair import StripeReader
 from packtrain.volume.resume import check_tiling
 from packtrain.volume.salvage import Found, Salvage, join, without_content
 from packtrain.volume.wanted import Knowledge
+
+# Files that are published together, and held until then.
+_BATCH: Final = 1000
+
+
+@dataclass(slots=True)
+class _Got:
+    """What was got out of one volume: numbers of files in the catalog, their bytes, and pieces as in `SalvagedLine`."""
+
+    files: Ranges = field(default_factory=Ranges)
+    bytes: int = 0
+    pieces: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+
+    def add(self, entry: CatalogFile) -> None:
+        self.files.add(entry.id)
+        self.bytes += entry.bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,31 +92,41 @@ class Salvaging:
                 v.column: Salvage(v, self.opened.catalog, self.identity, folder, self.publisher.metadata)
                 for v in wanted
             }
+            got = {v.column: _Got() for v in wanted}
             try:
                 rows = StripeReader(columns, code, self.readers).rows(sorted(salvages), to_the_end=True)
                 for row, blocks in enumerate(rows):
                     for column, block in blocks.items():
                         salvages[column].take(row, block)
+                        if len(salvages[column].found) >= _BATCH:
+                            self._publish(got[column], salvages[column].take_away())
             finally:
                 for column in columns:
                     column.close()
                 for salvage in salvages.values():
                     salvage.finish()
             for volume in wanted:
+                self._publish(got[volume.column], salvages[volume.column].take_away())
                 bare = without_content(self.opened.catalog, volume, folder, self.publisher.metadata)
-                self._publish(volume, [*salvages[volume.column].found, *bare])
+                while batch := list(itertools.islice(bare, _BATCH)):
+                    self._publish(got[volume.column], batch)
+                self._note(volume, got[volume.column])
 
-    def _publish(self, volume: Volume, found: Sequence[Found]) -> None:
-        store, journal = self.publisher.store, self.publisher.journal
-        whole = [item for item in found if item.piece.count == 1]
-        store.flush()
-        for item in whole:
-            store.publish(item.path, item.entry.path)
-        got = {item.entry.path: item.entry for item in whole}
-        for _, entry in self.opened.catalog.members_in(volume.stripe, volume.column):
-            target = got.get(entry.link_target or b"")
-            if entry.kind == "hardlink" and target is not None and store.link(target.path, entry.path):
-                got[entry.path] = entry
+    def _publish(self, got: _Got, found: Sequence[Found]) -> None:
+        self.publisher.store.flush()
+        for item in found:
+            if item.piece.count == 1:
+                self.publisher.store.publish(item.path, item.entry.path)
+                got.add(item.entry)
+            else:
+                got.pieces.append((item.entry.id, item.piece.number))
+
+    def _note(self, volume: Volume, got: _Got) -> None:
+        store, journal, catalog = self.publisher.store, self.publisher.journal, self.opened.catalog
+        for _, entry in catalog.members_in(volume.stripe, volume.column):
+            target = catalog.entry(entry.link_target or b"") if entry.kind == "hardlink" else None
+            if target is not None and target.id in got.files and store.link(target.path, entry.path):
+                got.add(entry)
         store.flush()
         journal.add(
             [
@@ -105,9 +134,9 @@ class Salvaging:
                     self.opened.group.group,
                     volume.stripe,
                     volume.column,
-                    tuple(entry.id for entry in got.values()),
-                    sum(entry.bytes for entry in got.values()),
-                    tuple((item.entry.id, item.piece.number) for item in found if item.piece.count > 1),
+                    tuple(got.files.pairs()),
+                    got.bytes,
+                    tuple(got.pieces),
                 )
             ]
         )
@@ -118,8 +147,9 @@ class Salvaging:
         journal = self.publisher.journal
         lines = [line for key, line in journal.salvaged.items() if key[0] == number]
         pieces = {piece for line in lines for piece in line.pieces}
+        put_together = Ranges(pair for line in lines for pair in line.files)
         for line in lines:
-            for file in dict.fromkeys(file for file, _ in line.pieces if file not in line.files):
+            for file in dict.fromkeys(file for file, _ in line.pieces if file not in put_together):
                 entry = self.opened.catalog.file(file)
                 parts: list[tuple[CatalogPiece, Path]] = []
                 is_complete = True
@@ -130,9 +160,12 @@ class Salvaging:
                         is_complete &= staged.is_file()
                     else:
                         is_complete &= (number, piece.stripe, piece.column) in journal.volumes
-                if is_complete and not any(file in other.files for other in lines) and self._join(entry, parts):
-                    journal.add([structs.replace(line, files=(*line.files, file), bytes=line.bytes + entry.bytes)])
-                    lines = [other for key, other in journal.salvaged.items() if key[0] == number]
+                if is_complete and self._join(entry, parts):
+                    put_together.add(file)
+                    # More than one file can become complete with a volume: what it has by now is in the journal.
+                    now = journal.salvaged[line.key]
+                    files = Ranges((*now.files, (file, file)))
+                    journal.add([structs.replace(now, files=tuple(files.pairs()), bytes=now.bytes + entry.bytes)])
 
     def _join(self, entry: CatalogFile, parts: Sequence[tuple[CatalogPiece, Path]]) -> bool:
         staging, store = self.publisher.staging, self.publisher.store

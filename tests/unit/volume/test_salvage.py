@@ -1,6 +1,8 @@
 """Beyond what the code survives: files in good chunks come back, each proven by itself; the others are listed."""
 
+import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,12 @@ import pytest
 from load_parts import Site, copy_site, flip, pack_template
 from packtrain.errors import BeyondRepair, MoreDrivesWanted
 from packtrain.units import KIB, MIB
+from packtrain.volume import salvaging
+from packtrain.volume.loaded import NAMED
+from packtrain.volume.ranges import Ranges
+from packtrain.volume.salvage import Found
+from packtrain.volume.salvaging import Salvaging, _Got  # pyright: ignore[reportPrivateUsage]
+from packtrain.volume.unreadable import UnreadableNames
 from packtrain.volume.writer import ShipmentWritten
 from shipment_parts import Packing
 
@@ -86,6 +94,39 @@ def test_what_was_salvaged_is_counted_once_and_not_looked_for_again(site: Site) 
     journal = (site.root / "load.jsonl").read_bytes()
     assert b'"line":"salvaged"' in journal
     assert lost_after_load(site) == first
+
+
+def test_what_is_got_out_of_a_volume_is_published_in_batches_and_noted_in_ranges(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in volumes_of(site, OF_FILES):
+        if path.stat().st_size > MIB + 5000:
+            flip(path, MIB + 5000)
+    batches: list[int] = []
+    publish = Salvaging._publish  # pyright: ignore[reportPrivateUsage]
+
+    def counted(self: Salvaging, got: _Got, found: Sequence[Found]) -> None:
+        batches.append(len(found))
+        publish(self, got, found)
+
+    monkeypatch.setattr(salvaging, "_BATCH", 2)
+    monkeypatch.setattr(Salvaging, "_publish", counted)
+    lost_after_load(site)
+    # The files of a block are found together; there are eleven or twelve of them.
+    assert max(batches) <= 15
+    lines = [json.loads(line) for line in (site.root / "load.jsonl").read_bytes().splitlines()]
+    noted = [Ranges(line["files"]) for line in lines if line.get("line") == "salvaged"]
+    assert sum(len(files) for files in noted) > 10
+    assert max(files.num_ranges for files in noted) <= 4
+
+
+def test_of_ten_thousand_lost_files_all_are_listed_and_the_first_are_held(tmp_path: Path) -> None:
+    found = UnreadableNames(tmp_path / "unreadable.txt")
+    with found.writing():
+        for number in range(10_000):
+            found.add(b"%05d" % number)
+    assert (found.count, found.first) == (10_000, [f"{number:05d}" for number in range(NAMED)])
+    assert found.path.read_text() == "".join(f"{number:05d}\n" for number in range(10_000))
 
 
 def test_in_waves_the_drives_of_volumes_beyond_repair_are_asked_for_once_more(site: Site) -> None:
