@@ -31,12 +31,16 @@ from msgspec.inspect import (
 
 from packtrain import errors
 from packtrain.cli.main import cli
+from packtrain.diligence.rules.pack import BUILT_IN, built_in_pack
 from packtrain.documents.voyage_file import VoyageFile
 from packtrain.errors import PacktrainError
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 PACKAGE = Path(__file__).parents[1] / "src" / "packtrain"
 GENERATED = "Written by `scripts/generate_reference.py`; a test holds it against the code.\n"
+
+# Parameters of a rule pack that name country groups.
+GROUP_NAMES = r'(?:group|adequate|unions) = (\[[^]]*\]|"[^"]+")'
 
 # A pattern in words. A new one has to be named here, so that no regular expression ends up on the page.
 PATTERNS = {
@@ -122,6 +126,59 @@ def source_tree() -> str:
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
 
 
+def rules() -> str:
+    """Return rules.md: country groups, a site's policy, and every rule of the built-in pack."""
+    pack = built_in_pack()
+    text = (PACKAGE / "diligence" / "rules" / BUILT_IN).read_text(encoding="utf-8")
+    groups = sorted({name for found in re.findall(GROUP_NAMES, text) for name in re.findall(r'"([^"]+)"', found)})
+    lines = [
+        "# Rules\n",
+        GENERATED,
+        f"Rule pack `{pack.id}` of {pack.date}, SHA-256 `{pack.sha256}`. {pack.about} Not legal advice;",
+        "[what the levels mean, and who answers](../explanation/diligence.md).\n",
+        "`verified`: the source, or a published text that reproduces it, was read. `recalled`: it could not be read",
+        "again, and such a rule is never above FLAG. `design`: no legal text is claimed. A rule marked *full form* is",
+        "not asked in the short form.\n",
+        "## Country groups\n",
+        "None comes with packtrain. The pack names " + ", ".join(f"`{name}`" for name in groups) + ".",
+        "A rule that needs one which is not there says so, and holds the full form. `EU-CU` and `EU-ADEQUATE` only",
+        "make things easier: without the customs union every border asks for a customs paper.\n",
+        "```toml",
+        "[[group]]",
+        'name = "D5"',
+        "as_of = 2026-11-20          # the day for which its publisher states it",
+        'source = "where it was taken from"',
+        'members = ["…", "…"]        # ISO 3166-1 alpha-2',
+        "```\n",
+        "## A site's policy\n",
+        "`site.toml` raises, requires and shortens; anything milder than the pack is refused. All of it is optional:\n",
+        "```toml",
+        "max_list_age_days = 3       # on the day that a screening is signed",
+        "max_group_age_days = 14",
+        'required_lists = ["us-csl", "eu", "un"]',
+        "[levels]",
+        'FLAG = "HOLD"               # every FLAG of the pack is a HOLD here; recalled rules stay at FLAG',
+        "[rules]",
+        '"CUS-5" = "STOP"            # a rule, compared with its gravest case',
+        '"PT-3.lost" = "HOLD"        # or one case of it',
+        "[second_signer]",
+        'levels = ["HOLD"]           # answers to these count when two persons signed one each',
+        'rules = ["CUS-2"]',
+        "```\n",
+    ]
+    for rule in pack.rules:
+        days = [f"{word} {day}" for word, day in (("from", rule.in_force_from), ("to", rule.in_force_to)) if day]
+        marks = [f"`{rule.mark}`", *(["*full form*"] if rule.is_full_only else []), *([" ".join(days)] if days else [])]
+        lines += [
+            f"## {rule.id}\n",
+            f"{rule.title}.\n",
+            "- " + "; ".join(f"{case}: **{level}**" for case, level in rule.levels.items()),
+            "- " + ", ".join(marks),
+            f"- {f'[{rule.source}]({rule.source_url})' if rule.source_url else rule.source}\n",
+        ]
+    return "\n".join(lines)
+
+
 def _modules(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
 
@@ -135,6 +192,7 @@ PAGES = {
     "exit-codes.md": exit_codes,
     "voyage-toml.md": voyage_toml,
     "cli.md": command_line,
+    "rules.md": rules,
     "source-tree.md": source_tree,
 }
 

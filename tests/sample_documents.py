@@ -11,12 +11,16 @@ import packtrain.documents
 from packtrain.documents.admission import Admission, AdmissionCheck, AdmittedDrive
 from packtrain.documents.closing import ClosedDrive, Closing
 from packtrain.documents.codec import Document, encode
+from packtrain.documents.country_group import CountryGroup
 from packtrain.documents.custody import CustodyEvent
 from packtrain.documents.dataset import DataFile, Dataset, SampleCount, Shard
 from packtrain.documents.declaration import Declaration, DeclaredData, DeclaredParty
+from packtrain.documents.declared_party import Evidence
 from packtrain.documents.disposition import Disposition, DispositionEvidence
 from packtrain.documents.drive import Drive
 from packtrain.documents.export_list import ExportedFile, ExportedTensor, ExportList
+from packtrain.documents.flag_answer import FlagAnswer, FlagException
+from packtrain.documents.flags import Flags, RuleFinding, RuleResult, UsedGroup
 from packtrain.documents.group import Catalog, Group, Volume
 from packtrain.documents.kit import Kit, KitFile, Provided
 from packtrain.documents.list_record import LeftOut, ListFile, ListRecord, MappedColumn
@@ -82,6 +86,15 @@ def samples() -> dict[type[Document], Document]:
             kept=("custody.jsonl",),
             retention_years=10,
             closed_on=AT,
+        ),
+        CountryGroup(
+            name="D5",
+            as_of="2026-11-20",
+            source="its publisher, page of that day",
+            members=("AA", "ZZ"),
+            file=sha256("1"),
+            added_on=AT,
+            replaces=sha256("2"),
         ),
         CustodyEvent(
             sequence=0,
@@ -195,6 +208,51 @@ def samples() -> dict[type[Document], Document]:
             checks=("no canary found",),
             text_budget_bytes=1 << 20,
             made_on=AT,
+        ),
+        FlagAnswer(
+            voyage="sky survey",
+            by="operator",
+            flags=sha256("1"),
+            rule="HQ-1",
+            finding=sha256("2"),
+            person="B. Bright",
+            because="licence 7 covers this site and this model",
+            evidence=(Evidence(what="letter of the authority", sha256=sha256("3")),),
+            exception=FlagException(
+                paper="licence", number="7", issued_by="the authority", valid_until="2027-01-01", sha256=sha256("4")
+            ),
+            answered_on=AT,
+        ),
+        Flags(
+            voyage="sky survey",
+            by="operator",
+            moment="admission",
+            declaration=sha256("1"),
+            shipment_root=sha256("2"),
+            screening=sha256("3"),
+            pack="packtrain-v0",
+            pack_date="2026-11-24",
+            pack_sha256=sha256("4"),
+            policy=sha256("5"),
+            groups=(UsedGroup(name="D5", as_of="2026-11-20", sha256=sha256("6")),),
+            as_of="2026-11-21",
+            results=(
+                RuleResult(
+                    rule="PT-3",
+                    title="The drives are those of the statement",
+                    mark="design",
+                    source="our own caution",
+                    source_url="https://example.org/rule",
+                    in_force_from="2026-01-01",
+                    in_force_to="2026-12-31",
+                    outcome="fired",
+                    level="HOLD",
+                    inputs=("lost drives: A1",),
+                    findings=(RuleFinding(case="lost", level="HOLD", pack_level="FLAG", because="lost: A1"),),
+                    because="",
+                ),
+            ),
+            judged_on=AT,
         ),
         Group(
             shipment=SHIPMENT,

@@ -3,7 +3,7 @@
 A message says what is wrong, where, what was expected, what was found, and what to do next. Exit codes are never
 reused; the families are: 10 voyage folder and voyage.toml, 20 sources and data set, 30 drives, 40 cargo integrity,
 50 signatures and trust, 60 keys, 70 diligence and admission, 80 kit, rehearsal and training, 90 results and closing,
-100 lists and screening.
+100 lists, screening and rules.
 Code 1 is a defect in packtrain itself, 2 a wrong command line, 3 the operating system's refusal, 130 an interrupt.
 """
 
@@ -445,7 +445,7 @@ class ClosingRefused(PacktrainError):
     exit_code = 91
 
 
-# --- 100: lists and screening ------------------------------------------------------------------------------------
+# --- 100: lists, screening and rules -----------------------------------------------------------------------------
 
 
 class ListUnreadable(PacktrainError):
@@ -458,6 +458,30 @@ class ListMissing(PacktrainError):
     """No list of parties was added under this label."""
 
     exit_code = 101
+
+
+class RulePackError(PacktrainError):
+    """A rule pack names an unknown test, goes beyond what its marks allow, or has a value out of range."""
+
+    exit_code = 106
+
+
+class PolicyError(PacktrainError):
+    """A site's policy is milder than the rule pack, or names a rule that the pack does not have."""
+
+    exit_code = 107
+
+
+class GroupUnreadable(PacktrainError):
+    """A file of country groups cannot be read, or names a country that is none."""
+
+    exit_code = 108
+
+
+class AnswerRefused(PacktrainError):
+    """An answer to a flag is not for this flag, or a STOP was answered without what an exception needs."""
+
+    exit_code = 109
 
 
 class CandidateUnknown(PacktrainError):

@@ -66,6 +66,10 @@ EXIT_CODES = {
     "ClosingRefused": 91,
     "ListUnreadable": 100,
     "ListMissing": 101,
+    "RulePackError": 106,
+    "PolicyError": 107,
+    "GroupUnreadable": 108,
+    "AnswerRefused": 109,
     "CandidateUnknown": 102,
 }
 

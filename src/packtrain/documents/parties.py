@@ -31,13 +31,15 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
         "closing",
         "screening",
         "disposition",
+        "flags",
+        "flag-answer",
     ),
-    "operator": ("admission", "screening", "disposition", "custody", "export-list", "closing"),
+    "operator": ("admission", "screening", "disposition", "flags", "flag-answer", "custody", "export-list", "closing"),
     "consignee": ("custody", "export-list", "provenance", "closing"),
 }
 """Which documents each role may sign; a signature by any other key is a stranger's."""
 
-REVIEWING_RIGHTS: Final = ("disposition",)
+REVIEWING_RIGHTS: Final = ("disposition", "flag-answer")
 """What a party's second person, its reviewer, may sign beside its signer: where four eyes are asked for."""
 
 

@@ -20,6 +20,8 @@ from packtrain.documents.declaration import Declaration
 from packtrain.documents.disposition import Disposition
 from packtrain.documents.drive import Drive as DriveRecord
 from packtrain.documents.export_list import ExportList
+from packtrain.documents.flag_answer import FlagAnswer
+from packtrain.documents.flags import Flags
 from packtrain.documents.group import Group
 from packtrain.documents.kit import Kit
 from packtrain.documents.packing_statement import PackingStatement
@@ -43,6 +45,8 @@ _TYPES: Final[dict[str, type[Document]]] = {
         Disposition,
         DriveRecord,
         ExportList,
+        FlagAnswer,
+        Flags,
         Group,
         Kit,
         PackingStatement,

@@ -252,11 +252,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Screening:
-    """One screening: when it was signed, against which lists, with which candidates."""
+    """One screening: when it was signed, against which lists, with which candidates.
+
+    Attributes:
+        left_out: names or addresses with more candidates than were kept, in words: how many, of what.
+    """
 
     signed_on: date
     lists: tuple[ScreenedList, ...]
     candidates: tuple[Candidate, ...]
+    left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

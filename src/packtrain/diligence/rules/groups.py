@@ -1,0 +1,115 @@
+"""Country groups in the voyage folder: country-groups/<name>.json, made from a TOML file that the user supplies.
+
+A group added again replaces the one before, whose record stays in country-groups/history/. None comes with packtrain:
+who is in a group changes by decree, and whoever uses one should know from where and from which day he has it.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+
+from packtrain import durable
+from packtrain.digest import sha256_bytes
+from packtrain.diligence.countries import CODES
+from packtrain.documents.codec import Label, decode, digest, encode
+from packtrain.documents.country_group import CountryGroup
+from packtrain.documents.declared_party import Answer
+from packtrain.documents.toml_file import MAX_TOML_BYTES, decode_toml
+from packtrain.errors import GroupUnreadable
+from packtrain.record.folder import VoyageFolder
+from packtrain.record.receipts import instant
+
+FOLDER: Final = "country-groups"
+_HISTORY: Final = "history"
+_REFERENCE: Final = "docs/reference/rules.md"
+_ZONES: Final = timedelta(days=1)
+"""It is tomorrow already where the publisher sits."""
+
+
+class _GroupSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: Label
+    as_of: date
+    source: Answer
+    members: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=300)]
+
+
+class _GroupFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    group: Annotated[tuple[_GroupSection, ...], msgspec.Meta(min_length=1, max_length=256)]
+
+
+def read_groups(payload: bytes, where: str, added_on: str) -> tuple[CountryGroup, ...]:
+    """Return the country groups that a TOML file spells, in its order.
+
+    Args:
+        payload: the file's bytes.
+        where: its name, for messages.
+        added_on: the instant that the records carry.
+
+    Raises:
+        GroupUnreadable: not TOML, an unknown field, no group or no member, a name twice, a code of ISO 3166-1 that is
+            none or is given twice, a day that is not yet.
+    """
+    file = decode_toml(_GroupFile, payload, where, error=GroupUnreadable, reference=_REFERENCE)
+    found: dict[str, CountryGroup] = {}
+    latest = date.fromisoformat(added_on[:10]) + _ZONES
+    for section in file.group:
+        place = f"{where}, group {section.name}"
+        if section.name in found:
+            raise GroupUnreadable("two groups of one name", where=where, found=section.name)
+        if section.as_of > latest:
+            raise GroupUnreadable("the day of the group is not yet", where=place, found=section.as_of.isoformat())
+        strange = sorted(set(section.members) - CODES)
+        if strange or len(set(section.members)) != len(section.members):
+            raise GroupUnreadable(
+                "members are not country codes, each once",
+                where=place,
+                expected="two capital letters of ISO 3166-1",
+                found=", ".join(strange)[:200] or "one given twice",
+            )
+        found[section.name] = CountryGroup(
+            name=section.name,
+            as_of=section.as_of.isoformat(),
+            source=section.source,
+            members=tuple(sorted(section.members)),
+            file=sha256_bytes(payload),
+            added_on=added_on,
+            replaces=None,
+        )
+    return tuple(found.values())
+
+
+def add_groups(folder: VoyageFolder, path: Path) -> tuple[CountryGroup, ...]:
+    """Read a file of country groups into the voyage folder; return what is kept now.
+
+    Raises:
+        GroupUnreadable: see `read_groups`; nothing is kept then.
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as stream:
+        payload = stream.read(MAX_TOML_BYTES + 1)
+    kept: list[CountryGroup] = []
+    for group in read_groups(payload, path.name, instant()):
+        place = folder.root / FOLDER / f"{group.name}.json"
+        if place.exists():
+            before = place.read_bytes()
+            old = decode(CountryGroup, before, str(place))
+            group = msgspec.structs.replace(group, replaces=digest(old))
+            durable.write_bytes(place.parent / _HISTORY / f"{sha256_bytes(before)}.json", before)
+        durable.write_bytes(place, encode(group))
+        kept.append(group)
+    return tuple(kept)
+
+
+def kept_groups(folder: VoyageFolder) -> dict[str, CountryGroup]:
+    """Return the country groups of a voyage folder by name.
+
+    Raises:
+        DocumentError: one was altered.
+    """
+    found = sorted((folder.root / FOLDER).glob("*.json"))
+    groups = [decode(CountryGroup, path.read_bytes(), str(path)) for path in found]
+    return {group.name: group for group in groups}
