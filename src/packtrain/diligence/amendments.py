@@ -6,6 +6,7 @@ also one to which the short form did not apply. Trying answers until one passes 
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,20 +47,38 @@ def changed_answers(old: Declaration, new: Declaration) -> tuple[str, ...]:
 
     Where the older one had no full form, its answers are one change: their SHA-256 stands for them all.
     """
-    before, after = _answers(old, new), _answers(new, old)
-    return tuple(
-        f"{field}: {before.get(field, 'not stated')} -> {after.get(field, 'not stated')}"
-        for field in {**before, **after}
-        if before.get(field) != after.get(field)
-    )
+    return tuple(f"{field}: {before} -> {after}" for field, before, after in _differences(old, new))
 
 
 def altered_answers(old: Declaration, new: Declaration) -> tuple[str, ...]:
     """Return the changes of answers that had been given: all, but for the full form where it is answered at last."""
-    changes = changed_answers(old, new)
+    return tuple(f"{field}: {before} -> {after}" for field, before, after in _altered(old, new))
+
+
+def altered_fields(chain: Sequence[Declaration]) -> tuple[str, ...]:
+    """Return the fields of all answers that were changed after they had been given, each once, the latest first.
+
+    Args:
+        chain: the declarations from the newest back to the first.
+    """
+    pairs = ((older, newer) for newer, older in itertools.pairwise(chain))
+    return tuple(dict.fromkeys(field for older, newer in pairs for field, _, _ in _altered(older, newer)))
+
+
+def _altered(old: Declaration, new: Declaration) -> list[tuple[str, str, str]]:
+    differences = _differences(old, new)
     if old.full is not None or new.full is None:
-        return changes
-    return tuple(change for change in changes if not change.startswith(("form: ", "full: ")))
+        return differences
+    return [each for each in differences if each[0] not in ("form", "full")]
+
+
+def _differences(old: Declaration, new: Declaration) -> list[tuple[str, str, str]]:
+    before, after = _answers(old, new), _answers(new, old)
+    return [
+        (field, before.get(field, "not stated"), after.get(field, "not stated"))
+        for field in {**before, **after}
+        if before.get(field) != after.get(field)
+    ]
 
 
 def _answers(declaration: Declaration, other: Declaration) -> dict[str, str]:

@@ -193,7 +193,7 @@ def check_mounted(
             refused.append(f"{drive.location}: drive {record.label} is mounted at {seen[record.uuid]} too")
         seen[record.uuid] = drive.location
         case, serial = stated[record.uuid]
-        swapped, unknown = _serial_faults(drive, serial, record.uuid)
+        swapped, unknown = serial_faults(drive, serial, record.uuid)
         refused += swapped
         held += unknown
         if record.uuid in lost:
@@ -215,7 +215,8 @@ def check_mounted(
     return Finding("passed", "; ".join(told))
 
 
-def _serial_faults(drive: SightedDrive, stated: str, uuid: str) -> tuple[list[str], list[str]]:
+def serial_faults(drive: SightedDrive, stated: str, uuid: str) -> tuple[list[str], list[str]]:
+    """Return what is wrong with a drive's serial: (another one, none that can be read here), in words."""
     # Where packing could read none (a folder, a bridge that hides it) nothing was stated: one that is read here is no
     # other one. A device that hides the stated one is unknown.
     if stated == unread_serial(uuid):

@@ -138,15 +138,16 @@ def _facts(role: str, name: str) -> str:
 [facts.{role}]  # {_comment(name)}
 kind = ""                         # {_options(PartyKind)}
 {_EVIDENCE}
-# A company answers these too; a public body, a treaty organisation or a person leaves them out.
+# A person leaves out what follows.
+line_of_business = ""
+related_work = ""                 # earlier work of this kind that can be shown, or "none"
+website = ""                      # or "none"
+address_kind = ""                 # {_options(AddressKind)}
+# A public body or a treaty organisation leaves out what follows.
 incorporated_on = ""              # YYYY-MM-DD
 formed_at_request_of = ""         # who asked that it be formed; "none" where nobody did
 directors = []                    # or "none"
-line_of_business = ""
-related_work = ""                 # earlier work of this kind that can be shown, or "none"
 trades_for_others = ""            # yes or no: does it pass goods on: a forwarder, a trading house?
-website = ""                      # or "none"
-address_kind = ""                 # {_options(AddressKind)}
 """
 
 

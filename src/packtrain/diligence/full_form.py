@@ -210,27 +210,26 @@ class _Reads:
     def _facts_of(self, place: str, name: str, answers: FactsAnswers) -> PartyFacts:
         reader = self._reader
         kind = cast("PartyKind | None", reader.choice(f"{place}.kind", answers.kind, PartyKind))
+        # Further questions depend on the kind; where that has no answer yet, they would be guesses.
+        is_organisation = kind != "person" and is_answer(answers.kind)
         is_company = kind in _COMPANY_QUESTIONS and is_answer(answers.kind)
+        trades = reader.yes_no(f"{place}.trades_for_others", answers.trades_for_others) if is_company else None
+        address = reader.choice(f"{place}.address_kind", answers.address_kind, AddressKind) if is_organisation else None
 
-        def asked(read: Callable[[str, str], str | None], field: str) -> str | None:
-            return read(f"{place}.{field}", getattr(answers, field)) if is_company else None
+        def asked(field: str, *, when: bool) -> str | None:
+            return reader.text(f"{place}.{field}", getattr(answers, field)) if when else None
 
         return PartyFacts(
             name=name,
             kind=kind,
-            incorporated_on=asked(reader.day, "incorporated_on"),
-            formed_at_request_of=asked(reader.text, "formed_at_request_of"),
+            incorporated_on=reader.day(f"{place}.incorporated_on", answers.incorporated_on) if is_company else None,
+            formed_at_request_of=asked("formed_at_request_of", when=is_company),
             directors=reader.texts(f"{place}.directors", answers.directors) if is_company else None,
-            line_of_business=asked(reader.text, "line_of_business"),
-            related_work=asked(reader.text, "related_work"),
-            trades_for_others=reader.yes_no(f"{place}.trades_for_others", answers.trades_for_others)
-            if is_company
-            else None,
-            website=asked(reader.text, "website"),
-            address_kind=cast(
-                "AddressKind | None",
-                reader.choice(f"{place}.address_kind", answers.address_kind, AddressKind) if is_company else None,
-            ),
+            line_of_business=asked("line_of_business", when=is_organisation),
+            related_work=asked("related_work", when=is_organisation),
+            trades_for_others=trades,
+            website=asked("website", when=is_organisation),
+            address_kind=cast("AddressKind | None", address),
             evidence=reader.evidence(place, answers.evidence),
         )
 

@@ -54,7 +54,8 @@ class PartyFacts(Part, frozen=True, kw_only=True):
 
     Attributes:
         name: as in the role.
-        incorporated_on, formed_at_request_of, directors: of companies; None as well for what is none.
+        incorporated_on, formed_at_request_of, directors, trades_for_others: asked of companies alone; None for others.
+        line_of_business, related_work, website, address_kind: asked of all but persons.
         formed_at_request_of: who asked that this company be formed; "none" where nobody did.
         website: "none" where it has none.
         trades_for_others: it is a forwarder or a trading house, which passes goods on.

@@ -165,6 +165,7 @@ def test_the_tree_shows_shares_and_what_is_not_said() -> None:
         holding(None, ISLAND, 30),
         holding(ISLAND, "B Ltd", 100),
         owners=(company(ISLAND, "VG"), company("B Ltd", None)),
+        ultimate_parent=None,
     )
     assert ownership_text(declaration).split("\n\n")[0] == (
         f"""\
