@@ -20,6 +20,7 @@ from packtrain.standing import StageState, states_of
 if TYPE_CHECKING:
     from packtrain.diligence.lists.add import ListToAdd
     from packtrain.diligence.screening.record import SignedDisposition
+    from packtrain.documents.country_group import CountryGroup
     from packtrain.documents.list_record import ListRecord
     from packtrain.stages.carry import Observation
     from packtrain.stages.check import CheckReport, RepairReport, SignedReport
@@ -95,6 +96,19 @@ class Voyage(StageRunner):
         from packtrain.diligence.lists import store
 
         return store.records(self.folder)
+
+    def add_country_groups(self, path: Path) -> tuple[CountryGroup, ...]:
+        """Read a file of country groups into the voyage folder; return their records."""
+        from packtrain.diligence.rules import groups
+
+        with self._at_work(groups.STAGE, *everyone()):
+            return groups.add_groups(self.folder, path)
+
+    def country_groups(self) -> tuple[CountryGroup, ...]:
+        """Return the country groups that were added, by name."""
+        from packtrain.diligence.rules import groups
+
+        return tuple(groups.kept_groups(self.folder).values())
 
     def screen(self) -> Receipt:
         """Hold the names and addresses of the papers against this party's lists; write screening.json."""

@@ -22,6 +22,7 @@ _VERBS: Final[dict[str, tuple[str, str]]] = {
     "prepare": ("prepare", "turn tables, images and clips into training shards"),
     "rehearse": ("rehearse", "prove the training program at home, with no network"),
     "lists": ("lists", "add the lists of parties to screen against, show them"),
+    "rules": ("rules", "show the rules a voyage is judged by, add country groups"),
     "declare": ("declare", "sign who ships what to whom, for which end use"),
     "screen": ("screen", "hold names and addresses against the lists, answer candidates"),
     "pack": ("pack", "write the drives: encrypted, coded, read back, signed"),

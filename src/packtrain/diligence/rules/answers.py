@@ -169,7 +169,12 @@ def answer_to(
     result = flags.result_of(rule)
     if result is None or result.level in (None, "INFO"):
         found = "no such rule" if result is None else result.outcome if result.level is None else result.level
-        raise AnswerRefused("this rule raised no flag that wants an answer", where=rule, found=found)
+        raise AnswerRefused(
+            "this rule raised no flag that wants an answer",
+            where=rule,
+            found=found,
+            hint="answer the flags that are open; INFO and a pass want nothing",
+        )
     if result.level == "STOP" and exception is None:
         raise AnswerRefused(
             "a STOP passes only by an exception",
@@ -178,7 +183,12 @@ def answer_to(
             hint="what stopped this voyage is real until somebody stands for it by name",
         )
     if result.level != "STOP" and exception is not None:
-        raise AnswerRefused("an exception is for a STOP", where=rule, expected="an answer", found=result.level)
+        raise AnswerRefused(
+            "an exception is for a STOP",
+            where=rule,
+            found=result.level,
+            hint="answer it with a reason, and give the paper as evidence",
+        )
     return FlagAnswer(
         voyage=flags.voyage,
         by=by,

@@ -23,6 +23,7 @@ from packtrain.errors import GroupUnreadable
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import instant
 
+STAGE: Final = "rules"
 FOLDER: Final = "country-groups"
 _HISTORY: Final = "history"
 _REFERENCE: Final = "docs/reference/rules.md"
@@ -59,9 +60,17 @@ def read_groups(payload: bytes, where: str, added_on: str) -> tuple[CountryGroup
     for section in file.group:
         place = f"{where}, group {section.name}"
         if section.name in found:
-            raise GroupUnreadable("two groups of one name", where=where, found=section.name)
+            raise GroupUnreadable(
+                "two groups of one name", where=where, found=section.name, hint="keep the newer one of them"
+            )
         if section.as_of > latest:
-            raise GroupUnreadable("the day of the group is not yet", where=place, found=section.as_of.isoformat())
+            raise GroupUnreadable(
+                "the day of the group is not yet",
+                where=place,
+                expected=f"{latest} or earlier",
+                found=section.as_of.isoformat(),
+                hint="as_of is the day for which its publisher states the members",
+            )
         strange = sorted(set(section.members) - CODES)
         if strange or len(set(section.members)) != len(section.members):
             raise GroupUnreadable(
@@ -69,6 +78,7 @@ def read_groups(payload: bytes, where: str, added_on: str) -> tuple[CountryGroup
                 where=place,
                 expected="two capital letters of ISO 3166-1",
                 found=", ".join(strange)[:200] or "one given twice",
+                hint=f"{_REFERENCE} shows how a group is written",
             )
         found[section.name] = CountryGroup(
             name=section.name,
@@ -86,11 +96,15 @@ def add_groups(folder: VoyageFolder, path: Path) -> tuple[CountryGroup, ...]:
     """Read a file of country groups into the voyage folder; return what is kept now.
 
     Raises:
-        GroupUnreadable: see `read_groups`; nothing is kept then.
-        OSError: the file cannot be read.
+        GroupUnreadable: there is no such file; else see `read_groups`. Nothing is kept then.
     """
-    with path.open("rb") as stream:
-        payload = stream.read(MAX_TOML_BYTES + 1)
+    try:
+        with path.open("rb") as stream:
+            payload = stream.read(MAX_TOML_BYTES + 1)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise GroupUnreadable(
+            "there is no such file", where=str(path), hint="give the TOML file that holds the groups"
+        ) from error
     kept: list[CountryGroup] = []
     for group in read_groups(payload, path.name, instant()):
         place = folder.root / FOLDER / f"{group.name}.json"

@@ -26,6 +26,7 @@ BUILT_IN: Final = "pack_v0.toml"
 MOST_OF_A_RECALLED_RULE: Final[Level] = "FLAG"
 """A wording that nobody could read again must not stop anybody."""
 _REFERENCE: Final = "docs/reference/rules.md"
+_MEND: Final = "a pack is read whole or not at all: mend that rule"
 _Line = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 
 
@@ -133,7 +134,7 @@ def read_pack(payload: bytes, where: str) -> RulePack:
     for section in file.rule:
         rule = _rule(section, f"{where}, rule {section.id}")
         if rule.id in rules:
-            raise RulePackError("two rules of one name", where=where, found=rule.id)
+            raise RulePackError("two rules of one name", where=where, found=rule.id, hint=_MEND)
         rules[rule.id] = rule
     return RulePack(file.pack.id, file.pack.date, file.pack.about, sha256_bytes(payload), tuple(rules.values()))
 
@@ -142,7 +143,11 @@ def _rule(section: _RuleSection, where: str) -> Rule:
     question = QUESTIONS.get(section.test)
     if question is None:
         raise RulePackError(
-            "unknown test", where=where, expected=f"one of {', '.join(sorted(QUESTIONS))}", found=section.test
+            "unknown test",
+            where=where,
+            expected=f"one of {', '.join(sorted(QUESTIONS))}",
+            found=section.test,
+            hint=_MEND,
         )
     if set(section.levels) != set(question.cases):
         raise RulePackError(
@@ -150,6 +155,7 @@ def _rule(section: _RuleSection, where: str) -> Rule:
             where=where,
             expected=", ".join(sorted(question.cases)),
             found=", ".join(sorted(section.levels)),
+            hint=_MEND,
         )
     for case, level in section.levels.items():
         if section.mark == "recalled" and rank(level) > rank(MOST_OF_A_RECALLED_RULE):
@@ -166,11 +172,14 @@ def _rule(section: _RuleSection, where: str) -> Rule:
             where=where,
             expected=f"{section.in_force_from} or later",
             found=section.in_force_to.isoformat(),
+            hint=_MEND,
         )
     try:
         parameters = msgspec.convert(section.parameters, question.parameters)
     except msgspec.ValidationError as error:
-        raise RulePackError(f"parameters do not fit the test {section.test}: {error}", where=where) from error
+        raise RulePackError(
+            f"parameters do not fit the test {section.test}: {error}", where=where, hint=_MEND
+        ) from error
     return Rule(
         id=section.id,
         title=section.title,

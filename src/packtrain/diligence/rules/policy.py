@@ -119,7 +119,11 @@ def _check_rule(pack: RulePack, name: str, wanted: Level, where: str) -> None:
         raise _unknown(pack, identifier, where)
     if dot and case not in rule.levels:
         raise PolicyError(
-            f"rules: {identifier} has no such case", where=where, expected=", ".join(rule.levels), found=case
+            f"rules: {identifier} has no such case",
+            where=where,
+            expected=", ".join(rule.levels),
+            found=case,
+            hint="name a case of the rule, or the rule alone",
         )
     # A whole rule is compared with its gravest case: "HOLD" beside a STOP reads as if the STOP were gone.
     least = rule.levels[case] if dot else rule.most
@@ -145,4 +149,5 @@ def _unknown(pack: RulePack, name: str, where: str) -> PolicyError:
         where=where,
         expected=", ".join(rule.id for rule in pack.rules),
         found=name,
+        hint='"packtrain rules show" lists them',
     )
