@@ -81,7 +81,7 @@ def receipt_text(receipt: Receipt) -> str:
     """Return a receipt as aligned text: bytes in decimal units, names with spaces."""
     rows = [
         (
-            name.removesuffix("_bytes").replace("_", " "),
+            name.replace("_", " "),
             format_bytes(value) if name.startswith("bytes_") or name.endswith("_bytes") else f"{value:,}",
         )
         for name, value in receipt.counts.items()
