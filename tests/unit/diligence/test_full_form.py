@@ -60,6 +60,13 @@ def test_the_answers_of_a_scenario_make_a_whole_full_form_that_survives_its_byte
     assert decode(Declaration, encode(declaration), "declaration.json") == declaration
 
 
+@pytest.mark.parametrize("name", ["lawful", "reported"])
+def test_a_full_form_is_spelled_as_it_was_when_it_was_frozen(name: str) -> None:
+    declaration, _ = whole(name)
+    frozen = (SCENARIOS / f"{name}-voyage.declaration.json").read_bytes()
+    assert encode(msgspec.structs.replace(declaration, signed_on="2026-11-21T08:09:10Z")) == frozen
+
+
 def test_one_country_is_asked_six_questions() -> None:
     answered = read(declaration_toml())
     assert (answered.declaration.form, answered.missing) == ("short", ())
