@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Final, Literal
 
 from packtrain.diligence.lists.entry import ListedParty
-from packtrain.diligence.screening.normalise import Form, address_form, name_form, variants
+from packtrain.diligence.screening.normalise import Form, address_form, listed_variants, name_form, variants
 from packtrain.diligence.screening.question_index import QuestionIndex
 from packtrain.diligence.screening.score import THRESHOLD, Match, compare_addresses, compare_names, is_place
 from packtrain.diligence.screening.subjects import Subject, SubjectKind
@@ -156,7 +156,7 @@ class _Comparison:
         if not self._is_address or entry.kind == "address":
             for name in entry.names:
                 what: MatchedWhat = "weak alias" if name.is_weak else "alias" if name.is_alias else "name"
-                for text in (name.text,) if self._is_address else variants(name.text):
+                for text in (name.text,) if self._is_address else listed_variants(name.text):
                     yield what, text
         if self._is_address:
             for address in entry.addresses:

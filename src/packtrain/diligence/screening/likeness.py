@@ -13,7 +13,8 @@ SOUND: Final = 0.85
 SHORT_FORM: Final = 0.85
 INITIAL: Final = 0.8
 _LEAST_SOUND: Final = 0.5
-_LEAST_PREFIX: Final = 4
+SHORT_FORM_LETTERS: Final = 4
+"""A word that begins another one may be its short form if it has so many letters."""
 
 _WITH_H: Final = tuple(
     (letters, heard)
@@ -63,11 +64,6 @@ def has_no_vowel(word: str) -> bool:
     return len(word) > 1 and word.isalpha() and _NO_VOWEL.isdisjoint(word)
 
 
-def beginning(word: str) -> str:
-    """Return the letters that a word and a short form of it have in common; "" of a word that has no short form."""
-    return word[:_LEAST_PREFIX] if len(word) >= _LEAST_PREFIX else ""
-
-
 def likeness(one: str, other: str) -> float:
     """Return how alike two words are, 0 to 1; the same whichever comes first. Numbers are the same or not alike."""
     if one == other:
@@ -81,7 +77,7 @@ def likeness(one: str, other: str) -> float:
             (has_no_vowel(one) or has_no_vowel(other)) and _same(skeleton(one), skeleton(other))
         ):
             best = SOUND
-        elif min(len(one), len(other)) >= _LEAST_PREFIX and (one.startswith(other) or other.startswith(one)):
+        elif min(len(one), len(other)) >= SHORT_FORM_LETTERS and (one.startswith(other) or other.startswith(one)):
             best = SHORT_FORM
     return best
 

@@ -46,6 +46,7 @@ _PHRASE_STARTS: Final = frozenset(phrase.split()[0] for phrase in LEGAL_PHRASES)
 _VARIANT: Final = re.compile(
     r"[()\[\]（）;/|]|\b(?:[afn]\.?\s?k\.?\s?a\.?|d\.?\s?b\.?\s?a\.?|formerly|also known as|trading as)(?![^\W_])", re.I
 )
+_BRACKET: Final = re.compile(r"[()\[\]（）;/|]")
 
 
 def _replacer(signs: tuple[tuple[str, str], ...]) -> Callable[[str], str]:
@@ -125,9 +126,22 @@ def address_form(text: str) -> Form:
     return Form(text, tuple(words), tuple(weights), _own(words, weights), native, (), is_generic)
 
 
+def listed_variants(text: str) -> tuple[str, ...]:
+    """Return a listed name and the names that it holds in brackets, after a slash or a semicolon.
+
+    Importers take "a.k.a." apart; where one did not, the name that is asked about is still a part of the listed one.
+    """
+    return (text,) if _BRACKET.search(text) is None else variants(text)
+
+
 def native_name(text: str) -> str:
     """Return a name in its own script, written together, without what is a legal form; "" for Latin letters."""
     return _native(text, _name_signs)
+
+
+def has_unspaced(text: str) -> bool:
+    """Return whether a text has signs that are written without spaces."""
+    return not text.isascii() and _UNSPACED.search(text) is not None
 
 
 def is_unspaced(native: str) -> bool:
