@@ -24,6 +24,7 @@ from packtrain.diligence.screening.verdict import (
     CandidateState,
     ListPolicy,
     OpenPoint,
+    found_in_words,
     in_words,
     open_points,
     states_of,
@@ -97,6 +98,9 @@ def screen(folder: VoyageFolder, sink: Sink) -> Receipt:
     if screening.outcome == "not screened":
         text = 'not screened: no list was added. "packtrain lists add" takes the publishers\' files; nobody ships them'
         sink(Notice(STAGE, text, is_warning=True))
+    elif state.open_points:
+        text = f'{len(state.open_points)} points are open: "packtrain screen show" lists them'
+        sink(Notice(STAGE, text, is_warning=True))
     for subject in screening.subjects:
         if subject.note:
             sink(Notice(STAGE, f'{subject.places[0]} "{subject.text}" {subject.note}', is_warning=True))
@@ -113,9 +117,11 @@ def screen(folder: VoyageFolder, sink: Sink) -> Receipt:
             "lists": len(screening.lists),
             "candidates": len(state.states),
             "strong": sum(each.is_strong for each in state.states),
-            "open": len(state.open_points),
         },
-        facts={"screening": state.in_words, "engine": ", ".join((screening.engine.name, *screening.engine.libraries))},
+        facts={
+            "screening": found_in_words(screening),
+            "engine": ", ".join((screening.engine.name, *screening.engine.libraries)),
+        },
     )
 
 

@@ -60,9 +60,10 @@ def test_a_listed_shipper_is_a_strong_candidate_that_two_persons_have_to_dismiss
     folder = papers.consignor
     add(folder, "Shipper of the Test", "Somebody Else")
 
-    receipt = screen.screen(folder, discard)
+    receipt = screen.screen(folder, papers.sink)
 
-    assert receipt.counts["open"] == 1
+    assert (receipt.counts["candidates"], receipt.counts["strong"]) == (1, 1)
+    assert "1 points are open" in papers.notices()
     (state,) = screen.show(folder).states
     assert (state.candidate.text, state.candidate.score, state.is_strong) == ("Shipper of the Test", 1000, True)
     first = Answer(state.candidate.id[:8], "false match", "another town")

@@ -148,14 +148,21 @@ def open_points(
     return tuple(points)
 
 
-def in_words(screening: Screening | None, points: Sequence[OpenPoint]) -> str:
-    """Return one sentence for papers: never "no match", never "cleared"."""
+def found_in_words(screening: Screening | None) -> str:
+    """Return what was screened and found, whatever people said since: never "no match"."""
     if screening is None or screening.outcome == "not screened":
         return "not screened: no list of parties was looked at"
     lists = ", ".join(f"{each.label} of {each.date}" for each in screening.lists)
     num = sum(len(subject.candidates) for subject in screening.subjects)
-    state = f"{len(points)} points open" if points else "no point open"
-    return f"{len(screening.subjects)} names and addresses against {lists}: {num} candidates, {state}"
+    return f"{len(screening.subjects)} names and addresses against {lists}: {num} candidates"
+
+
+def in_words(screening: Screening | None, points: Sequence[OpenPoint]) -> str:
+    """Return one sentence for papers, with what is open: never "cleared"."""
+    found = found_in_words(screening)
+    if screening is None or screening.outcome == "not screened":
+        return found
+    return f"{found}, {len(points)} points open" if points else f"{found}, no point open"
 
 
 def _papers(screening: Screening, declaration: str, packing_statement: str | None) -> list[OpenPoint]:

@@ -1,8 +1,10 @@
+from pathlib import Path
 from typing import cast
 
 import msgspec
 
 from packtrain.diligence.screening.subjects import subjects_of
+from packtrain.documents.codec import decode
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.packing_statement import PackingStatement
 from sample_documents import samples
@@ -45,3 +47,14 @@ def test_words_that_name_nobody_are_not_asked_about() -> None:
     assert DECLARATION.end_use not in texts
     assert DECLARATION.hardware_class not in texts
     assert DECLARATION.voyage not in texts
+
+
+def test_owners_directors_carriers_and_the_site_of_the_full_form_are_asked_about() -> None:
+    path = Path(__file__).parents[3] / "scenarios" / "reported-voyage.declaration.json"
+    found = {subject.place: subject for subject in subjects_of(decode(Declaration, path.read_bytes(), path.name))}
+
+    for place in ("full.holdings[1].owner", "full.carriers[3].name", "full.carriers[0].acts_for", "full.end_user.name"):
+        assert place in found
+    assert found["full.parties[0].directors[1]"].kind == "person"
+    assert found["full.site.address"].kind == "address"
+    assert found["full.parties[1].formed_at_request_of"].text == found["operator.name"].text
