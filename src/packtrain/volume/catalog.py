@@ -203,18 +203,22 @@ class Catalog:
         """Yield the pieces of one data volume in the order of its tar members."""
         yield from self._pieces("stripe = ? AND volume_column = ? ORDER BY id", (stripe, column))
 
-    def members_in(self, stripe: int, column: int) -> Iterator[tuple[CatalogPiece, CatalogFile]]:
+    def members_in(self, stripe: int, column: int, most: int = -1) -> Iterator[tuple[CatalogPiece, CatalogFile]]:
         """Yield the pieces of one data volume in the order of its tar members, each with its entry; one query for all.
+
+        Args:
+            stripe, column: the volume.
+            most: end after so many; -1: yield all.
 
         Raises:
             IntegrityError: a piece belongs to no entry, or a value is out of bounds.
         """
         query = (
             f"SELECT {_JOINED_COLUMNS} FROM pieces p LEFT JOIN files f ON f.id = p.file "  # noqa: S608 - a constant
-            "WHERE p.stripe = ? AND p.volume_column = ? ORDER BY p.id"
+            "WHERE p.stripe = ? AND p.volume_column = ? ORDER BY p.id LIMIT ?"
         )
         with _database_errors(self._where):
-            for row in _rows(self._connection.execute(query, (stripe, column))):
+            for row in _rows(self._connection.execute(query, (stripe, column, most))):
                 yield self._piece(row[:8]), self._file(row[8:])
 
     def pieces_of(self, file_id: int) -> Iterator[CatalogPiece]:

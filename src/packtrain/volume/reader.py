@@ -9,7 +9,6 @@ and the journal knows which drives to ask for.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import shutil
 import time
@@ -26,15 +25,15 @@ from packtrain.documents.group import Group
 from packtrain.documents.plan import Plan
 from packtrain.documents.shipment import Shipment
 from packtrain.erasure.code import Code
-from packtrain.errors import IntegrityError, StoreInUse, WrongKey
+from packtrain.errors import IntegrityError, WrongKey
 from packtrain.events import Notice, Progress, Sink
-from packtrain.ports import Store
+from packtrain.ports import Drive, Store
 from packtrain.volume.blocks import Damage
 from packtrain.volume.catalog import Catalog
 from packtrain.volume.catalog_source import CatalogKeeper
 from packtrain.volume.discover import Mounted
 from packtrain.volume.entry_list import keep_entry_list
-from packtrain.volume.extract import Staging, as_the_consignor_signed_it, shown, store_faults
+from packtrain.volume.extract import Staging, as_the_consignor_signed_it, store_faults
 from packtrain.volume.group_copies import remember_groups
 from packtrain.volume.group_pass import GroupPass, num_readers
 from packtrain.volume.load_journal import FinishedLine, LoadJournal
@@ -44,7 +43,7 @@ from packtrain.volume.next_wave import group_state, next_drives, planned_drives
 from packtrain.volume.publishing import OpenGroup, Publisher
 from packtrain.volume.ranges import Ranges
 from packtrain.volume.refused import raise_refused
-from packtrain.volume.resume import strangers_in_store, volumes_to_read_again, volumes_to_salvage_again
+from packtrain.volume.resume import Look, refuse_strangers
 from packtrain.volume.salvaging import Salvaging
 from packtrain.volume.scratch_pass import ScratchPass
 from packtrain.volume.syndromes import Scratch
@@ -266,25 +265,39 @@ class _Loading:
                 )
             opened = OpenGroup(group, Code(group.k, group.m), catalog)
             if all(key[0] != number for key in self.journal.volumes):
-                self._refuse_strangers(opened)
-            self._forget_what_is_gone(opened)
-            knowledge = self._knowledge(group)
-            open_bytes = sum(volume.bytes for volume in knowledge.open())
+                refuse_strangers(catalog, self.store)
+            earlier = [key for key in self.journal.volumes if key[0] == number]
+            # Where no drive is wanted that could be mounted, this is the last run, or one after it.
+            is_last = self._wants_nothing(group, mounted=())
+            look = Look(self.journal, group, catalog, self.staging, self.store)
+            look.forget_what_is_gone(earlier, every_entry=is_last)
+            open_bytes = sum(volume.bytes for volume in self._knowledge(group).open())
             self.done_bytes += sum(v.bytes for v in group.volumes if v.column < group.k) - open_bytes
-            reading = GroupPass(
-                self.plan, opened, drives, self.identity, self.staging, self.journal, self.publisher,
-                self.readers, self.workers, self._tell, self._tell_damage,
-            )  # fmt: skip
-            with contextlib.closing(reading):
-                scratch = self._scratch(group)
-                scratch_pass = ScratchPass(reading, scratch) if scratch is not None else None
-                reading.run(knowledge, scratch_pass.left_to_scratch(knowledge) if scratch_pass is not None else ())
-                if scratch_pass is not None:
-                    scratch_pass.run(self._knowledge(group))
-            Salvaging(self.plan, opened, drives, self.identity, self.publisher, self.readers).run(
-                self._knowledge(group)
-            )
+            self._read_group(opened, drives)
+            if not is_last and self._wants_nothing(group, mounted=drives):
+                earlier = [key for key in earlier if key in self.journal.volumes]
+                if look.forget_what_is_gone(earlier, every_entry=True):
+                    self._read_group(opened, drives)
+
+    def _read_group(self, opened: OpenGroup, drives: Mapping[str, Drive]) -> None:
+        """Restore what the mounted drives of a group give."""
+        group = opened.group
+        knowledge = self._knowledge(group)
+        reading = GroupPass(
+            self.plan, opened, drives, self.identity, self.staging, self.journal, self.publisher,
+            self.readers, self.workers, self._tell, self._tell_damage,
+        )  # fmt: skip
+        with contextlib.closing(reading):
+            scratch = self._scratch(group)
+            scratch_pass = ScratchPass(reading, scratch) if scratch is not None else None
+            reading.run(knowledge, scratch_pass.left_to_scratch(knowledge) if scratch_pass is not None else ())
+            if scratch_pass is not None:
+                scratch_pass.run(self._knowledge(group))
+        Salvaging(self.plan, opened, drives, self.identity, self.publisher, self.readers).run(self._knowledge(group))
         self.journal.mark(drives, "seen")
+
+    def _wants_nothing(self, group: Group, mounted: Collection[str]) -> bool:
+        return next_drives(self._knowledge(group), self.plan, mounted, self._scratch(group)) is None
 
     def _finish_unplaced(self) -> tuple[bytes, ...]:
         """Bring up to date what the catalogs alone carry; return the links whose file is not there."""
@@ -303,33 +316,6 @@ class _Loading:
             self.store.flush()
             self.journal.add([FinishedLine(number, files) for number, files in zip(here, finished.files, strict=True)])
             return finished.pending
-
-    def _forget_what_is_gone(self, opened: OpenGroup) -> None:
-        number = opened.group.group
-        again = volumes_to_read_again(self.journal.volumes, opened.catalog, number, self.staging, self.store)
-        n = opened.code.n
-        self.journal.forget(again, {opened.group.volumes[stripe * n + column].drive for _, stripe, column in again})
-        # Their drives were seen and need not be again: which of them are wanted follows from what is lost.
-        self.journal.forget(
-            volumes_to_salvage_again(self.journal.salvaged, opened.catalog, number, self.staging, self.store)
-        )
-
-    def _refuse_strangers(self, opened: OpenGroup) -> None:
-        """Look, before the first file of a group comes into the store, whether it would take another's place."""
-        strangers = strangers_in_store(opened.catalog, self.store)
-        first = [shown(entry.path) for entry in itertools.islice(strangers, NAMED)]
-        if not first:
-            return
-        num_more = sum(1 for _ in strangers)
-        more = f" and {num_more} more" if num_more else ""
-        raise StoreInUse(
-            f"the store holds other files under {len(first) + num_more} names of the cargo",
-            where=self.store.location,
-            expected="nothing under these names",
-            found=", ".join(first) + more,
-            hint="move them away, or name another folder in [site] store; packtrain overwrites nothing that it did "
-            "not load",
-        )
 
     # --- what is known, and what is wanted ----------------------------------------------------------------------
 

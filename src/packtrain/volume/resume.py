@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Collection, Container, Iterator, Mapping
+from dataclasses import dataclass
 
 from packtrain.digest import sha256_file
-from packtrain.errors import HostileArchive
+from packtrain.documents.group import Group
+from packtrain.errors import HostileArchive, StoreInUse
 from packtrain.ports import Store
 from packtrain.volume.catalog import Catalog, CatalogFile, CatalogPiece
 from packtrain.volume.extract import Staging, shown
-from packtrain.volume.load_journal import SalvagedLine, VolumeKey
+from packtrain.volume.load_journal import LoadJournal, SalvagedLine, VolumeKey, VolumeLine
+from packtrain.volume.loaded import NAMED
 from packtrain.volume.ranges import Ranges
 
 
@@ -38,15 +42,76 @@ def check_tiling(catalog: Catalog, entry: CatalogFile) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Looks whether the volumes of earlier runs are still in the store.
+
+    Args:
+        journal: of the load; what is gone is taken back from it.
+        group: one group.
+        catalog, staging, store: where its entries are named, wait and lie.
+    """
+
+    journal: LoadJournal
+    group: Group
+    catalog: Catalog
+    staging: Staging
+    store: Store
+
+    def forget_what_is_gone(self, earlier: Collection[VolumeKey], *, every_entry: bool) -> bool:
+        """Take back those volumes whose files are not all there any more; return whether there are any.
+
+        With a wave for every few drives, a look at all that is there would cost each wave as much as all before it. So
+        every entry is looked at once, in the run after which no drive of the group is wanted: nothing is said to be all
+        there before. Until then nothing builds on entries of earlier waves but on the pieces of cut files.
+        """
+        journal, group, number = self.journal, self.group, self.group.group
+        again = volumes_to_read_again(
+            journal.volumes, earlier, self.catalog, number, self.staging, self.store, every_entry=every_entry
+        )
+        n = group.k + group.m
+        journal.forget(again, {group.volumes[stripe * n + column].drive for _, stripe, column in again})
+        if not every_entry:
+            return bool(again)
+        # Their drives were seen and need not be again: which of them are wanted follows from what is lost.
+        salvage_again = volumes_to_salvage_again(journal.salvaged, self.catalog, number, self.staging, self.store)
+        journal.forget(salvage_again)
+        return bool(again or salvage_again)
+
+
 def volumes_to_read_again(
-    journal: Collection[VolumeKey], catalog: Catalog, group: int, staging: Staging, store: Store
+    journal: Mapping[VolumeKey, VolumeLine],
+    among: Collection[VolumeKey],
+    catalog: Catalog,
+    group: int,
+    staging: Staging,
+    store: Store,
+    *,
+    every_entry: bool,
 ) -> set[VolumeKey]:
     """Return those volumes of a group that the journal names and whose files are not all there any more.
 
     A file is there if the store has it with its length; a symbolic link or a folder, if anything stands under its name;
     a piece of a cut file that is not complete, if its bytes wait in staging. A volume that is read again puts its
     pieces into a new staged file, so all volumes with pieces of that file are read again with it.
+
+    Args:
+        journal: all volumes whose files were there.
+        among: those of the group that are looked at.
+        catalog, group, staging, store: where they are named, wait and lie.
+        every_entry: look at all entries. False: of each volume at its first and at its cut files, on whose pieces the
+            next volume builds; if one is gone, at all after all.
     """
+    there: dict[int, bool] = {}
+
+    def is_cut_file_there(entry: CatalogFile) -> bool:
+        # Asked for each of its pieces, and each time all pieces would be gone through.
+        if entry.id not in there:
+            if is_complete(catalog, group, entry.id, journal):
+                there[entry.id] = store.size_bytes(entry.path) == entry.bytes
+            else:
+                there[entry.id] = staging.whole_file(group, entry.id).is_file()
+        return there[entry.id]
 
     def is_there(piece: CatalogPiece, entry: CatalogFile) -> bool:
         if entry.kind == "hardlink":
@@ -54,12 +119,17 @@ def volumes_to_read_again(
             return store.are_linked(entry.link_target, entry.path)
         if entry.kind != "file":
             return store.holds(entry.path)
-        if piece.count > 1 and not is_complete(catalog, group, entry.id, journal):
-            return staging.whole_file(group, entry.id).is_file()
-        return store.size_bytes(entry.path) == entry.bytes
+        return is_cut_file_there(entry) if piece.count > 1 else store.size_bytes(entry.path) == entry.bytes
 
-    own = [key for key in journal if key[0] == group]
-    again = {key for key in own if not all(is_there(*member) for member in catalog.members_in(key[1], key[2]))}
+    def is_whole(key: VolumeKey, most: int) -> bool:
+        return all(is_there(*member) for member in catalog.members_in(key[1], key[2], most))
+
+    if not every_entry and all(
+        is_whole(key, 1) and all(is_cut_file_there(catalog.file(file)) for file, _, _ in journal[key].pieces)
+        for key in among
+    ):
+        return set()
+    again = {key for key in among if not is_whole(key, -1)}
     to_follow = list(again)
     while to_follow:
         _, stripe, column = to_follow.pop()
@@ -94,6 +164,29 @@ def volumes_to_salvage_again(
         for key, line in own.items()
         if not all(file in put_together or (waiting / f"{file}-{number}").is_file() for file, number in line.pieces)
     }
+
+
+def refuse_strangers(catalog: Catalog, store: Store) -> None:
+    """Look, before the first file of a group comes into the store, whether it would take another's place.
+
+    Raises:
+        StoreInUse: it would; the first of the names are told.
+        HostileArchive: a name would leave the store.
+    """
+    strangers = strangers_in_store(catalog, store)
+    first = [shown(entry.path) for entry in itertools.islice(strangers, NAMED)]
+    if not first:
+        return
+    num_more = sum(1 for _ in strangers)
+    more = f" and {num_more} more" if num_more else ""
+    raise StoreInUse(
+        f"the store holds other files under {len(first) + num_more} names of the cargo",
+        where=store.location,
+        expected="nothing under these names",
+        found=", ".join(first) + more,
+        hint="move them away, or name another folder in [site] store; packtrain overwrites nothing that it did "
+        "not load",
+    )
 
 
 def strangers_in_store(catalog: Catalog, store: Store) -> Iterator[CatalogFile]:

@@ -2,6 +2,8 @@
 
 import itertools
 import random
+import shutil
+from collections import Counter
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from load_parts import Site, copy_site, flip, pack_template
 from packtrain.errors import BeyondRepair, DriveMissing, HostileArchive, MoreDrivesWanted
 from packtrain.ports import Drive
+from packtrain.stores.folder import FolderStore
 from packtrain.units import KIB
 from packtrain.volume import layout
 from packtrain.volume.loaded import PROGRESS_NAME
@@ -185,6 +188,61 @@ def test_what_is_known_of_each_group_is_told_and_never_more(bays: Bays) -> None:
     with pytest.raises(MoreDrivesWanted, match="4 of 6 drives seen"):
         bays.site.load(no_more=False)
     assert (bays.site.root / PROGRESS_NAME).is_file()
+
+
+MANY = {f"small/{number:03d}": 9 * KIB for number in range(400)}
+
+
+def test_over_all_waves_an_entry_is_looked_at_once_but_for_the_first_of_a_volume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = pack_template(tmp_path / "home", MANY, cases=CASES, groups=(GROUP,))
+    bays = Bays(copy_site(packed, tmp_path / "site"))
+    looks: Counter[bytes] = Counter()
+    size_bytes = FolderStore.size_bytes
+
+    def counted(self: FolderStore, name: bytes) -> int | None:
+        looks[name] += 1
+        return size_bytes(self, name)
+
+    monkeypatch.setattr(FolderStore, "size_bytes", counted)
+    for label in LABELS:
+        wanted = bays.wave(label)
+    assert not wanted
+    bays.site.assert_loaded()
+    often = [name for name, count in looks.items() if count > 1]
+    assert len(often) <= bays.site.written.num_volumes
+    assert len(often) < len(looks) / 4
+
+
+@pytest.mark.parametrize("gone", ["first", "any", "all"])
+def test_what_goes_from_the_store_between_waves_is_noticed_before_all_is_said_to_be_there(
+    tmp_path: Path, gone: str
+) -> None:
+    packed = pack_template(tmp_path / "home", MANY, cases=CASES, groups=(GROUP,))
+    bays = Bays(copy_site(packed, tmp_path / "site"))
+    assert bays.wave("A1", "A2") == {"B1", "B2", "C1", "C2"}
+    numbers = {int(path.name) for path in (bays.site.root / "store" / "small").iterdir()}
+    # A volume begins where the one before it lies on a drive that was not read.
+    first = max(number for number in numbers if number - 1 not in numbers)
+    if gone == "all":
+        shutil.rmtree(bays.site.root / "store" / "small")
+    else:
+        (bays.site.root / "store" / "small" / f"{first + 5 * (gone == 'any'):03d}").unlink()
+    wanted = bays.wave("B1", "B2")
+    assert bool(wanted & {"A1", "A2"}) == (gone != "any"), "of each volume the first entry is looked at in every wave"
+    wanted = bays.wave("C1", "C2")
+    assert wanted & {"A1", "A2"}
+    assert not bays.wave("A1", "A2")
+    bays.site.assert_loaded()
+
+
+def test_what_went_between_two_runs_comes_back_in_the_run_that_has_all_drives(bays: Bays) -> None:
+    assert bays.wave("A1", "A2", "B1")
+    (path,) = random.Random(1).sample([p for p in (bays.site.root / "store").glob("k*")], 1)
+    path.unlink()
+    assert not bays.wave(*LABELS)
+    bays.site.assert_loaded()
 
 
 def test_two_groups_mixed_in_each_wave(tmp_path: Path) -> None:
