@@ -11,6 +11,7 @@ import contextlib
 import os
 import shutil
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
@@ -117,7 +118,8 @@ class GroupPass:
 
     def _read_alone(self, volumes: Iterable[Volume]) -> list[Volume]:
         """Read volumes, one at a time from each drive; return those that are damaged."""
-        waiting = list(volumes)
+        # Taken from near its start: from a list that would move all the others each time.
+        waiting = deque(volumes)
         damaged: list[Volume] = []
         running: dict[Future[None], ReadAlone] = {}
         stop = threading.Event()
@@ -131,7 +133,8 @@ class GroupPass:
                     if waiting[at].drive in busy:
                         at += 1
                         continue
-                    volume = waiting.pop(at)
+                    volume = waiting[at]
+                    del waiting[at]
                     busy.add(volume.drive)
                     self.make_folder(volume)
                     item = ReadAlone(volume, self.drives[volume.drive], self._name(volume), stop)
