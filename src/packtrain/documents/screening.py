@@ -61,8 +61,8 @@ class Candidate(Part, frozen=True, kw_only=True):
     """An entry that may be meant by a subject.
 
     Attributes:
-        id: SHA-256 of subject, list and entry (docs/spec/documents.md, "Screening"): an answer names it. The same subject
-            and the same entry have the same id in every screening; an entry that changed has another.
+        id: SHA-256 of subject, list and entry (docs/spec/documents.md, "Screening"): an answer names it. The same
+            subject and the same entry have the same id in every screening; an entry that changed has another.
         matched: which of its texts is alike, and `text` that text as listed.
         names, countries, programs, source: what the list says of the entry, for whoever judges; cut where it is long.
         reasons: why the score is what it is, in words.
