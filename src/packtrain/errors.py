@@ -151,7 +151,7 @@ class MissingDependency(PacktrainError):
 
 
 class WorkerCrashed(PacktrainError):
-    """A process that prepares data ended without a word, again and again."""
+    """A process that prepares data or seals volumes ended without a word, again and again."""
 
     exit_code = 25
 
