@@ -12,16 +12,14 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
-from packtrain.units import KIB
 from packtrain.volume import layout, tar
 from packtrain.volume.journal import Member
 from packtrain.volume.source import ZEROS, SourceFolders, check_digest, difference, opened, read_at, read_whole
+from packtrain.volume.turns import LARGE_BYTES
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash  # pyright: ignore[reportPrivateUsage] - typeshed has no other name for it
 
-# From this on reading and hashing a piece takes longer than a thread that waits for its turn should wait.
-_LARGE_BYTES: Final = 64 * KIB
 # How many files' digests are held before they are handed on: 0.2 MB a column, and a stripe may have 255.
 _FOUND_ROWS: Final = 1_000
 
@@ -78,7 +76,7 @@ class Filler:
                 size_bytes = member.bytes
                 end = content_at + size_bytes
                 padded = end + -size_bytes % tar.BLOCK_BYTES
-                if padded > capacity or size_bytes > _LARGE_BYTES:
+                if padded > capacity or size_bytes > LARGE_BYTES:
                     self._put(header)
                     if member.kind == "file":
                         self._put_content(member)
@@ -124,7 +122,7 @@ class Filler:
         with opened(self._folders, member.source) as descriptor:
             while left:
                 target = self._room(left)
-                if len(target) >= _LARGE_BYTES:
+                if len(target) >= LARGE_BYTES:
                     self._turn.release()
                     try:
                         _read_and_hash(member, descriptor, target, position, state)
