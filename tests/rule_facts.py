@@ -181,6 +181,7 @@ def lawful() -> Facts:
         moment="admission",
         declared_on=date(2026, 11, 1),
         amended=(),
+        escaped=(),
         parties=(
             public_body(
                 "Observatory",

@@ -73,6 +73,9 @@ def samples() -> dict[type[Document], Document]:
             dossier=sha256("5"),
             verdict="admit",
             own_site=False,
+            screening=sha256("6"),
+            flags=sha256("7"),
+            policy=sha256("8"),
             checks=(AdmissionCheck(check="signatures", outcome="passed", detail="14 of 14"),),
             drives=(AdmittedDrive(uuid=DRIVES[0], label="A1", serial="S-1", case="A"),),
             decided_on=AT,
@@ -253,6 +256,7 @@ def samples() -> dict[type[Document], Document]:
                 ),
             ),
             judged_on=AT,
+            supersedes=sha256("7"),
         ),
         Group(
             shipment=SHIPMENT,

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from packtrain.diligence.declaration_file import declare_from
 from packtrain.documents.admission import Admission
+from packtrain.documents.packing_statement import PackedCase, PackedDrive, PackingStatement
 from packtrain.documents.parties import Role
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.shipment import Shipment
@@ -13,6 +15,7 @@ from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from sample_documents import samples
 from three_parties import three_parties
 from tiny_dataset import make_tiny_dataset
+from voyage_papers import declaration_toml
 
 COMMAND = "train.py --data {data} --ckpt {checkpoints} --out {results} --steps {steps}"
 
@@ -55,6 +58,26 @@ def load_receipt(folder: VoyageFolder, root: str = "a") -> None:
     )
 
 
+def _stated(shipment: Shipment, shipment_root: str) -> PackingStatement:
+    """Return the packing statement of a shipment: every drive in its case."""
+    statement = samples()[PackingStatement]
+    assert isinstance(statement, PackingStatement)
+    cases = tuple(
+        PackedCase(
+            label=label,
+            carrier=f"{label}. Carrier",
+            seal=f"PT-{label}",
+            drives=tuple(
+                PackedDrive(uuid=drive.uuid, label=drive.label, serial=drive.serial)
+                for drive in shipment.drives
+                if drive.case == label
+            ),
+        )
+        for label in sorted({drive.case for drive in shipment.drives})
+    )
+    return replace(statement, shipment=shipment.shipment, shipment_root=shipment_root, cases=cases)
+
+
 def site_after_load(root: Path) -> dict[Role, VoyageFolder]:
     """Make the three folders, the operator's admission in two of them, and a loaded store at the consignee."""
     folders = three_parties(root)
@@ -64,7 +87,11 @@ def site_after_load(root: Path) -> dict[Role, VoyageFolder]:
     admission = samples()[Admission]
     assert isinstance(admission, Admission)
     admission = replace(admission, shipment=shipment.shipment, shipment_root=shipment_root)
+    declaration = declare_from(declaration_toml().encode(), "test voyage", "declaration.toml", root).declaration
     for role in ("operator", "consignee"):
+        folders[role].write_signed(declaration, folders["consignor"].signer())
+        folders[role].write_signed(shipment, folders["consignor"].signer())
+        folders[role].write_signed(_stated(shipment, shipment_root), folders["consignor"].signer())
         folders[role].write_signed(admission, folders["operator"].signer())
     make_tiny_dataset(folders["consignee"].root / "store", num_tables=6, num_images=6, num_clips=3)
     load_receipt(folders["consignee"])

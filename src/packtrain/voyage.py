@@ -18,16 +18,20 @@ from packtrain.stage_runner import StageRunner, everyone
 from packtrain.standing import StageState, states_of
 
 if TYPE_CHECKING:
+    from packtrain.diligence.judging import Ruled
     from packtrain.diligence.lists.add import ListToAdd
+    from packtrain.diligence.rules.answers import SignedAnswer
     from packtrain.diligence.screening.record import SignedDisposition
+    from packtrain.diligence.screening.state import ScreeningState
     from packtrain.documents.country_group import CountryGroup
     from packtrain.documents.list_record import ListRecord
     from packtrain.stages.carry import Observation
     from packtrain.stages.check import CheckReport, RepairReport, SignedReport
     from packtrain.stages.close import ApproveKeys
     from packtrain.stages.declare import ApproveAnswers
+    from packtrain.stages.flags import FlagReply
     from packtrain.stages.pack import InBays, Preview
-    from packtrain.stages.screen import Answer, ScreeningState
+    from packtrain.stages.screen import Answer
 
 
 class Voyage(StageRunner):
@@ -91,6 +95,15 @@ class Voyage(StageRunner):
         with self._at_work(add.STAGE, *everyone()):
             return add.add_list(self.folder, wanted, self._sink)
 
+    def take_lists(self, source: Path) -> None:
+        """Take the lists and country groups of another folder that are not here, or newer than those here."""
+        from packtrain.diligence.lists import store
+        from packtrain.diligence.rules import groups
+
+        with self._at_work("lists", *everyone()):
+            for told in (*store.take_from(self.folder, source), *groups.take_from(self.folder, source)):
+                self._sink(Notice("lists", told))
+
     def lists(self) -> tuple[ListRecord, ...]:
         """Return the record of every list of parties that was added."""
         from packtrain.diligence.lists import store
@@ -126,10 +139,31 @@ class Voyage(StageRunner):
 
     def screening(self) -> ScreeningState:
         """Return the newest screening of this party, what people said, and what is open."""
-        from packtrain.stages import screen
+        from packtrain.diligence.screening.state import screening_state
 
         self._settle_once()
-        return screen.show(self.folder)
+        return screening_state(self.folder)
+
+    def flags(self) -> Receipt:
+        """Run the rules over the signed papers of the consignor; write flags.json."""
+        from packtrain.stages import flags
+
+        with self._at_work(flags.STAGE, "consignor"):
+            return self._run(flags.STAGE, flags.inputs(self.folder), lambda: flags.judge(self.folder, self._sink))
+
+    def answer_flag(self, reply: FlagReply) -> SignedAnswer:
+        """Sign what a person of this party says to a flag."""
+        from packtrain.stages import flags
+
+        with self._at_work(flags.STAGE, "consignor", "operator"):
+            return flags.answer(self.folder, reply, self._sink)
+
+    def standing(self) -> dict[Role, Ruled]:
+        """Return the newest run of the rules of each party that is known here, and what is open of it."""
+        from packtrain.stages import flags
+
+        self._settle_once()
+        return flags.show(self.folder)
 
     def pack(self, replace: tuple[str, Path] | None = None, *, accept_losses: bool = False) -> Receipt:
         """Write the drives that are here; write plan.json and, after the last group, shipment.json.
@@ -254,7 +288,9 @@ class Voyage(StageRunner):
         with self._at_work("dossier", *everyone()):
             return exchange.import_dossier(self.folder, source, self._sink)
 
-    def admit(self, dossier: Path, drives: Sequence[Path] = (), *, no_more: bool = False) -> Receipt:
+    def admit(
+        self, dossier: Path, drives: Sequence[Path] = (), *, no_more: bool = False, policy: Path | None = None
+    ) -> Receipt:
         """Judge a dossier; write admission.json and, if the verdict is admit, keys/release.age."""
         from packtrain.stages import admit
 
@@ -262,8 +298,8 @@ class Voyage(StageRunner):
             opened = self._open_drives(drives)
             return self._run(
                 admit.STAGE,
-                admit.inputs(self.folder, dossier, opened, no_more=no_more),
-                lambda: admit.admit(self.folder, dossier, opened, self._sink, no_more=no_more),
+                admit.inputs(self.folder, dossier, opened, no_more=no_more, policy=policy),
+                lambda: admit.admit(self.folder, dossier, opened, self._sink, no_more=no_more, policy=policy),
                 is_whole=admit.is_released(self.folder),
             )
 

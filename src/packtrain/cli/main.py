@@ -25,6 +25,7 @@ _VERBS: Final[dict[str, tuple[str, str]]] = {
     "rules": ("rules", "show the rules a voyage is judged by, add country groups"),
     "declare": ("declare", "sign who ships what to whom, for which end use"),
     "screen": ("screen", "hold names and addresses against the lists, answer candidates"),
+    "flags": ("flags", "run the rules over the signed papers, answer what they raise"),
     "pack": ("pack", "write the drives: encrypted, coded, read back, signed"),
     "check": ("check", "verify drives without any key"),
     "carry": ("carry", "seal cases, hand them over, show the custody log"),

@@ -1,7 +1,8 @@
 """What the operator looks at before anything is loaded, one check after the other, and the verdict they make.
 
-Every check is written down with what was found, also the two that this version does not do: screening against lists and
-rules. Nothing here can be switched off, and no argument turns a hold or a refusal into an admission.
+Every check is written down with what was found. Screening and rules are the operator's own, with its own lists; what
+the consignor found at home is shown beside them and decides nothing. Nothing here can be switched off, and no argument
+turns a hold or a refusal into an admission.
 """
 
 from __future__ import annotations
@@ -24,14 +25,19 @@ from packtrain.diligence.arrival import (
 )
 from packtrain.diligence.declaration_file import text_answers
 from packtrain.diligence.full_form_gaps import gaps
+from packtrain.diligence.judging import Ruled
 from packtrain.diligence.papers import Papers, disagreements
-from packtrain.diligence.short_form import escapes, obstacles
+from packtrain.diligence.rules.answers import RaisedFlag
+from packtrain.diligence.rules.pack import rank
+from packtrain.diligence.short_form import obstacles
 from packtrain.documents.admission import Admission, AdmissionCheck, AdmissionVerdict, AdmittedDrive
 from packtrain.documents.declaration import Declaration
+from packtrain.documents.flag_answer import FlagException
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import Parties
 from packtrain.documents.plan import Plan
 from packtrain.documents.ready import Ready
+from packtrain.documents.screening import Screening
 from packtrain.documents.shipment import Shipment
 from packtrain.record.custody import CustodyLine
 from packtrain.units import format_bytes
@@ -52,6 +58,11 @@ class Case:
         sighted: the mounted drives, or None where none were given.
         before: the verdict that a new one would replace, or None.
         no_more: the operator says that the mounted drives are all that came.
+        ruled: the operator's run of the rules, and what is open of it.
+        screening: the operator's own.
+        screened: how that screening stands, in words.
+        at_home: the consignor's run of the rules and what it left open, where one came with the dossier.
+        evidence: how many files of evidence the papers name, and how many of them are here.
     """
 
     papers: Papers
@@ -59,6 +70,11 @@ class Case:
     parties: Parties
     has_envelope: bool
     sighted: Sequence[SightedDrive] | None
+    ruled: Ruled
+    screening: Screening
+    screened: str
+    at_home: Ruled | None
+    evidence: tuple[int, int]
     before: Admission | None = None
     no_more: bool = False
 
@@ -82,6 +98,7 @@ def judge(case: Case) -> Judgement:
     lost = {uuid for line in case.custody if line.event.verb == "lost" for uuid in line.event.drives}
     own_site = _signer(case.parties, "consignor") == _signer(case.parties, "operator")
     checks = (
+        *_exceptions(case.ruled),
         _signatures(papers),
         _agreement(papers),
         _purpose(plan, shipment),
@@ -106,8 +123,10 @@ def judge(case: Case) -> Judgement:
         if own_site
         else _check("own site", "passed", "consignor and operator sign with different keys"),
         _rehearsal(papers),
-        _check("screening", "not done", "not screened: no list of parties was looked at"),
-        _check("rules", "not done", "no rule pack run: export control, sanctions and data rules were not judged"),
+        _check("screening", "passed" if case.screening.outcome == "screened" else "not done", case.screened),
+        _rules(case.ruled),
+        _at_home(case.ruled, case.at_home),
+        _evidence(*case.evidence),
     )
     outcomes = {check.outcome for check in checks}
     verdict: AdmissionVerdict = "refuse" if "refuse" in outcomes else "hold" if "hold" in outcomes else "admit"
@@ -178,10 +197,7 @@ def _completeness(declaration: Declaration) -> AdmissionCheck:
 
 
 def _form(declaration: Declaration) -> AdmissionCheck:
-    """Return whether the right form was answered, and wholly.
-
-    A whole full form still holds: its answers are for the rules to judge, and no rule has.
-    """
+    """Return whether the right form was answered, and wholly; its answers are for the rules to judge."""
     if declaration.full is None and declaration.form == "short":
         return _from_faults(
             "form",
@@ -190,23 +206,18 @@ def _form(declaration: Declaration) -> AdmissionCheck:
             f"short form: every party and the site are in {declaration.site_country}, no owner is undisclosed",
         )
     lacking = [f"the full form lacks {gap.removeprefix('no answer to ')}" for gap in gaps(declaration)]
-    return _from_faults("form", lacking or ["full form: no rule was run"], "refuse" if lacking else "hold", "")
+    return _from_faults("form", lacking, "refuse", "full form: every question that this route asks is answered")
 
 
 def _amendments(papers: Papers) -> AdmissionCheck:
     chain = papers.chain()
-    refused: list[str] = []
-    held: list[str] = []
-    for (_, newer), (older_digest, older) in itertools.pairwise(chain):
-        if unnamed := set(changed_answers(older, newer)) - set(newer.changes):
-            refused.append(f"the amendment of {older_digest[:12]} does not name: {'; '.join(sorted(unnamed))}")
-        if escapes(older, newer):
-            before = "; ".join(obstacles(older)) or "the full form was answered"
-            held.append(f"answers changed after the short form had not applied ({before}): {'; '.join(newer.changes)}")
+    refused = [
+        f"the amendment of {older_digest[:12]} does not name: {'; '.join(sorted(unnamed))}"
+        for (_, newer), (older_digest, older) in itertools.pairwise(chain)
+        if (unnamed := set(changed_answers(older, newer)) - set(newer.changes))
+    ]
     if refused:
-        return _check("amendments", "refuse", "; ".join([*refused, *held]))
-    if held:
-        return _check("amendments", "hold", "; ".join(held))
+        return _check("amendments", "refuse", "; ".join(refused))
     changes = "; ".join(change for _, declaration in chain for change in declaration.changes)
     return _check("amendments", "passed", f"{len(chain) - 1} amendments: {changes}" if changes else "none")
 
@@ -252,6 +263,59 @@ def _rehearsal(papers: Papers) -> AdmissionCheck:
         "hold",
         f"ready to leave, with kit {ready.kit[:12]}",
     )
+
+
+def _exceptions(ruled: Ruled) -> tuple[AdmissionCheck, ...]:
+    """Return what passed by exception only: it stands before everything else, with who stands for it."""
+    told = [
+        f"{flag.result.rule} STOP passes by {paper.paper} {paper.number} of {paper.issued_by} (SHA-256 "
+        f"{paper.sha256[:16]}), signed for by {', '.join(persons)}: {'; '.join(_because(flag))}"
+        for flag in ruled.standing.flags
+        if flag.level == "STOP" and not flag.is_open
+        for paper, persons in _papers_of(flag).items()
+    ]
+    return (_check("exceptions", "passed", "; ".join(told)),) if told else ()
+
+
+def _papers_of(flag: RaisedFlag) -> dict[FlagException, list[str]]:
+    found: dict[FlagException, list[str]] = {}
+    for each in flag.answers:
+        if each.answer.exception is not None:
+            found.setdefault(each.answer.exception, []).append(f"{each.answer.person} ({each.role})")
+    return found
+
+
+def _because(flag: RaisedFlag) -> list[str]:
+    return [finding.because for finding in flag.result.findings] or [flag.result.because]
+
+
+def _rules(ruled: Ruled) -> AdmissionCheck:
+    worst = ruled.standing.worst_open
+    raised = [flag for flag in ruled.standing.flags if flag.is_open]
+    raised.sort(key=lambda flag: -rank(flag.level))
+    told = [f"{flag.result.rule} {flag.level}: {'; '.join(_because(flag))}" for flag in raised]
+    answered = [f"{flag.result.rule} {flag.level}" for flag in ruled.standing.flags if not flag.is_open]
+    told += [f"answered: {', '.join(answered)}"] if answered else []
+    outcome: Outcome = "refuse" if worst == "STOP" else "hold" if worst == "HOLD" else "passed"
+    return _check("rules", outcome, "; ".join([ruled.standing.sentence, *told]))
+
+
+def _at_home(ruled: Ruled, home: Ruled | None) -> AdmissionCheck:
+    """Return how the consignor's run differs from this one: it decides nothing, and it is shown."""
+    if home is None:
+        return _check("rules at home", "not done", "no run of the rules by the consignor came with the dossier")
+    here = {(flag.result.rule, flag.level) for flag in ruled.standing.flags}
+    there = {(flag.result.rule, flag.level) for flag in home.standing.flags}
+    told = [home.standing.sentence]
+    told += [f"only here: {rule} {level}" for rule, level in sorted(here - there)]
+    told += [f"only at home: {rule} {level}" for rule, level in sorted(there - here)]
+    return _check("rules at home", "passed", "; ".join(told))
+
+
+def _evidence(num_named: int, num_here: int) -> AdmissionCheck:
+    if not num_named:
+        return _check("evidence", "not done", "the papers name no evidence")
+    return _check("evidence", "passed", f"{num_here} of the {num_named} files that the papers name are here, as named")
 
 
 def _two_signers(parties: Parties) -> AdmissionCheck:

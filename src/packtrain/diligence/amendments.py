@@ -30,6 +30,8 @@ ARCHIVES: Final[dict[str, str]] = {
     "plan": "plans",
     "shipment": "shipments",
     "admission": "admissions",
+    "screening": "screenings",
+    "flags": "flags",
 }
 """Where the superseded documents of a kind lie, below documents/: <digest>.json and <digest>.json.sig."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from packtrain import __version__, durable
+from packtrain.diligence import evidence
 from packtrain.diligence.bag import Bag, copy_bag, write_bag
 from packtrain.diligence.hand_over import (
     LOG_NAME,
@@ -20,7 +21,7 @@ from packtrain.diligence.hand_over import (
     read_exchanged_log,
 )
 from packtrain.diligence.merge import Taken, merge
-from packtrain.diligence.papers import Papers, check_names, disagreements, read_papers, signature_names
+from packtrain.diligence.papers import Papers, check_names, disagreements, place_of, read_papers, signature_names
 from packtrain.documents.admission import Admission
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, namespace
 from packtrain.documents.declaration import Declaration
@@ -39,6 +40,7 @@ STAGING: Final = "dossier-import"
 """Folder below work/ that a dossier is copied to and judged in; it is gone when the import ends."""
 
 _DOCUMENTS: Final = "data/documents/"
+_EVIDENCE: Final = "data/evidence/"
 _KEYS: Final[dict[Role, str]] = {"operator": SITE_ENVELOPE, "consignee": RELEASE}
 """The one key envelope that a party may receive."""
 _OTHER_FILES: Final = frozenset({f"data/{LOG_NAME}", "data/allowed_signers"})
@@ -83,18 +85,18 @@ def export_dossier(folder: VoyageFolder, destination: Path, to: Role) -> Exporte
     if to == role:
         raise WrongRole("a dossier goes to another party", where=str(folder.root), found=to)
     trust = folder.trust()
-    papers = read_papers(folder.documents, trust)
+    papers = read_papers(folder.documents, trust, role)
     folder.payload(Declaration)  # without one there is nothing to show: the error names the verb
     _refuse_contradictions(papers, str(folder.documents))
     payload: dict[str, bytes | Path] = {"data/allowed_signers": allowed_signers(folder.parties()).encode("ascii")}
     for name in papers.by_name:
-        for file_name in (name, *signature_names(name)):
-            if (folder.documents / file_name).is_file():
-                payload[_DOCUMENTS + file_name] = folder.documents / file_name
-    own_closing = folder.documents / "closing.json"
-    if own_closing.is_file():
-        payload[f"{_DOCUMENTS}closings/{role}.json"] = own_closing
-        payload[f"{_DOCUMENTS}closings/{role}.json.sig"] = own_closing.with_name("closing.json.sig")
+        place = place_of(name, role)
+        for target, source in zip((name, *signature_names(name)), (place, *signature_names(place)), strict=True):
+            if (folder.documents / source).is_file():
+                payload[_DOCUMENTS + target] = folder.documents / source
+    here = evidence.kept(folder.documents)
+    for digest in sorted(papers.evidence() & here.keys()):
+        payload[_EVIDENCE + here[digest].name] = here[digest]
     log = custody_log(folder)
     if lines := log.read(trust):
         holdings(lines, str(log.path))
@@ -139,8 +141,13 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
     trust = folder.trust()
     _check_payload(bag, role)
     documents = bag.root / "data" / "documents"
-    incoming = read_papers(documents, trust, is_own=False)
+    incoming = read_papers(documents, trust, None)
     _refuse_contradictions(incoming, where)
+    brought = {name: digest for name, digest in bag.payload.items() if name.startswith(_EVIDENCE)}
+    evidence.check_arrived(
+        {name.removeprefix(_EVIDENCE): digest for name, digest in brought.items()},
+        (paper.document for paper in incoming.by_name.values()),
+    )
     own_lines = custody_log(folder).read(trust)
     theirs: tuple[CustodyLine, ...] = ()
     if f"data/{LOG_NAME}" in bag.payload:
@@ -150,7 +157,7 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
             raise DossierError("the custody log is of another shipment", where=where)
     apart = is_written_apart(own_lines, theirs)
     beyond = () if apart else lines_beyond(own_lines, theirs, where, may_be_older=True)
-    taken = merge(read_papers(folder.documents, trust), incoming, role, (*own_lines, *beyond), where)
+    taken = merge(read_papers(folder.documents, trust, role), incoming, role, (*own_lines, *beyond), where)
     _refuse_contradictions(taken.result, where)
     key = _new_key(folder, bag, taken.newer_attempt)
     remarks = [*taken.remarks]
@@ -170,6 +177,7 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
         # First the keys of the old attempt: cut off here and run again, the dossier brings the new one.
         for name in (RELEASE, SITE_ENVELOPE):
             destroy(folder.keys / name)
+    evidence.take(folder, [bag.root / name for name in sorted(brought)])
     _take_documents(folder, documents, taken)
     extend(folder, beyond)
     if apart and theirs:
@@ -232,7 +240,7 @@ def _check_payload(bag: Bag, role: Role) -> None:
         )
     check_names({name.removeprefix(_DOCUMENTS) for name in bag.payload if name.startswith(_DOCUMENTS)})
     allowed = {*_OTHER_FILES, *([f"data/keys/{_KEYS[role]}"] if role in _KEYS else [])}
-    others = {name for name in bag.payload if not name.startswith(_DOCUMENTS)}
+    others = {name for name in bag.payload if not name.startswith((_DOCUMENTS, _EVIDENCE))}
     if strangers := sorted(others - allowed):
         raise DossierError("a file that this party's dossier does not have", where=strangers[0])
     if "data/allowed_signers" not in others:
@@ -296,7 +304,7 @@ def _readme(papers: Papers, role: Role, to: Role) -> str:
 This folder is the dossier of one voyage of data, from the {role} to the {to}.
 It says who ships what to whom and for which end use, on which drives, with which carriers and seals, who has held
 them, and what the receiving site decided. It names persons and places; it holds no cargo. Do not put it in a case.
-Nothing in it is legal advice. "not screened" and "no rule pack run" mean what they say.
+Nothing in it is legal advice. "not screened" means what it says, and a flag stays a flag when it is answered.
 
 It is a BagIt folder (RFC 8493). To see that it is whole:
   sha256sum -c manifest-sha256.txt
@@ -304,5 +312,6 @@ Each document is signed. KEYS is your own list of the parties' keys, compared wi
 data/allowed_signers is only the sender's copy of it. To check the signatures without packtrain:
 {checks}
 data/custody.jsonl holds one signed entry a line; each names the SHA-256 of the line before it.
+Files in data/evidence/ are named by their SHA-256, as the documents name them.
 A file in data/keys/ is an age file that only the {to} can open.
 """

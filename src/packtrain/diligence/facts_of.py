@@ -5,6 +5,7 @@ What the documents do not say is None, never a harmless value: a rule that needs
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +20,7 @@ from packtrain.diligence.ownership_chain import OwnershipChain, chain_of_ownersh
 from packtrain.diligence.packing import names_statement
 from packtrain.diligence.rules import facts as to
 from packtrain.diligence.screening.verdict import CandidateState
+from packtrain.diligence.short_form import escapes, obstacles
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.declared_party import DeclaredParty
 from packtrain.documents.full_form import WHOLE, FullForm
@@ -84,6 +86,12 @@ def facts_of(
         moment=moment,
         declared_on=_instant(declaration.signed_on, "declaration.json"),
         amended=altered_fields(chain),
+        escaped=tuple(
+            f"the short form is answered, and did not apply before "
+            f"({'; '.join(obstacles(older)) or 'the full form was answered'}): {'; '.join(newer.changes)}"
+            for newer, older in itertools.pairwise(chain)
+            if escapes(older, newer)
+        ),
         parties=_parties(declaration),
         unstated_roles=tuple(_unstated(declaration)),
         owners=tuple(

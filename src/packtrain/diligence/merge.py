@@ -1,7 +1,8 @@
 """What of a dossier is taken into a voyage folder: a value, worked out before anything is written.
 
 A signed paper changes only in ways that stay visible: a declaration by its chain of amendments, a packing statement by
-a later seal in the custody log, an admission by a later verdict, everything else by a newer attempt.
+a later seal in the custody log, an admission by a later verdict, a run of the rules by one that names it, everything
+else by a newer attempt.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from typing import Final
 
 from packtrain.diligence.amendments import ARCHIVES
 from packtrain.diligence.packing import names_statement
-from packtrain.diligence.papers import Paper, Papers
+from packtrain.diligence.papers import Paper, Papers, place_of
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
 from packtrain.documents.declaration import Declaration
+from packtrain.documents.flags import Flags
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import Role
+from packtrain.documents.screening import Screening
 from packtrain.errors import AnswerChanged, DossierError
 from packtrain.record.custody import CustodyLine
 
@@ -66,11 +69,11 @@ def merge(own: Papers, incoming: Papers, role: Role, custody: Sequence[CustodyLi
         _leave_attempt(own, incoming, taken)
     for name, paper in sorted(incoming.by_name.items()):
         before = taken.result.by_name.get(name)
-        if (before is not None and before.digest == paper.digest) or name == f"closings/{role}.json":
+        if (before is not None and before.digest == paper.digest) or place_of(name, role) != name:
             continue
         if not _is_taken(before, paper, own, incoming, custody, taken.remarks, where):
             continue
-        if before is not None and (folder := ARCHIVES.get(name.removesuffix(".json"))) is not None:
+        if before is not None and (folder := _archive_of(before)) is not None:
             taken.archived[name] = f"{folder}/{before.digest}.json"
         taken.digests[name] = paper.digest
         taken.result.by_name[name] = paper
@@ -78,6 +81,11 @@ def merge(own: Papers, incoming: Papers, role: Role, custody: Sequence[CustodyLi
         before = own.by_name[name]
         taken.result.by_name[archive] = Paper(archive, before.digest, before.document, before.signers)
     return taken
+
+
+def _archive_of(paper: Paper) -> str | None:
+    """Return the folder where a paper goes once it is superseded; None where it is overwritten or stays."""
+    return None if paper.name.startswith("closings/") else ARCHIVES.get(paper.document.kind)
 
 
 def _is_newer_attempt(own: Papers, incoming: Papers, where: str) -> bool:
@@ -105,7 +113,7 @@ def _is_newer_attempt(own: Papers, incoming: Papers, where: str) -> bool:
 def _leave_attempt(own: Papers, incoming: Papers, taken: Taken) -> None:
     for name, paper in own.by_name.items():
         if name in _OF_AN_ATTEMPT or name.startswith("groups/") or (name in _KIT and name in incoming.by_name):
-            if (folder := ARCHIVES.get(name.removesuffix(".json"))) is not None:
+            if (folder := _archive_of(paper)) is not None:
                 taken.archived[name] = f"{folder}/{paper.digest}.json"
             taken.removed.append(name)
             del taken.result.by_name[name]
@@ -145,13 +153,23 @@ def _is_taken(
             return document.decided_on > before.document.decided_on
     elif isinstance(document, Closing) and isinstance(before.document, Closing):
         return document.closed_on > before.document.closed_on
+    elif isinstance(document, Screening) and isinstance(before.document, Screening):
+        return document.screened_on > before.document.screened_on
+    elif isinstance(document, Flags) and isinstance(before.document, Flags):
+        # A later run names every earlier one; a run that does not would hide one.
+        if before.digest in incoming.made_by(Flags, document.by):
+            return True
+        if paper.digest in own.made_by(Flags, document.by):
+            remarks.append(older)
+            return False
     assert before is not None
     raise AnswerChanged(
         f"{paper.name} differs from the one here, and nothing signed says why",
         where=where,
         expected=before.digest[:16],
         found=paper.digest[:16],
-        hint="a declaration changes by an amendment, a packing statement by a new seal, the rest by a newer attempt",
+        hint="a declaration changes by an amendment, a packing statement by a new seal, a run of the rules by one that "
+        "names it, the rest by a newer attempt",
     )
 
 

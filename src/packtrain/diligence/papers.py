@@ -10,17 +10,22 @@ from typing import Final, TypeVar
 
 from packtrain.digest import sha256_bytes
 from packtrain.diligence.amendments import ARCHIVES, declaration_chain
+from packtrain.diligence.evidence import named_by
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, Document, decode
 from packtrain.documents.declaration import Declaration
+from packtrain.documents.disposition import Disposition
 from packtrain.documents.export_list import ExportList
+from packtrain.documents.flag_answer import FlagAnswer
+from packtrain.documents.flags import Flags
 from packtrain.documents.group import Group
 from packtrain.documents.kit import Kit
 from packtrain.documents.packing_statement import PackingStatement
-from packtrain.documents.parties import Role
+from packtrain.documents.parties import ROLES, Role
 from packtrain.documents.plan import Plan, PlannedDrive
 from packtrain.documents.ready import Ready
+from packtrain.documents.screening import Screening
 from packtrain.documents.shipment import Shipment, ShippedDrive
 from packtrain.errors import DossierError, SignatureMissing, UntrustedSigner
 from packtrain.record.folder import read_signature
@@ -31,14 +36,24 @@ SHARED: Final[dict[str, type[Document]]] = {
 }
 """The documents that lie under their own name; groups, superseded documents and closings lie in folders."""
 
+OF_EACH_PARTY: Final[dict[str, type[Closing | Screening | Flags]]] = {
+    "closings": Closing,
+    "screenings": Screening,
+    "flags": Flags,
+}
+"""Documents that each party makes of its own: <folder>/<role>.json at the others, <kind>.json at its maker."""
+
 COUNTERSIGNATURES: Final[dict[str, Role]] = {"export-list.json": "operator"}
 """Documents with a second signature, NAME.<role>.sig, and whose it is."""
 
 _FOLDERS: Final[dict[str, type[Document]]] = {
     "groups": Group,
-    "closings": Closing,
-    **{folder: SHARED[kind] for kind, folder in ARCHIVES.items()},
+    "dispositions": Disposition,
+    "flag-answers": FlagAnswer,
+    **{folder: SHARED[kind] for kind, folder in ARCHIVES.items() if kind in SHARED},
+    **OF_EACH_PARTY,
 }
+_BY_A_PARTY: Final = (Closing, Screening, Disposition, Flags, FlagAnswer)
 _IN_FOLDER: Final = re.compile(r"(?P<folder>[a-z-]+)/(?P<stem>[0-9a-z]{1,64})\.json")
 D = TypeVar("D", bound=Document)
 
@@ -76,9 +91,30 @@ class Papers:
         """Return the superseded documents of this type by digest."""
         return {paper.digest: document for paper, document in self._inside(ARCHIVES[document_type.kind], document_type)}
 
+    def of_party(self, document_type: type[D], role: Role) -> D | None:
+        """Return a document that each party makes of its own, as another party holds it, or None."""
+        folder = next(name for name, kind in OF_EACH_PARTY.items() if kind is document_type)
+        paper = self.by_name.get(f"{folder}/{role}.json")
+        if paper is None:
+            return None
+        assert isinstance(paper.document, document_type)
+        return paper.document
+
+    def made_by(self, document_type: type[D], role: Role) -> dict[str, D]:
+        """Return every document of this type that a party made of its own, superseded ones too, by digest."""
+        return {
+            paper.digest: paper.document
+            for paper in self.by_name.values()
+            if isinstance(paper.document, document_type) and getattr(paper.document, "by", None) == role
+        }
+
     def groups(self) -> dict[str, Group]:
         """Return the group documents by digest."""
         return {paper.digest: group for paper, group in self._inside("groups", Group)}
+
+    def evidence(self) -> set[str]:
+        """Return the digests of all files that these papers name as evidence."""
+        return named_by(paper.document for paper in self.by_name.values())
 
     def chain(self) -> tuple[tuple[str, Declaration], ...]:
         """Return (digest, declaration) from the current one back to the first; empty where there is none."""
@@ -105,27 +141,42 @@ def document_type_of(name: str) -> type[Document] | None:
     return _FOLDERS.get(match["folder"]) if match else None
 
 
-def read_papers(documents: Path, trust: Trust, *, is_own: bool = True) -> Papers:
+def read_papers(documents: Path, trust: Trust, own: Role | None) -> Papers:
     """Return all documents below `documents` that may travel, each with its signature checked.
 
     Files of other names (dataset.json, parties.json) are not looked at. A party's own rehearsal sheet that was not
-    signed, because something could not be shown, stays at home and is no fault; in what came from another
-    (`is_own` false) it is.
+    signed, because something could not be shown, stays at home and is no fault; in what came from another it is.
+
+    Args:
+        documents: of a voyage folder, or of a dossier.
+        trust: checks the signatures.
+        own: whose voyage folder it is; None for a dossier. What each party makes of its own is named as it is at the
+            others: see `place_of`.
 
     Raises:
         SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError: of the first document that is not in order.
         DossierError: a document lies under a name that is not its own.
     """
     by_name: dict[str, Paper] = {}
-    for name in sorted(_names(documents)):
+    for name in sorted(_names(documents, own)):
         document_type = document_type_of(name)
-        if document_type is None or (is_own and document_type is Ready and not (documents / f"{name}.sig").is_file()):
+        if document_type is None or (own and document_type is Ready and not (documents / f"{name}.sig").is_file()):
             continue
-        by_name[name] = _read(documents, name, document_type, trust)
+        by_name[name] = _read(documents / place_of(name, own), name, document_type, trust)
     return Papers(by_name)
 
 
-def _names(documents: Path) -> Iterator[str]:
+def place_of(name: str, own: Role | None) -> str:
+    """Return where a paper lies below documents/ of the party `own`: flags/<own>.json is its flags.json."""
+    folder, _, rest = name.partition("/")
+    return f"{OF_EACH_PARTY[folder].kind}.json" if folder in OF_EACH_PARTY and rest == f"{own}.json" else name
+
+
+def _names(documents: Path, own: Role | None) -> Iterator[str]:
+    if own is not None:
+        for folder, kind in OF_EACH_PARTY.items():
+            if (documents / f"{kind.kind}.json").is_file():
+                yield f"{folder}/{own}.json"
     for folder in (documents, *(documents / name for name in sorted(_FOLDERS))):
         if folder.is_dir():
             for path in folder.iterdir():
@@ -133,8 +184,7 @@ def _names(documents: Path) -> Iterator[str]:
                     yield path.relative_to(documents).as_posix()
 
 
-def _read(documents: Path, name: str, document_type: type[Document], trust: Trust) -> Paper:
-    path = documents / name
+def _read(path: Path, name: str, document_type: type[Document], trust: Trust) -> Paper:
     with path.open("rb") as stream:
         payload = stream.read(MAX_DOCUMENT_BYTES + 1)
     signature = read_signature(path.with_name(path.name + ".sig"))
@@ -142,9 +192,9 @@ def _read(documents: Path, name: str, document_type: type[Document], trust: Trus
     document = decode(document_type, payload, name)
     document_digest = sha256_bytes(payload)
     _check_name(name, document, document_digest)
-    if isinstance(document, Closing) and document.by not in signers:
+    if isinstance(document, _BY_A_PARTY) and document.by not in signers:
         raise UntrustedSigner(
-            "closing is signed by another party than it names",
+            f"{document.kind} is signed by another party than it names",
             where=name,
             expected=document.by,
             found=", ".join(sorted(signers)),
@@ -158,15 +208,13 @@ def _check_name(name: str, document: Document, document_digest: str) -> None:
     if "/" not in name:
         return
     stem = Path(name).stem
-    own = (
-        str(document.group)
-        if isinstance(document, Group)
-        else document.by
-        if isinstance(document, Closing)
-        else document_digest
-    )
-    if stem != own:
-        raise DossierError("a document lies under a name that is not its own", where=name, expected=own, found=stem)
+    own = (str(document.group) if isinstance(document, Group) else document_digest,)
+    if isinstance(document, Closing):
+        own = (document.by,)
+    elif isinstance(document, Screening | Flags):
+        own = (document.by, document_digest)
+    if stem not in own:
+        raise DossierError("a document lies under a name that is not its own", where=name, expected=own[0], found=stem)
 
 
 def _check_countersignature(
@@ -240,9 +288,37 @@ def disagreements(papers: Papers) -> list[str]:
         statements = {papers.digest(PackingStatement), *papers.superseded(PackingStatement)}
         if admission.packing_statement not in statements or (chain and admission.declaration not in declared):
             faults.append("the admission names a packing statement or declaration that is not here")
+        for what, kind, named in (("screening", Screening, admission.screening), ("flags", Flags, admission.flags)):
+            if named not in papers.made_by(kind, "operator"):
+                faults.append(f"the admission names {what} of the operator that are not here")
+    faults += _against_runs(papers)
     export_list = papers.current(ExportList)
     if export_list is not None and shipment is not None and export_list.shipment != shipment.shipment:
         faults.append("the export list is of another shipment")
+    return faults
+
+
+def _against_runs(papers: Papers) -> list[str]:
+    """Return what is missing of the runs of the rules: each names the run before it, and the screening it rests on."""
+    faults: list[str] = []
+    for role in ROLES:
+        runs, screenings = papers.made_by(Flags, role), papers.made_by(Screening, role)
+        for run_digest, run in runs.items():
+            if run.supersedes is not None and run.supersedes not in runs:
+                faults.append(
+                    f"run {run.supersedes[:12]} of the rules by the {role}, which a later one names, is missing"
+                )
+            if run.screening is not None and run.screening not in screenings:
+                faults.append(f"run {run_digest[:12]} of the rules names a screening of the {role} that is not here")
+        heads = runs.keys() - {run.supersedes for run in runs.values()}
+        if len(heads) > 1:
+            faults.append(f"the runs of the rules by the {role} form more than one chain")
+    known = {name for role in ROLES for name in papers.made_by(Flags, role)}
+    faults += [
+        f"an answer to {paper.document.rule} is to a run of the rules that is not here"
+        for paper in papers.by_name.values()
+        if isinstance(paper.document, FlagAnswer) and paper.document.flags not in known
+    ]
     return faults
 
 

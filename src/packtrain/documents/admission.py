@@ -34,6 +34,8 @@ class Admission(Document, frozen=True, kw_only=True):
     Attributes:
         dossier: SHA-256 of the dossier's tagmanifest.
         own_site: consignor and operator are the same party.
+        screening, flags: the operator's own screening and its run of the rules, by digest.
+        policy: SHA-256 of the site's policy; None without one.
     """
 
     kind = "admission"
@@ -47,6 +49,9 @@ class Admission(Document, frozen=True, kw_only=True):
     dossier: Sha256
     verdict: AdmissionVerdict
     own_site: bool
+    screening: Sha256
+    flags: Sha256
+    policy: Sha256 | None
     checks: Annotated[tuple[AdmissionCheck, ...], msgspec.Meta(min_length=1, max_length=256)]
     drives: Annotated[tuple[AdmittedDrive, ...], msgspec.Meta(max_length=4096)]
     decided_on: Instant

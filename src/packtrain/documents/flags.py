@@ -82,6 +82,7 @@ class Flags(Document, frozen=True, kw_only=True):
         pack, pack_date, pack_sha256: the rule pack.
         policy: digest of the site's policy; None without one.
         as_of: the day for which rules were judged to be in force.
+        supersedes: digest of this party's run before; None for its first. A run that was signed is never left out.
     """
 
     kind = "flags"
@@ -100,6 +101,7 @@ class Flags(Document, frozen=True, kw_only=True):
     as_of: Day
     results: Annotated[tuple[RuleResult, ...], msgspec.Meta(min_length=1, max_length=MAX_RULES)]
     judged_on: Instant
+    supersedes: Sha256 | None
 
     def result_of(self, rule: str) -> RuleResult | None:
         """Return what a rule of this name said, or None where the pack has none."""
@@ -109,15 +111,14 @@ class Flags(Document, frozen=True, kw_only=True):
 def finding_digest(flags: Flags, result: RuleResult) -> str:
     """Return the SHA-256 of one rule's result: what an answer is bound to.
 
-    Voyage, party, moment and pack are in it, the day and the other rules are not: an answer holds in the next run as
-    long as the rule says the same from the same facts, and for no other voyage.
+    Voyage, party and pack are in it; the day, the moment and the other rules are not: an answer holds in the next run,
+    at the gate or before results leave, as long as the rule says the same from the same facts, and for no other voyage.
     """
     return sha256_bytes(
         rfc8785.dumps(
             {
                 "voyage": flags.voyage,
                 "by": flags.by,
-                "moment": flags.moment,
                 "pack": flags.pack_sha256,
                 "policy": flags.policy,
                 "result": msgspec.to_builtins(result),

@@ -8,22 +8,29 @@ from typing import Final
 
 from packtrain import durable
 from packtrain.digest import sha256_bytes
-from packtrain.diligence import amendments
+from packtrain.diligence import amendments, evidence
 from packtrain.diligence.admission import Case, judge
 from packtrain.diligence.arrival import SightedDrive
 from packtrain.diligence.bag import bag_identity
 from packtrain.diligence.dossier import dossiers_holding, import_dossier
 from packtrain.diligence.hand_over import custody_log
-from packtrain.diligence.papers import read_papers
+from packtrain.diligence.judging import Ruled, Shown, judge_voyage, judged_by, policy_of, standing_of
+from packtrain.diligence.papers import Papers, read_papers
+from packtrain.diligence.rules.policy import POLICY_FILE
+from packtrain.diligence.screening.record import is_current, keep_screening, make_screening
+from packtrain.diligence.screening.state import screening_state
+from packtrain.diligence.screening.verdict import found_in_words
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import Document
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.drive import Drive as DriveRecord
+from packtrain.documents.flags import Flags
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import Parties
 from packtrain.documents.plan import Plan
 from packtrain.documents.receipt import Receipt
+from packtrain.documents.screening import Screening
 from packtrain.documents.shipment import Shipment
 from packtrain.errors import (
     AdmissionHeld,
@@ -50,9 +57,16 @@ _JUDGED: Final[tuple[type[Document], ...]] = (Plan, Shipment, Declaration, Packi
 
 
 def inputs(
-    folder: VoyageFolder, dossier: Path | None = None, drives: Sequence[Drive] = (), *, no_more: bool = False
+    folder: VoyageFolder,
+    dossier: Path | None = None,
+    drives: Sequence[Drive] = (),
+    *,
+    no_more: bool = False,
+    policy: Path | None = None,
 ) -> dict[str, str]:
     """Return the digests of all that is judged: the dossier, the papers here, the custody log, the mounted drives.
+
+    And of what it is judged by: lists, country groups, policy, answers, and the day.
 
     Args:
         folder: the operator's voyage folder.
@@ -60,6 +74,9 @@ def inputs(
         drives: what is mounted now; each counts by its closing record and its serial.
     """
     named = {kind.kind: folder.digest(kind) for kind in (*_JUDGED, Parties) if folder.has(kind)}
+    named |= judged_by(folder)
+    if (sha256 := policy_of(folder, policy).sha256) is not None:
+        named["policy"] = sha256
     log = custody_log(folder).path
     if log.is_file():
         named["custody"] = sha256_bytes(log.read_bytes())
@@ -77,7 +94,13 @@ def is_released(folder: VoyageFolder) -> bool:
 
 
 def admit(
-    folder: VoyageFolder, dossier: Path | None, drives: Sequence[Drive], sink: Sink, *, no_more: bool = False
+    folder: VoyageFolder,
+    dossier: Path | None,
+    drives: Sequence[Drive],
+    sink: Sink,
+    *,
+    no_more: bool = False,
+    policy: Path | None = None,
 ) -> Receipt:
     """Write the signed verdict to admission.json and, only if it is admit, the inner key envelope to keys/release.age.
 
@@ -88,8 +111,11 @@ def admit(
             earlier verdict on the same shipment held against them stands until they are shown again.
         sink: takes events.
         no_more: `drives` are all that came: one that the packing statement has besides is missing.
+        policy: the site's; None is site.toml of the folder, where it has one.
 
     Raises:
+        PolicyError: the policy cannot be read, or is milder than the rule pack.
+        IntegrityError: a list of this site was changed since it was added.
         WrongRole: the folder is not the operator's.
         StageNotReady: plan, shipment, declaration or packing statement are not here.
         AdmissionHeld, AdmissionRefused: that is the verdict; it is signed and written all the same.
@@ -103,18 +129,30 @@ def admit(
         imported = import_dossier(folder, dossier)
         for remark in imported.remarks:
             sink(Notice(STAGE, remark, is_warning=True))
-    clock = StageClock(folder, STAGE, inputs(folder, dossier, drives, no_more=no_more))
+    clock = StageClock(folder, STAGE, inputs(folder, dossier, drives, no_more=no_more, policy=policy))
     trust = folder.trust()
     digests = {kind.kind: folder.digest(kind) for kind in _JUDGED}
-    papers = read_papers(folder.documents, trust)
     shipment = folder.read_signed(Shipment)
+    sighted = [_sight(drive, trust) for drive in drives]
+    site_policy = policy_of(folder, policy)
+    if site_policy.sha256 is not None:
+        evidence.keep(folder, policy or folder.root / POLICY_FILE)
+    screening = _screen(folder)
+    ruled = judge_voyage(folder, "admission", policy=site_policy, shown=Shown(sighted, no_more) if sighted else None)
+    papers = read_papers(folder.documents, trust, role)
+    named = papers.evidence()
     judged = judge(
         Case(
             papers=papers,
             custody=custody_log(folder).read(trust),
             parties=folder.parties(),
             has_envelope=(folder.keys / keys.SITE_ENVELOPE).is_file(),
-            sighted=[_sight(drive, trust) for drive in drives] if drives else None,
+            sighted=sighted or None,
+            ruled=ruled,
+            screening=screening,
+            screened=_in_words(folder, screening, papers),
+            at_home=_at_home(folder, papers),
+            evidence=(len(named), len(named & evidence.kept(folder.documents).keys())),
             before=papers.current(Admission),
             no_more=no_more,
         )
@@ -129,6 +167,9 @@ def admit(
         dossier=_dossier_of(folder, digests),
         verdict=judged.verdict,
         own_site=judged.own_site,
+        screening=folder.digest(Screening),
+        flags=folder.digest(Flags),
+        policy=site_policy.sha256,
         checks=judged.checks,
         drives=judged.drives,
         decided_on=instant(),
@@ -151,10 +192,32 @@ def admit(
         facts={
             "verdict": judged.verdict,
             "own site": "yes" if judged.own_site else "no",
-            "screening": "not screened",
-            "rules": "no rule pack run",
+            "screening": found_in_words(screening),
+            "rules": ruled.standing.sentence,
         },
     )
+
+
+def _screen(folder: VoyageFolder) -> Screening:
+    """Return this site's own screening of the papers: today's, or a new one."""
+    if folder.has(Screening):
+        before = folder.read_signed(Screening)
+        if is_current(folder, before):
+            return before
+    screening = make_screening(folder, "operator")
+    keep_screening(folder, screening)
+    return screening
+
+
+def _in_words(folder: VoyageFolder, screening: Screening, papers: Papers) -> str:
+    told = screening_state(folder).in_words
+    home = papers.of_party(Screening, "consignor")
+    return f"{told}; at home: {found_in_words(home)}" if home is not None else f"{told}; at home: not screened"
+
+
+def _at_home(folder: VoyageFolder, papers: Papers) -> Ruled | None:
+    flags = papers.of_party(Flags, "consignor")
+    return standing_of(folder, flags) if flags is not None and flags.policy is None else None
 
 
 def _dossier_of(folder: VoyageFolder, digests: dict[str, str]) -> str:
@@ -192,8 +255,11 @@ def _raise_verdict(folder: VoyageFolder, admission: Admission) -> None:
     hint = "the verdict is signed and stays; nothing is loaded"
     if admission.verdict == "refuse":
         hint += ", and no option changes that"
-    elif any(check.check == "amendments" and check.outcome == "hold" for check in admission.checks):
-        hint += ". Answers that were signed are not unsaid: no paper of this version lifts this hold"
+    elif any(check.check == "rules" and check.outcome == "hold" for check in admission.checks):
+        hint += (
+            '. "packtrain flags show" lists what is open, "packtrain flags answer" and "packtrain screen answer" sign '
+        )
+        hint += "what a person of this site found; then admit again"
     else:
         hint += '. Bring what is missing, or say why it is missing: "packtrain carry observe"'
     raise error(

@@ -11,10 +11,13 @@ import rfc8785
 from packtrain import durable
 from packtrain.digest import sha256_bytes
 from packtrain.diligence.dossier import STAGING
+from packtrain.diligence.judging import kept_policy, standing_of
+from packtrain.diligence.rules.record import current_flags
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import ClosedDrive, Closing
 from packtrain.documents.codec import encode
 from packtrain.documents.export_list import ExportList
+from packtrain.documents.flags import Flags
 from packtrain.documents.parties import Role
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.shipment import Shipment
@@ -62,12 +65,14 @@ def close(
         approve: called before keys are destroyed without results: what is on the drives may still be wanted.
 
     Raises:
-        ClosingRefused: the return is not finished here, or the verdict on the dossier is no admission.
+        ClosingRefused: the return is not finished here, the verdict on the dossier is no admission, or a STOP or HOLD
+            of this party's run of the rules is open.
         StageNotReady: there is no shipment document.
     """
     voyage_file = folder.voyage_file()
     role = voyage_file.voyage.role
     _refuse_unfinished(folder, role, without_results=without_results)
+    _refuse_open_flags(folder, role)
     shipment = folder.read_signed(Shipment)
     if without_results and approve is not None and (present := _keys_present(folder)):
         approve(present)
@@ -144,6 +149,19 @@ def _refuse_unfinished(folder: VoyageFolder, role: Role, *, without_results: boo
                 where=str(folder.document_path(Admission)),
                 hint="an open verdict keeps the voyage open",
             )
+
+
+def _refuse_open_flags(folder: VoyageFolder, role: Role) -> None:
+    flags = current_flags(folder).get(role)
+    if flags is None:
+        return
+    standing = standing_of(folder, flags, kept_policy(folder, flags)).standing
+    if standing.worst_open in ("STOP", "HOLD"):
+        raise ClosingRefused(
+            f"the voyage is not closed while these are open: {standing.sentence}",
+            where=str(folder.document_path(Flags)),
+            hint='"packtrain flags answer" signs what a person of this party found; the flag itself stays',
+        )
 
 
 def _destroy_keys(folder: VoyageFolder, sink: Sink) -> tuple[str, ...]:

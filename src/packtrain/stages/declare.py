@@ -9,7 +9,7 @@ import msgspec
 
 from packtrain import durable
 from packtrain.digest import sha256_bytes, sha256_file
-from packtrain.diligence import amendments
+from packtrain.diligence import amendments, evidence
 from packtrain.diligence.declaration_file import (
     DECLARATION_FILE,
     declare_from,
@@ -17,6 +17,7 @@ from packtrain.diligence.declaration_file import (
     read_declaration_file,
 )
 from packtrain.diligence.form_text import EXAMPLE, further_questions
+from packtrain.diligence.rules.record import fired_on
 from packtrain.diligence.short_form import escapes, obstacles
 from packtrain.documents.codec import digest
 from packtrain.documents.declaration import Declaration
@@ -82,7 +83,8 @@ def declare(folder: VoyageFolder, sink: Sink, *, amend: bool = False, approve: A
     # Nothing to sign: a full form begun of free will in one country, or emptied where a whole one is signed already.
     if answered.missing and (not in_the_way or (signed is not None and signed.form == "full")):
         raise _full_form_needed(answered.missing, in_the_way, where)
-    declaration, changes = _next(signed, answered.declaration, where, amend=amend)
+    fired = fired_on(folder, digest(signed)) if signed is not None else ()
+    declaration, changes = _next(signed, answered.declaration, fired, where, amend=amend)
     if approve is not None and (signed is None or changes):
         approve(declaration, changes)
     for change in changes:
@@ -93,6 +95,7 @@ def declare(folder: VoyageFolder, sink: Sink, *, amend: bool = False, approve: A
     if not folder.has(Declaration) or folder.digest(Declaration) != digest(declaration):
         amendments.archive_current(folder, Declaration)
         folder.write_signed(declaration, folder.signer())
+    _keep_evidence(folder, declaration)
     _warn_of_escapes(folder, sink)
     is_full = declaration.form == "full"
     return clock.finish(
@@ -102,8 +105,6 @@ def declare(folder: VoyageFolder, sink: Sink, *, amend: bool = False, approve: A
             "form": "full: all that a voyage over a border is asked"
             if is_full
             else "short: six questions, everything in one country",
-            "rules": "no rule pack run",
-            "screening": "not screened",
             **({"supersedes": declaration.supersedes} if declaration.supersedes else {}),
         },
     )
@@ -150,9 +151,16 @@ def write_form(folder: VoyageFolder, sink: Sink) -> tuple[str, ...]:
 
 
 def _next(
-    signed: Declaration | None, answered: Declaration, where: str, *, amend: bool
+    signed: Declaration | None, answered: Declaration, fired: Sequence[str], where: str, *, amend: bool
 ) -> tuple[Declaration, tuple[str, ...]]:
     """Return the declaration that holds from now on, and what it changes in the one that was signed last.
+
+    Args:
+        signed: the declaration that was signed last.
+        answered: the one that the answers make now.
+        fired: which rules had fired on the one that was signed last.
+        where: the file of the answers, for messages.
+        amend: changed answers are meant.
 
     Raises:
         AnswerChanged: an answer that was given differs, and `amend` was not asked for.
@@ -169,7 +177,8 @@ def _next(
         )
     before = obstacles(signed) if altered else ()
     why = (f"the short form did not apply to the superseded answers: {'; '.join(before)}",) if before else ()
-    return msgspec.structs.replace(answered, supersedes=digest(signed), changes=(*changes, *why)), changes
+    rules = (f"rules that had fired on the superseded answers: {', '.join(fired)}",) if altered and fired else ()
+    return msgspec.structs.replace(answered, supersedes=digest(signed), changes=(*changes, *why, *rules)), changes
 
 
 def _full_form_needed(missing: Sequence[str], in_the_way: Sequence[str], where: str) -> FullFormNeeded:
@@ -190,10 +199,19 @@ def _warn_of_escapes(folder: VoyageFolder, sink: Sink) -> None:
     if any(escapes(older, newer) for newer, older in itertools.pairwise(chain)):
         # Said before terabytes are packed and carried, not first at the site.
         text = (
-            "the short form did not apply to answers that were amended: the site's verdict on this voyage will be "
-            "hold, and no paper of this version lifts it"
+            "the short form did not apply to answers that were amended: the site will hold this voyage until its "
+            "operator has answered for it by name"
         )
         sink(Notice(STAGE, text, is_warning=True))
+
+
+def _keep_evidence(folder: VoyageFolder, declaration: Declaration) -> None:
+    """Keep the files that were named as evidence beside the papers: they travel with them."""
+    named = evidence.named_by([declaration])
+    for name in evidence_files(read_declaration_file(folder)):
+        path = folder.root / name
+        if path.is_file() and sha256_file(path) in named:
+            evidence.keep(folder, path)
 
 
 def _set_aside(folder: VoyageFolder, declaration: Declaration) -> None:

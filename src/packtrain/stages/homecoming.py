@@ -12,10 +12,12 @@ from typing import Final
 from packtrain import durable
 from packtrain.digest import sha256_bytes, sha256_tree
 from packtrain.diligence.hand_over import custody_log
+from packtrain.diligence.judging import judge_voyage, policy_of
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import encode, namespace
 from packtrain.documents.export_list import ExportedTensor, ExportList
+from packtrain.documents.flags import Flags
 from packtrain.documents.kit import Kit
 from packtrain.documents.parties import Parties
 from packtrain.documents.receipt import Receipt
@@ -276,7 +278,7 @@ def release(folder: VoyageFolder, outbox: Path, sink: Sink) -> Receipt:
 
     Raises:
         IntegrityError, ExportDenied: see `check_sealed`; or the list is of another admission, or over this site's
-            budget.
+            budget, or a STOP or HOLD of the rules is open as of today.
         StageNotReady, SignatureMissing, SignatureInvalid, UntrustedSigner: see `read_list`.
     """
     found = read_list(outbox, folder.trust(), ("consignee",))
@@ -300,6 +302,7 @@ def release(folder: VoyageFolder, outbox: Path, sink: Sink) -> Receipt:
             found=f"{document.text_budget_bytes} bytes",
         )
     check_sealed(outbox, document)
+    _refuse_open_flags(folder)
     for file in document.files:
         sink(Notice(STAGE, f"released: {file.name}, {file.bytes} bytes"))
     countersignature = folder.signer().sign(namespace(ExportList), found.payload).encode("ascii")
@@ -308,6 +311,18 @@ def release(folder: VoyageFolder, outbox: Path, sink: Sink) -> Receipt:
     return clock.finish(
         outputs=(ExportList,), counts={"files": len(document.files)}, facts={"results": document.results}
     )
+
+
+def _refuse_open_flags(folder: VoyageFolder) -> None:
+    """Run the rules before results leave: where the model goes, and to whom, is judged on the day that it goes."""
+    ruled = judge_voyage(folder, "return", policy=policy_of(folder))
+    if ruled.standing.worst_open in ("STOP", "HOLD"):
+        raise ExportDenied(
+            ruled.standing.sentence,
+            where=str(folder.document_path(Flags)),
+            hint='"packtrain flags show" says what was found; "packtrain flags answer" signs what a person of this '
+            "site found, then release again",
+        )
 
 
 # --- the consignor ---------------------------------------------------------------------------------------------------

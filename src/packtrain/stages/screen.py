@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from packtrain.crypto.sshsig import SshSigner
-from packtrain.digest import sha256_bytes, sha256_file
+from packtrain.digest import sha256_bytes
+from packtrain.diligence import evidence
 from packtrain.diligence.lists import store
 from packtrain.diligence.screening.record import (
     ENGINE,
@@ -18,24 +18,16 @@ from packtrain.diligence.screening.record import (
     keep_disposition,
     keep_screening,
     make_screening,
-    read_dispositions,
 )
-from packtrain.diligence.screening.verdict import (
-    CandidateState,
-    ListPolicy,
-    OpenPoint,
-    found_in_words,
-    in_words,
-    open_points,
-    states_of,
-)
+from packtrain.diligence.screening.state import ScreeningState, screening_state
+from packtrain.diligence.screening.verdict import CandidateState, found_in_words
 from packtrain.documents.codec import digest
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.disposition import Disposition, DispositionEvidence, DispositionVerdict
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.screening import Screening
-from packtrain.errors import CandidateUnknown, SourceUnreadable
+from packtrain.errors import CandidateUnknown
 from packtrain.events import Notice, Sink
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock, instant
@@ -45,22 +37,12 @@ _LEAST_PREFIX: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class ScreeningState:
-    """The newest screening of this party, what people said, and what is open."""
-
-    screening: Screening
-    states: tuple[CandidateState, ...]
-    open_points: tuple[OpenPoint, ...]
-    in_words: str
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
     """What a person says of a candidate.
 
     Attributes:
         candidate: its id, or the beginning of it.
-        evidence: files that support it; their digests are signed, they themselves stay where they are.
+        evidence: files that support it; their digests are signed, and copies of them are kept beside the papers.
         key: the private key to sign with: a reviewer's. None is this party's own.
     """
 
@@ -94,7 +76,7 @@ def screen(folder: VoyageFolder, sink: Sink) -> Receipt:
     clock = StageClock(folder, STAGE, inputs(folder))
     screening = make_screening(folder, folder.voyage_file().voyage.role)
     keep_screening(folder, screening)
-    state = show(folder)
+    state = screening_state(folder)
     if screening.outcome == "not screened":
         text = 'not screened: no list was added. "packtrain lists add" takes the publishers\' files; nobody ships them'
         sink(Notice(STAGE, text, is_warning=True))
@@ -125,28 +107,6 @@ def screen(folder: VoyageFolder, sink: Sink) -> Receipt:
     )
 
 
-def show(folder: VoyageFolder) -> ScreeningState:
-    """Return the newest screening of this party, what people said of its candidates, and what is open today.
-
-    Raises:
-        StageNotReady: nothing was screened yet, or there is no declaration.
-        SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError, DossierError: a document is not in order.
-    """
-    screening = folder.read_signed(Screening)
-    dispositions = read_dispositions(folder)
-    signer = _declaration_signer(folder)
-    points = open_points(
-        screening,
-        dispositions,
-        ListPolicy(),
-        on=datetime.now(UTC).date(),
-        declaration=folder.digest(Declaration),
-        packing_statement=folder.digest(PackingStatement) if folder.has(PackingStatement) else None,
-        declaration_signer=signer,
-    )
-    return ScreeningState(screening, states_of(screening, dispositions, signer), points, in_words(screening, points))
-
-
 def answer(folder: VoyageFolder, given: Answer, sink: Sink) -> SignedDisposition:
     """Sign what a person says of a candidate; return it. The candidate stays in the screening.
 
@@ -158,7 +118,7 @@ def answer(folder: VoyageFolder, given: Answer, sink: Sink) -> SignedDisposition
         SourceUnreadable: a file of evidence cannot be read.
         DocumentError: there is no reason, or it is too long.
     """
-    state = show(folder)
+    state = screening_state(folder)
     found = _candidate(state, given.candidate.strip().lower())
     screening = state.screening
     signer = SshSigner.load(given.key) if given.key is not None else folder.signer()
@@ -173,19 +133,14 @@ def answer(folder: VoyageFolder, given: Answer, sink: Sink) -> SignedDisposition
         score=found.candidate.score,
         verdict=given.verdict,
         because=given.because.strip(),
-        evidence=tuple(_evidence(path) for path in given.evidence),
+        evidence=tuple(_evidence(folder, path) for path in given.evidence),
         answered_on=instant(),
     )
     signed = SignedDisposition(keep_disposition(folder, disposition, signer), disposition, signer.public_line)
-    now = next(each for each in show(folder).states if each.candidate.id == found.candidate.id)
+    now = next(each for each in screening_state(folder).states if each.candidate.id == found.candidate.id)
     if (point := now.open_point) is not None:
         sink(Notice(STAGE, f"still open: {point.what}", is_warning=True))
     return signed
-
-
-def _declaration_signer(folder: VoyageFolder) -> str:
-    consignor = folder.parties().of("consignor")
-    return consignor.signer if consignor is not None else ""
 
 
 def _candidate(state: ScreeningState, prefix: str) -> CandidateState:
@@ -202,8 +157,5 @@ def _candidate(state: ScreeningState, prefix: str) -> CandidateState:
     )
 
 
-def _evidence(path: Path) -> DispositionEvidence:
-    try:
-        return DispositionEvidence(name=path.name, sha256=sha256_file(path))
-    except OSError as error:
-        raise SourceUnreadable(f"evidence cannot be read: {error.strerror}", where=str(path)) from error
+def _evidence(folder: VoyageFolder, path: Path) -> DispositionEvidence:
+    return DispositionEvidence(name=path.name, sha256=evidence.keep(folder, path))

@@ -35,7 +35,7 @@ def test_declaration_is_signed_by_the_consignor_and_says_what_was_answered(paper
     assert (declaration.most_bytes, declaration.most_drives) == (10_000_000, 4)
     assert declaration.supersedes is None
     receipt = papers.consignor.receipt("declare")
-    assert receipt is not None and receipt.facts["screening"] == "not screened"
+    assert receipt is not None and receipt.facts["form"].startswith("short")
 
 
 def test_every_missing_answer_is_named_at_once(papers: Papers) -> None:
@@ -190,7 +190,7 @@ def test_reported_voyage_cannot_try_other_answers_unseen(papers: Papers) -> None
     events: list[Event] = []
     declare.declare(papers.consignor, events.append, amend=True)
     warnings = [event.text for event in events if isinstance(event, Notice) and event.is_warning]
-    assert any("the site's verdict on this voyage will be hold" in text for text in warnings)
+    assert any("the site will hold this voyage until its operator has answered" in text for text in warnings)
     declaration = papers.consignor.read_signed(Declaration)
     assert declaration.changes[0] == 'trained_for.headquarters: "CN" -> "NL"'
     assert "the short form did not apply to the superseded answers" in declaration.changes[1]

@@ -69,7 +69,7 @@ def test_answering_the_full_form_after_the_six_needs_no_amendment_and_warns_of_n
     declaration = papers.consignor.read_signed(Declaration)
     assert declaration.supersedes == six
     assert declaration.changes[0] == 'form: "short" -> "full"' and len(declaration.changes) == 2
-    assert "hold" not in papers.notices()
+    assert "will hold" not in papers.notices()
     assert [name for name, _ in amendments.chain_of(papers.consignor)] == [whole, six]
 
 
@@ -164,12 +164,14 @@ def test_a_missing_file_is_said_with_the_verb_that_writes_it(papers: Papers) -> 
 # --- at the site ---
 
 
-def test_a_whole_full_form_is_held_and_never_admitted_while_no_rule_runs(papers: Papers) -> None:
+def test_a_whole_full_form_passes_as_a_form_and_its_answers_are_judged_by_the_rules(papers: Papers) -> None:
     six_then_full(papers)
     admission = verdict(papers)
-    assert admission.verdict == "hold"
-    assert outcome(admission, "form") == ("hold", "full form: no rule was run")
+    assert outcome(admission, "form") == ("passed", "full form: every question that this route asks is answered")
     assert outcome(admission, "amendments")[0] == "passed"
+    # The four declared carriers are not those of the two cases of this test.
+    assert admission.verdict == "refuse"
+    assert "PT-1 STOP" in outcome(admission, "rules")[1]
 
 
 def test_a_full_form_with_a_gap_is_refused_whoever_signed_it(papers: Papers) -> None:
@@ -186,8 +188,9 @@ def test_a_full_form_with_a_gap_is_refused_whoever_signed_it(papers: Papers) -> 
 def test_the_way_back_from_the_full_form_to_the_short_one_is_held(papers: Papers) -> None:
     papers.declare(LAWFUL.read_text())
     papers.declare(declaration_toml({"most_bytes": '"80TB"', "most_drives": "60"}), amend=True)
-    assert "will be hold" in papers.notices()
+    assert "will hold this voyage" in papers.notices()
     admission = verdict(papers)
     assert admission.verdict == "hold"
     assert outcome(admission, "form")[0] == "passed"
-    assert outcome(admission, "amendments")[0] == "hold"
+    assert outcome(admission, "amendments")[0] == "passed"
+    assert "AMD-1 HOLD" in outcome(admission, "rules")[1]

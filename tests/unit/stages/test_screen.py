@@ -7,6 +7,7 @@ import pytest
 from packtrain.crypto.sshsig import SshSigner, generate_key_pair
 from packtrain.diligence.lists.add import ListToAdd, add_list
 from packtrain.diligence.screening.record import DISPOSITIONS, SCREENINGS, read_dispositions
+from packtrain.diligence.screening.state import screening_state
 from packtrain.documents.screening import Screening
 from packtrain.errors import (
     CandidateUnknown,
@@ -64,7 +65,7 @@ def test_a_listed_shipper_is_a_strong_candidate_that_two_persons_have_to_dismiss
 
     assert (receipt.counts["candidates"], receipt.counts["strong"]) == (1, 1)
     assert "1 points are open" in papers.notices()
-    (state,) = screen.show(folder).states
+    (state,) = screening_state(folder).states
     assert (state.candidate.text, state.candidate.score, state.is_strong) == ("Shipper of the Test", 1000, True)
     first = Answer(state.candidate.id[:8], "false match", "another town")
     screen.answer(folder, first, papers.sink)
@@ -75,7 +76,7 @@ def test_a_listed_shipper_is_a_strong_candidate_that_two_persons_have_to_dismiss
     evidence.write_bytes(b"an extract of the register")
     screen.answer(folder, Answer(state.candidate.id, "false match", "see extract", [evidence], second), discard)
 
-    now = screen.show(folder)
+    now = screening_state(folder)
     assert now.open_points == ()
     assert now.states[0].has_two_signers
     assert sorted(len(said.disposition.evidence) for said in now.states[0].answers) == [0, 1]
@@ -92,7 +93,7 @@ def test_the_operator_screens_with_lists_of_its_own_and_its_own_signature(papers
 
     screen.screen(papers.operator, discard)
 
-    state = screen.show(papers.operator)
+    state = screening_state(papers.operator)
     assert state.screening.by == "operator"
     strong = [each.subject.places for each in state.states if each.is_strong]
     assert strong == [("packing statement.cases[0].carrier",)]
@@ -119,17 +120,17 @@ def test_a_new_list_makes_a_new_screening_and_an_answer_to_an_unchanged_entry_ho
     add(folder, "Shipper of a Test")
     screen.screen(folder, discard)
     before = folder.digest(Screening)
-    (state,) = screen.show(folder).states
+    (state,) = screening_state(folder).states
     screen.answer(folder, Answer(state.candidate.id, "true match", "it is us"), discard)
 
     add(folder, "Shipper of a Test", "Receiver of the Test")
     screen.screen(folder, discard)
 
     assert (folder.documents / SCREENINGS / f"{before}.json.sig").is_file()
-    assert [each.disposition for each in screen.show(folder).states if "Shipper" in each.candidate.text] == [
+    assert [each.disposition for each in screening_state(folder).states if "Shipper" in each.candidate.text] == [
         "true match"
     ]
-    assert {point.kind for point in screen.show(folder).open_points} == {"true match", "not answered"}
+    assert {point.kind for point in screening_state(folder).open_points} == {"true match", "not answered"}
 
 
 def test_the_same_papers_and_lists_are_screened_once(papers: Papers) -> None:
@@ -146,7 +147,7 @@ def test_an_amended_declaration_is_screened_again(papers: Papers) -> None:
     screen.screen(papers.consignor, discard)
     papers.declare(declaration_toml({"end_use": '"to find stars"'}), amend=True)
 
-    assert [point.kind for point in screen.show(papers.consignor).open_points] == ["other papers"]
+    assert [point.kind for point in screening_state(papers.consignor).open_points] == ["other papers"]
 
 
 def test_nothing_is_screened_before_a_declaration(tmp_path: Path) -> None:
@@ -168,7 +169,7 @@ def test_an_answer_names_one_candidate(papers: Papers, candidate: str) -> None:
 def test_an_answer_has_a_reason(papers: Papers) -> None:
     add(papers.consignor, "Shipper of the Test")
     screen.screen(papers.consignor, discard)
-    (state,) = screen.show(papers.consignor).states
+    (state,) = screening_state(papers.consignor).states
 
     with pytest.raises(DocumentError, match="cannot be written"):
         screen.answer(papers.consignor, Answer(state.candidate.id, "false match", "  "), discard)
@@ -177,7 +178,7 @@ def test_an_answer_has_a_reason(papers: Papers) -> None:
 def test_a_stranger_does_not_answer(papers: Papers, tmp_path: Path) -> None:
     add(papers.consignor, "Shipper of the Test")
     screen.screen(papers.consignor, discard)
-    (state,) = screen.show(papers.consignor).states
+    (state,) = screening_state(papers.consignor).states
     generate_key_pair(tmp_path / "stranger", "")
 
     for key in (tmp_path / "stranger", papers.operator.keys / "signer"):
@@ -190,13 +191,13 @@ def test_an_altered_disposition_is_refused(papers: Papers) -> None:
     folder = papers.consignor
     add(folder, "Shipper of the Test")
     screen.screen(folder, discard)
-    (state,) = screen.show(folder).states
+    (state,) = screening_state(folder).states
     signed = screen.answer(folder, Answer(state.candidate.id, "true match", "it is us"), discard)
     path = folder.documents / DISPOSITIONS / f"{signed.digest}.json"
     path.write_bytes(path.read_bytes().replace(b"true match", b"false match"))
 
     with pytest.raises(DossierError, match="altered"):
-        screen.show(folder)
+        screening_state(folder)
 
 
 def test_an_altered_screening_is_refused(papers: Papers) -> None:
@@ -208,7 +209,7 @@ def test_an_altered_screening_is_refused(papers: Papers) -> None:
     path.write_bytes(json.dumps(document, separators=(",", ":"), sort_keys=True).encode())
 
     with pytest.raises(SignatureInvalid):
-        screen.show(papers.consignor)
+        screening_state(papers.consignor)
 
 
 def test_a_list_that_was_thinned_out_is_noticed_and_nothing_is_signed(papers: Papers) -> None:

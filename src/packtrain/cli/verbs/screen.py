@@ -12,7 +12,7 @@ from packtrain.cli.terminal import answer as print_answer
 from packtrain.cli.terminal import table
 
 if TYPE_CHECKING:
-    from packtrain.stages.screen import ScreeningState
+    from packtrain.diligence.screening.state import ScreeningState
 
 
 @click.group("screen", cls=InOrder, invoke_without_command=True)

@@ -69,7 +69,11 @@ def entries(folder: VoyageFolder, of: ListRecord) -> Iterator[ListedParty]:
         IntegrityError: an entry was changed, added or taken away since the list was added; at the latest after the
             last entry, so nothing may be concluded before.
     """
-    path = _entries_path(_folder(folder, of.label), of.entries)
+    yield from _read_entries(_folder(folder, of.label), of)
+
+
+def _read_entries(place: Path, of: ListRecord) -> Iterator[ListedParty]:
+    path = _entries_path(place, of.entries)
     state = hashlib.sha256()
     try:
         with contextlib.closing(
@@ -84,6 +88,36 @@ def entries(folder: VoyageFolder, of: ListRecord) -> Iterator[ListedParty]:
         raise _altered(of, path, str(error)) from error
     if state.hexdigest() != of.entries:
         raise _altered(of, path, "another digest")
+
+
+def take_from(folder: VoyageFolder, source: Path) -> tuple[str, ...]:
+    """Take the lists of another folder that are not here, or of a later day; return which, in words.
+
+    The entries are held against their record while they are copied: a list that was altered there is not taken.
+
+    Raises:
+        ListMissing: the other folder has no list.
+        DocumentError, IntegrityError: a list there was altered.
+    """
+    theirs = sorted((source / FOLDER).glob(f"*/{_RECORD}"))
+    if not theirs:
+        raise ListMissing(
+            "no list was added in the folder to take lists from",
+            where=str(source),
+            hint='"packtrain lists add --voyage FOLDER" adds one; any voyage folder will do',
+        )
+    told: list[str] = []
+    for path in theirs:
+        there = decode(ListRecord, _payload(path), str(path))
+        here = next((each for each in records(folder) if each.label == there.label), None)
+        if here is not None and (here.date, here.added_on) >= (there.date, there.added_on):
+            continue
+        with EntryWriter(folder, there.label) as writer:
+            for party in _read_entries(path.parent, there):
+                writer.add(party)
+            writer.keep(there)
+        told.append(f"list {there.label} of {there.date}: {there.num_entries:,} entries")
+    return tuple(told)
 
 
 class EntryWriter:

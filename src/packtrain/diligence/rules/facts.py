@@ -312,6 +312,7 @@ class Facts:
     Attributes:
         declared_on: when the declaration in force was signed.
         amended: fields whose signed answers were changed since the first declaration, as amendments name them.
+        escaped: amendments that led from answers which need the full form back to the short one, in words.
         unstated_roles: roles that were asked for and have no party.
         owners, shares: the chain above the parties. Names join these with the parties.
         prohibited_uses: ticked boxes; () is "none of them".
@@ -323,6 +324,7 @@ class Facts:
     moment: Moment
     declared_on: date
     amended: tuple[str, ...]
+    escaped: tuple[str, ...]
     parties: tuple[Party, ...]
     unstated_roles: tuple[PartyRole, ...]
     owners: tuple[Owner, ...]

@@ -127,3 +127,26 @@ def kept_groups(folder: VoyageFolder) -> dict[str, CountryGroup]:
     found = sorted((folder.root / FOLDER).glob("*.json"))
     groups = [decode(CountryGroup, path.read_bytes(), str(path)) for path in found]
     return {group.name: group for group in groups}
+
+
+def take_from(folder: VoyageFolder, source: Path) -> tuple[str, ...]:
+    """Take the country groups of another folder that are not here, or of a later day; return which, in words.
+
+    Raises:
+        DocumentError: one there was altered.
+    """
+    here = kept_groups(folder)
+    told: list[str] = []
+    for path in sorted((source / FOLDER).glob("*.json")):
+        payload = path.read_bytes()
+        there = decode(CountryGroup, payload, str(path))
+        before = here.get(there.name)
+        if before is not None and (before.as_of, before.added_on) >= (there.as_of, there.added_on):
+            continue
+        place = folder.root / FOLDER / f"{there.name}.json"
+        if before is not None:
+            old = place.read_bytes()
+            durable.write_bytes(place.parent / _HISTORY / f"{sha256_bytes(old)}.json", old)
+        durable.write_bytes(place, payload)
+        told.append(f"country group {there.name} of {there.as_of}")
+    return tuple(told)

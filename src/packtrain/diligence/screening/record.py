@@ -100,6 +100,19 @@ def keep_screening(folder: VoyageFolder, screening: Screening) -> str:
     return folder.write_signed(screening, folder.signer())
 
 
+def is_current(folder: VoyageFolder, screening: Screening) -> bool:
+    """Return whether a screening of this party still stands: the same papers, lists, method and day."""
+    now = instant()
+    statement = folder.digest(PackingStatement) if folder.has(PackingStatement) else None
+    today = date.fromisoformat(now[:10])
+    return (
+        (screening.declaration, screening.packing_statement, screening.engine)
+        == (folder.digest(Declaration), statement, engine())
+        and screening.lists == tuple(_screened_list(record, today) for record in store.records(folder))
+        and screening.screened_on[:10] == now[:10]
+    )
+
+
 def keep_disposition(folder: VoyageFolder, disposition: Disposition, signer: Signer) -> str:
     """Sign a disposition into the folder; return its digest.
 

@@ -59,7 +59,7 @@ def test_a_run_is_a_document_that_names_what_it_rests_on() -> None:
 
 def test_without_flags_the_sentence_promises_nothing() -> None:
     assert standing(run(lawful())).sentence == (
-        "no unresolved flags under rule pack packtrain-v0 of 2026-11-24 as of 2026-11-24"
+        "no unresolved flags under rule pack packtrain-v0 of 2026-11-27 as of 2026-11-24"
     )
 
 
