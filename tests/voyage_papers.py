@@ -2,7 +2,7 @@
 
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -114,7 +114,8 @@ class Papers:
         path = self.consignor.root / VOYAGE_FILE
         text = path.read_text().partition("\n[[drives.case]]")[0]
         for case, (carrier, seal) in cases.items():
-            text += f'\n[[drives.case]]\nlabel = "{case}"\ndrives = ["{case}1", "{case}2"]\n'
+            labels = [label for label in sorted(self.drives) if label.startswith(case)] or [f"{case}1", f"{case}2"]
+            text += f'\n[[drives.case]]\nlabel = "{case}"\ndrives = {labels}\n'
             text += f'carrier = "{carrier}"\nseal = "{seal}"\n'
         path.write_text(text)
 
@@ -124,6 +125,8 @@ class Papers:
         attempt: int = 1,
         plaintext_bytes: int = 200_000,
         serials: Mapping[str, str] | None = None,
+        cases: Sequence[str] = CASES,
+        drives_per_case: int = 2,
     ) -> None:
         """Write plan, group, closing records and shipment as `pack` does, and the key envelopes.
 
@@ -133,11 +136,12 @@ class Papers:
         self.identity = age.generate_identity()
         shipment_id = folder.read(Shipment).shipment if folder.has(Shipment) else str(uuid.uuid4())
         planned: list[PlannedDrive] = []
-        for case in CASES:
-            for number in (1, 2):
+        for case in cases:
+            for number in range(1, drives_per_case + 1):
                 drive_uuid, label = str(uuid.uuid4()), f"{case}{number}"
                 serial = (serials or {}).get(label, unread_serial(drive_uuid))
                 planned.append(PlannedDrive(uuid=drive_uuid, label=label, serial=serial, case=case))
+        k, m = len(planned) - drives_per_case, drives_per_case
         plan = Plan(
             shipment=shipment_id,
             attempt=attempt,
@@ -147,9 +151,9 @@ class Papers:
             algorithms=Algorithms(),
             block_bytes=1048576,
             volume_target_bytes=1 << 18,
-            cases=CASES,
+            cases=tuple(cases),
             drives=tuple(planned),
-            groups=(PlannedGroup(group=0, k=2, m=2, drives=tuple(drive.uuid for drive in planned)),),
+            groups=(PlannedGroup(group=0, k=k, m=m, drives=tuple(drive.uuid for drive in planned)),),
             survive=Survive(cases=1, drives=0),
             cargo="c" * 64,
             byte_cap=None,
@@ -163,8 +167,8 @@ class Papers:
             attempt=attempt,
             plan=digest(plan),
             group=0,
-            k=2,
-            m=2,
+            k=k,
+            m=m,
             drives=plan.groups[0].drives,
             num_stripes=1,
             volumes=tuple(
@@ -172,7 +176,7 @@ class Papers:
                     stripe=0,
                     column=column,
                     drive=drive.uuid,
-                    bytes=plaintext_bytes // 2,
+                    bytes=plaintext_bytes // k,
                     sha256="8" * 64,
                     blocks_sha256="9" * 64,
                     readback="memory",
@@ -198,7 +202,7 @@ class Papers:
                 group=0,
                 group_document=digest(group),
                 tagmanifest="b" * 64,
-                payload_bytes=plaintext_bytes // 2,
+                payload_bytes=plaintext_bytes // k,
                 num_volumes=1,
                 formatted=AT,
                 closed=AT,
@@ -225,7 +229,7 @@ class Papers:
             drives=tuple(shipped),
             num_files=3,
             plaintext_bytes=plaintext_bytes,
-            stored_bytes=2 * plaintext_bytes,
+            stored_bytes=plaintext_bytes * len(planned) // k,
             closed=AT,
         )
         folder.write_signed(shipment, signer)
@@ -237,9 +241,9 @@ class Papers:
         self.state_cases({"A": ("A. Carrier", "PT-1001"), "B": ("B. Carrier", "PT-1002")})
         carry.seal(self.consignor, self.sink)
 
-    def hand_over(self) -> None:
-        """Both cases from the consignor to the operator, with both signatures in both logs."""
-        offered = carry.release(self.consignor, CASES, "operator", discard, destination=self.root / "hand-over.jsonl")
+    def hand_over(self, cases: Sequence[str] = CASES) -> None:
+        """All cases from the consignor to the operator, with both signatures in both logs."""
+        offered = carry.release(self.consignor, cases, "operator", discard, destination=self.root / "hand-over.jsonl")
         answer = carry.accept(self.operator, offered, discard, destination=self.root / "answer.jsonl")
         carry.adopt(self.consignor, answer, discard)
 

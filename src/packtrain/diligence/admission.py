@@ -8,7 +8,7 @@ turns a hold or a refusal into an admission.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -94,7 +94,7 @@ def judge(case: Case) -> Judgement:
     papers = case.papers
     declaration, shipment = papers.current(Declaration), papers.current(Shipment)
     statement, plan = papers.current(PackingStatement), papers.current(Plan)
-    assert declaration is not None and shipment is not None and statement is not None and plan is not None
+    assert declaration is not None and shipment is not None and plan is not None
     lost = {uuid for line in case.custody if line.event.verb == "lost" for uuid in line.event.drives}
     own_site = _signer(case.parties, "consignor") == _signer(case.parties, "operator")
     checks = (
@@ -106,15 +106,7 @@ def judge(case: Case) -> Judgement:
         _form(declaration),
         _amendments(papers),
         _limits(papers, declaration, shipment),
-        _found("packing statement", check_coverage(shipment, statement)),
-        _found("cases", check_cases(statement)),
-        _found("custody", check_custody(case.custody, statement, papers.digest(PackingStatement) or "")),
-        _found(
-            _MOUNTED,
-            check_mounted(
-                case.sighted, case.custody, shipment, statement, lost, _seen_before(case), no_more=case.no_more
-            ),
-        ),
+        *_travelled(case, shipment, lost),
         _check("key envelope", "passed", "the site's key envelope is here")
         if case.has_envelope
         else _check("key envelope", "hold", "the site's key envelope did not come with the dossier"),
@@ -132,11 +124,30 @@ def judge(case: Case) -> Judgement:
     verdict: AdmissionVerdict = "refuse" if "refuse" in outcomes else "hold" if "hold" in outcomes else "admit"
     drives = tuple(
         AdmittedDrive(uuid=drive.uuid, label=drive.label, serial=drive.serial, case=packed.label)
-        for packed in statement.cases
+        for packed in (statement.cases if statement is not None else ())
         for drive in packed.drives
         if drive.uuid not in lost
     )
     return Judgement(verdict, own_site, checks, drives if verdict == "admit" else ())
+
+
+def _travelled(case: Case, shipment: Shipment, lost: Collection[str]) -> tuple[AdmissionCheck, ...]:
+    """Return what the one packing statement says of drives, cases, custody and arrival; without it nothing passes."""
+    statement = case.papers.current(PackingStatement)
+    if statement is None:
+        return (
+            _check("packing statement", "refuse", "there is none: no paper says what lies in which case, with whom"),
+        )
+    stated = case.papers.digest(PackingStatement) or ""
+    mounted = check_mounted(
+        case.sighted, case.custody, shipment, statement, lost, _seen_before(case), no_more=case.no_more
+    )
+    return (
+        _found("packing statement", check_coverage(shipment, statement)),
+        _found("cases", check_cases(statement)),
+        _found("custody", check_custody(case.custody, statement, stated)),
+        _found(_MOUNTED, mounted),
+    )
 
 
 def _seen_before(case: Case) -> Finding | None:

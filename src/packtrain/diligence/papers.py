@@ -286,7 +286,7 @@ def disagreements(papers: Papers) -> list[str]:
         if admission.shipment_root != papers.digest(Shipment) or admission.plan != papers.digest(Plan):
             faults.append("the admission is of another shipment or plan")
         statements = {papers.digest(PackingStatement), *papers.superseded(PackingStatement)}
-        if admission.packing_statement not in statements or (chain and admission.declaration not in declared):
+        if admission.packing_statement not in {*statements, None} or (chain and admission.declaration not in declared):
             faults.append("the admission names a packing statement or declaration that is not here")
         for what, kind, named in (("screening", Screening, admission.screening), ("flags", Flags, admission.flags)):
             if named not in papers.made_by(kind, "operator"):

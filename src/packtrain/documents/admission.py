@@ -33,6 +33,7 @@ class Admission(Document, frozen=True, kw_only=True):
 
     Attributes:
         dossier: SHA-256 of the dossier's tagmanifest.
+        packing_statement: None where there was none: such a shipment is refused.
         own_site: consignor and operator are the same party.
         screening, flags: the operator's own screening and its run of the rules, by digest.
         policy: SHA-256 of the site's policy; None without one.
@@ -45,7 +46,7 @@ class Admission(Document, frozen=True, kw_only=True):
     plan: Sha256
     shipment_root: Sha256
     declaration: Sha256
-    packing_statement: Sha256
+    packing_statement: Sha256 | None
     dossier: Sha256
     verdict: AdmissionVerdict
     own_site: bool

@@ -53,7 +53,7 @@ from packtrain.volume import layout
 
 STAGE: Final = "admit"
 MAX_RECORD_BYTES: Final = 1 << 20
-_JUDGED: Final[tuple[type[Document], ...]] = (Plan, Shipment, Declaration, PackingStatement)
+_JUDGED: Final[tuple[type[Document], ...]] = (Plan, Shipment, Declaration)
 
 
 def inputs(
@@ -73,7 +73,7 @@ def inputs(
         dossier: a dossier that is to be imported first.
         drives: what is mounted now; each counts by its closing record and its serial.
     """
-    named = {kind.kind: folder.digest(kind) for kind in (*_JUDGED, Parties) if folder.has(kind)}
+    named = {kind.kind: folder.digest(kind) for kind in (*_JUDGED, PackingStatement, Parties) if folder.has(kind)}
     named |= judged_by(folder)
     if (sha256 := policy_of(folder, policy).sha256) is not None:
         named["policy"] = sha256
@@ -117,7 +117,7 @@ def admit(
         PolicyError: the policy cannot be read, or is milder than the rule pack.
         IntegrityError: a list of this site was changed since it was added.
         WrongRole: the folder is not the operator's.
-        StageNotReady: plan, shipment, declaration or packing statement are not here.
+        StageNotReady: plan, shipment or declaration are not here. Without a packing statement the verdict is refuse.
         AdmissionHeld, AdmissionRefused: that is the verdict; it is signed and written all the same.
         WrongKey: the verdict is admit, and the envelope is not to this operator.
         DossierError, AnswerChanged, CustodyBroken, and the signature errors: see `import_dossier`; nothing was judged.
@@ -132,6 +132,7 @@ def admit(
     clock = StageClock(folder, STAGE, inputs(folder, dossier, drives, no_more=no_more, policy=policy))
     trust = folder.trust()
     digests = {kind.kind: folder.digest(kind) for kind in _JUDGED}
+    statement = folder.digest(PackingStatement) if folder.has(PackingStatement) else None
     shipment = folder.read_signed(Shipment)
     sighted = [_sight(drive, trust) for drive in drives]
     site_policy = policy_of(folder, policy)
@@ -163,8 +164,8 @@ def admit(
         plan=digests["plan"],
         shipment_root=digests["shipment"],
         declaration=digests["declaration"],
-        packing_statement=digests["packing-statement"],
-        dossier=_dossier_of(folder, digests),
+        packing_statement=statement,
+        dossier=_dossier_of(folder, {*digests.values(), *([statement] if statement else [])}),
         verdict=judged.verdict,
         own_site=judged.own_site,
         screening=folder.digest(Screening),
@@ -220,8 +221,8 @@ def _at_home(folder: VoyageFolder, papers: Papers) -> Ruled | None:
     return standing_of(folder, flags) if flags is not None and flags.policy is None else None
 
 
-def _dossier_of(folder: VoyageFolder, digests: dict[str, str]) -> str:
-    holding = dossiers_holding(folder, set(digests.values()))
+def _dossier_of(folder: VoyageFolder, digests: set[str]) -> str:
+    holding = dossiers_holding(folder, digests)
     if not holding:
         raise StageNotReady(
             "no dossier taken in here holds these documents",
