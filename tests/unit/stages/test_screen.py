@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from packtrain.crypto.sshsig import SshSigner, generate_key_pair
+from packtrain.crypto.sshsig import generate_key_pair
 from packtrain.diligence.lists.add import ListToAdd, add_list
 from packtrain.diligence.screening.record import DISPOSITIONS, SCREENINGS, read_dispositions
 from packtrain.diligence.screening.state import screening_state
@@ -19,11 +19,11 @@ from packtrain.errors import (
     UntrustedSigner,
 )
 from packtrain.events import discard
-from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
-from packtrain.record.parties import sync_parties
+from packtrain.record.folder import VoyageFolder
 from packtrain.stages import screen
 from packtrain.stages.screen import Answer
 from packtrain.voyage import Voyage
+from second_person import with_reviewer
 from three_parties import three_parties
 from voyage_papers import Papers, declaration_toml, declared
 
@@ -40,19 +40,6 @@ def add(folder: VoyageFolder, *names: str, days_old: int = 1) -> None:
     path.write_text("name\n" + "\n".join(names) + "\n")
     day = TODAY - timedelta(days=days_old)
     add_list(folder, ListToAdd("invented", "csv", [path], day, columns={"name": "name"}), discard)
-
-
-def with_reviewer(folder: VoyageFolder, root: Path) -> Path:
-    """Give the party of a folder a second person; return that person's private key."""
-    generate_key_pair(root / "second", "")
-    key = SshSigner.load(root / "second").public_line
-    section = (folder.keys / "party.toml").read_text() + f'reviewer = "{key}"\n'
-    path = folder.root / VOYAGE_FILE
-    text = path.read_text()
-    head, _, rest = text.partition((folder.keys / "party.toml").read_text())
-    path.write_text(head + section + rest)
-    sync_parties(folder)
-    return root / "second"
 
 
 def test_a_listed_shipper_is_a_strong_candidate_that_two_persons_have_to_dismiss(

@@ -19,7 +19,7 @@ from packtrain.documents.codec import MAX_DOCUMENT_BYTES, encode, namespace
 from packtrain.documents.flag_answer import FlagAnswer
 from packtrain.documents.flags import Flags
 from packtrain.documents.parties import ROLES, Role
-from packtrain.errors import DossierError, UntrustedSigner
+from packtrain.errors import AnswerRefused, DossierError, UntrustedSigner
 from packtrain.ports import Signer
 from packtrain.record.folder import VoyageFolder, read_signature
 from packtrain.record.trust import Trust
@@ -106,10 +106,20 @@ def keep_answer(folder: VoyageFolder, answer: FlagAnswer, signer: Signer) -> str
 
     Raises:
         UntrustedSigner: the key is neither the signer nor the reviewer of the party that it speaks for.
+        AnswerRefused: the same answer, of the same second, is signed with another key.
     """
     payload = encode(answer)
     signature = signer.sign(namespace(FlagAnswer), payload).encode("ascii")
     _signed_answer(payload, signature, folder.trust(), "flag answer")
+    before = read_signature(folder.documents / ANSWERS / f"{sha256_bytes(payload)}.json.sig")
+    if before not in (None, signature):
+        # Its name is its digest: a second signature would take the place of the first.
+        raise AnswerRefused(
+            "this very answer is signed already, with another key",
+            where=answer.rule,
+            found=answer.person,
+            hint="a second person signs in his own name and words",
+        )
     return _keep(folder.documents / ANSWERS, payload, signature)
 
 

@@ -27,7 +27,7 @@ from packtrain.documents.list_record import ListRecord
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import Role
 from packtrain.documents.screening import Candidate, ScreenedList, ScreenedSubject, Screening, ScreeningEngine
-from packtrain.errors import DocumentError, DossierError, UntrustedSigner
+from packtrain.errors import AnswerRefused, DocumentError, DossierError, UntrustedSigner
 from packtrain.ports import Signer
 from packtrain.record.folder import VoyageFolder, read_signature
 from packtrain.record.receipts import instant
@@ -118,11 +118,20 @@ def keep_disposition(folder: VoyageFolder, disposition: Disposition, signer: Sig
 
     Raises:
         UntrustedSigner: the key is neither the signer nor the reviewer of the party that it speaks for.
+        AnswerRefused: the same answer, of the same second, is signed with another key.
     """
     payload = encode(disposition)
     signature = signer.sign(namespace(Disposition), payload).encode("ascii")
     _signing_key(disposition, payload, signature, folder.trust(), "disposition")
-    _keep(folder.documents / DISPOSITIONS / f"{sha256_bytes(payload)}.json", payload, signature)
+    place = folder.documents / DISPOSITIONS / f"{sha256_bytes(payload)}.json"
+    if read_signature(place.with_name(f"{place.name}.sig")) not in (None, signature):
+        # Its name is its digest: a second signature would take the place of the first.
+        raise AnswerRefused(
+            "this very answer is signed already, with another key",
+            where=disposition.subject,
+            hint="a second person says in his own words what he found",
+        )
+    _keep(place, payload, signature)
     return sha256_bytes(payload)
 
 
