@@ -14,7 +14,8 @@ from packtrain.errors import PacktrainError
 from packtrain.record.folder import VoyageFolder
 from packtrain.standing import StageState
 
-_AT_HOME: Final = ("plan", "prepare", "rehearse", "declare", "pack", "seal")
+_AT_HOME: Final = ("plan", "prepare", "rehearse", "declare", "screen", "flags", "pack", "seal")
+_NOT_DONE: Final = ("to do", "changed")
 _COMMANDS: Final[Mapping[str, str]] = {"seal": "packtrain carry seal", "return": "packtrain return export"}
 _NOTHING_HOME: Final = 'where nothing is to come home, "packtrain close --without-results"'
 
@@ -81,6 +82,9 @@ def _on_the_way(folder: VoyageFolder, states: Mapping[str, StageState]) -> NextS
         )
     if own and states["seal"].state in ("to do", "changed"):
         return _run(states["seal"])
+    if own and (stale := next((states[name] for name in ("screen", "flags") if states[name].state in _NOT_DONE), None)):
+        # The dossier tells what was found on these very papers.
+        return _run(stale)
     if own:
         return NextStep(
             f"packtrain carry release {' '.join(own)} --to operator --into FILE",
@@ -106,7 +110,11 @@ def _at_the_site(folder: VoyageFolder, states: Mapping[str, StageState]) -> Next
         return NextStep(admit, f"the consignor's dossier, with every mounted drive named{sign}")
     verdict = folder.read_signed(Admission).verdict
     if verdict != "admit":
-        return NextStep(admit, f"the verdict is {verdict}; new papers, or other drives, are judged anew")
+        return NextStep(
+            admit,
+            f"the verdict is {verdict}; new papers, other drives and signed answers are judged anew "
+            '("packtrain flags show" lists what is open)',
+        )
     if states["admit"].state != "done":
         return NextStep(admit, "it was cut off before the key was released")
     if states["return"].state == "done":

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from packtrain.documents.declaration import Declaration
 from packtrain.documents.parties import Role
 from packtrain.errors import PacktrainError
 from packtrain.record.folder import VoyageFolder
@@ -18,6 +19,8 @@ STAGES: Final[tuple[tuple[str, tuple[Role, ...]], ...]] = (
     ("prepare", ("consignor",)),
     ("rehearse", ("consignor",)),
     ("declare", ("consignor",)),
+    ("screen", ("consignor",)),
+    ("flags", ("consignor",)),
     ("pack", ("consignor",)),
     ("seal", ("consignor",)),
     ("admit", ("operator",)),
@@ -71,8 +74,13 @@ def states_of(folder: VoyageFolder, role: Role) -> list[StageState]:
 
 def state_of(folder: VoyageFolder, role: Role, stage: str) -> StageState:
     """Return the state of one stage."""
-    if why := _not_needed(folder, role, stage):
-        return StageState(stage, "not needed", why)
+    try:
+        if why := _not_needed(folder, role, stage):
+            return StageState(stage, "not needed", why)
+    except PacktrainError as error:
+        return StageState(stage, "waiting", error.hint or error.message)
+    if stage in ("screen", "flags") and not folder.has(Declaration):
+        return StageState(stage, "waiting", 'after "declare"')
     receipt = folder.receipt(stage)
     inputs = _inputs_of(folder, role, stage)
     try:
@@ -90,8 +98,12 @@ def state_of(folder: VoyageFolder, role: Role, stage: str) -> StageState:
 
 def _not_needed(folder: VoyageFolder, role: Role, stage: str) -> str:
     """Return why a stage has nothing to do in this voyage; empty where it has."""
-    if role != "consignor" or stage not in ("prepare", "rehearse"):
+    if role != "consignor" or stage not in ("prepare", "rehearse", "screen", "flags"):
         return ""
+    if stage in ("screen", "flags"):
+        # Asked of the signed paper: before it is there nothing is known, and nothing can be screened.
+        is_short = folder.has(Declaration) and folder.read_signed(Declaration).form == "short"
+        return "short form: nothing asks for it at home; the site runs the rules" if is_short else ""
     voyage_file = folder.voyage_file()
     if voyage_file.sources is not None and voyage_file.sources.form == "folder":
         return 'form = "folder": the folder is carried as it is'

@@ -161,7 +161,7 @@ def test_status_of_a_new_voyage_lists_every_stage_of_the_role(packtrain: Run, tm
     ran = packtrain("status", tmp_path, "--json")
 
     stages = [row["stage"] for row in json.loads(ran.stdout)["stages"]]
-    assert stages == ["plan", "prepare", "rehearse", "declare", "pack", "seal", "return", "close"]
+    assert stages == ["plan", "prepare", "rehearse", "declare", "screen", "flags", "pack", "seal", "return", "close"]
 
 
 def test_a_verb_of_another_party_is_refused(packtrain: Run, tmp_path: Path) -> None:

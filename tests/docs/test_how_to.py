@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from packtrain.dataset.sources import KIND_OF_SUFFIX
+from packtrain.diligence.rules.pack import built_in_pack
+from packtrain.diligence.rules.policy import read_policy
 from tree_parts import assert_equal
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -89,3 +91,10 @@ def test_every_command_of_load_in_waves_runs_and_the_folder_comes_back_twice(tmp
     assert "wanted next: A1, B1, B2, C2" in done.stdout
     assert "pass 2 " in done.stdout
     assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_every_command_that_a_site_prepares_with_runs(tmp_path: Path) -> None:
+    done = run_page("how-to/be-the-site-operator.md", tmp_path)
+    assert "[parties.operator]" in done.stdout
+    pack = built_in_pack()
+    read_policy((tmp_path / "site" / "site.toml").read_bytes(), "site.toml", pack)

@@ -30,6 +30,8 @@ STAGE_ORDER: Final = (
     "prepare",
     "rehearse",
     "declare",
+    "screen",
+    "flags",
     "pack",
     "seal",
     "admit",
