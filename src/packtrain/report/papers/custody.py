@@ -1,0 +1,124 @@
+"""The chain of custody: each thing, then each signed event in its order, then lines for a hand-over on paper."""
+
+from __future__ import annotations
+
+from packtrain.diligence.hand_over import holdings
+from packtrain.diligence.paper_sources import Item, PaperSources
+from packtrain.documents.custody import CustodyEvent
+from packtrain.record.custody import CustodyLine
+from packtrain.report.papers.markup import el
+from packtrain.report.papers.people import name_of
+from packtrain.report.papers.sheet import blank_rows, count, minute, page, section, table
+
+TITLE = "Chain of custody"
+
+
+def chain_of_custody(sources: PaperSources, name: str) -> bytes:
+    """Return the chain of custody."""
+    statement, lines = sources.statement, sources.custody
+    assert statement is not None and lines
+    items = sources.items()
+    held = holdings(lines, "custody log")
+    standing = [
+        [
+            case,
+            holding.seal,
+            name_of(sources.parties, holding.holder),
+            f"released to {name_of(sources.parties, holding.released_to)}, not accepted yet"
+            if holding.released_to
+            else "",
+        ]
+        for case, holding in sorted(held.items())
+    ]
+    body = (
+        section(
+            "Who holds what at the end of this record",
+            table((("Case", "s"), ("Seal", "s"), ("Held by", ""), ("Open hand-over", "")), standing),
+        ),
+        section(
+            "Events, in the order they were signed",
+            table(
+                (
+                    ("No.", "n"),
+                    ("When (UTC)", "s"),
+                    ("Case, seal", ""),
+                    ("What", "s"),
+                    ("Released by / noted by", ""),
+                    ("Received by", ""),
+                    ("Place, persons, purpose", ""),
+                    ("Signed entry", "x"),
+                ),
+                [_row(sources, line) for line in lines],
+            ),
+            el(
+                "p",
+                "Each entry is signed by the party that it names first and holds the SHA-256 of the entry before it. A "
+                "hand-over is two entries: released by one side, received by the other, which names the first.",
+                cls="say",
+            ),
+        ),
+        section(
+            "Hand-over on paper, to be entered into the log afterwards",
+            table(
+                (
+                    ("Item no. or case", "h"),
+                    ("Date, time, place", ""),
+                    ("Released by: name, signature", ""),
+                    ("Received by: name, signature", ""),
+                    ("Purpose", "h"),
+                    ("Seal no., intact", "h"),
+                ),
+                blank_rows(5, 6),
+                cls="hand",
+            ),
+        ),
+        section(
+            "Items",
+            table(
+                (("Item", "n"), ("Case", "s"), ("Label", "s"), ("Description", ""), ("Serial number", "m")),
+                [[str(item.number), item.case, item.label, _description(item), item.serial] for item in items],
+            ),
+        ),
+        el(
+            "p",
+            f"Head of this log: {lines[-1].digest}. Compare it with the other party's: a log that was cut short shows only "
+            "so. No log shows whether a seal was copied, or where a case was between two entries.",
+            cls="say",
+        ),
+    )
+    subtitle = (
+        f"{count(len(items), 'item')} in {count(len(statement.cases), 'case')}, {count(len(lines), 'signed event')}."
+    )
+    return page(sources, name, TITLE, subtitle, "packing-statement", body)
+
+
+def _row(sources: PaperSources, line: CustodyLine) -> list[str]:
+    event = line.event
+    by = name_of(sources.parties, event.by)
+    counterpart = name_of(sources.parties, event.counterpart) if event.counterpart else ""
+    released, received = (counterpart, by) if event.verb == "accepted" else (by, "")
+    if event.verb == "released":
+        received = f"to: {counterpart}"
+    return [
+        str(event.sequence + 1),
+        minute(event.at),
+        _about(event),
+        event.verb,
+        released,
+        received,
+        event.note + (f"; answers {event.answers[:16]}" if event.answers else ""),
+        line.digest[:32],
+    ]
+
+
+def _about(event: CustodyEvent) -> str:
+    if event.seals and len(event.seals) == len(event.cases):
+        text = ", ".join(f"{case} ({seal})" for case, seal in zip(event.cases, event.seals, strict=True))
+    else:
+        text = ", ".join((*event.cases, *event.seals))
+    return text + (f"; {count(len(event.drives), 'drive')}" if event.drives else "")
+
+
+def _description(item: Item) -> str:
+    goods = item.goods
+    return f"{goods.description}; {goods.make} {goods.model}" if goods else "drive"
