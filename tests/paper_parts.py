@@ -137,7 +137,8 @@ export_class = "none"
 
 def sealed(root: Path, name: str = "sky survey 7") -> Papers:
     """Return the voyage, sealed in four cases by two carriers; customs.toml is not written yet."""
-    papers = Papers(root, three_parties(root, name))
+    folders = three_parties(root, name)
+    papers = Papers(root, folders)
     papers.declare(declaration_toml({"most_drives": "60"}))
     drives = [(f"{case}{number}", case) for case in CASES for number in range(1, 16)]
     uuids = {label: str(uuid.uuid5(uuid.NAMESPACE_OID, label)) for label, _ in drives}

@@ -72,7 +72,7 @@ def write_papers(folder: VoyageFolder, render: Render, sink: Sink, *, into: Path
             "no paper can be made yet",
             where=str(folder.root),
             found="; ".join(sorted(set(rendered.not_yet.values()))),
-            hint='the first paper is made of the declaration: "packtrain declare", or import the other party\'s dossier',
+            hint='the first paper is made of the declaration: "packtrain declare", or import a dossier',
         )
     written = write_papers_folder(place, rendered.pages, folder.signer())
     for name, why in rendered.not_yet.items():

@@ -119,7 +119,7 @@ class CustomsFile(Part, frozen=True, kw_only=True):
     case: tuple[CaseAnswers, ...] = ()
     drive: tuple[DriveAnswers, ...] = ()
     other: tuple[OtherAnswers, ...] = ()
-    serials: dict[str, Text] = {}
+    serials: dict[str, Text] = msgspec.field(default_factory=dict)
 
 
 def decode_customs_file(payload: bytes, where: str) -> CustomsFile:

@@ -30,7 +30,7 @@ def assign_drives(
                 [number for number, row in enumerate(rows) if drive.label in row.labels],
                 [number for number, row in enumerate(rows) if case.label in row.cases],
             ]
-            named = next((way for way in ways if way), [])
+            named = next((way for way in ways if way), list[int]())
             if len(named) > 1:
                 reader.refuse(
                     "drive", f"one [[drive]] that names drive {drive.label}", " and ".join(_place(n) for n in named)

@@ -8,8 +8,8 @@ from packtrain.documents.drive import unread_serial
 from packtrain.documents.packing_statement import PackingStatement
 
 _HEAD = """\
-# What customs asks of the goods, and no other document of the voyage says. "packtrain papers" signs the answers and makes
-# the papers from them. "none" is an answer; an empty text is none. Decimals stand in quotes: "412.50".
+# What customs asks of the goods, and no other document of the voyage says. "packtrain papers" signs the answers and
+# makes the papers from them. "none" is an answer; an empty text is none. Decimals stand in quotes: "412.50".
 # Tariff codes and values are yours to answer for: ask your broker. Nothing here is legal advice.
 
 reference = ""                    # number of the pro-forma invoice

@@ -6,6 +6,7 @@ from packtrain.diligence.hand_over import holdings
 from packtrain.diligence.paper_sources import Item, PaperSources
 from packtrain.documents.custody import CustodyEvent
 from packtrain.record.custody import CustodyLine
+from packtrain.report.papers.goods import dagger_note, make_and_model, serial
 from packtrain.report.papers.markup import el
 from packtrain.report.papers.people import name_of
 from packtrain.report.papers.sheet import blank_rows, count, minute, page, section, table
@@ -33,20 +34,20 @@ def chain_of_custody(sources: PaperSources, name: str) -> bytes:
     body = (
         section(
             "Who holds what at the end of this record",
-            table((("Case", "s"), ("Seal", "s"), ("Held by", ""), ("Open hand-over", "")), standing),
+            table((("Case", "s", 20), ("Seal", "s", 34), ("Held by", "", 0), ("Open hand-over", "", 60)), standing),
         ),
         section(
             "Events, in the order they were signed",
             table(
                 (
-                    ("No.", "n"),
-                    ("When (UTC)", "s"),
-                    ("Case, seal", ""),
-                    ("What", "s"),
-                    ("Released by / noted by", ""),
-                    ("Received by", ""),
-                    ("Place, persons, purpose", ""),
-                    ("Signed entry", "x"),
+                    ("No.", "n", 8),
+                    ("When (UTC)", "s", 19),
+                    ("Case, seal", "", 25),
+                    ("What", "s", 20),
+                    ("Released by / noted by", "", 24),
+                    ("Received by", "", 24),
+                    ("Place, persons, purpose", "", 0),
+                    ("Signed entry", "x", 28),
                 ),
                 [_row(sources, line) for line in lines],
             ),
@@ -61,12 +62,12 @@ def chain_of_custody(sources: PaperSources, name: str) -> bytes:
             "Hand-over on paper, to be entered into the log afterwards",
             table(
                 (
-                    ("Item no. or case", "h"),
-                    ("Date, time, place", ""),
-                    ("Released by: name, signature", ""),
-                    ("Received by: name, signature", ""),
-                    ("Purpose", "h"),
-                    ("Seal no., intact", "h"),
+                    ("Item no. or case", "", 24),
+                    ("Date, time, place", "", 34),
+                    ("Released by: name, signature", "", 0),
+                    ("Received by: name, signature", "", 42),
+                    ("Purpose", "", 22),
+                    ("Seal no., intact", "", 22),
                 ),
                 blank_rows(5, 6),
                 cls="hand",
@@ -75,21 +76,28 @@ def chain_of_custody(sources: PaperSources, name: str) -> bytes:
         section(
             "Items",
             table(
-                (("Item", "n"), ("Case", "s"), ("Label", "s"), ("Description", ""), ("Serial number", "m")),
-                [[str(item.number), item.case, item.label, _description(item), item.serial] for item in items],
+                (
+                    ("Item", "n", 12),
+                    ("Case", "s", 16),
+                    ("Label", "s", 18),
+                    ("Description", "", 0),
+                    ("Serial number", "m", 50),
+                ),
+                [[str(item.number), item.case, item.label, _description(item), serial(item)] for item in items],
             ),
         ),
+        dagger_note(items),
         el(
             "p",
-            f"Head of this log: {lines[-1].digest}. Compare it with the other party's: a log that was cut short shows only "
-            "so. No log shows whether a seal was copied, or where a case was between two entries.",
+            f"Head of this log: {lines[-1].digest}. Compare it with the other party's: a log that was cut short shows "
+            "only so. No log shows whether a seal was copied, or where a case was between two entries.",
             cls="say",
         ),
     )
     subtitle = (
         f"{count(len(items), 'item')} in {count(len(statement.cases), 'case')}, {count(len(lines), 'signed event')}."
     )
-    return page(sources, name, TITLE, subtitle, "packing-statement", body)
+    return page(sources, name, TITLE, subtitle, ("custody", "packing-statement", "customs"), body)
 
 
 def _row(sources: PaperSources, line: CustodyLine) -> list[str]:
@@ -121,4 +129,4 @@ def _about(event: CustodyEvent) -> str:
 
 def _description(item: Item) -> str:
     goods = item.goods
-    return f"{goods.description}; {goods.make} {goods.model}" if goods else "drive"
+    return f"{goods.description}; {make_and_model(goods)}".removesuffix("; ") if goods else "drive"

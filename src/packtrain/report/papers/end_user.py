@@ -8,6 +8,7 @@ from packtrain.diligence.paper_sources import Item, PaperSources
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.declared_party import DeclaredParty
 from packtrain.documents.full_form import ProhibitedUse
+from packtrain.report.papers.goods import dagger_note, serial
 from packtrain.report.papers.markup import Html, el
 from packtrain.report.papers.sheet import day, facts, page, section, signatures, table
 
@@ -15,9 +16,9 @@ TITLE = "End-user statement"
 _NOT_STATED = "not stated"
 _UNDERTAKINGS = (
     "The goods, the data and what is trained on it serve the end use above and no other.",
-    "They are not passed on, lent, sold or exported to another person, place or country without the written consent of the "
-    "consignor and, where the law asks for one, a licence.",
-    "Nobody who is not named in the declaration is given access to them, also not from afar.",
+    "They are not passed on, lent, sold or exported to another person, place or country without the written consent of "
+    "the consignor and, where the law asks for one, a licence.",
+    "Nobody who is not named in the declaration is given access to them, remotely or otherwise.",
     "They serve no weapon, no military or intelligence end use, and no use that a licence is needed for and not held.",
     "The consignor, and the authority that is competent, may verify this on the spot.",
 )
@@ -65,7 +66,7 @@ def end_user_statement(sources: PaperSources, name: str) -> bytes:
         *_annex(items),
     )
     subtitle = f"On the declaration signed on {day(declaration.signed_on)} ({declaration.form} form)."
-    return page(sources, name, TITLE, subtitle, "declaration", body)
+    return page(sources, name, TITLE, subtitle, ("declaration", "packing-statement", "customs"), body)
 
 
 def _party(who: DeclaredParty) -> Html:
@@ -111,9 +112,16 @@ def _annex(items: list[Item]) -> list[Html]:
     half = -(-len(items) // 2)
     pairs = zip(items[:half], [*items[half:], None], strict=False)
     rows = [[*_cells(left), *(_cells(right) if right is not None else [""] * 3)] for left, right in pairs]
-    columns = (("Item", "n"), ("Label, case", "s"), ("Serial number", "m"))
-    return [section("Annex: the drives that this statement is about", table((*columns, *columns), rows))]
+    columns = (("Item", "n", 12), ("Label, case", "s", 24), ("Serial number", "m", 0))
+    return [
+        section(
+            "Annex: the drives that this statement is about",
+            table((*columns, *columns), rows),
+            dagger_note(items),
+            cls="annex",
+        )
+    ]
 
 
 def _cells(item: Item) -> list[str]:
-    return [str(item.number), f"{item.label}, {item.case}", item.serial]
+    return [str(item.number), f"{item.label}, {item.case}", serial(item)]

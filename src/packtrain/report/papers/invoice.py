@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from packtrain.diligence.paper_sources import Item, PaperSources
 from packtrain.documents.customs import Customs, GoodsKind
+from packtrain.report.papers.goods import dagger_note, described, net_grams, num_pieces, serial
 from packtrain.report.papers.markup import Html, el
 from packtrain.report.papers.sheet import (
     boxes,
@@ -33,9 +34,8 @@ def invoice(sources: PaperSources, name: str) -> bytes:
     subtitle = (
         f"Temporary export, not for sale. Goods return by {carriage.returns_by}. Value for customs purposes only."
     )
-    net = sum(item.goods.net_grams * item.pieces for item in items if item.goods)
-    marks = "; ".join(f"{case.label}: {case.marks}" for case in customs.cases)
-    seals = "; ".join(f"{case.label}: {case.seal}" for case in statement.cases)
+    marks = "; ".join(f"case {case.label}: {case.marks}" for case in customs.cases)
+    seals = "; ".join(f"case {case.label}: {case.seal}" for case in statement.cases)
     body = (
         boxes(party("Consignor (exporter)", customs.consignor), party("Consignee (importer)", customs.consignee)),
         facts(
@@ -49,42 +49,43 @@ def invoice(sources: PaperSources, name: str) -> bytes:
                 ("Transport", carriage.transport),
                 ("Packages", count(len(customs.cases), "case")),
                 ("Gross weight", f"{kilograms(sum(case.gross_grams for case in customs.cases))} kg"),
-                ("Net weight", f"{kilograms(net)} kg"),
+                ("Net weight", f"{kilograms(net_grams(items))} kg"),
                 ("Marks", marks),
                 ("Seals", seals),
             )
         ),
-        section("Goods", *_lines(customs, items)),
+        section("Goods", _lines(customs, items)),
         _sums(customs),
         section(
             "The value, and the data on the drives",
             el("p", f"Basis of the values: {customs.value_basis}.", cls="say"),
             el("p", _data_clause(customs), cls="say"),
+            cls="keep",
         ),
         section(
             "Declaration of the consignor",
             el(
                 "p",
-                "I declare that the particulars on this invoice are true and complete, that the goods are not sold, and "
-                f"that they are to return to {carriage.dispatch} by {carriage.returns_by}.",
+                "I declare that the particulars on this invoice are true and complete, that the goods are not sold, "
+                f"and that they are to return to {carriage.dispatch} by {carriage.returns_by}.",
                 cls="say",
             ),
             signatures(("For the consignor", ("Name and title", "Place and date", "Signature and stamp"))),
+            cls="keep",
         ),
+        *_serials(items),
     )
-    return page(sources, name, TITLE, subtitle, "customs", body, customs.reference)
+    return page(sources, name, TITLE, subtitle, ("customs", "packing-statement"), body, customs.reference)
 
 
-def _lines(customs: Customs, items: list[Item]) -> Iterator[Html]:
+def _lines(customs: Customs, items: list[Item]) -> Html:
     rows: list[list[str]] = []
-    lists: list[Html] = []
     for number, (goods, ours) in enumerate(_by_kind(items), 1):
-        pieces = sum(item.pieces for item in ours)
+        pieces = num_pieces(ours)
         rows.append(
             [
                 str(number),
-                f"{goods.description}; make {goods.make}, model {goods.model}; lithium: {goods.lithium}; "
-                f"export class: {goods.export_class}",
+                f"{described(goods)}; lithium: {goods.lithium}; export class: {goods.export_class}",
                 goods.hs_code,
                 goods.origin,
                 f"{pieces} pcs",
@@ -93,22 +94,27 @@ def _lines(customs: Customs, items: list[Item]) -> Iterator[Html]:
                 money(goods.value * pieces, customs.decimals),
             ]
         )
-        if serials := [item for item in ours if item.serial]:
-            text = f"Line {number}: serial numbers ({len(serials)})"
-            lists.append(section(text, el("div", *(_serial(item) for item in serials), cls="serials")))
-    total = ["", "Total", "", "", f"{sum(item.pieces for item in items)} pcs", "", "", _total(customs)]
+    total = ["", "Total", "", "", f"{num_pieces(items)} pcs", "", "", _total(customs)]
     head = (
-        ("Line", "n"),
-        ("Description of goods", ""),
-        ("HS code", "s"),
-        ("Origin", "s"),
-        ("Quantity", "n"),
-        ("kg each", "n"),
-        (f"{customs.currency} each", "n"),
-        (f"{customs.currency} in all", "n"),
+        ("Line", "n", 9),
+        ("Description of goods", "", 0),
+        ("HS code", "s", 18),
+        ("Origin", "s", 13),
+        ("Quantity", "n", 17),
+        ("kg each", "n", 15),
+        (f"{customs.currency} each", "n", 20),
+        (f"{customs.currency} in all", "n", 24),
     )
-    yield table(head, rows, total)
-    yield from lists
+    return table(head, rows, total)
+
+
+def _serials(items: list[Item]) -> Iterator[Html]:
+    """Yield the serial numbers line by line: they are part of the description of the goods."""
+    for number, (_, ours) in enumerate(_by_kind(items), 1):
+        if serials := [item for item in ours if item.serial]:
+            text = f"Serial numbers of line {number} ({len(serials)}), by item of the packing list"
+            yield section(text, el("div", *(_serial(item) for item in serials), cls="serials"))
+    yield dagger_note(items)
 
 
 def _by_kind(items: list[Item]) -> list[tuple[GoodsKind, list[Item]]]:
@@ -120,7 +126,7 @@ def _by_kind(items: list[Item]) -> list[tuple[GoodsKind, list[Item]]]:
 
 
 def _serial(item: Item) -> Html:
-    return el("p", f"item {item.number}, {item.label or 'case ' + item.case}: ", el("span", item.serial, cls="mono"))
+    return el("p", f"item {item.number}, {item.label or 'case ' + item.case}: ", serial(item))
 
 
 def _total(customs: Customs) -> str:
@@ -146,8 +152,8 @@ def _sums(customs: Customs) -> Html:
 def _data_clause(customs: Customs) -> str:
     if customs.recorded_data is None:
         return (
-            "The drives hold recorded data. No value is declared for it: the amounts above are those of the goods alone. "
-            "The data is not sold and not licensed by this invoice."
+            "The drives hold recorded data. No value is declared for it: the amounts above are those of the goods "
+            "alone. The data is not sold and not licensed by this invoice."
         )
     return (
         "The drives hold recorded data. Its value is stated above on a line of its own; the other amounts are those of "

@@ -6,11 +6,13 @@ the direction of writing round are written out by their number, so that what is 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from html import escape
 from typing import Final
 
+_BLANKS: Final = re.compile(r"[ \t\r\n]+")
 _TURNS: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -22,11 +24,10 @@ class Html(str):
 
 def visible(text: str) -> str:
     """Return a text as one line, with characters that print nothing and change what is read shown as <U+202E>."""
-    shown = "".join(
+    return "".join(
         f"<U+{ord(sign):04X}>" if sign in _TURNS or unicodedata.category(sign) in ("Cc", "Cs") else sign
-        for sign in " ".join(text.split())
+        for sign in _BLANKS.sub(" ", text)
     )
-    return shown
 
 
 def safe(part: str) -> Html:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from packtrain.diligence.paper_sources import Item, PaperSources
-from packtrain.report.papers.markup import Html
+from packtrain.report.papers.goods import dagger_note, make_and_model, net_grams, num_pieces, serial
+from packtrain.report.papers.markup import Html, el
 from packtrain.report.papers.sheet import (
     boxes,
     centimetres,
@@ -20,12 +21,12 @@ from packtrain.report.papers.sheet import (
 
 TITLE = "Packing list"
 _HEAD = (
-    ("Item", "n"),
-    ("Label", "s"),
-    ("Description, make, model", ""),
-    ("Serial number", "m"),
-    ("Pieces", "n"),
-    ("Net kg", "n"),
+    ("Item", "n", 10),
+    ("Label", "s", 16),
+    ("Description, make, model", "", 0),
+    ("Serial number", "m", 46),
+    ("Pieces", "n", 13),
+    ("Net kg", "n", 17),
 )
 
 
@@ -38,7 +39,7 @@ def packing_list(sources: PaperSources, name: str) -> bytes:
     cases: list[Html] = []
     for number, (case, packed) in enumerate(zip(customs.cases, statement.cases, strict=True), 1):
         inside = [item for item in items if item.case == case.label]
-        net = _net(inside)
+        net = net_grams(inside)
         size = " x ".join(centimetres(side) for side in (case.length_mm, case.width_mm, case.height_mm))
         rows.append(
             [
@@ -48,27 +49,27 @@ def packing_list(sources: PaperSources, name: str) -> bytes:
                 packed.seal,
                 packed.carrier,
                 size,
-                str(_pieces(inside)),
+                str(num_pieces(inside)),
                 kilograms(net),
                 kilograms(case.gross_grams),
             ]
         )
-        head = f"Case {case.label}, package {number} of {len(customs.cases)}, seal {packed.seal}"
-        total = ["", "", f"Case {case.label}", "", str(_pieces(inside)), kilograms(net)]
-        cases.append(section(head, table(_HEAD, [_row(item) for item in inside], total)))
+        over = f"Case {case.label}, package {number} of {len(customs.cases)}, seal {packed.seal}"
+        total = ["", "", f"Case {case.label}", "", str(num_pieces(inside)), kilograms(net)]
+        cases.append(el("section", table(_HEAD, [_row(item) for item in inside], total, over=over)))
     gross = kilograms(sum(case.gross_grams for case in customs.cases))
-    total = ["", "", "Total", "", "", "", str(_pieces(items)), kilograms(_net(items)), gross]
+    total = ["", "", "Total", "", "", "", str(num_pieces(items)), kilograms(net_grams(items)), gross]
     summary = table(
         (
-            ("Package", "s"),
-            ("Case", "s"),
-            ("Marks", ""),
-            ("Seal", "s"),
-            ("Carried by", ""),
-            ("Size, cm", "s"),
-            ("Pieces", "n"),
-            ("Net kg", "n"),
-            ("Gross kg", "n"),
+            ("Package", "s", 16),
+            ("Case", "s", 13),
+            ("Marks", "", 0),
+            ("Seal", "s", 24),
+            ("Carried by", "", 29),
+            ("Size, cm", "s", 24),
+            ("Pieces", "n", 12),
+            ("Net kg", "n", 16),
+            ("Gross kg", "n", 17),
         ),
         rows,
         total,
@@ -80,37 +81,30 @@ def packing_list(sources: PaperSources, name: str) -> bytes:
                 ("Invoice", customs.reference),
                 ("Packed as stated on", day(statement.stated_on)),
                 ("Transport", customs.carriage.transport),
-                ("In all", f"{count(len(customs.cases), 'case')}, {count(_pieces(items), 'piece')}"),
+                ("In all", f"{count(len(customs.cases), 'case')}, {count(num_pieces(items), 'piece')}"),
             )
         ),
         section("Packages", summary),
         *cases,
+        dagger_note(items),
         signatures(
             ("Packed and sealed for the consignor", ("Name", "Place and date", "Signature")),
             ("Seen by customs", ("Remarks", "Place and date", "Stamp")),
         ),
     )
     subtitle = "One statement over all cases and carriers of this shipment; no case of it travels under another."
-    return page(sources, name, TITLE, subtitle, "packing-statement", body, customs.reference)
+    return page(sources, name, TITLE, subtitle, ("packing-statement", "customs"), body, customs.reference)
 
 
 def _row(item: Item) -> list[str]:
     assert item.goods is not None
     goods = item.goods
-    text = f"{goods.description}; {goods.make} {goods.model}"
+    text = f"{goods.description}; {make_and_model(goods)}".removesuffix("; ")
     return [
         str(item.number),
         item.label,
         text,
-        item.serial,
+        serial(item),
         str(item.pieces),
         kilograms(goods.net_grams * item.pieces),
     ]
-
-
-def _net(items: list[Item]) -> int:
-    return sum(item.goods.net_grams * item.pieces for item in items if item.goods)
-
-
-def _pieces(items: list[Item]) -> int:
-    return sum(item.pieces for item in items)

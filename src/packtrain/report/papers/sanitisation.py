@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 from packtrain.diligence.paper_sources import PaperSources
+from packtrain.report.papers.goods import dagger_note, make_and_model, serial
 from packtrain.report.papers.markup import el
 from packtrain.report.papers.people import name_of
 from packtrain.report.papers.sheet import count, day, facts, page, section, signatures, table
 
-TITLE = "Certificate of media disposition"
+TITLE = "Sanitisation certificate"
 
 
 def sanitisation_certificate(sources: PaperSources, name: str) -> bytes:
@@ -28,16 +29,16 @@ def sanitisation_certificate(sources: PaperSources, name: str) -> bytes:
             [
                 str(item.number if item else position),
                 drive.label,
-                f"{goods.make} {goods.model}" if goods else "",
-                item.serial if item else serials.get(drive.uuid, ""),
-                drive.sanitisation.upper() if drive.sanitisation == "not sanitised" else drive.sanitisation,
+                make_and_model(goods) if goods else "",
+                serial(item) if item else serials.get(drive.uuid, ""),
+                _shown(drive.sanitisation),
                 f"note {details.index(drive.detail) + 1}",
                 "",
                 "",
                 "",
             ]
         )
-    verdict = "; ".join(f"{method}: {number} of {len(rows)}" for method, number in sorted(tally.items()))
+    verdict = "; ".join(f"{number} of {len(rows)} drives: {_shown(method)}" for method, number in sorted(tally.items()))
     body = (
         el("p", verdict, cls="big"),
         facts(
@@ -56,44 +57,50 @@ def sanitisation_certificate(sources: PaperSources, name: str) -> bytes:
             "Media",
             table(
                 (
-                    ("Item", "n"),
-                    ("Label", "s"),
-                    ("Make, model", ""),
-                    ("Serial number", "m"),
-                    ("Method as signed", "s"),
-                    ("Technique", "s"),
-                    ("Done since: Clear / Purge / Destroy, tool and version", "h"),
-                    ("Verified: full / sample, result", "h"),
-                    ("Date, initials", "h"),
+                    ("Item", "n", 10),
+                    ("Label", "s", 12),
+                    ("Make, model", "", 0),
+                    ("Serial number", "m", 34),
+                    ("Method as signed", "s", 27),
+                    ("How", "s", 13),
+                    ("Done since: Clear / Purge / Destroy, tool and version", "", 25),
+                    ("Verified: full / sample, result", "", 18),
+                    ("Date, initials", "", 14),
                 ),
                 rows,
             ),
         ),
+        dagger_note(list(items.values())),
         section(
-            "Technique, as signed",
+            "How, as signed",
             *(el("p", f"Note {number}: {detail}.", cls="say") for number, detail in enumerate(details, 1)),
             el(
                 "p",
-                '"Not sanitised" means that packtrain ran no command on the device. A key that was destroyed protects the '
-                "volumes only as far as every copy of it is gone; that is not claimed here as Purge. The empty columns are "
-                "for whoever sanitises the drives with the maker's tool.",
+                '"Not sanitised" means that packtrain ran no command on the device. A key that was destroyed protects '
+                "the volumes only as far as every copy of it is gone; that is not claimed here as Purge. The empty columns "
+                "are for whoever sanitises the drives with the maker's tool.",
                 cls="say",
             ),
         ),
         section(
             "Persons, destination",
-            facts((("Final classification", ""), ("Destination of the media", ""))),
+            signatures(("The media afterwards", ("Final classification", "Destination"))),
             signatures(
                 (
                     "Performed by",
-                    ("Name and title", "Organisation, place", "Telephone", "Date", "Signature"),
+                    ("Name and title", "Organisation, place, telephone", "Date", "Signature"),
                 ),
                 (
                     "Validated by",
-                    ("Name and title", "Organisation, place", "Telephone", "Date", "Signature"),
+                    ("Name and title", "Organisation, place, telephone", "Date", "Signature"),
                 ),
             ),
         ),
     )
     subtitle = "What was done to each drive before it serves another use."
-    return page(sources, name, TITLE, subtitle, "closing", body)
+    return page(sources, name, TITLE, subtitle, ("closing", "shipment", "packing-statement", "customs"), body)
+
+
+def _shown(method: str) -> str:
+    """Return the word of closing.json, loud where it says that nothing was done."""
+    return method.upper() if method == "not sanitised" else method

@@ -1,10 +1,11 @@
-"""The seal record: which seal was put on which case, by whom, what was seen of it since, and lines for whoever checks."""
+"""The seal record: which seal is on which case, who put it on, what was seen of it since, lines for whoever checks."""
 
 from __future__ import annotations
 
-from packtrain.diligence.paper_sources import Item, PaperSources
+from packtrain.diligence.paper_sources import PaperSources
 from packtrain.documents.custody import CustodyEvent
-from packtrain.report.papers.markup import Html, el
+from packtrain.report.papers.goods import dagger_note, serial
+from packtrain.report.papers.markup import el
 from packtrain.report.papers.people import name_of
 from packtrain.report.papers.sheet import blank_rows, count, facts, minute, page, section, table
 
@@ -31,7 +32,7 @@ def seal_record(sources: PaperSources, name: str) -> bytes:
                 case.carrier,
                 name_of(sources.parties, last.by) if last else "not in the custody log",
                 minute(last.at) if last else "",
-                el("span", *(_serial(item) for item in inside if item.label), cls="mono"),
+                el("div", *(el("p", serial(item)) for item in inside if item.label), cls="two"),
             ]
         )
     kind = customs.seal_type if customs else "not stated"
@@ -42,28 +43,29 @@ def seal_record(sources: PaperSources, name: str) -> bytes:
             "Seals as they were put on",
             table(
                 (
-                    ("Seal no.", "s"),
-                    ("Case", "s"),
-                    ("Holds", "s"),
-                    ("Carried by", ""),
-                    ("Put on by", ""),
-                    ("When (UTC)", "s"),
-                    ("Serial numbers of the drives inside", "m"),
+                    ("Seal no.", "s", 21),
+                    ("Case", "s", 14),
+                    ("Holds", "s", 16),
+                    ("Carried by", "", 0),
+                    ("Put on by", "", 24),
+                    ("When (UTC)", "s", 21),
+                    ("Serial numbers of the drives inside", "", 62),
                 ),
                 rows,
             ),
         ),
+        dagger_note(items),
         section(
             "What the custody log says of them since",
             table(
                 (
-                    ("When (UTC)", "s"),
-                    ("Case", "s"),
-                    ("Seal", "s"),
-                    ("What", "s"),
-                    ("By", ""),
-                    ("Note", ""),
-                    ("Entry", "x"),
+                    ("When (UTC)", "s", 21),
+                    ("Case", "s", 14),
+                    ("Seal", "s", 24),
+                    ("What", "s", 24),
+                    ("By", "", 27),
+                    ("Note", "", 0),
+                    ("Entry", "x", 28),
                 ),
                 [
                     [
@@ -85,36 +87,40 @@ def seal_record(sources: PaperSources, name: str) -> bytes:
             "Checked by hand",
             table(
                 (
-                    ("Case", "h"),
-                    ("Seal no. as read", "h"),
-                    ("Intact: yes / no", "h"),
-                    ("New seal no.", "h"),
-                    ("Checked by (name, office)", ""),
-                    ("Place, date, time", ""),
-                    ("Signature", "h"),
+                    ("Case", "", 14),
+                    ("Seal no. as read", "", 26),
+                    ("Intact: yes / no", "", 20),
+                    ("New seal no.", "", 26),
+                    ("Checked by (name, office)", "", 0),
+                    ("Place, date, time", "", 34),
+                    ("Signature", "", 26),
                 ),
                 blank_rows(max(4, len(rows)), 7),
                 cls="hand",
             ),
             el(
                 "p",
-                "Where a seal is opened by an authority, a new one is put on and its number is written here and signed into "
-                "the custody log. No record shows whether a seal was copied.",
+                "Where an authority opens a seal, a new one is put on; its number is written here and signed into the "
+                "custody log. No record shows whether a seal was copied.",
                 cls="say",
             ),
         ),
     )
     subtitle = f"{count(len(rows), 'numbered seal')}, one on each case."
-    return page(sources, name, TITLE, subtitle, "packing-statement", body, customs.reference if customs else "")
-
-
-def _serial(item: Item) -> Html:
-    return el("span", item.serial, Html("<br>"))
+    return page(
+        sources,
+        name,
+        TITLE,
+        subtitle,
+        ("packing-statement", "customs", "custody"),
+        body,
+        customs.reference if customs else "",
+    )
 
 
 def _what(event: CustodyEvent) -> str:
     return {
-        "seal-checked": "seal seen, intact as noted",
+        "seal-checked": "seal checked, see the note",
         "seal-broken": "SEAL BROKEN",
         "released": "released under this seal",
         "accepted": "accepted under this seal",

@@ -13,12 +13,21 @@ from packtrain.report.papers.markup import Html, el, join, visible
 from packtrain.report.papers.style import CSS
 
 _SPACE: Final = "\u00a0"
+_DOCUMENTS: Final = {"custody": "custody.jsonl, last entry"}
 _MOST_IN_CODE: Final = 120
 Row = Sequence[str]
+Column = tuple[str, str, int]
+"""Words of a column, its class (n: numbers, s: short, m: serials, x: digests), its width in mm; 0: what is left."""
 
 
 def page(
-    sources: PaperSources, name: str, title: str, subtitle: str, main: str, body: Iterable[str], reference: str = ""
+    sources: PaperSources,
+    name: str,
+    title: str,
+    subtitle: str,
+    made_from: Sequence[str],
+    body: Iterable[str],
+    reference: str = "",
 ) -> bytes:
     """Return a paper as HTML.
 
@@ -26,7 +35,7 @@ def page(
         sources: what it is made from.
         name: of its file.
         title, subtitle: of the paper, in words of ours.
-        main: kind of the document that the code names.
+        made_from: kinds of the documents that it is made from; the code names the first.
         body: the sections.
         reference: the number it is called by at a desk; "" for none.
     """
@@ -36,7 +45,7 @@ def page(
             f"packtrain paper: {title}",
             f"voyage {textwrap.shorten(visible(sources.parties.voyage), _MOST_IN_CODE)}",
             f"root {root}",
-            f"{main} {sources.digests[main]}",
+            f"{made_from[0]} {sources.digests[made_from[0]]}",
         )
     )
     head = el(
@@ -49,20 +58,27 @@ def page(
         ),
         el("figure", Html(qr_svg(code)), el("figcaption", "voyage, shipment root, document")),
     )
-    # The page margin holds words of ours and hexadecimal digits alone: it is CSS, where nothing can be escaped like text.
-    margin = f'@page{{@bottom-left{{content:"{title}   shipment root {root[:16]}"}}}}'
+    # The page margin holds words of ours and hexadecimal digits alone: in CSS nothing is escaped like text.
+    margin = f'@page{{@bottom-left{{content:"{title} · shipment root {root[:16]}"}}}}'
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     text = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f"{el('title', title, ' ', reference)}<style>{CSS}{margin}</style></head>\n<body>"
-        f"{join((head, *body, _foot(sources, name, root)))}</body></html>\n"
+        f"{join((head, *body, _foot(sources, name, root, made_from)))}</body></html>\n"
     )
     return text.encode("utf-8")
 
 
-def _foot(sources: PaperSources, name: str, root: str) -> Html:
-    rows = [("shipment root", root), *((f"{kind}", digest) for kind, digest in sources.digests.items())]
+def _foot(sources: PaperSources, name: str, root: str, made_from: Sequence[str]) -> Html:
+    rows = [
+        ("shipment root", root),
+        *(
+            (_DOCUMENTS.get(kind, f"{kind}.json"), digest)
+            for kind, digest in sources.digests.items()
+            if kind in made_from
+        ),
+    ]
     command = f"ssh-keygen -Y verify -f allowed_signers -I {sources.role} -n packtrain-paper@v1 -s {name}.sig < {name}"
     return el(
         "footer",
@@ -106,15 +122,23 @@ def boxes(*parts: str) -> Html:
     return el("div", *parts, cls="boxes")
 
 
-def table(head: Sequence[tuple[str, str]], rows: Iterable[Row], total: Row | None = None, cls: str = "") -> Html:
-    """Return a table; `head` is (words, class of the column), a row is a cell a column, `total` the last row."""
-    classes = [column for _, column in head]
+def table(head: Sequence[Column], rows: Iterable[Row], total: Row | None = None, cls: str = "", over: str = "") -> Html:
+    """Return a table; a row is a cell a column, `total` the last row, `over` stands over the columns on every page."""
+    classes = [column for _, column, _ in head]
+    widths = [Html(f'<col style="width:{width}mm">' if width else "<col>") for _, _, width in head]
 
     def cells(tag: str, row: Row) -> Html:
         return el("tr", *(el(tag, cell, cls=column) for cell, column in zip(row, classes, strict=True)))
 
+    top = el("tr", el("th", over, cls="over", span=len(head))) if over else ""
     body = el("tbody", *(cells("td", row) for row in rows), cells("th", total) if total is not None else "")
-    return el("table", el("thead", cells("th", [words for words, _ in head])), body, cls=f"lines {cls}".strip())
+    return el(
+        "table",
+        *widths,
+        el("thead", top, cells("th", [words for words, _, _ in head])),
+        body,
+        cls=f"lines {cls}".strip(),
+    )
 
 
 def signatures(*who: tuple[str, Sequence[str]]) -> Html:
