@@ -1,8 +1,11 @@
 """An invented observatory that lends sixty drives to an invented university: what papers to print are made from."""
 
+import shutil
 import uuid
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from packtrain.documents.closing import ClosedDrive, Closing
 from packtrain.documents.codec import digest
@@ -11,7 +14,7 @@ from packtrain.documents.drive import unread_serial
 from packtrain.documents.plan import Algorithms, Plan, PlannedDrive, PlannedGroup, Survive
 from packtrain.documents.shipment import Shipment, ShippedDrive, ShippedGroup
 from packtrain.events import discard
-from packtrain.record.folder import VOYAGE_FILE
+from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.stages import carry
 from three_parties import three_parties
 from voyage_papers import AT, Papers, declaration_toml
@@ -135,10 +138,38 @@ export_class = "none"
     return text
 
 
-def sealed(root: Path, name: str = "sky survey 7") -> Papers:
-    """Return the voyage, sealed in four cases by two carriers; customs.toml is not written yet."""
-    folders = three_parties(root, name)
-    papers = Papers(root, folders)
+def sealed(root: Path) -> Papers:
+    """Return the voyage, sealed in four cases for two carriers; customs.toml is not written yet."""
+    return _copy(_template("sealed"), root)
+
+
+def closed(root: Path) -> Papers:
+    """Return the voyage with customs.toml answered, handed over, and closed by the consignor."""
+    return _copy(_template("closed"), root)
+
+
+_kept: list[TemporaryDirectory[str]] = []
+
+
+@cache
+def _template(state: str) -> Papers:
+    # Made once a process and copied: signing and syncing sixty drives' papers costs half a second.
+    _kept.append(TemporaryDirectory(prefix="papers-to-print-"))
+    papers = _sealed(Path(_kept[-1].name))
+    if state == "closed":
+        (papers.consignor.root / "customs.toml").write_text(customs_toml())
+        hand_over(papers)
+        close(papers)
+    return papers
+
+
+def _copy(template: Papers, root: Path) -> Papers:
+    shutil.copytree(template.root, root, dirs_exist_ok=True)
+    return Papers(root, {role: VoyageFolder(root / role) for role in template.folders})
+
+
+def _sealed(root: Path) -> Papers:
+    papers = Papers(root, three_parties(root, "sky survey 7"))
     papers.declare(declaration_toml({"most_drives": "60"}))
     drives = [(f"{case}{number}", case) for case in CASES for number in range(1, 16)]
     uuids = {label: str(uuid.uuid5(uuid.NAMESPACE_OID, label)) for label, _ in drives}

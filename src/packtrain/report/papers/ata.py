@@ -64,8 +64,8 @@ def ata_general_list(sources: PaperSources, name: str) -> bytes:
         el(
             "p",
             "This is the list to be copied to the carnet of the issuing association; it is no carnet itself. A carnet "
-            "asks that the goods come back unaltered: ask the issuing association whether drives that are rewritten abroad "
-            "qualify.",
+            "asks that the goods come back unaltered: ask the issuing association whether drives that are rewritten "
+            "abroad qualify.",
             cls="say",
         ),
         signatures(

@@ -77,8 +77,8 @@ def sanitisation_certificate(sources: PaperSources, name: str) -> bytes:
             el(
                 "p",
                 '"Not sanitised" means that packtrain ran no command on the device. A key that was destroyed protects '
-                "the volumes only as far as every copy of it is gone; that is not claimed here as Purge. The empty columns "
-                "are for whoever sanitises the drives with the maker's tool.",
+                "the volumes only as far as every copy of it is gone; that is not claimed here as Purge. The empty "
+                "columns are for whoever sanitises the drives with the maker's tool.",
                 cls="say",
             ),
         ),
