@@ -23,10 +23,10 @@ from packtrain.errors import (
 from packtrain.events import discard
 from packtrain.record.folder import VOYAGE_FILE
 from packtrain.report.papers import render
-from packtrain.stages import carry, papers
+from packtrain.stages import carry, exchange, papers
 from paper_parts import closed, customs_toml, sealed, serial_of
 from three_parties import three_parties
-from voyage_papers import Papers, tree
+from voyage_papers import Papers, arrived, tree
 
 
 def answered(root: Path, changes: dict[str, str] | None = None) -> Papers:
@@ -227,6 +227,21 @@ def test_before_sealing_only_the_end_user_statement_is_made(tmp_path: Path) -> N
 
     assert set(made.written) == {"end-user-statement.html"}
     assert "carry seal" in made.not_yet["packing-list.html"]
+
+
+def test_the_operator_makes_the_papers_that_a_dossier_allows_and_signs_them(tmp_path: Path) -> None:
+    voyage = arrived(tmp_path)
+    exchange.import_dossier(voyage.operator, voyage.dossier(), discard)
+
+    made = papers.write_papers(voyage.operator, render, discard)
+
+    assert set(made.written) == {"seal-record.html", "chain-of-custody.html", "end-user-statement.html"}
+    assert "consignor's dossier" in made.not_yet["packing-list.html"]
+    assert "packtrain close" in made.not_yet["sanitisation-certificate.html"]
+    read = read_papers_folder(made.place, voyage.consignee.trust())
+    assert all(paper.signers == {"operator"} for paper in read.values())
+    page = (made.place / "chain-of-custody.html").read_text()
+    assert "-I operator" in page and "folder-" in page  # serial numbers as stated: nobody copied them by hand
 
 
 def test_where_no_paper_can_be_made_the_error_says_what_is_missing(tmp_path: Path) -> None:

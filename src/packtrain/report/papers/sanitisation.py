@@ -70,7 +70,7 @@ def sanitisation_certificate(sources: PaperSources, name: str) -> bytes:
                 rows,
             ),
         ),
-        dagger_note(list(items.values())),
+        dagger_note([items[drive.label] for drive in closing.drives if drive.label in items]),
         section(
             "How, as signed",
             *(el("p", f"Note {number}: {detail}.", cls="say") for number, detail in enumerate(details, 1)),

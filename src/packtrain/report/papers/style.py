@@ -8,7 +8,8 @@ CSS: Final = """
 @page{size:A4;margin:14mm 13mm 16mm;@bottom-left{font:7.5pt "Liberation Sans",Arial,sans-serif;color:#000}
 @bottom-right{content:"Page " counter(page) " of " counter(pages);font:7.5pt "Liberation Sans",Arial,sans-serif}}
 *{box-sizing:border-box;margin:0;padding:0}
-body{font:9.5pt/1.35 "Liberation Sans",Arial,Helvetica,sans-serif;color:#000;background:#fff}
+body{font:9.5pt/1.35 "Liberation Sans",Arial,Helvetica,sans-serif;color:#000;background:#fff;
+overflow-wrap:anywhere}
 @media screen{body{max-width:210mm;margin:0 auto;padding:14mm 13mm}}
 header{display:flex;justify-content:space-between;gap:8mm;border-bottom:.7mm solid #000;padding-bottom:2.5mm;
 margin-bottom:3mm}
