@@ -17,7 +17,7 @@ from paper_parts import closed
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SWITCHES = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-SWITCHES += ["--hide-scrollbars", "--window-size=900,900", "--force-device-scale-factor=2"]
+PICTURE = ["--hide-scrollbars", "--window-size=900,900", "--force-device-scale-factor=2"]
 
 
 @pytest.mark.needs_ssh_keygen
@@ -42,7 +42,13 @@ def test_the_code_of_a_paper_is_read_from_a_picture_of_it(tmp_path: Path) -> Non
     folder = closed(tmp_path).consignor
     page = papers.write_papers(folder, render, discard).place / "pro-forma-invoice.html"
     picture = tmp_path / "invoice.png"
-    arguments = [*SWITCHES, f"--user-data-dir={tmp_path / 'browser'}", f"--screenshot={picture}", page.as_uri()]
+    arguments = [
+        *SWITCHES,
+        *PICTURE,
+        f"--user-data-dir={tmp_path / 'browser'}",
+        f"--screenshot={picture}",
+        page.as_uri(),
+    ]
     subprocess.run([str(CHROMIUM), *arguments], capture_output=True, check=True, timeout=120)
     (code,) = zxingcpp.read_barcodes(image.open(picture).convert("L"))
     root, customs = folder.digest(Shipment), folder.digest(Customs)

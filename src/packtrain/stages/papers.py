@@ -59,10 +59,10 @@ def write_papers(folder: VoyageFolder, render: Render, sink: Sink, *, into: Path
     """
     place = into if into is not None else folder.root / PAPERS
     _refuse_a_drive(place)
+    sources = gather(folder)  # before anything is signed: documents that do not belong together stop here
     stated = _read_customs_file(folder)
-    if stated is not None and not stated.missing:
-        _sign_customs(folder, stated.whole(), sink)
-    sources = gather(folder)
+    if stated is not None and not stated.missing and _sign_customs(folder, stated.whole(), sink):
+        sources = gather(folder)
     if stated is not None and stated.missing:
         # What was signed before is not what customs.toml says now: no paper may be made of it.
         sources = sources.without_customs("customs.toml has open questions")
@@ -122,12 +122,12 @@ def _refuse_others(folder: VoyageFolder) -> None:
         raise WrongRole("customs answers are the consignor's", where=str(folder.root), expected="consignor", found=role)
 
 
-def _sign_customs(folder: VoyageFolder, customs: Customs, sink: Sink) -> None:
-    """Sign the answers unless they are signed as they are; what was signed before is kept under its digest."""
+def _sign_customs(folder: VoyageFolder, customs: Customs, sink: Sink) -> bool:
+    """Sign the answers and return True, unless they are signed as they are; the ones before are kept by digest."""
     if folder.has(Customs):
         before = folder.read_signed(Customs)
         if _says_the_same(before, customs):
-            return
+            return False
         payload, signature = folder.payload(Customs), read_signature(folder.signature_path(Customs))
         assert signature is not None  # it was just verified
         name = f"{CUSTOMS_ARCHIVE}/{digest(before)}.json"
@@ -136,6 +136,7 @@ def _sign_customs(folder: VoyageFolder, customs: Customs, sink: Sink) -> None:
         sink(Notice(STAGE, f"customs answers changed: the ones before are kept as documents/{name}"))
     folder.write_signed(customs, folder.signer())
     sink(Notice(STAGE, "customs answers signed: customs.json"))
+    return True
 
 
 def _says_the_same(before: Customs, now: Customs) -> bool:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from packtrain.diligence.paper_folder import PAPER_NAMES, read_papers_folder
@@ -9,6 +10,7 @@ from packtrain.documents.codec import namespace
 from packtrain.documents.customs import Customs
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import allowed_signers
+from packtrain.documents.shipment import Shipment
 from packtrain.errors import (
     CustomsFileError,
     CustomsIncomplete,
@@ -263,6 +265,17 @@ def test_an_altered_document_stops_every_paper(tmp_path: Path) -> None:
 
     with pytest.raises(SignatureInvalid):
         papers.write_papers(voyage.consignor, render, discard)
+
+
+def test_a_shipment_packed_again_is_sealed_again_before_anything_is_signed(tmp_path: Path) -> None:
+    voyage = answered(tmp_path)
+    shipment = voyage.consignor.read_signed(Shipment)
+    voyage.consignor.write_signed(msgspec.structs.replace(shipment, attempt=2), voyage.consignor.signer())
+
+    with pytest.raises(DossierError, match="another shipment"):
+        papers.write_papers(voyage.consignor, render, discard)
+
+    assert not voyage.consignor.has(Customs)
 
 
 def test_customs_answers_are_the_consignors_alone(tmp_path: Path) -> None:
