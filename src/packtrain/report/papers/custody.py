@@ -53,8 +53,9 @@ def chain_of_custody(sources: PaperSources, name: str) -> bytes:
             ),
             el(
                 "p",
-                "A hand-over is two entries: released, signed by who gives; accepted, signed by who receives, which names "
-                "the first. Every other entry is signed by who noted it. Each holds the SHA-256 of the entry before it.",
+                "A hand-over is two entries: released, signed by who gives; accepted, signed by who receives, which "
+                "names the first. Every other entry is signed by who noted it. Each holds the SHA-256 of the entry "
+                "before it.",
                 cls="say",
             ),
         ),
