@@ -13,6 +13,16 @@ from packtrain.documents.closing import ClosedDrive, Closing
 from packtrain.documents.codec import Document, encode
 from packtrain.documents.country_group import CountryGroup
 from packtrain.documents.custody import CustodyEvent
+from packtrain.documents.customs import (
+    Carriage,
+    Customs,
+    CustomsCase,
+    CustomsParty,
+    DriveKind,
+    GoodsKind,
+    OtherGoods,
+    PrintedSerial,
+)
 from packtrain.documents.dataset import DataFile, Dataset, SampleCount, Shard
 from packtrain.documents.declaration import Declaration, DeclaredData, DeclaredParty
 from packtrain.documents.declared_party import Evidence
@@ -60,6 +70,26 @@ def _party(name: str) -> DeclaredParty:
     )
 
 
+def _customs_party(name: str) -> CustomsParty:
+    return CustomsParty(
+        name=name, address="1 Hill Road", country="DE", tax_id="DE123", eori="none", contact="+49 0, a@party.example"
+    )
+
+
+def _goods(description: str) -> GoodsKind:
+    return GoodsKind(
+        description=description,
+        make="Example Storage",
+        model="ES24",
+        hs_code="8471.70",
+        origin="TH",
+        value=41237,
+        net_grams=685,
+        lithium="none",
+        export_class="none",
+    )
+
+
 def samples() -> dict[type[Document], Document]:
     """Return one document of every type."""
     documents: tuple[Document, ...] = (
@@ -98,6 +128,45 @@ def samples() -> dict[type[Document], Document]:
             file=sha256("1"),
             added_on=AT,
             replaces=sha256("2"),
+        ),
+        Customs(
+            shipment=SHIPMENT,
+            attempt=1,
+            shipment_root=sha256("2"),
+            packing_statement=sha256("4"),
+            reference="PF-1",
+            place="Example Town",
+            consignor=_customs_party("Observatory"),
+            consignee=_customs_party("University"),
+            holder=_customs_party("Observatory"),
+            representative="A. Carrier",
+            carriage=Carriage(
+                reason="temporary export, not for sale",
+                intended_use="reading of observations",
+                returns_by="2027-05-31",
+                incoterm="DAP Example Town",
+                dispatch="CL",
+                destination="DE",
+                port_of_exit="SCL",
+                port_of_entry="FRA",
+                transport="accompanied baggage",
+            ),
+            currency="EUR",
+            decimals=2,
+            value_basis="invoices of May 2026",
+            recorded_data=None,
+            freight=64000,
+            insurance=0,
+            seal_type="pull-tight",
+            seal_maker="none",
+            drive_kinds=(DriveKind(goods=_goods("hard disk"), drives=DRIVES[:1]),),
+            others=(OtherGoods(goods=_goods("dock"), case="A", pieces=1, serial="DK-1"),),
+            cases=(
+                CustomsCase(label="A", marks="OBS/1", length_mm=560, width_mm=455, height_mm=265, gross_grams=16850),
+            ),
+            printed_serials=(PrintedSerial(drive=DRIVES[0], serial="S-1"),),
+            stated_on=AT,
+            supersedes=sha256("7"),
         ),
         CustodyEvent(
             sequence=0,

@@ -488,3 +488,18 @@ class CandidateUnknown(PacktrainError):
     """No candidate of the newest screening has this id, or more than one has."""
 
     exit_code = 102
+
+
+# --- 110: papers ---------------------------------------------------------------------------------------------------
+
+
+class CustomsFileError(PacktrainError):
+    """customs.toml cannot be read, or an answer in it cannot be right."""
+
+    exit_code = 110
+
+
+class CustomsIncomplete(PacktrainError):
+    """Questions of customs.toml have no answer yet; the message names them all."""
+
+    exit_code = 111

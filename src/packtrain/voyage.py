@@ -20,6 +20,7 @@ from packtrain.standing import StageState, states_of
 if TYPE_CHECKING:
     from packtrain.diligence.judging import Ruled
     from packtrain.diligence.lists.add import ListToAdd
+    from packtrain.diligence.paper_folder import SignedPaper
     from packtrain.diligence.rules.answers import SignedAnswer
     from packtrain.diligence.screening.record import SignedDisposition
     from packtrain.diligence.screening.state import ScreeningState
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from packtrain.stages.declare import ApproveAnswers
     from packtrain.stages.flags import FlagReply
     from packtrain.stages.pack import InBays, Preview
+    from packtrain.stages.papers import WrittenPapers
     from packtrain.stages.screen import Answer
 
 
@@ -273,6 +275,28 @@ class Voyage(StageRunner):
 
         self._settle_once()
         return carry.show(self.folder)
+
+    def papers(self, into: Path | None = None) -> WrittenPapers:
+        """Write the papers to print that this party's documents allow, each signed."""
+        from packtrain.report.papers import render
+        from packtrain.stages import papers
+
+        with self._at_work(papers.STAGE, *everyone()):
+            return papers.write_papers(self.folder, render, self._sink, into=into)
+
+    def write_customs_form(self) -> Path:
+        """Write customs.toml, to be filled in; return its path."""
+        from packtrain.stages import papers
+
+        with self._at_work(papers.STAGE, "consignor"):
+            return papers.write_form(self.folder, self._sink)
+
+    def check_papers(self, place: Path) -> Mapping[str, SignedPaper]:
+        """Return every paper of a folder by name, signatures checked against this party's parties.json."""
+        from packtrain.diligence.paper_folder import read_papers_folder
+
+        self._settle_once()
+        return read_papers_folder(place, self.folder.trust())
 
     def export_dossier(self, destination: Path, to: Role) -> Path:
         """Write the dossier for another party as a BagIt folder; return it."""

@@ -71,6 +71,8 @@ EXIT_CODES = {
     "GroupUnreadable": 108,
     "AnswerRefused": 109,
     "CandidateUnknown": 102,
+    "CustomsFileError": 110,
+    "CustomsIncomplete": 111,
 }
 
 

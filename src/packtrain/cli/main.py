@@ -29,6 +29,7 @@ _VERBS: Final[dict[str, tuple[str, str]]] = {
     "pack": ("pack", "write the drives: encrypted, coded, read back, signed"),
     "check": ("check", "verify drives without any key"),
     "carry": ("carry", "seal cases, hand them over, show the custody log"),
+    "papers": ("papers", "write the papers for customs and the record, to print"),
     "dossier": ("dossier", "exchange signed documents with another party"),
     "admit": ("admit", "site operator: judge a dossier, release the key"),
     "load": ("load", "read the drives into the store, repairing on the way"),

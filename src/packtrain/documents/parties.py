@@ -26,6 +26,8 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
         "ready",
         "declaration",
         "packing-statement",
+        "customs",
+        "paper",
         "shipment-key",
         "custody",
         "closing",
@@ -34,8 +36,18 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
         "flags",
         "flag-answer",
     ),
-    "operator": ("admission", "screening", "disposition", "flags", "flag-answer", "custody", "export-list", "closing"),
-    "consignee": ("custody", "export-list", "provenance", "closing"),
+    "operator": (
+        "admission",
+        "paper",
+        "screening",
+        "disposition",
+        "flags",
+        "flag-answer",
+        "custody",
+        "export-list",
+        "closing",
+    ),
+    "consignee": ("custody", "paper", "export-list", "provenance", "closing"),
 }
 """Which documents each role may sign; a signature by any other key is a stranger's."""
 

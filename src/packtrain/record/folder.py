@@ -31,6 +31,7 @@ _WRITTEN_BY: Final[dict[str, str]] = {
     "plan": "pack",
     "shipment": "pack",
     "packing-statement": "carry seal",
+    "customs": "papers",
     "admission": "admit",
     "export-list": "return",
     "closing": "close",

@@ -37,6 +37,15 @@ class Trust:
     ) -> tuple[str, frozenset[Role]]:
         """Return the key that signed, as parties.json spells it, and the roles under which it counts.
 
+        See `signer_of` for errors.
+        """
+        return self.signer_of(document_type.kind, namespace(document_type), payload, signature, where)
+
+    def signer_of(
+        self, kind: str, space: str, payload: bytes, signature: bytes | None, where: str
+    ) -> tuple[str, frozenset[Role]]:
+        """Return who signed bytes of a kind that parties sign, under its namespace; see `signer` for what comes back.
+
         Raises:
             SignatureMissing: there is no signature.
             SignatureInvalid: it is malformed, for another namespace, or does not fit the bytes.
@@ -55,18 +64,18 @@ class Trust:
         except UnicodeDecodeError as error:
             raise SignatureInvalid("signature is not text", where=where) from error
         try:
-            public_line = sshsig.verify(text, namespace(document_type), payload)
+            public_line = sshsig.verify(text, space, payload)
         except SignatureInvalid as error:
             raise SignatureInvalid(
                 error.what, where=where, expected=error.expected, found=error.found, hint=error.hint
             ) from error
         roles: frozenset[Role] = frozenset(
-            party.role for party in self.parties.parties if _may_sign(party, public_line, document_type.kind)
+            party.role for party in self.parties.parties if _may_sign(party, public_line, kind)
         )
         if not roles:
-            allowed: list[Role] = [role for role in ROLES if document_type.kind in SIGNING_RIGHTS[role]]
+            allowed: list[Role] = [role for role in ROLES if kind in SIGNING_RIGHTS[role]]
             raise UntrustedSigner(
-                f"{document_type.kind} is signed by a key that parties.json does not name for it",
+                f"{kind} is signed by a key that parties.json does not name for it",
                 where=where,
                 expected=", ".join(f"{role} {self._fingerprint(role)}" for role in allowed),
                 found=sshsig.fingerprint(public_line),
