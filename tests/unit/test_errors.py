@@ -71,6 +71,8 @@ EXIT_CODES = {
     "GroupUnreadable": 108,
     "AnswerRefused": 109,
     "CandidateUnknown": 102,
+    "RecordFaulty": 118,
+    "RecordUnvouched": 119,
 }
 
 
