@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from packtrain.diligence.audit.faults import Fault
 from packtrain.documents.admission import AdmissionCheck
-from packtrain.documents.declaration import DeclaredData
+from packtrain.documents.declaration import Declaration, DeclaredData
 from packtrain.documents.declared_party import DeclaredParty
 from packtrain.documents.export_list import ExportedFile, ExportedTensor
 from packtrain.documents.full_form import DeclaredHardware, DeclaredReturn, PersonalData
@@ -346,7 +346,11 @@ class CameHome:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """All of it. A section is None where no document that may be believed answers it."""
+    """All of it. A section is None where no document that may be believed answers it.
+
+    Attributes:
+        declaration: the one in force, whole.
+    """
 
     source: str
     form: str
@@ -357,6 +361,7 @@ class Audit:
     verdict: Verdict
     faults: tuple[Fault, ...]
     documents: tuple[DocumentRow, ...]
+    declaration: Declaration | None
     whose_data: WhoseData | None
     for_whom: ForWhom | None
     owned_by: OwnedBy | None

@@ -47,7 +47,7 @@ def audit(
     found = sorted(dict.fromkeys(found), key=lambda fault: (fault.where, fault.kind, fault.what))
     declaration, told = record.current(Declaration), told_of_current(record, Declaration)
     attempt = record.papers().attempt()
-    is_told = declaration is not None and told is not None
+    answered = (declaration, told) if declaration is not None and told is not None else None
     return Audit(
         source=record.source,
         form=record.form,
@@ -67,10 +67,11 @@ def audit(
             )
             for name, seen in sorted(record.documents.items())
         ),
-        whose_data=declared.whose_data(declaration, told) if is_told else None,
-        for_whom=declared.for_whom(declaration, told) if is_told else None,
-        owned_by=declared.owned_by(declaration, told) if is_told else None,
-        machines=declared.machines(declaration, told) if is_told else None,
+        declaration=declaration,
+        whose_data=declared.whose_data(*answered) if answered else None,
+        for_whom=declared.for_whom(*answered) if answered else None,
+        owned_by=declared.owned_by(*answered) if answered else None,
+        machines=declared.machines(*answered) if answered else None,
         in_whose_hands=in_whose_hands(record, hands, told_of_current(record, PackingStatement)),
         flagged=flagged(record),
         site_verdicts=site_verdicts(record),

@@ -69,7 +69,9 @@ def _amendments(record: Record) -> Iterator[Fault]:
     for (_, newer), (older_digest, older) in itertools.pairwise(chain):
         stated, found = set(newer.changes), set(changed_answers(older, newer))
         for change in sorted(found - stated):
-            yield Fault("contradiction", f"amendment of {older_digest[:16]}", f"a change that it does not name: {change}")
+            yield Fault(
+                "contradiction", f"amendment of {older_digest[:16]}", f"a change that it does not name: {change}"
+            )
         for change in sorted(stated - found):
             yield Fault("contradiction", f"amendment of {older_digest[:16]}", f"it names what did not change: {change}")
         if newer.signed_on < older.signed_on:

@@ -1,4 +1,4 @@
-"""The files that documents rest on: named by SHA-256, and here or not. Which of them is here is no fault, but is said."""
+"""The files that documents rest on: named by SHA-256, and here or not. That one is away is no fault; it is said."""
 
 from __future__ import annotations
 

@@ -75,7 +75,9 @@ class Files:
                 self._too_many()
                 return
             if entry.is_symlink():
-                self.faults.append(Fault("link", shown(name), "a link: it is not followed, what it leads to is no part"))
+                self.faults.append(
+                    Fault("link", shown(name), "a link: it is not followed, what it leads to is no part")
+                )
             elif entry.is_dir(follow_symlinks=False):
                 if depth < _MAX_DEPTH:
                     self._walk(name, depth + 1, names)

@@ -1,4 +1,4 @@
-"""Section 7: which flags were raised by whom, which persons answered how, what was open at the verdict, what changed."""
+"""Section 7: flags and who raised them, persons and how they answered, what was open at the verdict, what changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose keys the auditor knows: from a parties.json, or an allowed_signers, that came by another way than the record."""
+"""Whose keys the auditor knows: from a parties.json or an allowed_signers that came by another way than the record."""
 
 from __future__ import annotations
 

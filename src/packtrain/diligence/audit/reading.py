@@ -22,7 +22,7 @@ from packtrain.diligence.audit.signatures import SeenSignature, look_at
 from packtrain.diligence.hand_over import LOG_NAME
 from packtrain.diligence.papers import COUNTERSIGNATURES, Paper, Papers
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, Document, decode
-from packtrain.documents.parties import ROLES
+from packtrain.documents.parties import ROLES, Role
 from packtrain.documents.ready import Ready
 from packtrain.errors import DocumentError, DossierError
 from packtrain.record.custody import MAX_LOG_BYTES
@@ -208,7 +208,12 @@ class _Reader:
             self._tell(name, signature, second)
             self.faults.append(Fault("malformed", shown(name), error.message.removeprefix(f"{shown(name)}: ")))
             return SeenDocument(name, kind.kind, sha256, signature, second, None)
-        if isinstance(document, Ready) and self._is_own and signature.standing == "none" and not document.ready_to_leave:
+        if (
+            isinstance(document, Ready)
+            and self._is_own
+            and signature.standing == "none"
+            and not document.ready_to_leave
+        ):
             # Signed only when every clause was shown; an own sheet of a rehearsal that showed less stays at home.
             return None
         signature = self._own_word(document, signature)
@@ -225,7 +230,7 @@ class _Reader:
         if by is None or not signature.is_believed:
             return signature
         if by in signature.roles:
-            roles = frozenset(role for role in ROLES if role == by)
+            roles: frozenset[Role] = frozenset(role for role in ROLES if role == by)
             return SeenSignature(signature.standing, signature.words, signature.key, signature.fingerprint, roles)
         words = f"it speaks for the {by}, and is signed by another: {signature.words}"
         return SeenSignature("foreign", words, signature.key, signature.fingerprint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from packtrain.crypto import sshsig
 from packtrain.diligence.audit.faults import Fault, FaultKind
@@ -14,7 +14,7 @@ from packtrain.errors import SignatureInvalid
 from packtrain.record.trust import MAX_SIGNATURE_BYTES
 
 Standing = Literal["vouched", "unvouched", "foreign", "bad", "none"]
-UNVOUCHED = "signature valid, by a key that nobody vouched for here"
+UNVOUCHED: Final = "signature valid, by a key that nobody vouched for here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +62,19 @@ def look_at(document_type: type[Document], payload: bytes, signature: bytes | No
         return SeenSignature("bad", f"{error.what}{found}")
     mark = sshsig.fingerprint(key)
     if not keyring.is_trusted:
-        entitled = frozenset(role for role in ROLES if document_type.kind in SIGNING_RIGHTS[role])
-        return SeenSignature("unvouched", f"{UNVOUCHED} ({mark})", key, mark, entitled)
+        entitled: frozenset[Role] = frozenset(role for role in ROLES if document_type.kind in SIGNING_RIGHTS[role])
+        return SeenSignature("unvouched", f"{UNVOUCHED} ({_short(mark)})", key, mark, entitled)
     roles = keyring.roles(document_type, key)
     owner = keyring.owner(key)
     if roles:
-        return SeenSignature("vouched", f"signature valid, by the {owner} {mark}", key, mark, roles)
+        return SeenSignature("vouched", f"signature valid, by the {owner} {_short(mark)}", key, mark, roles)
     if owner is not None:
         what = f"signed by the {owner} {mark}, who may not sign a {document_type.kind}"
     else:
         what = f"signed by a key that is not on the list: {mark}"
     return SeenSignature("foreign", what, key, mark)
+
+
+def _short(fingerprint: str) -> str:
+    """Return the beginning of a fingerprint, for lines that name a key whose whole fingerprint stands elsewhere."""
+    return fingerprint[:19]

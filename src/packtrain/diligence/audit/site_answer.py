@@ -53,8 +53,8 @@ def _packed(record: Record) -> list[str]:
 
 def _loaded(record: Record) -> list[str]:
     return [
-        f"{event.at}: the {event.by} notes {len(event.drives)} drives as loaded{f': {event.note}' if event.note else ''}"
-        f" (custody log, line {line.number})"
+        f"{event.at}: the {event.by} notes {len(event.drives)} drives as loaded"
+        f"{f': {event.note}' if event.note else ''} (custody log, line {line.number})"
         for line, event in record.custody.events
         if event.verb == "loaded"
     ]
