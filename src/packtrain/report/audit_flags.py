@@ -12,6 +12,8 @@ def flag_blocks(flagged: Flagged) -> Iterator[Block]:
     """Yield all of section 7."""
     if flagged.exceptions:
         yield Rows([("EXCEPTION", text) for text in flagged.exceptions])
+    if flagged.open_at_admission:
+        yield Rows([("OPEN AT ADMISSION", text) for text in flagged.open_at_admission])
     if not flagged.runs:
         yield Sentences(("No run of the rules is in this record: which flags there would have been is not known.",))
     for run in flagged.runs:
@@ -70,7 +72,7 @@ def _screening(screening: ScreeningStory) -> Iterator[Block]:
     rows.append(
         (
             "compared",
-            f"{screening.num_subjects} names and addresses; {len(screening.candidates)} candidates, {num_open} open",
+            f"{screening.num_subjects} names and addresses; candidates: {len(screening.candidates)}, {num_open} of them open",
         )
     )
     for candidate in screening.candidates:

@@ -61,7 +61,7 @@ def _verdict(audit: Audit) -> Iterator[Block]:
     rows += [
         (
             f"key {number}",
-            f"{use.fingerprint}, {use.owner or 'nobody says whose'}: {use.num_signatures} signatures, on "
+            f"{use.fingerprint}, {use.owner or 'nobody says whose'}: signatures: {use.num_signatures}, on "
             f"{', '.join(use.kinds)}",
         )
         for number, use in enumerate(verdict.keys, 1)

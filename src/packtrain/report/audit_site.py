@@ -43,7 +43,7 @@ def home_blocks(home: CameHome) -> Iterator[Block]:
         rows = [
             ("second signature", home.second_signature or "none"),
             ("made on", home.made_on or ""),
-            ("in all", f"{len(home.files)} files, {format_bytes(home.total_bytes)}; {len(home.tensors)} tensors"),
+            ("in all", f"{format_bytes(home.total_bytes)}; files: {len(home.files)}, tensors: {len(home.tensors)}"),
         ]
         rows += [(file.name, f"{format_bytes(file.bytes)}, sha256 {file.sha256}") for file in home.files[:_MOST_FILES]]
         if len(home.files) > _MOST_FILES:

@@ -288,9 +288,14 @@ class Amendment:
 
 @dataclass(frozen=True, slots=True)
 class Flagged:
-    """Section 7: exceptions first, then every run, every amendment, every screening."""
+    """Section 7: exceptions first, then what was open, then every run, every amendment, every screening.
+
+    Attributes:
+        open_at_admission: flags of the site's last run before the verdict that nobody had answered by then.
+    """
 
     exceptions: tuple[str, ...]
+    open_at_admission: tuple[str, ...]
     runs: tuple[RulesRun, ...]
     amendments: tuple[Amendment, ...]
     screenings: tuple[ScreeningStory, ...]

@@ -10,6 +10,7 @@ from packtrain.diligence.amendments import changed_answers
 from packtrain.diligence.arrival import check_cases, check_coverage, check_custody
 from packtrain.diligence.audit.evidence import named_evidence
 from packtrain.diligence.audit.faults import Fault
+from packtrain.diligence.audit.flags_answer import admitted_in_spite_of
 from packtrain.diligence.audit.hands import Hands
 from packtrain.diligence.audit.log import CustodyLog
 from packtrain.diligence.audit.reading import Record, SeenDocument
@@ -53,6 +54,7 @@ def contradictions(record: Record, hands: Hands) -> list[Fault]:
     faults += _hand_overs(record, hands)
     faults += _logs(record)
     faults += _answers(record)
+    faults += _admitted(record)
     faults += _one_key(record)
     faults += _closings(record)
     faults += _evidence(record)
@@ -172,6 +174,12 @@ def _answers(record: Record) -> Iterator[Fault]:
         ):
             what = f"it answers candidate {disposition.candidate[:16]}, which the screening that it names has not"
             yield Fault("contradiction", seen.name, what)
+
+
+def _admitted(record: Record) -> Iterator[Fault]:
+    if names := admitted_in_spite_of(record):
+        what = f"the site admitted, and its own run of the rules has unresolved: {', '.join(names)}"
+        yield Fault("contradiction", "admission.json", what)
 
 
 def _one_key(record: Record) -> Iterator[Fault]:

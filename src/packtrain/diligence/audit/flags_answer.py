@@ -39,10 +39,38 @@ def flagged(record: Record) -> Flagged:
     ]
     return Flagged(
         exceptions=tuple(dict.fromkeys(exceptions)),
+        open_at_admission=_open_at_admission(runs),
         runs=runs,
         amendments=_amendments(record),
         screenings=screenings(record),
     )
+
+
+def _open_at_admission(runs: tuple[RulesRun, ...]) -> tuple[str, ...]:
+    judged = [run for run in runs if run.by == "operator" and any(f.was_open_at_admission is not None for f in run.flags)]
+    if not judged:
+        return ()
+    return tuple(f"{flag.level} {flag.rule}: {flag.title}" for flag in judged[-1].flags if flag.was_open_at_admission)
+
+
+def admitted_in_spite_of(record: Record) -> list[str]:
+    """Return the STOPs and HOLDs that the site's own run of the rules raised on what it admitted, open to this day."""
+    admission = record.current(Admission)
+    if admission is None or admission.verdict != "admit":
+        return []
+    answers = [SignedAnswer(answer, answer.by, seen.signature.key) for seen, answer in record.all_of(FlagAnswer)]
+    runs = [
+        flags
+        for _, flags in record.all_of(Flags)
+        if (flags.by, flags.moment, flags.shipment_root) == ("operator", "admission", admission.shipment_root)
+        and flags.declaration == admission.declaration
+        and flags.judged_on <= admission.decided_on
+    ]
+    if not runs:
+        return []
+    last = max(runs, key=lambda flags: flags.judged_on)
+    found = open_flags(last, answers, Policy(sha256=last.policy)).flags
+    return [f"{flag.level} {flag.result.rule}" for flag in found if flag.is_open and flag.level in ("STOP", "HOLD")]
 
 
 def _run(

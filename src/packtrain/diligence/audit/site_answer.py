@@ -43,7 +43,7 @@ def _packed(record: Record) -> list[str]:
     if shipment is not None:
         told.append(
             f"{shipment.num_files:,} files, {format_bytes(shipment.plaintext_bytes)} before redundancy, "
-            f"{format_bytes(shipment.stored_bytes)} on {len(shipment.drives)} drives in {len(shipment.groups)} groups, "
+            f"{format_bytes(shipment.stored_bytes)} on {len(shipment.drives)} drives (groups: {len(shipment.groups)}), "
             f"closed {shipment.closed} ({shipment.purpose})"
         )
     if kit is not None:
