@@ -1,4 +1,4 @@
-"""A voyage on paper from declaration to closing, with flags, answers, screenings and evidence, to be audited and spoilt."""
+"""A voyage on paper from declaration to closing, with flags, answers, screenings, evidence: to be audited and spoilt."""
 
 import shutil
 from dataclasses import replace
@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from packtrain.crypto.sshsig import SshSigner, generate_key_pair
+from packtrain.digest import sha256_bytes
 from packtrain.diligence.audit.answers import Audit
 from packtrain.diligence.audit.opening import audit_folder
 from packtrain.diligence.bag import write_bag
@@ -17,7 +18,6 @@ from packtrain.diligence.rules.answers import answer_to
 from packtrain.diligence.rules.pack import built_in_pack
 from packtrain.diligence.rules.policy import NO_POLICY
 from packtrain.diligence.rules.run import Judged, run_rules
-from packtrain.digest import sha256_bytes
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import Document, digest, encode, namespace

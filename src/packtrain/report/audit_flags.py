@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from packtrain.diligence.audit.answers import Flagged, FlagStory, RulesRun, ScreeningStory
+from packtrain.diligence.audit.flags_values import Flagged, FlagStory, RulesRun, ScreeningStory
 from packtrain.report.audit_words import Block, Rows, Sentences, from_document
 
 
@@ -72,7 +72,8 @@ def _screening(screening: ScreeningStory) -> Iterator[Block]:
     rows.append(
         (
             "compared",
-            f"{screening.num_subjects} names and addresses; candidates: {len(screening.candidates)}, {num_open} of them open",
+            f"{screening.num_subjects} names and addresses; candidates: {len(screening.candidates)}, "
+            f"{num_open} of them open",
         )
     )
     for candidate in screening.candidates:

@@ -71,6 +71,8 @@ def _verdict(audit: Audit) -> Iterator[Block]:
     if audit.faults:
         yield Sentences(("Faults, all that were found:",))
         yield Rows([(fault.kind, f"{fault.where}: {fault.what}") for fault in audit.faults])
+    if audit.stands_out:
+        yield Sentences(("What stands out in the voyage itself:", *(f"- {text}" for text in audit.stands_out)))
     yield Sentences(("Documents:",))
     yield Rows(
         [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from packtrain.diligence.audit.answers import Told
+from packtrain.diligence.audit.told import Told
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from packtrain.diligence.audit import declared
 from packtrain.diligence.audit.answers import Audit, DocumentRow, KeyUse, Verdict
@@ -11,6 +12,7 @@ from packtrain.diligence.audit.custody_answer import in_whose_hands
 from packtrain.diligence.audit.faults import Fault
 from packtrain.diligence.audit.flags_answer import flagged
 from packtrain.diligence.audit.hands import follow
+from packtrain.diligence.audit.highlights import stands_out
 from packtrain.diligence.audit.keyring import Keyring
 from packtrain.diligence.audit.limits import LEGAL, cannot_say
 from packtrain.diligence.audit.log import CustodyLog
@@ -48,7 +50,7 @@ def audit(
     declaration, told = record.current(Declaration), told_of_current(record, Declaration)
     attempt = record.papers().attempt()
     answered = (declaration, told) if declaration is not None and told is not None else None
-    return Audit(
+    told_all = Audit(
         source=record.source,
         form=record.form,
         voyage=declaration.voyage if declaration is not None else None,
@@ -56,6 +58,7 @@ def audit(
         attempt=attempt[1] if attempt is not None else None,
         dossier=record.tagmanifest,
         verdict=_verdict(record, keyring, found, keys_inside),
+        stands_out=(),
         faults=tuple(found),
         documents=tuple(
             DocumentRow(
@@ -80,6 +83,7 @@ def audit(
         cannot_say=cannot_say(record, keyring),
         legal=LEGAL,
     )
+    return replace(told_all, stands_out=tuple(stands_out(told_all)))
 
 
 def _verdict(record: Record, keyring: Keyring, faults: Sequence[Fault], keys_inside: Sequence[str]) -> Verdict:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from packtrain.diligence.audit.answers import CaseHeld, Entry, HeldBy, InWhoseHands, Told
+from packtrain.diligence.audit.answers import CaseHeld, Entry, HeldBy, InWhoseHands
 from packtrain.diligence.audit.hands import CaseStory, Hands
 from packtrain.diligence.audit.reading import Record
+from packtrain.diligence.audit.told import Told
 from packtrain.documents.custody import CustodyEvent
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.shipment import Shipment

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from packtrain.diligence.audit.answers import Chain, ForWhom, Machines, OwnedBy, Parent, Told, WhoseData
+from packtrain.diligence.audit.declared_values import Chain, ForWhom, Machines, OwnedBy, Parent, WhoseData
+from packtrain.diligence.audit.told import Told
 from packtrain.diligence.ownership_chain import Member, OwnershipChain, chain_of_ownership, share_text
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.declared_party import DeclaredParty

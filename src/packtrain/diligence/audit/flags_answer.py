@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from packtrain.diligence.audit.answers import Amendment, Flagged, FlagStory, GivenAnswer, RulesRun
+from packtrain.diligence.audit.flags_values import Amendment, Flagged, FlagStory, GivenAnswer, RulesRun
 from packtrain.diligence.audit.reading import Record, SeenDocument
 from packtrain.diligence.audit.screening_answer import screenings
 from packtrain.diligence.audit.telling import told_of
@@ -47,7 +47,7 @@ def flagged(record: Record) -> Flagged:
 
 
 def _open_at_admission(runs: tuple[RulesRun, ...]) -> tuple[str, ...]:
-    judged = [run for run in runs if run.by == "operator" and any(f.was_open_at_admission is not None for f in run.flags)]
+    judged = [run for run in runs if run.by == "operator" and run.is_before_verdict]
     if not judged:
         return ()
     return tuple(f"{flag.level} {flag.rule}: {flag.title}" for flag in judged[-1].flags if flag.was_open_at_admission)
@@ -93,6 +93,7 @@ def _run(
         as_of=flags.as_of,
         judged_on=flags.judged_on,
         is_current=seen.name in ("flags.json", f"flags/{flags.by}.json"),
+        is_before_verdict=flags.judged_on <= decided_on if decided_on is not None else None,
         policy=flags.policy,
         sentence=now.sentence,
         flags=tuple(_flag(flag, names, then) for flag in gravest_first),

@@ -117,15 +117,19 @@ def read_record(source: Path, keyring: Keyring) -> Record:
     """
     if (source / VOYAGE_FILE).is_file():
         form, inner = "voyage folder", source / "documents"
-    elif (source / "data").is_dir() or (source / "bagit.txt").is_file():
+    elif not (source / "packtrain").is_dir() and ((source / "data").is_dir() or (source / "bagit.txt").is_file()):
         form, inner = "dossier", source
     else:
+        if (source / "packtrain").is_dir():
+            hint = 'this is a drive: "packtrain check --signed" lists its documents'
+        else:
+            hint = '"packtrain dossier export" writes a dossier; unpack it first'
         raise DossierError(
             "neither a voyage folder nor a dossier",
             where=str(source),
             expected="a folder with voyage.toml, or with bagit.txt and data/",
             found="no such folder" if not source.exists() else "another folder" if source.is_dir() else "a file",
-            hint='"packtrain dossier export" writes a dossier; unpack it first',
+            hint=hint,
         )
     if inner.is_symlink() and form == "voyage folder":
         fault = Fault("link", "documents", "a link: it is not followed, what it leads to is no part")
@@ -199,6 +203,9 @@ class _Reader:
         second = None
         if (role := COUNTERSIGNATURES.get(name)) is not None:
             second = self._signature(name, f"{name}.{role}{_SIG}", kind, payload)
+            if signature.standing == "vouched" and signature.roles == frozenset({role}):
+                words = f"the first signature is the {role}'s, whose is the second: {signature.words}"
+                signature = SeenSignature("foreign", words, signature.key, signature.fingerprint)
             if second.is_believed and self._keyring.is_trusted and role not in second.roles:
                 words = f"the second signature is not the {role}'s: {second.words}"
                 second = SeenSignature("foreign", words, second.key, second.fingerprint)

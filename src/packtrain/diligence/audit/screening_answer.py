@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from packtrain.diligence.audit.answers import CandidateStory, ScreeningStory
+from packtrain.diligence.audit.flags_values import CandidateStory, ScreeningStory
 from packtrain.diligence.audit.reading import Record, SeenDocument
 from packtrain.diligence.audit.telling import told_of
 from packtrain.diligence.screening.record import SignedDisposition

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from packtrain.diligence.audit.answers import CameHome, Closed, SiteVerdict, Trained
+from packtrain.diligence.audit.log import SeenLine
 from packtrain.diligence.audit.reading import Record
 from packtrain.diligence.audit.telling import told_of, told_of_current
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
+from packtrain.documents.custody import CustodyEvent
 from packtrain.documents.export_list import ExportList
 from packtrain.documents.kit import Kit
 from packtrain.documents.ready import Ready
@@ -54,10 +58,20 @@ def _packed(record: Record) -> list[str]:
 def _loaded(record: Record) -> list[str]:
     return [
         f"{event.at}: the {event.by} notes {len(event.drives)} drives as loaded"
-        f"{f': {event.note}' if event.note else ''} (custody log, line {line.number})"
-        for line, event in record.custody.events
+        f"{f': {event.note}' if event.note else ''} ({name}, line {line.number})"
+        for name, line, event in _all_events(record)
         if event.verb == "loaded"
     ]
+
+
+def _all_events(record: Record) -> Iterator[tuple[str, SeenLine, CustodyEvent]]:
+    """Yield every entry once: at the end each side notes by itself what it did, and has the other's log beside."""
+    seen: set[str] = set()
+    for log in (record.custody, *record.other_logs.values()):
+        for line, event in log.events:
+            if line.digest not in seen:
+                seen.add(line.digest)
+                yield log.name, line, event
 
 
 def _trained(record: Record) -> list[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from packtrain.diligence.audit.answers import Told
 from packtrain.diligence.audit.reading import Record, SeenDocument
+from packtrain.diligence.audit.told import Told
 from packtrain.documents.codec import Document
 
 

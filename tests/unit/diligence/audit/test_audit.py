@@ -14,19 +14,21 @@ from packtrain.crypto.sshsig import SshSigner, generate_key_pair
 from packtrain.digest import sha256_bytes
 from packtrain.diligence.audit.opening import audit_folder
 from packtrain.diligence.bag import copy_bag
+from packtrain.diligence.hand_over import custody_log
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
-from packtrain.documents.codec import digest, namespace
+from packtrain.documents.codec import decode, digest, encode, namespace
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.disposition import Disposition
 from packtrain.documents.export_list import ExportList
 from packtrain.documents.flags import Flags
 from packtrain.documents.parties import ROLES, Role
 from packtrain.documents.plan import Plan
+from packtrain.documents.ready import Ready
 from packtrain.documents.screening import Screening
 from packtrain.errors import DocumentError, DossierError, KeyMalformed, NotAVoyage, SourceUnreadable
 from sample_documents import samples
-from voyage_papers import Papers, packed
+from voyage_papers import Papers, arrived, packed
 
 SHIPMENT = "12345678-1234-1234-1234-123456789abc"
 
@@ -276,6 +278,77 @@ def test_a_second_signature_by_another_than_the_operator_is_foreign(papers: Pape
     assert any(what.startswith("second signature: the second signature is not the operator's") for what in found)
 
 
+def test_one_party_does_not_sign_the_export_list_twice(papers: Papers) -> None:
+    path = papers.consignor.documents / "export-list.json"
+    path.with_name("export-list.json.sig").write_text(
+        papers.operator.signer().sign(namespace(ExportList), path.read_bytes())
+    )
+
+    audit = audited(papers.consignor)
+
+    assert ("foreign key", "export-list.json") in faults(audit)
+    assert audit.came_home.told is None
+
+
+def test_what_each_side_noted_by_itself_at_the_end_is_told_and_no_fork(papers: Papers) -> None:
+    log = (papers.consignee.documents / "custody.jsonl").read_bytes()
+    (papers.consignor.documents / "custody.consignee.jsonl").write_bytes(log)
+
+    audit = audited(papers.consignor)
+
+    assert audit.faults == ()
+    assert "the consignee notes 4 drives as loaded" in audit.trained.loaded[0]
+
+
+def test_what_stands_out_is_told_first_and_is_no_fault(papers: Papers) -> None:
+    told = "\n".join(audited(papers.consignor).stands_out)
+
+    assert "2 signatures stand for an exception to a STOP" in told
+    assert "1 flags were open when the site decided" in told
+    assert "candidates of the screening by the consignor that are open: 1" in told
+    assert "4 of 4 drives are not sanitised, says the operator" in told
+
+
+def test_a_broken_seal_and_a_lost_drive_stand_out(tmp_path: Path) -> None:
+    papers = arrived(tmp_path)
+    lost = papers.consignor.read_signed(Plan).drives[0].uuid
+    log, signer, trust = custody_log(papers.operator), papers.operator.signer(), papers.operator.trust()
+    shipment = papers.consignor.read_signed(Plan).shipment
+    log.append("seal-broken", shipment=shipment, by="operator", signer=signer, trust=trust, cases=("A",), note="cut")
+    log.append("lost", shipment=shipment, by="operator", signer=signer, trust=trust, drives=(lost,), note="at sea")
+    shutil.copy(log.path, papers.consignor.documents / "custody.jsonl")
+
+    audit = audited(papers.consignor)
+
+    assert audit.faults == ()
+    assert any("seal broken" in text and "cut" in text for text in audit.stands_out)
+    assert any("drive lost: A1" in text and "at sea" in text for text in audit.stands_out)
+
+
+def test_a_later_run_without_flags_leaves_nothing_open_at_the_verdict(papers: Papers) -> None:
+    flags = papers.consignor.documents / "flags" / "operator.json"
+    run = decode(Flags, flags.read_bytes(), "flags")
+    passed = tuple(msgspec.structs.replace(result, level=None, outcome="passed", findings=()) for result in run.results)
+    put(papers, f"flags/{digest(run)}.json", run, papers.operator.signer())
+    put(
+        papers,
+        "flags/operator.json",
+        msgspec.structs.replace(run, results=passed, judged_on="2026-11-22T10:00:00Z"),
+        papers.operator.signer(),
+    )
+
+    audit = audited(papers.consignor)
+
+    assert (audit.faults, audit.flagged.open_at_admission) == ((), ())
+
+
+def test_a_drive_is_no_dossier(papers: Papers) -> None:
+    with pytest.raises(DossierError) as refused:
+        audit_folder(papers.root / "drives" / "A1")
+
+    assert "packtrain check --signed" in (refused.value.hint or "")
+
+
 def test_a_document_that_another_names_is_missed(papers: Papers) -> None:
     for name in ("admission.json", "admission.json.sig"):
         (papers.consignor.documents / name).unlink()
@@ -375,8 +448,6 @@ def test_two_logs_that_forked_are_both_named(papers: Papers) -> None:
     lines = path.read_bytes().splitlines(keepends=True)
     other = papers.operator.documents / "custody.jsonl"
     other.write_bytes(b"".join(lines[:3]))
-    from packtrain.diligence.hand_over import custody_log
-
     custody_log(papers.operator).append(
         "sighted",
         shipment=msgspec.json.decode((papers.operator.documents / "shipment.json").read_bytes())["shipment"],
@@ -413,9 +484,6 @@ def test_a_voyage_on_its_way_is_in_order_and_says_what_is_not_known(tmp_path: Pa
 
 
 def test_an_own_rehearsal_sheet_that_showed_less_stays_unsigned_and_is_no_fault(papers: Papers) -> None:
-    from packtrain.documents.codec import encode
-    from packtrain.documents.ready import Ready
-
     sheet = msgspec.structs.replace(samples()[Ready], ready_to_leave=False)
     (papers.consignor.documents / "ready.json").write_bytes(encode(sheet))
 
