@@ -1,4 +1,4 @@
-"""A voyage on paper from declaration to closing, with flags, answers, screenings, evidence: to be audited and spoilt."""
+"""A voyage on paper from declaration to closing, with flags, answers, screenings, evidence: to audit and to spoil."""
 
 import shutil
 from dataclasses import replace

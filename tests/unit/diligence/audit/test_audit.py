@@ -27,6 +27,7 @@ from packtrain.documents.plan import Plan
 from packtrain.documents.ready import Ready
 from packtrain.documents.screening import Screening
 from packtrain.errors import DocumentError, DossierError, KeyMalformed, NotAVoyage, SourceUnreadable
+from packtrain.stages import carry
 from sample_documents import samples
 from voyage_papers import Papers, arrived, packed
 
@@ -567,3 +568,57 @@ def test_a_key_counts_only_for_the_namespaces_that_the_list_gives_it(papers: Pap
     path.write_text(text.replace("packtrain-plan@v1,", ""))
 
     assert ("foreign key", "plan.json") in faults(audit_folder(papers.consignor.root, parties=path))
+
+
+def test_a_voyage_packed_again_and_sealed_again_is_in_order(tmp_path: Path) -> None:
+    papers = packed(tmp_path)
+    papers.state_cases({"A": ("A. Carrier", "PT-2001"), "B": ("B. Carrier", "PT-1002")})
+    carry.seal(papers.consignor, papers.sink)
+    papers.pack(attempt=2)
+    papers.seal()
+
+    audit = audited(papers.consignor)
+
+    assert (audit.faults, audit.attempt) == ((), 2)
+
+
+def test_what_is_too_large_is_not_read(papers: Papers, monkeypatch: pytest.MonkeyPatch) -> None:
+    (papers.consignor.documents / "plan.json.sig").write_bytes(b"x" * 10_000)
+
+    assert ("too large", "plan.json.sig") in faults(audited(papers.consignor))
+
+    monkeypatch.setattr("packtrain.diligence.audit.files.MAX_FILES", 5)
+    assert ("too large", ".") in faults(audited(papers.consignor))
+
+
+def test_names_that_are_no_text_are_shown_and_harmless(papers: Papers) -> None:
+    folder = os.fsencode(papers.consignor.documents)
+    for name in (b"\xff.json", b"\x1b[2J.json", "\u202e.json".encode()):
+        Path(os.fsdecode(folder + b"/" + name)).write_text("{}")
+
+    found = {fault.where for fault in audited(papers.consignor).faults}
+
+    assert found == {"\\udcff.json", "\\x1b[2J.json", "\\u202e.json"}
+
+
+def test_documents_that_are_a_link_are_not_followed(papers: Papers) -> None:
+    papers.consignor.documents.rename(papers.root / "elsewhere")
+    papers.consignor.documents.symlink_to(papers.root / "elsewhere")
+
+    audit = audited(papers.consignor)
+
+    assert ("link", "documents") in faults(audit)
+    assert audit.documents == ()
+
+
+def test_a_log_of_another_shipment_or_with_strangers_in_it_is_named_line_by_line(papers: Papers) -> None:
+    path = papers.consignor.documents / "custody.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([b"not json\n", *lines, lines[0].replace(b"PT-1001", b"PT-1009"), b'{"a":1}\n']))
+
+    found = faults(audited(papers.consignor))
+
+    last = len(lines) + 2
+    assert {("malformed", "custody.jsonl, line 1"), ("bad signature", f"custody.jsonl, line {last}")} <= found
+    assert ("malformed", f"custody.jsonl, line {last + 1}") in found
+    assert ("custody", "custody.jsonl, line 2") in found
