@@ -25,7 +25,7 @@ from packtrain.documents.export_list import ExportList
 from packtrain.documents.flag_answer import FlagAnswer
 from packtrain.documents.flags import Flags, finding_digest
 from packtrain.documents.packing_statement import PackingStatement
-from packtrain.documents.parties import SIGNING_RIGHTS, Role
+from packtrain.documents.parties import REVIEWING_RIGHTS, SIGNING_RIGHTS, Role
 from packtrain.documents.screening import Screening
 from packtrain.documents.shipment import Shipment
 
@@ -183,17 +183,30 @@ def _admitted(record: Record) -> Iterator[Fault]:
 
 
 def _one_key(record: Record) -> Iterator[Fault]:
-    """Yield where nobody vouches for keys, and one party's documents bear several all the same."""
+    """Yield where nobody vouches for keys, and what one party signs bears several all the same."""
     found: dict[Role, dict[str, list[str]]] = {}
     for seen in record.documents.values():
-        entitled: list[Role] = [role for role, kinds in SIGNING_RIGHTS.items() if seen.kind in kinds]
-        if seen.signature.standing == "unvouched" and len(entitled) == 1:
-            found.setdefault(entitled[0], {}).setdefault(seen.signature.fingerprint, []).append(seen.name)
+        role = _only_signer(seen)
+        if role is not None and seen.signature.standing == "unvouched":
+            found.setdefault(role, {}).setdefault(seen.signature.fingerprint, []).append(seen.name)
+    for line, event in record.custody.events:
+        if line.signature.standing == "unvouched":
+            keys = found.setdefault(event.by, {})
+            keys.setdefault(line.signature.fingerprint, []).append(f"{record.custody.name}, line {line.number}")
     for role, keys in sorted(found.items()):
         if len(keys) > 1:
             rare = min(keys.values(), key=len)
-            what = f"documents that the {role} alone signs bear {len(keys)} keys: {', '.join(sorted(keys))}"
-            yield Fault("contradiction", ", ".join(sorted(rare)[:5]), what)
+            what = f"what the {role} alone signs bears {len(keys)} keys: {', '.join(sorted(keys))}"
+            yield Fault("contradiction", "; ".join(sorted(rare)[:5]), what)
+
+
+def _only_signer(seen: SeenDocument) -> Role | None:
+    """Return the one party that a document can be of; None where there are several, or a second person may sign."""
+    if seen.kind in REVIEWING_RIGHTS or seen.document is None:
+        return None
+    by: Role | None = getattr(seen.document, "by", None)
+    entitled: list[Role] = [role for role, kinds in SIGNING_RIGHTS.items() if seen.kind in kinds]
+    return by or (entitled[0] if len(entitled) == 1 else None)
 
 
 def _closings(record: Record) -> Iterator[Fault]:

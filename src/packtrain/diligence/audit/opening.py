@@ -56,8 +56,9 @@ def audit_folder(source: Path, *, parties: Path | None = None, voyage: Path | No
 def _own_keys(path: Path, faults: list[Fault]) -> Keyring:
     """Return the keys of the folder's own list; nobody's, and a fault, where it cannot be used."""
     try:
-        if path.is_symlink():
-            raise SourceUnreadable("a link")
+        if path.is_symlink() or not path.is_file():
+            # A pipe would be waited for, and a link leads to what is no part of the record.
+            raise SourceUnreadable("not there, or no plain file")
         return read_keyring(path)
     except PacktrainError as error:
         faults.append(Fault("malformed", "parties.json", f"this folder's list of keys cannot be used: {error.what}"))
@@ -66,11 +67,10 @@ def _own_keys(path: Path, faults: list[Fault]) -> Keyring:
 
 def _log_of(voyage: Path, keyring: Keyring) -> CustodyLog | None:
     path = voyage / "documents" / LOG_NAME
-    try:
-        with path.open("rb") as stream:
-            payload = stream.read(MAX_LOG_BYTES)
-    except FileNotFoundError:
+    if not path.is_file():
         return None
+    with path.open("rb") as stream:
+        payload = stream.read(MAX_LOG_BYTES)
     return read_log(payload, keyring, f"the log of {voyage}")
 
 

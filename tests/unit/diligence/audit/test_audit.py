@@ -27,6 +27,7 @@ from packtrain.documents.plan import Plan
 from packtrain.documents.ready import Ready
 from packtrain.documents.screening import Screening
 from packtrain.errors import DocumentError, DossierError, KeyMalformed, NotAVoyage, SourceUnreadable
+from packtrain.record.custody import signed_line
 from packtrain.stages import carry
 from sample_documents import samples
 from voyage_papers import Papers, arrived, packed
@@ -86,6 +87,29 @@ def test_without_a_list_two_keys_of_one_party_contradict_each_other(papers: Pape
     put(papers, "plan.json", plan, stranger(papers))
 
     assert ("contradiction", "plan.json") in faults(audit_folder(dossier(papers)))
+
+
+def test_without_a_list_an_entry_by_another_key_than_its_partys_contradicts_the_rest(papers: Papers) -> None:
+    log, other = custody_log(papers.consignor), stranger(papers)
+    event = log.read(papers.consignor.trust())[-1]
+    line = signed_line(
+        msgspec.structs.replace(
+            event.event, sequence=event.event.sequence + 1, previous=event.digest, verb="sighted", by="consignor"
+        ),
+        other,
+    )
+    log.path.write_bytes(log.path.read_bytes() + line + b"\n")
+
+    assert ("contradiction", "custody.jsonl, line 5") in faults(audit_folder(dossier(papers)))
+    assert ("foreign key", "custody.jsonl, line 5") in faults(audited(papers.consignor))
+
+
+def test_a_list_of_keys_that_is_a_pipe_is_not_waited_for(papers: Papers) -> None:
+    path = papers.consignor.documents / "parties.json"
+    path.unlink()
+    os.mkfifo(path)
+
+    assert ("malformed", "parties.json") in faults(audited(papers.consignor))
 
 
 # Each damages the consignor's folder and returns the fault that it is.
