@@ -3,7 +3,7 @@
 A message says what is wrong, where, what was expected, what was found, and what to do next. Exit codes are never
 reused; the families are: 10 voyage folder and voyage.toml, 20 sources and data set, 30 drives, 40 cargo integrity,
 50 signatures and trust, 60 keys, 70 diligence and admission, 80 kit, rehearsal and training, 90 results and closing,
-100 lists, screening and rules.
+100 lists, screening and rules, 118 audit.
 Code 1 is a defect in packtrain itself, 2 a wrong command line, 3 the operating system's refusal, 130 an interrupt.
 """
 
@@ -503,3 +503,18 @@ class CustomsIncomplete(PacktrainError):
     """Questions of customs.toml have no answer yet; the message names them all."""
 
     exit_code = 111
+
+
+# --- 118: audit ----------------------------------------------------------------------------------------------------
+
+
+class RecordFaulty(PacktrainError):
+    """An audit found something missing, unsigned, altered, by a foreign key, or contradictory in the record."""
+
+    exit_code = 118
+
+
+class RecordUnvouched(PacktrainError):
+    """An audit found no fault, and nobody vouched for the keys: whose the signatures are is not known."""
+
+    exit_code = 119

@@ -1,4 +1,4 @@
-"""What runs without a voyage folder: checking and repairing drives by what lies on them, and half of a rehearsal."""
+"""What runs without a voyage folder of one's own: drives by what lies on them, an audit, and half of a rehearsal."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from packtrain.drives import DriveOpener, open_drive, open_drives
 from packtrain.events import Sink
 
 if TYPE_CHECKING:
+    from packtrain.diligence.audit.answers import Audit
     from packtrain.stages.check import CheckReport, RepairReport
 
 
@@ -27,6 +28,22 @@ def repair_drives(drives: Sequence[Path], onto: tuple[str, Path] | None, sink: S
     opener = DriveOpener(sink)
     spare = (onto[0], opener(onto[1])) if onto is not None else None
     return check.repair(None, open_drives(drives, opener), sink, onto=spare)
+
+
+def audit_record(record: Path, *, parties: Path | None, voyage: Path | None, page: Path | None) -> Audit:
+    """Return the audit of a voyage folder or a dossier; write it to `page` as HTML too, where that is given.
+
+    Raises:
+        DossierError: `record` is neither; or the page would lie in it.
+        SourceUnreadable, DocumentError, KeyMalformed, NotAVoyage: see `audit_folder`.
+    """
+    from packtrain.diligence.audit.opening import audit_folder
+    from packtrain.report.audit_page import write_audit_page
+
+    found = audit_folder(record, parties=parties, voyage=voyage)
+    if page is not None:
+        write_audit_page(found, page)
+    return found
 
 
 def boxed(job: Path, sink: Sink) -> None:

@@ -73,6 +73,8 @@ EXIT_CODES = {
     "CandidateUnknown": 102,
     "CustomsFileError": 110,
     "CustomsIncomplete": 111,
+    "RecordFaulty": 118,
+    "RecordUnvouched": 119,
 }
 
 

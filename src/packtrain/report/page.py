@@ -16,7 +16,7 @@ from packtrain.units import format_bytes, format_seconds
 _MAX_PICTURE_BYTES: Final = 200_000
 _MEDIA_TYPES: Final = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
 
-_STYLE: Final = """
+STYLE: Final = """
 :root{color-scheme:light dark;--ink:#1c2024;--dim:#5d6670;--paper:#fff;--panel:#f5f6f8;--line:#d8dce1;
 --blue:#2563a8;--green:#2f7d4f;--amber:#b26b00;--red:#b3362b}
 @media(prefers-color-scheme:dark){:root{--ink:#e7eaee;--dim:#9aa4af;--paper:#15181c;--panel:#1d2126;--line:#343a42;
@@ -77,7 +77,7 @@ def page(summary: Summary, sentences: Sequence[str] = (), shard_folder: Path | N
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
-        f"<title>{title}: voyage report</title><style>{_STYLE}</style></head><body><main>"
+        f"<title>{title}: voyage report</title><style>{STYLE}</style></head><body><main>"
         + "".join(sections)
         + '<p class="dim">Made by packtrain from the signed documents and receipts of the voyage folders. '
         "Nothing here is legal advice.</p></main></body></html>\n"
