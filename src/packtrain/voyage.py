@@ -254,6 +254,13 @@ class Voyage(StageRunner):
         with self._at_work("dossier", *everyone()):
             return exchange.import_dossier(self.folder, source, self._sink)
 
+    def write_statements(self, destination: Path | None = None, *, envelopes: bool = False) -> Mapping[str, str]:
+        """Write the in-toto statements of this party's own documents; return file name -> SHA-256."""
+        from packtrain.stages import exchange
+
+        with self._at_work("dossier", *everyone()):
+            return exchange.write_statements(self.folder, destination, self._sink, envelopes=envelopes)
+
     def admit(self, dossier: Path, drives: Sequence[Path] = (), *, no_more: bool = False) -> Receipt:
         """Judge a dossier; write admission.json and, if the verdict is admit, keys/release.age."""
         from packtrain.stages import admit
