@@ -93,6 +93,8 @@ class Voyage(StageRunner):
 
         with self._at_work(declare.STAGE, "consignor"):
             asking.ask_six(self.folder, ask, self._sink)
+            if asking.is_asked_further(self.folder):
+                asking.ask_further(self.folder, ask, self._sink)
             try:
                 return sign()
             except FullFormNeeded as needed:

@@ -212,6 +212,19 @@ def test_a_voyage_over_a_border_is_asked_to_a_signed_full_form_on_a_real_termina
     assert json.loads((site.home / "documents" / "declaration.json").read_bytes())["form"] == "full"
 
 
+def test_what_was_answered_of_a_full_form_is_proposed_when_it_is_asked_again(site: Site) -> None:
+    (site.home / "declaration.toml").write_text(LAWFUL)
+    assert packtrain("declare", site.home).exit_code == 0
+    first = declared(site)
+
+    ran = packtrain("declare", site.home, "--ask", typed="\n" * 200)
+
+    assert ran.exit_code == 0, ran.stderr
+    assert "customer [shipper]" in ran.stderr and "carriage.legs[0].mode [checked baggage]" in ran.stderr
+    assert "sign this?" not in ran.stderr
+    assert declared(site) == first
+
+
 def test_ctrl_c_on_a_real_terminal_keeps_what_was_answered(site: Site) -> None:
     with screen("declare", site.home, "--ask") as terminal:
         for text in SIX[:3]:

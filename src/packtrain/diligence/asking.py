@@ -41,6 +41,12 @@ def ask_six(folder: VoyageFolder, ask: Ask, sink: Sink) -> None:
     interview.tables(in_order(tables), party=party_table(tables))
 
 
+def is_asked_further(folder: VoyageFolder) -> bool:
+    """Return whether signed answers stand here that make more than the six questions necessary."""
+    signed = amendments.last_signed(folder)
+    return signed is not None and bool(signed.form == "full" or obstacles(signed))
+
+
 def ask_further(folder: VoyageFolder, ask: Ask, sink: Sink) -> None:
     """Put to a person what the signed six answers make necessary besides, with the answers before.
 
