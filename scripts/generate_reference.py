@@ -1,5 +1,7 @@
 """Writes the pages of docs/reference/ that the code knows best: exit codes, voyage.toml, command line, source tree.
 
+And docs/spec/schema/: the JSON Schema of every document (document_schemas.py).
+
 python scripts/generate_reference.py           write them
 python scripts/generate_reference.py --check   write nothing; end with 1 if one is not as it would be written
 """
@@ -29,6 +31,7 @@ from msgspec.inspect import (
     type_info,
 )
 
+import document_schemas
 from packtrain import errors
 from packtrain.cli.main import cli
 from packtrain.diligence.rules.pack import BUILT_IN, built_in_pack
@@ -288,20 +291,26 @@ def _commands(command: click.Command, context: click.Context) -> Iterator[tuple[
 
 
 def main(arguments: list[str]) -> int:
-    """Write or check the pages; return the exit code."""
-    stale = [name for name, make in PAGES.items() if _text(name) != make()]
-    if "--check" in arguments:
-        for name in stale:
-            print(f"docs/reference/{name} is not what the code says: run python scripts/generate_reference.py")
-        return 1 if stale else 0
-    for name in stale:
-        (REFERENCE / name).write_text(PAGES[name](), encoding="utf-8")
-        print(f"wrote docs/reference/{name}")
-    return 0
+    """Write or check the files; return the exit code."""
+    wanted = {REFERENCE / name: make() for name, make in PAGES.items()}
+    wanted |= {document_schemas.FOLDER / name: text for name, text in document_schemas.schema_files().items()}
+    stale = [path for path, text in wanted.items() if _text(path) != text]
+    strays = sorted(set(document_schemas.FOLDER.glob("*")) - set(wanted))
+    for path in [*stale, *strays]:
+        name = path.relative_to(REFERENCE.parents[1])
+        if "--check" in arguments:
+            print(f"{name} is not what the code says: run python scripts/generate_reference.py")
+        elif path in wanted:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(wanted[path], encoding="utf-8")
+            print(f"wrote {name}")
+        else:
+            path.unlink()
+            print(f"removed {name}: there is no such document")
+    return 1 if "--check" in arguments and (stale or strays) else 0
 
 
-def _text(name: str) -> str:
-    path = REFERENCE / name
+def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 

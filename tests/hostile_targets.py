@@ -20,7 +20,7 @@ from typing import Final
 import rfc8785
 
 from load_parts import Site, copy_site, pack_template
-from packtrain.crypto import age, sshsig
+from packtrain.crypto import age, dsse, sshsig
 from packtrain.crypto.age_header import open_header, parse_header
 from packtrain.crypto.age_recipients import check_stanzas
 from packtrain.crypto.sshsig import generate_key_pair
@@ -125,6 +125,10 @@ def _documents(site: Site, drive: Path) -> dict[str, Target]:
             tuple(encode(sample) for sample in samples().values()), document, _vectors("document/**/*.json")
         ),
         "signature": Target((plan_signature,), signature),
+        "envelope of a statement": Target(
+            (dsse.seal(site.packing.signer, b'{"_type":"https://in-toto.io/Statement/v1"}'),),
+            lambda payload, _: site.trust.statement_in(payload, "fuzz"),
+        ),
         "public key": Target(
             (site.packing.signer.public_line.encode(),),
             lambda payload, _: sshsig.check_public_line(payload.decode("utf-8", "surrogateescape")),

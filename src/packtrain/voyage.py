@@ -18,6 +18,7 @@ from packtrain.stage_runner import StageRunner, everyone
 from packtrain.standing import StageState, states_of
 
 if TYPE_CHECKING:
+    from packtrain.diligence.interview import Ask
     from packtrain.diligence.judging import Ruled
     from packtrain.diligence.lists.add import ListToAdd
     from packtrain.diligence.paper_folder import SignedPaper
@@ -82,6 +83,30 @@ class Voyage(StageRunner):
                 declare.inputs(self.folder),
                 lambda: declare.declare(self.folder, self._sink, amend=amend, approve=approve),
             )
+
+    def declare_by_asking(self, ask: Ask, *, amend: bool = False, approve: ApproveAnswers | None = None) -> Receipt:
+        """Ask a person the questions one after the other, and sign; further ones once the six answers are signed."""
+        from packtrain.diligence import asking
+        from packtrain.errors import FullFormNeeded
+        from packtrain.stages import declare
+
+        def sign() -> Receipt:
+            return self._run(
+                declare.STAGE,
+                declare.inputs(self.folder),
+                lambda: declare.declare(self.folder, self._sink, amend=amend, approve=approve),
+            )
+
+        with self._at_work(declare.STAGE, "consignor"):
+            asking.ask_six(self.folder, ask, self._sink)
+            if asking.is_asked_further(self.folder):
+                asking.ask_further(self.folder, ask, self._sink)
+            try:
+                return sign()
+            except FullFormNeeded as needed:
+                self._sink(Notice(declare.STAGE, f"{needed.what}: the full form is asked now"))
+            asking.ask_further(self.folder, ask, self._sink)
+            return sign()
 
     def write_declaration_form(self) -> tuple[str, ...]:
         """Add the questions that are to be answered next to declaration.toml; return the tables that were added."""
@@ -311,6 +336,13 @@ class Voyage(StageRunner):
 
         with self._at_work("dossier", *everyone()):
             return exchange.import_dossier(self.folder, source, self._sink)
+
+    def write_statements(self, destination: Path | None = None, *, envelopes: bool = False) -> Mapping[str, str]:
+        """Write the in-toto statements of this party's own documents; return file name -> SHA-256."""
+        from packtrain.stages import exchange
+
+        with self._at_work("dossier", *everyone()):
+            return exchange.write_statements(self.folder, destination, self._sink, envelopes=envelopes)
 
     def admit(
         self, dossier: Path, drives: Sequence[Path] = (), *, no_more: bool = False, policy: Path | None = None

@@ -16,6 +16,7 @@ from packtrain.units import MIB
 NAMES = (
     "document",
     "signature",
+    "envelope of a statement",
     "public key",
     "custody log",
     "manifest",

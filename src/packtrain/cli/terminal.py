@@ -171,10 +171,43 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
 
 def ask(told: str, question: str) -> str | None:
     """Show some lines and a question on stderr; return what a person types, None where nobody sits at a terminal."""
-    if not sys.stdin.isatty() or not sys.stderr.isatty():
+    if not asks_here():
         return None
     _tell(told)
     typed: str = click.prompt(f"packtrain: {_harmless(question)}", err=True, default="", show_default=False)
+    return typed
+
+
+def asks_here() -> bool:
+    """Return whether a person sits at this terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def tell_how_to_answer() -> None:
+    """Say how the questions of a form are answered."""
+    _tell(
+        '"undisclosed" is an answer, and is shown as one; "none" says that there is none; ";" stands between the items '
+        "of a list\nEnter takes what stands in brackets; Ctrl-C stops, and declaration.toml keeps what was answered"
+    )
+
+
+def ask_field(field: str, told: str, *, choices: Sequence[str], default: str, fault: str) -> str:
+    """Show a question of a form on stderr; return what is typed, "" for what is proposed.
+
+    Args:
+        field: its name, as the file spells it.
+        told: a line of help.
+        choices: the words that it may be, if there are some; they are numbered.
+        default: what is proposed.
+        fault: why the last answer is none.
+    """
+    if fault:
+        _tell(f"no: {fault}")
+    else:
+        words = [f"{number} {word}" for number, word in enumerate(choices, 1)]
+        _tell("\n".join([field, *textwrap.wrap(told, _COLUMNS - 4), *textwrap.wrap("; ".join(words), _COLUMNS - 4)]))
+    shown = f" [{_harmless(default)}]" if default else ""
+    typed: str = click.prompt(f"  {field}{shown}", err=True, default="", show_default=False)
     return typed
 
 

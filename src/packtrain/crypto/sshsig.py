@@ -1,6 +1,8 @@
 """Signatures in OpenSSH's SSHSIG format with ssh-ed25519 keys: what `ssh-keygen -Y verify` checks.
 
-Source: OpenSSH's PROTOCOL.sshsig and PROTOCOL.key; RFC 8709 for the key's form.
+The same keys sign envelopes of DSSE (dsse.py), for readers of in-toto.
+
+Source: OpenSSH's PROTOCOL.sshsig and PROTOCOL.key; RFC 8709 for the key's form; DSSE's protocol.md, version 1.0.
 """
 
 from __future__ import annotations
@@ -96,6 +98,15 @@ class SshSigner:
         lines = [text[at : at + _ARMOUR_COLUMNS] for at in range(0, len(text), _ARMOUR_COLUMNS)]
         return "\n".join([_BEGIN, *lines, _END, ""])
 
+    def sign_dsse(self, payload_type: str, body: bytes) -> bytes:
+        """Return the plain ed25519 signature over DSSE's encoding of a typed body: 64 bytes, for an envelope of DSSE.
+
+        The encoding is made here, so that no caller gets a signature over bytes of its choice. It begins with "DSSEv1 "
+        and what `sign` signs with "SSHSIG"; what SSH itself signs when a key logs in begins with a length, whose first
+        byte is zero. No signature of one kind can be shown as one of another.
+        """
+        return self._private.sign(_dsse_bytes(payload_type, body))
+
 
 def generate_key_pair(private_path: Path, comment: str) -> str:
     """Write a fresh key to `private_path` (mode 0600), its public line to the same name with ".pub"; return the line.
@@ -188,6 +199,26 @@ def verify(signature: str, namespace: str, payload: bytes) -> str:
             hint="the document was changed after it was signed, or the signature belongs to another one",
         ) from error
     return _line(public_blob)
+
+
+def verify_dsse(public_line: str, signature: bytes, payload_type: str, body: bytes) -> None:
+    """Check a plain ed25519 signature over DSSE's encoding of a typed body.
+
+    Raises:
+        KeyMalformed: see `check_public_line`.
+        SignatureInvalid: it has the wrong length, or is not this key's over this type and body.
+    """
+    key_bytes = _ed25519_part(base64.b64decode(check_public_line(public_line).split()[1]), 32, "the signer's key")
+    if len(signature) != 64:
+        raise SignatureInvalid(
+            "the signature has the wrong length", expected="64 bytes", found=f"{len(signature)} bytes"
+        )
+    try:
+        Ed25519PublicKey.from_public_bytes(key_bytes).verify(signature, _dsse_bytes(payload_type, body))
+    except InvalidSignature as error:
+        raise SignatureInvalid(
+            "the signature does not fit the statement", expected=f"a signature by {fingerprint(public_line)}"
+        ) from error
 
 
 def check_public_line(text: str) -> str:
@@ -290,6 +321,12 @@ def _is_weak(key_bytes: bytes) -> bool:
 def _signed_bytes(namespace: bytes, digest: bytes, payload: bytes) -> bytes:
     parts = (namespace, b"", digest, _DIGESTS[digest](payload).digest())
     return _MAGIC + b"".join(_string(part) for part in parts)
+
+
+def _dsse_bytes(payload_type: str, body: bytes) -> bytes:
+    """Return PAE of DSSE v1: the lengths are written, so that type and body cannot be cut elsewhere."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(body), body)
 
 
 def _string(part: bytes) -> bytes:

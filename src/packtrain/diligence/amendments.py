@@ -32,6 +32,7 @@ ARCHIVES: Final[dict[str, str]] = {
     "admission": "admissions",
     "screening": "screenings",
     "flags": "flags",
+    "customs": "customs-answers",
 }
 """Where the superseded documents of a kind lie, below documents/: <digest>.json and <digest>.json.sig."""
 

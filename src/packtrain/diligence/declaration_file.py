@@ -51,7 +51,7 @@ def read_declaration_file(folder: VoyageFolder) -> bytes:
         raise DeclarationMissing(
             "declaration.toml is not there",
             where=str(folder.root),
-            hint='"packtrain declare --write-form" writes one to fill in: six questions first',
+            hint='"packtrain declare --ask" asks for it, six questions first; --write-form writes one to fill in',
         ) from error
 
 
@@ -118,8 +118,29 @@ def decode_answers(payload: bytes, where: str) -> DeclarationFile:
     )
 
 
-def _six_questions(answers: DeclarationFile, voyage: str, where: str, root: Path) -> Declaration:
+def six_gaps(payload: bytes, where: str, root: Path) -> tuple[str, ...]:
+    """Return which of the six questions have no answer, by field; whether they are all is not looked at.
+
+    Raises:
+        DeclarationFileError: see `declare_from`.
+    """
+    answers = decode_answers(payload, where)
     reader = AnswerReader(where, root)
+    _read_six(answers, reader, where)
+    try:
+        if is_answer(str(answers.site_country)):
+            check_country(answers.site_country, where, "site_country")
+        if is_answer(str(answers.most_bytes or "")):
+            _size(answers.most_bytes, where)
+        if answers.most_drives:
+            _positive(answers.most_drives, where)
+    except ValueError as error:
+        raise DeclarationFileError(str(error), where=where) from error
+    return tuple(reader.missing)
+
+
+def _read_six(answers: DeclarationFile, reader: AnswerReader, where: str) -> dict[str, DeclaredParty]:
+    """Return the parties of the six questions; the reader collects which of all six have no answer."""
     parties = {role: reader.party(role, written_out(answers, role, where)[1]) for role in PARTIES}
     for field, answer in (
         ("end_use", answers.end_use),
@@ -134,6 +155,12 @@ def _six_questions(answers: DeclarationFile, voyage: str, where: str, root: Path
         ("data.erased_by", answers.data.erased_by),
     ):
         reader.name(field, answer)
+    return parties
+
+
+def _six_questions(answers: DeclarationFile, voyage: str, where: str, root: Path) -> Declaration:
+    reader = AnswerReader(where, root)
+    parties = _read_six(answers, reader, where)
     if reader.missing:
         raise DeclarationIncomplete(
             "not every one of the six questions is answered",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from packtrain import __version__, durable
-from packtrain.diligence import evidence
+from packtrain.diligence.attached import FOLDERS, attached_files, check_attached, take_attached
 from packtrain.diligence.bag import Bag, copy_bag, write_bag
 from packtrain.diligence.hand_over import (
     LOG_NAME,
@@ -40,7 +40,6 @@ STAGING: Final = "dossier-import"
 """Folder below work/ that a dossier is copied to and judged in; it is gone when the import ends."""
 
 _DOCUMENTS: Final = "data/documents/"
-_EVIDENCE: Final = "data/evidence/"
 _KEYS: Final[dict[Role, str]] = {"operator": SITE_ENVELOPE, "consignee": RELEASE}
 """The one key envelope that a party may receive."""
 _OTHER_FILES: Final = frozenset({f"data/{LOG_NAME}", "data/allowed_signers"})
@@ -94,9 +93,7 @@ def export_dossier(folder: VoyageFolder, destination: Path, to: Role) -> Exporte
         for target, source in zip((name, *signature_names(name)), (place, *signature_names(place)), strict=True):
             if (folder.documents / source).is_file():
                 payload[_DOCUMENTS + target] = folder.documents / source
-    here = evidence.kept(folder.documents)
-    for digest in sorted(papers.evidence() & here.keys()):
-        payload[_EVIDENCE + here[digest].name] = here[digest]
+    payload |= attached_files(folder, papers)
     log = custody_log(folder)
     if lines := log.read(trust):
         holdings(lines, str(log.path))
@@ -143,11 +140,7 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
     documents = bag.root / "data" / "documents"
     incoming = read_papers(documents, trust, None)
     _refuse_contradictions(incoming, where)
-    brought = {name: digest for name, digest in bag.payload.items() if name.startswith(_EVIDENCE)}
-    evidence.check_arrived(
-        {name.removeprefix(_EVIDENCE): digest for name, digest in brought.items()},
-        (paper.document for paper in incoming.by_name.values()),
-    )
+    check_attached(bag, incoming, trust)
     own_lines = custody_log(folder).read(trust)
     theirs: tuple[CustodyLine, ...] = ()
     if f"data/{LOG_NAME}" in bag.payload:
@@ -177,7 +170,7 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
         # First the keys of the old attempt: cut off here and run again, the dossier brings the new one.
         for name in (RELEASE, SITE_ENVELOPE):
             destroy(folder.keys / name)
-    evidence.take(folder, [bag.root / name for name in sorted(brought)])
+    take_attached(folder, bag)
     _take_documents(folder, documents, taken)
     extend(folder, beyond)
     if apart and theirs:
@@ -240,7 +233,7 @@ def _check_payload(bag: Bag, role: Role) -> None:
         )
     check_names({name.removeprefix(_DOCUMENTS) for name in bag.payload if name.startswith(_DOCUMENTS)})
     allowed = {*_OTHER_FILES, *([f"data/keys/{_KEYS[role]}"] if role in _KEYS else [])}
-    others = {name for name in bag.payload if not name.startswith((_DOCUMENTS, _EVIDENCE))}
+    others = {name for name in bag.payload if not name.startswith((_DOCUMENTS, *FOLDERS))}
     if strangers := sorted(others - allowed):
         raise DossierError("a file that this party's dossier does not have", where=strangers[0])
     if "data/allowed_signers" not in others:
@@ -312,6 +305,7 @@ Each document is signed. KEYS is your own list of the parties' keys, compared wi
 data/allowed_signers is only the sender's copy of it. To check the signatures without packtrain:
 {checks}
 data/custody.jsonl holds one signed entry a line; each names the SHA-256 of the line before it.
-Files in data/evidence/ are named by their SHA-256, as the documents name them.
+Files in data/evidence/ are named by their SHA-256, as the documents name them. data/papers/ is to print, and
+data/statements/ says the documents again as in-toto statements; both are signed.
 A file in data/keys/ is an age file that only the {to} can open.
 """

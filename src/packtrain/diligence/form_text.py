@@ -79,9 +79,8 @@ def further_questions(payload: bytes, signed: Declaration, where: str) -> tuple[
     Raises:
         DeclarationFileError: the file cannot be read.
     """
-    answers = decode_answers(payload, where)
     raw = tomllib.loads(payload.decode("utf-8"))
-    parts = [(table, text) for table, text in _tables(answers, signed, where) if not _has(raw, table)]
+    parts = [(table, text) for table, text in full_form_tables(payload, signed, where) if not _has(raw, table)]
     head = (
         '\n# --- The full form. "undisclosed" and "none" are answers; what has no answer is asked for again.\n'
         "# A role is the same as another, or a party of its own: name, address, location and so on, as above, and\n"
@@ -89,6 +88,14 @@ def further_questions(payload: bytes, signed: Declaration, where: str) -> tuple[
         'Where nobody will say who it is: name = "undisclosed".\n'
     )
     return (head + "".join(f"\n{text}" for _, text in parts) if parts else "", tuple(table for table, _ in parts))
+
+
+def full_form_tables(payload: bytes, signed: Declaration, where: str) -> tuple[tuple[str, str], ...]:
+    """Return (table, its TOML text) of everything that is asked beside the six questions, whatever is answered already.
+
+    See `further_questions` for arguments and errors.
+    """
+    return tuple(_tables(decode_answers(payload, where), signed, where))
 
 
 def _has(raw: dict[str, Any], table: str) -> bool:

@@ -16,6 +16,7 @@ from packtrain.diligence.packing import names_statement
 from packtrain.diligence.papers import Paper, Papers, place_of
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
+from packtrain.documents.customs import Customs
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.flags import Flags
 from packtrain.documents.packing_statement import PackingStatement
@@ -24,7 +25,7 @@ from packtrain.documents.screening import Screening
 from packtrain.errors import AnswerChanged, DossierError
 from packtrain.record.custody import CustodyLine
 
-_OF_AN_ATTEMPT: Final = ("plan.json", "shipment.json", "packing-statement.json", "admission.json")
+_OF_AN_ATTEMPT: Final = ("plan.json", "shipment.json", "packing-statement.json", "customs.json", "admission.json")
 _KIT: Final = ("kit.json", "ready.json")
 
 
@@ -155,6 +156,12 @@ def _is_taken(
         return document.closed_on > before.document.closed_on
     elif isinstance(document, Screening) and isinstance(before.document, Screening):
         return document.screened_on > before.document.screened_on
+    elif isinstance(document, Customs):
+        if before.digest in incoming.superseded(Customs):
+            return True
+        if paper.digest in own.superseded(Customs):
+            remarks.append(older)
+            return False
     elif isinstance(document, Flags) and isinstance(before.document, Flags):
         # A later run names every earlier one; a run that does not would hide one.
         if before.digest in incoming.made_by(Flags, document.by):

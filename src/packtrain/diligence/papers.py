@@ -14,6 +14,7 @@ from packtrain.diligence.evidence import named_by
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, Document, decode
+from packtrain.documents.customs import Customs
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.disposition import Disposition
 from packtrain.documents.export_list import ExportList
@@ -32,7 +33,8 @@ from packtrain.record.folder import read_signature
 from packtrain.record.trust import Trust
 
 SHARED: Final[dict[str, type[Document]]] = {
-    kind.kind: kind for kind in (Plan, Shipment, Declaration, PackingStatement, Kit, Ready, Admission, ExportList)
+    kind.kind: kind
+    for kind in (Plan, Shipment, Declaration, PackingStatement, Customs, Kit, Ready, Admission, ExportList)
 }
 """The documents that lie under their own name; groups, superseded documents and closings lie in folders."""
 
@@ -291,6 +293,13 @@ def disagreements(papers: Papers) -> list[str]:
         for what, kind, named in (("screening", Screening, admission.screening), ("flags", Flags, admission.flags)):
             if named not in papers.made_by(kind, "operator"):
                 faults.append(f"the admission names {what} of the operator that are not here")
+    customs = papers.current(Customs)
+    if customs is not None:
+        statements = {papers.digest(PackingStatement), *papers.superseded(PackingStatement)}
+        if customs.packing_statement not in statements:
+            faults.append("the customs answers are of a packing statement that is not here")
+        if customs.supersedes is not None and customs.supersedes not in papers.superseded(Customs):
+            faults.append(f"the superseded customs answers {customs.supersedes[:12]} are missing")
     faults += _against_runs(papers)
     export_list = papers.current(ExportList)
     if export_list is not None and shipment is not None and export_list.shipment != shipment.shipment:

@@ -35,6 +35,7 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
         "disposition",
         "flags",
         "flag-answer",
+        "statement",
     ),
     "operator": (
         "admission",
@@ -46,10 +47,19 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
         "custody",
         "export-list",
         "closing",
+        "statement",
     ),
     "consignee": ("custody", "paper", "export-list", "provenance", "closing"),
 }
-"""Which documents each role may sign; a signature by any other key is a stranger's."""
+"""Which documents each role may sign; a signature by any other key is a stranger's.
+
+A "statement" is no document of its own: it says again, in the form of in-toto, what a signed document says.
+"""
+
+STATEMENT: Final = "statement"
+STATEMENT_NAMESPACE: Final = f"packtrain-{STATEMENT}@v1"
+STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
+"""What a statement says of itself, in `_type`."""
 
 REVIEWING_RIGHTS: Final = ("disposition", "flag-answer")
 """What a party's second person, its reviewer, may sign beside its signer: where four eyes are asked for."""

@@ -6,7 +6,7 @@ voyage folder and in a dossier, against the same parties.json.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,7 @@ from packtrain.documents.flags import Flags
 from packtrain.documents.group import Group
 from packtrain.documents.kit import Kit
 from packtrain.documents.packing_statement import PackingStatement
-from packtrain.documents.parties import SIGNING_RIGHTS
+from packtrain.documents.parties import SIGNING_RIGHTS, STATEMENT_NAMESPACE, STATEMENT_TYPE, Role
 from packtrain.documents.plan import Plan
 from packtrain.documents.ready import Ready
 from packtrain.documents.screening import Screening
@@ -143,6 +143,8 @@ def judge(
 ) -> SignedDocument:
     """Return the verdict on one document and one signature."""
     where = f"{place}/{name}"
+    if is_statement(payload):
+        return _judge_statement(place, name, signature_name, payload, signature, trust)
     document_type = _TYPES.get(_kind(payload, where) or "")
     if document_type is None:
         error = DocumentError("it is no document that a party signs, or it is damaged", where=where)
@@ -153,9 +155,31 @@ def judge(
         trust.open(document_type, payload, signature, where)
     except PacktrainError as error:
         return _failed(place, name, signature_name, space, error)
+    return SignedDocument(place, name, signature_name, space, _named(roles, trust), "good", 0)
+
+
+def is_statement(payload: bytes) -> bool:
+    """Return whether a file says of itself that it is a statement of in-toto."""
+    try:
+        return json_object(payload, "").get("_type") == STATEMENT_TYPE
+    except DocumentError:
+        return False
+
+
+def _judge_statement(
+    place: str, name: str, signature_name: str, payload: bytes, signature: bytes | None, trust: Trust
+) -> SignedDocument:
+    """Return the verdict on a statement's signature; that it follows from a document is seen where both are."""
+    try:
+        roles = trust.statement_signer(payload, signature, f"{place}/{name}")
+    except PacktrainError as error:
+        return _failed(place, name, signature_name, STATEMENT_NAMESPACE, error)
+    return SignedDocument(place, name, signature_name, STATEMENT_NAMESPACE, _named(roles, trust), "good", 0)
+
+
+def _named(roles: Collection[Role], trust: Trust) -> str:
     keys = sorted({party.signer for party in trust.parties.parties if party.role in roles})
-    signer = f"{' and '.join(sorted(roles))} {', '.join(sshsig.fingerprint(key) for key in keys)}"
-    return SignedDocument(place, name, signature_name, space, signer, "good", 0)
+    return f"{' and '.join(sorted(roles))} {', '.join(sshsig.fingerprint(key) for key in keys)}"
 
 
 def _judge_log(place: str, name: str, payload: bytes, trust: Trust) -> SignedDocument:

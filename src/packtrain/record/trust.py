@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Final, TypeVar
 
-from packtrain.crypto import sshsig
+from packtrain.crypto import dsse, sshsig
 from packtrain.documents.codec import Document, decode, namespace
-from packtrain.documents.parties import REVIEWING_RIGHTS, ROLES, SIGNING_RIGHTS, Parties, Party, Role
+from packtrain.documents.parties import (
+    REVIEWING_RIGHTS,
+    ROLES,
+    SIGNING_RIGHTS,
+    STATEMENT,
+    STATEMENT_NAMESPACE,
+    Parties,
+    Party,
+    Role,
+)
 from packtrain.errors import SignatureInvalid, SignatureMissing, UntrustedSigner
 
 MAX_SIGNATURE_BYTES: Final = 8192
@@ -73,15 +82,42 @@ class Trust:
             party.role for party in self.parties.parties if _may_sign(party, public_line, kind)
         )
         if not roles:
-            allowed: list[Role] = [role for role in ROLES if kind in SIGNING_RIGHTS[role]]
-            raise UntrustedSigner(
-                f"{kind} is signed by a key that parties.json does not name for it",
-                where=where,
-                expected=", ".join(f"{role} {self._fingerprint(role)}" for role in allowed),
-                found=sshsig.fingerprint(public_line),
-                hint="compare fingerprints with the party by telephone; a key enters by voyage.toml, never by a drive",
-            )
+            raise self._stranger(kind, sshsig.fingerprint(public_line), where)
         return public_line, roles
+
+    def statement_signer(self, payload: bytes, signature: bytes | None, where: str) -> frozenset[Role]:
+        """Return the roles under which this signature counts for a statement of in-toto; see `signer` for errors.
+
+        Whether the statement follows from a document of that role is another question (`diligence.statements`).
+        """
+        return self.signer_of(STATEMENT, STATEMENT_NAMESPACE, payload, signature, where)[1]
+
+    def statement_in(self, envelope: bytes, where: str) -> tuple[bytes, frozenset[Role]]:
+        """Return the statement in an envelope of DSSE, and the roles under which its signature counts.
+
+        Raises:
+            SignatureInvalid: it is no such envelope, or the signature does not fit.
+            UntrustedSigner: the key that it names is no party's, or its party signs no statements.
+        """
+        named = dsse.key_id(envelope, where)
+        parties = [
+            party
+            for party in self.parties.parties
+            if STATEMENT in SIGNING_RIGHTS[party.role] and sshsig.fingerprint(party.signer) == named
+        ]
+        if not parties:
+            raise self._stranger(STATEMENT, named[:100], where)
+        return dsse.unseal(envelope, parties[0].signer, where), frozenset(party.role for party in parties)
+
+    def _stranger(self, kind: str, found: str, where: str) -> UntrustedSigner:
+        allowed: list[Role] = [role for role in ROLES if kind in SIGNING_RIGHTS[role]]
+        return UntrustedSigner(
+            f"{kind} is signed by a key that parties.json does not name for it",
+            where=where,
+            expected=", ".join(f"{role} {self._fingerprint(role)}" for role in allowed),
+            found=found,
+            hint="compare fingerprints with the party by telephone; a key enters by voyage.toml, never by a drive",
+        )
 
     def open(self, document_type: type[D], payload: bytes, signature: bytes | None, where: str) -> D:
         """Return the document after its signature was checked; see `signer_role` and `codec.decode` for errors."""

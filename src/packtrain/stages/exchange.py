@@ -1,17 +1,21 @@
-"""dossier export and import: how papers pass between the parties' voyage folders."""
+"""dossier export, import and statements: how papers pass between the parties' voyage folders."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from packtrain.diligence import dossier
+from packtrain import durable
+from packtrain.digest import sha256_bytes
+from packtrain.diligence import dossier, statements
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import Role
 from packtrain.events import Notice, Sink
 from packtrain.record.folder import VoyageFolder
 
 STAGE = "dossier"
+STATEMENTS = "statements"
+"""Folder of the voyage folder that statements are written into where no other is named."""
 
 
 def export_dossier(folder: VoyageFolder, destination: Path, to: Role, sink: Sink) -> Path:
@@ -50,3 +54,26 @@ def import_dossier(folder: VoyageFolder, source: Path, sink: Sink) -> Mapping[st
         )
     )
     return imported.taken
+
+
+def write_statements(
+    folder: VoyageFolder, destination: Path | None, sink: Sink, *, envelopes: bool = False
+) -> Mapping[str, str]:
+    """Write the in-toto statements of this party's own documents, each signed; return file name -> SHA-256.
+
+    What lies there under these names is written anew: a statement is of the documents as they are now.
+
+    Args:
+        folder: the party's voyage folder.
+        destination: an own folder, made where there is none; None is statements/ in the voyage folder.
+        sink: takes events.
+        envelopes: each also as an envelope of DSSE.
+
+    Raises: see `statements.statements_of`.
+    """
+    files = statements.statements_of(folder, envelopes=envelopes)
+    place = destination or folder.root / STATEMENTS
+    for name, payload in files.items():
+        durable.write_bytes(place / name, payload)
+    sink(Notice(STAGE, "they name persons and places, as the documents do: do not put them in a case"))
+    return {name: sha256_bytes(payload) for name, payload in files.items()}

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from packtrain import durable
+from packtrain.diligence.amendments import ARCHIVES
 from packtrain.diligence.customs.form import customs_form
 from packtrain.diligence.customs.state import CustomsStated, state_customs
 from packtrain.diligence.paper_folder import PAPERS, write_papers_folder
@@ -24,7 +25,7 @@ from packtrain.record.receipts import instant
 
 STAGE: Final = "papers"
 CUSTOMS_FILE: Final = "customs.toml"
-CUSTOMS_ARCHIVE: Final = "customs-answers"
+CUSTOMS_ARCHIVE: Final = ARCHIVES["customs"]
 """Folder below documents/ with the customs answers that were signed before, by digest."""
 _NOT_AN_ANSWER: Final = frozenset({"stated_on", "supersedes"})
 

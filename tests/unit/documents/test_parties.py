@@ -29,6 +29,7 @@ def test_only_what_two_parties_must_agree_on_has_two_signers() -> None:
         "flags",
         "flag-answer",
         "paper",
+        "statement",
     }
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from packtrain.cli.options import answer_receipt, folder_argument, json_option, open_voyage
-from packtrain.cli.terminal import answer, ask, table
+from packtrain.cli.terminal import answer, ask, ask_field, asks_here, table, tell_how_to_answer
 
 if TYPE_CHECKING:
+    from packtrain.diligence.interview import Asked
     from packtrain.documents.declaration import Declaration
 
 
@@ -19,13 +20,24 @@ if TYPE_CHECKING:
 @folder_argument
 @click.option("--amend", is_flag=True, help="Sign changed answers as an amendment that shows old and new.")
 @click.option("--write-form", is_flag=True, help="Sign nothing; add the questions to answer next to declaration.toml.")
+@click.option("--ask", "asks", is_flag=True, help="Ask the questions one after the other, then sign.")
 @click.option("--yes", is_flag=True, help="Sign without asking.")
 @json_option
-def command(folder: Path, amend: bool, write_form: bool, yes: bool, as_json: bool) -> None:
+def command(folder: Path, amend: bool, write_form: bool, asks: bool, yes: bool, as_json: bool) -> None:
     """Sign the answers of declaration.toml: who ships what to whom, for which end use.
 
     On a terminal it shows what will be signed and asks. Elsewhere, or with --json, it signs.
     """
+    if asks:
+        if write_form or as_json or not asks_here():
+            raise click.UsageError(
+                "--ask puts its questions to a person at a terminal, alone: "
+                "without one, answer in declaration.toml (--write-form)"
+            )
+        tell_how_to_answer()
+        receipt = open_voyage(folder).declare_by_asking(_put, amend=amend, approve=None if yes else _approve)
+        answer_receipt(receipt, as_json=as_json)
+        return
     if write_form:
         written = open_voyage(folder).write_declaration_form()
         path = folder / "declaration.toml"
@@ -39,6 +51,10 @@ def command(folder: Path, amend: bool, write_form: bool, yes: bool, as_json: boo
         return
     approve = None if yes or as_json else _approve
     answer_receipt(open_voyage(folder).declare(amend=amend, approve=approve), as_json=as_json)
+
+
+def _put(asked: Asked) -> str:
+    return ask_field(asked.field, asked.help, choices=asked.choices, default=asked.default, fault=asked.fault)
 
 
 def _approve(declaration: Declaration, changes: Sequence[str]) -> None:

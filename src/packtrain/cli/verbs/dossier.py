@@ -1,4 +1,4 @@
-"""packtrain dossier export | import"""
+"""packtrain dossier export | import | statements"""
 
 from __future__ import annotations
 
@@ -40,5 +40,23 @@ def import_(source: Path, folder: Path, as_json: bool) -> None:
         if documents
         else "nothing new: all of it is in this voyage already",
         dict(documents),
+        as_json=as_json,
+    )
+
+
+@command.command("statements")
+@click.option(
+    "--into", "into", type=click.Path(path_type=Path), help="Folder to write to (default: VOYAGE/statements)."
+)
+@click.option("--dsse", is_flag=True, help="Write each also as an envelope of DSSE.")
+@voyage_option
+@json_option
+def statements(into: Path | None, dsse: bool, folder: Path, as_json: bool) -> None:
+    """Say this party's own documents again as signed in-toto statements, for tools that read those."""
+    written = open_voyage(folder).write_statements(into, envelopes=dsse)
+    path = into or folder / "statements"
+    answer(
+        f"written to {path}:\n{table([(name, digest[:16]) for name, digest in written.items()])}",
+        {"folder": str(path), "statements": dict(written)},
         as_json=as_json,
     )

@@ -10,7 +10,7 @@ from typing import Final
 from packtrain.digest import sha256_bytes
 from packtrain.diligence.audit.faults import Fault, shown
 from packtrain.diligence.audit.files import Files
-from packtrain.diligence.audit.layout import is_local
+from packtrain.diligence.audit.layout import ATTACHED, EVIDENCE, attached, evidence_digest, is_local
 from packtrain.diligence.bag import BAGIT_TEXT, MAX_FILE_BYTES, MAX_TAG_BYTES
 from packtrain.diligence.hand_over import LOG_NAME
 from packtrain.record.keys import RELEASE, SITE_ENVELOPE
@@ -85,8 +85,10 @@ def check_bag(files: Files, bag: SeenBag) -> list[Fault]:
     return checked.faults
 
 
-def payload_names(files: Files) -> tuple[dict[str, str], list[Fault]]:
+def payload_names(files: Files, sender: str) -> tuple[dict[str, str], list[Fault]]:
     """Return the files of the record, by their name below documents/, and what no dossier has as faults.
+
+    Evidence, printed papers and statements lie beside the documents in a dossier, and below them in a voyage folder.
 
     Key envelopes are known and no part of the record: they are encrypted to one party.
     """
@@ -94,8 +96,13 @@ def payload_names(files: Files) -> tuple[dict[str, str], list[Fault]]:
     faults: list[Fault] = []
     for path in files.names:
         inner = path.removeprefix(f"{PAYLOAD}documents/")
+        beside, _, rest = path.removeprefix(PAYLOAD).partition("/")
         if path in _AT_THE_TOP:
             names[path.removeprefix(PAYLOAD)] = path
+        elif beside == EVIDENCE and evidence_digest(f"{EVIDENCE}/{rest}") is not None:
+            names[f"{EVIDENCE}/{rest}"] = path
+        elif beside in ATTACHED and attached(f"{beside}/{sender}/{rest}") is not None:
+            names[f"{beside}/{sender}/{rest}"] = path
         elif inner != path and not is_local(inner):
             names[inner] = path
         elif path.startswith(PAYLOAD) and path not in _ENVELOPES:

@@ -8,18 +8,22 @@ from typing import cast
 import msgspec
 
 from packtrain.diligence.audit.reading import Record
+from packtrain.documents.admission import Admission
 from packtrain.documents.codec import Document
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.declared_party import Evidence
 from packtrain.documents.disposition import Disposition, DispositionEvidence
 from packtrain.documents.flag_answer import FlagAnswer, FlagException
+from packtrain.documents.flags import Flags
 
 
 def named_evidence(record: Record) -> list[tuple[str, str, str]]:
     """Return (document, what it is, SHA-256) of every piece of evidence that a believed document names, each once."""
     found: dict[tuple[str, str, str], None] = {}
-    for document_type in (Declaration, Disposition, FlagAnswer):
+    for document_type in (Declaration, Disposition, FlagAnswer, Flags, Admission):
         for seen, document in record.all_of(document_type):
+            if isinstance(document, Flags | Admission) and document.policy is not None:
+                found[seen.name, "the site's policy", document.policy] = None
             for what, digest in _evidence(document):
                 found[seen.name, what, digest] = None
     return list(found)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from packtrain.crypto import sshsig
-from packtrain.documents.codec import Document, decode, namespace
+from packtrain.documents.codec import decode
 from packtrain.documents.parties import REVIEWING_RIGHTS, ROLES, SIGNING_RIGHTS, Parties, Role
 from packtrain.errors import DocumentError, KeyMalformed, SourceUnreadable
 
@@ -34,13 +34,12 @@ class VouchedKey:
     fingerprint: str
     namespaces: frozenset[str] | None = None
 
-    def may_sign(self, document_type: type[Document]) -> bool:
-        """Return whether its signature on a document of this type counts."""
-        kind = document_type.kind
+    def may_sign(self, kind: str, space: str) -> bool:
+        """Return whether its signature on something of this kind, under this namespace, counts."""
         return (
             kind in SIGNING_RIGHTS[self.role]
             and (not self.is_reviewer or kind in REVIEWING_RIGHTS)
-            and (self.namespaces is None or namespace(document_type) in self.namespaces)
+            and (self.namespaces is None or space in self.namespaces)
         )
 
 
@@ -60,9 +59,9 @@ class Keyring:
         """Return whether anybody vouches for keys here."""
         return self.source is not None
 
-    def roles(self, document_type: type[Document], key: str) -> frozenset[Role]:
-        """Return the parties for which a key's signature on such a document counts."""
-        return frozenset(each.role for each in self.keys if each.key == key and each.may_sign(document_type))
+    def roles(self, kind: str, space: str, key: str) -> frozenset[Role]:
+        """Return the parties for which a key's signature on something of this kind counts."""
+        return frozenset(each.role for each in self.keys if each.key == key and each.may_sign(kind, space))
 
     def owner(self, key: str) -> str | None:
         """Return whose a key is, in words, or None where it is not on the list."""

@@ -31,12 +31,17 @@ _FOLDERS: Final[dict[str, tuple[type[Document], Naming]]] = {
     "screenings": (Screening, "role or digest"),
     "dispositions": (Disposition, "digest"),
     "flag-answers": (FlagAnswer, "digest"),
-    **{folder: (SHARED[kind], "digest") for kind, folder in ARCHIVES.items()},
+    **{folder: (SHARED[kind], "digest") for kind, folder in ARCHIVES.items() if kind in SHARED},
 }
 EVIDENCE: Final = "evidence"
+ATTACHED: Final = ("papers", "statements")
 _STEM: Final = r"[0-9a-z]{1,64}"
 _IN_FOLDER: Final = re.compile(rf"(?P<folder>[a-z-]+)/(?P<stem>{_STEM})\.json")
-_EVIDENCE: Final = re.compile(rf"{EVIDENCE}/(?P<digest>[0-9a-f]{{64}})")
+_EVIDENCE: Final = re.compile(rf"{EVIDENCE}/(?P<digest>[0-9a-f]{{64}})(\.[a-z0-9]{{1,8}})?")
+_ATTACHED: Final = re.compile(
+    rf"(?P<kind>papers|statements)/(?P<sender>{'|'.join(ROLES)})/(?P<file>[a-z-]{{1,64}}\.(html|statement\.json|dsse\.json)(\.sig)?)"
+)
+"""What says again what documents say, kept by its sender: printed papers, in-toto statements."""
 _TAGS: Final = "README.txt|bagit.txt|bag-info.txt|manifest-sha256.txt|tagmanifest-sha256.txt"
 _LOCAL: Final = re.compile(
     "parties.json|allowed_signers|placement.json|dataset.json"
@@ -75,6 +80,12 @@ def evidence_digest(name: str) -> str | None:
     """Return the SHA-256 that the name of an evidence file is, or None where it is none."""
     match = _EVIDENCE.fullmatch(name)
     return match["digest"] if match else None
+
+
+def attached(name: str) -> tuple[str, str, str] | None:
+    """Return kind, sender and file name of a printed paper or statement, or None where a name is of neither."""
+    match = _ATTACHED.fullmatch(name)
+    return (match["kind"], match["sender"], match["file"]) if match else None
 
 
 def is_local(name: str) -> bool:

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 from packtrain.digest import sha256_bytes
+from packtrain.diligence.audit.attached import attached_faults
 from packtrain.diligence.audit.bag_check import SeenBag, check_bag, payload_names, read_bag
 from packtrain.diligence.audit.faults import Fault, shown
 from packtrain.diligence.audit.files import Files
 from packtrain.diligence.audit.keyring import MAX_KEY_FILE_BYTES, Keyring
-from packtrain.diligence.audit.layout import Place, evidence_digest, is_local, own_name, place_of
+from packtrain.diligence.audit.layout import Place, attached, evidence_digest, is_local, own_name, place_of
 from packtrain.diligence.audit.log import CustodyLog, read_log
 from packtrain.diligence.audit.signatures import SeenSignature, look_at
 from packtrain.diligence.hand_over import LOG_NAME
@@ -96,13 +97,18 @@ class Record:
 
     def papers(self) -> Papers:
         """Return what may be believed as the papers that other rooms judge."""
-        return Papers(
-            {
-                name: Paper(name, seen.sha256, seen.document, seen.signature.roles)
-                for name, seen in self.documents.items()
-                if seen.document is not None
-            }
-        )
+        return documents_as_papers(self.documents)
+
+
+def documents_as_papers(documents: Mapping[str, SeenDocument]) -> Papers:
+    """Return what may be believed as the papers that other rooms judge."""
+    return Papers(
+        {
+            name: Paper(name, seen.sha256, seen.document, seen.signature.roles)
+            for name, seen in documents.items()
+            if seen.document is not None
+        }
+    )
 
 
 def read_record(source: Path, keyring: Keyring) -> Record:
@@ -142,7 +148,7 @@ def _record(source: Path, form: RecordForm, keyring: Keyring, files: Files | Non
     names: dict[str, str] = {}
     if files is not None and form == "dossier":
         bag = read_bag(files)
-        names, strangers = payload_names(files)
+        names, strangers = payload_names(files, bag.info.get("Packtrain-From", ""))
         faults += [*bag.faults, *strangers]
     elif files is not None:
         names = {name: name for name in files.names}
@@ -150,6 +156,7 @@ def _record(source: Path, form: RecordForm, keyring: Keyring, files: Files | Non
     documents = reader.documents()
     custody, others = reader.logs()
     evidence = reader.evidence()
+    faults += attached_faults(names, reader.read, documents_as_papers(documents), keyring)
     signers = reader.read(ALLOWED_SIGNERS, MAX_KEY_FILE_BYTES)
     if files is not None and form == "dossier":
         faults += check_bag(files, bag)
@@ -189,7 +196,7 @@ class _Reader:
             if place is not None:
                 if (seen := self._document(name, place)) is not None:
                     found[name] = seen
-            elif name not in self._signatures and not is_local(name) and evidence_digest(name) is None:
+            elif not (name in self._signatures or is_local(name) or evidence_digest(name) or attached(name)):
                 what = "a signature of nothing" if name.endswith(_SIG) else "a file that no record of a voyage has"
                 self.faults.append(Fault("unknown file", shown(name), what))
         return found

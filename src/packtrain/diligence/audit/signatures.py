@@ -48,13 +48,18 @@ class SeenSignature:
 
 
 def look_at(document_type: type[Document], payload: bytes, signature: bytes | None, keyring: Keyring) -> SeenSignature:
-    """Return what is to be said of one signature over these bytes."""
+    """Return what is to be said of one signature over these bytes of a document."""
+    return look_at_kind(document_type.kind, namespace(document_type), payload, signature, keyring)
+
+
+def look_at_kind(kind: str, space: str, payload: bytes, signature: bytes | None, keyring: Keyring) -> SeenSignature:
+    """Return what is to be said of one signature over bytes of a kind that parties sign, under its namespace."""
     if signature is None:
         return SeenSignature("none", "no signature")
     if len(signature) > MAX_SIGNATURE_BYTES:
         return SeenSignature("bad", "the signature is too long")
     try:
-        key = sshsig.verify(signature.decode("ascii"), namespace(document_type), payload)
+        key = sshsig.verify(signature.decode("ascii"), space, payload)
     except UnicodeDecodeError:
         return SeenSignature("bad", "the signature is not text")
     except SignatureInvalid as error:
@@ -62,14 +67,14 @@ def look_at(document_type: type[Document], payload: bytes, signature: bytes | No
         return SeenSignature("bad", f"{error.what}{found}")
     mark = sshsig.fingerprint(key)
     if not keyring.is_trusted:
-        entitled: frozenset[Role] = frozenset(role for role in ROLES if document_type.kind in SIGNING_RIGHTS[role])
+        entitled: frozenset[Role] = frozenset(role for role in ROLES if kind in SIGNING_RIGHTS[role])
         return SeenSignature("unvouched", f"{UNVOUCHED} ({_short(mark)})", key, mark, entitled)
-    roles = keyring.roles(document_type, key)
+    roles = keyring.roles(kind, space, key)
     owner = keyring.owner(key)
     if roles:
         return SeenSignature("vouched", f"signature valid, by the {owner} {_short(mark)}", key, mark, roles)
     if owner is not None:
-        what = f"signed by the {owner} {mark}, who may not sign a {document_type.kind}"
+        what = f"signed by the {owner} {mark}, who may not sign a {kind}"
     else:
         what = f"signed by a key that is not on the list: {mark}"
     return SeenSignature("foreign", what, key, mark)
