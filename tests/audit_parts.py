@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
+
 from packtrain.crypto.sshsig import SshSigner, generate_key_pair
 from packtrain.digest import sha256_bytes
 from packtrain.diligence.audit.answers import Audit
@@ -18,6 +20,7 @@ from packtrain.diligence.rules.answers import answer_to
 from packtrain.diligence.rules.pack import built_in_pack
 from packtrain.diligence.rules.policy import NO_POLICY
 from packtrain.diligence.rules.run import Judged, run_rules
+from packtrain.diligence.screening.state import screening_state
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import Document, digest, encode, namespace
@@ -36,7 +39,7 @@ from packtrain.record.receipts import StageClock, instant
 from packtrain.stages import admit, close, exchange, screen
 from packtrain.stages.screen import Answer
 from rule_facts import GROUPS, NO_ARRIVAL, lawful, reported
-from voyage_papers import Papers, arrived, declaration_toml
+from voyage_papers import Papers, arrived, declaration_toml, write_pair
 
 LICENCE = b"licence 7 of the authority"
 LETTER = b"a letter about the lost drive"
@@ -118,7 +121,7 @@ def _screen(papers: Papers) -> None:
         today = date.fromisoformat(instant()[:10])
         add_list(folder, ListToAdd("invented", "csv", [path], today, columns={"name": "name"}), discard)
         screen.screen(folder, discard)
-    found = screen.show(folder).states
+    found = screening_state(folder).states
     extract = papers.root / "extract.txt"
     extract.write_bytes(b"another founder")
     answer = Answer(found[0].candidate.id, "false match", "another founder, another town", evidence=(extract,))
@@ -131,10 +134,18 @@ def _judge(papers: Papers, reviewer: SshSigner) -> None:
     contract = replace(lawful().contract, payment="crypto")
     facts = replace(lawful(), arrival=replace(NO_ARRIVAL, unknown=("S-9",)), contract=contract)
     judged = Judged("test voyage", "operator", papers.operator.digest(Declaration), digest_of(papers, Shipment), None)
-    older = run_rules(judged, reported(), built_in_pack(), GROUPS, NO_POLICY, "2026-11-20T10:00:00Z")
-    newer = run_rules(judged, facts, built_in_pack(), GROUPS, NO_POLICY, "2026-11-21T10:00:00Z")
-    put(papers, f"flags/{digest(older)}.json", older, operator)
-    put(papers, "flags/operator.json", newer, operator)
+    at_the_gate = papers.operator.read(Flags)
+    older = run_rules(
+        judged, reported(), built_in_pack(), GROUPS, NO_POLICY, "2026-11-20T10:00:00Z", digest(at_the_gate)
+    )
+    newer = run_rules(judged, facts, built_in_pack(), GROUPS, NO_POLICY, "2026-11-21T10:00:00Z", digest(older))
+    site = papers.operator.documents
+    for run in (at_the_gate, older):
+        write_pair(site / "flags" / f"{digest(run)}.json", run, papers.operator)
+    papers.operator.write_signed(newer, operator)
+    papers.operator.write_signed(
+        msgspec.structs.replace(papers.operator.read(Admission), flags=digest(newer)), operator
+    )
     paper = FlagException(
         paper="licence", number="7", issued_by="the authority", valid_until=None, sha256=sha256_bytes(LICENCE)
     )
@@ -143,8 +154,8 @@ def _judge(papers: Papers, reviewer: SshSigner) -> None:
     _answer(papers, newer, "PT-3", "B. Bright", operator, paper, early)
     _answer(papers, newer, "PT-3", "C. Second", reviewer, paper, early)
     _answer(papers, newer, "PAY-1", "B. Bright", operator, None, late, (letter,))
-    evidence = papers.consignor.documents / "evidence"
-    evidence.mkdir()
+    evidence = site / "evidence"
+    evidence.mkdir(exist_ok=True)
     for payload in (LICENCE, LETTER):
         (evidence / sha256_bytes(payload)).write_bytes(payload)
 
@@ -169,7 +180,11 @@ def _answer(
         exception=paper,
         answered_on=answered_on,
     )
-    put(papers, f"flag-answers/{digest(answer)}.json", answer, signer)
+    path = papers.operator.documents / "flag-answers" / f"{digest(answer)}.json"
+    path.parent.mkdir(exist_ok=True)
+    payload = encode(answer)
+    path.write_bytes(payload)
+    path.with_name(f"{path.name}.sig").write_text(signer.sign(namespace(type(answer)), payload))
 
 
 def digest_of(papers: Papers, kind: type[Document]) -> str:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from packtrain import durable
 from packtrain.diligence import evidence
 from packtrain.diligence.bag import Bag
 from packtrain.diligence.paper_folder import PAPERS, read_papers_folder
 from packtrain.diligence.papers import Papers
-from packtrain.diligence.statements import check_statements, signed_statements
+from packtrain.diligence.statements import STATEMENT_NAMES, check_statement, check_statements, signed_statements
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES
 from packtrain.documents.parties import ROLES, Role
 from packtrain.errors import DossierError, UntrustedSigner
@@ -77,13 +77,19 @@ def check_attached(bag: Bag, papers: Papers, trust: Trust) -> None:
         )
 
 
-def take_attached(folder: VoyageFolder, bag: Bag) -> None:
-    """Keep what `check_attached` found in order: evidence by its digest, papers and statements by their sender."""
+def take_attached(folder: VoyageFolder, bag: Bag, papers: Papers) -> None:
+    """Keep what `check_attached` found in order: evidence by its digest, papers and statements by their sender.
+
+    `papers` are all of the folder as they will be: a statement of one that is older than the one here is left.
+    """
     evidence.take(folder, sorted((bag.root / "data" / evidence.FOLDER).glob("*")))
     sender = sender_of(bag)
     for kind in (PAPERS, STATEMENTS):
         place = folder.documents / kind / sender
         arrived = sorted((bag.root / "data" / kind).glob("*"))
+        if kind == STATEMENTS:
+            stale = tuple(name for name in STATEMENT_NAMES if _says_otherwise(bag.root / "data" / kind / name, papers))
+            arrived = [path for path in arrived if not path.name.startswith(stale)]
         for path in arrived:
             with path.open("rb") as source, durable.atomic_writer(place / path.name) as sink:
                 shutil.copyfileobj(source, sink)
@@ -92,6 +98,10 @@ def take_attached(folder: VoyageFolder, bag: Bag) -> None:
             for path in place.glob("*"):
                 if path.name not in {each.name for each in arrived}:
                     path.unlink()
+
+
+def _says_otherwise(path: Path, papers: Papers) -> bool:
+    return path.is_file() and check_statement(path.name, path.read_bytes(), papers) is not None
 
 
 def sender_of(bag: Bag) -> Role:
@@ -105,7 +115,7 @@ def sender_of(bag: Bag) -> Role:
         raise DossierError(
             "the dossier does not say who sent it", where="bag-info.txt", expected=" or ".join(ROLES), found=named[:32]
         )
-    return cast("Role", named)
+    return named
 
 
 def _statements(bag: Bag) -> dict[str, bytes]:

@@ -170,7 +170,7 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
         # First the keys of the old attempt: cut off here and run again, the dossier brings the new one.
         for name in (RELEASE, SITE_ENVELOPE):
             destroy(folder.keys / name)
-    take_attached(folder, bag)
+    take_attached(folder, bag, taken.result)
     _take_documents(folder, documents, taken)
     extend(folder, beyond)
     if apart and theirs:

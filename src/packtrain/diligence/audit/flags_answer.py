@@ -39,18 +39,18 @@ def flagged(record: Record) -> Flagged:
     ]
     return Flagged(
         exceptions=tuple(dict.fromkeys(exceptions)),
-        open_at_admission=_open_at_admission(runs),
+        open_at_admission=_open_at_admission(runs, admission.flags if admission is not None else None),
         runs=runs,
         amendments=_amendments(record),
         screenings=screenings(record),
     )
 
 
-def _open_at_admission(runs: tuple[RulesRun, ...]) -> tuple[str, ...]:
-    judged = [run for run in runs if run.by == "operator" and run.is_before_verdict]
-    if not judged:
+def _open_at_admission(runs: tuple[RulesRun, ...], named: str | None) -> tuple[str, ...]:
+    judged = next((run for run in runs if run.told.sha256 == named), None)
+    if judged is None:
         return ()
-    return tuple(f"{flag.level} {flag.rule}: {flag.title}" for flag in judged[-1].flags if flag.was_open_at_admission)
+    return tuple(f"{flag.level} {flag.rule}: {flag.title}" for flag in judged.flags if flag.was_open_at_admission)
 
 
 def admitted_in_spite_of(record: Record) -> list[str]:
@@ -59,17 +59,10 @@ def admitted_in_spite_of(record: Record) -> list[str]:
     if admission is None or admission.verdict != "admit":
         return []
     answers = [SignedAnswer(answer, answer.by, seen.signature.key) for seen, answer in record.all_of(FlagAnswer)]
-    runs = [
-        flags
-        for _, flags in record.all_of(Flags)
-        if (flags.by, flags.moment, flags.shipment_root) == ("operator", "admission", admission.shipment_root)
-        and flags.declaration == admission.declaration
-        and flags.judged_on <= admission.decided_on
-    ]
-    if not runs:
-        return []
-    last = max(runs, key=lambda flags: flags.judged_on)
-    found = open_flags(last, answers, Policy(sha256=last.policy)).flags
+    named = next((flags for seen, flags in record.all_of(Flags) if seen.sha256 == admission.flags), None)
+    if named is None:
+        return []  # that it is missing is a fault of its own
+    found = open_flags(named, answers, Policy(sha256=named.policy)).flags
     return [f"{flag.level} {flag.result.rule}" for flag in found if flag.is_open and flag.level in ("STOP", "HOLD")]
 
 

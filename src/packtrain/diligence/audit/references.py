@@ -10,6 +10,7 @@ from packtrain.diligence.audit.reading import Record, SeenDocument
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import Document
+from packtrain.documents.customs import Customs
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.disposition import Disposition
 from packtrain.documents.export_list import ExportList
@@ -42,6 +43,12 @@ _NAMED: Final[tuple[tuple[type[Document], str, str], ...]] = (
     (Admission, "shipment_root", "shipment"),
     (Admission, "declaration", "declaration"),
     (Admission, "packing_statement", "packing-statement"),
+    (Admission, "screening", "screening"),
+    (Admission, "flags", "flags"),
+    (Flags, "supersedes", "flags"),
+    (Customs, "packing_statement", "packing-statement"),
+    (Customs, "shipment_root", "shipment"),
+    (Customs, "supersedes", "customs"),
     (ExportList, "shipment_root", "shipment"),
     (ExportList, "admission", "admission"),
     (ExportList, "kit", "kit"),
