@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
 import xxhash
+from hypothesis import given
+from hypothesis import strategies as st
 
 from load_parts import Site, copy_site, flip, pack_template
 from packtrain.documents.parties import allowed_signers
@@ -106,6 +110,35 @@ def test_its_code_is_that_of_isa_l() -> None:
         for wanted in range(k + m):
             scales = rescue.factors(k, chosen, wanted)
             assert rescue.combine(scales, [columns[c] for c in chosen], 1000) == columns[wanted]
+
+
+@given(st.sets(st.integers(0, 60)))
+def test_its_damaged_rows_are_those_that_were_added(rows: set[int]) -> None:
+    found = rescue.Rows()
+    for row in sorted(rows):
+        found.add(row)
+    assert {row for row in range(70) if row in found} == rows
+    assert bool(found) == bool(rows)
+    assert set(found.firsts) == {row for row in rows if row - 1 not in rows}
+    named = [part.split("-") for part in str(found).split(", ") if part]
+    assert [row for part in named for row in range(int(part[0]), int(part[-1]) + 1)] == sorted(rows)
+
+
+def test_what_it_holds_of_a_volume_does_not_grow_with_its_damage() -> None:
+    volume = rescue.Volume(
+        {"stripe": 0, "column": 0, "drive": "", "bytes": 8 << 30, "sha256": "", "blocks_sha256": ""}, 2
+    )
+    gc.collect()
+    tracemalloc.start()
+    for row in range(volume.num_blocks):
+        volume.bad.add(row)
+    grown = tracemalloc.get_traced_memory()[0]
+    for row in range(0, volume.num_blocks, 2):  # the worst there is: nothing of it can be put together
+        volume.bad.add(volume.num_blocks + row)
+    most = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert grown < 2000
+    assert most < 100_000
 
 
 def test_a_clean_shipment_is_whole_and_nothing_is_written(template: Template, site: Site) -> None:

@@ -27,6 +27,7 @@ import shlex
 import stat
 import sys
 from array import array
+from bisect import bisect_right
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, Iterator
@@ -364,6 +365,34 @@ def matches(pattern: Any, value: Any) -> bool:
     return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
+class Rows:
+    """Damaged blocks of one volume, as ranges: all of them cost what one does, and every second one 32 KiB at most."""
+
+    def __init__(self) -> None:
+        self.firsts, self.ends = array("I"), array("I")
+
+    def add(self, row: int) -> None:
+        """Add a row; they come in rising order."""
+        if self.ends and self.ends[-1] == row:
+            self.ends[-1] = row + 1
+        else:
+            self.firsts.append(row)
+            self.ends.append(row + 1)
+
+    def __contains__(self, row: int) -> bool:
+        at = bisect_right(self.firsts, row)
+        return at > 0 and row < self.ends[at - 1]
+
+    def __bool__(self) -> bool:
+        return len(self.firsts) > 0
+
+    def __str__(self) -> str:
+        """Return "3, 7-9"."""
+        parts = [(first, end - 1) for first, end in zip(self.firsts[:LISTED], self.ends)]
+        text = ", ".join("{}".format(a) if a == b else "{}-{}".format(a, b) for a, b in parts)
+        return text + (" and more" if len(self.firsts) > LISTED else "")
+
+
 class Volume:
     """One volume of a stripe, and what is known of the file here."""
 
@@ -378,7 +407,11 @@ class Volume:
         self.is_whole = self.bytes == 0
         self.is_lost = not self.is_whole
         self.why = "its drive is not here"
-        self.bad: set[int] = set()
+        self.bad = Rows()
+
+    def fault(self) -> str:
+        """Return what is wrong with it, in words."""
+        return "blocks {}".format(self.bad) if self.bad and not self.is_lost else self.why
 
     def good(self, row: int) -> bool:
         return row >= self.num_blocks or self.is_whole or not (self.is_lost or row in self.bad)
@@ -505,19 +538,7 @@ class Drive:
                 continue
             # Every block fits and the whole does not: altered on purpose, or bytes after its end. None of it is used.
             volume.is_lost = not volume.bad
-            volume.why = "altered, or has bytes after its end" if volume.is_lost else "blocks " + ranges(volume.bad)
-
-
-def ranges(numbers: set[int]) -> str:
-    """Return "3, 7-9"."""
-    parts: list[list[int]] = []
-    for number in sorted(numbers):
-        if parts and parts[-1][1] == number - 1:
-            parts[-1][1] = number
-        else:
-            parts.append([number, number])
-    text = ["{}".format(a) if a == b else "{}-{}".format(a, b) for a, b in parts]
-    return ", ".join(text[:LISTED]) + (" and more" if len(text) > LISTED else "")
+            volume.why = "altered, or has bytes after its end"
 
 
 # --- The four verbs --------------------------------------------------------------------------------------------------
@@ -558,7 +579,8 @@ def survey(roots: list[str], with_blocks: bool) -> tuple[list[Drive], list[Group
         bad = [volume for volume in volumes if not volume.is_whole]
         is_whole = is_whole and not bad and not drive.findings
         say("{}: {} volumes, {} damaged".format(drive.name, len(volumes), len(bad)))
-        for line in drive.findings[:LISTED] + ["{}: {}".format(volume.name, volume.why) for volume in bad][:LISTED]:
+        damaged = ["{}: {}".format(volume.name, volume.fault()) for volume in bad[:LISTED]]
+        for line in drive.findings[:LISTED] + damaged:
             say("  " + line)
     lost = 0
     for group in groups:
@@ -577,7 +599,8 @@ def survey(roots: list[str], with_blocks: bool) -> tuple[list[Drive], list[Group
 
 
 def can_rebuild(group: Group, stripe: list[Volume]) -> bool:
-    rows = {0}.union(*(volume.bad for volume in stripe))
+    # Fewest are good where some volume begins to be bad, or all of them reach.
+    rows = {0}.union(*(volume.bad.firsts for volume in stripe))
     return all(sum(volume.good(row) for volume in stripe) >= group.k for row in rows)
 
 
