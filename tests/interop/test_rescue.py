@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xxhash
@@ -139,6 +140,22 @@ def test_what_it_holds_of_a_volume_does_not_grow_with_its_damage() -> None:
     tracemalloc.stop()
     assert grown < 2000
     assert most < 100_000
+
+
+def test_drives_of_a_group_share_what_is_held_of_its_document(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[rescue.Group] = []
+
+    class Counted(rescue.Group):
+        def __init__(self, body: dict[str, Any]) -> None:
+            super().__init__(body)
+            made.append(self)
+
+    monkeypatch.setattr(rescue, "Group", Counted)
+    drives, groups = rescue.gather([str(folder) for folder in folders(site)])
+    assert len(made) == 1
+    assert groups == made
+    assert all(drive.group is made[0] for drive in drives)
+    assert set(made[0].labels.values()) == set(site.drives)
 
 
 def test_a_clean_shipment_is_whole_and_nothing_is_written(template: Template, site: Site) -> None:

@@ -453,9 +453,12 @@ class Group:
 
 
 class Drive:
-    """One drive: its documents as far as they fit each other, and what is wrong with it."""
+    """One drive: its documents as far as they fit each other, and what is wrong with it.
 
-    def __init__(self, root: str) -> None:
+    `groups` has the groups that are known by the SHA-256 of their document: drives of one share one.
+    """
+
+    def __init__(self, root: str, groups: dict[str, Group]) -> None:
         self.root = root
         self.name = root
         self.findings: list[str] = []
@@ -474,7 +477,7 @@ class Drive:
             self.group_digest = str(record.get("group_document"))
             self._read_tags(str(record.get("tagmanifest")))
             self.is_lost = False
-            self._read_group(str(record.get("plan")))
+            self._read_group(str(record.get("plan")), groups)
         except Trouble as trouble:
             self.findings.append(str(trouble))
 
@@ -490,12 +493,17 @@ class Drive:
             assert match is not None
             self.tags[match[2]] = match[1]
 
-    def _read_group(self, plan_digest: str) -> None:
-        body, digest = document(self.root, "group")
+    def _read_group(self, plan_digest: str, groups: dict[str, Group]) -> None:
+        # Hashed first: sixty drives have sixty copies, and one is tens of megabytes in memory.
+        digest = hashlib.sha256(small(self.root, "packtrain/group.json")).hexdigest()
         need(digest == self.group_digest, "group.json is not the one that drive.json names")
-        group = Group(body)
+        group = groups.get(digest)
+        if group is None:
+            body, digest = document(self.root, "group")
+            need(digest == self.group_digest, "group.json is not the one that drive.json names")
+            group = Group(body)
         need(self.uuid in group.drives, "drive.json: not a drive of its group")
-        self.group = group
+        self.group = groups.setdefault(digest, group)
         plan, digest = document(self.root, "plan")
         need(digest == plan_digest, "plan.json is not the one that drive.json names")
         for planned in members(plan, "drives"):
@@ -546,12 +554,8 @@ class Drive:
 
 def gather(roots: list[str]) -> tuple[list[Drive], list[Group]]:
     """Return the drives, and their groups: drives of one group document share one Group."""
-    drives = [Drive(root) for root in roots]
     groups: dict[str, Group] = {}
-    for drive in drives:
-        if drive.group is not None:
-            known = groups.setdefault(drive.group_digest, drive.group)
-            known.labels.update(drive.group.labels)
+    drives = [Drive(root, groups) for root in roots]
     seen: set[tuple[str, str]] = set()
     for drive in drives:
         # A drive whose own group.json is damaged is served by that of another one, if its closing record names it.
