@@ -232,6 +232,18 @@ def test_block_lists_manifest_and_documents_are_made_anew(template: Template, si
     assert_as_packed(template, site, "A1")
 
 
+def test_nobody_waits_for_the_hash_of_a_hole_of_terabytes(template: Template, site: Site) -> None:
+    volume, spec = site.volumes("A1")[0], site.folder("B1") / layout.SPEC
+    for path in (volume, spec):
+        os.truncate(path, 15 << 40)
+    code, output = rescued("damage", *folders(site))
+    assert code == 40
+    assert f"  data/{volume.name}: altered, or has bytes after its end" in output
+    assert f"  {layout.SPEC} is longer than it can be" in output
+    assert rescued("repair", *folders(site))[0] == 0
+    assert_as_packed(template, site, *site.drives)
+
+
 def test_what_cannot_be_made_anew_is_said(site: Site) -> None:
     flip(site.folder("A1") / layout.TAG_MANIFEST, 3)
     flip(site.folder("A2") / layout.CUSTODY, 3)
