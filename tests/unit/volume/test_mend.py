@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from packtrain.documents.codec import decode
 from packtrain.documents.drive import Drive as DriveRecord
 from packtrain.errors import DriveFailed, DriveFull, DriveMissing, DuplicateDrive, ForeignDrive, IntegrityError
 from packtrain.events import Progress, discard
-from packtrain.ports import Drive
+from packtrain.ports import Drive, DriveReader
 from packtrain.units import KIB, MIB
 from packtrain.volume import layout
 from packtrain.volume.mend import mend
@@ -46,6 +48,16 @@ def mended(site: Site, *, has_trust: bool = True) -> MendReport:
 
 def spare_for(site: Site, label: str, spare: Drive) -> MendReport:
     return mend_onto(list(site.drives.values()), label, spare, site.trust, site.events.append)
+
+
+@contextlib.contextmanager
+def memory_below(most_bytes: int) -> Iterator[None]:
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < most_bytes
+    finally:
+        tracemalloc.stop()
 
 
 def empty(path: Path) -> DirectoryDrive:
@@ -247,6 +259,38 @@ def test_a_drive_that_cannot_be_listed_is_left_and_the_others_are_mended(templat
     assert [item.drive for item in report.mended] == ["A2"]
     assert {item.drive for item in report.left} == {"A1"}
     assert_as_packed(template, site, "A2")
+
+
+class _Crowded(FaultyDrive):
+    """A drive with 200,000 files that are not ours, and none of them is worth a look."""
+
+    num_opened = 0
+
+    def names(self) -> Iterator[str]:
+        yield from super().names()
+        yield from (f"packtrain/holiday-{number}" for number in range(200_000))
+
+    def open_reader(self, name: str, *, past_cache: bool = False) -> DriveReader:
+        self.num_opened += name.startswith("packtrain/holiday-")
+        return super().open_reader(name, past_cache=past_cache)
+
+
+def test_strange_files_on_a_drive_without_its_tag_manifest_are_neither_held_nor_hashed(site: Site) -> None:
+    flip(site.folder("A1") / layout.TAG_MANIFEST, 5)
+    crowded = site.drives["A1"] = _Crowded(site.drives["A1"], Faults())
+    with memory_below(8 * MIB):
+        report = mended(site)
+    assert "tagmanifest-sha256.txt is not as the signed closing record says" in left(report)
+    assert crowded.num_opened == 0
+
+
+def test_strange_files_on_a_spare_are_not_held(site: Site) -> None:
+    spare = _Crowded(empty(site.root / "spare"), Faults())
+    with memory_below(8 * MIB), pytest.raises(ForeignDrive, match="not empty") as caught:
+        spare_for(site, "A1", spare)
+    assert caught.value.found == "packtrain/holiday-0, packtrain/holiday-1, " + (
+        "packtrain/holiday-10, packtrain/holiday-100, packtrain/holiday-1000, ..."
+    )
 
 
 @pytest.mark.root
