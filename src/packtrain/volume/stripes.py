@@ -294,7 +294,7 @@ class StripeWriter:
         block_list = encode_block_list(volume.blocks)
         drive.write_bytes(name, block_list)
         # Found now the stripe is written again; found at closing, when group.json is signed, the drive must go.
-        check_file(drive, name, sha256_bytes(block_list))
+        check_file(drive, name, sha256_bytes(block_list), self._buffers[volume.column])
 
     def _records(self, stripe: int, written: Sequence[_Hashed], modes: dict[int, Readback]) -> list[WrittenVolume]:
         by_column = {volume.column: volume for volume in written}
