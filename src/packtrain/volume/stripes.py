@@ -31,6 +31,7 @@ from packtrain.volume.sealers import Sealers
 from packtrain.volume.sealing import Filler, Found
 from packtrain.volume.sealing_process import Task
 from packtrain.volume.source import SourceFolders, check_digest, hash_whole
+from packtrain.volume.turns import Turn
 
 # More threads than this only wait for each other: a group of 255 drives is not read by 255 cores.
 _MAX_THREADS: Final = 64
@@ -86,7 +87,7 @@ class StripeWriter:
         self._journal = journal
         self._on_bytes = on_bytes
         self._code = Code(k, m)
-        self._turn = threading.Lock()
+        self._turn = Turn()
         self._found: list[Found] = []
         self._found_lock = threading.Lock()
         self._crew = Crew(min(k + m, _MAX_THREADS), f"group-{group}")
