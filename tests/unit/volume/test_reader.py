@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from load_parts import Site, copy_site, flip, pack_template, resign_group
+from packtrain import durable
 from packtrain.crypto import age
 from packtrain.errors import (
     AgeFormatError,
@@ -19,6 +20,7 @@ from packtrain.errors import (
     WrongKey,
 )
 from packtrain.events import Progress
+from packtrain.stores.folder import FolderStore
 from packtrain.volume import group_pass, layout, tar
 from packtrain.volume.catalog import CatalogFile
 from packtrain.volume.extract import is_hashed
@@ -411,6 +413,36 @@ def test_an_interrupt_between_reader_and_threads_ends_the_load_which_then_goes_o
     for label in ("A1", "A2", "B1") if interrupted == "give_up" else ():
         flip(site.volumes(label)[0], 1000)
     site.load()
+    site.assert_loaded()
+
+
+@pytest.mark.parametrize("step", ["volumes staged", "publish", "published"])
+def test_of_two_loads_into_one_store_at_once_the_second_is_refused_and_the_first_is_whole(
+    site: Site, tmp_path: Path, step: str
+) -> None:
+    class Beside(Site):
+        @property
+        def store(self) -> FolderStore:
+            return site.store
+
+    beside = Beside(tmp_path / "beside", site.packing, site.written, site.drives)
+    beside.root.mkdir()
+    refused: list[StoreInUse] = []
+
+    def come_in_between(name: str) -> None:
+        if name == step and not refused:
+            with pytest.raises(StoreInUse, match="another process loads this shipment") as caught:
+                beside.load()
+            refused.append(caught.value)
+
+    durable.observe_steps(come_in_between)
+    try:
+        site.load()
+    finally:
+        durable.observe_steps(None)
+    assert refused
+    site.assert_loaded()
+    assert beside.load().files == site.written.num_files
     site.assert_loaded()
 
 
