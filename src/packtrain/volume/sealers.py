@@ -5,12 +5,13 @@ Their ciphertext comes through shared memory; what goes to a drive, and into the
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import queue
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Final
@@ -47,8 +48,8 @@ class Sealers:
 
     def __init__(self, folder: Path, recipient: str, num_drives: int) -> None:
         most = _MOST if num_drives < _MANY_DRIVES else _MOST_BESIDE_MANY_DRIVES
-        self._all = [_Sealer(folder, recipient) for _ in range(min(most, len(os.sched_getaffinity(0))))]
-        self._idle: queue.SimpleQueue[_Sealer] = queue.SimpleQueue()
+        self._all = [Sealer(folder, recipient) for _ in range(min(most, len(os.sched_getaffinity(0))))]
+        self._idle: queue.SimpleQueue[Sealer] = queue.SimpleQueue()
         for sealer in self._all:
             self._idle.put(sealer)
 
@@ -57,8 +58,30 @@ class Sealers:
         for sealer in self._all:
             sealer.end()
 
+    @contextlib.contextmanager
+    def lent(self) -> Iterator[Sealer]:
+        """Yield a process that nobody else has, as soon as one is free; an error in the context ends it."""
+        sealer = self._idle.get()
+        try:
+            yield sealer
+        except BaseException:
+            # It is somewhere within a volume that nobody wants any more.
+            sealer.end()
+            raise
+        finally:
+            self._idle.put(sealer)
+
+
+class Sealer:
+    """One process, started with its first volume; see `Sealers`."""
+
+    def __init__(self, folder: Path, recipient: str) -> None:
+        self._folder = folder
+        self._recipient = recipient
+        self._running: tuple[subprocess.Popen[bytes], Connection, mmap.mmap] | None = None
+
     def seal(self, task: Task, put: Callable[[memoryview], object], record: Callable[[list[Found]], object]) -> Sealed:
-        """Seal one volume, as soon as a process is free for it.
+        """Seal one volume.
 
         Args:
             task: which.
@@ -71,24 +94,6 @@ class Sealers:
 
             And what `put` and `record` raise, and the journal.
         """
-        sealer = self._idle.get()
-        try:
-            return sealer.seal(task, put, record)
-        except BaseException:
-            # It is somewhere within a volume that nobody wants any more.
-            sealer.end()
-            raise
-        finally:
-            self._idle.put(sealer)
-
-
-class _Sealer:
-    def __init__(self, folder: Path, recipient: str) -> None:
-        self._folder = folder
-        self._recipient = recipient
-        self._running: tuple[subprocess.Popen[bytes], Connection, mmap.mmap] | None = None
-
-    def seal(self, task: Task, put: Callable[[memoryview], object], record: Callable[[list[Found]], object]) -> Sealed:
         if self._running is None:
             self._running = self._start()
         process, connection, slots = self._running
@@ -108,6 +113,7 @@ class _Sealer:
                 return answer
 
     def end(self) -> None:
+        """End the process; the next volume starts another."""
         if self._running is not None:
             process, connection, _ = self._running
             self._running = None

@@ -196,7 +196,14 @@ class StripeWriter:
 
             if sealers is None:
                 return self._seal_here(stripe, column, put)
-            sealed = sealers.seal(Task(self._group, stripe, column), put, self._keep_found)
+            with sealers.lent() as sealer:
+                self._go_on()
+                try:
+                    sealed = sealer.seal(Task(self._group, stripe, column), put, self._keep_found)
+                except BaseException:
+                    # Before the next column has it: for a volume that nobody wants no process is started anew.
+                    self._crew.stopped = True
+                    raise
         return _Hashed(column, sealed.bytes, sealed.sha256, sealed.blocks)
 
     def _seal_here(self, stripe: int, column: int, put: Callable[[memoryview | bytes], None]) -> _Hashed:

@@ -3,7 +3,7 @@
 import io
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -64,10 +64,15 @@ def is_alive(process: int) -> bool:
     return Path(f"/proc/{process}").exists()
 
 
+def seal_to(pool: Sealers, put: Callable[[memoryview], object], record: Callable[[list[Found]], object]) -> Sealed:
+    with pool.lent() as sealer:
+        return sealer.seal(ALL, put, record)
+
+
 def seal(pool: Sealers) -> tuple[Sealed, bytes, list[Found]]:
     pieces: list[bytes] = []
     found: list[Found] = []
-    sealed = pool.seal(ALL, lambda piece: pieces.append(bytes(piece)), found.extend)
+    sealed = seal_to(pool, lambda piece: pieces.append(bytes(piece)), found.extend)
     return sealed, b"".join(pieces), found
 
 
@@ -105,7 +110,7 @@ def test_a_process_that_dies_is_named_and_another_takes_its_place(pool: Sealers)
         os.kill(process_of(pool), signal.SIGKILL)
 
     with pytest.raises(WorkerCrashed, match="ended without a word") as caught:
-        pool.seal(ALL, kill, lambda _: None)
+        seal_to(pool, kill, lambda _: None)
     assert caught.value.found == "exit status -9"
     assert seal(pool)[0].bytes
 
@@ -118,7 +123,7 @@ def test_what_a_drive_says_is_raised_as_it_is_and_ends_the_process(pool: Sealers
         raise DriveFailed("drive cannot be written")
 
     with pytest.raises(DriveFailed, match="drive cannot be written"):
-        pool.seal(ALL, fail, lambda _: None)
+        seal_to(pool, fail, lambda _: None)
     assert not is_alive(seen[0])
     assert seal(pool)[0].bytes
 
@@ -169,3 +174,25 @@ def test_a_drive_that_fails_is_what_is_named_and_the_next_run_goes_on(tmp_path: 
         packing.write()
     packing.drives[uuid] = drive
     assert packing.write().num_files == len(packing.entries)
+
+
+@pytest.mark.usefixtures("worth_it")
+def test_after_a_fault_no_process_is_started_for_volumes_that_nobody_wants(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealers, "_MOST", 1)
+    started: list[int] = []
+    start = sealers.Sealer._start  # pyright: ignore[reportPrivateUsage]
+
+    def counted(sealer: sealers.Sealer) -> object:
+        started.append(1)
+        return start(sealer)
+
+    monkeypatch.setattr(sealers.Sealer, "_start", counted)
+    write_cargo(tmp_path / "cargo", SIZES)
+    packing = make_packing(tmp_path, cases=(6, 2), groups=((6, 2),))
+    names = {f"data/0000000-{column:02d}.tar.age" for column in range(6)}
+    packing.drives = {uuid: FaultyDrive(drive, Faults(write_error=names)) for uuid, drive in packing.drives.items()}
+    with pytest.raises(DriveFailed, match="cannot be written"):
+        packing.write()
+    assert len(started) == 1
