@@ -1,6 +1,7 @@
 """Loading a shipment: whatever the code survives, every file is there; beyond it, the rest is listed."""
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -529,6 +530,18 @@ def test_a_drive_that_stops_answering_in_the_middle_is_made_good(site: Site) -> 
     loaded = site.load()
     site.assert_loaded()
     assert loaded.volumes_rebuilt > 0
+
+
+def test_a_store_that_cannot_take_the_catalog_is_no_damage_of_the_drives(site: Site) -> None:
+    in_the_way = site.store.staging_folder() / f"load-{site.expected().plan_digest[:16]}" / "catalog-0000.sqlite"
+    in_the_way.parent.mkdir()
+    os.mknod(in_the_way, stat.S_IFSOCK | 0o600)
+    with pytest.raises(DriveFailed, match="store cannot be written") as caught:
+        site.load()
+    assert caught.value.where == str(site.store.staging_folder())
+    assert "catalog damaged" not in (site.root / "load.jsonl").read_text()
+    assert site.load().damage == ()
+    site.assert_loaded()
 
 
 def test_a_store_that_cannot_be_made_is_a_message(site: Site) -> None:
