@@ -246,6 +246,17 @@ def test_a_drive_that_cannot_be_written_is_one_message(site: Site) -> None:
     assert len(report.left) == 1
 
 
+def test_a_full_drive_is_told_what_a_repair_needs_and_not_to_plan_again(template: Template, site: Site) -> None:
+    flip(site.volumes("A1")[0], 5)
+    site.drives["A1"] = FaultyDrive(site.drives["A1"], Faults(full_after_bytes=1000))
+    report = mended(site)
+    assert "no space left on the drive (a repair in place needs room for one volume; else onto a spare" in left(report)
+    assert "plan again" not in left(report)
+    site.drives["A1"] = DirectoryDrive(site.folder("A1"))
+    assert left(mended(site)) == ""
+    assert_as_packed(template, site)
+
+
 class _Unlistable(FaultyDrive):
     def names(self) -> Iterator[str]:
         raise DriveFailed("drive cannot be listed", where=self.location)
