@@ -14,6 +14,7 @@ import pytest
 from load_parts import Site, copy_site, flip, pack_template, resign_group
 from packtrain import durable
 from packtrain.devices.directory import DirectoryDrive
+from packtrain.devices.faulty import FaultyDrive, Orders
 from packtrain.documents.codec import decode
 from packtrain.documents.drive import Drive as DriveRecord
 from packtrain.errors import DriveFailed, DriveFull, DriveMissing, DuplicateDrive, ForeignDrive, IntegrityError
@@ -26,7 +27,7 @@ from packtrain.volume.mend_report import MendReport
 from packtrain.volume.mend_spare import mend_onto
 from packtrain.volume.scrub import scrub
 from packtrain.volume.writer import ShipmentWritten
-from shipment_parts import Faults, FaultyDrive, Packing
+from shipment_parts import Packing
 
 Template = tuple[Packing, ShipmentWritten]
 
@@ -240,7 +241,7 @@ def test_a_drive_that_cannot_be_written_is_one_message(site: Site) -> None:
     for path in site.volumes("A1"):
         flip(path, 5)
     names = {f"data/{path.name}" for path in site.volumes("A1")}
-    site.drives["A1"] = FaultyDrive(site.drives["A1"], Faults(write_error=names))
+    site.drives["A1"] = FaultyDrive(site.drives["A1"], Orders(fail_writes_of=frozenset(names)))
     report = mended(site)
     assert left(report).count("drive cannot be written") == 1
     assert len(report.left) == 1
@@ -248,7 +249,7 @@ def test_a_drive_that_cannot_be_written_is_one_message(site: Site) -> None:
 
 def test_a_full_drive_is_told_what_a_repair_needs_and_not_to_plan_again(template: Template, site: Site) -> None:
     flip(site.volumes("A1")[0], 5)
-    site.drives["A1"] = FaultyDrive(site.drives["A1"], Faults(full_after_bytes=1000))
+    site.drives["A1"] = FaultyDrive(site.drives["A1"], Orders(full_after_bytes=1000))
     report = mended(site)
     assert "no space left on the drive (a repair in place needs room for one volume; else onto a spare" in left(report)
     assert "plan again" not in left(report)
@@ -265,7 +266,7 @@ class _Unlistable(FaultyDrive):
 def test_a_drive_that_cannot_be_listed_is_left_and_the_others_are_mended(template: Template, site: Site) -> None:
     flip(site.folder("A1") / layout.TAG_MANIFEST, 5)
     flip(site.volumes("A2")[0], 5)
-    site.drives["A1"] = _Unlistable(site.drives["A1"], Faults())
+    site.drives["A1"] = _Unlistable(site.drives["A1"], Orders())
     report = mended(site)
     assert [item.drive for item in report.mended] == ["A2"]
     assert {item.drive for item in report.left} == {"A1"}
@@ -288,7 +289,7 @@ class _Crowded(FaultyDrive):
 
 def test_strange_files_on_a_drive_without_its_tag_manifest_are_neither_held_nor_hashed(site: Site) -> None:
     flip(site.folder("A1") / layout.TAG_MANIFEST, 5)
-    crowded = site.drives["A1"] = _Crowded(site.drives["A1"], Faults())
+    crowded = site.drives["A1"] = _Crowded(site.drives["A1"], Orders())
     with memory_below(8 * MIB):
         report = mended(site)
     assert "tagmanifest-sha256.txt is not as the signed closing record says" in left(report)
@@ -296,7 +297,7 @@ def test_strange_files_on_a_drive_without_its_tag_manifest_are_neither_held_nor_
 
 
 def test_strange_files_on_a_spare_are_not_held(site: Site) -> None:
-    spare = _Crowded(empty(site.root / "spare"), Faults())
+    spare = _Crowded(empty(site.root / "spare"), Orders())
     with memory_below(8 * MIB), pytest.raises(ForeignDrive, match="not empty") as caught:
         spare_for(site, "A1", spare)
     assert caught.value.found == "packtrain/holiday-0, packtrain/holiday-1, " + (
@@ -326,7 +327,7 @@ def test_a_drive_mounted_read_only_is_one_clear_message(site: Site, tmp_path: Pa
 def test_a_drive_that_returns_other_bytes_than_were_written_is_not_called_mended(site: Site) -> None:
     victim = site.volumes("A1")[0]
     flip(victim, 5)
-    site.drives["A1"] = FaultyDrive(site.drives["A1"], Faults(flip={f"data/{victim.name}": 5}))
+    site.drives["A1"] = FaultyDrive(site.drives["A1"], Orders(flip_on_read={f"data/{victim.name}": 5}))
     flip(victim, 5)
     report = mended(site)
     assert report.mended == ()
@@ -468,13 +469,13 @@ class _SmallDrive(FaultyDrive):
 
 def test_a_spare_that_is_too_small_is_refused_before_the_first_byte(site: Site) -> None:
     with pytest.raises(DriveFull, match="too small"):
-        spare_for(site, "A1", _SmallDrive(empty(site.root / "spare"), Faults()))
+        spare_for(site, "A1", _SmallDrive(empty(site.root / "spare"), Orders()))
     assert files(site.root / "spare") == {}
 
 
 def test_a_spare_that_fills_up_is_said_and_goes_on_when_there_is_room(template: Template, site: Site) -> None:
     spare = empty(site.root / "spare")
-    report = spare_for(site, "A1", FaultyDrive(spare, Faults(full_after_bytes=900_000)))
+    report = spare_for(site, "A1", FaultyDrive(spare, Orders(full_after_bytes=900_000)))
     assert "no space left" in left(report)
     assert not (site.root / "spare" / layout.DRIVE).exists()
     assert left(spare_for(site, "A1", spare)) == ""

@@ -10,6 +10,7 @@ import pytest
 from load_parts import Site, copy_site, flip, pack_template, resign_group
 from packtrain import durable
 from packtrain.crypto import age
+from packtrain.devices.faulty import FaultyDrive, Orders
 from packtrain.errors import (
     AgeFormatError,
     BeyondRepair,
@@ -29,7 +30,7 @@ from packtrain.volume.load_journal import VolumeKey, VolumeLine
 from packtrain.volume.publishing import OpenGroup, Publisher, Restored
 from packtrain.volume.unpack import Unpacking
 from packtrain.volume.writer import ShipmentWritten
-from shipment_parts import Faults, FaultyDrive, Packing, content
+from shipment_parts import Packing, content
 
 Template = tuple[Packing, ShipmentWritten]
 
@@ -133,7 +134,7 @@ def test_a_volume_with_bytes_after_its_end_loads(site: Site) -> None:
 
 def test_a_block_that_cannot_be_read_is_made_good(site: Site) -> None:
     name = f"data/{site.volumes('B1', '*.tar.age')[0].name}"
-    site.drives["B1"] = FaultyDrive(site.drives["B1"], Faults(read_error={name: 5000}))
+    site.drives["B1"] = FaultyDrive(site.drives["B1"], Orders(unreadable={name: 5000}))
     loaded = site.load()
     site.assert_loaded()
     assert loaded.blocks_repaired == 1
@@ -521,12 +522,12 @@ def test_set_user_id_bits_are_not_taken_over(tmp_path: Path) -> None:
 
 
 def test_a_drive_that_stops_answering_in_the_middle_is_made_good(site: Site) -> None:
-    faults = Faults(read_error={f"data/{path.name}": 0 for path in site.volumes("A1")})
-    faults.read_error |= {
+    orders = Orders(unreadable={f"data/{path.name}": 0 for path in site.volumes("A1")})
+    orders.unreadable |= {
         f"packtrain/blocks/{path.name}": 0 for path in (site.folder("A1") / "packtrain/blocks").iterdir()
     }
-    faults.read_error[layout.CATALOG] = 0
-    site.drives["A1"] = FaultyDrive(site.drives["A1"], faults)
+    orders.unreadable[layout.CATALOG] = 0
+    site.drives["A1"] = FaultyDrive(site.drives["A1"], orders)
     loaded = site.load()
     site.assert_loaded()
     assert loaded.volumes_rebuilt > 0

@@ -11,6 +11,7 @@ import pytest
 from load_parts import borrow_site
 from packtrain.crypto import age
 from packtrain.crypto.age import DecryptReader
+from packtrain.devices.faulty import FaultyDrive, Orders
 from packtrain.digest import sha256_bytes
 from packtrain.errors import DriveFailed, SourceChanged, SourceUnreadable, WorkerCrashed
 from packtrain.volume import sealers, stripes
@@ -20,7 +21,7 @@ from packtrain.volume.journal import Journal
 from packtrain.volume.sealers import Sealers
 from packtrain.volume.sealing import Found
 from packtrain.volume.sealing_process import Sealed, Task
-from shipment_parts import Faults, FaultyDrive, Packing, make_packing, write_cargo
+from shipment_parts import Packing, make_packing, write_cargo
 from tree_parts import assert_equal
 
 IDENTITY = age.generate_identity()
@@ -169,7 +170,7 @@ def test_a_drive_that_fails_is_what_is_named_and_the_next_run_goes_on(tmp_path: 
     write_cargo(tmp_path / "cargo", SIZES)
     packing: Packing = make_packing(tmp_path)
     uuid, drive = next(iter(packing.drives.items()))
-    packing.drives[uuid] = FaultyDrive(drive, Faults(write_error={"data/0000000-00.tar.age"}))
+    packing.drives[uuid] = FaultyDrive(drive, Orders(fail_writes_of=frozenset({"data/0000000-00.tar.age"})))
     with pytest.raises(DriveFailed, match="cannot be written"):
         packing.write()
     packing.drives[uuid] = drive
@@ -191,8 +192,8 @@ def test_after_a_fault_no_process_is_started_for_volumes_that_nobody_wants(
     monkeypatch.setattr(sealers.Sealer, "_start", counted)
     write_cargo(tmp_path / "cargo", SIZES)
     packing = make_packing(tmp_path, cases=(6, 2), groups=((6, 2),))
-    names = {f"data/0000000-{column:02d}.tar.age" for column in range(6)}
-    packing.drives = {uuid: FaultyDrive(drive, Faults(write_error=names)) for uuid, drive in packing.drives.items()}
+    names = frozenset(f"data/0000000-{column:02d}.tar.age" for column in range(6))
+    packing.drives = {uuid: FaultyDrive(drive, Orders(fail_writes_of=names)) for uuid, drive in packing.drives.items()}
     with pytest.raises(DriveFailed, match="cannot be written"):
         packing.write()
     assert len(started) == 1
