@@ -90,12 +90,20 @@ class Sealer:
 
         Raises:
             SourceUnreadable: a source cannot be read.
-            WorkerCrashed: the process died.
+            WorkerCrashed: the process died, or cannot be started.
 
             And what `put` and `record` raise, and the journal.
         """
         if self._running is None:
-            self._running = self._start()
+            try:
+                self._running = self._start()
+            except OSError as error:
+                raise WorkerCrashed(
+                    "a process that seals volumes cannot be started",
+                    found=error.strerror,
+                    hint="look at the limits of memory, processes and open files (`ulimit -a`); then run the same "
+                    "command again: it goes on where it stopped",
+                ) from error
         process, connection, slots = self._running
         _send(process, connection, task)
         while True:

@@ -1,10 +1,12 @@
 """Volumes of small files that other processes seal: the same volumes, the same errors, and nobody left behind."""
 
+import errno
 import io
 import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -113,6 +115,21 @@ def test_a_process_that_dies_is_named_and_another_takes_its_place(pool: Sealers)
     with pytest.raises(WorkerCrashed, match="ended without a word") as caught:
         seal_to(pool, kill, lambda _: None)
     assert caught.value.found == "exit status -9"
+    assert seal(pool)[0].bytes
+
+
+@pytest.mark.parametrize("call", ["memfd_create", "Popen"])
+def test_a_process_that_cannot_be_started_is_named_and_the_next_volume_is_sealed(
+    pool: Sealers, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(*((os, call) if call == "memfd_create" else (sealers.subprocess, "Popen")), refuse)
+        with pytest.raises(WorkerCrashed, match="cannot be started") as caught:
+            seal(pool)
+    assert caught.value.found == "Resource temporarily unavailable"
     assert seal(pool)[0].bytes
 
 
