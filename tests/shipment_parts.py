@@ -1,12 +1,10 @@
-"""Parts for tests that pack: a signer, a tiny cargo, drives in a folder, a plan, and a drive with faults."""
+"""Parts for tests that pack: a signer, a tiny cargo, drives in a folder, a plan."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,9 +14,8 @@ from packtrain.devices.directory import DirectoryDrive
 from packtrain.documents.codec import encode, namespace
 from packtrain.documents.parties import Parties, Party
 from packtrain.documents.plan import Algorithms, Plan, PlannedDrive, PlannedGroup, Survive
-from packtrain.errors import DriveFailed, DriveFull
 from packtrain.events import discard
-from packtrain.ports import Drive, DriveReader, DriveWriter, Readback
+from packtrain.ports import Drive
 from packtrain.units import KIB
 from packtrain.volume.cargo import CargoEntry, cargo_digest
 from packtrain.volume.closing import ExtraFiles
@@ -156,103 +153,3 @@ def make_packing(
         identity=identity,
         journal_folder=root / f"journal-{attempt}",
     )
-
-
-@dataclass
-class Faults:
-    """What a FaultyDrive does wrong.
-
-    Attributes:
-        flip: file name -> offset of the byte that reads come back with one bit flipped.
-        read_error: file name -> offset at which reading fails with EIO.
-        write_error: names that fail with EIO when written.
-        full_after_bytes: after so many bytes written the drive is full.
-    """
-
-    flip: dict[str, int] = field(default_factory=dict)
-    read_error: dict[str, int] = field(default_factory=dict)
-    write_error: set[str] = field(default_factory=set)
-    full_after_bytes: int | None = None
-
-
-class FaultyDrive:
-    """A drive that does what Faults says, and otherwise what the drive inside does."""
-
-    def __init__(self, inner: Drive, faults: Faults) -> None:
-        self._inner = inner
-        self.faults = faults
-        self.written_bytes = 0
-        self.location = inner.location
-        self.serial = inner.serial
-
-    def free_bytes(self) -> int:
-        return self._inner.free_bytes()
-
-    def names(self) -> Iterator[str]:
-        return self._inner.names()
-
-    def size_bytes(self, name: str) -> int | None:
-        return self._inner.size_bytes(name)
-
-    def open_reader(self, name: str, *, past_cache: bool = False) -> DriveReader:
-        return _FaultyReader(self, name, self._inner.open_reader(name, past_cache=past_cache))
-
-    @contextlib.contextmanager
-    def open_writer(self, name: str) -> Iterator[DriveWriter]:
-        with self._inner.open_writer(name) as writer:
-            yield _FaultyWriter(self, name, writer)
-
-    def read_bytes(self, name: str, max_bytes: int) -> bytes:
-        payload = bytearray(self._inner.read_bytes(name, max_bytes))
-        self.damage(name, memoryview(payload), 0)
-        return bytes(payload)
-
-    def write_bytes(self, name: str, payload: bytes) -> None:
-        with self.open_writer(name) as writer:
-            writer.write(payload)
-
-    def remove(self, name: str) -> None:
-        self._inner.remove(name)
-
-    def damage(self, name: str, buffer: memoryview, offset: int) -> None:
-        """Apply the faults to what was read from `offset`."""
-        failing = self.faults.read_error.get(name)
-        if failing is not None and offset <= failing < offset + len(buffer):
-            error = OSError(errno.EIO, "Input/output error")
-            raise DriveFailed("drive cannot be read", where=f"{self.location}: {name}") from error
-        flipped = self.faults.flip.get(name)
-        if flipped is not None and offset <= flipped < offset + len(buffer):
-            buffer[flipped - offset] ^= 1
-
-
-class _FaultyReader:
-    def __init__(self, drive: FaultyDrive, name: str, inner: DriveReader) -> None:
-        self._drive = drive
-        self._name = name
-        self._inner = inner
-        self.size_bytes = inner.size_bytes
-        self.readback: Readback = inner.readback
-
-    def read_into(self, buffer: memoryview, offset: int) -> int:
-        length = self._inner.read_into(buffer, offset)
-        self._drive.damage(self._name, buffer[:length], offset)
-        return length
-
-    def close(self) -> None:
-        self._inner.close()
-
-
-class _FaultyWriter:
-    def __init__(self, drive: FaultyDrive, name: str, inner: DriveWriter) -> None:
-        self._drive = drive
-        self._name = name
-        self._inner = inner
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        faults = self._drive.faults
-        if self._name in faults.write_error:
-            raise DriveFailed("drive cannot be written", where=f"{self._drive.location}: {self._name}")
-        self._drive.written_bytes += len(data)
-        if faults.full_after_bytes is not None and self._drive.written_bytes > faults.full_after_bytes:
-            raise DriveFull("no space left on the drive", where=f"{self._drive.location}: {self._name}")
-        self._inner.write(data)

@@ -77,13 +77,14 @@ def atomic_writer(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
 
     Raises:
         DriveFull: no space is left where `path` lies.
-        OSError: any other failure of the file system.
+        OSError: any other failure of the file system; or another process is writing the same file.
     """
     temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Unlink first: O_EXCL then guards against writing through a link that somebody left under the temporary name.
-    temporary.unlink(missing_ok=True)
+    _remove_left(temporary)
+    # Removed first: O_EXCL then guards against writing through a link that somebody left under the temporary name.
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    _try_to_lock(descriptor)
     try:
         with _full_is_a_message(path), io.BufferedWriter(io.FileIO(descriptor, "wb"), _BUFFER_BYTES) as stream:
             yield stream
@@ -98,6 +99,37 @@ def atomic_writer(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _remove_left(temporary: Path) -> None:
+    """Remove what a writer that died has left under its temporary name.
+
+    Raises:
+        OSError: it has not died: its rename would give the name to what is half written here.
+    """
+    try:
+        descriptor = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        # Nothing is there, or nothing that a writer of ours has made.
+        temporary.unlink(missing_ok=True)
+        return
+    try:
+        if not _try_to_lock(descriptor):
+            raise OSError(errno.EBUSY, "another process is writing this file", str(temporary))
+        temporary.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def _try_to_lock(descriptor: int) -> bool:
+    """Lock an open file until it is closed; return False only if another has it: some file systems know no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def write_bytes(path: Path, payload: bytes, mode: int = 0o644) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xxhash
+from hypothesis import given
+from hypothesis import strategies as st
 
 from load_parts import Site, copy_site, flip, pack_template
 from packtrain.documents.parties import allowed_signers
@@ -108,6 +113,51 @@ def test_its_code_is_that_of_isa_l() -> None:
             assert rescue.combine(scales, [columns[c] for c in chosen], 1000) == columns[wanted]
 
 
+@given(st.sets(st.integers(0, 60)))
+def test_its_damaged_rows_are_those_that_were_added(rows: set[int]) -> None:
+    found = rescue.Rows()
+    for row in sorted(rows):
+        found.add(row)
+    assert {row for row in range(70) if row in found} == rows
+    assert bool(found) == bool(rows)
+    assert set(found.firsts) == {row for row in rows if row - 1 not in rows}
+    named = [part.split("-") for part in str(found).split(", ") if part]
+    assert [row for part in named for row in range(int(part[0]), int(part[-1]) + 1)] == sorted(rows)
+
+
+def test_what_it_holds_of_a_volume_does_not_grow_with_its_damage() -> None:
+    volume = rescue.Volume(
+        {"stripe": 0, "column": 0, "drive": "", "bytes": 8 << 30, "sha256": "", "blocks_sha256": ""}, 2
+    )
+    gc.collect()
+    tracemalloc.start()
+    for row in range(volume.num_blocks):
+        volume.bad.add(row)
+    grown = tracemalloc.get_traced_memory()[0]
+    for row in range(0, volume.num_blocks, 2):  # the worst there is: nothing of it can be put together
+        volume.bad.add(volume.num_blocks + row)
+    most = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert grown < 2000
+    assert most < 100_000
+
+
+def test_drives_of_a_group_share_what_is_held_of_its_document(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[rescue.Group] = []
+
+    class Counted(rescue.Group):
+        def __init__(self, body: dict[str, Any]) -> None:
+            super().__init__(body)
+            made.append(self)
+
+    monkeypatch.setattr(rescue, "Group", Counted)
+    drives, groups = rescue.gather([str(folder) for folder in folders(site)])
+    assert len(made) == 1
+    assert groups == made
+    assert all(drive.group is made[0] for drive in drives)
+    assert set(made[0].labels.values()) == set(site.drives)
+
+
 def test_a_clean_shipment_is_whole_and_nothing_is_written(template: Template, site: Site) -> None:
     for verb in ("verify", "damage", "repair"):
         code, output = rescued(verb, *folders(site))
@@ -180,6 +230,18 @@ def test_block_lists_manifest_and_documents_are_made_anew(template: Template, si
     assert rescued("verify", *folders(site))[0] == 40
     assert rescued("repair", *folders(site))[0] == 0
     assert_as_packed(template, site, "A1")
+
+
+def test_nobody_waits_for_the_hash_of_a_hole_of_terabytes(template: Template, site: Site) -> None:
+    volume, spec = site.volumes("A1")[0], site.folder("B1") / layout.SPEC
+    for path in (volume, spec):
+        os.truncate(path, 15 << 40)
+    code, output = rescued("damage", *folders(site))
+    assert code == 40
+    assert f"  data/{volume.name}: altered, or has bytes after its end" in output
+    assert f"  {layout.SPEC} is longer than it can be" in output
+    assert rescued("repair", *folders(site))[0] == 0
+    assert_as_packed(template, site, *site.drives)
 
 
 def test_what_cannot_be_made_anew_is_said(site: Site) -> None:

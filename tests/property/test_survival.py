@@ -23,6 +23,7 @@ from msgspec import structs
 
 from load_parts import Site, borrow_site
 from packtrain.crypto import age
+from packtrain.devices.faulty import FaultyDrive
 from packtrain.documents.codec import encode, namespace
 from packtrain.documents.group import Volume
 from packtrain.documents.plan import Plan, PlannedGroup, Survive
@@ -32,7 +33,7 @@ from packtrain.ports import Drive
 from packtrain.units import KIB, MIB
 from packtrain.volume import layout
 from packtrain.volume.writer import ShipmentWritten
-from shipment_parts import Faults, FaultyDrive, Packing, make_packing, write_cargo
+from shipment_parts import Packing, make_packing, write_cargo
 
 # Of an age file with one X25519 stanza: what stands before the first chunk, and what a chunk of 64 KiB becomes.
 _HEADER_BYTES = 184
@@ -57,13 +58,14 @@ class _Damaged(FaultyDrive):
     """A drive of which some blocks come back with a flipped bit."""
 
     def __init__(self, inner: Drive, bad: dict[str, set[int]]) -> None:
-        super().__init__(inner, Faults())
+        super().__init__(inner)
         self._bad = bad
 
-    def damage(self, name: str, buffer: memoryview, offset: int) -> None:
+    def spoil(self, name: str, buffer: memoryview, offset: int, length: int) -> int:
         for block in self._bad.get(name, ()):
-            if offset <= block * MIB < offset + len(buffer):
+            if offset <= block * MIB < offset + length:
                 buffer[block * MIB - offset] ^= 0x10
+        return super().spoil(name, buffer, offset, length)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from load_parts import borrow_site, pack_template
+from packtrain.devices.faulty import FaultyDrive, Orders
 from packtrain.digest import BLOCK_BYTES
 from packtrain.documents.group import Volume
 from packtrain.erasure.code import Code
@@ -19,7 +20,7 @@ from packtrain.volume.blocks import Column
 from packtrain.volume.repair import StripeReader
 from packtrain.volume.untar import TarReader
 from packtrain.volume.writer import ShipmentWritten
-from shipment_parts import Faults, FaultyDrive, Packing
+from shipment_parts import Packing
 
 Template = tuple[Packing, ShipmentWritten]
 
@@ -49,7 +50,7 @@ def test_up_to_m_lost_drives_and_damaged_volumes_load_equal_and_one_more_lists_t
             if v.drive == uuid and v.bytes
         ]
         flips = {name: data.draw(st.integers(0, size - 1), label=name) for name, size in names}
-        site.drives[label] = FaultyDrive(site.drives[label], Faults(flip=flips))
+        site.drives[label] = FaultyDrive(site.drives[label], Orders(flip_on_read=flips))
     site.drives = {
         label: site.drives[label] for label in data.draw(st.permutations(labels[num_lost:]), label="mounted")
     }

@@ -31,6 +31,25 @@ def test_an_error_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_of_two_that_write_one_file_at_once_the_second_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with durable.atomic_writer(path) as first:
+        first.write(b"the whole of it")
+        with pytest.raises(OSError, match="another process is writing this file"), durable.atomic_writer(path) as other:
+            other.write(b"half")
+        first.write(b", and the end")
+    assert path.read_bytes() == b"the whole of it, and the end"
+    assert list(tmp_path.iterdir()) == [path]
+    durable.write_bytes(path, b"new")
+    assert path.read_bytes() == b"new"
+
+
+def test_what_a_writer_that_died_has_left_is_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / ("a" + durable.TEMPORARY_SUFFIX)).write_bytes(b"half")
+    durable.write_bytes(tmp_path / "a", b"whole")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"whole")]
+
+
 def test_a_link_under_the_temporary_name_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_bytes(b"untouched")

@@ -37,6 +37,8 @@ class Orders:
         fail_writes: writing calls that end with EIO, all others work.
         fail_reads: reading calls that do.
         fail_names: files that cannot be opened for reading or writing, ever.
+        fail_writes_of: files of which no piece can be written.
+        unreadable: file -> offset of a byte that the medium does not give back: reading a piece with it ends with EIO.
         full_after_bytes: after so many bytes written the drive is full.
         torn_write: the writing call of which half reaches the medium before the process dies.
         die: how it dies.
@@ -53,6 +55,8 @@ class Orders:
     fail_writes: frozenset[int] = frozenset()
     fail_reads: frozenset[int] = frozenset()
     fail_names: frozenset[str] = frozenset()
+    fail_writes_of: frozenset[str] = frozenset()
+    unreadable: dict[str, int] = field(default_factory=dict[str, int])
     full_after_bytes: int | None = None
     torn_write: int | None = None
     die: Callable[[], NoReturn] = _die
@@ -204,6 +208,8 @@ class FaultyDrive:
     def write_piece(self, name: str, inner: DriveWriter, data: bytes | bytearray | memoryview) -> None:
         """Hand a piece on to the file inside, or do with it what is ordered."""
         is_torn = self._writing(name)
+        if name in self.orders.fail_writes_of:
+            raise self._failed(name, "cannot be written", errno.EIO)
         view = memoryview(data).cast("B")
         if is_torn:
             # What was buffered before is lost with the process; of this piece the first half is on the medium.
@@ -223,6 +229,9 @@ class FaultyDrive:
 
     def spoil(self, name: str, buffer: memoryview, offset: int, length: int) -> int:
         """Spoil what was read to `buffer` as ordered; return how much of it is said to be there."""
+        missing = self.orders.unreadable.get(name)
+        if missing is not None and offset <= missing < offset + length:
+            raise self._failed(name, "cannot be read", errno.EIO)
         turned = self.orders.flip_on_read.get(name)
         if turned is not None and offset <= turned < offset + length:
             buffer[turned - offset] ^= 1

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from packtrain.crypto import age
 from packtrain.digest import sha256_file
@@ -56,7 +57,7 @@ class CatalogKeeper:
         group document.
 
         Raises:
-            DriveFull: no space is left in the store.
+            DriveFull, DriveFailed: the store cannot take it.
         """
         if self.has(group):
             return ()
@@ -85,16 +86,28 @@ def _decrypt(group: Group, item: Mounted, identity: str, path: Path) -> str | No
         return error.what
     source = _HashedSource(reader, group.catalog.bytes)
     try:
-        plain = age.DecryptReader(source.readinto, [identity], strict_single_x25519=True, where=item.drive.location)
         with store_faults(path.parent), path.open("wb") as target:
             path.chmod(0o600)
-            while piece := plain.read(MIB):
-                target.write(piece)
-    except (AgeFormatError, WrongKey, DriveFailed) as error:
-        return error.what
+            # What the store says, while it is written to, is no fault of the drive.
+            if (fault := _copy(source, identity, item.drive.location, target)) is not None:
+                return fault
     finally:
         reader.close()
     return None if source.sha256() == group.catalog.sha256 else "differs from the group document"
+
+
+def _copy(source: _HashedSource, identity: str, where: str, target: BinaryIO) -> str | None:
+    """Decrypt to the end; return None, or why that cannot be done."""
+    plain: age.DecryptReader | None = None
+    while True:
+        try:
+            plain = plain or age.DecryptReader(source.readinto, [identity], strict_single_x25519=True, where=where)
+            piece = plain.read(MIB)
+        except (AgeFormatError, WrongKey, DriveFailed) as error:
+            return error.what
+        if not piece:
+            return None
+        target.write(piece)
 
 
 class _HashedSource:

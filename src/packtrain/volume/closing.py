@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
 import random
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -30,7 +29,7 @@ from packtrain.volume.block_list import LINE_BYTES, num_blocks
 from packtrain.volume.formatting import custody_line, unexpected_names
 from packtrain.volume.journal import Journal, WrittenVolume
 from packtrain.volume.places import Place
-from packtrain.volume.read_back import check_copy, check_file
+from packtrain.volume.read_back import check_copy, check_file, pages
 
 SPOT_BLOCKS: Final = 16
 _MAX_RECORD_BYTES: Final = 1 << 20
@@ -252,13 +251,13 @@ class GroupCloser:
         tags[layout.TAG_MANIFEST] = sha256_bytes(tag_manifest)
         # All but the closing record is on the drive by now: one that is smaller than it says has overwritten, with the
         # last of these files, what came first.
-        with mmap.mmap(-1, BLOCK_BYTES) as pages, memoryview(pages) as buffer:
+        with pages() as buffer:
             for volume in here:
                 self._check_spots(drive, volume, buffer)
-        check_copy(drive, layout.CATALOG, catalog.xxh3)
-        for name, expected in tags.items():
-            if name != layout.CATALOG:
-                check_file(drive, name, expected)
+            check_copy(drive, layout.CATALOG, catalog.xxh3, buffer)
+            for name, expected in tags.items():
+                if name != layout.CATALOG:
+                    check_file(drive, name, expected, buffer)
         self._sign_closing_record(place, drive, signed.payload, tag_manifest, payload_bytes, len(here), closed)
 
     def _tag_files(
@@ -318,12 +317,10 @@ class GroupCloser:
         drive.write_bytes(layout.DRIVE, record_payload)
         drive.write_bytes(layout.DRIVE + _SIG, signature)
         # The tag manifest once more: where the drive was unmounted meanwhile, all of this is on the disk below it.
-        for name, content in (
-            (layout.TAG_MANIFEST, tag_manifest),
-            (layout.DRIVE, record_payload),
-            (layout.DRIVE + _SIG, signature),
-        ):
-            check_file(drive, name, sha256_bytes(content))
+        written = {layout.TAG_MANIFEST: tag_manifest, layout.DRIVE: record_payload, layout.DRIVE + _SIG: signature}
+        with pages() as buffer:
+            for name, content in written.items():
+                check_file(drive, name, sha256_bytes(content), buffer)
         self._journal.set_drive_facts(
             uuid,
             {

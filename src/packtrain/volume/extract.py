@@ -7,6 +7,7 @@ of a cut file is written at its place in one staged file, which is complete when
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
@@ -18,7 +19,7 @@ from typing import Final, NamedTuple
 
 import xxhash
 
-from packtrain.errors import DriveFailed, DriveFull, HostileArchive, IntegrityError
+from packtrain.errors import DriveFailed, DriveFull, HostileArchive, IntegrityError, StoreInUse
 from packtrain.units import KIB
 from packtrain.volume import layout
 from packtrain.volume.catalog import Catalog, CatalogFile, CatalogPiece
@@ -50,6 +51,38 @@ class Staging:
     """
 
     root: Path
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Make the folder, and hold it for one load for the time of the context.
+
+        A lock of a voyage folder is not enough: a copy of it, or a second consignee's, loads into the same store,
+        clears what waits here, and writes to files that the other one is about to publish.
+
+        Raises:
+            StoreInUse: another process loads this shipment into this store.
+        """
+        with store_faults(self.root):
+            self.root.mkdir(mode=0o700, exist_ok=True)
+            # The folder itself: a file for it would be one more thing that has to go when nothing else is left.
+            descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with store_faults(self.root):
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    # The one who had it may have removed it when it was done.
+                    is_held = self.root.exists() and os.path.samestat(os.fstat(descriptor), self.root.stat())
+                except BlockingIOError:
+                    is_held = False
+            if not is_held:
+                raise StoreInUse(
+                    "another process loads this shipment into this store",
+                    where=str(self.root.parent.parent),
+                    hint="wait for it to end, then run the same command again; there is nothing to delete",
+                )
+            yield
+        finally:
+            os.close(descriptor)
 
     def volume_folder(self, group: int, stripe: int, column: int) -> Path:
         """Return the folder of one volume's files."""

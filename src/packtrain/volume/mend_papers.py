@@ -36,6 +36,21 @@ SHIPMENT_FILES: Final = (layout.SHIPMENT + _SIG, layout.SHIPMENT)
 # Files whose digest is not known are tried in these many combinations; more than a handful are never damaged at once
 # together with the tag manifest that lists them.
 _MAX_TRIED: Final = 4096
+# On every drive, and named by no document but its tag manifest.
+_EVERYWHERE: Final = (
+    layout.PLAN + _SIG,
+    layout.GROUP + _SIG,
+    layout.CUSTODY,
+    layout.SPEC,
+    layout.RESCUE,
+    layout.README,
+    layout.MANIFEST,
+    layout.BAG_INFO,
+    layout.BAGIT,
+)
+# A kit has some hundred files. A drive with more files than this that no document names is somebody else's too: each of
+# them would be held, and looked for on all drives, for a manifest that they are not in.
+_MAX_OWN: Final = 10_000
 
 D = TypeVar("D", Plan, Group)
 
@@ -176,21 +191,21 @@ class Papers:
         """Return for each tag file of the drive the digests that it may have."""
         signed = {layout.PLAN: record.plan, layout.GROUP: record.group_document, layout.CATALOG: group.catalog.sha256}
         signed |= {layout.blocks_name(v.stripe, v.column): v.blocks_sha256 for v in volumes_of(group, record)}
-        wanted = {*signed, layout.PLAN + _SIG, layout.GROUP + _SIG, layout.CUSTODY, layout.SPEC, layout.RESCUE}
-        wanted |= {layout.README, layout.MANIFEST, layout.BAG_INFO, layout.BAGIT}
+        found = {name: [digest] for name, digest in signed.items()}
         try:
-            wanted |= {
+            others = (
                 name
                 for name in drive.names()
-                if not name.startswith("data/") and name not in UNLISTED and not name.endswith(TEMPORARY_SUFFIX)
-            }
+                if not (name in signed or name in _EVERYWHERE or name in UNLISTED)
+                and not name.startswith("data/")
+                and not name.endswith(TEMPORARY_SUFFIX)
+            )
+            own = list(itertools.islice(others, _MAX_OWN + 1))
         except DriveFailed:
             return {}
-        found: dict[str, list[str]] = {}
-        for name in wanted:
-            if name in signed:
-                found[name] = [signed[name]]
-                continue
+        if len(own) > _MAX_OWN:
+            return {}
+        for name in (*_EVERYWHERE, *own):
             digests = [_hash(drive, name)]
             made = self._made(drive, record, name)
             digests.append(sha256_bytes(made) if made is not None else None)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from packtrain.documents.drive import Drive as DriveRecord
 from packtrain.errors import DriveFailed, DriveFull
 from packtrain.ports import Drive
+
+_ROOM: Final = "a repair in place needs room for one volume; else onto a spare with more: --repair --onto LABEL=PATH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,4 +128,6 @@ class MendLog:
         except (DriveFailed, DriveFull) as error:
             if drive.location not in self.stopped:
                 self.stopped.add(drive.location)
-                self.leave(label, "", f"{error.message}{f' ({error.hint})' if error.hint else ''}")
+                # What is rebuilt stands beside what it replaces until it is proven, and no plan is drawn up again here.
+                hint = _ROOM if isinstance(error, DriveFull) else error.hint
+                self.leave(label, "", f"{error.message}{f' ({hint})' if hint else ''}")

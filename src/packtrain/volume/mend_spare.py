@@ -18,6 +18,7 @@ from packtrain.units import format_bytes
 from packtrain.volume import layout
 from packtrain.volume.blocks import Column
 from packtrain.volume.discover import MAX_MANIFEST_BYTES
+from packtrain.volume.first_names import FirstNames
 from packtrain.volume.given import MAX_RECORD_BYTES, check_distinct, label_of
 from packtrain.volume.mend import WITHOUT_RECORD
 from packtrain.volume.mend_papers import Papers, volumes_of
@@ -27,6 +28,8 @@ from packtrain.volume.scrub import UNLISTED
 
 _SIG: Final = layout.SIGNATURE_SUFFIX
 _MAX_THREADS: Final = 64
+# Of the files of a spare that is not empty so many are named.
+_NAMED: Final = 5
 # File system, folders and rounding: what a spare needs beside the bytes of its files.
 _MARGIN_DIVISOR: Final = 200
 
@@ -135,25 +138,32 @@ def _volume_names(group: Group, record: DriveRecord) -> set[str]:
 
 def _check_spare(spare: Drive, papers: Papers, drive: Drive, record: DriveRecord, known: set[str]) -> None:
     """Refuse a drive that is neither empty nor the beginning of the same copy; remove unfinished files of that copy."""
-    names = set(spare.names())
-    unfinished = {
-        name
-        for name in names
-        if name.endswith(TEMPORARY_SUFFIX) and name.removesuffix(TEMPORARY_SUFFIX) in {*known, *UNLISTED}
-    }
-    rest = names - unfinished
     signature = layout.DRIVE + _SIG
-    is_ours = rest <= {layout.PLAN, layout.PLAN + _SIG}
-    if signature in rest:
-        is_ours = rest <= {*known, *UNLISTED} and papers.hash(spare, signature) == papers.hash(drive, signature)
-    if layout.PLAN in rest:
+    first, unfinished = FirstNames(_NAMED), list[str]()
+    has_plan = has_signature = False
+    is_beginning = is_copy = True
+    # One by one: a drive that is not empty may hold ten million files.
+    for name in spare.names():
+        whole = name.removesuffix(TEMPORARY_SUFFIX)
+        if whole != name and (whole in known or whole in UNLISTED):
+            unfinished.append(name)
+            continue
+        first.add(name)
+        has_plan |= name == layout.PLAN
+        has_signature |= name == signature
+        is_beginning &= name in (layout.PLAN, layout.PLAN + _SIG)
+        is_copy &= name in known or name in UNLISTED
+    is_ours = is_beginning
+    if has_signature:
+        is_ours = is_copy and papers.hash(spare, signature) == papers.hash(drive, signature)
+    if has_plan:
         is_ours = is_ours and papers.hash(spare, layout.PLAN) == record.plan
     if not is_ours:
         raise ForeignDrive(
             "the spare is not empty",
             where=spare.location,
             expected=f"an empty drive, or one that an interrupted repair of drive {record.label} began to fill",
-            found=", ".join(sorted(rest)[:5]),
+            found=str(first),
             hint="empty it yourself, or take another drive; packtrain never deletes what it did not write",
         )
     for name in unfinished:

@@ -96,7 +96,8 @@ def load_shipment(
     Raises:
         WrongKey: the identity is not the plan's recipient; nothing was written.
         DriveFull: the store is full; make room and call again.
-        StoreInUse: the store holds other files under names of the cargo; none of them was touched.
+        StoreInUse: the store holds other files under names of the cargo, or another process loads into it; nothing was
+            touched.
         MoreDrivesWanted: at the end: what these drives give is restored, others are named that are wanted now.
         BeyondRepair: at the end: all that can be read was restored, the rest is listed by name beside the journal.
         HostileArchive, AgeFormatError, IntegrityError: at the end: a volume with a valid digest breaks the format or
@@ -161,7 +162,10 @@ class _Loading:
         plan_digest = digest(self.plan)
         with store_faults(Path(self.store.location)):
             self.staging = Staging(self.store.staging_folder() / f"load-{plan_digest[:16]}")
-            self.staging.root.mkdir(mode=0o700, exist_ok=True)
+        with self.staging.held():
+            return self._run(plan_digest, lost, no_more=no_more)
+
+    def _run(self, plan_digest: str, lost: Collection[str], *, no_more: bool) -> Loaded:
         self.unreadable = UnreadableNames(self.journal_path.with_name("unreadable.txt"))
         self.journal = LoadJournal(self.journal_path, plan_digest, self.store.location)
         self.groups = remember_groups(self.journal_path.parent, self.groups, self.journal)

@@ -27,6 +27,7 @@ import shlex
 import stat
 import sys
 from array import array
+from bisect import bisect_right
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, Iterator
@@ -34,6 +35,9 @@ from typing import Any, Iterator
 BLOCK = 1 << 20
 MAX_DOCUMENT_BYTES = 64 << 20
 MAX_VOLUME_BYTES = 8 << 30
+# Of the files that are no volumes these alone may be long: the catalog of a million files, the wheels of a kit.
+LONG = ("packtrain/kit/", "packtrain/catalog.sqlite.age")
+MAX_LONG_BYTES = 1 << 40
 HEX64 = re.compile(r"[0-9a-f]{64}")
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -279,9 +283,11 @@ def small(root: str, name: str, bound: int = MAX_DOCUMENT_BYTES) -> bytes:
         return read_at(stream, 0, size)
 
 
-def hash_of(root: str, name: str) -> str:
+def hash_of(root: str, name: str, bound: int) -> str:
+    """Return a file's SHA-256; of one that is longer than it can be, perhaps by a hole of terabytes, nobody waits."""
     state = hashlib.sha256()
     with opened(root, name) as stream:
+        need(os.fstat(stream.fileno()).st_size <= bound, name + " is longer than it can be")
         while True:
             try:
                 piece = stream.read(BLOCK)
@@ -364,6 +370,34 @@ def matches(pattern: Any, value: Any) -> bool:
     return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
+class Rows:
+    """Damaged blocks of one volume, as ranges: all of them cost what one does, and every second one 32 KiB at most."""
+
+    def __init__(self) -> None:
+        self.firsts, self.ends = array("I"), array("I")
+
+    def add(self, row: int) -> None:
+        """Add a row; they come in rising order."""
+        if self.ends and self.ends[-1] == row:
+            self.ends[-1] = row + 1
+        else:
+            self.firsts.append(row)
+            self.ends.append(row + 1)
+
+    def __contains__(self, row: int) -> bool:
+        at = bisect_right(self.firsts, row)
+        return at > 0 and row < self.ends[at - 1]
+
+    def __bool__(self) -> bool:
+        return len(self.firsts) > 0
+
+    def __str__(self) -> str:
+        """Return "3, 7-9"."""
+        parts = [(first, end - 1) for first, end in zip(self.firsts[:LISTED], self.ends)]
+        text = ", ".join("{}".format(a) if a == b else "{}-{}".format(a, b) for a, b in parts)
+        return text + (" and more" if len(self.firsts) > LISTED else "")
+
+
 class Volume:
     """One volume of a stripe, and what is known of the file here."""
 
@@ -378,7 +412,11 @@ class Volume:
         self.is_whole = self.bytes == 0
         self.is_lost = not self.is_whole
         self.why = "its drive is not here"
-        self.bad: set[int] = set()
+        self.bad = Rows()
+
+    def fault(self) -> str:
+        """Return what is wrong with it, in words."""
+        return "blocks {}".format(self.bad) if self.bad and not self.is_lost else self.why
 
     def good(self, row: int) -> bool:
         return row >= self.num_blocks or self.is_whole or not (self.is_lost or row in self.bad)
@@ -420,9 +458,12 @@ class Group:
 
 
 class Drive:
-    """One drive: its documents as far as they fit each other, and what is wrong with it."""
+    """One drive: its documents as far as they fit each other, and what is wrong with it.
 
-    def __init__(self, root: str) -> None:
+    `groups` has the groups that are known by the SHA-256 of their document: drives of one share one.
+    """
+
+    def __init__(self, root: str, groups: dict[str, Group]) -> None:
         self.root = root
         self.name = root
         self.findings: list[str] = []
@@ -441,7 +482,7 @@ class Drive:
             self.group_digest = str(record.get("group_document"))
             self._read_tags(str(record.get("tagmanifest")))
             self.is_lost = False
-            self._read_group(str(record.get("plan")))
+            self._read_group(str(record.get("plan")), groups)
         except Trouble as trouble:
             self.findings.append(str(trouble))
 
@@ -457,12 +498,17 @@ class Drive:
             assert match is not None
             self.tags[match[2]] = match[1]
 
-    def _read_group(self, plan_digest: str) -> None:
-        body, digest = document(self.root, "group")
+    def _read_group(self, plan_digest: str, groups: dict[str, Group]) -> None:
+        # Hashed first: sixty drives have sixty copies, and one is tens of megabytes in memory.
+        digest = hashlib.sha256(small(self.root, "packtrain/group.json")).hexdigest()
         need(digest == self.group_digest, "group.json is not the one that drive.json names")
-        group = Group(body)
+        group = groups.get(digest)
+        if group is None:
+            body, digest = document(self.root, "group")
+            need(digest == self.group_digest, "group.json is not the one that drive.json names")
+            group = Group(body)
         need(self.uuid in group.drives, "drive.json: not a drive of its group")
-        self.group = group
+        self.group = groups.setdefault(digest, group)
         plan, digest = document(self.root, "plan")
         need(digest == plan_digest, "plan.json is not the one that drive.json names")
         for planned in members(plan, "drives"):
@@ -474,14 +520,15 @@ class Drive:
         """Hold every tag file and every volume against its SHA-256."""
         for name, sha256 in sorted(self.tags.items()):
             try:
-                need(hash_of(self.root, name) == sha256, name + " differs")
+                bound = MAX_LONG_BYTES if name.startswith(LONG) else MAX_DOCUMENT_BYTES
+                need(hash_of(self.root, name, bound) == sha256, name + " differs")
             except Trouble as trouble:
                 self.bad_tags.append(name)
                 self.findings.append(str(trouble))
         for volume in self.group.of(self.uuid) if self.group else []:
             volume.drive, volume.why = self, "differs from its SHA-256"
             try:
-                volume.is_whole = hash_of(self.root, volume.name) == volume.sha256
+                volume.is_whole = hash_of(self.root, volume.name, volume.bytes) == volume.sha256
             except Trouble as trouble:
                 volume.why = str(trouble)
             volume.is_lost = not volume.is_whole
@@ -505,19 +552,7 @@ class Drive:
                 continue
             # Every block fits and the whole does not: altered on purpose, or bytes after its end. None of it is used.
             volume.is_lost = not volume.bad
-            volume.why = "altered, or has bytes after its end" if volume.is_lost else "blocks " + ranges(volume.bad)
-
-
-def ranges(numbers: set[int]) -> str:
-    """Return "3, 7-9"."""
-    parts: list[list[int]] = []
-    for number in sorted(numbers):
-        if parts and parts[-1][1] == number - 1:
-            parts[-1][1] = number
-        else:
-            parts.append([number, number])
-    text = ["{}".format(a) if a == b else "{}-{}".format(a, b) for a, b in parts]
-    return ", ".join(text[:LISTED]) + (" and more" if len(text) > LISTED else "")
+            volume.why = "altered, or has bytes after its end"
 
 
 # --- The four verbs --------------------------------------------------------------------------------------------------
@@ -525,12 +560,8 @@ def ranges(numbers: set[int]) -> str:
 
 def gather(roots: list[str]) -> tuple[list[Drive], list[Group]]:
     """Return the drives, and their groups: drives of one group document share one Group."""
-    drives = [Drive(root) for root in roots]
     groups: dict[str, Group] = {}
-    for drive in drives:
-        if drive.group is not None:
-            known = groups.setdefault(drive.group_digest, drive.group)
-            known.labels.update(drive.group.labels)
+    drives = [Drive(root, groups) for root in roots]
     seen: set[tuple[str, str]] = set()
     for drive in drives:
         # A drive whose own group.json is damaged is served by that of another one, if its closing record names it.
@@ -558,7 +589,8 @@ def survey(roots: list[str], with_blocks: bool) -> tuple[list[Drive], list[Group
         bad = [volume for volume in volumes if not volume.is_whole]
         is_whole = is_whole and not bad and not drive.findings
         say("{}: {} volumes, {} damaged".format(drive.name, len(volumes), len(bad)))
-        for line in drive.findings[:LISTED] + ["{}: {}".format(volume.name, volume.why) for volume in bad][:LISTED]:
+        damaged = ["{}: {}".format(volume.name, volume.fault()) for volume in bad[:LISTED]]
+        for line in drive.findings[:LISTED] + damaged:
             say("  " + line)
     lost = 0
     for group in groups:
@@ -577,7 +609,8 @@ def survey(roots: list[str], with_blocks: bool) -> tuple[list[Drive], list[Group
 
 
 def can_rebuild(group: Group, stripe: list[Volume]) -> bool:
-    rows = {0}.union(*(volume.bad for volume in stripe))
+    # Fewest are good where some volume begins to be bad, or all of them reach.
+    rows = {0}.union(*(volume.bad.firsts for volume in stripe))
     return all(sum(volume.good(row) for volume in stripe) >= group.k for row in rows)
 
 
@@ -614,7 +647,7 @@ def is_there(root: str, volume: Volume) -> bool:
     if volume.drive is not None and volume.drive.root == root:
         return False
     try:
-        return hash_of(root, volume.name) == volume.sha256
+        return hash_of(root, volume.name, volume.bytes) == volume.sha256
     except Trouble:
         return False
 

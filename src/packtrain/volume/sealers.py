@@ -5,12 +5,13 @@ Their ciphertext comes through shared memory; what goes to a drive, and into the
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import queue
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Final
@@ -47,8 +48,8 @@ class Sealers:
 
     def __init__(self, folder: Path, recipient: str, num_drives: int) -> None:
         most = _MOST if num_drives < _MANY_DRIVES else _MOST_BESIDE_MANY_DRIVES
-        self._all = [_Sealer(folder, recipient) for _ in range(min(most, len(os.sched_getaffinity(0))))]
-        self._idle: queue.SimpleQueue[_Sealer] = queue.SimpleQueue()
+        self._all = [Sealer(folder, recipient) for _ in range(min(most, len(os.sched_getaffinity(0))))]
+        self._idle: queue.SimpleQueue[Sealer] = queue.SimpleQueue()
         for sealer in self._all:
             self._idle.put(sealer)
 
@@ -57,23 +58,12 @@ class Sealers:
         for sealer in self._all:
             sealer.end()
 
-    def seal(self, task: Task, put: Callable[[memoryview], object], record: Callable[[list[Found]], object]) -> Sealed:
-        """Seal one volume, as soon as a process is free for it.
-
-        Args:
-            task: which.
-            put: takes the ciphertext; the memory is used again afterwards.
-            record: takes what was found of the files, some thousand at a time.
-
-        Raises:
-            SourceUnreadable: a source cannot be read.
-            WorkerCrashed: the process died.
-
-            And what `put` and `record` raise, and the journal.
-        """
+    @contextlib.contextmanager
+    def lent(self) -> Iterator[Sealer]:
+        """Yield a process that nobody else has, as soon as one is free; an error in the context ends it."""
         sealer = self._idle.get()
         try:
-            return sealer.seal(task, put, record)
+            yield sealer
         except BaseException:
             # It is somewhere within a volume that nobody wants any more.
             sealer.end()
@@ -82,15 +72,38 @@ class Sealers:
             self._idle.put(sealer)
 
 
-class _Sealer:
+class Sealer:
+    """One process, started with its first volume; see `Sealers`."""
+
     def __init__(self, folder: Path, recipient: str) -> None:
         self._folder = folder
         self._recipient = recipient
         self._running: tuple[subprocess.Popen[bytes], Connection, mmap.mmap] | None = None
 
     def seal(self, task: Task, put: Callable[[memoryview], object], record: Callable[[list[Found]], object]) -> Sealed:
+        """Seal one volume.
+
+        Args:
+            task: which.
+            put: takes the ciphertext; the memory is used again afterwards.
+            record: takes what was found of the files, some thousand at a time.
+
+        Raises:
+            SourceUnreadable: a source cannot be read.
+            WorkerCrashed: the process died, or cannot be started.
+
+            And what `put` and `record` raise, and the journal.
+        """
         if self._running is None:
-            self._running = self._start()
+            try:
+                self._running = self._start()
+            except OSError as error:
+                raise WorkerCrashed(
+                    "a process that seals volumes cannot be started",
+                    found=error.strerror,
+                    hint="look at the limits of memory, processes and open files (`ulimit -a`); then run the same "
+                    "command again: it goes on where it stopped",
+                ) from error
         process, connection, slots = self._running
         _send(process, connection, task)
         while True:
@@ -108,6 +121,7 @@ class _Sealer:
                 return answer
 
     def end(self) -> None:
+        """End the process; the next volume starts another."""
         if self._running is not None:
             process, connection, _ = self._running
             self._running = None

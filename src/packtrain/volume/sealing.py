@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from packtrain.volume import layout, tar
 from packtrain.volume.journal import Member
 from packtrain.volume.source import ZEROS, SourceFolders, check_digest, difference, opened, read_at, read_whole
-from packtrain.volume.turns import LARGE_BYTES
+from packtrain.volume.turns import LARGE_BYTES, Turn
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash  # pyright: ignore[reportPrivateUsage] - typeshed has no other name for it
@@ -41,7 +40,7 @@ class Filler:
 
     def __init__(
         self,
-        turn: threading.Lock,
+        turn: Turn,
         buffer: memoryview,
         seal: Callable[[memoryview], object],
         record: Callable[[list[Found]], None],
@@ -65,37 +64,36 @@ class Filler:
 
             And what `seal` and `record` raise.
         """
+        with self._turn, self._folders:
+            self._fill(members)
+
+    def _fill(self, members: Iterable[Member]) -> None:
         buffer, capacity = self._buffer, len(self._buffer)
-        self._turn.acquire()
-        try:
-            for member in members:
-                header = member_header(member, self._xattrs(member.file_id) if member.has_xattrs else ())
-                at = self._used
-                content_at = at + len(header)
-                assert self._sealed_bytes + content_at == member.tar_offset, "the packing list and the tar have parted"
-                size_bytes = member.bytes
-                end = content_at + size_bytes
-                padded = end + -size_bytes % tar.BLOCK_BYTES
-                if padded > capacity or size_bytes > LARGE_BYTES:
-                    self._put(header)
-                    if member.kind == "file":
-                        self._put_content(member)
-                    self._put(tar.padding(size_bytes))
-                else:
-                    buffer[at:content_at] = header
-                    if member.kind == "file":
-                        self._read_small(member, buffer[content_at:end])
-                    if padded > end:
-                        buffer[end:padded] = ZEROS[: padded - end]
-                    self._used = padded
-                if len(self._found) >= _FOUND_ROWS:
-                    self._record_found()
-            self._put(tar.END_OF_ARCHIVE)
-            self._flush()
-            self._record_found()
-        finally:
-            self._folders.close()
-            self._turn.release()
+        for member in members:
+            header = member_header(member, self._xattrs(member.file_id) if member.has_xattrs else ())
+            at = self._used
+            content_at = at + len(header)
+            assert self._sealed_bytes + content_at == member.tar_offset, "the packing list and the tar have parted"
+            size_bytes = member.bytes
+            end = content_at + size_bytes
+            padded = end + -size_bytes % tar.BLOCK_BYTES
+            if padded > capacity or size_bytes > LARGE_BYTES:
+                self._put(header)
+                if member.kind == "file":
+                    self._put_content(member)
+                self._put(tar.padding(size_bytes))
+            else:
+                buffer[at:content_at] = header
+                if member.kind == "file":
+                    self._read_small(member, buffer[content_at:end])
+                if padded > end:
+                    buffer[end:padded] = ZEROS[: padded - end]
+                self._used = padded
+            if len(self._found) >= _FOUND_ROWS:
+                self._record_found()
+        self._put(tar.END_OF_ARCHIVE)
+        self._flush()
+        self._record_found()
 
     def _read_small(self, member: Member, target: memoryview) -> None:
         if member.num_pieces > 1:
@@ -123,11 +121,8 @@ class Filler:
             while left:
                 target = self._room(left)
                 if len(target) >= LARGE_BYTES:
-                    self._turn.release()
-                    try:
+                    with self._turn.away:
                         _read_and_hash(member, descriptor, target, position, state)
-                    finally:
-                        self._turn.acquire()
                 else:
                     _read_and_hash(member, descriptor, target, position, state)
                 self._used += len(target)
@@ -155,21 +150,15 @@ class Filler:
         return self._buffer[self._used : self._used + wanted_bytes]
 
     def _flush(self) -> None:
-        self._turn.release()
-        try:
+        with self._turn.away:
             self._seal(self._buffer[: self._used])
-        finally:
-            self._turn.acquire()
         self._sealed_bytes += self._used
         self._used = 0
 
     def _record_found(self) -> None:
         if self._found:
-            self._turn.release()
-            try:
+            with self._turn.away:
                 self._record(self._found)
-            finally:
-                self._turn.acquire()
             self._found.clear()
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import mmap
 import sys
-import threading
 from array import array
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,6 +19,7 @@ from packtrain.units import KIB, MIB
 from packtrain.volume.block_list import BlockHasher
 from packtrain.volume.journal import Journal
 from packtrain.volume.sealing import Filler, Found
+from packtrain.volume.turns import Turn
 
 NUM_SLOTS: Final = 2
 """One is written to a drive while the next is filled."""
@@ -80,7 +80,7 @@ class _Sealing:
         self._journal = journal
         self._recipient = recipient
         self._plain = memoryview(mmap.mmap(-1, BLOCK_BYTES))
-        self._turn = threading.Lock()
+        self._turn = Turn()
         self._num_sent = self._num_taken = 0
 
     def run(self) -> None:

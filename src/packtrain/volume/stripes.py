@@ -31,6 +31,7 @@ from packtrain.volume.sealers import Sealers
 from packtrain.volume.sealing import Filler, Found
 from packtrain.volume.sealing_process import Task
 from packtrain.volume.source import SourceFolders, check_digest, hash_whole
+from packtrain.volume.turns import Turn
 
 # More threads than this only wait for each other: a group of 255 drives is not read by 255 cores.
 _MAX_THREADS: Final = 64
@@ -86,7 +87,7 @@ class StripeWriter:
         self._journal = journal
         self._on_bytes = on_bytes
         self._code = Code(k, m)
-        self._turn = threading.Lock()
+        self._turn = Turn()
         self._found: list[Found] = []
         self._found_lock = threading.Lock()
         self._crew = Crew(min(k + m, _MAX_THREADS), f"group-{group}")
@@ -195,7 +196,14 @@ class StripeWriter:
 
             if sealers is None:
                 return self._seal_here(stripe, column, put)
-            sealed = sealers.seal(Task(self._group, stripe, column), put, self._keep_found)
+            with sealers.lent() as sealer:
+                self._go_on()
+                try:
+                    sealed = sealer.seal(Task(self._group, stripe, column), put, self._keep_found)
+                except BaseException:
+                    # Before the next column has it: for a volume that nobody wants no process is started anew.
+                    self._crew.stopped = True
+                    raise
         return _Hashed(column, sealed.bytes, sealed.sha256, sealed.blocks)
 
     def _seal_here(self, stripe: int, column: int, put: Callable[[memoryview | bytes], None]) -> _Hashed:
@@ -294,7 +302,7 @@ class StripeWriter:
         block_list = encode_block_list(volume.blocks)
         drive.write_bytes(name, block_list)
         # Found now the stripe is written again; found at closing, when group.json is signed, the drive must go.
-        check_file(drive, name, sha256_bytes(block_list))
+        check_file(drive, name, sha256_bytes(block_list), self._buffers[volume.column])
 
     def _records(self, stripe: int, written: Sequence[_Hashed], modes: dict[int, Readback]) -> list[WrittenVolume]:
         by_column = {volume.column: volume for volume in written}

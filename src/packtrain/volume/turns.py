@@ -24,10 +24,12 @@ class Turn:
     Attributes:
         lock: for the main thread, as a context of its own: an interrupt never falls between taking it and the context,
             as it does where `__enter__` is Python, and nobody would give the lock back.
+        away: a context in one's turn: others have theirs meanwhile.
     """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        self.away = _Away(self.lock)
 
     def __enter__(self) -> None:
         self.lock.acquire()
@@ -41,10 +43,22 @@ class Turn:
         """Return `work` as one calls it in one's turn: others have theirs while it runs."""
 
         def given_away(buffer: memoryview) -> int:
-            self.lock.release()
-            try:
+            with self.away:
                 return work(buffer)
-            finally:
-                self.lock.acquire()
 
         return given_away
+
+
+class _Away:
+    """The turn given away for the time of a context."""
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self._lock = lock
+
+    def __enter__(self) -> None:
+        self._lock.release()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.acquire()

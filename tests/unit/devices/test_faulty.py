@@ -144,6 +144,29 @@ def test_a_pulled_drive_answers_nothing_until_it_is_plugged_in(drive: FaultyDriv
     assert read(drive, "x") == PAYLOAD
 
 
+def test_a_byte_that_the_medium_does_not_give_back_spoils_the_piece_that_it_is_in(drive: FaultyDrive) -> None:
+    write(drive, "x", PAYLOAD)
+    drive.orders = Orders(unreadable={"x": 100})
+    with pytest.raises(DriveFailed, match="cannot be read"):
+        read(drive, "x")
+    with pytest.raises(DriveFailed, match="cannot be read"):
+        drive.read_bytes("x", len(PAYLOAD))
+    buffer = memoryview(bytearray(len(PAYLOAD) - 101))
+    reader = drive.open_reader("x")
+    assert reader.read_into(buffer, 101) == len(buffer)
+    assert buffer == PAYLOAD[101:]
+    reader.close()
+
+
+def test_a_file_that_cannot_be_written_leaves_the_one_before_and_others_can(drive: FaultyDrive) -> None:
+    write(drive, "x", PAYLOAD)
+    drive.orders = Orders(fail_writes_of=frozenset(("x",)))
+    with pytest.raises(DriveFailed, match="cannot be written"):
+        write(drive, "x", PAYLOAD[:5])
+    write(drive, "y", PAYLOAD)
+    assert read(drive, "x") == read(drive, "y") == PAYLOAD
+
+
 def test_short_reads_give_half(drive: FaultyDrive) -> None:
     write(drive, "x", PAYLOAD)
     drive.orders = Orders(short_reads=True)

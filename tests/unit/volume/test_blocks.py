@@ -8,6 +8,7 @@ import pytest
 from msgspec import structs
 
 from packtrain.devices.directory import DirectoryDrive
+from packtrain.devices.faulty import FaultyDrive, Orders
 from packtrain.digest import BLOCK_BYTES, sha256_bytes
 from packtrain.documents.group import Volume
 from packtrain.errors import IntegrityError
@@ -16,7 +17,7 @@ from packtrain.volume.block_list import BlockHasher, encode_block_list
 from packtrain.volume.blocks import DIFFERS, NOT_READABLE, SHORT, Column, parse_block_list
 from packtrain.volume.layout import blocks_name, volume_name
 from packtrain.volume.load_journal import DamagedLine, damage_lines
-from shipment_parts import Faults, FaultyDrive, content
+from shipment_parts import content
 
 SIZE = 2 * BLOCK_BYTES + 1000
 
@@ -106,8 +107,8 @@ def test_a_cut_volume_is_short_from_the_cut_on(volume: Volume, tmp_path: Path) -
 
 
 def test_an_unreadable_block_is_one_erasure(volume: Volume, tmp_path: Path) -> None:
-    faults = Faults(read_error={volume_name(0, 0, 2): BLOCK_BYTES + 7})
-    good, column = read(volume, FaultyDrive(DirectoryDrive(tmp_path), faults))
+    orders = Orders(unreadable={volume_name(0, 0, 2): BLOCK_BYTES + 7})
+    good, column = read(volume, FaultyDrive(DirectoryDrive(tmp_path), orders))
     assert good == [True, False, True]
     assert [(d.first_block, d.last_block, d.what) for d in column.damage()] == [(1, 1, NOT_READABLE)]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +14,12 @@ import pytest
 from load_parts import Site, copy_site, flip, pack_template, resign_group
 from packtrain import durable
 from packtrain.devices.directory import DirectoryDrive
+from packtrain.devices.faulty import FaultyDrive, Orders
 from packtrain.documents.codec import decode
 from packtrain.documents.drive import Drive as DriveRecord
 from packtrain.errors import DriveFailed, DriveFull, DriveMissing, DuplicateDrive, ForeignDrive, IntegrityError
 from packtrain.events import Progress, discard
-from packtrain.ports import Drive
+from packtrain.ports import Drive, DriveReader
 from packtrain.units import KIB, MIB
 from packtrain.volume import layout
 from packtrain.volume.mend import mend
@@ -24,7 +27,7 @@ from packtrain.volume.mend_report import MendReport
 from packtrain.volume.mend_spare import mend_onto
 from packtrain.volume.scrub import scrub
 from packtrain.volume.writer import ShipmentWritten
-from shipment_parts import Faults, FaultyDrive, Packing
+from shipment_parts import Packing
 
 Template = tuple[Packing, ShipmentWritten]
 
@@ -46,6 +49,16 @@ def mended(site: Site, *, has_trust: bool = True) -> MendReport:
 
 def spare_for(site: Site, label: str, spare: Drive) -> MendReport:
     return mend_onto(list(site.drives.values()), label, spare, site.trust, site.events.append)
+
+
+@contextlib.contextmanager
+def memory_below(most_bytes: int) -> Iterator[None]:
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < most_bytes
+    finally:
+        tracemalloc.stop()
 
 
 def empty(path: Path) -> DirectoryDrive:
@@ -228,10 +241,21 @@ def test_a_drive_that_cannot_be_written_is_one_message(site: Site) -> None:
     for path in site.volumes("A1"):
         flip(path, 5)
     names = {f"data/{path.name}" for path in site.volumes("A1")}
-    site.drives["A1"] = FaultyDrive(site.drives["A1"], Faults(write_error=names))
+    site.drives["A1"] = FaultyDrive(site.drives["A1"], Orders(fail_writes_of=frozenset(names)))
     report = mended(site)
     assert left(report).count("drive cannot be written") == 1
     assert len(report.left) == 1
+
+
+def test_a_full_drive_is_told_what_a_repair_needs_and_not_to_plan_again(template: Template, site: Site) -> None:
+    flip(site.volumes("A1")[0], 5)
+    site.drives["A1"] = FaultyDrive(site.drives["A1"], Orders(full_after_bytes=1000))
+    report = mended(site)
+    assert "no space left on the drive (a repair in place needs room for one volume; else onto a spare" in left(report)
+    assert "plan again" not in left(report)
+    site.drives["A1"] = DirectoryDrive(site.folder("A1"))
+    assert left(mended(site)) == ""
+    assert_as_packed(template, site)
 
 
 class _Unlistable(FaultyDrive):
@@ -242,11 +266,43 @@ class _Unlistable(FaultyDrive):
 def test_a_drive_that_cannot_be_listed_is_left_and_the_others_are_mended(template: Template, site: Site) -> None:
     flip(site.folder("A1") / layout.TAG_MANIFEST, 5)
     flip(site.volumes("A2")[0], 5)
-    site.drives["A1"] = _Unlistable(site.drives["A1"], Faults())
+    site.drives["A1"] = _Unlistable(site.drives["A1"], Orders())
     report = mended(site)
     assert [item.drive for item in report.mended] == ["A2"]
     assert {item.drive for item in report.left} == {"A1"}
     assert_as_packed(template, site, "A2")
+
+
+class _Crowded(FaultyDrive):
+    """A drive with 200,000 files that are not ours, and none of them is worth a look."""
+
+    num_opened = 0
+
+    def names(self) -> Iterator[str]:
+        yield from super().names()
+        yield from (f"packtrain/holiday-{number}" for number in range(200_000))
+
+    def open_reader(self, name: str, *, past_cache: bool = False) -> DriveReader:
+        self.num_opened += name.startswith("packtrain/holiday-")
+        return super().open_reader(name, past_cache=past_cache)
+
+
+def test_strange_files_on_a_drive_without_its_tag_manifest_are_neither_held_nor_hashed(site: Site) -> None:
+    flip(site.folder("A1") / layout.TAG_MANIFEST, 5)
+    crowded = site.drives["A1"] = _Crowded(site.drives["A1"], Orders())
+    with memory_below(8 * MIB):
+        report = mended(site)
+    assert "tagmanifest-sha256.txt is not as the signed closing record says" in left(report)
+    assert crowded.num_opened == 0
+
+
+def test_strange_files_on_a_spare_are_not_held(site: Site) -> None:
+    spare = _Crowded(empty(site.root / "spare"), Orders())
+    with memory_below(8 * MIB), pytest.raises(ForeignDrive, match="not empty") as caught:
+        spare_for(site, "A1", spare)
+    assert caught.value.found == "packtrain/holiday-0, packtrain/holiday-1, " + (
+        "packtrain/holiday-10, packtrain/holiday-100, packtrain/holiday-1000, ..."
+    )
 
 
 @pytest.mark.root
@@ -271,7 +327,7 @@ def test_a_drive_mounted_read_only_is_one_clear_message(site: Site, tmp_path: Pa
 def test_a_drive_that_returns_other_bytes_than_were_written_is_not_called_mended(site: Site) -> None:
     victim = site.volumes("A1")[0]
     flip(victim, 5)
-    site.drives["A1"] = FaultyDrive(site.drives["A1"], Faults(flip={f"data/{victim.name}": 5}))
+    site.drives["A1"] = FaultyDrive(site.drives["A1"], Orders(flip_on_read={f"data/{victim.name}": 5}))
     flip(victim, 5)
     report = mended(site)
     assert report.mended == ()
@@ -413,13 +469,13 @@ class _SmallDrive(FaultyDrive):
 
 def test_a_spare_that_is_too_small_is_refused_before_the_first_byte(site: Site) -> None:
     with pytest.raises(DriveFull, match="too small"):
-        spare_for(site, "A1", _SmallDrive(empty(site.root / "spare"), Faults()))
+        spare_for(site, "A1", _SmallDrive(empty(site.root / "spare"), Orders()))
     assert files(site.root / "spare") == {}
 
 
 def test_a_spare_that_fills_up_is_said_and_goes_on_when_there_is_room(template: Template, site: Site) -> None:
     spare = empty(site.root / "spare")
-    report = spare_for(site, "A1", FaultyDrive(spare, Faults(full_after_bytes=900_000)))
+    report = spare_for(site, "A1", FaultyDrive(spare, Orders(full_after_bytes=900_000)))
     assert "no space left" in left(report)
     assert not (site.root / "spare" / layout.DRIVE).exists()
     assert left(spare_for(site, "A1", spare)) == ""

@@ -1,13 +1,16 @@
 """Loading a shipment: whatever the code survives, every file is there; beyond it, the rest is listed."""
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from load_parts import Site, copy_site, flip, pack_template, resign_group
+from packtrain import durable
 from packtrain.crypto import age
+from packtrain.devices.faulty import FaultyDrive, Orders
 from packtrain.errors import (
     AgeFormatError,
     BeyondRepair,
@@ -19,6 +22,7 @@ from packtrain.errors import (
     WrongKey,
 )
 from packtrain.events import Progress
+from packtrain.stores.folder import FolderStore
 from packtrain.volume import group_pass, layout, tar
 from packtrain.volume.catalog import CatalogFile
 from packtrain.volume.extract import is_hashed
@@ -26,7 +30,7 @@ from packtrain.volume.load_journal import VolumeKey, VolumeLine
 from packtrain.volume.publishing import OpenGroup, Publisher, Restored
 from packtrain.volume.unpack import Unpacking
 from packtrain.volume.writer import ShipmentWritten
-from shipment_parts import Faults, FaultyDrive, Packing, content
+from shipment_parts import Packing, content
 
 Template = tuple[Packing, ShipmentWritten]
 
@@ -130,7 +134,7 @@ def test_a_volume_with_bytes_after_its_end_loads(site: Site) -> None:
 
 def test_a_block_that_cannot_be_read_is_made_good(site: Site) -> None:
     name = f"data/{site.volumes('B1', '*.tar.age')[0].name}"
-    site.drives["B1"] = FaultyDrive(site.drives["B1"], Faults(read_error={name: 5000}))
+    site.drives["B1"] = FaultyDrive(site.drives["B1"], Orders(unreadable={name: 5000}))
     loaded = site.load()
     site.assert_loaded()
     assert loaded.blocks_repaired == 1
@@ -414,6 +418,36 @@ def test_an_interrupt_between_reader_and_threads_ends_the_load_which_then_goes_o
     site.assert_loaded()
 
 
+@pytest.mark.parametrize("step", ["volumes staged", "publish", "published"])
+def test_of_two_loads_into_one_store_at_once_the_second_is_refused_and_the_first_is_whole(
+    site: Site, tmp_path: Path, step: str
+) -> None:
+    class Beside(Site):
+        @property
+        def store(self) -> FolderStore:
+            return site.store
+
+    beside = Beside(tmp_path / "beside", site.packing, site.written, site.drives)
+    beside.root.mkdir()
+    refused: list[StoreInUse] = []
+
+    def come_in_between(name: str) -> None:
+        if name == step and not refused:
+            with pytest.raises(StoreInUse, match="another process loads this shipment") as caught:
+                beside.load()
+            refused.append(caught.value)
+
+    durable.observe_steps(come_in_between)
+    try:
+        site.load()
+    finally:
+        durable.observe_steps(None)
+    assert refused
+    site.assert_loaded()
+    assert beside.load().files == site.written.num_files
+    site.assert_loaded()
+
+
 def test_progress_ends_at_the_whole(site: Site) -> None:
     site.load()
     last = [event for event in site.events if isinstance(event, Progress)][-1]
@@ -488,15 +522,27 @@ def test_set_user_id_bits_are_not_taken_over(tmp_path: Path) -> None:
 
 
 def test_a_drive_that_stops_answering_in_the_middle_is_made_good(site: Site) -> None:
-    faults = Faults(read_error={f"data/{path.name}": 0 for path in site.volumes("A1")})
-    faults.read_error |= {
+    orders = Orders(unreadable={f"data/{path.name}": 0 for path in site.volumes("A1")})
+    orders.unreadable |= {
         f"packtrain/blocks/{path.name}": 0 for path in (site.folder("A1") / "packtrain/blocks").iterdir()
     }
-    faults.read_error[layout.CATALOG] = 0
-    site.drives["A1"] = FaultyDrive(site.drives["A1"], faults)
+    orders.unreadable[layout.CATALOG] = 0
+    site.drives["A1"] = FaultyDrive(site.drives["A1"], orders)
     loaded = site.load()
     site.assert_loaded()
     assert loaded.volumes_rebuilt > 0
+
+
+def test_a_store_that_cannot_take_the_catalog_is_no_damage_of_the_drives(site: Site) -> None:
+    in_the_way = site.store.staging_folder() / f"load-{site.expected().plan_digest[:16]}" / "catalog-0000.sqlite"
+    in_the_way.parent.mkdir()
+    os.mknod(in_the_way, stat.S_IFSOCK | 0o600)
+    with pytest.raises(DriveFailed, match="store cannot be written") as caught:
+        site.load()
+    assert caught.value.where == str(site.store.staging_folder())
+    assert "catalog damaged" not in (site.root / "load.jsonl").read_text()
+    assert site.load().damage == ()
+    site.assert_loaded()
 
 
 def test_a_store_that_cannot_be_made_is_a_message(site: Site) -> None:

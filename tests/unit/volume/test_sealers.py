@@ -1,16 +1,19 @@
 """Volumes of small files that other processes seal: the same volumes, the same errors, and nobody left behind."""
 
+import errno
 import io
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from load_parts import borrow_site
 from packtrain.crypto import age
 from packtrain.crypto.age import DecryptReader
+from packtrain.devices.faulty import FaultyDrive, Orders
 from packtrain.digest import sha256_bytes
 from packtrain.errors import DriveFailed, SourceChanged, SourceUnreadable, WorkerCrashed
 from packtrain.volume import sealers, stripes
@@ -20,7 +23,7 @@ from packtrain.volume.journal import Journal
 from packtrain.volume.sealers import Sealers
 from packtrain.volume.sealing import Found
 from packtrain.volume.sealing_process import Sealed, Task
-from shipment_parts import Faults, FaultyDrive, Packing, make_packing, write_cargo
+from shipment_parts import Packing, make_packing, write_cargo
 from tree_parts import assert_equal
 
 IDENTITY = age.generate_identity()
@@ -64,10 +67,15 @@ def is_alive(process: int) -> bool:
     return Path(f"/proc/{process}").exists()
 
 
+def seal_to(pool: Sealers, put: Callable[[memoryview], object], record: Callable[[list[Found]], object]) -> Sealed:
+    with pool.lent() as sealer:
+        return sealer.seal(ALL, put, record)
+
+
 def seal(pool: Sealers) -> tuple[Sealed, bytes, list[Found]]:
     pieces: list[bytes] = []
     found: list[Found] = []
-    sealed = pool.seal(ALL, lambda piece: pieces.append(bytes(piece)), found.extend)
+    sealed = seal_to(pool, lambda piece: pieces.append(bytes(piece)), found.extend)
     return sealed, b"".join(pieces), found
 
 
@@ -105,8 +113,23 @@ def test_a_process_that_dies_is_named_and_another_takes_its_place(pool: Sealers)
         os.kill(process_of(pool), signal.SIGKILL)
 
     with pytest.raises(WorkerCrashed, match="ended without a word") as caught:
-        pool.seal(ALL, kill, lambda _: None)
+        seal_to(pool, kill, lambda _: None)
     assert caught.value.found == "exit status -9"
+    assert seal(pool)[0].bytes
+
+
+@pytest.mark.parametrize("call", ["memfd_create", "Popen"])
+def test_a_process_that_cannot_be_started_is_named_and_the_next_volume_is_sealed(
+    pool: Sealers, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(*((os, call) if call == "memfd_create" else (sealers.subprocess, "Popen")), refuse)
+        with pytest.raises(WorkerCrashed, match="cannot be started") as caught:
+            seal(pool)
+    assert caught.value.found == "Resource temporarily unavailable"
     assert seal(pool)[0].bytes
 
 
@@ -118,7 +141,7 @@ def test_what_a_drive_says_is_raised_as_it_is_and_ends_the_process(pool: Sealers
         raise DriveFailed("drive cannot be written")
 
     with pytest.raises(DriveFailed, match="drive cannot be written"):
-        pool.seal(ALL, fail, lambda _: None)
+        seal_to(pool, fail, lambda _: None)
     assert not is_alive(seen[0])
     assert seal(pool)[0].bytes
 
@@ -164,8 +187,30 @@ def test_a_drive_that_fails_is_what_is_named_and_the_next_run_goes_on(tmp_path: 
     write_cargo(tmp_path / "cargo", SIZES)
     packing: Packing = make_packing(tmp_path)
     uuid, drive = next(iter(packing.drives.items()))
-    packing.drives[uuid] = FaultyDrive(drive, Faults(write_error={"data/0000000-00.tar.age"}))
+    packing.drives[uuid] = FaultyDrive(drive, Orders(fail_writes_of=frozenset({"data/0000000-00.tar.age"})))
     with pytest.raises(DriveFailed, match="cannot be written"):
         packing.write()
     packing.drives[uuid] = drive
     assert packing.write().num_files == len(packing.entries)
+
+
+@pytest.mark.usefixtures("worth_it")
+def test_after_a_fault_no_process_is_started_for_volumes_that_nobody_wants(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealers, "_MOST", 1)
+    started: list[int] = []
+    start = sealers.Sealer._start  # pyright: ignore[reportPrivateUsage]
+
+    def counted(sealer: sealers.Sealer) -> object:
+        started.append(1)
+        return start(sealer)
+
+    monkeypatch.setattr(sealers.Sealer, "_start", counted)
+    write_cargo(tmp_path / "cargo", SIZES)
+    packing = make_packing(tmp_path, cases=(6, 2), groups=((6, 2),))
+    names = frozenset(f"data/0000000-{column:02d}.tar.age" for column in range(6))
+    packing.drives = {uuid: FaultyDrive(drive, Orders(fail_writes_of=names)) for uuid, drive in packing.drives.items()}
+    with pytest.raises(DriveFailed, match="cannot be written"):
+        packing.write()
+    assert len(started) == 1

@@ -4,7 +4,6 @@ import hashlib
 import io
 import os
 import tarfile
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from packtrain.volume.cargo import CargoEntry
 from packtrain.volume.folder_scan import scan
 from packtrain.volume.journal import Journal, Member
 from packtrain.volume.sealing import Filler, Found
+from packtrain.volume.turns import Turn
 from shipment_parts import content, write_cargo
 
 CAPACITY = 128 * KIB
@@ -37,14 +37,14 @@ class Filling:
     """A filler and all that it gave."""
 
     def __init__(self) -> None:
-        self.turn = threading.Lock()
+        self.turn = Turn()
         self.pieces: list[bytes] = []
         self.found: list[Found] = []
         buffer = memoryview(bytearray(b"\xa5" * CAPACITY))
         self.filler = Filler(self.turn, buffer, self.take, self.found.extend, lambda _: ((b"user.a", b"1"),))
 
     def take(self, piece: memoryview) -> None:
-        assert not self.turn.locked(), "others may fill while this is encrypted"
+        assert not self.turn.lock.locked(), "others may fill while this is encrypted"
         self.pieces.append(bytes(piece))
 
 
@@ -110,7 +110,7 @@ def test_a_file_that_is_gone_is_named_and_others_get_their_turn(tmp_path: Path, 
     with pytest.raises(SourceUnreadable) as caught:
         filling.filler.fill(volume)
     assert caught.value.where == str(root / name)
-    assert not filling.turn.locked()
+    assert not filling.turn.lock.locked()
 
 
 def test_a_link_that_took_the_place_of_a_file_is_not_followed(tmp_path: Path) -> None:

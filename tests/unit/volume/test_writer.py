@@ -15,6 +15,7 @@ import pytest
 
 from packtrain.crypto import age
 from packtrain.devices.directory import DirectoryDrive
+from packtrain.devices.faulty import FaultyDrive, Orders
 from packtrain.digest import BLOCK_BYTES, sha256_file, xxh3_block
 from packtrain.documents.codec import decode
 from packtrain.documents.drive import Drive as DriveDocument
@@ -36,7 +37,7 @@ from packtrain.units import KIB, MIB
 from packtrain.volume import formatting, layout, stripes
 from packtrain.volume.catalog import Catalog
 from packtrain.volume.journal import Journal, WrittenVolume
-from shipment_parts import Faults, FaultyDrive, Packing, make_packing, write_cargo
+from shipment_parts import Packing, make_packing, write_cargo
 
 SIZES = {"a/one": 300_000, "a/two": 10, "b/three": 900_000, "b/empty": 0, **{f"many/{n:02d}": 5000 for n in range(40)}}
 
@@ -323,7 +324,7 @@ def test_a_drive_that_is_too_small_is_refused_before_the_first_byte(packing: Pac
             return 100_000
 
     for drive_uuid, drive in packing.drives.items():
-        packing.drives[drive_uuid] = Small(drive, Faults())
+        packing.drives[drive_uuid] = Small(drive, Orders())
     with pytest.raises(DriveFull, match="nothing was written"):
         packing.write()
     assert everything(packing) == {}
@@ -336,21 +337,23 @@ def test_a_flipped_bit_in_the_read_back_names_drive_volume_and_block(tmp_path: P
     write_cargo(tmp_path / "cargo", {"one": 2_500_000})
     packing = make_packing(tmp_path, target_bytes=4 * MIB)
     first = packing.plan.drives[0].uuid
-    packing.drives[first] = FaultyDrive(packing.drives[first], Faults(flip={"data/0000000-00.tar.age": MIB + 5}))
+    packing.drives[first] = FaultyDrive(
+        packing.drives[first], Orders(flip_on_read={"data/0000000-00.tar.age": MIB + 5})
+    )
     with pytest.raises(DriveFailed, match=r"drive-A1: data/0000000-00\.tar\.age.*block 1"):
         packing.write()
 
 
 def test_a_flipped_bit_in_parity_is_found_too(packing: Packing) -> None:
     third = packing.plan.drives[2].uuid
-    packing.drives[third] = FaultyDrive(packing.drives[third], Faults(flip={"data/0000000-02.parity": 5}))
+    packing.drives[third] = FaultyDrive(packing.drives[third], Orders(flip_on_read={"data/0000000-02.parity": 5}))
     with pytest.raises(DriveFailed, match=r"0000000-02\.parity"):
         packing.write()
 
 
 def test_a_drive_that_wraps_is_found_at_closing(packing: Packing) -> None:
     first = packing.plan.drives[0].uuid
-    faulty = FaultyDrive(packing.drives[first], Faults())
+    faulty = FaultyDrive(packing.drives[first], Orders())
     packing.drives[first] = faulty
     real_write = faulty.write_bytes
 
@@ -358,7 +361,7 @@ def test_a_drive_that_wraps_is_found_at_closing(packing: Packing) -> None:
         real_write(name, payload)
         if name.startswith("packtrain/blocks/0000001"):
             # What was written first is overwritten by what came later: seen only if it is read once more.
-            faulty.faults.flip["data/0000000-00.tar.age"] = 100
+            faulty.orders.flip_on_read["data/0000000-00.tar.age"] = 100
 
     faulty.write_bytes = write_bytes  # type: ignore[method-assign]
     with pytest.raises(DriveFailed, match="at closing"):
@@ -369,7 +372,7 @@ def test_a_drive_that_wraps_is_found_at_closing(packing: Packing) -> None:
 def test_a_drive_that_fills_up_can_go_on_after_room_was_made(packing: Packing) -> None:
     first = packing.plan.drives[0].uuid
     sound = packing.drives[first]
-    packing.drives[first] = FaultyDrive(sound, Faults(full_after_bytes=400_000))
+    packing.drives[first] = FaultyDrive(sound, Orders(full_after_bytes=400_000))
     with pytest.raises(DriveFull):
         packing.write()
     packing.drives[first] = sound
@@ -379,7 +382,7 @@ def test_a_drive_that_fills_up_can_go_on_after_room_was_made(packing: Packing) -
 def test_finished_stripes_are_kept_on_resuming(packing: Packing) -> None:
     last = packing.plan.drives[3].uuid
     sound = packing.drives[last]
-    packing.drives[last] = FaultyDrive(sound, Faults(write_error={"data/0000002-01.tar.age"}))
+    packing.drives[last] = FaultyDrive(sound, Orders(fail_writes_of=frozenset({"data/0000002-01.tar.age"})))
     with pytest.raises(DriveFailed):
         packing.write()
     before = (packing.folder("A1") / "data/0000000-00.tar.age").read_bytes()
@@ -471,7 +474,7 @@ def test_a_cut_file_that_cannot_be_hashed_stops_its_stripe_at_once(
             time.sleep(0.05)  # from the raise to its end in that thread
 
     monkeypatch.setattr(stripes, "hash_whole", fail)
-    packing.drives = {uuid: Watched(drive, Faults()) for uuid, drive in packing.drives.items()}
+    packing.drives = {uuid: Watched(drive, Orders()) for uuid, drive in packing.drives.items()}
     with pytest.raises(SourceUnreadable, match="cut"):
         packing.write()
     written = 12 if after == "all is written" else 0
