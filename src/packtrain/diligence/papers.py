@@ -13,6 +13,7 @@ from packtrain.diligence.amendments import ARCHIVES, declaration_chain
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, Document, decode
+from packtrain.documents.data_scan import DataScan
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.export_list import ExportList
 from packtrain.documents.group import Group
@@ -27,7 +28,8 @@ from packtrain.record.folder import read_signature
 from packtrain.record.trust import Trust
 
 SHARED: Final[dict[str, type[Document]]] = {
-    kind.kind: kind for kind in (Plan, Shipment, Declaration, PackingStatement, Kit, Ready, Admission, ExportList)
+    kind.kind: kind
+    for kind in (Plan, Shipment, Declaration, PackingStatement, Kit, Ready, DataScan, Admission, ExportList)
 }
 """The documents that lie under their own name; groups, superseded documents and closings lie in folders."""
 

@@ -16,6 +16,7 @@ from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, Document, json_object, namespace
 from packtrain.documents.custody import CustodyEvent
+from packtrain.documents.data_scan import DataScan
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.disposition import Disposition
 from packtrain.documents.drive import Drive as DriveRecord
@@ -41,6 +42,7 @@ _TYPES: Final[dict[str, type[Document]]] = {
     for kind in (
         Admission,
         Closing,
+        DataScan,
         Declaration,
         Disposition,
         DriveRecord,
