@@ -1,4 +1,4 @@
-"""data-scan.json: what in the tables of the sources looks personal. Counts only, never a value, never a name of theirs."""
+"""data-scan.json: what in the tables of the sources looks personal. Counts only, never a value."""
 
 from __future__ import annotations
 

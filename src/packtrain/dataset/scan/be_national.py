@@ -1,7 +1,7 @@
 """National register numbers of Belgium: YY.MM.DD-XXX.CC.
 
-Source: Royal Decree of 3 April 1984, articles 1 to 5: CC is 97 less the first nine digits modulo 97, a 2 put before them
-for those born from 2000 on. Of "bis" numbers the month is raised by 20 or 40.
+Source: Royal Decree of 3 April 1984, articles 1 to 5: CC is 97 less the first nine digits modulo 97, a 2 put before
+them for those born from 2000 on. Of "bis" numbers the month is raised by 20 or 40.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ MOST_ODDS: Final = 1e-6
 
 
 def odds_of_chance(num_passed: int, num_tried: int, chance: float) -> float:
-    """Return the probability that `num_passed` or more of `num_tried` pass if each does with `chance` (binomial tail)."""
+    """Return how likely it is that so many or more of `num_tried` pass, if each does with `chance` (binomial tail)."""
     if num_passed <= 0 or chance >= 1:
         return 1.0
     if chance <= 0:

@@ -1,6 +1,7 @@
 """Resident identity numbers of China: 18 places.
 
-Source: GB 11643-1999: six digits of a region (GB/T 2260), day of birth, serial, check character by ISO/IEC 7064 mod 11-2.
+Source: GB 11643-1999: six digits of a region (GB/T 2260), day of birth, serial, check character by ISO/IEC
+7064 mod 11-2.
 """
 
 from __future__ import annotations
@@ -13,7 +14,19 @@ from packtrain.dataset.scan.detector import Detector, weighted_sum
 
 _FORM: Final = re.compile(r"[1-9][0-9]{16}[0-9Xx]")
 _PROVINCES: Final = frozenset(
-    ["11", "12", "13", "14", "15", "21", "22", "23", "31", "32", "33", "34", "35", "36", "37", "41", "42", "43", "44", "45", "46", "50", "51", "52", "53", "54", "61", "62", "63", "64", "65", "71", "81", "82", "83"]
+    map(
+        str,
+        (
+            *range(11, 16),
+            *range(21, 24),
+            *range(31, 38),
+            *range(41, 47),
+            *range(50, 55),
+            *range(61, 66),
+            71,
+            *range(81, 84),
+        ),
+    )
 )
 _WEIGHTS: Final = tuple(2**power % 11 for power in range(17, 0, -1))
 

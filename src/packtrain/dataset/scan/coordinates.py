@@ -14,7 +14,7 @@ from packtrain.dataset.scan.detector import Detector
 _DEGREES: Final = r"[+-]?[0-9]{1,3}\.[0-9]{1,15}"
 _PAIR: Final = re.compile(rf"[(\[]?({_DEGREES})(?:[,;] ?| )({_DEGREES})[)\]]?")
 _ISO: Final = re.compile(r"([+-][0-9]{2}\.[0-9]{1,15})([+-][0-9]{3}\.[0-9]{1,15})/?")
-_POINT: Final = re.compile(rf"POINT ?\(({_DEGREES}) ({_DEGREES})\)", re.IGNORECASE)
+_POINT: Final = re.compile(rf"POINT ?\(({_DEGREES}) ({_DEGREES})\)", re.IGNORECASE | re.ASCII)
 _LEAST_DECIMALS: Final = 4
 
 

@@ -12,7 +12,8 @@ from typing import Final
 from packtrain.dataset.scan.detector import Detector, compact
 
 _FORM: Final = re.compile(
-    r"(?:[0-9]{8}|[0-9]{2}\.[0-9]{3}\.[0-9]{3}|[XYZ][ -]?[0-9]{7})[ -]?[TRWAGMYFPDXBNJZSQVHLCKE]", re.IGNORECASE
+    r"(?:[0-9]{8}|[0-9]{2}\.[0-9]{3}\.[0-9]{3}|[XYZ][ -]?[0-9]{7})[ -]?[TRWAGMYFPDXBNJZSQVHLCKE]",
+    re.IGNORECASE | re.ASCII,
 )
 _LETTERS: Final = "TRWAGMYFPDXBNJZSQVHLCKE"
 

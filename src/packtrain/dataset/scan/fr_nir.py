@@ -1,7 +1,7 @@
 """Social security numbers of France (NIR) with their key: 15 places.
 
-Source: INSEE, structure of the NIR (decree 82-103): sex, year, month, department, commune, order; the key is 97 less the
-thirteen digits modulo 97, where 2A and 2B count as 19 and 18.
+Source: INSEE, structure of the NIR (decree 82-103): sex, year, month, department, commune, order; the key is 97 less
+the thirteen digits modulo 97, where 2A and 2B count as 19 and 18.
 """
 
 from __future__ import annotations

@@ -11,13 +11,27 @@ from typing import Final
 
 from packtrain.dataset.scan.detector import Detector, compact
 
-_LENGTHS: Final = {
-    country: int(entry[:2])
-    for entry in ["15NO", "16BE", "18DK", "18FI", "18FO", "18GL", "18NL", "19MK", "19SI", "20AT", "20BA", "20EE", "20KZ", "20LT", "20LU", "20XK", "21CH", "21HR", "21LI", "21LV", "22BG", "22BH", "22CR", "22DE", "22GB", "22GE", "22IE", "22ME", "22RS", "23AE", "23GI", "23IL", "24AD", "24CZ", "24ES", "24MD", "24PK", "24RO", "24SA", "24SE", "24SK", "24TN", "24VG", "25PT", "26IS", "26TR", "27FR", "27GR", "27IT", "27MC", "27MR", "27SM", "28AL", "28AZ", "28BY", "28CY", "28DO", "28GT", "28HU", "28LB", "28PL", "29BR", "29PS", "29QA", "29UA", "30JO", "30KW", "30MU", "31MT"]
-    for country in (entry[2:],)
+_COUNTRIES: Final = {
+    15: "NO",
+    16: "BE",
+    18: "DK FI FO GL NL",
+    19: "MK SI",
+    20: "AT BA EE KZ LT LU XK",
+    21: "CH HR LI LV",
+    22: "BG BH CR DE GB GE IE ME RS",
+    23: "AE GI IL",
+    24: "AD CZ ES MD PK RO SA SE SK TN VG",
+    25: "PT",
+    26: "IS TR",
+    27: "FR GR IT MC MR SM",
+    28: "AL AZ BY CY DO GT HU LB PL",
+    29: "BR PS QA UA",
+    30: "JO KW MU",
+    31: "MT",
 }
+_LENGTHS: Final = {country: length for length, countries in _COUNTRIES.items() for country in countries.split(" ")}
 _FORM: Final = re.compile(
-    r"[A-Z]{2}[0-9]{2}(?:[A-Z0-9]{11,27}|(?: [A-Z0-9]{4}){2,6}(?: [A-Z0-9]{1,4})?)", re.IGNORECASE
+    r"[A-Z]{2}[0-9]{2}(?:[A-Z0-9]{11,27}|(?: [A-Z0-9]{4}){2,6}(?: [A-Z0-9]{1,4})?)", re.IGNORECASE | re.ASCII
 )
 _INSIDE: Final = re.compile(r"\b[A-Z]{2}[0-9]{2}(?:[A-Z0-9]{11,27}|(?: [A-Z0-9]{4}){2,6}(?: [A-Z0-9]{1,4})?)\b")
 

@@ -1,7 +1,8 @@
 """Tax codes of persons of Italy (codice fiscale): 16 places.
 
-Source: Decree of the Ministry of Finance of 23 December 1976, articles 2 to 7: letters of surname and name, year, letter
-of the month, day (women 40 more), place, check letter; the letters that stand for digits where two codes would be equal.
+Source: Decree of the Ministry of Finance of 23 December 1976, articles 2 to 7: letters of surname and name, year,
+letter of the month, day (women 40 more), place, check letter; letters stand for digits where two codes would
+be equal.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import Final
 from packtrain.dataset.scan.detector import Detector
 
 _DIGIT: Final = "[0-9LMNPQRSTUV]"
-_FORM: Final = re.compile(rf"[A-Z]{{6}}{_DIGIT}{{2}}[ABCDEHLMPRST]{_DIGIT}{{2}}[A-Z]{_DIGIT}{{3}}[A-Z]", re.IGNORECASE)
+_FORM: Final = re.compile(
+    rf"[A-Z]{{6}}{_DIGIT}{{2}}[ABCDEHLMPRST]{_DIGIT}{{2}}[A-Z]{_DIGIT}{{3}}[A-Z]", re.IGNORECASE | re.ASCII
+)
 _ODD: Final = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23)
 
 

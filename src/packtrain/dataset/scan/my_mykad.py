@@ -1,7 +1,7 @@
 """MyKad numbers of Malaysia: YYMMDD-PB-###G.
 
-Source: the National Registration Department's codes of the place of birth: 01 to 59 without 17 to 20 (states), 60 to 68,
-71, 72, 74 to 79, 82 to 93, 98, 99 (abroad, unknown). There is no check digit.
+Source: the National Registration Department's codes of the place of birth: 01 to 59 without 17 to 20 (states), 60 to
+68, 71, 72, 74 to 79, 82 to 93, 98, 99 (abroad, unknown). There is no check digit.
 """
 
 from __future__ import annotations

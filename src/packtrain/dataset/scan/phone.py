@@ -12,17 +12,20 @@ from typing import Final
 from packtrain.dataset.scan.detector import Detector
 
 _TWO_DIGITS: Final = frozenset(
-    ["20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46", "47", "48", "49", "51", "52", "53", "54", "55", "56", "57", "58", "60", "61", "62", "63", "64", "65", "66", "81", "82", "84", "86", "90", "91", "92", "93", "94", "95", "98"]
+    map(str, (20, 27, *range(30, 35), 36, 39, *range(40, 50), *range(51, 67), 81, 82, 84, 86, *range(90, 99)))
+) - {"42", "50", "59", "96", "97"}
+_THREE_DIGITS: Final = frozenset(
+    map(str, (*range(21, 27), 29, 35, 37, 38, 42, 50, 59, 67, 68, 69, 80, 85, 87, 88, 96, 97, 99))
 )
-_THREE_DIGITS: Final = frozenset(["21", "22", "23", "24", "25", "26", "29", "35", "37", "38", "42", "50", "59", "67", "68", "69", "80", "85", "87", "88", "96", "97", "99"])
 """First two of three digits."""
 _FORM: Final = re.compile(r"(?:\(\+[0-9]{1,3}\)|\+|00)[ ]?[0-9](?:[ ./()-]{0,2}[0-9]){7,16}")
+_DECIMAL: Final = re.compile(r"\+?[0-9]+\.[0-9]+")
 _INSIDE: Final = re.compile(r"(?<![\w+.])\+[1-9](?:[ ./()-]{0,2}[0-9]){7,14}(?![0-9])")
 
 
 def check(cell: str) -> bool | None:
     """Return whether a cell is a telephone number with its country code."""
-    if cell[:1] not in ("+", "0", "(") or _FORM.fullmatch(cell) is None:
+    if cell[:1] not in ("+", "0", "(") or _FORM.fullmatch(cell) is None or _DECIMAL.fullmatch(cell):
         return None
     digits = "".join(letter for letter in cell if letter.isdigit())
     if cell.startswith("00"):

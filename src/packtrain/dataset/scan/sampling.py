@@ -1,4 +1,4 @@
-"""Which rows are looked at: drawn from the digest of the source, so that the same sources are looked at in the same rows."""
+"""Which rows are looked at: drawn from the digest of the source, so that the same sources give the same."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from packtrain.dataset.scan.detector import Detector, weighted_sum
 
-_FORM: Final = re.compile(r"[STFGM][0-9]{7}[A-Z]", re.IGNORECASE)
+_FORM: Final = re.compile(r"[STFGM][0-9]{7}[A-Z]", re.IGNORECASE | re.ASCII)
 _WEIGHTS: Final = (2, 7, 6, 5, 4, 3, 2)
 _OFFSETS: Final = {"S": 0, "T": 4, "F": 0, "G": 4, "M": 3}
 _LETTERS: Final = {

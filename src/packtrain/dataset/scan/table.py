@@ -6,21 +6,23 @@ from collections import Counter
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 
 from packtrain.dataset.arrow import Table
 from packtrain.dataset.kinds.piece import Piece
 from packtrain.dataset.kinds.tables import block_of_ipc
 from packtrain.dataset.scan.cells import MAX_JSON, verdicts_on
 from packtrain.dataset.scan.chance import MOST_ODDS, odds_of_chance
-from packtrain.dataset.scan.column_names import LATITUDE, LEAST_WEAK, LONGITUDE, Meaning, meaning_of
+from packtrain.dataset.scan.column_names import LEAST_WEAK, Meaning, meaning_of
 from packtrain.dataset.scan.coordinates import DETECTOR as COORDINATES
 from packtrain.dataset.scan.coordinates import is_precise
 from packtrain.dataset.scan.counts import COLUMN_NAME, MAX_PER_SOURCE, ColumnCount, SourceScan
 from packtrain.dataset.scan.detector import MAX_TEXT, Detector
+from packtrain.dataset.scan.dictionary import LATITUDE, LONGITUDE
 from packtrain.dataset.scan.registry import DETECTORS
 from packtrain.dataset.scan.sampling import RowSampler
 
+pc: Any = pyarrow.compute  # its functions are made when it is imported: no checker sees them
 _MOST_DISTINCT: Final = 64
 _LARGEST_EXACT: Final = 2.0**53
 _BY_NAME: Final = {detector.name: detector for detector in DETECTORS}
@@ -74,13 +76,13 @@ def _texts(values: Any) -> list[tuple[str, int]] | None:
 
     Numbers with a fraction, days and truth values are such types.
     """
-    if pa.types.is_floating(values.type):
+    if pa.types.is_float32(values.type) or pa.types.is_float64(values.type):
         # Whole numbers with gaps are often kept as floats.
         is_whole = pc.all(pc.equal(values, pc.round(values))).as_py()
         if not is_whole or pc.max(pc.abs(values)).as_py() >= _LARGEST_EXACT:
             return None
         values = values.cast(pa.int64())
-    if pa.types.is_integer(values.type) or pa.types.is_decimal(values.type):
+    if pa.types.is_integer(values.type) or pa.types.is_decimal(values.type) or pa.types.is_string_view(values.type):
         values = values.cast(pa.string())
     elif not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
         return None

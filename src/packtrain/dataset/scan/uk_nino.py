@@ -10,7 +10,7 @@ from typing import Final
 
 from packtrain.dataset.scan.detector import Detector, compact
 
-_FORM: Final = re.compile(r"[A-Z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-Z]", re.IGNORECASE)
+_FORM: Final = re.compile(r"[A-Z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-Z]", re.IGNORECASE | re.ASCII)
 _NUMBER: Final = re.compile(r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][0-9]{6}[A-D]")
 
 
