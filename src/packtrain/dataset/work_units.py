@@ -304,7 +304,7 @@ class _SourceReader:
             if isinstance(found, Piece):
                 self._keep(found)
                 if scan is not None:
-                    scan.take_piece(found)
+                    scan.take(found)
             elif isinstance(found, Setback):
                 self._set_aside_part(found.place, found.error, found.num_bytes)
             else:

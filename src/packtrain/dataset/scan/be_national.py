@@ -31,7 +31,9 @@ DETECTOR: Final = Detector(
     version=1,
     looks_for="national register numbers (BE)",
     check=check,
+    sieve=r"^[0-9]{2}\.?[0-9]{2}\.?[0-9]{2}[- ]?[0-9]{3}\.?[0-9]{2}$",
     digits=range(11, 12),
+    mixed=range(11, 12),
     chance=2_600,  # two of 100 check numbers, a month and a day (1 in 8)
     least_share=100,
 )

@@ -9,13 +9,15 @@ from typing import Any, Final
 import msgspec
 
 from packtrain.dataset.scan.column_names import meaning_of
-from packtrain.dataset.scan.detector import MAX_TEXT, compact
+from packtrain.dataset.scan.detector import MAX_TEXT, Detector, compact
+from packtrain.dataset.scan.email import DETECTOR as EMAIL
 from packtrain.dataset.scan.registry import INSIDE, OF_DIGITS, OF_MIXED
 
 _LONGEST_FORM: Final = 64
 """A longer cell is text, and what is looked for is looked for inside of it."""
 MAX_JSON: Final = 4096
 _MAX_MEMBERS: Final = 64
+_WITH_AT: Final = (EMAIL,)
 Verdicts = dict[str, bool]
 
 
@@ -23,7 +25,7 @@ def verdicts_on(cell: str, words: set[str]) -> Verdicts:
     """Return, by detector, whether a cell passes; detectors of whose form it is not are left out.
 
     Args:
-        cell: its text, at most `MAX_JSON` characters of it.
+        cell: its text, at most `MAX_JSON` characters of it, without blanks around it.
         words: takes what the names of members mean where the cell is a JSON object.
     """
     found: Verdicts = {}
@@ -41,8 +43,7 @@ def _judge(cell: str, found: Verdicts) -> None:
         # Digits of full width are digits; one sign becomes at most 18.
         text = unicodedata.normalize("NFKC", text)[:MAX_TEXT]
     if len(text) <= _LONGEST_FORM:
-        bare = compact(text)
-        for detector in (OF_DIGITS if bare.isascii() and bare.isdigit() else OF_MIXED)[len(bare)]:
+        for detector in _detectors_for(text):
             verdict = detector.check(text)
             if verdict is not None:
                 found[detector.name] = verdict or found.get(detector.name, False)
@@ -50,6 +51,14 @@ def _judge(cell: str, found: Verdicts) -> None:
         for detector in INSIDE:
             if detector.inside is not None and not found.get(detector.name, False) and detector.inside(text):
                 found[detector.name] = True
+
+
+def _detectors_for(text: str) -> tuple[Detector, ...]:
+    if "@" in text:
+        return _WITH_AT
+    if text.isdigit() and text.isascii():
+        return OF_DIGITS[len(text)]
+    return OF_MIXED[len(compact(text))]
 
 
 def _members(cell: str, words: set[str]) -> Iterator[str]:

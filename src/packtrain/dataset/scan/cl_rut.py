@@ -28,7 +28,7 @@ DETECTOR: Final = Detector(
     version=1,
     looks_for="identity numbers (CL RUN, RUT)",
     check=check,
-    digits=range(8, 10),
+    sieve=r"^[0-9]{1,2}\.?[0-9]{3}\.?[0-9]{3}-[0-9Kk]$",
     mixed=range(8, 10),
     chance=90_910,  # 1 in 11
 )

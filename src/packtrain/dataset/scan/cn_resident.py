@@ -46,6 +46,7 @@ DETECTOR: Final = Detector(
     version=1,
     looks_for="resident identity numbers (CN)",
     check=check,
+    sieve=r"^[1-9][0-9]{16}[0-9Xx]$",
     digits=range(18, 19),
     mixed=range(18, 19),
     chance=100,  # a day of two centuries (1 in 1,400), a province (1 in 3), a check character (1 in 11)

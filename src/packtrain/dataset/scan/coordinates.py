@@ -45,7 +45,7 @@ DETECTOR: Final = Detector(
     version=1,
     looks_for="precise coordinates",
     check=check,
-    digits=range(6, 40),
+    sieve=r"^[(\[]?[+-]?[0-9]{1,3}\.[0-9]{1,15}[,; ] ?[+-]?[0-9]|^[+-][0-9]{2}\.[0-9]{1,15}[+-][0-9]|^(?i:point) ?\(",
     mixed=range(6, 48),
     least_share=250,
 )

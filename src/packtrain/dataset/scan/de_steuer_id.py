@@ -34,7 +34,9 @@ DETECTOR: Final = Detector(
     version=1,
     looks_for="tax numbers of persons (DE Steuer-ID)",
     check=check,
+    sieve=r"^[1-9][0-9]{10}$|^[1-9][0-9] [0-9]{3} [0-9]{3} [0-9]{3}$",
     digits=range(11, 12),
+    mixed=range(11, 12),
     chance=4_000,  # how often digits repeat (1 in 25 or so), a check digit (1 in 10)
     least_share=100,
 )

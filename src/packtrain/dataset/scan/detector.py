@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import mul
 from typing import Final
 
 from packtrain.units import KIB
@@ -24,7 +25,10 @@ class Detector:
         version: counted up when the same cells would give other counts.
         looks_for: in plain words, plural.
         check: True: it passes; False: of the form, but the checksum or a range is wrong; None: another form.
-        digits, mixed: lengths that a cell may have without its separators, where only digits are left and where not.
+        sieve: what a cell, or a text that holds one, matches at least, in the syntax of RE2: most cells are passed over
+            by it, a column at a time.
+        digits: lengths of a cell of digits alone.
+        mixed: lengths of any other cell without its separators.
         chance: of a million random texts of the form, how many pass; 0: the form itself is the evidence.
         least_share: of a thousand filled cells, how many must pass.
         inside: whether a text holds one; None: a cell must be one.
@@ -34,6 +38,7 @@ class Detector:
     version: int
     looks_for: str
     check: Callable[[str], bool | None]
+    sieve: str
     digits: range = NEVER
     mixed: range = NEVER
     chance: int = 0
@@ -47,5 +52,5 @@ def compact(text: str) -> str:
 
 
 def weighted_sum(digits: str, weights: tuple[int, ...]) -> int:
-    """Return the sum of digits times weights, position by position."""
-    return sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=True))
+    """Return the sum of digits times weights, position by position; both are of one length."""
+    return sum(map(mul, map(int, digits), weights))

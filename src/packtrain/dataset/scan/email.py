@@ -36,6 +36,7 @@ DETECTOR: Final = Detector(
     version=1,
     looks_for="e-mail addresses",
     check=check,
+    sieve=r"@",
     mixed=ANY_TEXT,
     least_share=10,
     inside=inside,

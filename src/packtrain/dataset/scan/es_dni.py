@@ -32,6 +32,7 @@ DETECTOR: Final = Detector(
     version=1,
     looks_for="identity numbers (ES DNI, NIE)",
     check=check,
+    sieve=r"^[XYZxyz0-9][0-9. -]{7,10}[A-Za-z]$",
     mixed=range(9, 10),
     chance=43_480,  # 1 in 23
 )

@@ -31,6 +31,7 @@ DETECTOR: Final = Detector(
     version=1,
     looks_for="social security numbers (FR NIR)",
     check=check,
+    sieve=r"^[12378] ?[0-9]{2} ?[0-9]{2} ?[0-9][0-9ABab] ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}$",
     digits=range(15, 16),
     mixed=range(15, 16),
     chance=10_310,  # 1 in 97

@@ -56,6 +56,7 @@ DETECTOR: Final = Detector(
     version=1,
     looks_for="bank account numbers (IBAN)",
     check=check,
+    sieve=r"^[A-Za-z]{2}[0-9]{2}[ A-Za-z0-9]{11,38}$|[A-Z]{2}[0-9]{2} ?[A-Z0-9]{4}",
     mixed=range(15, 32),
     chance=10_310,  # 1 in 97
     least_share=50,

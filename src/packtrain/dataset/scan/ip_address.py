@@ -32,7 +32,7 @@ DETECTOR: Final = Detector(
     version=1,
     looks_for="IP addresses",
     check=check,
-    digits=range(4, 13),
+    sieve=r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$|^[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{0,32}:[0-9A-Fa-f]{0,4}$",
     mixed=range(2, 40),
     least_share=250,
 )

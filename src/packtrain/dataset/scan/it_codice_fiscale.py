@@ -38,6 +38,7 @@ DETECTOR: Final = Detector(
     version=1,
     looks_for="tax codes (IT codice fiscale)",
     check=check,
+    sieve=r"^[A-Za-z]{6}[0-9A-Za-z]{2}[A-Za-z][0-9A-Za-z]{2}[A-Za-z][0-9A-Za-z]{3}[A-Za-z]$",
     mixed=range(16, 17),
     chance=38_470,  # 1 in 26
     least_share=100,

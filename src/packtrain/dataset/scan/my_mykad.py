@@ -33,6 +33,8 @@ DETECTOR: Final = Detector(
     version=1,
     looks_for="identity numbers (MY MyKad)",
     check=check,
+    sieve=r"^[0-9]{6}-?[0-9]{2}-?[0-9]{4}$",
     digits=range(12, 13),
+    mixed=range(12, 13),
     chance=32_000,  # a day (1 in 27), a place (86 in 100)
 )

@@ -27,6 +27,8 @@ DETECTOR: Final = Detector(
     version=1,
     looks_for="citizen service numbers (NL BSN)",
     check=check,
+    sieve=r"^[0-9]{9}$|^[0-9]{3,4}[ .][0-9]{2,3}[ .][0-9]{3}$",
     digits=range(9, 10),
+    mixed=range(9, 10),
     chance=90_910,  # 1 in 11
 )

@@ -51,6 +51,7 @@ DETECTOR: Final = Detector(
     version=1,
     looks_for="telephone numbers",
     check=check,
+    sieve=r"^\(?\+[0-9]|^00[0-9 ]+[0-9 ./()-]{8,}$|\+[1-9]",
     digits=range(12, 18),
     mixed=range(9, 24),
     least_share=100,

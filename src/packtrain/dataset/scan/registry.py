@@ -51,4 +51,5 @@ DETECTORS: Final[tuple[Detector, ...]] = tuple(
 )
 OF_DIGITS: Final = tuple(tuple(each for each in DETECTORS if n in each.digits) for n in range(MAX_TEXT + 1))
 OF_MIXED: Final = tuple(tuple(each for each in DETECTORS if n in each.mixed) for n in range(MAX_TEXT + 1))
+SIEVE: Final = "|".join(f"(?:{each.sieve})" for each in DETECTORS)
 INSIDE: Final = tuple(each for each in DETECTORS if each.inside is not None)

@@ -39,6 +39,7 @@ DETECTOR: Final = Detector(
     version=1,
     looks_for="identity numbers (SG NRIC, FIN)",
     check=check,
+    sieve=r"^[STFGMstfgm][0-9]{7}[A-Za-z]$",
     mixed=range(9, 10),
     chance=90_910,  # 1 in 11, where the last letter is one of those that occur
 )

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from array import array
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute
 
-from packtrain.dataset.arrow import Table
+from packtrain.dataset.arrow import RecordBatch, Table
 from packtrain.dataset.kinds.piece import Piece
 from packtrain.dataset.kinds.tables import block_of_ipc
-from packtrain.dataset.scan.cells import MAX_JSON, verdicts_on
+from packtrain.dataset.scan.cells import verdicts_on
 from packtrain.dataset.scan.chance import MOST_ODDS, odds_of_chance
 from packtrain.dataset.scan.column_names import LEAST_WEAK, Meaning, meaning_of
 from packtrain.dataset.scan.coordinates import DETECTOR as COORDINATES
 from packtrain.dataset.scan.coordinates import is_precise
 from packtrain.dataset.scan.counts import COLUMN_NAME, MAX_PER_SOURCE, ColumnCount, SourceScan
-from packtrain.dataset.scan.detector import MAX_TEXT, Detector
+from packtrain.dataset.scan.detector import Detector
 from packtrain.dataset.scan.dictionary import LATITUDE, LONGITUDE
 from packtrain.dataset.scan.registry import DETECTORS
 from packtrain.dataset.scan.sampling import RowSampler
+from packtrain.dataset.scan.texts import Texts, as_texts
+from packtrain.units import MIB
 
-pc: Any = pyarrow.compute  # its functions are made when it is imported: no checker sees them
 _MOST_DISTINCT: Final = 64
-_LARGEST_EXACT: Final = 2.0**53
+_ROWS_TOGETHER: Final = 512
+_MAX_HELD_BYTES: Final = 16 * MIB
 _BY_NAME: Final = {detector.name: detector for detector in DETECTORS}
 
 
@@ -53,47 +54,23 @@ class _Column:
         self.tries: dict[str, _Tries] = {}
         self.words: dict[str, int] = {}
 
-    def take(self, values: Any) -> int:
-        """Judge the cells of some rows; return of how many only the beginning was looked at."""
-        texts = _texts(values)
-        if texts is None:
-            self.num_filled += len(values) - values.null_count
-            return 0
-        num_long = 0
-        for cell, times in texts:
-            self.num_filled += times
-            num_long += times if len(cell) > (MAX_JSON if cell[0] in "{[" else MAX_TEXT) else 0
+    def take(self, texts: Texts) -> None:
+        """Judge the cells of some rows."""
+        self.num_filled += texts.num_filled
+        for cell, times in texts.candidates:
             words: set[str] = set()
-            for name, passes in verdicts_on(cell[:MAX_JSON], words).items():
-                self.tries.setdefault(name, _Tries()).add(cell, passes, times)
+            for name, passes in verdicts_on(cell, words).items():
+                tries = self.tries.get(name)
+                if tries is None:
+                    tries = self.tries[name] = _Tries()
+                tries.add(cell, passes, times)
             for word in words:
                 self.words[word] = self.words.get(word, 0) + times
-        return num_long
 
 
-def _texts(values: Any) -> list[tuple[str, int]] | None:
-    """Return the different cells that are not empty, cut, and how often each is there; None: a type without text.
-
-    Numbers with a fraction, days and truth values are such types.
-    """
-    if pa.types.is_float32(values.type) or pa.types.is_float64(values.type):
-        # Whole numbers with gaps are often kept as floats.
-        is_whole = pc.all(pc.equal(values, pc.round(values))).as_py()
-        if not is_whole or pc.max(pc.abs(values)).as_py() >= _LARGEST_EXACT:
-            return None
-        values = values.cast(pa.int64())
-    if pa.types.is_integer(values.type) or pa.types.is_decimal(values.type) or pa.types.is_string_view(values.type):
-        values = values.cast(pa.string())
-    elif not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
-        return None
-    try:
-        counted = pc.value_counts(pc.utf8_slice_codeunits(values, 0, MAX_JSON + 1)).to_pylist()
-    except (pa.ArrowInvalid, UnicodeDecodeError):
-        # Parquet files are not held to UTF-8 by those who write them.
-        raw = values.cast(pa.large_binary()).to_pylist()
-        found = Counter(cell[: 4 * MAX_JSON].decode("utf-8", "replace")[: MAX_JSON + 1] for cell in raw if cell)
-        return list(found.items())
-    return [(each["values"], each["counts"]) for each in counted if each["values"]]
+def _indices(rows: list[int]) -> Any:
+    # Not pa.array: from a list it looks for pandas each time, which costs more than the rest where there is none.
+    return pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(array("q", rows))])
 
 
 class _Sheet:
@@ -105,19 +82,41 @@ class _Sheet:
         self.columns = [_Column(name) for name in names]
         self.places = self._places()
         self.num_rows = self.num_sampled = self.num_long = 0
+        self.held: list[RecordBatch] = []
+        self.num_held = self.held_bytes = 0
 
-    def take(self, block: Table) -> None:
-        rows = self.sampler.draw(block.num_rows)
-        self.num_rows += block.num_rows
-        if not rows:
-            return
+    def draw(self, num_rows: int) -> list[int]:
+        """Return which of the next rows are wanted."""
+        rows = self.sampler.draw(num_rows)
+        self.num_rows += num_rows
         self.num_sampled += len(rows)
-        if len(rows) < block.num_rows:
-            block = block.take(rows)
-        for column, values in zip(self.columns, block.columns, strict=False):
-            self.num_long += column.take(values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values)
+        return rows
+
+    def take(self, block: Table, rows: list[int]) -> None:
+        """Keep these rows of a block until there are enough of them to be looked at together."""
+        for batch in block.to_batches():
+            taken = batch if len(rows) == block.num_rows else batch.take(_indices(rows))
+            self.held.append(taken)
+            self.num_held += taken.num_rows
+            self.held_bytes += taken.nbytes
+        if self.num_held >= _ROWS_TOGETHER or self.held_bytes >= _MAX_HELD_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Look at the rows that are held, and let them go."""
+        if not self.held:
+            return
+        rows = pa.Table.from_batches(self.held).combine_chunks()
+        self.held, self.num_held, self.held_bytes = [], 0, 0
+        values = [column.combine_chunks() for column in rows.columns]
+        for column, cells, texts in zip(self.columns, values, as_texts(values), strict=True):
+            if texts is None:
+                column.num_filled += len(cells) - cells.null_count
+            else:
+                column.take(texts)
+                self.num_long += texts.num_long
         if self.places is not None:
-            self._take_places(block, *self.places)
+            self._take_places(rows, *self.places)
 
     def _places(self) -> tuple[int, int] | None:
         words = [column.meaning.word if column.meaning else "" for column in self.columns]
@@ -205,33 +204,27 @@ class TableScan:
         self._done: list[ColumnCount] = []
         self._totals = [0, 0, 0, 0, 0]
 
-    def take(self, group: str, number: int, block: Table) -> None:
-        """Look at one block; those of one table come one after the other.
-
-        Args:
-            group: which table of the source; its rows are drawn by it.
-            number: of the sheet, 0 where the form has none.
-            block: its rows.
-        """
-        if self._sheet is None or group != self._group:
+    def take(self, piece: Piece) -> None:
+        """Look at the next sample of the source; those of one table come one after the other."""
+        assert piece.payload is not None
+        block = None
+        if self._sheet is None or piece.group != self._group:
             self._close()
-            self._group = group
-            self._sheet = _Sheet(number, f"{self._sha256} {group}", list(block.schema.names))
-        self._sheet.take(block)
+            self._group = piece.group
+            number = int(piece.group[1:]) if piece.detail["sheet"] else 0
+            block = block_of_ipc(piece.payload)
+            self._sheet = _Sheet(number, f"{self._sha256} {piece.group}", list(block.schema.names))
+        if rows := self._sheet.draw(piece.num_rows):
+            self._sheet.take(block if block is not None else block_of_ipc(piece.payload), rows)
 
     def _close(self) -> None:
         sheet = self._sheet
         if sheet is not None:
+            sheet.flush()
             self._done += sheet.counts()
             more = (1, len(sheet.columns), sheet.num_rows, sheet.num_sampled, sheet.num_long)
             self._totals = [total + each for total, each in zip(self._totals, more, strict=True)]
             self._sheet = None
-
-    def take_piece(self, piece: Piece) -> None:
-        """Look at a sample of a table."""
-        assert piece.payload is not None
-        number = int(piece.group[1:]) if piece.detail["sheet"] else 0
-        self.take(piece.group, number, block_of_ipc(piece.payload))
 
     def finish(self) -> SourceScan:
         """Return what was counted."""

@@ -26,6 +26,7 @@ DETECTOR: Final = Detector(
     version=1,
     looks_for="national insurance numbers (UK)",
     check=check,
+    sieve=r"^[A-Za-z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-Za-z]$",
     mixed=range(9, 10),
     chance=86_000,  # prefixes (56 in 100), a last letter (4 in 26)
     least_share=300,

@@ -28,6 +28,7 @@ DETECTOR: Final = Detector(
     version=1,
     looks_for="social security numbers (US)",
     check=check,
-    digits=range(9, 10),
+    sieve=r"^[0-9]{3}-[0-9]{2}-[0-9]{4}$",
+    mixed=range(9, 10),
     least_share=500,
 )

@@ -6,6 +6,8 @@ from itertools import pairwise
 import pyarrow as pa
 import pytest
 
+from packtrain.dataset.kinds.piece import Piece
+from packtrain.dataset.kinds.tables import ipc_of
 from packtrain.dataset.scan.chance import odds_of_chance
 from packtrain.dataset.scan.column_names import meaning_of
 from packtrain.dataset.scan.counts import ColumnCount, SourceScan
@@ -18,8 +20,9 @@ SHA256 = "5" * 64
 def _scan(columns: dict[str, object], block_rows: int = 64, sha256: str = SHA256) -> SourceScan:
     table = pa.table(columns)
     scan = TableScan("raw/a.csv", sha256)
-    for first in range(0, table.num_rows, block_rows):
-        scan.take("s01", 0, table.slice(first, block_rows))
+    for first in range(0, max(table.num_rows, 1), block_rows):
+        block = table.slice(first, block_rows)
+        scan.take(Piece(ipc_of(block), "parquet", {"sheet": ""}, group="s01", num_rows=block.num_rows))
     return scan.finish()
 
 
@@ -86,16 +89,16 @@ def test_a_few_rows_with_e_mail_addresses_are_enough() -> None:
 
 
 def test_counts_are_those_of_the_sample() -> None:
-    (count,) = _scan({"value": ["a@example.org"] * 90 + [""] * 6 + ["no"] * 4}).columns
+    (count,) = _scan({"value": ["a@example.org"] * 50 + [""] * 6 + ["no"] * 4}).columns
     assert count == ColumnCount(
         sheet=0,
         column=1,
         detector="e-mail",
         word="",
-        num_sampled=100,
-        num_filled=94,
-        num_formed=90,
-        num_hits=90,
+        num_sampled=60,
+        num_filled=54,
+        num_formed=50,
+        num_hits=50,
         num_distinct=1,
         num_distinct_hits=1,
         is_finding=True,
@@ -205,11 +208,11 @@ def test_rows_are_drawn_from_all_parts_and_their_number_grows_as_the_logarithm(b
         rows = sampler.draw(min(block_rows, num_rows - first))
         assert rows == sorted(set(rows)) and all(0 <= row < block_rows for row in rows)
         taken += [first + row for row in rows]
-    assert taken[:256] == list(range(256))
-    # 256 * (1 + ln(200000 / 256)) = 1961; less where a block is longer than what came before it.
-    assert 600 < len(taken) < 2200
+    assert taken[:64] == list(range(64))
+    # 64 * (1 + ln(200000 / 64)) = 579; less where a block is longer than what came before it.
+    assert 100 < len(taken) < 650
     assert max(taken) > num_rows * 0.8
-    assert max(late - early for early, late in pairwise(taken)) < num_rows * 0.1
+    assert max(late - early for early, late in pairwise(taken)) < num_rows * 0.2
 
 
 def test_a_source_of_many_columns_keeps_its_receipt_small() -> None:
@@ -217,6 +220,13 @@ def test_a_source_of_many_columns_keeps_its_receipt_small() -> None:
     scan = _scan(wide)
     assert len(scan.columns) == 200
     assert scan.left_out == (("column-name", True, 2800),)
+
+
+def test_of_a_huge_cell_only_the_beginning_is_looked_at_and_that_is_counted() -> None:
+    hidden = "x " * 1_000_000 + "a@example.org"
+    scan = _scan({"value": [hidden, "a@example.org " + hidden, '{"a":"b@example.org"' + " " * 600 + "}", "x" * 512]})
+    assert [(each.detector, each.num_hits) for each in scan.columns] == [("e-mail", 2)]
+    assert scan.num_long_cells == 2
 
 
 def test_the_odds_are_those_of_the_binomial_distribution() -> None:

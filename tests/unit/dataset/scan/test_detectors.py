@@ -3,11 +3,13 @@
 import random
 from itertools import pairwise
 
+import pyarrow as pa
 import pytest
 
 from packtrain.dataset.scan.cells import verdicts_on
 from packtrain.dataset.scan.detector import MAX_TEXT
 from packtrain.dataset.scan.registry import DETECTORS
+from packtrain.dataset.scan.texts import as_texts
 
 PASS = {
     "payment-card": [
@@ -126,6 +128,15 @@ def test_every_detector_has_examples_and_near_misses() -> None:
 @pytest.mark.parametrize(("name", "cell"), _cells(PASS))
 def test_a_published_example_passes(name: str, cell: str) -> None:
     assert verdicts_on(cell, set())[name]
+
+
+@pytest.mark.parametrize(("name", "cell"), _cells(PASS))
+def test_a_published_example_is_not_lost_in_the_sieve(name: str, cell: str) -> None:
+    for array in (pa.array([cell]), pa.array([f" {cell} ", None]), pa.array([f"(the number is {cell} , he said)"])):
+        (texts,) = as_texts([array])
+        assert texts is not None
+        is_alone = not str(array[0]).startswith("(the")
+        assert len(texts.candidates) == 1 or (not is_alone and BY_NAME[name].inside is None)
 
 
 @pytest.mark.parametrize(("name", "cell"), _cells(MISS))
