@@ -42,12 +42,13 @@ def _folder(root: Path, files: dict[str, bytes], recipe: str = "") -> VoyageFold
 
 
 def test_findings_are_named_by_source_column_and_counts(tmp_path: Path) -> None:
+    second: list[list[object]] = [["y", "z"], *[list[object](["q", "+49 30 1234567"]) for _ in range(4)]]
     lines = [json.dumps({"x": i, "who": {"mail": f"u{i}@example.org"}}) for i in range(9)]
     folder = _folder(
         tmp_path,
         {
             "people.csv": PEOPLE.encode(),
-            "book.xlsx": xlsx({"a": [["x"], ["1"]], "b": [["y", "z"], *[["q", "+49 30 1234567"]] * 4]}),
+            "book.xlsx": xlsx({"a": [["x"], ["1"]], "b": second}),
             "lines.jsonl": "\n".join(lines).encode(),
             "plain.csv": csv_text(40),
             "a.png": png(),

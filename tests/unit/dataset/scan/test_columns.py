@@ -1,6 +1,7 @@
 """Which column becomes a finding: by its cells, by its name, and by neither."""
 
 import random
+from collections.abc import Mapping
 from itertools import pairwise
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ from packtrain.dataset.scan.table import TableScan
 SHA256 = "5" * 64
 
 
-def _scan(columns: dict[str, object], block_rows: int = 64, sha256: str = SHA256) -> SourceScan:
+def _scan(columns: Mapping[str, object], block_rows: int = 64, sha256: str = SHA256) -> SourceScan:
     table = pa.table(columns)
     scan = TableScan("raw/a.csv", sha256)
     for first in range(0, max(table.num_rows, 1), block_rows):
@@ -26,7 +27,7 @@ def _scan(columns: dict[str, object], block_rows: int = 64, sha256: str = SHA256
     return scan.finish()
 
 
-def _findings(columns: dict[str, object], block_rows: int = 64) -> list[tuple[int, str]]:
+def _findings(columns: Mapping[str, object], block_rows: int = 64) -> list[tuple[int, str]]:
     return [(each.column, each.word or each.detector) for each in _scan(columns, block_rows).columns if each.is_finding]
 
 
