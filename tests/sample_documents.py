@@ -23,6 +23,7 @@ from packtrain.documents.customs import (
     OtherGoods,
     PrintedSerial,
 )
+from packtrain.documents.data_scan import DataScan, NotScanned, ScanDetector, ScannedColumn
 from packtrain.documents.dataset import DataFile, Dataset, SampleCount, Shard
 from packtrain.documents.declaration import Declaration, DeclaredData, DeclaredParty
 from packtrain.documents.declared_party import Evidence
@@ -203,6 +204,45 @@ def samples() -> dict[type[Document], Document]:
                 ),
             ),
             miniature_files=(DataFile(name="miniature/index.parquet", bytes=256, sha256=sha256("6")),),
+        ),
+        DataScan(
+            voyage="sky survey",
+            sources=sha256("2"),
+            scan_version=1,
+            num_tables=2,
+            num_columns=9,
+            num_rows=4000,
+            num_rows_sampled=1100,
+            max_cell_characters=512,
+            detectors=(
+                ScanDetector(
+                    name="e-mail",
+                    version=1,
+                    looks_for="e-mail addresses",
+                    chance=0,
+                    least_share=10,
+                    num_columns=2,
+                    num_findings=1,
+                ),
+            ),
+            columns=(
+                ScannedColumn(
+                    source="raw/tables/people.xlsx",
+                    sheet=2,
+                    column=3,
+                    detector="e-mail",
+                    word="",
+                    num_sampled=100,
+                    num_filled=98,
+                    num_formed=97,
+                    num_hits=96,
+                    num_distinct=64,
+                    num_distinct_hits=63,
+                    is_finding=True,
+                ),
+            ),
+            num_left_out=1,
+            not_scanned=NotScanned(images=7, clips=2, papers=1, other_files=3, tables_set_aside=1, long_cells=4),
         ),
         Declaration(
             voyage="sky survey",

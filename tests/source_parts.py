@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from packtrain.crypto.sshsig import generate_key_pair
 from packtrain.dataset.kinds import pieces
 from packtrain.dataset.kinds.piece import OpenSource, Piece, Setback, Tally
 from packtrain.dataset.sources import role_of, suffix_of
@@ -114,11 +115,13 @@ def write_sources(root: Path) -> Path:
 
 
 def voyage_folder(root: Path, sources: Path, recipe: str = "") -> VoyageFolder:
-    """Make a voyage folder that prepares from `sources` by this [prepare] section."""
+    """Make a voyage folder, with a signer, that prepares from `sources` by this [prepare] section."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "voyage.toml").write_text(
         f'[voyage]\nname = "test voyage"\n\n[sources]\npaths = ["{sources}"]\n\n[prepare]\n{recipe}\n'
     )
+    if not (root / "keys" / "signer").exists():
+        generate_key_pair(root / "keys" / "signer", "a test")
     return VoyageFolder(root)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from packtrain.documents.data_scan import DataScan
 from packtrain.record.receipts import is_fresh
 from packtrain.stages.prepare import inputs, prepare
 from source_parts import csv_text, ignore, png, tree, voyage_folder
@@ -65,6 +66,8 @@ while True:
         found["wrong"].append(f"step {step}: cannot go on")
     elif files(root / "voyage" / "work" / "dataset") != files(root / "whole"):
         found["wrong"].append(f"step {step}: another data set")
+    elif (root / "voyage" / "documents" / "data-scan.json").read_bytes() != (root / "scan.json").read_bytes():
+        found["wrong"].append(f"step {step}: another data scan")
     step += every
 print(json.dumps(found))
 """
@@ -83,6 +86,7 @@ def test_after_a_kill_at_any_step_the_same_command_gives_the_same_data_set(tmp_p
         path = tmp_path / "whole" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(payload)
+    (tmp_path / "scan.json").write_bytes(folder.payload(DataScan))
     done = subprocess.run(
         [sys.executable, "-c", _KILLER, str(tmp_path), str(EVERY)],
         capture_output=True,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 import rfc8785
@@ -21,11 +21,15 @@ import rfc8785
 from packtrain import durable
 from packtrain.dataset.recipe import recipe_digest_of_kind
 from packtrain.dataset.rejects import Reject
+from packtrain.dataset.scan.counts import SCAN_VERSION, SourceScan
 from packtrain.dataset.sources import SourceFile, Sources, key_prefix, suffix_of
 from packtrain.digest import sha256_bytes, sha256_stream
 from packtrain.documents.dataset import Kind
 from packtrain.documents.voyage_file import RecipeSection
 from packtrain.units import GIB, KIB, MIB
+
+if TYPE_CHECKING:
+    from packtrain.dataset.scan.table import TableScan
 
 _SMALLEST_SLICE_BYTES: Final = 1 * MIB
 _LARGEST_SLICE_BYTES: Final = 1 * GIB
@@ -49,7 +53,7 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class UnitReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one unit read and wrote."""
+    """What one unit read and wrote; `scans` of tables that were kept, in the order of the sources."""
 
     unit: str
     kind: Kind
@@ -60,6 +64,7 @@ class UnitReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     blobs_bytes: int
     samples_bytes: int
     libraries: dict[str, str]
+    scans: tuple[SourceScan, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ class Unit:
     """One slice of the sources: all of one kind.
 
     Attributes:
-        unit_id: SHA-256 of recipe and sources.
+        unit_id: SHA-256 of recipe, sources, and for tables the version of the data scan.
         given_up: sources that ended the process which read them; they become rejects unread.
     """
 
@@ -152,7 +157,8 @@ def slice_sources(files: Iterable[tuple[Kind, SourceFile]], recipe: RecipeSectio
 
 def _unit(kind: Kind, files: list[SourceFile], recipe: RecipeSection) -> Unit:
     sources = [[file.name, str(file.size_bytes), str(file.mtime_ns)] for file in files]
-    identity = rfc8785.dumps([recipe_digest_of_kind(recipe, kind), sources])  # pyright: ignore[reportArgumentType]
+    made_by = [recipe_digest_of_kind(recipe, kind), *([f"scan {SCAN_VERSION}"] if kind == "table" else [])]
+    identity = rfc8785.dumps([*made_by, sources])  # pyright: ignore[reportArgumentType]
     return Unit(sha256_bytes(identity), kind, tuple(files))
 
 
@@ -196,6 +202,7 @@ def read_unit(job: ReadJob) -> UnitReceipt:
     unit, folder = job.unit, job.folder
     records: list[SourceRecord] = []
     rejects: list[Reject] = []
+    scans: list[SourceScan] = []
     left_over = 0
     blobs_path = folder.blobs(unit.unit_id)
     reading = folder.reading(unit.unit_id)
@@ -215,6 +222,8 @@ def read_unit(job: ReadJob) -> UnitReceipt:
             records.append(done.record)
             rejects += done.rejects
             left_over += done.left_over
+            if done.scan is not None:
+                scans.append(done.scan)
     receipt = UnitReceipt(
         unit=unit.unit_id,
         kind=unit.kind,
@@ -225,6 +234,7 @@ def read_unit(job: ReadJob) -> UnitReceipt:
         blobs_bytes=blobs_path.stat().st_size,
         samples_bytes=folder.samples(unit.unit_id).stat().st_size,
         libraries=library_versions(),
+        scans=tuple(scans),
     )
     durable.write_bytes(folder.receipt(unit.unit_id), msgspec.json.encode(receipt))
     reading.unlink(missing_ok=True)
@@ -251,6 +261,7 @@ class _SourceReader:
         self.rejects: list[Reject] = []
         self.lost = 0.0
         self.left_over = 0
+        self.scan: SourceScan | None = None
 
     @property
     def record(self) -> SourceRecord:
@@ -288,14 +299,25 @@ class _SourceReader:
 
         file = self._file
         source = OpenSource(file.name, suffix_of(file.name), stream, file.size_bytes)
+        scan = self._new_scan()
         for found in pieces(self._job.unit.kind, source, self._job.recipe):
             if isinstance(found, Piece):
                 self._keep(found)
+                if scan is not None:
+                    scan.take(found)
             elif isinstance(found, Setback):
                 self._set_aside_part(found.place, found.error, found.num_bytes)
             else:
                 self.lost = found.num_lost / found.num_parts
                 self.left_over = found.left_over
+        self.scan = scan.finish() if scan is not None else None
+
+    def _new_scan(self) -> TableScan | None:
+        if self._job.unit.kind != "table":
+            return None
+        from packtrain.dataset.scan.table import TableScan
+
+        return TableScan(self._file.name, self.sha256)
 
     def _keep(self, piece: object) -> None:
         from packtrain.dataset.kinds.piece import Damaged, Piece

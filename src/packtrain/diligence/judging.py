@@ -19,6 +19,7 @@ from packtrain.diligence.rules.pack import built_in_pack
 from packtrain.diligence.rules.policy import NO_POLICY, POLICY_FILE, Policy, read_policy
 from packtrain.diligence.rules.record import keep_flags, read_answers
 from packtrain.diligence.rules.run import Judged, run_rules
+from packtrain.diligence.scan_findings import findings_of
 from packtrain.diligence.screening.record import read_dispositions
 from packtrain.diligence.screening.state import screening_state
 from packtrain.documents.codec import digest
@@ -77,6 +78,7 @@ def judge_voyage(
         carried=carried,
         arrival=arrival_of(shown.drives, carried, lost, no_more=shown.no_more) if shown and carried else None,
         screened=screened,
+        scan_findings=findings_of(folder),
     )
     voyage = folder.voyage_file().voyage
     judged = Judged(

@@ -26,7 +26,7 @@ from packtrain.errors import AnswerChanged, DossierError
 from packtrain.record.custody import CustodyLine
 
 _OF_AN_ATTEMPT: Final = ("plan.json", "shipment.json", "packing-statement.json", "customs.json", "admission.json")
-_KIT: Final = ("kit.json", "ready.json")
+_BEFORE_PACKING: Final = ("kit.json", "ready.json", "data-scan.json")
 
 
 @dataclass(slots=True)
@@ -113,7 +113,11 @@ def _is_newer_attempt(own: Papers, incoming: Papers, where: str) -> bool:
 
 def _leave_attempt(own: Papers, incoming: Papers, taken: Taken) -> None:
     for name, paper in own.by_name.items():
-        if name in _OF_AN_ATTEMPT or name.startswith("groups/") or (name in _KIT and name in incoming.by_name):
+        if (
+            name in _OF_AN_ATTEMPT
+            or name.startswith("groups/")
+            or (name in _BEFORE_PACKING and name in incoming.by_name)
+        ):
             if (folder := _archive_of(paper)) is not None:
                 taken.archived[name] = f"{folder}/{paper.digest}.json"
             taken.removed.append(name)

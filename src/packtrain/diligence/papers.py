@@ -15,6 +15,7 @@ from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, Document, decode
 from packtrain.documents.customs import Customs
+from packtrain.documents.data_scan import DataScan
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.disposition import Disposition
 from packtrain.documents.export_list import ExportList
@@ -34,7 +35,18 @@ from packtrain.record.trust import Trust
 
 SHARED: Final[dict[str, type[Document]]] = {
     kind.kind: kind
-    for kind in (Plan, Shipment, Declaration, PackingStatement, Customs, Kit, Ready, Admission, ExportList)
+    for kind in (
+        Plan,
+        Shipment,
+        Declaration,
+        PackingStatement,
+        Customs,
+        Kit,
+        Ready,
+        DataScan,
+        Admission,
+        ExportList,
+    )
 }
 """The documents that lie under their own name; groups, superseded documents and closings lie in folders."""
 

@@ -24,6 +24,7 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
         "drive",
         "kit",
         "ready",
+        "data-scan",
         "declaration",
         "packing-statement",
         "customs",

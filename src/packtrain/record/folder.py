@@ -24,6 +24,7 @@ D = TypeVar("D", bound=Document)
 _WRITTEN_BY: Final[dict[str, str]] = {
     "placement": "plan",
     "dataset": "prepare",
+    "data-scan": "prepare",
     "kit": "rehearse",
     "ready": "rehearse",
     "declaration": "declare",

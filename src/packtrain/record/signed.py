@@ -17,6 +17,7 @@ from packtrain.documents.closing import Closing
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, Document, json_object, namespace
 from packtrain.documents.custody import CustodyEvent
 from packtrain.documents.customs import Customs
+from packtrain.documents.data_scan import DataScan
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.disposition import Disposition
 from packtrain.documents.drive import Drive as DriveRecord
@@ -43,6 +44,7 @@ _TYPES: Final[dict[str, type[Document]]] = {
         Admission,
         Closing,
         Customs,
+        DataScan,
         Declaration,
         Disposition,
         DriveRecord,

@@ -23,6 +23,7 @@ from packtrain.diligence.screening.verdict import found_in_words
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import Document
+from packtrain.documents.data_scan import DataScan
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.drive import Drive as DriveRecord
 from packtrain.documents.flags import Flags
@@ -73,7 +74,7 @@ def inputs(
         dossier: a dossier that is to be imported first.
         drives: what is mounted now; each counts by its closing record and its serial.
     """
-    named = {kind.kind: folder.digest(kind) for kind in (*_JUDGED, PackingStatement, Parties) if folder.has(kind)}
+    named = {kind.kind: folder.digest(kind) for kind in (*_JUDGED, PackingStatement, DataScan, Parties) if folder.has(kind)}
     named |= judged_by(folder)
     if (sha256 := policy_of(folder, policy).sha256) is not None:
         named["policy"] = sha256

@@ -16,6 +16,7 @@ from packtrain.diligence import evidence
 from packtrain.diligence.judging import Ruled, judge_voyage, judged_by, kept_policy, screened_of, standing_of
 from packtrain.diligence.rules.answers import RaisedFlag, SignedAnswer, answer_to
 from packtrain.diligence.rules.record import current_flags, keep_answer
+from packtrain.documents.data_scan import DataScan
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.declared_party import Evidence
 from packtrain.documents.flag_answer import FlagException
@@ -73,7 +74,7 @@ class FlagReply:
 
 def inputs(folder: VoyageFolder) -> dict[str, str]:
     """Return the digests of what the rules look at, and of what they are judged by."""
-    kinds = (Declaration, PackingStatement, Shipment, Screening)
+    kinds = (Declaration, PackingStatement, Shipment, Screening, DataScan)
     return {kind.kind: folder.digest(kind) for kind in kinds if folder.has(kind)} | judged_by(folder)
 
 

@@ -23,11 +23,14 @@ from packtrain.dataset.papers import carry_papers
 from packtrain.dataset.pool import map_jobs
 from packtrain.dataset.recipe import recipe_digest
 from packtrain.dataset.rejects import Reject, RejectRate
+from packtrain.dataset.scan.counts import SCAN_VERSION
+from packtrain.dataset.scan.merge import ScanMerge
 from packtrain.dataset.sources import Sources
 from packtrain.dataset.survey import Survey, files_by_kind, survey
 from packtrain.dataset.work_units import ReadJob, Unit, UnitFolder, UnitReceipt
 from packtrain.digest import sha256_bytes, sha256_file
 from packtrain.documents.codec import encode
+from packtrain.documents.data_scan import DataScan, NotScanned
 from packtrain.documents.dataset import DataFile, Dataset, Kind, SampleCount, Shard
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.voyage_file import RecipeSection
@@ -45,7 +48,8 @@ _MODULES: Final = ("av", "duckdb", "openpyxl", "PIL", "pyarrow", "python_calamin
 
 
 def inputs(folder: VoyageFolder) -> dict[str, str]:
-    """Return what invalidates `prepare`: the recipe, the data set's name, and name, size and time of every source.
+    """Return what invalidates `prepare`: the recipe, the data set's name, name, size and time of every source, and the
+    version of the data scan.
 
     Sources are not opened: a file rewritten with the same length and the same time of change is taken for the old one.
     A data set that is not there any more is named as well, which no receipt does: the stage then runs again.
@@ -68,13 +72,15 @@ def _inputs(folder: VoyageFolder, sources_digest: str) -> dict[str, str]:
         "recipe": recipe_digest(voyage_file.prepare),
         "sources": sources_digest,
         "name": sha256_bytes(voyage_file.voyage.name.encode("utf-8")),
+        "data scan": sha256_bytes(f"version {SCAN_VERSION}".encode()),
     }
 
 
 def prepare(folder: VoyageFolder, num_workers: int, sink: Sink) -> Receipt:
-    """Turn the sources into shards, index, cards and miniature in work/dataset; write dataset.json.
+    """Turn the sources into shards, index, cards and miniature in work/dataset; write dataset.json and data-scan.json.
 
-    A folder that is carried as it is needs none of this: the receipt says so, and there is no dataset.json.
+    A folder that is carried as it is needs none of this: the receipt says so, and there is neither document. What it
+    holds is then not scanned.
 
     Args:
         folder: the consignor's voyage folder.
@@ -83,6 +89,7 @@ def prepare(folder: VoyageFolder, num_workers: int, sink: Sink) -> Receipt:
 
     Raises:
         MissingDependency: the extra `prepare` is not installed.
+        KeyMissing: keys/signer, which signs the data scan, is not there.
         SourceUnreadable, SourceChanged: sources are missing, or changed while they were read; what is done is kept.
         TooManyRejects: more was set aside than the recipe allows.
         NothingToCarry: no sample is left.
@@ -91,9 +98,10 @@ def prepare(folder: VoyageFolder, num_workers: int, sink: Sink) -> Receipt:
     if _is_carried_as_it_is(folder):
         clock = StageClock(folder, STAGE, inputs(folder))
         _forget_dataset(folder)
-        sink(Notice(STAGE, 'nothing to prepare: form = "folder" carries the folder as it is'))
-        return clock.finish(facts={"form": "folder, carried as it is"})
+        sink(Notice(STAGE, 'nothing to prepare: form = "folder" carries the folder as it is; its data is not scanned'))
+        return clock.finish(facts={"form": "folder, carried as it is", "data_scan": "not scanned"})
     _require_extra()
+    folder.signer()  # it signs the data scan at the end; without it nothing is read in vain
     sources = _sources(folder)
     seen = survey(sources, folder.voyage_file().prepare.kinds)
     clock = StageClock(folder, STAGE, _inputs(folder, seen.digest))
@@ -106,8 +114,10 @@ def _is_carried_as_it_is(folder: VoyageFolder) -> bool:
 
 
 def _forget_dataset(folder: VoyageFolder) -> None:
-    """Remove the document of a data set that was prepared before: it says of this voyage what is not so any more."""
+    """Remove the documents of a data set that was prepared before: they say of this voyage what is not so any more."""
     folder.document_path(Dataset).unlink(missing_ok=True)
+    folder.signature_path(DataScan).unlink(missing_ok=True)
+    folder.document_path(DataScan).unlink(missing_ok=True)
 
 
 class _Preparation:
@@ -128,6 +138,7 @@ class _Preparation:
         self.early_rejects = work / "rejects.parquet"
         self.dataset = folder.work / DATASET_FOLDER
         self.num_units_reused = 0
+        self.scans = ScanMerge()
 
     def run(self, clock: StageClock) -> Receipt:
         from packtrain.dataset.duplicates import SampleTable
@@ -167,10 +178,11 @@ class _Preparation:
         self._remove_strays(document, units)
         durable.write_bytes(self.dataset / DATASET_NAME, encode(document))
         self.folder.write(document)
-        self._tell(counts, left_over)
+        scan = self._write_scan(units, sources_digest)
+        self._tell(counts, left_over, scan)
         return clock.finish(
-            outputs=(Dataset,),
-            counts=self._numbers(document, len(units), left_over),
+            outputs=(Dataset, DataScan),
+            counts={**self._numbers(document, len(units), left_over), "scan_findings": scan.num_findings},
             facts={"dataset": str(self.dataset.relative_to(self.folder.root)), **facts},
             versions=work_units.library_versions(),
         )
@@ -250,6 +262,8 @@ class _Preparation:
                 add(reject)
             for receipt in self._receipts(units):
                 left_over += receipt.left_over
+                for scan in receipt.scans:
+                    self.scans.add(scan)
                 for record in receipt.sources:
                     source_bytes += record.bytes
                     state.update(f"{record.sha256} {record.bytes} {record.name}\0".encode())
@@ -360,6 +374,24 @@ class _Preparation:
         own = [self._file(name) for name in (CROISSANT, README, DUPLICATES, REJECTS, SOURCES)]
         return [index, *own, *papers], {"croissant": own[0].sha256, "papers": str(len(papers))}
 
+    def _write_scan(self, units: list[Unit], sources: str) -> DataScan:
+        """Write and sign what the scan of the tables counted; return it."""
+        num_files = {kind: sum(len(unit.files) for unit in units if unit.kind == kind) for kind in _KINDS}
+        scan = self.scans.document(
+            self.folder.voyage_file().voyage.name,
+            sources,
+            NotScanned(
+                images=num_files["image"],
+                clips=num_files["clip"],
+                papers=len(self.seen.papers),
+                other_files=len(self.seen.unread),
+                tables_set_aside=num_files["table"] - self.scans.num_sources,
+                long_cells=self.scans.num_long_cells,
+            ),
+        )
+        self.folder.write_signed(scan, self.folder.signer())
+        return scan
+
     def _file(self, name: str) -> DataFile:
         path = self.dataset / name
         return DataFile(name=name, bytes=path.stat().st_size, sha256=sha256_file(path))
@@ -408,7 +440,7 @@ class _Preparation:
             numbers[f"{count.kind}_bytes"] = sum(s.bytes for s in document.shards if s.kind == count.kind)
         return numbers
 
-    def _tell(self, counts: list[SampleCount], left_over: int) -> None:
+    def _tell(self, counts: list[SampleCount], left_over: int, scan: DataScan) -> None:
         num_rejects = sum(count.num_rejects for count in counts)
         where = "work/dataset/rejects.parquet says which and why"
         if num_rejects:
@@ -420,6 +452,10 @@ class _Preparation:
             self.sink(Notice(STAGE, f"{self.seen.num_other_kinds} files are of kinds that the recipe leaves out"))
         if left_over:
             self.sink(Notice(STAGE, f"{left_over} frames at the ends of clips fill no sample"))
+        if scan.num_findings:
+            kinds = ", ".join(f"{each.looks_for} ({each.num_findings})" for each in scan.detectors if each.num_findings)
+            text = f"the data scan found what looks personal: {kinds}: documents/data-scan.json says in which columns"
+            self.sink(Notice(STAGE, text, is_warning=True))
 
 
 def _sources(folder: VoyageFolder) -> Sources:

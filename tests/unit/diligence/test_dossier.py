@@ -9,7 +9,9 @@ from packtrain.digest import sha256_bytes
 from packtrain.diligence import amendments
 from packtrain.diligence.bag import write_bag
 from packtrain.diligence.hand_over import custody_log
+from packtrain.diligence.scan_findings import findings_of, scan_findings
 from packtrain.documents.codec import digest, encode, namespace
+from packtrain.documents.data_scan import DataScan
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.plan import Plan
@@ -27,6 +29,7 @@ from packtrain.errors import (
 from packtrain.events import discard
 from packtrain.record import keys
 from packtrain.stages import carry, exchange
+from sample_documents import samples
 from voyage_papers import Papers, arrived, declaration_toml, packed, tree, write_pair
 
 
@@ -363,3 +366,22 @@ def test_only_what_was_taken_is_recorded_of_a_dossier(papers: Papers) -> None:
     kept = {path.name for path in (papers.operator.documents / "dossiers" / tagmanifest).iterdir()}
     assert kept == {"README.txt", "bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt"}
     assert digest(papers.operator.read(Plan)) == sha256_bytes(encode(papers.consignor.read(Plan)))
+
+
+def test_the_data_scan_goes_to_the_operator_with_the_dossier_and_does_not_change_unseen(
+    papers: Papers, tmp_path: Path
+) -> None:
+    scan = samples()[DataScan]
+    assert isinstance(scan, DataScan)
+    papers.consignor.write_signed(scan, papers.consignor.signer())
+    assert "data-scan.json" in take(papers, papers.dossier("one"))
+    assert findings_of(papers.operator) == scan_findings(scan) != ()
+    papers.consignor.write_signed(msgspec.structs.replace(scan, num_rows=1), papers.consignor.signer())
+    with pytest.raises(AnswerChanged):
+        take(papers, papers.dossier("two"))
+
+
+def test_a_data_scan_signed_by_the_operator_is_no_scan(papers: Papers) -> None:
+    papers.consignor.write_signed(samples()[DataScan], papers.operator.signer())
+    with pytest.raises(UntrustedSigner):
+        papers.dossier()

@@ -10,6 +10,8 @@ import pytest
 from packtrain.diligence.rules.evaluate import evaluate
 from packtrain.diligence.rules.facts import Ancestor, Facts, Leg, Owner, ScreenedList, Share
 from packtrain.diligence.rules.pack import built_in_pack
+from packtrain.diligence.scan_findings import scan_findings
+from packtrain.documents.data_scan import DataScan
 from packtrain.documents.flags import Level, RuleResult
 from rule_facts import (
     ADVANCED,
@@ -28,6 +30,7 @@ from rule_facts import (
     share,
     with_company,
 )
+from sample_documents import samples
 
 PACK = built_in_pack()
 
@@ -279,6 +282,25 @@ def test_the_rule_fires_and_says_why(rule: str, level: Level, because: str, fact
 
     assert (result.outcome, result.level) == ("fired", level)
     assert because in "\n".join(finding.because for finding in result.findings)
+
+
+def test_a_scan_that_found_nothing_passes_and_no_scan_is_said() -> None:
+    for findings, looked_at in (((), "none"), (None, "not scanned")):
+        result = judged(data(scan_findings=findings), "DAT-1")
+        assert result.outcome == "passed"
+        assert f"found by a scan: {looked_at}" in " / ".join(result.inputs)
+
+
+def test_what_a_scan_of_the_data_says_in_words_fires_where_no_personal_data_was_declared() -> None:
+    scan = samples()[DataScan]
+    assert isinstance(scan, DataScan)
+    words = scan_findings(scan)
+    assert words == ("raw/tables/people.xlsx, sheet 2, column 3: e-mail addresses in 96 of 100 sampled rows",)
+    result = judged(data(scan_findings=words), "DAT-1")
+    assert (result.outcome, result.level) == ("fired", "HOLD")
+    assert words[0] in result.findings[0].because
+    declared = data(has_personal=True, persons=(persons(),), scan_findings=words)
+    assert judged(declared, "DAT-1").outcome == "passed"
 
 
 PASSES: dict[str, Callable[[], Facts]] = {

@@ -1,0 +1,1 @@
+"""The data scan: what the cells of tables look like, by form and checksum. It counts; it keeps and shows no value."""
