@@ -71,6 +71,9 @@ EXIT_CODES = {
     "GroupUnreadable": 108,
     "AnswerRefused": 109,
     "CandidateUnknown": 102,
+    "CustodyContradicted": 113,
+    "CodeUnreadable": 114,
+    "KeyRevoked": 115,
 }
 
 

@@ -28,19 +28,32 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
         "packing-statement",
         "shipment-key",
         "custody",
+        "custody-head",
+        "revocation",
         "closing",
         "screening",
         "disposition",
         "flags",
         "flag-answer",
     ),
-    "operator": ("admission", "screening", "disposition", "flags", "flag-answer", "custody", "export-list", "closing"),
-    "consignee": ("custody", "export-list", "provenance", "closing"),
+    "operator": (
+        "admission",
+        "screening",
+        "disposition",
+        "flags",
+        "flag-answer",
+        "custody",
+        "custody-head",
+        "revocation",
+        "export-list",
+        "closing",
+    ),
+    "consignee": ("custody", "custody-head", "revocation", "export-list", "provenance", "closing"),
 }
 """Which documents each role may sign; a signature by any other key is a stranger's."""
 
-REVIEWING_RIGHTS: Final = ("disposition", "flag-answer")
-"""What a party's second person, its reviewer, may sign beside its signer: where four eyes are asked for."""
+REVIEWING_RIGHTS: Final = ("disposition", "flag-answer", "revocation")
+"""What a party's second person, its reviewer, may sign beside its signer: where four eyes are asked for, or one key."""
 
 
 class Party(Part, frozen=True, kw_only=True):

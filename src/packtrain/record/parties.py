@@ -17,7 +17,7 @@ def own_party(folder: VoyageFolder, voyage_file: VoyageFile) -> Party:
     return Party(
         role=voyage_file.voyage.role,
         name=(section.name if section else "") or voyage_file.voyage.role,
-        signer=folder.signer().public_line,
+        signer=folder.public_line(),
         recipient=age.recipient_of(folder.identity()),
         reviewer=_reviewer(section, folder) if section else None,
     )

@@ -16,6 +16,7 @@ from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, Document, json_object, namespace
 from packtrain.documents.custody import CustodyEvent
+from packtrain.documents.custody_head import CustodyHead
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.disposition import Disposition
 from packtrain.documents.drive import Drive as DriveRecord
@@ -28,6 +29,7 @@ from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import SIGNING_RIGHTS
 from packtrain.documents.plan import Plan
 from packtrain.documents.ready import Ready
+from packtrain.documents.revocation import Revocation
 from packtrain.documents.screening import Screening
 from packtrain.documents.shipment import Shipment
 from packtrain.errors import DocumentError, DriveFailed, PacktrainError, SignatureMissing
@@ -41,6 +43,7 @@ _TYPES: Final[dict[str, type[Document]]] = {
     for kind in (
         Admission,
         Closing,
+        CustodyHead,
         Declaration,
         Disposition,
         DriveRecord,
@@ -52,6 +55,7 @@ _TYPES: Final[dict[str, type[Document]]] = {
         PackingStatement,
         Plan,
         Ready,
+        Revocation,
         Screening,
         Shipment,
     )
