@@ -203,7 +203,7 @@ def test_a_step_of_another_party_says_whose_it_is_and_which_are_ones_own(
 def test_the_custody_log_of_a_new_voyage_is_an_empty_list(packtrain: Run, tmp_path: Path) -> None:
     packtrain("init", tmp_path)
 
-    assert json.loads(packtrain("carry", "show", "--voyage", tmp_path, "--json").stdout) == []
+    assert json.loads(packtrain("custody", "show", "--voyage", tmp_path, "--json").stdout) == []
 
 
 def test_a_locked_voyage_is_a_message(packtrain: Run, tmp_path: Path) -> None:
