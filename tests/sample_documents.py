@@ -317,7 +317,14 @@ def samples() -> dict[type[Document], Document]:
         Parties(
             voyage="sky survey",
             parties=(
-                Party(role="consignor", name="Observatory", signer=SIGNER, recipient=RECIPIENT, reviewer=REVIEWER),
+                Party(
+                    role="consignor",
+                    name="Observatory",
+                    signer=SIGNER,
+                    recipient=RECIPIENT,
+                    reviewer=REVIEWER,
+                    former=(REVIEWER,),
+                ),
             ),
         ),
         PlacementDocument(

@@ -13,8 +13,9 @@ from typing import Literal
 
 from packtrain.documents.parties import Role
 from packtrain.record.custody import CustodyLine
-from packtrain.record.trust import SignedHead
+from packtrain.record.trust import SignedHead, SignedRevocation
 
+_NEVER = "9999-12-31T23:59:59Z"
 Kind = Literal["fork", "cut tail", "altered", "back-dated"]
 Verdict = Literal["contradicted", "proven to its last entry", "proven in part", "not provable"]
 
@@ -67,7 +68,10 @@ class LogCheck:
 
 
 def check_log(
-    lines: Sequence[CustodyLine], heads: Sequence[SignedHead], brackets: Sequence[TimeBracket] = ()
+    lines: Sequence[CustodyLine],
+    heads: Sequence[SignedHead],
+    brackets: Sequence[TimeBracket] = (),
+    revocations: Sequence[SignedRevocation] = (),
 ) -> LogCheck:
     """Hold a log, its chain and signatures checked, against signed heads and time stamps.
 
@@ -75,9 +79,15 @@ def check_log(
         lines: the log.
         heads: all that are known; those of another shipment say nothing about it.
         brackets: time stamps over heads.
+        revocations: of keys. A head of revoked keys alone is anybody's; one of after the loss proves nothing.
     """
     shipment = lines[0].event.shipment if lines else None
-    marks = [mark for mark in heads if shipment is None or mark.head.shipment == shipment]
+    lost = {each.public_line: each.revocation.lost_on for each in revocations}
+    marks = [
+        mark
+        for mark in heads
+        if (shipment is None or mark.head.shipment == shipment) and not lost.keys() >= set(mark.keys.values())
+    ]
     fitting = [mark for mark in marks if _fits(mark, lines)]
     stamps = [
         stamp
@@ -85,7 +95,11 @@ def check_log(
         if stamp.num_entries <= len(lines) and lines[stamp.num_entries - 1].digest == stamp.last_line
     ]
     found = [*_forked_heads(marks), *_against_heads(lines, marks, fitting), *_back_dated(lines, fitting, stamps)]
-    cosigned = [mark for mark in fitting if mark.cosigners]
+    cosigned = [
+        mark
+        for mark in fitting
+        if mark.cosigners and all(mark.head.made_on <= lost.get(key, _NEVER) for key in mark.keys.values())
+    ]
     num_proven = max((mark.head.num_entries for mark in cosigned), default=0)
     contradictions = tuple(sorted(found, key=lambda each: each.line))
     if any(each.line <= num_proven for each in contradictions):

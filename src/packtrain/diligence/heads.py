@@ -106,7 +106,8 @@ def refuse_contradicted(
     Raises:
         CustodyContradicted: naming the first contradiction.
     """
-    found = check_log(lines, (*read_heads(folder.documents, folder.trust()), *more))
+    trust = folder.trust()
+    found = check_log(lines, (*read_heads(folder.documents, trust), *more), (), trust.revocations)
     if found.contradictions:
         first = found.contradictions[0]
         raise CustodyContradicted(

@@ -60,7 +60,7 @@ class Party(Part, frozen=True, kw_only=True):
     """One party: its role, its SSH signer, and its recipient ("age1..." or "ssh-ed25519 ...").
 
     `name` is what people call it; it is shown, never matched. `reviewer` is the SSH key of a second person of the same
-    party, None where it named none.
+    party, None where it named none. `former` are its signers that were revoked: they count as far as revocations say.
     """
 
     role: Role
@@ -68,6 +68,7 @@ class Party(Part, frozen=True, kw_only=True):
     signer: PublicKeyLine
     recipient: EnvelopeRecipient
     reviewer: PublicKeyLine | None = None
+    former: Annotated[tuple[PublicKeyLine, ...], msgspec.Meta(max_length=8)] = ()
 
 
 class Parties(Document, frozen=True, kw_only=True):

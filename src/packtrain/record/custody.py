@@ -172,7 +172,7 @@ class CustodyLog:
         lines = self.read(trust)
         # Clocks differ between parties and can be set back; an entry is never dated before the one it follows, nor
         # before a head below it that this party signed.
-        followed = [mark.head.made_on for mark in read_heads(self.path.parent, Trust(trust.parties)) if by in mark.keys]
+        followed = [mark.head.made_on for mark in read_heads(self.path.parent, trust) if by in mark.keys]
         at = max([instant(), *followed, *(line.event.at for line in lines[-1:])])
         event = CustodyEvent(
             sequence=len(lines),

@@ -176,7 +176,8 @@ class VoyageFolder:
         """
         parties = self.parties()
         revocations = read_revocations(self.documents, parties)
-        return Trust(parties, revocations, read_heads(self.documents, Trust(parties)) if revocations else ())
+        heads = read_heads(self.documents, Trust(parties, revocations)) if revocations else ()
+        return Trust(parties, revocations, heads)
 
     def signer(self) -> SshSigner:
         """Return this party's SSH signer.

@@ -86,4 +86,4 @@ def check_revocation(payload: bytes, signature: bytes | None, trust: Trust, wher
 
 
 def _keys(party: Party) -> tuple[str, ...]:
-    return (party.signer, party.reviewer) if party.reviewer is not None else (party.signer,)
+    return (party.signer, *party.former, *((party.reviewer,) if party.reviewer is not None else ()))

@@ -100,8 +100,11 @@ class Trust:
             raise SignatureInvalid(
                 error.what, where=where, expected=error.expected, found=error.found, hint=error.hint
             ) from error
+        kind, is_revoked = document_type.kind, any(public_line == each.public_line for each in self.revocations)
         roles: frozenset[Role] = frozenset(
-            party.role for party in self.parties.parties if _may_sign(party, public_line, document_type.kind)
+            party.role
+            for party in self.parties.parties
+            if _may_sign(party, public_line, kind, is_revoked=is_revoked or kind == Revocation.kind)
         )
         if not roles:
             allowed: list[Role] = [role for role in ROLES if document_type.kind in SIGNING_RIGHTS[role]]
@@ -178,8 +181,10 @@ class Trust:
         return sshsig.fingerprint(party.signer) if party else "(not named in parties.json)"
 
 
-def _may_sign(party: Party, public_line: str, kind: str) -> bool:
-    is_signer = party.signer == public_line and kind in SIGNING_RIGHTS[party.role]
+def _may_sign(party: Party, public_line: str, kind: str, *, is_revoked: bool) -> bool:
+    # A former key is one only through a revocation, which then says what of it still counts.
+    is_own = party.signer == public_line or (is_revoked and public_line in party.former)
+    is_signer = is_own and kind in SIGNING_RIGHTS[party.role]
     # A reviewer never signs what its party's signer may not: it is a second person of that party and no other.
     is_reviewer = party.reviewer == public_line and kind in REVIEWING_RIGHTS and kind in SIGNING_RIGHTS[party.role]
     return is_signer or is_reviewer

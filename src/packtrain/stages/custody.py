@@ -59,7 +59,7 @@ def show(folder: VoyageFolder) -> list[str]:
     """Return the story of this party's log in plain sentences, after checking chain and signatures."""
     trust = folder.trust()
     lines = custody_log(folder).read(trust)
-    return story(lines, check_log(lines, read_heads(folder.documents, trust)), trust.revocations)
+    return story(lines, check_log(lines, read_heads(folder.documents, trust), (), trust.revocations), trust.revocations)
 
 
 def check(folder: VoyageFolder, log: Path | None = None) -> CheckedLog:
@@ -80,14 +80,14 @@ def check(folder: VoyageFolder, log: Path | None = None) -> CheckedLog:
     heads = read_heads(folder.documents, trust)
     own = custody_log(folder).read(trust)
     if log is None:
-        return CheckedLog(str(custody_log(folder).path), check_log(own, heads))
+        return CheckedLog(str(custody_log(folder).path), check_log(own, heads, (), trust.revocations))
     theirs = read_exchanged_log(log, trust)
     travelled = list(read_heads(log.parent / "documents", trust))
     beside = log.with_name(log.name + HEAD_SUFFIX)
     if beside.is_file():
         travelled.append(open_head(read_bounded_head(beside), trust, str(beside)))
     known = {mark.digest: mark for mark in (*travelled, *heads)}
-    found = check_log(theirs, list(known.values()))
+    found = check_log(theirs, list(known.values()), (), trust.revocations)
     others: list[Contradiction] = []
     if own and own[0].event.shipment == theirs[0].event.shipment and not is_written_apart(own, theirs):
         others = against_own(own, theirs)

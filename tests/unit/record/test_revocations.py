@@ -5,11 +5,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from packtrain.crypto.sshsig import SshSigner, generate_key_pair
+from packtrain.crypto.sshsig import SshSigner, fingerprint, generate_key_pair
+from packtrain.digest import sha256_bytes
+from packtrain.diligence.custody_check import check_log
 from packtrain.diligence.hand_over import custody_log, read_exchanged_log
 from packtrain.diligence.heads import sign_own_head
 from packtrain.documents.codec import encode, namespace
 from packtrain.documents.declaration import Declaration
+from packtrain.documents.drive import Drive
+from packtrain.documents.group import Group
 from packtrain.documents.kit import Kit
 from packtrain.documents.parties import Role
 from packtrain.documents.plan import Plan
@@ -25,11 +29,13 @@ from packtrain.errors import (
     UntrustedSigner,
 )
 from packtrain.events import discard
+from packtrain.record import keys
 from packtrain.record.custody import signed_line
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
+from packtrain.record.heads import read_heads
 from packtrain.record.parties import sync_parties
 from packtrain.record.revocations import keep_revocation
-from packtrain.record.trust import Trust
+from packtrain.record.trust import SignedHead, Trust
 from packtrain.stages import carry, custody
 from sample_documents import samples
 from voyage_papers import Papers, arrived
@@ -88,15 +94,10 @@ def test_what_is_vouched_for_is_read_as_before(papers: Papers) -> None:
 
 
 def test_the_records_on_the_drives_and_the_key_of_the_shipment_are_vouched_for(papers: Papers) -> None:
-    from packtrain.documents.group import Group
-    from packtrain.record import keys
-
     revoke(papers)
     trust = papers.consignor.trust()
     for drive in papers.drives.values():
         record = drive / "packtrain" / "drive.json"
-        from packtrain.documents.drive import Drive
-
         trust.open(Drive, record.read_bytes(), record.with_name("drive.json.sig").read_bytes(), "drive")
     group = papers.consignor.documents / "groups" / "0.json"
     trust.open(Group, group.read_bytes(), group.with_name("0.json.sig").read_bytes(), "group")
@@ -180,8 +181,6 @@ def test_a_thief_cannot_undo_it_by_a_milder_revocation(papers: Papers) -> None:
     payload, signature = signed_by_thief(papers)
     revoke(papers)
     thief = SshSigner.load(papers.consignor.keys / "signer")
-    from packtrain.digest import sha256_bytes
-
     mild = revocation(papers, documents=(sha256_bytes(payload),))
     keep_revocation(papers.consignor.documents, mild, thief, Trust(papers.consignor.parties()))
     with pytest.raises(KeyRevoked):
@@ -189,27 +188,23 @@ def test_a_thief_cannot_undo_it_by_a_milder_revocation(papers: Papers) -> None:
 
 
 def revocation(papers: Papers, role: Role = "consignor", **more) -> Revocation:
-    from packtrain.crypto.sshsig import fingerprint
-
     party = papers.consignor.parties().of(role)
     assert party is not None
-    fields: dict[str, object] = {
-        "voyage": "test voyage",
-        "by": role,
-        "fingerprint": fingerprint(party.signer),
-        "lost_on": BEFORE,
-        "because": "it says so",
-        "documents": (),
-        "log_lines": (),
-        "revoked_on": BEFORE,
-    }
-    return Revocation(**(fields | more))
+    made = Revocation(
+        voyage="test voyage",
+        by=role,
+        fingerprint=fingerprint(party.signer),
+        lost_on=BEFORE,
+        because="it says so",
+        documents=(),
+        log_lines=(),
+        revoked_on=BEFORE,
+    )
+    return msgspec.structs.replace(made, **more)
 
 
 def test_vouching_gives_no_signature_to_what_has_none(papers: Papers) -> None:
     payload = encode(samples()[Kit])
-    from packtrain.digest import sha256_bytes
-
     mild = revocation(papers, documents=(sha256_bytes(payload),))
     keep_revocation(papers.consignor.documents, mild, second(papers, "consignor"), Trust(papers.consignor.parties()))
     trust = papers.consignor.trust()
@@ -271,6 +266,52 @@ def test_an_altered_or_misnamed_revocation_is_not_passed_over(papers: Papers) ->
     signature.unlink()
     with pytest.raises(SignatureMissing):
         papers.operator.trust()
+
+
+def renewed(papers: Papers, role: Role = "consignor") -> None:
+    """Give a party a new key, and enter it and the former one in everybody's voyage.toml."""
+    folder = papers.folders[role]
+    before = folder.public_line()
+    for name in ("signer", "signer.pub"):
+        (folder.keys / name).unlink()
+    now = generate_key_pair(folder.keys / "signer", "")
+    for each in papers.folders.values():
+        path = each.root / VOYAGE_FILE
+        text = path.read_text().replace(f'signer = "{before}"', f'signer = "{now}"\nformer = ["{before}"]')
+        path.write_text(text)
+        sync_parties(each)
+
+
+def test_with_a_new_key_the_voyage_goes_on_and_what_was_vouched_for_stays(papers: Papers) -> None:
+    payload, signature = signed_by_thief(papers)
+    revoke(papers)
+    renewed(papers)
+    assert papers.consignor.read_signed(Plan)
+    assert len(custody_log(papers.operator).read(papers.operator.trust())) == 4
+    offer = carry.release(papers.operator, ("A",), "consignor", discard, destination=papers.root / "back.jsonl")
+    answer = carry.accept(papers.consignor, offer, discard, destination=papers.root / "back-answer.jsonl")
+    carry.adopt(papers.operator, answer, discard)
+    assert custody.check(papers.operator).check.verdict == "proven to its last entry"
+    with pytest.raises(KeyRevoked):
+        papers.operator.trust().open(Kit, payload, signature, "kit.json")
+
+
+def test_a_former_key_without_a_revocation_is_a_strangers(papers: Papers) -> None:
+    renewed(papers)
+    with pytest.raises(UntrustedSigner):
+        papers.consignor.read_signed(Plan)
+
+
+def test_a_head_that_only_a_revoked_key_signed_contradicts_nobody(papers: Papers) -> None:
+    lines = custody_log(papers.operator).read(papers.operator.trust())
+    other = read_exchanged_log(custody_log(papers.operator).path, papers.operator.trust())[:3]
+    sign_own_head(papers.consignor, other)
+    (mark,) = [each for each in read_heads(papers.consignor.documents, papers.consignor.trust()) if not each.cosigners]
+    false = msgspec.structs.replace(mark.head, last_line="1" * 64)
+    forged = SignedHead("2" * 64, false, mark.keys)
+    assert check_log(lines, (forged,)).verdict == "contradicted"
+    revoke(papers)
+    assert check_log(lines, (forged,), (), papers.operator.trust().revocations).verdict == "not provable"
 
 
 def test_the_story_names_the_revocation(papers: Papers) -> None:

@@ -38,11 +38,12 @@ def answer_release(
     Args:
         folder: this party's.
         own: its log.
-        beyond: the verified entries that follow it.
+        beyond: the verified entries that follow it; with it, the last is a release to this party.
         sink: takes events.
         note: place, persons, what was seen.
     """
-    role, log, released = folder.voyage_file().voyage.role, custody_log(folder), beyond[-1]
+    # Cut off after the release was taken in, and run again: it is the last line of the own log.
+    role, log, released = folder.voyage_file().voyage.role, custody_log(folder), (*own, *beyond)[-1]
     refuse_contradicted(folder, (*own, *beyond), str(log.path))
     extend(folder, beyond)
     trust = folder.trust()
