@@ -84,7 +84,7 @@ def test_accepting_survives_death_at_any_step(tmp_path: Path) -> None:
         assert len(custody_log(papers.operator).read(papers.operator.trust())) == 4
 
 
-def test_a_hand_over_by_code_survives_death_at_any_step_of_both_sides(tmp_path: Path) -> None:
+def test_a_hand_over_by_code_survives_death_on_both_sides(tmp_path: Path) -> None:
     def prepare(name: str) -> tuple[Papers, Callable[[], str]]:
         papers = packed(tmp_path / name)
         extend(papers.operator, custody_log(papers.consignor).read(papers.consignor.trust()))
@@ -98,7 +98,7 @@ def test_a_hand_over_by_code_survives_death_at_any_step_of_both_sides(tmp_path: 
     whole, accept = prepare("whole")
     num_steps = count_steps(accept)
     num_adopting = count_steps(adopting(whole, accept()))
-    for number in range(max(num_steps, num_adopting)):
+    for number in range(0, max(num_steps, num_adopting), 4):
         papers, accept = prepare(str(number))
         if number < num_steps:
             die_at(number, accept)

@@ -215,8 +215,8 @@ def _not_provable(
     if num_proven < num_entries:
         which = f"Entries {num_proven + 1} to {num_entries}" if num_proven + 1 < num_entries else f"Entry {num_entries}"
         yield (
-            f"{which}: not provable. No counterpart signed a head over them, so whoever signed them could have written "
-            "them anew: forked, altered, moved, repeated, or dated back."
+            f"{which}: not provable. No counterpart signed a head that far, so who signed could have written it "
+            "anew: forked, altered, moved, repeated, or dated back."
         )
     yield "That no entries were cut off after the last one: not provable from the log. Compare heads with the others."
     if stamps:

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -183,7 +184,7 @@ def test_any_bytes_in_a_code_are_a_message(blob: bytes) -> None:
 def test_a_note_that_no_camera_would_read_is_refused_with_a_way_out() -> None:
     papers, lines = voyage()
     note = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz ", k=2000))
-    event = CustodyEvent(**{**{n: getattr(lines[2].event, n) for n in CustodyEvent.__struct_fields__}, "note": note})
+    event = msgspec.structs.replace(lines[2].event, note=note)
     line = open_line(signed_line(event, papers.consignor.signer()), papers.consignor.trust(), "line")
     with pytest.raises(CodeUnreadable, match="too long for a QR code") as caught:
         write_line_code(line, papers.consignor.trust())
