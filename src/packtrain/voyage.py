@@ -18,6 +18,7 @@ from packtrain.stage_runner import StageRunner, everyone
 from packtrain.standing import StageState, states_of
 
 if TYPE_CHECKING:
+    from packtrain.diligence.custody_check import TimeBracket
     from packtrain.diligence.lists.add import ListToAdd
     from packtrain.diligence.revoking import Vouched
     from packtrain.diligence.screening.record import SignedDisposition
@@ -297,6 +298,20 @@ class Voyage(StageRunner):
                 return custody.cosign_code(self.folder, code, self._sink)
             assert head is not None
             return custody.cosign(self.folder, head, self._sink)
+
+    def request_stamp(self, destination: Path) -> SignedHead:
+        """Write a request for a time stamp over the head of the custody log as it is now."""
+        from packtrain.stages import custody
+
+        with self._at_work("custody", *everyone()):
+            return custody.request_stamp(self.folder, self._sink, destination=destination)
+
+    def take_stamp(self, token: Path, root: Path) -> TimeBracket:
+        """Check a time stamp over a head, under the certificate of an authority, and keep it."""
+        from packtrain.stages import custody
+
+        with self._at_work("custody", *everyone()):
+            return custody.take_stamp(self.folder, token, root, self._sink)
 
     def revoke(
         self, because: str, key: Path | None, lost_on: str | None, last_entry: int | None, leave_out: Sequence[str]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,6 +93,20 @@ def test_the_story_says_who_holds_what_and_what_nobody_can_prove(packtrain, pape
     assert "Case B (seal PT-1002) is held by the operator." in told
     assert "What this log cannot prove:" in told
     assert "not provable" in told
+
+
+@pytest.mark.parametrize("arguments", [(), ("--request", "a", "--token", "b", "--ca", "c"), ("--token", "b")])
+def test_a_stamp_is_asked_for_or_taken_with_a_certificate(packtrain, papers: Papers, arguments) -> None:
+    ran = packtrain("custody", "stamp", *arguments, "--voyage", papers.consignor.root)
+    assert ran.exit_code == 2
+    assert "--token FILE --ca CERT" in ran.stderr
+
+
+def test_a_stamp_without_the_extra_says_which_extra(packtrain, papers: Papers, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "rfc3161_client", None)
+    ran = packtrain("custody", "stamp", "--request", papers.root / "x.tsq", "--voyage", papers.consignor.root)
+    assert ran.exit_code == 24
+    assert "packtrain[timestamp]" in ran.stderr
 
 
 def test_a_key_is_revoked_by_the_second_person(packtrain, papers: Papers) -> None:

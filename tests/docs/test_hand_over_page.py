@@ -17,8 +17,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "hand-over-cases.md"
 def test_every_command_of_hand_over_cases_runs_and_says_what_the_page_says(tmp_path: Path) -> None:
     pytest.importorskip("zxingcpp")
     papers = packed(tmp_path)
-    for role, name in (("consignor", "home"), ("operator", "hall")):
-        papers.folders[role].root.rename(tmp_path / name)
+    papers.consignor.root.rename(tmp_path / "home")
+    papers.operator.root.rename(tmp_path / "hall")
     blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     # Where no console script of this tree is on the path the module is the same program.

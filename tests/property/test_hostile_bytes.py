@@ -18,6 +18,8 @@ NAMES = (
     "signature",
     "public key",
     "custody log",
+    "hand-over code",
+    "head file",
     "manifest",
     "block list",
     "age header",

@@ -22,12 +22,28 @@ Verdict = Literal["contradicted", "proven to its last entry", "proven in part", 
 
 @dataclass(frozen=True, slots=True)
 class TimeBracket:
-    """A time that somebody else than the parties gave to a head: entries up to `num_entries` are not later."""
+    """The time that somebody else than the parties gave to a head: entries up to `num_entries` are not later.
+
+    Entries from the one on that notes the token are not earlier; those in between may be either.
+
+    Attributes:
+        num_entries, last_line: of the head.
+        earliest, latest: the stamp's time less and plus its accuracy.
+        authority: whose stamp it is.
+        token: SHA-256 of the token.
+    """
 
     num_entries: int
     last_line: str
-    at: str
+    earliest: str
+    latest: str
     authority: str
+    token: str
+
+    @property
+    def note(self) -> str:
+        """Return the words by which an entry says that it was written after the stamp."""
+        return f"time stamp {self.token}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,18 +194,27 @@ def _against_heads(
 def _back_dated(
     lines: Sequence[CustodyLine], fitting: Sequence[SignedHead], stamps: Sequence[TimeBracket]
 ) -> Iterator[Contradiction]:
-    floors = [(mark.head.num_entries, mark.head.made_on, f"the head that {signed_by(mark)} signed") for mark in fitting]
-    floors += [(stamp.num_entries, stamp.at, f"the time stamp of {stamp.authority}") for stamp in stamps]
     for number, line in enumerate(lines, 1):
-        later = [(at, what) for entries, at, what in floors if entries < number and line.event.at < at]
+        event = line.event
+        # Only its maker says by a head that nothing followed it yet; another's log may have been longer by then.
+        later = [
+            (mark.head.made_on, f"the head that the {event.by} made of the {mark.head.num_entries} entries before")
+            for mark in fitting
+            if mark.head.by == event.by and mark.head.num_entries < number and event.at < mark.head.made_on
+        ]
+        later += [
+            (stamp.earliest, f"the time stamp of {stamp.authority}, which is noted in the log,")
+            for stamp in stamps
+            if event.at < stamp.earliest and any(stamp.note in before.event.note for before in lines[:number])
+        ]
         if later:
             at, what = max(later)
-            text = f"entry {number} is dated {line.event.at}, and follows {what} at {at}"
-            yield Contradiction("back-dated", number, text)
+            yield Contradiction("back-dated", number, f"entry {number} is dated {event.at}, and follows {what} at {at}")
     for stamp in stamps:
         line = lines[stamp.num_entries - 1]
-        if line.event.at > stamp.at:
-            text = f"entry {stamp.num_entries} is dated {line.event.at}, and {stamp.authority} stamped it at {stamp.at}"
+        if line.event.at > stamp.latest:
+            when = f"{stamp.authority} stamped it at {stamp.latest}"
+            text = f"entry {stamp.num_entries} is dated {line.event.at}, and {when}"
             yield Contradiction("back-dated", stamp.num_entries, text)
 
 
@@ -206,7 +231,7 @@ def _proven(cosigned: Sequence[SignedHead], stamps: Sequence[TimeBracket]) -> It
             f"{mark.digest[:12]}, by their clocks at {head.made_on}): none of them can show another log of this length."
         )
     for stamp in stamps:
-        yield f"Entries 1 to {stamp.num_entries} were written before {stamp.at}: time stamp of {stamp.authority}."
+        yield f"Entries 1 to {stamp.num_entries} were written before {stamp.latest}: time stamp of {stamp.authority}."
 
 
 def _not_provable(
@@ -220,9 +245,9 @@ def _not_provable(
         )
     yield "That no entries were cut off after the last one: not provable from the log. Compare heads with the others."
     if stamps:
-        last = max(stamp.num_entries for stamp in stamps)
         yield (
-            f"Times of single entries: not provable beyond the time stamps; those after entry {last} only not before."
+            "Times of single entries: not provable beyond the time stamps: no entry of those above was written later, "
+            "and none that follows an entry in which a stamp is noted was written earlier."
         )
     elif cosigned and num_proven:
         yield (

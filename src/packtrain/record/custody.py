@@ -171,8 +171,8 @@ class CustodyLog:
         """Append one signed entry to the verified log and return it."""
         lines = self.read(trust)
         # Clocks differ between parties and can be set back; an entry is never dated before the one it follows, nor
-        # before a head below it that this party signed.
-        followed = [mark.head.made_on for mark in read_heads(self.path.parent, trust) if by in mark.keys]
+        # before a head that this party made over the log as it was.
+        followed = [mark.head.made_on for mark in read_heads(self.path.parent, trust) if mark.head.by == by]
         at = max([instant(), *followed, *(line.event.at for line in lines[-1:])])
         event = CustodyEvent(
             sequence=len(lines),

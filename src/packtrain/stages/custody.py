@@ -8,10 +8,12 @@ from pathlib import Path
 
 import msgspec
 
+from packtrain import durable
 from packtrain.crypto.sshsig import SshSigner
-from packtrain.diligence.custody_check import Contradiction, LogCheck, against_own, check_log
+from packtrain.crypto.timestamp import MAX_ROOT_BYTES, MAX_TOKEN_BYTES, stamp_request
+from packtrain.diligence.custody_check import Contradiction, LogCheck, TimeBracket, against_own, check_log
 from packtrain.diligence.custody_story import report, story
-from packtrain.diligence.hand_over import custody_log, is_written_apart, read_exchanged_log
+from packtrain.diligence.hand_over import custody_log, holdings, is_written_apart, open_releases, read_exchanged_log
 from packtrain.diligence.heads import (
     HEAD_SUFFIX,
     read_bounded_head,
@@ -20,6 +22,7 @@ from packtrain.diligence.heads import (
 )
 from packtrain.diligence.heads import cosign as cosign_head
 from packtrain.diligence.revoking import Vouched, revoke_key
+from packtrain.diligence.stamps import keep_stamp, read_stamps
 from packtrain.documents.parties import Role
 from packtrain.errors import CodeUnreadable, CustodyContradicted, StageNotReady
 from packtrain.events import Notice, Sink
@@ -59,7 +62,9 @@ def show(folder: VoyageFolder) -> list[str]:
     """Return the story of this party's log in plain sentences, after checking chain and signatures."""
     trust = folder.trust()
     lines = custody_log(folder).read(trust)
-    return story(lines, check_log(lines, read_heads(folder.documents, trust), (), trust.revocations), trust.revocations)
+    heads = read_heads(folder.documents, trust)
+    stamps = tuple(read_stamps(folder, heads))
+    return story(lines, check_log(lines, heads, stamps, trust.revocations), trust.revocations)
 
 
 def check(folder: VoyageFolder, log: Path | None = None) -> CheckedLog:
@@ -78,16 +83,17 @@ def check(folder: VoyageFolder, log: Path | None = None) -> CheckedLog:
     """
     trust = folder.trust()
     heads = read_heads(folder.documents, trust)
+    stamps = tuple(read_stamps(folder, heads))
     own = custody_log(folder).read(trust)
     if log is None:
-        return CheckedLog(str(custody_log(folder).path), check_log(own, heads, (), trust.revocations))
+        return CheckedLog(str(custody_log(folder).path), check_log(own, heads, stamps, trust.revocations))
     theirs = read_exchanged_log(log, trust)
     travelled = list(read_heads(log.parent / "documents", trust))
     beside = log.with_name(log.name + HEAD_SUFFIX)
     if beside.is_file():
         travelled.append(open_head(read_bounded_head(beside), trust, str(beside)))
     known = {mark.digest: mark for mark in (*travelled, *heads)}
-    found = check_log(theirs, list(known.values()), (), trust.revocations)
+    found = check_log(theirs, list(known.values()), stamps, trust.revocations)
     others: list[Contradiction] = []
     if own and own[0].event.shipment == theirs[0].event.shipment and not is_written_apart(own, theirs):
         others = against_own(own, theirs)
@@ -154,6 +160,64 @@ def cosign_code(folder: VoyageFolder, text: str, sink: Sink) -> SignedHead:
     mark = cosign_head(folder, HeadSignatures(kept.payload, signatures), _lines(folder), "code")
     _say(mark, sink)
     return mark
+
+
+def request_stamp(folder: VoyageFolder, sink: Sink, *, destination: Path) -> SignedHead:
+    """Sign a head over the log as it is now, and write the request for a time stamp over it; return the head.
+
+    Raises:
+        StageNotReady: the log is empty.
+        MissingDependency: the extra is not installed.
+    """
+    found = sign_own_head(folder, _lines(folder), instant())
+    durable.write_bytes(destination, stamp_request(found.payload))
+    mark = open_head(found, folder.trust(), "head")
+    sink(Notice(STAGE, f"request for a stamp over head {mark.digest[:12]}, {mark.head.num_entries} entries"))
+    return mark
+
+
+def take_stamp(folder: VoyageFolder, token: Path, root: Path, sink: Sink) -> TimeBracket:
+    """Check a time stamp over a head that is kept here, and keep it.
+
+    A party that holds a case also notes it in the log: what follows that entry was written after the stamp.
+
+    Args:
+        folder: this party's.
+        token: the authority's response.
+        root: the certificate of the authority that this party trusts.
+        sink: takes events.
+
+    Raises:
+        StageNotReady: a file or a head is not there.
+        SignatureInvalid, KeyMalformed, MissingDependency: see `verify_stamp`.
+    """
+    trust, role = folder.trust(), folder.voyage_file().voyage.role
+    heads = read_heads(folder.documents, trust)
+    stamp = keep_stamp(folder, heads, _read_file(token, MAX_TOKEN_BYTES), _read_file(root, MAX_ROOT_BYTES))
+    sink(Notice(STAGE, f"entries 1 to {stamp.num_entries} were written before {stamp.latest}, says {stamp.authority}"))
+    lines = _lines(folder)
+    held = holdings(lines, str(custody_log(folder).path))
+    own = sorted(case for case, holding in held.items() if holding.holder == role)
+    if own and not open_releases(held, role) and not any(stamp.note in line.event.note for line in lines):
+        custody_log(folder).append(
+            "sighted",
+            shipment=lines[-1].event.shipment,
+            by=role,
+            signer=folder.signer(),
+            trust=trust,
+            cases=own,
+            seals=[held[case].seal for case in own],
+            note=f"{stamp.note} of {stamp.latest}",
+        )
+    return stamp
+
+
+def _read_file(path: Path, most: int) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(most + 1)
+    except FileNotFoundError as error:
+        raise StageNotReady("no such file", where=str(path)) from error
 
 
 def revoke(

@@ -128,14 +128,33 @@ def test_a_back_dated_entry_without_a_head_is_not_provable(papers: Papers) -> No
     assert any("dated back" in text for text in found.not_provable)
 
 
-def test_a_time_stamp_brackets_the_entries_around_it(papers: Papers) -> None:
+def stamped(lines: Sequence[CustodyLine], at: str) -> TimeBracket:
+    return TimeBracket(len(lines), lines[-1].digest, at, at, "Time Hall", "a" * 64)
+
+
+def test_an_entry_dated_after_a_time_stamp_over_it_contradicts_it(papers: Papers) -> None:
     lines = lines_of(papers.operator)
-    stamp = TimeBracket(7, lines[-1].digest, AHEAD, "Time Hall")
-    assert check_log(lines, (), (stamp,)).contradictions == ()
-    found = check_log(back_dated(papers), (), (stamp,))
-    assert [(each.kind, each.line) for each in found.contradictions] == [("back-dated", 8)]
-    early = TimeBracket(7, lines[-1].digest, "2000-01-01T00:00:00Z", "Time Hall")
-    assert [each.line for each in check_log(lines, (), (early,)).contradictions] == [7]
+    assert check_log(lines, (), (stamped(lines, AHEAD),)).contradictions == ()
+    found = check_log(lines, (), (stamped(lines, "2000-01-01T00:00:00Z"),))
+    assert [(each.kind, each.line) for each in found.contradictions] == [("back-dated", 7)]
+
+
+def test_an_entry_after_the_one_that_notes_a_time_stamp_is_not_dated_before_it(papers: Papers) -> None:
+    lines = lines_of(papers.operator)
+    stamp = stamped(lines, AHEAD)
+    # Written between the head and the stamp: no lie.
+    assert check_log(back_dated(papers), (), (stamp,)).contradictions == ()
+    note = msgspec.structs.replace(lines[-1].event, note=f"{stamp.note} of {AHEAD}")
+    events = [line.event for line in lines[4:]]
+    found = check_log(rewritten(papers, (*events, note, lines[-1].event)), (), (stamp,))
+    assert [(each.kind, each.line) for each in found.contradictions] == [("back-dated", 8), ("back-dated", 9)]
+
+
+def test_anothers_entry_may_be_older_than_a_head_of_less(papers: Papers) -> None:
+    before = lines_of(papers.consignor)
+    sign_own_head(papers.consignor, before, AHEAD)
+    heads = read_heads(papers.consignor.documents, papers.consignor.trust())
+    assert check_log(lines_of(papers.operator), heads).contradictions == ()
 
 
 def test_an_entry_is_never_dated_before_the_head_that_its_writer_signed(papers: Papers) -> None:

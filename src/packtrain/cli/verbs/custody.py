@@ -1,4 +1,4 @@
-"""packtrain custody show | check | head | cosign | revoke"""
+"""packtrain custody show | check | head | cosign | stamp | revoke"""
 
 from __future__ import annotations
 
@@ -66,6 +66,28 @@ def cosign(head_file: Path | None, scan: str | None, folder: Path, as_json: bool
     if head_file is not None:
         text += f"; {head_file} has all signatures"
     answer(text, {"head": mark.digest, "entries": mark.head.num_entries, "signed_by": signers}, as_json=as_json)
+
+
+@command.command("stamp")
+@click.option("--request", "request", type=click.Path(path_type=Path), help="Write what the authority is to be given.")
+@click.option("--token", type=click.Path(path_type=Path), help="The authority's response: check it and keep it.")
+@click.option("--ca", "root", type=click.Path(path_type=Path), help="The certificate of an authority that you trust.")
+@voyage_option
+@json_option
+def stamp(request: Path | None, token: Path | None, root: Path | None, folder: Path, as_json: bool) -> None:
+    """Have the head of the log stamped by a time stamping authority (RFC 3161). packtrain itself goes to no network."""
+    if (request is None) == (token is None) or (token is None) != (root is None):
+        raise click.UsageError("first --request FILE; then, with the response of the authority, --token FILE --ca CERT")
+    voyage = open_voyage(folder)
+    if request is not None:
+        mark = voyage.request_stamp(request)
+        text = f"request {request} for a stamp over {mark.head.num_entries} entries (RFC 3161, DER)"
+        answer(text, {"file": str(request), "head": mark.digest}, as_json=as_json)
+        return
+    assert token is not None and root is not None
+    found = voyage.take_stamp(token, root)
+    text = f"entries 1 to {found.num_entries} were written before {found.latest}: time stamp of {found.authority}"
+    answer(text, {"entries": found.num_entries, "latest": found.latest, "authority": found.authority}, as_json=as_json)
 
 
 @command.command("revoke")
