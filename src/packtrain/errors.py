@@ -505,7 +505,7 @@ class CodeUnreadable(PacktrainError):
     exit_code = 114
 
 
-class KeyRevoked(PacktrainError):
+class KeyRevoked(UntrustedSigner):
     """A signature is by a key that its party revoked, and nothing vouches for what it signed."""
 
     exit_code = 115

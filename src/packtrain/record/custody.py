@@ -82,8 +82,15 @@ def open_line(line: bytes, trust: Trust, where: str) -> CustodyLine:
     return CustodyLine(event=event, digest=sha256_bytes(line), payload=line, key=key)
 
 
-def read_log(payload: bytes, trust: Trust, where: str) -> tuple[CustodyLine, ...]:
+def read_log(payload: bytes, trust: Trust, where: str, *, is_covered: bool = False) -> tuple[CustodyLine, ...]:
     """Return all lines of a log after checking signatures, sequence and chain.
+
+    Args:
+        payload: the log.
+        trust: whose keys count.
+        where: its name, for messages.
+        is_covered: a signed document names these bytes (a drive's record its tag manifest): that one says whether a
+            revoked key still counts.
 
     Raises:
         CustodyBroken: too long, a torn last line, a gap, a wrong order, or a line that names another predecessor.
@@ -117,7 +124,7 @@ def read_log(payload: bytes, trust: Trust, where: str) -> tuple[CustodyLine, ...
                 found=line.event.at,
             )
         lines.append(line)
-    if trust.revocations:
+    if trust.revocations and not is_covered:
         trust.refuse_revoked_lines([(line.digest, line.key) for line in lines], where)
     return tuple(lines)
 

@@ -17,6 +17,7 @@ from packtrain.diligence.hand_over import custody_log, holdings, is_written_apar
 from packtrain.diligence.heads import (
     HEAD_SUFFIX,
     read_bounded_head,
+    refuse_contradicted,
     sign_own_head,
     write_head_file,
 )
@@ -112,8 +113,10 @@ def make_head(folder: VoyageFolder, sink: Sink, *, destination: Path) -> SignedH
 
     Raises:
         StageNotReady: the log is empty.
+        CustodyContradicted: a head that is known here says otherwise.
     """
     lines = _lines(folder)
+    refuse_contradicted(folder, lines, str(custody_log(folder).path))
     found = sign_own_head(folder, lines, instant())
     mark = open_head(found, folder.trust(), "head")
     write_head_file(folder, mark.digest, destination)
@@ -169,7 +172,9 @@ def request_stamp(folder: VoyageFolder, sink: Sink, *, destination: Path) -> Sig
         StageNotReady: the log is empty.
         MissingDependency: the extra is not installed.
     """
-    found = sign_own_head(folder, _lines(folder), instant())
+    lines = _lines(folder)
+    refuse_contradicted(folder, lines, str(custody_log(folder).path))
+    found = sign_own_head(folder, lines, instant())
     durable.write_bytes(destination, stamp_request(found.payload))
     mark = open_head(found, folder.trust(), "head")
     sink(Notice(STAGE, f"request for a stamp over head {mark.digest[:12]}, {mark.head.num_entries} entries"))

@@ -186,6 +186,13 @@ def test_a_contradicted_log_is_not_written_on(papers: Papers) -> None:
         refuse_contradicted(papers.consignor, attacks(papers)["reorder"], "log")
 
 
+def test_no_head_is_made_of_a_log_that_another_head_contradicts(papers: Papers) -> None:
+    log = custody_log(papers.operator).path
+    log.write_bytes(b"".join(line.payload + b"\n" for line in lines_of(papers.operator)[:3]))
+    with pytest.raises(CustodyContradicted, match="cut tail"):
+        custody.make_head(papers.operator, discard, destination=papers.root / "head")
+
+
 def test_one_person_who_plays_two_parties_is_no_counterpart(papers: Papers) -> None:
     marks = read_heads(papers.consignor.documents, papers.consignor.trust())
     mark = marks[-1]

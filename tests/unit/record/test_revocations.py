@@ -30,7 +30,7 @@ from packtrain.errors import (
 )
 from packtrain.events import discard
 from packtrain.record import keys
-from packtrain.record.custody import signed_line
+from packtrain.record.custody import CustodyLog, read_log, signed_line
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.heads import read_heads
 from packtrain.record.parties import sync_parties
@@ -161,6 +161,23 @@ def test_a_head_signed_by_the_revoked_key_alone_covers_nothing(papers: Papers) -
     revoke(papers, last_entry=2, lost_on=LATER)
     with pytest.raises(KeyRevoked, match="line 3"):
         custody_log(papers.consignor).read(papers.consignor.trust())
+
+
+def test_the_log_on_a_drive_stands_by_the_record_that_names_it(papers: Papers, tmp_path: Path) -> None:
+    papers.consignor.trust()
+    log = CustodyLog(tmp_path / "drive.jsonl")
+    log.append(
+        "formatted",
+        shipment=papers.consignor.read(Shipment).shipment,
+        by="consignor",
+        signer=papers.consignor.signer(),
+        trust=papers.consignor.trust(),
+    )
+    revoke(papers)
+    trust, payload = papers.operator.trust(), log.path.read_bytes()
+    assert len(read_log(payload, trust, "drive", is_covered=True)) == 1
+    with pytest.raises(KeyRevoked):
+        read_log(payload, trust, "drive")
 
 
 def test_an_entry_by_a_thief_on_top_of_the_log_is_refused(papers: Papers, tmp_path: Path) -> None:
