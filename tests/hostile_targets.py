@@ -7,11 +7,13 @@ the folder that it is given and nowhere else.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +28,15 @@ from packtrain.crypto.age_recipients import check_stanzas
 from packtrain.crypto.sshsig import generate_key_pair
 from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import decode, encode, namespace
+from packtrain.documents.custody_head import CustodyHead
 from packtrain.documents.plan import Plan
 from packtrain.documents.shipment_key import ShipmentKey
 from packtrain.errors import PacktrainError
 from packtrain.events import discard
 from packtrain.record import keys
-from packtrain.record.custody import read_log
+from packtrain.record.custody import head_of, open_line, read_log
+from packtrain.record.heads import HeadSignatures, head_file, open_head, read_head_file
+from packtrain.record.line_code import LINE_PREFIX, read_line_code, write_line_code
 from packtrain.stages.check import check
 from packtrain.units import KIB, MIB
 from packtrain.volume import layout, rescue
@@ -120,6 +125,17 @@ def _documents(site: Site, drive: Path) -> dict[str, Target]:
     def signature(payload: bytes, _: Path) -> None:
         site.trust.open(Plan, plan_payload, payload, "fuzz")
 
+    lines = read_log((drive / layout.CUSTODY).read_bytes(), site.trust, "fuzz")
+    code = write_line_code(lines[-1], site.trust).encode()
+    head = encode(head_of(lines, "consignor", lines[-1].event.at))
+    head_signature = site.packing.signer.sign(namespace(CustodyHead), head).encode()
+
+    def hand_over_code(payload: bytes, _: Path) -> None:
+        # A mutated text is refused by its check sum; bytes that are no text get one that fits.
+        text = payload.decode("latin-1") if payload.startswith(LINE_PREFIX.encode()) else _code_of(payload)
+        line = read_line_code(text, site.trust, "fuzz").line
+        assert open_line(line.payload, site.trust, "fuzz") == line, "what is rebuilt is a line of a log"
+
     return {
         "document": Target(
             tuple(encode(sample) for sample in samples().values()), document, _vectors("document/**/*.json")
@@ -138,6 +154,11 @@ def _documents(site: Site, drive: Path) -> dict[str, Target]:
             lambda payload, _: read_log(payload, site.trust, "fuzz"),
             _vectors("custody/**/*.jsonl"),
         ),
+        "hand-over code": Target((code, _blob_of(code)), hand_over_code),
+        "head file": Target(
+            (head_file(HeadSignatures(head, {"consignor": head_signature})),),
+            lambda payload, _: open_head(read_head_file(payload, "fuzz"), site.trust, "fuzz"),
+        ),
         "manifest": Target(
             ((drive / layout.TAG_MANIFEST).read_bytes(), (drive / layout.MANIFEST).read_bytes()),
             lambda payload, _: parse_manifest(payload, "fuzz"),
@@ -147,6 +168,16 @@ def _documents(site: Site, drive: Path) -> dict[str, Target]:
             lambda payload, _: parse_block_list(payload, volume, "fuzz"),
         ),
     }
+
+
+def _blob_of(code: bytes) -> bytes:
+    body = code.removeprefix(LINE_PREFIX.encode())
+    return base64.b32decode(body + b"=" * (-len(body) % 8))[:-4]
+
+
+def _code_of(blob: bytes) -> str:
+    checked = blob + zlib.crc32(blob).to_bytes(4, "big")
+    return LINE_PREFIX + base64.b32encode(checked).decode().rstrip("=")
 
 
 def _volumes(site: Site, root: Path) -> dict[str, Target]:

@@ -13,6 +13,7 @@ from packtrain.documents.closing import ClosedDrive, Closing
 from packtrain.documents.codec import Document, encode
 from packtrain.documents.country_group import CountryGroup
 from packtrain.documents.custody import CustodyEvent
+from packtrain.documents.custody_head import CustodyHead
 from packtrain.documents.customs import (
     Carriage,
     Customs,
@@ -41,6 +42,7 @@ from packtrain.documents.placement import PlacedDrive, PlacedGroup, PlacementDoc
 from packtrain.documents.plan import Algorithms, Plan, PlannedDrive, PlannedGroup, Survive
 from packtrain.documents.ready import Clause, Ready
 from packtrain.documents.receipt import Receipt
+from packtrain.documents.revocation import Revocation
 from packtrain.documents.screening import Candidate, ScreenedList, ScreenedSubject, Screening, ScreeningEngine
 from packtrain.documents.shipment import Shipment, ShippedDrive, ShippedGroup
 from packtrain.documents.shipment_key import ShipmentKey
@@ -182,6 +184,14 @@ def samples() -> dict[type[Document], Document]:
             seals=("PT-1001",),
             note='at the gate: "unbroken" \u2013 \u00fc \u20ac \U0001f434',
             at=AT,
+        ),
+        CustodyHead(
+            shipment=SHIPMENT,
+            by="operator",
+            num_entries=4,
+            last_line=sha256("1"),
+            last_at=AT,
+            made_on="2026-11-21T08:09:11Z",
         ),
         Dataset(
             name="sky survey",
@@ -420,7 +430,14 @@ def samples() -> dict[type[Document], Document]:
         Parties(
             voyage="sky survey",
             parties=(
-                Party(role="consignor", name="Observatory", signer=SIGNER, recipient=RECIPIENT, reviewer=REVIEWER),
+                Party(
+                    role="consignor",
+                    name="Observatory",
+                    signer=SIGNER,
+                    recipient=RECIPIENT,
+                    reviewer=REVIEWER,
+                    former=(REVIEWER,),
+                ),
             ),
         ),
         PlacementDocument(
@@ -477,6 +494,16 @@ def samples() -> dict[type[Document], Document]:
             seconds=1.5,
             finished=AT,
             versions={"packtrain": "0.1.0"},
+        ),
+        Revocation(
+            voyage="sky survey",
+            by="operator",
+            fingerprint="SHA256:" + "A" * 43,
+            lost_on="2026-11-20T18:00:00Z",
+            because="the laptop was taken from the car",
+            documents=(sha256("1"), sha256("2")),
+            log_lines=(sha256("3"),),
+            revoked_on=AT,
         ),
         Screening(
             by="consignor",

@@ -368,8 +368,9 @@ erased_by = "the end of the demo"
 
 def _carry(into: Path, consignor: Voyage, operator: Voyage) -> None:
     consignor.seal()
-    hand_over = consignor.release(CASES, "operator", "at the gate of the demo", into / "hand-over.jsonl")
-    answer = operator.accept(hand_over, "seals looked at, unbroken", into / "hand-over-accepted.jsonl")
+    hand_over, answer = into / "hand-over.jsonl", into / "hand-over-accepted.jsonl"
+    consignor.release(CASES, "operator", "at the gate of the demo", hand_over)
+    operator.accept(hand_over, "seals looked at, unbroken", answer)
     consignor.adopt(answer)
 
 

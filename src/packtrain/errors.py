@@ -3,7 +3,7 @@
 A message says what is wrong, where, what was expected, what was found, and what to do next. Exit codes are never
 reused; the families are: 10 voyage folder and voyage.toml, 20 sources and data set, 30 drives, 40 cargo integrity,
 50 signatures and trust, 60 keys, 70 diligence and admission, 80 kit, rehearsal and training, 90 results and closing,
-100 lists, screening and rules, 118 audit.
+100 lists, screening and rules, 110 papers, 113 to 115 custody, 118 audit.
 Code 1 is a defect in packtrain itself, 2 a wrong command line, 3 the operating system's refusal, 130 an interrupt.
 """
 
@@ -518,3 +518,24 @@ class RecordUnvouched(PacktrainError):
     """An audit found no fault, and nobody vouched for the keys: whose the signatures are is not known."""
 
     exit_code = 119
+
+
+# --- 113: custody, beside 53 -------------------------------------------------------------------------------------
+
+
+class CustodyContradicted(PacktrainError):
+    """A custody log differs from a head that a counterpart signed, or two signed heads contradict each other."""
+
+    exit_code = 113
+
+
+class CodeUnreadable(PacktrainError):
+    """A QR code, or the text of one, is not what packtrain writes: cut, misread, or of something else."""
+
+    exit_code = 114
+
+
+class KeyRevoked(UntrustedSigner):
+    """A signature is by a key that its party revoked, and nothing vouches for what it signed."""
+
+    exit_code = 115

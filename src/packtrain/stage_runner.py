@@ -119,5 +119,5 @@ def everyone() -> tuple[Role, ...]:
 def _own_steps(verb: str, role: Role) -> str:
     """Return which steps of a verb of several are this party's own, for a hint."""
     family = verb.partition(" ")[0]
-    steps = {"carry": "release, accept, adopt, observe, show", "return": _RETURN_STEPS[role]}.get(family)
+    steps = {"carry": "release, accept, adopt, observe", "return": _RETURN_STEPS[role]}.get(family)
     return f'; the {role}\'s own steps of "{family}" are {steps}' if steps is not None else ""

@@ -18,18 +18,22 @@ from packtrain.stage_runner import StageRunner, everyone
 from packtrain.standing import StageState, states_of
 
 if TYPE_CHECKING:
+    from packtrain.diligence.custody_check import TimeBracket
     from packtrain.diligence.interview import Ask
     from packtrain.diligence.judging import Ruled
     from packtrain.diligence.lists.add import ListToAdd
     from packtrain.diligence.paper_folder import SignedPaper
+    from packtrain.diligence.revoking import Vouched
     from packtrain.diligence.rules.answers import SignedAnswer
     from packtrain.diligence.screening.record import SignedDisposition
     from packtrain.diligence.screening.state import ScreeningState
     from packtrain.documents.country_group import CountryGroup
     from packtrain.documents.list_record import ListRecord
+    from packtrain.record.trust import SignedHead
     from packtrain.stages.carry import Observation
     from packtrain.stages.check import CheckReport, RepairReport, SignedReport
     from packtrain.stages.close import ApproveKeys
+    from packtrain.stages.custody import CheckedLog
     from packtrain.stages.declare import ApproveAnswers
     from packtrain.stages.flags import FlagReply
     from packtrain.stages.pack import InBays, Preview
@@ -266,26 +270,57 @@ class Voyage(StageRunner):
         with self._at_work("carry seal", "consignor"):
             return self._run("seal", carry.inputs(self.folder), lambda: carry.seal(self.folder, self._sink))
 
-    def release(self, cases: Sequence[str], to: Role, note: str, destination: Path) -> Path:
-        """Sign cases over to another party; return the hand-over file."""
+    def release(
+        self, cases: Sequence[str], to: Role, note: str, destination: Path | None, *, as_code: bool = False
+    ) -> str | None:
+        """Sign cases over to another party; write the hand-over file, return the code that stands for it if asked."""
         from packtrain.stages import carry
 
         with self._at_work("carry", *everyone()):
-            return carry.release(self.folder, cases, to, self._sink, destination=destination, note=note)
+            carry.offer(self.folder, cases, to, self._sink, note=note)
+            return self._handed(destination, as_code=as_code)
 
-    def accept(self, hand_over: Path, note: str, destination: Path) -> Path:
-        """Sign for cases that another party released; return the answer file."""
+    def accept(
+        self,
+        hand_over: Path | None,
+        note: str,
+        destination: Path | None,
+        *,
+        code: str | None = None,
+        as_code: bool = False,
+    ) -> str | None:
+        """Sign for cases that another party released, by file or code; write the answer, return its code if asked."""
         from packtrain.stages import carry
 
         with self._at_work("carry", *everyone()):
-            return carry.accept(self.folder, hand_over, self._sink, destination=destination, note=note)
+            if code is not None:
+                carry.take_code(self.folder, code, self._sink, note=note)
+            else:
+                assert hand_over is not None
+                carry.take(self.folder, hand_over, self._sink, note=note)
+            return self._handed(destination, as_code=as_code)
 
-    def adopt(self, answer: Path) -> None:
-        """Take the other party's signed acceptance into the own log."""
+    def _handed(self, destination: Path | None, *, as_code: bool) -> str | None:
+        from packtrain.diligence.heads import write_own_log
+        from packtrain.stages import carry
+
+        if destination is not None:
+            write_own_log(self.folder, destination)
+        return carry.own_code(self.folder) if as_code else None
+
+    def adopt(self, answer: Path, destination: Path | None = None) -> None:
+        """Take the other party's signed acceptance into the own log, and sign its head."""
         from packtrain.stages import carry
 
         with self._at_work("carry", *everyone()):
-            carry.adopt(self.folder, answer, self._sink)
+            carry.adopt(self.folder, answer, self._sink, destination=destination)
+
+    def adopt_code(self, code: str) -> str | None:
+        """Take an acceptance that came as a code; return the code of this party's signature over the head."""
+        from packtrain.stages import carry
+
+        with self._at_work("carry", *everyone()):
+            return carry.adopt_code(self.folder, code, self._sink)
 
     def observe(self, observation: Observation, cases: Sequence[str], drives: Sequence[str], note: str) -> None:
         """Sign into the custody log what was seen or lost; drives by label or UUID."""
@@ -295,11 +330,66 @@ class Voyage(StageRunner):
             carry.observe(self.folder, observation, self._sink, cases=cases, drives=drives, note=note)
 
     def custody(self) -> list[str]:
-        """Return the custody log in plain sentences, signatures and chain checked."""
-        from packtrain.stages import carry
+        """Return the story of the custody log in plain sentences, signatures and chain checked."""
+        from packtrain.stages import custody
 
         self._settle_once()
-        return carry.show(self.folder)
+        return custody.show(self.folder)
+
+    def check_custody(self, log: Path | None) -> CheckedLog:
+        """Hold a custody log against every signed head that is known."""
+        from packtrain.stages import custody
+
+        self._settle_once()
+        return custody.check(self.folder, log)
+
+    def make_head(self, destination: Path) -> SignedHead:
+        """Sign a head over the custody log as it is now; write it for the other side."""
+        from packtrain.stages import custody
+
+        with self._at_work("custody", *everyone()):
+            return custody.make_head(self.folder, self._sink, destination=destination)
+
+    def cosign(self, head: Path | None, code: str | None) -> SignedHead:
+        """Sign another party's head, or take in a second signature over an own one, from a file or a code."""
+        from packtrain.stages import custody
+
+        with self._at_work("custody", *everyone()):
+            if code is not None:
+                return custody.cosign_code(self.folder, code, self._sink)
+            assert head is not None
+            return custody.cosign(self.folder, head, self._sink)
+
+    def request_stamp(self, destination: Path) -> SignedHead:
+        """Write a request for a time stamp over the head of the custody log as it is now."""
+        from packtrain.stages import custody
+
+        with self._at_work("custody", *everyone()):
+            return custody.request_stamp(self.folder, self._sink, destination=destination)
+
+    def take_stamp(self, token: Path, root: Path) -> TimeBracket:
+        """Check a time stamp over a head, under the certificate of an authority, and keep it."""
+        from packtrain.stages import custody
+
+        with self._at_work("custody", *everyone()):
+            return custody.take_stamp(self.folder, token, root, self._sink)
+
+    def revoke(
+        self, because: str, key: Path | None, lost_on: str | None, last_entry: int | None, leave_out: Sequence[str]
+    ) -> Vouched:
+        """Revoke this party's signing key for good, and vouch for what it signed before."""
+        from packtrain.stages import custody
+
+        with self._at_work("custody", *everyone()):
+            return custody.revoke(
+                self.folder,
+                because,
+                self._sink,
+                key=key,
+                lost_on=lost_on,
+                last_entry=last_entry,
+                leave_out=leave_out,
+            )
 
     def papers(self, into: Path | None = None) -> WrittenPapers:
         """Write the papers to print that this party's documents allow, each signed."""

@@ -33,10 +33,10 @@ Run = Callable[..., Ran]
 def test_help_lists_the_verbs_in_the_order_of_the_voyage(packtrain: Run) -> None:
     ran = packtrain("--help")
 
-    verbs = [line.split()[0] for line in ran.stdout.partition("Verbs")[2].splitlines()[1:25]]
+    verbs = [line.split()[0] for line in ran.stdout.partition("Verbs")[2].splitlines()[1:26]]
     order = (
-        "init plan prepare rehearse lists rules declare screen flags pack check carry papers dossier admit load train "
-        "return close drives status report audit demo"
+        "init plan prepare rehearse lists rules declare screen flags pack check carry custody papers dossier admit load "
+        "train return close drives status report audit demo"
     )
     assert verbs == order.split()
     assert (ran.exit_code, ran.stderr) == (0, "")
@@ -203,7 +203,7 @@ def test_a_step_of_another_party_says_whose_it_is_and_which_are_ones_own(
 def test_the_custody_log_of_a_new_voyage_is_an_empty_list(packtrain: Run, tmp_path: Path) -> None:
     packtrain("init", tmp_path)
 
-    assert json.loads(packtrain("carry", "show", "--voyage", tmp_path, "--json").stdout) == []
+    assert json.loads(packtrain("custody", "show", "--voyage", tmp_path, "--json").stdout) == []
 
 
 def test_a_locked_voyage_is_a_message(packtrain: Run, tmp_path: Path) -> None:

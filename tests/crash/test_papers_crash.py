@@ -8,7 +8,7 @@ import pytest
 
 from packtrain import durable
 from packtrain.diligence import amendments
-from packtrain.diligence.hand_over import custody_log
+from packtrain.diligence.hand_over import custody_log, extend
 from packtrain.documents.admission import Admission
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.plan import Plan
@@ -80,6 +80,32 @@ def test_accepting_survives_death_at_any_step(tmp_path: Path) -> None:
         die_at(number, accept)
         accept()
         carry.adopt(papers.consignor, papers.root / "answer", discard)
+        assert custody_log(papers.consignor).path.read_bytes() == custody_log(papers.operator).path.read_bytes()
+        assert len(custody_log(papers.operator).read(papers.operator.trust())) == 4
+
+
+def test_a_hand_over_by_code_survives_death_on_both_sides(tmp_path: Path) -> None:
+    def prepare(name: str) -> tuple[Papers, Callable[[], str]]:
+        papers = packed(tmp_path / name)
+        extend(papers.operator, custody_log(papers.consignor).read(papers.consignor.trust()))
+        carry.offer(papers.consignor, CASES, "operator", discard)
+        code = carry.own_code(papers.consignor)
+        return papers, lambda: (carry.take_code(papers.operator, code, discard), carry.own_code(papers.operator))[1]
+
+    def adopting(papers: Papers, answer: str) -> Callable[[], object]:
+        return lambda: carry.adopt_code(papers.consignor, answer, discard)
+
+    whole, accept = prepare("whole")
+    num_steps = count_steps(accept)
+    num_adopting = count_steps(adopting(whole, accept()))
+    for number in range(0, max(num_steps, num_adopting), 4):
+        papers, accept = prepare(str(number))
+        if number < num_steps:
+            die_at(number, accept)
+        adopt = adopting(papers, accept())
+        if number < num_adopting:
+            die_at(number, adopt)
+        assert adopt() is not None
         assert custody_log(papers.consignor).path.read_bytes() == custody_log(papers.operator).path.read_bytes()
         assert len(custody_log(papers.operator).read(papers.operator.trust())) == 4
 

@@ -19,6 +19,8 @@ NAMES = (
     "envelope of a statement",
     "public key",
     "custody log",
+    "hand-over code",
+    "head file",
     "manifest",
     "block list",
     "age header",

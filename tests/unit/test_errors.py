@@ -75,6 +75,9 @@ EXIT_CODES = {
     "CustomsIncomplete": 111,
     "RecordFaulty": 118,
     "RecordUnvouched": 119,
+    "CustodyContradicted": 113,
+    "CodeUnreadable": 114,
+    "KeyRevoked": 115,
 }
 
 

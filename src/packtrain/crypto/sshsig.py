@@ -85,18 +85,7 @@ class SshSigner:
         """Return the armoured signature of `payload` for `namespace`, with a line feed at its end."""
         assert namespace, "SSHSIG forbids an empty namespace"
         space = namespace.encode()
-        signature = self._private.sign(_signed_bytes(space, b"sha512", payload))
-        blob = (
-            _MAGIC
-            + _VERSION
-            + b"".join(
-                _string(part)
-                for part in (self._public_blob, space, b"", b"sha512", _string(_KEY_TYPE) + _string(signature))
-            )
-        )
-        text = base64.b64encode(blob).decode()
-        lines = [text[at : at + _ARMOUR_COLUMNS] for at in range(0, len(text), _ARMOUR_COLUMNS)]
-        return "\n".join([_BEGIN, *lines, _END, ""])
+        return _armour(self._public_blob, space, self._private.sign(_signed_bytes(space, b"sha512", payload)))
 
     def sign_dsse(self, payload_type: str, body: bytes) -> bytes:
         """Return the plain ed25519 signature over DSSE's encoding of a typed body: 64 bytes, for an envelope of DSSE.
@@ -106,6 +95,27 @@ class SshSigner:
         byte is zero. No signature of one kind can be shown as one of another.
         """
         return self._private.sign(_dsse_bytes(payload_type, body))
+
+
+def raw_signature(signature: str) -> bytes:
+    """Return the 64 bytes of ed25519 inside an armoured signature; whether they fit anything is `verify`'s part.
+
+    Raises:
+        SignatureInvalid: the text is no SSHSIG signature, or of another key type.
+    """
+    reader = _Reader(_unarmour(signature))
+    reader.take(len(_MAGIC) + 4)
+    return _ed25519_part([reader.string() for _ in range(5)][-1], 64, "the signature")
+
+
+def rebuild(public_line: str, namespace: str, raw: bytes) -> str:
+    """Return the armoured text of a signature as `SshSigner.sign` writes it, from its 64 bytes and who made it.
+
+    Raises:
+        KeyMalformed: see `check_public_line`.
+    """
+    assert len(raw) == 64, "an ed25519 signature has 64 bytes"
+    return _armour(_decode64(check_public_line(public_line).split()[1]), namespace.encode(), raw)
 
 
 def generate_key_pair(private_path: Path, comment: str) -> str:
@@ -273,6 +283,13 @@ class _Reader:
     def finish(self) -> None:
         if self._at != len(self._blob):
             raise SignatureInvalid("the signature's blob has bytes after its end")
+
+
+def _armour(public_blob: bytes, space: bytes, raw: bytes) -> str:
+    parts = (public_blob, space, b"", b"sha512", _string(_KEY_TYPE) + _string(raw))
+    text = base64.b64encode(_MAGIC + _VERSION + b"".join(map(_string, parts))).decode()
+    lines = [text[at : at + _ARMOUR_COLUMNS] for at in range(0, len(text), _ARMOUR_COLUMNS)]
+    return "\n".join([_BEGIN, *lines, _END, ""])
 
 
 def _unarmour(text: str) -> bytes:

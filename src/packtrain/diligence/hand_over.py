@@ -200,17 +200,8 @@ def open_releases(held: dict[str, Holding], role: Role) -> list[str]:
 
 
 def sentences(lines: Sequence[CustodyLine]) -> list[str]:
-    """Return the log in plain words, an entry a sentence, then who holds what, and what no log can show."""
-    told = [f"{number + 1}. {_sentence(line.event)}" for number, line in enumerate(lines)]
-    for case, holding in sorted(holdings(lines, "custody log").items()):
-        pending = f", released to the {holding.released_to}, not accepted yet" if holding.released_to else ""
-        told.append(f"Case {case} (seal {holding.seal}) is held by the {holding.holder}{pending}.")
-    if lines:
-        told.append(
-            f"Head of this log: {lines[-1].digest}. Compare it with the other party's: a cut tail shows only so."
-        )
-        told.append("No log shows whether a seal was copied, or where a case was between two entries.")
-    return told
+    """Return the log in plain words, an entry a sentence."""
+    return [f"{number}. {_sentence(line.event)}" for number, line in enumerate(lines, 1)]
 
 
 def _sentence(event: CustodyEvent) -> str:

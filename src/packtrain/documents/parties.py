@@ -31,6 +31,8 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
         "paper",
         "shipment-key",
         "custody",
+        "custody-head",
+        "revocation",
         "closing",
         "screening",
         "disposition",
@@ -40,17 +42,19 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
     ),
     "operator": (
         "admission",
-        "paper",
         "screening",
         "disposition",
         "flags",
         "flag-answer",
         "custody",
+        "custody-head",
+        "revocation",
+        "paper",
         "export-list",
         "closing",
         "statement",
     ),
-    "consignee": ("custody", "paper", "export-list", "provenance", "closing"),
+    "consignee": ("custody", "custody-head", "revocation", "paper", "export-list", "provenance", "closing"),
 }
 """Which documents each role may sign; a signature by any other key is a stranger's.
 
@@ -62,15 +66,15 @@ STATEMENT_NAMESPACE: Final = f"packtrain-{STATEMENT}@v1"
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 """What a statement says of itself, in `_type`."""
 
-REVIEWING_RIGHTS: Final = ("disposition", "flag-answer")
-"""What a party's second person, its reviewer, may sign beside its signer: where four eyes are asked for."""
+REVIEWING_RIGHTS: Final = ("disposition", "flag-answer", "revocation")
+"""What a party's second person, its reviewer, may sign beside its signer: where four eyes are asked for, or one key."""
 
 
 class Party(Part, frozen=True, kw_only=True):
     """One party: its role, its SSH signer, and its recipient ("age1..." or "ssh-ed25519 ...").
 
     `name` is what people call it; it is shown, never matched. `reviewer` is the SSH key of a second person of the same
-    party, None where it named none.
+    party, None where it named none. `former` are its signers that were revoked: they count as far as revocations say.
     """
 
     role: Role
@@ -78,6 +82,7 @@ class Party(Part, frozen=True, kw_only=True):
     signer: PublicKeyLine
     recipient: EnvelopeRecipient
     reviewer: PublicKeyLine | None = None
+    former: Annotated[tuple[PublicKeyLine, ...], msgspec.Meta(max_length=8)] = ()
 
 
 class Parties(Document, frozen=True, kw_only=True):

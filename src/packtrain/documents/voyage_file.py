@@ -134,12 +134,15 @@ class PartySection(Part, frozen=True, kw_only=True):
         signer: SSH public key, without a comment: this party signs with it.
         name: what people call the party; shown, never matched.
         reviewer: SSH public key of a second person of the party: signs beside the first where four eyes are asked for.
+        former: SSH public keys that signed for the party before they were revoked; they count for what a revocation
+            vouches for, and without one for nothing.
     """
 
     recipient: EnvelopeRecipient
     signer: PublicKeyLine
     name: Text = ""
     reviewer: PublicKeyLine | None = None
+    former: Annotated[tuple[PublicKeyLine, ...], msgspec.Meta(max_length=8)] = ()
 
 
 class PartiesSection(Part, frozen=True, kw_only=True):

@@ -18,9 +18,11 @@ from packtrain import durable
 from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import decode, encode, json_object, namespace
 from packtrain.documents.custody import CustodyEvent, CustodyVerb
+from packtrain.documents.custody_head import CustodyHead
 from packtrain.documents.parties import Role
 from packtrain.errors import CustodyBroken, DocumentError, UntrustedSigner
 from packtrain.ports import Signer
+from packtrain.record.heads import read_heads
 from packtrain.record.receipts import instant
 from packtrain.record.trust import Trust
 
@@ -31,17 +33,22 @@ MAX_LOG_BYTES: Final = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class CustodyLine:
-    """One verified line: the event, and the digest by which other lines name it."""
+    """One verified line: the event, the digest by which other lines name it, its bytes, and the key that signed it."""
 
     event: CustodyEvent
     digest: str
     payload: bytes
+    key: str = ""
 
 
 def signed_line(event: CustodyEvent, signer: Signer) -> bytes:
     """Return the bytes of one log line, without the newline."""
     payload = encode(event)
-    signature = signer.sign(namespace(CustodyEvent), payload)
+    return line_of(payload, signer.sign(namespace(CustodyEvent), payload))
+
+
+def line_of(payload: bytes, signature: str) -> bytes:
+    """Return the bytes of a log line from an entry's canonical bytes and the text of its signature."""
     return rfc8785.dumps({"entry": payload.decode("utf-8"), "signature": signature})
 
 
@@ -63,7 +70,7 @@ def open_line(line: bytes, trust: Trust, where: str) -> CustodyLine:
     payload, signature = str(body["entry"]).encode("utf-8"), str(body["signature"]).encode("utf-8")
     if rfc8785.dumps(body) != line:
         raise CustodyBroken("custody line is not in canonical form", where=where)
-    roles = trust.signer_role(CustodyEvent, payload, signature, where)
+    key, roles = trust.signer(CustodyEvent, payload, signature, where)
     event = decode(CustodyEvent, payload, where)
     if event.by not in roles:
         raise UntrustedSigner(
@@ -72,14 +79,22 @@ def open_line(line: bytes, trust: Trust, where: str) -> CustodyLine:
             expected=event.by,
             found=", ".join(sorted(roles)),
         )
-    return CustodyLine(event=event, digest=sha256_bytes(line), payload=line)
+    return CustodyLine(event=event, digest=sha256_bytes(line), payload=line, key=key)
 
 
-def read_log(payload: bytes, trust: Trust, where: str) -> tuple[CustodyLine, ...]:
+def read_log(payload: bytes, trust: Trust, where: str, *, is_covered: bool = False) -> tuple[CustodyLine, ...]:
     """Return all lines of a log after checking signatures, sequence and chain.
+
+    Args:
+        payload: the log.
+        trust: whose keys count.
+        where: its name, for messages.
+        is_covered: a signed document names these bytes (a drive's record its tag manifest): that one says whether a
+            revoked key still counts.
 
     Raises:
         CustodyBroken: too long, a torn last line, a gap, a wrong order, or a line that names another predecessor.
+        KeyRevoked: see `Trust.refuse_revoked_lines`.
     """
     if len(payload) > MAX_LOG_BYTES:
         raise CustodyBroken("custody log is too long", where=where)
@@ -109,7 +124,22 @@ def read_log(payload: bytes, trust: Trust, where: str) -> tuple[CustodyLine, ...
                 found=line.event.at,
             )
         lines.append(line)
+    if trust.revocations and not is_covered:
+        trust.refuse_revoked_lines([(line.digest, line.key) for line in lines], where)
     return tuple(lines)
+
+
+def head_of(lines: Sequence[CustodyLine], by: Role, made_on: str) -> CustodyHead:
+    """Return the head over all lines of a log, dated `made_on`, or as its last line where that is later."""
+    last = lines[-1]
+    return CustodyHead(
+        shipment=last.event.shipment,
+        by=by,
+        num_entries=len(lines),
+        last_line=last.digest,
+        last_at=last.event.at,
+        made_on=max(made_on, last.event.at),
+    )
 
 
 class CustodyLog:
@@ -147,8 +177,10 @@ class CustodyLog:
     ) -> CustodyLine:
         """Append one signed entry to the verified log and return it."""
         lines = self.read(trust)
-        # Clocks differ between parties and can be set back; an entry is never dated before the one it follows.
-        at = max(instant(), lines[-1].event.at) if lines else instant()
+        # Clocks differ between parties and can be set back; an entry is never dated before the one it follows, nor
+        # before a head that this party made over the log as it was.
+        followed = [mark.head.made_on for mark in read_heads(self.path.parent, trust) if mark.head.by == by]
+        at = max([instant(), *followed, *(line.event.at for line in lines[-1:])])
         event = CustodyEvent(
             sequence=len(lines),
             previous=lines[-1].digest if lines else GENESIS,
@@ -165,7 +197,7 @@ class CustodyLog:
         )
         payload = signed_line(event, signer)
         durable.append_line(self.path, payload)
-        return CustodyLine(event=event, digest=sha256_bytes(payload), payload=payload)
+        return CustodyLine(event=event, digest=sha256_bytes(payload), payload=payload, key=signer.public_line)
 
     def adopt(self, line: CustodyLine, trust: Trust) -> None:
         """Append a line that the counterpart signed on top of this log's head.

@@ -13,8 +13,10 @@ from packtrain.documents.codec import MAX_DOCUMENT_BYTES, Document, decode, enco
 from packtrain.documents.parties import SIGNING_RIGHTS, Parties, allowed_signers
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.voyage_file import VoyageFile, decode_voyage_file
-from packtrain.errors import KeyMalformed, KeyMissing, NotAVoyage, StageNotReady, VoyageFileError
+from packtrain.errors import KeyMalformed, KeyMissing, KeyRevoked, NotAVoyage, StageNotReady, VoyageFileError
 from packtrain.ports import AskPassphrase, Signer
+from packtrain.record.heads import read_heads
+from packtrain.record.revocations import read_revocations
 from packtrain.record.trust import MAX_SIGNATURE_BYTES, Trust
 
 VOYAGE_FILE: Final = "voyage.toml"
@@ -168,16 +170,39 @@ class VoyageFolder:
         return self.write(parties)
 
     def trust(self) -> Trust:
-        """Return the checker of signatures under this folder's parties.json."""
-        return Trust(self.parties())
+        """Return the checker of signatures under this folder's parties.json and the revocations that are known here.
+
+        Raises:
+            DossierError, SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError: a revocation, or a head by
+                which its lines are judged, was altered.
+        """
+        parties = self.parties()
+        revocations = read_revocations(self.documents, parties)
+        heads = read_heads(self.documents, Trust(parties, revocations)) if revocations else ()
+        return Trust(parties, revocations, heads)
 
     def signer(self) -> SshSigner:
         """Return this party's SSH signer.
 
         Raises:
             KeyMissing: keys/signer is not there.
+            KeyRevoked: it was revoked: nobody would read what it signs from now on, this party included.
         """
-        return SshSigner.load(self.keys / "signer")
+        signer = SshSigner.load(self.keys / "signer")
+        revocations = read_revocations(self.documents, self.parties()) if self.has(Parties) else ()
+        for signed in revocations:
+            if signed.public_line == signer.public_line:
+                raise KeyRevoked(
+                    "this party's signing key is revoked, and signs nothing any more",
+                    where=str(self.keys / "signer"),
+                    found=f"revocation {signed.digest[:12]}: {signed.revocation.because[:200]}",
+                    hint="put a new key there, and let the other parties enter it in their voyage.toml",
+                )
+        return signer
+
+    def public_line(self) -> str:
+        """Return the public key of keys/signer, revoked or not; KeyMissing where it is not there."""
+        return SshSigner.load(self.keys / "signer").public_line
 
     def identity(self) -> str:
         """Return this party's identity: an age identity, or the text of the OpenSSH private key that [keys] names.

@@ -17,9 +17,10 @@ def own_party(folder: VoyageFolder, voyage_file: VoyageFile) -> Party:
     return Party(
         role=voyage_file.voyage.role,
         name=(section.name if section else "") or voyage_file.voyage.role,
-        signer=folder.signer().public_line,
+        signer=folder.public_line(),
         recipient=age.recipient_of(folder.identity()),
         reviewer=_reviewer(section, folder) if section else None,
+        former=_former(section) if section else (),
     )
 
 
@@ -54,6 +55,7 @@ def sync_parties(folder: VoyageFolder) -> Parties:
                     signer=sshsig.check_public_line(section.signer),
                     recipient=_checked(section.recipient, role, folder),
                     reviewer=_reviewer(section, folder),
+                    former=_former(section),
                 )
             )
     parties = Parties(voyage=voyage_file.voyage.name, parties=tuple(members))
@@ -65,11 +67,14 @@ def sync_parties(folder: VoyageFolder) -> Parties:
 
 def party_section(party: Party) -> str:
     """Return the section that the other parties paste into [parties] of their voyage.toml: public keys only."""
+    former = ", ".join(f'"{key}"' for key in party.former)
     return (
         f"[parties.{party.role}]                   # signer {sshsig.fingerprint(party.signer)}\n"
         f'recipient = "{party.recipient}"\n'
         f'signer = "{party.signer}"\n'
-    ) + (f'reviewer = "{party.reviewer}"\n' if party.reviewer else "")
+        + (f'reviewer = "{party.reviewer}"\n' if party.reviewer else "")
+        + (f"former = [{former}]\n" if party.former else "")
+    )
 
 
 def _keep_party_toml(folder: VoyageFolder, own: Party) -> None:
@@ -105,6 +110,10 @@ def _reviewer(section: PartySection, folder: VoyageFolder) -> str | None:
             hint='a second person makes a key with "ssh-keygen -t ed25519" and keeps it',
         )
     return sshsig.check_public_line(section.reviewer)
+
+
+def _former(section: PartySection) -> tuple[str, ...]:
+    return tuple(map(sshsig.check_public_line, section.former))
 
 
 def _section(voyage_file: VoyageFile, role: Role) -> PartySection | None:

@@ -16,6 +16,7 @@ from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, Document, json_object, namespace
 from packtrain.documents.custody import CustodyEvent
+from packtrain.documents.custody_head import CustodyHead
 from packtrain.documents.customs import Customs
 from packtrain.documents.data_scan import DataScan
 from packtrain.documents.declaration import Declaration
@@ -30,6 +31,7 @@ from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import SIGNING_RIGHTS, STATEMENT_NAMESPACE, STATEMENT_TYPE, Role
 from packtrain.documents.plan import Plan
 from packtrain.documents.ready import Ready
+from packtrain.documents.revocation import Revocation
 from packtrain.documents.screening import Screening
 from packtrain.documents.shipment import Shipment
 from packtrain.errors import DocumentError, DriveFailed, PacktrainError, SignatureMissing
@@ -45,6 +47,7 @@ _TYPES: Final[dict[str, type[Document]]] = {
         Closing,
         Customs,
         DataScan,
+        CustodyHead,
         Declaration,
         Disposition,
         DriveRecord,
@@ -56,6 +59,7 @@ _TYPES: Final[dict[str, type[Document]]] = {
         PackingStatement,
         Plan,
         Ready,
+        Revocation,
         Screening,
         Shipment,
     )

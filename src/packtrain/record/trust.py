@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from packtrain.crypto import dsse, sshsig
+from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import Document, decode, namespace
+from packtrain.documents.custody_head import CustodyHead
 from packtrain.documents.parties import (
     REVIEWING_RIGHTS,
     ROLES,
@@ -16,21 +20,56 @@ from packtrain.documents.parties import (
     Party,
     Role,
 )
-from packtrain.errors import SignatureInvalid, SignatureMissing, UntrustedSigner
+from packtrain.documents.revocation import Revocation
+from packtrain.errors import KeyRevoked, SignatureInvalid, SignatureMissing, UntrustedSigner
 
 MAX_SIGNATURE_BYTES: Final = 8192
+# Lines and heads of a log count by their place in the chain: `refuse_revoked_lines`. No key takes a revocation back.
+_JUDGED_ELSEWHERE: Final = frozenset({"custody", "custody-head", "revocation"})
 D = TypeVar("D", bound=Document)
 
 
+@dataclass(frozen=True, slots=True)
+class SignedHead:
+    """A head of a custody log with its good signatures: its digest, and role -> key, as parties.json spells it."""
+
+    digest: str
+    head: CustodyHead
+    keys: Mapping[Role, str]
+
+    @property
+    def cosigners(self) -> tuple[Role, ...]:
+        """Return the roles beside its maker that signed it with another key than the maker's."""
+        return tuple(role for role in ROLES if role in self.keys and self.keys[role] != self.keys[self.head.by])
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRevocation:
+    """A revocation with a good signature: its digest, and the key that it revokes as parties.json spells it."""
+
+    digest: str
+    revocation: Revocation
+    public_line: str
+
+
 class Trust:
-    """Checks signatures against parties.json.
+    """Checks signatures against parties.json, and against what is known of revoked keys.
 
     Args:
         parties: the exchanged document.
+        revocations: of keys that parties.json names.
+        heads: of this voyage's custody log, by which lines before a revocation count.
     """
 
-    def __init__(self, parties: Parties) -> None:
+    def __init__(
+        self,
+        parties: Parties,
+        revocations: Sequence[SignedRevocation] = (),
+        heads: Sequence[SignedHead] = (),
+    ) -> None:
         self.parties = parties
+        self.revocations = tuple(revocations)
+        self._heads = tuple(heads)
 
     def signer_role(
         self, document_type: type[Document], payload: bytes, signature: bytes | None, where: str
@@ -59,6 +98,7 @@ class Trust:
             SignatureMissing: there is no signature.
             SignatureInvalid: it is malformed, for another namespace, or does not fit the bytes.
             UntrustedSigner: the key is no party's, or its party may not sign this document.
+            KeyRevoked: the key was revoked, and a revocation does not vouch for this document.
         """
         if signature is None:
             raise SignatureMissing(
@@ -78,11 +118,16 @@ class Trust:
             raise SignatureInvalid(
                 error.what, where=where, expected=error.expected, found=error.found, hint=error.hint
             ) from error
+        is_revoked = any(public_line == each.public_line for each in self.revocations)
         roles: frozenset[Role] = frozenset(
-            party.role for party in self.parties.parties if _may_sign(party, public_line, kind)
+            party.role
+            for party in self.parties.parties
+            if _may_sign(party, public_line, kind, is_revoked=is_revoked or kind == Revocation.kind)
         )
         if not roles:
             raise self._stranger(kind, sshsig.fingerprint(public_line), where)
+        if kind not in _JUDGED_ELSEWHERE:
+            self._refuse_revoked(public_line, sha256_bytes(payload), kind, where)
         return public_line, roles
 
     def statement_signer(self, payload: bytes, signature: bytes | None, where: str) -> frozenset[Role]:
@@ -107,7 +152,9 @@ class Trust:
         ]
         if not parties:
             raise self._stranger(STATEMENT, named[:100], where)
-        return dsse.unseal(envelope, parties[0].signer, where), frozenset(party.role for party in parties)
+        statement = dsse.unseal(envelope, parties[0].signer, where)
+        self._refuse_revoked(parties[0].signer, sha256_bytes(statement), STATEMENT, where)
+        return statement, frozenset(party.role for party in parties)
 
     def _stranger(self, kind: str, found: str, where: str) -> UntrustedSigner:
         allowed: list[Role] = [role for role in ROLES if kind in SIGNING_RIGHTS[role]]
@@ -117,6 +164,58 @@ class Trust:
             expected=", ".join(f"{role} {self._fingerprint(role)}" for role in allowed),
             found=found,
             hint="compare fingerprints with the party by telephone; a key enters by voyage.toml, never by a drive",
+        )
+
+    def refuse_revoked_lines(self, lines: Sequence[tuple[str, str]], where: str) -> None:
+        """Refuse a custody log that holds a line by a revoked key which nothing vouches for.
+
+        A line counts if a revocation vouches for it or for a later one, or if a head below it was signed, before the
+        key was lost, by a counterpart's key that is not revoked.
+
+        Args:
+            lines: (digest, key) of each line, chain and signatures checked.
+            where: the log, for messages.
+
+        Raises:
+            KeyRevoked: naming the first such line and the revocation.
+        """
+        digests = [digest for digest, _ in lines]
+        for signed in self.revocations:
+            counted = self._counted_lines(signed, digests)
+            for number, (_, public_line) in enumerate(lines):
+                if public_line == signed.public_line and number >= counted:
+                    raise self._revoked(signed, "a custody entry", f"{where}, line {number + 1}")
+
+    def _counted_lines(self, signed: SignedRevocation, digests: Sequence[str]) -> int:
+        vouched = frozenset(signed.revocation.log_lines)
+        counted = max((number + 1 for number, digest in enumerate(digests) if digest in vouched), default=0)
+        revoked = {each.public_line for each in self.revocations}
+        for mark in self._heads:
+            head = mark.head
+            if (
+                any(key not in revoked for key in mark.keys.values())
+                and head.made_on <= signed.revocation.lost_on
+                and head.num_entries <= len(digests)
+                and digests[head.num_entries - 1] == head.last_line
+            ):
+                counted = max(counted, head.num_entries)
+        return counted
+
+    def _refuse_revoked(self, public_line: str, digest: str, kind: str, where: str) -> None:
+        # Every revocation of the key has to vouch: a thief who signs one more with it wins nothing.
+        for signed in self.revocations:
+            if signed.public_line == public_line and digest not in signed.revocation.documents:
+                raise self._revoked(signed, kind, where)
+
+    def _revoked(self, signed: SignedRevocation, what: str, where: str) -> KeyRevoked:
+        return KeyRevoked(
+            f"{what} is signed by a revoked key, and the revocation does not vouch for it",
+            where=where,
+            expected=f"what revocation {signed.digest[:12]} names, or a counterpart's head of before "
+            f"{signed.revocation.lost_on} covers",
+            found=f"a signature by {signed.revocation.fingerprint} ({signed.revocation.by}): "
+            f"{signed.revocation.because[:200]}",
+            hint=f"ask the {signed.revocation.by}, by telephone, whether it wrote this; it signs it anew",
         )
 
     def open(self, document_type: type[D], payload: bytes, signature: bytes | None, where: str) -> D:
@@ -129,8 +228,10 @@ class Trust:
         return sshsig.fingerprint(party.signer) if party else "(not named in parties.json)"
 
 
-def _may_sign(party: Party, public_line: str, kind: str) -> bool:
-    is_signer = party.signer == public_line and kind in SIGNING_RIGHTS[party.role]
+def _may_sign(party: Party, public_line: str, kind: str, *, is_revoked: bool) -> bool:
+    # A former key is one only through a revocation, which then says what of it still counts.
+    is_own = party.signer == public_line or (is_revoked and public_line in party.former)
+    is_signer = is_own and kind in SIGNING_RIGHTS[party.role]
     # A reviewer never signs what its party's signer may not: it is a second person of that party and no other.
     is_reviewer = party.reviewer == public_line and kind in REVIEWING_RIGHTS and kind in SIGNING_RIGHTS[party.role]
     return is_signer or is_reviewer

@@ -74,7 +74,9 @@ def inputs(
         dossier: a dossier that is to be imported first.
         drives: what is mounted now; each counts by its closing record and its serial.
     """
-    named = {kind.kind: folder.digest(kind) for kind in (*_JUDGED, PackingStatement, DataScan, Parties) if folder.has(kind)}
+    named = {
+        kind.kind: folder.digest(kind) for kind in (*_JUDGED, PackingStatement, DataScan, Parties) if folder.has(kind)
+    }
     named |= judged_by(folder)
     if (sha256 := policy_of(folder, policy).sha256) is not None:
         named["policy"] = sha256

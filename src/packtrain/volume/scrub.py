@@ -263,7 +263,8 @@ def _scrub_drive(
         payload = parse_manifest(drive.read_bytes(layout.MANIFEST, MAX_MANIFEST_BYTES), manifest_name)
         if trust is not None and drive.size_bytes(layout.CUSTODY) is not None:
             where = f"{drive.location}: {layout.CUSTODY}"
-            read_log(drive.read_bytes(layout.CUSTODY, MAX_LOG_BYTES), trust, where)
+            # A tag file: the drive's record, which is signed, names the manifest that names it.
+            read_log(drive.read_bytes(layout.CUSTODY, MAX_LOG_BYTES), trust, where, is_covered=True)
     except PacktrainError as error:
         item.note(error)
         payload = {}

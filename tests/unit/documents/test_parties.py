@@ -23,7 +23,13 @@ def test_every_document_has_a_role_that_signs_it_or_is_unsigned_on_purpose() -> 
 def test_only_what_two_parties_must_agree_on_has_two_signers() -> None:
     times = Counter(kind for kinds in SIGNING_RIGHTS.values() for kind in kinds)
 
-    assert {kind for kind, count in times.items() if count > 1} == {"custody", "closing", "export-list"} | {
+    assert {kind for kind, count in times.items() if count > 1} == {
+        "custody",
+        "closing",
+        "export-list",
+        "custody-head",
+        "revocation",
+    } | {
         "screening",
         "disposition",
         "flags",

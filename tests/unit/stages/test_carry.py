@@ -21,6 +21,7 @@ from packtrain.record.custody import CustodyLine, signed_line
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import is_fresh
 from packtrain.stages import carry
+from packtrain.stages.custody import show
 from voyage_papers import CASES, Papers, arrived, declaration_toml, declared, packed
 
 
@@ -148,7 +149,7 @@ def test_a_hand_over_goes_on_from_party_to_party(papers: Papers, tmp_path: Path)
     carry.adopt(papers.consignor, answer, discard)
     heads = {lines(folder)[-1].digest for folder in papers.folders.values()}
     assert len(heads) == 1
-    assert "Case A (seal PT-1001) is held by the consignee." in carry.show(papers.consignor)
+    assert "Case A (seal PT-1001) is held by the consignee." in show(papers.consignor)
 
 
 def test_the_same_release_and_acceptance_again_give_the_same_files(papers: Papers, tmp_path: Path) -> None:
@@ -312,7 +313,7 @@ def test_a_lost_drive_can_be_named_by_its_label(papers: Papers) -> None:
 
 
 def test_the_log_is_told_in_plain_sentences(tmp_path: Path) -> None:
-    told = "\n".join(carry.show(arrived(tmp_path).operator))
+    told = "\n".join(show(arrived(tmp_path).operator))
     assert "sealed by the consignor (case A; seal PT-1001; 2 drives): carrier A. Carrier" in told
     assert "released by the consignor to the operator" in told
     assert "accepted by the operator from the consignor" in told
