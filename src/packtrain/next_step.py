@@ -6,10 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from packtrain.diligence import amendments
 from packtrain.diligence.hand_over import custody_log, holdings, open_releases
+from packtrain.diligence.lists import store
+from packtrain.diligence.rules.groups import kept_groups
 from packtrain.documents.admission import Admission
+from packtrain.documents.declaration import Declaration
 from packtrain.documents.packing_statement import PackingStatement
-from packtrain.documents.parties import Role
+from packtrain.documents.parties import ROLES, Role
 from packtrain.errors import PacktrainError
 from packtrain.record.folder import VoyageFolder
 from packtrain.standing import StageState
@@ -17,6 +21,7 @@ from packtrain.standing import StageState
 _AT_HOME: Final = ("plan", "prepare", "rehearse", "declare", "screen", "flags", "pack", "seal")
 _NOT_DONE: Final = ("to do", "changed")
 _COMMANDS: Final[Mapping[str, str]] = {"seal": "packtrain carry seal", "return": "packtrain return export"}
+_LISTS: Final = '"packtrain lists add" and "packtrain rules groups add" bring what names and countries are held against'
 _NOTHING_HOME: Final = 'where nothing is to come home, "packtrain close --without-results"'
 
 
@@ -63,8 +68,24 @@ def next_step(folder: VoyageFolder, role: Role, states: Sequence[StageState]) ->
 def _at_home(folder: VoyageFolder, states: Mapping[str, StageState]) -> NextStep:
     if folder.has(PackingStatement):
         return _on_the_way(folder, states)
-    state = next((states[stage] for stage in _AT_HOME if states[stage].state not in ("done", "not needed")), None)
-    return _run(state) if state is not None else NextStep("packtrain carry seal")
+    waiting = [states[stage] for stage in _AT_HOME if states[stage].state not in ("done", "not needed")]
+    if states["pack"].state == "done":
+        # Run between packing and sealing, the rules find drives that no statement covers yet; they run after it.
+        waiting = [state for state in waiting if state.stage not in ("screen", "flags") or state.state == "to do"]
+    if not waiting:
+        return NextStep("packtrain carry seal")
+    state = waiting[0]
+    if state.stage == "declare" and state.state == "to do" and amendments.last_signed(folder) is not None:
+        return NextStep(
+            "packtrain declare",
+            'the six answers are signed, and this route asks the full form: "packtrain declare --write-form" adds its '
+            "questions to declaration.toml, --ask puts them one by one",
+        )
+    if state.stage == "screen" and not store.records(folder):
+        return NextStep("packtrain screen", f"first: {_LISTS}")
+    if state.stage == "pack" and not state.detail and (unknown := _unknown_parties(folder)):
+        return NextStep("packtrain pack", f"first: {unknown}")
+    return _run(state)
 
 
 def _on_the_way(folder: VoyageFolder, states: Mapping[str, StageState]) -> NextStep:
@@ -86,9 +107,14 @@ def _on_the_way(folder: VoyageFolder, states: Mapping[str, StageState]) -> NextS
         # The dossier tells what was found on these very papers.
         return _run(stale)
     if own:
+        papers = (
+            '; for a customs border "packtrain papers --write-form" makes the papers'
+            if folder.read_signed(Declaration).form == "full"
+            else ""
+        )
         return NextStep(
             f"packtrain carry release {' '.join(own)} --to operator --into FILE",
-            'the dossier goes by another way: "packtrain dossier export FOLDER --to operator"',
+            f'the dossier goes by another way: "packtrain dossier export FOLDER --to operator"{papers}',
         )
     if states["return"].state == "done":
         return NextStep("packtrain close")
@@ -107,7 +133,10 @@ def _at_the_site(folder: VoyageFolder, states: Mapping[str, StageState]) -> Next
             if custody_log(folder).read(folder.trust())
             else '; sign for the cases first: "packtrain carry accept FILE"'
         )
-        return NextStep(admit, f"the consignor's dossier, with every mounted drive named{sign}")
+        unknown = _unknown_parties(folder)
+        first = f"first: {unknown}; then " if unknown else ""
+        lists = "" if store.records(folder) and kept_groups(folder) else f"; {_LISTS}"
+        return NextStep(admit, f"{first}the consignor's dossier, with every mounted drive named{sign}{lists}")
     verdict = folder.read_signed(Admission).verdict
     if verdict != "admit":
         return NextStep(
@@ -127,8 +156,14 @@ def _at_the_site(folder: VoyageFolder, states: Mapping[str, StageState]) -> Next
 
 
 def _at_the_guest(folder: VoyageFolder, states: Mapping[str, StageState]) -> NextStep:
+    bring = "packtrain dossier import FOLDER"
     if not folder.has(Admission):
-        return NextStep("packtrain dossier import FOLDER", "the operator's dossier brings the admission and the key")
+        unknown = _unknown_parties(folder)
+        first = f"first: {unknown}; then " if unknown else ""
+        return NextStep(bring, f"{first}the operator's dossier brings the admission and the key")
+    verdict = folder.read_signed(Admission).verdict
+    if verdict != "admit":
+        return NextStep(bring, f"the site's verdict is {verdict} and nothing is loaded; a later one comes with its dossier")
     load = states["load"]
     if load.state != "done":
         return NextStep("packtrain load DRIVE...", load.detail)
@@ -139,6 +174,13 @@ def _at_the_guest(folder: VoyageFolder, states: Mapping[str, StageState]) -> Nex
     if folder.voyage_file().training is None:
         return NextStep("packtrain train", f"once voyage.toml has [training]; {_NOTHING_HOME}")
     return _run(states["train"])
+
+
+def _unknown_parties(folder: VoyageFolder) -> str:
+    """Return that keys of other parties are not in voyage.toml yet, in words; empty where they are."""
+    stated = folder.voyage_file()
+    lacking = [role for role in ROLES if role != stated.voyage.role and getattr(stated.parties, role) is None]
+    return f"paste keys/party.toml of {' and '.join(lacking)} into voyage.toml" if lacking else ""
 
 
 def _run(state: StageState) -> NextStep:

@@ -160,12 +160,16 @@ def arrival_of(
     swapped: list[str] = []
     missing: list[str] = []
     seen: set[str] = set()
+    if carried.statement is None and any(drive.record is not None for drive in sighted):
+        unknown.append(f"no packing statement names any of the {len(sighted)} drives that are mounted")
     for drive in sighted:
         record = drive.record
         if record is None:
             # A medium that cannot be read may be any drive: the one that it is will be missing.
             if not drive.is_unreadable:
                 unknown.append(f"{drive.location}: {drive.fault}")
+            continue
+        if carried.statement is None:
             continue
         if record.uuid not in stated:
             unknown.append(f"{drive.location}: drive {record.label} ({record.uuid}) is not on the packing statement")

@@ -61,7 +61,7 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
     Which drives were mounted, or left out, does not count: any that suffice give the same files.
 
     Raises:
-        NotAdmitted: there is no admission.
+        NotAdmitted, AdmissionHeld, AdmissionRefused: there is no admission, or its verdict is another.
         IncompleteKnowledge: the shipment document did not come yet.
         StageNotReady: the packing statement did not come yet.
     """
@@ -240,6 +240,12 @@ def _require_admission(folder: VoyageFolder) -> None:
             expected="admission.json, signed by the operator",
             hint=_ASK,
         )
+    # Said first: a refused voyage may lack the very papers that are asked for next, and nobody will bring them.
+    admission, where = folder.read_signed(Admission), str(folder.document_path(Admission))
+    if admission.verdict == "refuse":
+        raise AdmissionRefused("the site operator refused this shipment", where=where, hint=_reasons(admission))
+    if admission.verdict == "hold":
+        raise AdmissionHeld("the site operator holds this shipment", where=where, hint=_reasons(admission))
 
 
 def _require_shipment(folder: VoyageFolder) -> None:
@@ -265,10 +271,6 @@ def _admitted(folder: VoyageFolder) -> _Admitted:
         )
     plan, shipment = folder.read_signed(Plan), folder.read_signed(Shipment)
     statement = folder.read_signed(PackingStatement)
-    if admission.verdict == "refuse":
-        raise AdmissionRefused("the site operator refused this shipment", where=where, hint=_reasons(admission))
-    if admission.verdict == "hold":
-        raise AdmissionHeld("the site operator holds this shipment", where=where, hint=_reasons(admission))
     covered = (
         (admission.shipment, admission.attempt, admission.plan, admission.shipment_root, admission.packing_statement),
         (
