@@ -23,6 +23,7 @@ from packtrain.diligence.arrival import (
     check_custody,
     check_mounted,
 )
+from packtrain.diligence.custody_check import LogCheck
 from packtrain.diligence.declaration_file import text_answers
 from packtrain.diligence.full_form_gaps import gaps
 from packtrain.diligence.judging import Ruled
@@ -62,6 +63,7 @@ class Case:
         screening: the operator's own.
         screened: how that screening stands, in words.
         at_home: the consignor's run of the rules and what it left open, where one came with the dossier.
+        log_check: the custody log, held against every signed head that is known here.
         evidence: how many files of evidence the papers name, and how many of them are here.
     """
 
@@ -74,6 +76,7 @@ class Case:
     screening: Screening
     screened: str
     at_home: Ruled | None
+    log_check: LogCheck
     evidence: tuple[int, int]
     before: Admission | None = None
     no_more: bool = False
@@ -146,8 +149,16 @@ def _travelled(case: Case, shipment: Shipment, lost: Collection[str]) -> tuple[A
         _found("packing statement", check_coverage(shipment, statement)),
         _found("cases", check_cases(statement)),
         _found("custody", check_custody(case.custody, statement, stated)),
+        _heads(case.log_check),
         _found(_MOUNTED, mounted),
     )
+
+
+def _heads(found: LogCheck) -> AdmissionCheck:
+    """Return what the heads of the custody log prove, and what nobody can: that is said, and held against no one."""
+    told = [contradiction.what for contradiction in found.contradictions] or [*found.proven, *found.not_provable]
+    outcome: Outcome = "refuse" if found.contradictions else "passed" if found.num_proven else "not done"
+    return _check("heads of the custody log", outcome, f"{found.verdict}: {'; '.join(told)}")
 
 
 def _seen_before(case: Case) -> Finding | None:

@@ -18,7 +18,7 @@ from packtrain.diligence.papers import Papers
 from packtrain.diligence.statements import STATEMENT_NAMES, check_statement, check_statements, signed_statements
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES
 from packtrain.documents.parties import ROLES, Role
-from packtrain.errors import DossierError, UntrustedSigner
+from packtrain.errors import DossierError, KeyRevoked, UntrustedSigner
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.trust import Trust
 
@@ -42,7 +42,11 @@ def attached_files(folder: VoyageFolder, papers: Papers) -> dict[str, bytes | Pa
     for name in read_papers_folder(folder.root / PAPERS, folder.trust()):
         for file_name in (name, f"{name}.sig"):
             files[f"data/{PAPERS}/{file_name}"] = folder.root / PAPERS / file_name
-    statements = signed_statements(papers, role, folder.signer())
+    try:
+        statements = signed_statements(papers, role, folder.signer())
+    except KeyRevoked:
+        # The dossier that tells the others of it has to leave all the same: it says nothing new.
+        statements = dict[str, bytes]()
     return files | {f"data/{STATEMENTS}/{name}": payload for name, payload in statements.items()}
 
 

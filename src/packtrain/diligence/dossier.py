@@ -10,6 +10,8 @@ from typing import Final
 
 from packtrain import __version__, durable
 from packtrain.diligence.attached import FOLDERS, attached_files, check_attached, take_attached
+from packtrain.diligence.attached_custody import FOLDERS as CUSTODY_FOLDERS
+from packtrain.diligence.attached_custody import check_log, custody_files, incoming_trust, take_custody
 from packtrain.diligence.bag import Bag, copy_bag, write_bag
 from packtrain.diligence.hand_over import (
     LOG_NAME,
@@ -93,7 +95,7 @@ def export_dossier(folder: VoyageFolder, destination: Path, to: Role) -> Exporte
         for target, source in zip((name, *signature_names(name)), (place, *signature_names(place)), strict=True):
             if (folder.documents / source).is_file():
                 payload[_DOCUMENTS + target] = folder.documents / source
-    payload |= attached_files(folder, papers)
+    payload |= attached_files(folder, papers) | custody_files(folder)
     log = custody_log(folder)
     if lines := log.read(trust):
         holdings(lines, str(log.path))
@@ -135,8 +137,8 @@ def import_dossier(folder: VoyageFolder, source: Path) -> Imported:
 
 def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
     role = folder.voyage_file().voyage.role
-    trust = folder.trust()
     _check_payload(bag, role)
+    trust = incoming_trust(folder, bag)
     documents = bag.root / "data" / "documents"
     incoming = read_papers(documents, trust, None)
     _refuse_contradictions(incoming, where)
@@ -150,6 +152,8 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
             raise DossierError("the custody log is of another shipment", where=where)
     apart = is_written_apart(own_lines, theirs)
     beyond = () if apart else lines_beyond(own_lines, theirs, where, may_be_older=True)
+    if not apart:
+        check_log(folder, bag, (*own_lines, *beyond), trust, where)
     taken = merge(read_papers(folder.documents, trust, role), incoming, role, (*own_lines, *beyond), where)
     _refuse_contradictions(taken.result, where)
     key = _new_key(folder, bag, taken.newer_attempt)
@@ -170,6 +174,7 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
         # First the keys of the old attempt: cut off here and run again, the dossier brings the new one.
         for name in (RELEASE, SITE_ENVELOPE):
             destroy(folder.keys / name)
+    take_custody(folder, bag, trust, with_heads=not apart)
     take_attached(folder, bag, taken.result)
     _take_documents(folder, documents, taken)
     extend(folder, beyond)
@@ -233,7 +238,7 @@ def _check_payload(bag: Bag, role: Role) -> None:
         )
     check_names({name.removeprefix(_DOCUMENTS) for name in bag.payload if name.startswith(_DOCUMENTS)})
     allowed = {*_OTHER_FILES, *([f"data/keys/{_KEYS[role]}"] if role in _KEYS else [])}
-    others = {name for name in bag.payload if not name.startswith((_DOCUMENTS, *FOLDERS))}
+    others = {name for name in bag.payload if not name.startswith((_DOCUMENTS, *FOLDERS, *CUSTODY_FOLDERS))}
     if strangers := sorted(others - allowed):
         raise DossierError("a file that this party's dossier does not have", where=strangers[0])
     if "data/allowed_signers" not in others:

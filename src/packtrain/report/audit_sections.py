@@ -221,6 +221,8 @@ def _hands(audit: Audit) -> Iterator[Block]:
     if answer.entries:
         yield Sentences((f"Entries of {answer.log}:",))
         yield Rows([(str(entry.line), f"{entry.what or 'not told'}; {entry.signature}") for entry in answer.entries])
+    if answer.proven:
+        yield Sentences(("Proven by heads that others signed:", *(f"- {text}" for text in answer.proven)))
     yield Sentences(("Not provable here:", *(f"- {text}" for text in answer.not_provable)))
 
 

@@ -12,6 +12,7 @@ from packtrain.diligence import amendments, evidence
 from packtrain.diligence.admission import Case, judge
 from packtrain.diligence.arrival import SightedDrive
 from packtrain.diligence.bag import bag_identity
+from packtrain.diligence.custody_check import check_log
 from packtrain.diligence.dossier import dossiers_holding, import_dossier
 from packtrain.diligence.hand_over import custody_log
 from packtrain.diligence.judging import Ruled, Shown, judge_voyage, judged_by, policy_of, standing_of
@@ -48,6 +49,7 @@ from packtrain.events import Notice, Sink
 from packtrain.ports import Drive
 from packtrain.record import keys
 from packtrain.record.folder import VoyageFolder
+from packtrain.record.heads import read_heads
 from packtrain.record.receipts import StageClock, instant
 from packtrain.record.trust import MAX_SIGNATURE_BYTES, Trust
 from packtrain.volume import layout
@@ -144,11 +146,12 @@ def admit(
     screening = _screen(folder)
     ruled = judge_voyage(folder, "admission", policy=site_policy, shown=Shown(sighted, no_more) if sighted else None)
     papers = read_papers(folder.documents, trust, role)
+    lines = custody_log(folder).read(trust)
     named = papers.evidence()
     judged = judge(
         Case(
             papers=papers,
-            custody=custody_log(folder).read(trust),
+            custody=lines,
             parties=folder.parties(),
             has_envelope=(folder.keys / keys.SITE_ENVELOPE).is_file(),
             sighted=sighted or None,
@@ -156,6 +159,7 @@ def admit(
             screening=screening,
             screened=_in_words(folder, screening, papers),
             at_home=_at_home(folder, papers),
+            log_check=check_log(lines, read_heads(folder.documents, trust), (), trust.revocations),
             evidence=(len(named), len(named & evidence.kept(folder.documents).keys())),
             before=papers.current(Admission),
             no_more=no_more,

@@ -33,6 +33,7 @@ from packtrain.record.folder import VoyageFolder
 from packtrain.stages import admit, close, exchange, flags, screen
 from packtrain.stages.flags import FlagReply, StatedPaper
 from packtrain.voyage import Voyage
+from rebagged import rebag
 from scenario_parts import on_paper, verdict, with_lists
 from second_person import with_reviewer
 from three_parties import three_parties
@@ -311,27 +312,10 @@ def test_a_dossier_with_a_strange_or_altered_file_of_evidence_is_refused(held: P
         forged = tmp_path / f"forged-{name[:4]}"
         shutil.copytree(dossier, forged)
         (forged / "data" / "evidence" / name).write_text(text)
-        _rebag(forged)
+        rebag(forged)
         with pytest.raises(DossierError):
             exchange.import_dossier(held.operator, forged, discard)
     assert not evidence.kept(held.operator.documents)
-
-
-def _rebag(bag: Path) -> None:
-    """Write the manifests of a bag anew, as a forger would."""
-    from packtrain.digest import sha256_bytes
-
-    files = sorted(path for path in (bag / "data").rglob("*") if path.is_file())
-    lines = [f"{sha256_bytes(path.read_bytes())}  {path.relative_to(bag).as_posix()}\n" for path in files]
-    (bag / "manifest-sha256.txt").write_text("".join(lines))
-    info = (bag / "bag-info.txt").read_text().splitlines()
-    oxum = f"Payload-Oxum: {sum(path.stat().st_size for path in files)}.{len(files)}"
-    info = [oxum if line.startswith("Payload-Oxum") else line for line in info]
-    (bag / "bag-info.txt").write_text("\n".join(info) + "\n")
-    tags = [path for path in sorted(bag.iterdir()) if path.is_file() and path.name != "tagmanifest-sha256.txt"]
-    (bag / "tagmanifest-sha256.txt").write_text(
-        "".join(f"{sha256_bytes(path.read_bytes())}  {path.name}\n" for path in tags)
-    )
 
 
 def test_evidence_too_long_to_travel_is_named(short: Papers, monkeypatch: pytest.MonkeyPatch) -> None:

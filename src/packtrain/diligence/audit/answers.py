@@ -103,6 +103,7 @@ class InWhoseHands:
     cases: tuple[CaseHeld, ...]
     drives_lost: tuple[str, ...]
     entries: tuple[Entry, ...]
+    proven: tuple[str, ...]
     not_provable: tuple[str, ...]
 
 

@@ -13,7 +13,9 @@ from packtrain.diligence.audit.files import Files
 from packtrain.diligence.audit.layout import ATTACHED, EVIDENCE, attached, evidence_digest, is_local
 from packtrain.diligence.bag import BAGIT_TEXT, MAX_FILE_BYTES, MAX_TAG_BYTES
 from packtrain.diligence.hand_over import LOG_NAME
+from packtrain.record.heads import HEADS
 from packtrain.record.keys import RELEASE, SITE_ENVELOPE
+from packtrain.record.revocations import REVOCATIONS
 
 PAYLOAD: Final = "data/"
 _TAG_FILES: Final = ("README.txt", "bag-info.txt", "bagit.txt", "manifest-sha256.txt")
@@ -101,6 +103,8 @@ def payload_names(files: Files, sender: str) -> tuple[dict[str, str], list[Fault
             names[path.removeprefix(PAYLOAD)] = path
         elif beside == EVIDENCE and evidence_digest(f"{EVIDENCE}/{rest}") is not None:
             names[f"{EVIDENCE}/{rest}"] = path
+        elif beside in (HEADS, REVOCATIONS) and "/" not in rest:
+            names[f"{beside}/{rest}"] = path
         elif beside in ATTACHED and attached(f"{beside}/{sender}/{rest}") is not None:
             names[f"{beside}/{sender}/{rest}"] = path
         elif inner != path and not is_local(inner):

@@ -12,6 +12,7 @@ from packtrain.diligence.audit.evidence import named_evidence
 from packtrain.diligence.audit.faults import Fault
 from packtrain.diligence.audit.flags_answer import admitted_in_spite_of
 from packtrain.diligence.audit.hands import Hands
+from packtrain.diligence.audit.heads import heads_of
 from packtrain.diligence.audit.log import CustodyLog
 from packtrain.diligence.audit.reading import Record, SeenDocument
 from packtrain.diligence.audit.references import dangling
@@ -53,6 +54,9 @@ def contradictions(record: Record, hands: Hands) -> list[Fault]:
     faults += hands.faults
     faults += _hand_overs(record, hands)
     faults += _logs(record)
+    faults += [
+        Fault("custody", f"line {each.line}", f"{each.kind}: {each.what}") for each in heads_of(record).contradictions
+    ]
     faults += _answers(record)
     faults += _admitted(record)
     faults += _one_key(record)

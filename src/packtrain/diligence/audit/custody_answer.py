@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from packtrain.diligence.audit.answers import CaseHeld, Entry, HeldBy, InWhoseHands
 from packtrain.diligence.audit.hands import CaseStory, Hands
+from packtrain.diligence.audit.heads import heads_of
 from packtrain.diligence.audit.reading import Record
 from packtrain.diligence.audit.told import Told
+from packtrain.diligence.custody_check import LogCheck
 from packtrain.documents.custody import CustodyEvent
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.shipment import Shipment
@@ -33,7 +35,7 @@ def in_whose_hands(record: Record, hands: Hands, statement_told: Told | None) ->
                 seals_checked=tuple(story.checked),
             )
         )
-    log = record.custody
+    log, held = record.custody, heads_of(record)
     return InWhoseHands(
         log=log.name,
         head=log.lines[-1].digest if log.lines else None,
@@ -44,17 +46,24 @@ def in_whose_hands(record: Record, hands: Hands, statement_told: Told | None) ->
             Entry(line.number, _in_words(line.event) if line.event is not None else None, line.signature.words)
             for line in log.lines
         ),
-        not_provable=_not_provable(record, hands),
+        proven=held.proven,
+        not_provable=_not_provable(record, hands, held),
     )
 
 
-def _not_provable(record: Record, hands: Hands) -> tuple[str, ...]:
+def _not_provable(record: Record, hands: Hands, held: LogCheck) -> tuple[str, ...]:
     log = record.custody
     if not log.lines:
         return ("there is no custody log here: nothing says who held the cases",)
     told = [
-        f"that the log is whole at its end: it ends at line {len(log.lines)}, {log.lines[-1].digest}; a tail that was "
-        "cut shows only against the log of the other party",
+        *(
+            ()
+            if held.num_proven == held.num_entries
+            else (
+                f"that the log is whole at its end: it ends at line {len(log.lines)}, {log.lines[-1].digest}; a tail "
+                "that was cut shows only against the log of the other party, or a head that it signed",
+            )
+        ),
         "where a case was between two entries, and whether a seal was copied",
         "that a time is true: each is of the clock of who signed",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ class VouchedKey:
 
     Attributes:
         is_reviewer: of a party's second person, who signs answers alone.
+        is_former: one that the party had before; it counts only as far as a revocation says.
         namespaces: what it may sign, as an allowed_signers says; None where it says nothing.
     """
 
@@ -33,6 +35,7 @@ class VouchedKey:
     key: str
     fingerprint: str
     namespaces: frozenset[str] | None = None
+    is_former: bool = False
 
     def may_sign(self, kind: str, space: str) -> bool:
         """Return whether its signature on something of this kind, under this namespace, counts."""
@@ -49,10 +52,16 @@ class Keyring:
 
     Attributes:
         source: the file that they are from; None where nobody vouches for any key.
+        revoked: keys that their party revoked, each with the digests that the revocation vouches for.
     """
 
     source: str | None
     keys: tuple[VouchedKey, ...] = ()
+    revoked: tuple[tuple[str, frozenset[str]], ...] = ()
+
+    def is_revoked(self, key: str, sha256: str) -> bool:
+        """Return whether a key is revoked and a revocation of it does not vouch for what has this digest."""
+        return any(key == revoked and sha256 not in vouched for revoked, vouched in self.revoked)
 
     @property
     def is_trusted(self) -> bool:
@@ -61,16 +70,25 @@ class Keyring:
 
     def roles(self, kind: str, space: str, key: str) -> frozenset[Role]:
         """Return the parties for which a key's signature on something of this kind counts."""
-        return frozenset(each.role for each in self.keys if each.key == key and each.may_sign(kind, space))
+        revoked = {each for each, _ in self.revoked}
+        return frozenset(
+            each.role
+            for each in self.keys
+            if each.key == key and each.may_sign(kind, space) and (not each.is_former or key in revoked)
+        )
 
     def owner(self, key: str) -> str | None:
         """Return whose a key is, in words, or None where it is not on the list."""
         owners = [f"{each.role}'s {'reviewer' if each.is_reviewer else 'key'}" for each in self.keys if each.key == key]
         return " and ".join(dict.fromkeys(owners)) or None
 
+    def of_party(self, role: Role) -> list[VouchedKey]:
+        """Return every key of a party, its reviewer's and those it had before among them."""
+        return [each for each in self.keys if each.role == role]
+
     def signers(self, role: Role) -> list[str]:
         """Return the keys of a party, without its reviewer's."""
-        return [each.key for each in self.keys if each.role == role and not each.is_reviewer]
+        return [each.key for each in self.keys if each.role == role and not each.is_reviewer and not each.is_former]
 
 
 NOBODY: Final = Keyring(None)
@@ -119,6 +137,10 @@ def keyring_of(parties: Parties, source: str) -> Keyring:
     keys: list[VouchedKey] = []
     for party in parties.parties:
         keys.append(_vouched(party.role, party.signer, is_reviewer=False))
+        keys += [
+            dataclasses.replace(_vouched(party.role, former, is_reviewer=False), is_former=True)
+            for former in party.former
+        ]
         if party.reviewer is not None:
             keys.append(_vouched(party.role, party.reviewer, is_reviewer=True))
     return Keyring(source, tuple(keys))

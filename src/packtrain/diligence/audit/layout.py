@@ -11,15 +11,19 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from packtrain.diligence.amendments import ARCHIVES
-from packtrain.diligence.papers import SHARED
+from packtrain.diligence.papers import COUNTERSIGNATURES, SHARED
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import Document
+from packtrain.documents.custody_head import CustodyHead
 from packtrain.documents.disposition import Disposition
 from packtrain.documents.flag_answer import FlagAnswer
 from packtrain.documents.flags import Flags
 from packtrain.documents.group import Group
 from packtrain.documents.parties import ROLES
+from packtrain.documents.revocation import Revocation
 from packtrain.documents.screening import Screening
+from packtrain.record.heads import HEADS
+from packtrain.record.revocations import REVOCATIONS
 
 Naming = Literal["kind", "number", "role", "digest", "role or digest"]
 
@@ -31,6 +35,8 @@ _FOLDERS: Final[dict[str, tuple[type[Document], Naming]]] = {
     "screenings": (Screening, "role or digest"),
     "dispositions": (Disposition, "digest"),
     "flag-answers": (FlagAnswer, "digest"),
+    HEADS: (CustodyHead, "digest"),
+    REVOCATIONS: (Revocation, "digest"),
     **{folder: (SHARED[kind], "digest") for kind, folder in ARCHIVES.items() if kind in SHARED},
 }
 EVIDENCE: Final = "evidence"
@@ -46,6 +52,7 @@ _TAGS: Final = "README.txt|bagit.txt|bag-info.txt|manifest-sha256.txt|tagmanifes
 _LOCAL: Final = re.compile(
     "parties.json|allowed_signers|placement.json|dataset.json"
     rf"|custody(\.({'|'.join(ROLES)}))?\.jsonl|dossiers/[0-9a-f]{{64}}/({_TAGS})"
+    rf"|{HEADS}/[0-9a-f]{{64}}\.[0-9a-f]{{64}}\.tsr"
 )
 """Nobody signs these as files: lists of keys, local documents, logs whose lines are signed, what an import kept."""
 
@@ -80,6 +87,13 @@ def evidence_digest(name: str) -> str | None:
     """Return the SHA-256 that the name of an evidence file is, or None where it is none."""
     match = _EVIDENCE.fullmatch(name)
     return match["digest"] if match else None
+
+
+def second_signatures(name: str) -> tuple[str, ...]:
+    """Return the names that further signatures of a document may have: of its counterparts, over the same bytes."""
+    if name in COUNTERSIGNATURES:
+        return (f"{name}.{COUNTERSIGNATURES[name]}.sig",)
+    return tuple(f"{name}.{role}.sig" for role in ROLES) if name.startswith(f"{HEADS}/") else ()
 
 
 def attached(name: str) -> tuple[str, str, str] | None:

@@ -6,6 +6,7 @@ document without a valid signature is named, and nothing that it says is used.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,15 @@ from packtrain.diligence.audit.bag_check import SeenBag, check_bag, payload_name
 from packtrain.diligence.audit.faults import Fault, shown
 from packtrain.diligence.audit.files import Files
 from packtrain.diligence.audit.keyring import MAX_KEY_FILE_BYTES, Keyring
-from packtrain.diligence.audit.layout import Place, attached, evidence_digest, is_local, own_name, place_of
+from packtrain.diligence.audit.layout import (
+    Place,
+    attached,
+    evidence_digest,
+    is_local,
+    own_name,
+    place_of,
+    second_signatures,
+)
 from packtrain.diligence.audit.log import CustodyLog, read_log
 from packtrain.diligence.audit.signatures import SeenSignature, look_at
 from packtrain.diligence.hand_over import LOG_NAME
@@ -25,9 +34,11 @@ from packtrain.diligence.papers import COUNTERSIGNATURES, Paper, Papers
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, Document, decode
 from packtrain.documents.parties import ROLES, Role
 from packtrain.documents.ready import Ready
+from packtrain.documents.revocation import Revocation
 from packtrain.errors import DocumentError, DossierError
 from packtrain.record.custody import MAX_LOG_BYTES
 from packtrain.record.folder import VOYAGE_FILE
+from packtrain.record.revocations import REVOCATIONS
 from packtrain.record.trust import MAX_SIGNATURE_BYTES
 
 RecordForm = Literal["voyage folder", "dossier"]
@@ -45,6 +56,7 @@ class SeenDocument:
         sha256: of its bytes.
         signature: its author's; `second` the second one, None where a document has no second signer.
         document: what it says; None where that may not be told.
+        others: of a head of the log, the good signatures of counterparts over the same bytes.
     """
 
     name: str
@@ -53,6 +65,7 @@ class SeenDocument:
     signature: SeenSignature
     second: SeenSignature | None
     document: Document | None
+    others: tuple[SeenSignature, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +193,31 @@ class _Reader:
     def __init__(self, files: Files | None, keyring: Keyring, names: Mapping[str, str], *, is_own: bool) -> None:
         self._files, self._keyring, self._names, self._is_own = files, keyring, names, is_own
         self.faults: list[Fault] = []
+        self._keyring = dataclasses.replace(keyring, revoked=self._revoked()) if keyring.is_trusted else keyring
         self._signatures = {f"{name}{_SIG}" for name in names if place_of(name) is not None}
-        self._signatures |= {f"{name}.{role}{_SIG}" for name, role in COUNTERSIGNATURES.items() if name in names}
+        self._signatures |= {second for name in names for second in second_signatures(name)}
+
+    def _revoked(self) -> tuple[tuple[str, frozenset[str]], ...]:
+        """Return the keys that the record says are revoked, by whoever may say so; read before anything is judged."""
+        found: list[tuple[str, frozenset[str]]] = []
+        for name in sorted(name for name in self._names if (place := place_of(name)) and place.folder == REVOCATIONS):
+            payload = self.read(name, MAX_DOCUMENT_BYTES)
+            if payload is None:
+                continue
+            signature = look_at(Revocation, payload, self.read(f"{name}{_SIG}", MAX_SIGNATURE_BYTES), self._keyring)
+            try:
+                revocation = decode(Revocation, payload, shown(name))
+            except DocumentError:
+                continue  # named as malformed where all documents are read
+            keys = self._keyring.of_party(revocation.by)
+            lost = next((each for each in keys if each.fingerprint == revocation.fingerprint), None)
+            may_revoke = lost is not None and (
+                signature.key == lost.key
+                or any(each.is_reviewer and each.key == signature.key for each in keys if not lost.is_reviewer)
+            )
+            if lost is not None and may_revoke and signature.standing == "vouched":
+                found.append((lost.key, frozenset(revocation.documents)))
+        return tuple(found)
 
     def read(self, name: str, most_bytes: int) -> bytes | None:
         """Return the bytes of a file below documents/; None where it is not here, or cannot be read."""
@@ -208,6 +244,12 @@ class _Reader:
         kind, sha256 = place.document_type, sha256_bytes(payload)
         signature = self._signature(name, f"{name}{_SIG}", kind, payload)
         second = None
+        others: list[SeenSignature] = []
+        for more in second_signatures(name) if name not in COUNTERSIGNATURES else ():
+            # A counterpart's signature over a head: not every one is there, and one that is has to fit.
+            if more in self._names:
+                others.append(self._signature(name, more, kind, payload))
+                self._tell(name, others[-1])
         if (role := COUNTERSIGNATURES.get(name)) is not None:
             second = self._signature(name, f"{name}.{role}{_SIG}", kind, payload)
             if signature.standing == "vouched" and signature.roles == frozenset({role}):
@@ -236,7 +278,15 @@ class _Reader:
             what = f"it lies under a name that is not its own; its own is {own}"
             self.faults.append(Fault("wrong name", shown(name), what))
             return SeenDocument(name, kind.kind, sha256, signature, second, None)
-        return SeenDocument(name, kind.kind, sha256, signature, second, document if signature.is_believed else None)
+        return SeenDocument(
+            name,
+            kind.kind,
+            sha256,
+            signature,
+            second,
+            document if signature.is_believed else None,
+            tuple(each for each in others if each.is_believed),
+        )
 
     def _own_word(self, document: Document, signature: SeenSignature) -> SeenSignature:
         """Return the signature, foreign where the document speaks for another party than the one that signed."""

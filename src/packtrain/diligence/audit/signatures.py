@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from packtrain.crypto import sshsig
+from packtrain.digest import sha256_bytes
 from packtrain.diligence.audit.faults import Fault, FaultKind
 from packtrain.diligence.audit.keyring import Keyring
 from packtrain.documents.codec import Document, namespace
@@ -14,6 +15,8 @@ from packtrain.errors import SignatureInvalid
 from packtrain.record.trust import MAX_SIGNATURE_BYTES
 
 Standing = Literal["vouched", "unvouched", "foreign", "bad", "none"]
+_BY_THEIR_PLACE: Final = frozenset({"custody", "custody-head", "revocation"})
+"""What counts by its place in the log, not by a digest; and no key takes a revocation back."""
 UNVOUCHED: Final = "signature valid, by a key that nobody vouched for here"
 
 
@@ -69,6 +72,9 @@ def look_at_kind(kind: str, space: str, payload: bytes, signature: bytes | None,
     if not keyring.is_trusted:
         entitled: frozenset[Role] = frozenset(role for role in ROLES if kind in SIGNING_RIGHTS[role])
         return SeenSignature("unvouched", f"{UNVOUCHED} ({_short(mark)})", key, mark, entitled)
+    if kind not in _BY_THEIR_PLACE and keyring.is_revoked(key, sha256_bytes(payload)):
+        words = f"signed by a key that its party revoked, and the revocation does not vouch for it: {mark}"
+        return SeenSignature("foreign", words, key, mark)
     roles = keyring.roles(kind, space, key)
     owner = keyring.owner(key)
     if roles:

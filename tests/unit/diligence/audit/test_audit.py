@@ -27,8 +27,9 @@ from packtrain.documents.plan import Plan
 from packtrain.documents.ready import Ready
 from packtrain.documents.screening import Screening
 from packtrain.errors import DocumentError, DossierError, KeyMalformed, NotAVoyage, SourceUnreadable
+from packtrain.events import discard
 from packtrain.record.custody import signed_line
-from packtrain.stages import carry
+from packtrain.stages import carry, custody
 from sample_documents import samples
 from voyage_papers import Papers, arrived, packed
 
@@ -457,7 +458,8 @@ def test_the_story_of_custody_has_every_holder_and_when(papers: Papers) -> None:
     assert [case.case for case in hands.cases] == ["A", "B"]
     assert [period.holder for period in hands.cases[0].periods] == ["consignor", "operator"]
     assert hands.cases[0].periods[1].until is None
-    assert any("a tail that was cut" in text for text in hands.not_provable)
+    assert any("operator" in text for text in hands.proven)
+    assert any("that a time is true" in text for text in hands.not_provable)
 
 
 def test_a_log_that_was_cut_at_its_end_shows_against_the_counterpart(papers: Papers) -> None:
@@ -467,8 +469,8 @@ def test_a_log_that_was_cut_at_its_end_shows_against_the_counterpart(papers: Pap
     alone = audited(papers.consignor)
     beside = audit_folder(papers.consignor.root, voyage=papers.operator.root)
 
-    # Alone it shows because the site admitted drives of cases that nobody handed over.
-    assert [fault.where for fault in alone.faults] == ["custody.jsonl", "custody.jsonl"]
+    # Alone it shows because the site admitted drives of cases that nobody handed over, and signed a head of more lines.
+    assert [fault.where for fault in alone.faults] == ["custody.jsonl", "custody.jsonl", "line 3"]
     assert any("it ends 2 entries before the log of" in fault.what for fault in beside.faults)
 
 
@@ -650,3 +652,40 @@ def test_a_log_of_another_shipment_or_with_strangers_in_it_is_named_line_by_line
     assert {("malformed", "custody.jsonl, line 1"), ("bad signature", f"custody.jsonl, line {last}")} <= found
     assert ("malformed", f"custody.jsonl, line {last + 1}") in found
     assert ("custody", "custody.jsonl, line 2") in found
+
+
+# --- heads, revocations, papers and statements ---
+
+
+def test_a_head_that_the_log_contradicts_is_a_fault_and_one_that_fits_is_told_as_proof(tmp_path: Path) -> None:
+    papers = arrived(tmp_path)
+    assert audited(papers.consignor).in_whose_hands.proven
+    log = papers.consignor.documents / "custody.jsonl"
+    log.write_bytes(b"\n".join(log.read_bytes().split(b"\n")[:-2]) + b"\n")
+
+    found = [fault for fault in audited(papers.consignor).faults if "cut tail" in fault.what]
+
+    assert found and found[0].kind == "custody"
+
+
+def test_what_a_revoked_key_signed_and_nobody_vouches_for_is_a_foreign_key(tmp_path: Path) -> None:
+    papers = arrived(tmp_path)
+    thief = papers.consignor.signer()
+    custody.revoke(papers.consignor, "the laptop was stolen", discard)
+    assert audited(papers.consignor).faults == ()
+    forged = msgspec.structs.replace(papers.consignor.read(Declaration), end_use="another one")
+    put(papers, "declaration.json", forged, thief)
+
+    found = [fault for fault in audited(papers.consignor).faults if fault.where == "declaration.json"]
+
+    assert [fault.kind for fault in found] == ["foreign key"]
+    assert "revoked" in found[0].what
+
+
+def test_a_statement_that_says_something_else_is_a_contradiction(papers: Papers) -> None:
+    path = papers.consignor.documents / "statements" / "operator" / "admission.statement.json"
+    path.write_bytes(path.read_bytes().replace(b"PASSED", b"FAILED"))
+
+    kinds = {fault.kind for fault in audited(papers.consignor).faults}
+
+    assert kinds == {"bad signature", "contradiction"}
