@@ -182,6 +182,7 @@ def lawful() -> Facts:
         declared_on=date(2026, 11, 1),
         amended=(),
         escaped=(),
+        stopped_before=(),
         parties=(
             public_body(
                 "Observatory",

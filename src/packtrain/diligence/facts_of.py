@@ -66,7 +66,7 @@ def facts_of(
     screened: Screened | None = None,
     scan_findings: tuple[str, ...] | None = None,
 ) -> to.Facts:
-    """Return what the rules look at.
+    """Return what the rules look at; what they stop in superseded answers is left to `amended_stops`.
 
     Args:
         chain: the declaration in force, then each that it supersedes back to the first.
@@ -92,6 +92,7 @@ def facts_of(
             for newer, older in itertools.pairwise(chain)
             if escapes(older, newer)
         ),
+        stopped_before=(),
         parties=_parties(declaration),
         unstated_roles=tuple(_unstated(declaration)),
         owners=tuple(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from packtrain.digest import sha256_bytes
 from packtrain.diligence import amendments, evidence
+from packtrain.diligence.amended_stops import amended_stops
 from packtrain.diligence.arrival import SightedDrive
 from packtrain.diligence.facts_of import Carried, Screened, arrival_of, facts_of
 from packtrain.diligence.hand_over import custody_log
@@ -72,8 +74,9 @@ def judge_voyage(
     lost = {
         uuid for line in (carried.custody if carried else ()) if line.event.verb == "lost" for uuid in line.event.drives
     }
+    declarations = [declaration for _, declaration in chain]
     facts = facts_of(
-        [declaration for _, declaration in chain],
+        declarations,
         moment,
         carried=carried,
         arrival=arrival_of(shown.drives, carried, lost, no_more=shown.no_more) if shown and carried else None,
@@ -88,7 +91,9 @@ def judge_voyage(
         shipment_root=folder.digest(Shipment) if carried else None,
         screening=digest(screened.screening) if screened else None,
     )
-    flags = run_rules(judged, facts, built_in_pack(), kept_groups(folder), policy, instant())
+    pack, groups, judged_on = built_in_pack(), kept_groups(folder), instant()
+    stopped = amended_stops(declarations, facts, pack, groups, date.fromisoformat(judged_on[:10]))
+    flags = run_rules(judged, replace(facts, stopped_before=stopped), pack, groups, policy, judged_on)
     return standing_of(folder, keep_flags(folder, flags), policy)
 
 

@@ -313,6 +313,7 @@ class Facts:
         declared_on: when the declaration in force was signed.
         amended: fields whose signed answers were changed since the first declaration, as amendments name them.
         escaped: amendments that led from answers which need the full form back to the short one, in words.
+        stopped_before: what the rules stop in answers that were amended since, and not in those that hold, in words.
         unstated_roles: roles that were asked for and have no party.
         owners, shares: the chain above the parties. Names join these with the parties.
         prohibited_uses: ticked boxes; () is "none of them".
@@ -325,6 +326,7 @@ class Facts:
     declared_on: date
     amended: tuple[str, ...]
     escaped: tuple[str, ...]
+    stopped_before: tuple[str, ...]
     parties: tuple[Party, ...]
     unstated_roles: tuple[PartyRole, ...]
     owners: tuple[Owner, ...]

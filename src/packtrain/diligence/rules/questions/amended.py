@@ -19,9 +19,11 @@ def _amended(inquiry: Inquiry, wanted: Answers) -> Iterator[Finding]:
     inquiry.use("answers changed since the first declaration", facts.amended)
     for why in facts.escaped:
         yield Finding("back to the short form", why)
+    for why in facts.stopped_before:
+        yield Finding("stopped before", f"amended away: {why}")
     for field in facts.amended:
         if any(part in field for part in wanted.fields):
             yield Finding("changed", f"changed after it was declared: {field}")
 
 
-QUESTIONS: Final = (Question("amended_answers", ("back to the short form", "changed"), Answers, _amended),)
+QUESTIONS: Final = (Question("amended_answers", ("back to the short form", "stopped before", "changed"), Answers, _amended),)
