@@ -214,7 +214,7 @@ class DriveNotClosed(PacktrainError):
 
 
 class StoreInUse(PacktrainError):
-    """The store holds other files under names of the cargo; they would have to be overwritten."""
+    """The store holds other files under names of the cargo, or another load works in it."""
 
     exit_code = 39
 

@@ -37,7 +37,7 @@ overflow-wrap:anywhere}
 .lines thead{display:table-header-group}.lines thead th{background:#e8e8e8;font-size:7.8pt;vertical-align:bottom;
 print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .lines tr{break-inside:avoid}
-.lines .n{text-align:right;white-space:nowrap}
+.lines .n{text-align:right}.lines td.n{white-space:nowrap}
 .lines td.m,.mono{font-family:"Liberation Mono","DejaVu Sans Mono",monospace}
 .lines td.x{font-family:"Liberation Mono","DejaVu Sans Mono",monospace;font-size:6.8pt}
 .hand td{height:8mm}
