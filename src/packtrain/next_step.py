@@ -163,7 +163,9 @@ def _at_the_guest(folder: VoyageFolder, states: Mapping[str, StageState]) -> Nex
         return NextStep(bring, f"{first}the operator's dossier brings the admission and the key")
     verdict = folder.read_signed(Admission).verdict
     if verdict != "admit":
-        return NextStep(bring, f"the site's verdict is {verdict} and nothing is loaded; a later one comes with its dossier")
+        return NextStep(
+            bring, f"the site's verdict is {verdict} and nothing is loaded; a later one comes with its dossier"
+        )
     load = states["load"]
     if load.state != "done":
         return NextStep("packtrain load DRIVE...", load.detail)

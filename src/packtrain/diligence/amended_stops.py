@@ -55,9 +55,7 @@ def _as_declared(older: Declaration, current: Declaration, facts: Facts) -> Iter
         yield replace(before, site=facts.site)
 
 
-def _stops(
-    facts: Facts, pack: RulePack, groups: Mapping[str, CountryGroup], as_of: date
-) -> Iterator[tuple[str, str]]:
+def _stops(facts: Facts, pack: RulePack, groups: Mapping[str, CountryGroup], as_of: date) -> Iterator[tuple[str, str]]:
     for result in evaluate(facts, pack, groups, as_of):
         for finding in result.findings:
             if finding.pack_level == "STOP":

@@ -26,4 +26,6 @@ def _amended(inquiry: Inquiry, wanted: Answers) -> Iterator[Finding]:
             yield Finding("changed", f"changed after it was declared: {field}")
 
 
-QUESTIONS: Final = (Question("amended_answers", ("back to the short form", "stopped before", "changed"), Answers, _amended),)
+QUESTIONS: Final = (
+    Question("amended_answers", ("back to the short form", "stopped before", "changed"), Answers, _amended),
+)
