@@ -1,4 +1,4 @@
-"""A voyage over a border by the command line: 80 MB as a folder, really packed onto 60 drives in 4 cases, three parties.
+"""A voyage over a border by the command line: 80 MB as a folder, really packed on 60 drives in 4 cases.
 
 The two declarations are those of tests/scenarios/, a million times larger than what is packed here.
 """

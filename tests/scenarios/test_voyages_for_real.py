@@ -1,4 +1,4 @@
-"""Both voyages by the command line, a million times smaller: 80 MB really packed on 60 drives in 4 cases, and loaded."""
+"""Both voyages by the command line, a million times smaller: 80 MB packed on 60 drives in 4 cases, and loaded."""
 
 import json
 import shutil
@@ -12,6 +12,7 @@ from command_parts import Ran, done, edit, packtrain
 from packtrain.crypto.sshsig import SshSigner
 from packtrain.documents.admission import Admission
 from packtrain.documents.codec import encode, namespace
+from packtrain.documents.declaration import Declaration
 from packtrain.errors import (
     AdmissionHeld,
     AdmissionRefused,
@@ -366,6 +367,9 @@ def test_reported_voyage_is_refused_too_once_other_answers_are_tried(
     send_to_guest_again(voyage)
     assert voyage.load(*voyage.of()).exit_code == AdmissionRefused.exit_code
     assert not stored(voyage)
+    audit = packtrain("audit", voyage.guest)
+    assert audit.exit_code == 0, "nothing of it was hidden, so the record is whole: " + audit.stdout
+    assert "an earlier verdict of the site was refuse" in audit.stdout
 
 
 def test_reported_voyage_cannot_leave_its_first_answers_out(
@@ -377,6 +381,20 @@ def test_reported_voyage_cannot_leave_its_first_answers_out(
     left_out = packtrain("dossier", "export", voyage.root / "short", "--to", "operator", "--voyage", voyage.home)
     assert left_out.exit_code == 76
     assert "the superseded declaration" in left_out.stderr
+
+
+def test_reported_voyage_cannot_leave_out_which_rules_had_fired(
+    reported_refused: tuple[RealVoyage, Ran], tmp_path: Path
+) -> None:
+    voyage = copy_of(reported_refused[0], tmp_path)
+    amend(voyage, OTHER_ANSWERS, "reported")
+    home = VoyageFolder(voyage.home)
+    amended = home.read_signed(Declaration)
+    silent = tuple(change for change in amended.changes if not change.startswith("rules that had fired"))
+    home.write_signed(msgspec.structs.replace(amended, changes=silent), home.signer())
+    audit = packtrain("audit", voyage.home)
+    assert audit.exit_code == 118
+    assert "rules that had fired before it, and that it does not name: CUS-1 FLAG" in " ".join(audit.stdout.split())
 
 
 def test_reported_voyage_changed_between_six_answers_and_the_full_form_is_refused(tmp_path: Path) -> None:

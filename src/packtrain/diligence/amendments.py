@@ -37,6 +37,9 @@ ARCHIVES: Final[dict[str, str]] = {
 """Where the superseded documents of a kind lie, below documents/: <digest>.json and <digest>.json.sig."""
 
 MAX_AMENDMENTS: Final = 256
+SHORT_FORM_FAILED: Final = "the short form did not apply to the superseded answers: "
+FIRED: Final = "rules that had fired on the superseded answers: "
+"""How the sentences begin that an amendment bears beside its changes: what was so of the answers before."""
 _NOT_AN_ANSWER: Final = frozenset({"signed_on", "supersedes", "changes"})
 _MAX_SHOWN: Final = 1900
 """Characters of an answer shown in a change, so that old and new fit in one text of 4096; both are kept whole."""

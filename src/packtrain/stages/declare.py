@@ -176,8 +176,8 @@ def _next(
             hint='take the change back, or sign it with "packtrain declare --amend": both values stay visible',
         )
     before = obstacles(signed) if altered else ()
-    why = (f"the short form did not apply to the superseded answers: {'; '.join(before)}",) if before else ()
-    rules = (f"rules that had fired on the superseded answers: {', '.join(fired)}",) if altered and fired else ()
+    why = (f"{amendments.SHORT_FORM_FAILED}{'; '.join(before)}",) if before else ()
+    rules = (f"{amendments.FIRED}{', '.join(fired)}",) if altered and fired else ()
     return msgspec.structs.replace(answered, supersedes=digest(signed), changes=(*changes, *why, *rules)), changes
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import Final
 
-from packtrain.diligence.amendments import changed_answers
 from packtrain.diligence.arrival import check_cases, check_coverage, check_custody
+from packtrain.diligence.audit.amended import amendments
 from packtrain.diligence.audit.evidence import named_evidence
 from packtrain.diligence.audit.faults import Fault
 from packtrain.diligence.audit.flags_answer import admitted_in_spite_of
@@ -49,7 +48,7 @@ def contradictions(record: Record, hands: Hands) -> list[Fault]:
         if not any(words in sentence for words in _BY_REFERENCE):
             faults.append(Fault("contradiction", "documents", sentence))
     faults += _first_of_all(record)
-    faults += _amendments(record)
+    faults += [*amendments(record), *_chains(record)]
     faults += _packing(record)
     faults += hands.faults
     faults += _hand_overs(record, hands)
@@ -70,19 +69,7 @@ def _first_of_all(record: Record) -> Iterator[Fault]:
         yield Fault("missing", "declaration.json", "no declaration: nothing says who ships what to whom")
 
 
-def _amendments(record: Record) -> Iterator[Fault]:
-    chain = record.papers().chain()
-    for (_, newer), (older_digest, older) in itertools.pairwise(chain):
-        stated, found = set(newer.changes), set(changed_answers(older, newer))
-        for change in sorted(found - stated):
-            yield Fault(
-                "contradiction", f"amendment of {older_digest[:16]}", f"a change that it does not name: {change}"
-            )
-        for change in sorted(stated - found):
-            yield Fault("contradiction", f"amendment of {older_digest[:16]}", f"it names what did not change: {change}")
-        if newer.signed_on < older.signed_on:
-            what = f"signed on {newer.signed_on}, before what it amends ({older.signed_on})"
-            yield Fault("contradiction", f"amendment of {older_digest[:16]}", what)
+def _chains(record: Record) -> Iterator[Fault]:
     heads = declaration_heads(record)
     if len(heads) > 1:
         names = ", ".join(sorted(seen.sha256[:16] for seen, _ in heads))

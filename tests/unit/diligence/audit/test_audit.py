@@ -12,6 +12,7 @@ import audit_parts
 from audit_parts import LETTER, audited, dossier, faults, keys_of, put
 from packtrain.crypto.sshsig import SshSigner, generate_key_pair
 from packtrain.digest import sha256_bytes
+from packtrain.diligence.amendments import FIRED, SHORT_FORM_FAILED
 from packtrain.diligence.audit.opening import audit_folder
 from packtrain.diligence.bag import copy_bag
 from packtrain.diligence.hand_over import custody_log
@@ -430,6 +431,18 @@ def test_an_amendment_that_hides_a_change_contradicts_itself(papers: Papers) -> 
     found = [fault for fault in audited(papers.consignor).faults if fault.where.startswith("amendment of ")]
 
     assert any("does not name" in fault.what and "asteroids" in fault.what for fault in found)
+
+
+def test_an_amendment_that_invents_what_was_so_before_it_contradicts_the_record(papers: Papers) -> None:
+    before = papers.consignor.read_signed(Declaration)
+    invented = (f"{FIRED}HQ-1 STOP by the operator", f"{SHORT_FORM_FAILED}another reason")
+    declaration = msgspec.structs.replace(before, changes=(*before.changes, *invented))
+    put(papers, "declaration.json", declaration, papers.consignor.signer())
+
+    found = [fault.what for fault in audited(papers.consignor).faults if fault.where.startswith("amendment of ")]
+
+    assert any("no run that is here says so: HQ-1 STOP by the operator" in what for what in found)
+    assert any("what it says of the short form is not so" in what for what in found)
 
 
 def test_a_screening_is_told_with_the_days_of_its_lists_and_its_candidates(papers: Papers) -> None:

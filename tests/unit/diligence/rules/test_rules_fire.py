@@ -199,6 +199,7 @@ CASES: list[tuple[str, Level, str, Facts]] = [
     ("CUS-5", "HOLD", "of undisclosed age", party(incorporated_on=None, declared_parent=None)),
     ("CUS-5", "HOLD", "in US", party(incorporated_on=date(2026, 9, 1), declared_parent="P", parent_country="US")),
     ("CUS-5", "HOLD", "not known", party(incorporated_on=date(2026, 9, 1), above_ends="undisclosed")),
+    ("AMD-1", "FLAG", "declared: shipper.name", replace(lawful(), amended=("shipper.name",))),
     ("AMD-1", "FLAG", "full.end_user.headquarters", replace(lawful(), amended=("full.end_user.headquarters",))),
     ("AMD-1", "STOP", "amended away: HQ-1", replace(lawful(), stopped_before=("HQ-1 STOP, by answers before",))),
     ("AMD-1", "HOLD", "did not apply before", replace(lawful(), escaped=("the short form did not apply before",))),
