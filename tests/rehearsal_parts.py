@@ -26,7 +26,7 @@ saved = sorted(checkpoints.glob("step-????.json"))
 state = json.loads(saved[-1].read_text()) if saved else {{"step": 0, "weight": 1.0 + samples % 7}}
 {RESUMED}
 while state["step"] < steps:
-    time.sleep(0.06)
+    time.sleep(0.1)
     loss = state["weight"] ** 2
     state = {{"step": state["step"] + 1, "weight": state["weight"] * 0.9}}
 {STEP}
