@@ -65,6 +65,7 @@ def facts_of(
     arrival: to.Arrival | None = None,
     screened: Screened | None = None,
     scan_findings: tuple[str, ...] | None = None,
+    papers_here: Collection[str] | None = None,
 ) -> to.Facts:
     """Return what the rules look at; what they stop in superseded answers is left to `amended_stops`.
 
@@ -75,6 +76,8 @@ def facts_of(
         arrival: None before drives are read at the site; see `arrival_of`.
         screened: None while nothing was screened.
         scan_findings: what a scan of the data found, in words; None where nothing was scanned.
+        papers_here: SHA-256 of the files of evidence that are here: a licence has evidence by one of them alone, since
+            it turns a STOP into less, and a digest of a file that nobody can read shows nothing. None: by its name.
 
     Raises:
         DocumentError: a document bears a day that the calendar does not have.
@@ -132,7 +135,7 @@ def facts_of(
                 authority=row.authority,
                 covers=row.covers,
                 valid_until=_day(row.valid_until),
-                has_evidence=bool(row.evidence),
+                has_evidence=any(papers_here is None or paper.sha256 in papers_here for paper in row.evidence),
             )
             for row in ((full.licences or ()) if full else ())
         ),

@@ -82,6 +82,7 @@ def judge_voyage(
         arrival=arrival_of(shown.drives, carried, lost, no_more=shown.no_more) if shown and carried else None,
         screened=screened,
         scan_findings=findings_of(folder),
+        papers_here=evidence.kept(folder.documents).keys(),
     )
     voyage = folder.voyage_file().voyage
     judged = Judged(
