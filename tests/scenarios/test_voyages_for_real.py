@@ -397,23 +397,28 @@ def test_reported_voyage_cannot_leave_out_which_rules_had_fired(
     assert "rules that had fired before it, and that it does not name: CUS-1 FLAG" in " ".join(audit.stdout.split())
 
 
-def test_reported_voyage_with_a_licence_that_nobody_can_read_is_refused(
-    reported_packed: RealVoyage, tmp_path: Path
+@pytest.mark.parametrize(
+    ("has_paper", "exit_code", "level"),
+    [(False, AdmissionRefused.exit_code, "STOP"), (True, AdmissionHeld.exit_code, "HOLD")],
+    ids=["a licence that nobody can read", "a licence that nobody at the site answered for"],
+)
+def test_reported_voyage_is_not_admitted_by_a_licence_that_it_claims(
+    reported_packed: RealVoyage, tmp_path: Path, has_paper: bool, exit_code: int, level: str
 ) -> None:
     voyage = copy_of(reported_packed, tmp_path)
     smooth = {old: new for old, new in OTHER_ANSWERS.items() if '"CN"' not in old}
-    paper = (
+    (voyage.home / "licence.pdf").write_bytes(b"anything at all")
+    named = 'file = "licence.pdf"' if has_paper else f'sha256 = "{"5" * 64}"'
+    claimed = (
         '[[permits.licences]]\nnumber = "L-1"\nauthority = "an authority"\ncovers = "all of it"\n'
-        'valid_until = "2031-01-01"\n'
+        f'valid_until = "2031-01-01"\nevidence = [{{ what = "licence", {named} }}]\n'
     )
-    claimed = f'{paper}evidence = [{{ what = "licence", sha256 = "{"5" * 64}" }}]\n'
     amend(voyage, {**smooth, 'licences = "none"': claimed}, "reported")
     state_cases(voyage, ENGINEERS)
     seal_and_hand_over(voyage)
-    assert admit(voyage).exit_code == AdmissionRefused.exit_code
+    assert admit(voyage).exit_code == exit_code
     found = levels(voyage.hall)
-    assert (found["HQ-1"], found["RET-1"]) == ("STOP", "STOP")
-    assert "AMD-1" in found
+    assert (found["HQ-1"], found["RET-1"]) == (level, level)
 
 
 def test_reported_voyage_changed_between_six_answers_and_the_full_form_is_refused(tmp_path: Path) -> None:

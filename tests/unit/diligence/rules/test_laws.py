@@ -208,10 +208,10 @@ def test_without_any_country_group_nothing_is_milder_for_a_voyage_over_a_border(
     assert all(without[rule] >= min(known[rule], rank("HOLD")) for rule in known if rule != "GRP-1")
 
 
-def test_a_licence_makes_a_stop_a_flag_and_never_nothing() -> None:
+def test_a_licence_makes_a_stop_a_hold_and_never_nothing() -> None:
     facts = reported()
 
-    assert levels(replace(facts, licences=(licence(),)))["HQ-1"] == rank("FLAG")
+    assert levels(replace(facts, licences=(licence(),)))["HQ-1"] == rank("HOLD")
 
 
 def test_a_rule_with_more_findings_than_a_document_holds_says_how_many_are_left_out() -> None:

@@ -107,7 +107,7 @@ PARENT_CN = party(declared_parent="Parent", parent_country="CN")
 CASES: list[tuple[str, Level, str, Facts]] = [
     ("HQ-1", "STOP", "headquarters in CN", HQ_CN),
     ("HQ-1", "STOP", "headquarters in MO", party(headquarters="MO")),
-    ("HQ-1", "FLAG", "held: L-7", replace(HQ_CN, licences=(licence(),))),
+    ("HQ-1", "HOLD", "held: L-7", replace(HQ_CN, licences=(licence(),))),
     ("HQ-1", "STOP", "no licence", replace(HQ_CN, licences=(licence(date(2026, 11, 23)), licence(None)))),
     ("HQ-1", "STOP", "no licence", replace(HQ_CN, licences=(licence(has_evidence=False),))),
     ("HQ-1", "HOLD", "is not said", replace(HQ_CN, site=replace(HQ_CN.site, hardware=()))),
@@ -234,7 +234,7 @@ CASES: list[tuple[str, Level, str, Facts]] = [
     ("RT-1", "FLAG", "names AE", carried(custody_countries=("CL", "AE", "NL"))),
     ("RT-1", "FLAG", "carrier five", carried(custody_carriers=(*CARRIERS, "Carrier Five"))),
     ("RET-1", "STOP", "goes to CN", home(country="CN")),
-    ("RET-1", "FLAG", "L-7", replace(home(country="CN"), licences=(licence(),))),
+    ("RET-1", "HOLD", "L-7", replace(home(country="CN"), licences=(licence(),))),
     ("RET-1", "HOLD", "where the model goes", home(country=None)),
     ("RET-1", "HOLD", "who gets the model", without_role("recipient")),
     (
