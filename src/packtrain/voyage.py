@@ -399,6 +399,18 @@ class Voyage(StageRunner):
         with self._at_work(papers.STAGE, *everyone()):
             return papers.write_papers(self.folder, render, self._sink, into=into)
 
+    def papers_as_pdf(self, place: Path, into: Path) -> tuple[Path, ...]:
+        """Write a PDF copy of every paper of a folder, each verified first; return their paths."""
+        from packtrain import durable
+        from packtrain.report.papers.pdf import pdf_of
+
+        written: list[Path] = []
+        for name in self.check_papers(place):
+            path = into / f"{name.removesuffix('.html')}.pdf"
+            durable.write_bytes(path, pdf_of((place / name).read_bytes(), name))
+            written.append(path)
+        return tuple(written)
+
     def write_customs_form(self) -> Path:
         """Write customs.toml, to be filled in; return its path."""
         from packtrain.stages import papers
