@@ -337,7 +337,8 @@ def _at_home(ruled: Ruled, home: Ruled | None) -> AdmissionCheck:
 def _evidence(num_named: int, num_here: int) -> AdmissionCheck:
     if not num_named:
         return _check("evidence", "not done", "the papers name no evidence")
-    return _check("evidence", "passed", f"{num_here} of the {num_named} files that the papers name are here, as named")
+    told = f"{num_here} of the {num_named} files that the papers name are here, as named"
+    return _check("evidence", "passed" if num_here == num_named else "not done", told)
 
 
 def _two_signers(parties: Parties) -> AdmissionCheck:
