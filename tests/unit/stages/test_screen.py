@@ -210,3 +210,12 @@ def test_a_list_that_was_thinned_out_is_noticed_and_nothing_is_signed(papers: Pa
     with pytest.raises(IntegrityError, match="not those that were added"):
         screen.screen(papers.consignor, discard)
     assert not papers.consignor.has(Screening)
+
+
+def test_a_name_that_was_amended_away_is_still_screened(papers: Papers) -> None:
+    add(papers.consignor, "Shipper of the Test")
+    changed = declaration_toml(parties={"shipper": {"name": "Quite Another House"}})
+    papers.declare(changed, amend=True)
+    screen.screen(papers.consignor, discard)
+    (state,) = screening_state(papers.consignor).states
+    assert (state.subject.text, state.subject.places) == ("shipper of the test", ("superseded.shipper.name",))

@@ -17,6 +17,7 @@ import msgspec
 
 from packtrain import durable
 from packtrain.digest import sha256_bytes
+from packtrain.diligence.amendments import chain_of
 from packtrain.diligence.lists import store
 from packtrain.diligence.screening import candidates, score
 from packtrain.diligence.screening.subjects import subjects_of
@@ -73,9 +74,9 @@ def make_screening(folder: VoyageFolder, by: Role) -> Screening:
         SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError: declaration or statement are not in order.
         IntegrityError: a list was changed since it was added.
     """
-    declaration = folder.read_signed(Declaration)
+    (_, declaration), *before = chain_of(folder)
     statement = folder.read_signed(PackingStatement) if folder.has(PackingStatement) else None
-    asked = candidates.asked_of(subjects_of(declaration, statement))
+    asked = candidates.asked_of(subjects_of(declaration, statement, [older for _, older in before]))
     lists = store.records(folder)
     answers = candidates.find_candidates(asked, (store.entries(folder, record) for record in lists))
     now = instant()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, cast
 
@@ -64,8 +64,12 @@ class Subject:
         return f"{self.role}.{self.field}" if self.role else self.field
 
 
-def subjects_of(declaration: Declaration, statement: PackingStatement | None = None) -> tuple[Subject, ...]:
+def subjects_of(
+    declaration: Declaration, statement: PackingStatement | None = None, superseded: Sequence[Declaration] = ()
+) -> tuple[Subject, ...]:
     """Return every name and address that a declaration, and the packing statement where there is one, states.
+
+    Those of superseded declarations too: a party that was named once is not forgotten by an amendment.
 
     Found by the names of fields in whatever table they stand, so that a table that is added to the full form is
     screened from its first day. "none" and what is not disclosed name nobody; rules look at those.
@@ -73,6 +77,8 @@ def subjects_of(declaration: Declaration, statement: PackingStatement | None = N
     found = [*_walk("", declaration)]
     if statement is not None:
         found += _walk("packing statement", statement)
+    for older in superseded:
+        found += _walk("superseded", older)
     return tuple(found)
 
 
