@@ -4,44 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packtrain.documents.parties import Role
 from packtrain.documents.placement import PlacementDocument
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import CustodyBroken, StageNotReady
 from packtrain.events import Notice
 from packtrain.next_step import NextStep, next_step
-from packtrain.stage_runner import StageRunner, everyone
+from packtrain.stage_runner import everyone
 from packtrain.standing import StageState, states_of
+from packtrain.verbs_of_custody import CustodyVerbs
+from packtrain.verbs_of_diligence import DiligenceVerbs
 
 if TYPE_CHECKING:
-    from packtrain.diligence.custody_check import TimeBracket
-    from packtrain.diligence.interview import Ask
-    from packtrain.diligence.judging import Ruled
-    from packtrain.diligence.lists.add import ListToAdd
-    from packtrain.diligence.paper_folder import SignedPaper
-    from packtrain.diligence.revoking import Vouched
-    from packtrain.diligence.rules.answers import SignedAnswer
-    from packtrain.diligence.screening.record import SignedDisposition
-    from packtrain.diligence.screening.state import ScreeningState
-    from packtrain.documents.country_group import CountryGroup
-    from packtrain.documents.list_record import ListRecord
-    from packtrain.record.trust import SignedHead
-    from packtrain.stages.carry import Observation
     from packtrain.stages.check import CheckReport, RepairReport, SignedReport
     from packtrain.stages.close import ApproveKeys
-    from packtrain.stages.custody import CheckedLog
-    from packtrain.stages.declare import ApproveAnswers
-    from packtrain.stages.flags import FlagReply
     from packtrain.stages.pack import InBays, Preview
-    from packtrain.stages.papers import WrittenPapers
-    from packtrain.stages.screen import Answer
 
 
-class Voyage(StageRunner):
+class Voyage(DiligenceVerbs, CustodyVerbs):
     """One party's voyage: its verbs. See `StageRunner` for how each is run."""
 
     # --- the stages, in order ---
@@ -76,125 +59,6 @@ class Voyage(StageRunner):
                 rehearse.inputs(self.folder),
                 lambda: rehearse.rehearse(self.folder, self._open_drive, self._sink),
             )
-
-    def declare(self, *, amend: bool = False, approve: ApproveAnswers | None = None) -> Receipt:
-        """Sign the answers of declaration.toml; write declaration.json. A person may be shown them first."""
-        from packtrain.stages import declare
-
-        with self._at_work(declare.STAGE, "consignor"):
-            return self._run(
-                declare.STAGE,
-                declare.inputs(self.folder),
-                lambda: declare.declare(self.folder, self._sink, amend=amend, approve=approve),
-            )
-
-    def declare_by_asking(self, ask: Ask, *, amend: bool = False, approve: ApproveAnswers | None = None) -> Receipt:
-        """Ask a person the questions one after the other, and sign; further ones once the six answers are signed."""
-        from packtrain.diligence import asking
-        from packtrain.errors import FullFormNeeded
-        from packtrain.stages import declare
-
-        def sign() -> Receipt:
-            return self._run(
-                declare.STAGE,
-                declare.inputs(self.folder),
-                lambda: declare.declare(self.folder, self._sink, amend=amend, approve=approve),
-            )
-
-        with self._at_work(declare.STAGE, "consignor"):
-            asking.ask_six(self.folder, ask, self._sink)
-            if asking.is_asked_further(self.folder):
-                asking.ask_further(self.folder, ask, self._sink)
-            try:
-                return sign()
-            except FullFormNeeded as needed:
-                self._sink(Notice(declare.STAGE, f"{needed.what}: the full form is asked now"))
-            asking.ask_further(self.folder, ask, self._sink)
-            return sign()
-
-    def write_declaration_form(self) -> tuple[str, ...]:
-        """Add the questions that are to be answered next to declaration.toml; return the tables that were added."""
-        from packtrain.stages import declare
-
-        with self._at_work(declare.STAGE, "consignor"):
-            return declare.write_form(self.folder, self._sink)
-
-    def add_list(self, wanted: ListToAdd) -> ListRecord:
-        """Read a list of parties into the voyage folder; return its record."""
-        from packtrain.diligence.lists import add
-
-        with self._at_work(add.STAGE, *everyone()):
-            return add.add_list(self.folder, wanted, self._sink)
-
-    def take_lists(self, source: Path) -> None:
-        """Take the lists and country groups of another folder that are not here, or newer than those here."""
-        from packtrain.diligence.lists import store
-        from packtrain.diligence.rules import groups
-
-        with self._at_work("lists", *everyone()):
-            for told in (*store.take_from(self.folder, source), *groups.take_from(self.folder, source)):
-                self._sink(Notice("lists", told))
-
-    def lists(self) -> tuple[ListRecord, ...]:
-        """Return the record of every list of parties that was added."""
-        from packtrain.diligence.lists import store
-
-        return store.records(self.folder)
-
-    def add_country_groups(self, path: Path) -> tuple[CountryGroup, ...]:
-        """Read a file of country groups into the voyage folder; return their records."""
-        from packtrain.diligence.rules import groups
-
-        with self._at_work(groups.STAGE, *everyone()):
-            return groups.add_groups(self.folder, path)
-
-    def country_groups(self) -> tuple[CountryGroup, ...]:
-        """Return the country groups that were added, by name."""
-        from packtrain.diligence.rules import groups
-
-        return tuple(groups.kept_groups(self.folder).values())
-
-    def screen(self) -> Receipt:
-        """Hold the names and addresses of the papers against this party's lists; write screening.json."""
-        from packtrain.stages import screen
-
-        with self._at_work(screen.STAGE, "consignor", "operator"):
-            return self._run(screen.STAGE, screen.inputs(self.folder), lambda: screen.screen(self.folder, self._sink))
-
-    def answer_candidate(self, given: Answer) -> SignedDisposition:
-        """Sign what a person says of a candidate of the newest screening."""
-        from packtrain.stages import screen
-
-        with self._at_work(screen.STAGE, "consignor", "operator"):
-            return screen.answer(self.folder, given, self._sink)
-
-    def screening(self) -> ScreeningState:
-        """Return the newest screening of this party, what people said, and what is open."""
-        from packtrain.diligence.screening.state import screening_state
-
-        self._settle_once()
-        return screening_state(self.folder)
-
-    def flags(self) -> Receipt:
-        """Run the rules over the signed papers of the consignor; write flags.json."""
-        from packtrain.stages import flags
-
-        with self._at_work(flags.STAGE, "consignor"):
-            return self._run(flags.STAGE, flags.inputs(self.folder), lambda: flags.judge(self.folder, self._sink))
-
-    def answer_flag(self, reply: FlagReply) -> SignedAnswer:
-        """Sign what a person of this party says to a flag."""
-        from packtrain.stages import flags
-
-        with self._at_work(flags.STAGE, "consignor", "operator"):
-            return flags.answer(self.folder, reply, self._sink)
-
-    def standing(self) -> dict[Role, Ruled]:
-        """Return the newest run of the rules of each party that is known here, and what is open of it."""
-        from packtrain.stages import flags
-
-        self._settle_once()
-        return flags.show(self.folder)
 
     def pack(self, replace: tuple[str, Path] | None = None, *, accept_losses: bool = False) -> Receipt:
         """Write the drives that are here; write plan.json and, after the last group, shipment.json.
@@ -262,204 +126,6 @@ class Voyage(StageRunner):
         dossiers = [path for path in paths if (path / "data" / "documents").is_dir()]
         drives = self._open_drives([path for path in paths if path not in dossiers])
         return check.signed(self.folder, drives, [self.folder.root, *dossiers])
-
-    def seal(self) -> Receipt:
-        """State which drive lies in which case with whom; write packing-statement.json."""
-        from packtrain.stages import carry
-
-        with self._at_work("carry seal", "consignor"):
-            return self._run("seal", carry.inputs(self.folder), lambda: carry.seal(self.folder, self._sink))
-
-    def release(
-        self, cases: Sequence[str], to: Role, note: str, destination: Path | None, *, as_code: bool = False
-    ) -> str | None:
-        """Sign cases over to another party; write the hand-over file, return the code that stands for it if asked."""
-        from packtrain.stages import carry
-
-        with self._at_work("carry", *everyone()):
-            carry.offer(self.folder, cases, to, self._sink, note=note)
-            return self._handed(destination, as_code=as_code)
-
-    def accept(
-        self,
-        hand_over: Path | None,
-        note: str,
-        destination: Path | None,
-        *,
-        code: str | None = None,
-        as_code: bool = False,
-    ) -> str | None:
-        """Sign for cases that another party released, by file or code; write the answer, return its code if asked."""
-        from packtrain.stages import carry
-
-        with self._at_work("carry", *everyone()):
-            if code is not None:
-                carry.take_code(self.folder, code, self._sink, note=note)
-            else:
-                assert hand_over is not None
-                carry.take(self.folder, hand_over, self._sink, note=note)
-            return self._handed(destination, as_code=as_code)
-
-    def _handed(self, destination: Path | None, *, as_code: bool) -> str | None:
-        from packtrain.diligence.heads import write_own_log
-        from packtrain.stages import carry
-
-        if destination is not None:
-            write_own_log(self.folder, destination)
-        return carry.own_code(self.folder) if as_code else None
-
-    def adopt(self, answer: Path, destination: Path | None = None) -> None:
-        """Take the other party's signed acceptance into the own log, and sign its head."""
-        from packtrain.stages import carry
-
-        with self._at_work("carry", *everyone()):
-            carry.adopt(self.folder, answer, self._sink, destination=destination)
-
-    def adopt_code(self, code: str) -> str | None:
-        """Take an acceptance that came as a code; return the code of this party's signature over the head."""
-        from packtrain.stages import carry
-
-        with self._at_work("carry", *everyone()):
-            return carry.adopt_code(self.folder, code, self._sink)
-
-    def observe(self, observation: Observation, cases: Sequence[str], drives: Sequence[str], note: str) -> None:
-        """Sign into the custody log what was seen or lost; drives by label or UUID."""
-        from packtrain.stages import carry
-
-        with self._at_work("carry", *everyone()):
-            carry.observe(self.folder, observation, self._sink, cases=cases, drives=drives, note=note)
-
-    def custody(self) -> list[str]:
-        """Return the story of the custody log in plain sentences, signatures and chain checked."""
-        from packtrain.stages import custody
-
-        self._settle_once()
-        return custody.show(self.folder)
-
-    def check_custody(self, log: Path | None) -> CheckedLog:
-        """Hold a custody log against every signed head that is known."""
-        from packtrain.stages import custody
-
-        self._settle_once()
-        return custody.check(self.folder, log)
-
-    def make_head(self, destination: Path) -> SignedHead:
-        """Sign a head over the custody log as it is now; write it for the other side."""
-        from packtrain.stages import custody
-
-        with self._at_work("custody", *everyone()):
-            return custody.make_head(self.folder, self._sink, destination=destination)
-
-    def cosign(self, head: Path | None, code: str | None) -> SignedHead:
-        """Sign another party's head, or take in a second signature over an own one, from a file or a code."""
-        from packtrain.stages import custody
-
-        with self._at_work("custody", *everyone()):
-            if code is not None:
-                return custody.cosign_code(self.folder, code, self._sink)
-            assert head is not None
-            return custody.cosign(self.folder, head, self._sink)
-
-    def request_stamp(self, destination: Path) -> SignedHead:
-        """Write a request for a time stamp over the head of the custody log as it is now."""
-        from packtrain.stages import custody
-
-        with self._at_work("custody", *everyone()):
-            return custody.request_stamp(self.folder, self._sink, destination=destination)
-
-    def take_stamp(self, token: Path, root: Path) -> TimeBracket:
-        """Check a time stamp over a head, under the certificate of an authority, and keep it."""
-        from packtrain.stages import custody
-
-        with self._at_work("custody", *everyone()):
-            return custody.take_stamp(self.folder, token, root, self._sink)
-
-    def revoke(
-        self, because: str, key: Path | None, lost_on: str | None, last_entry: int | None, leave_out: Sequence[str]
-    ) -> Vouched:
-        """Revoke this party's signing key for good, and vouch for what it signed before."""
-        from packtrain.stages import custody
-
-        with self._at_work("custody", *everyone()):
-            return custody.revoke(
-                self.folder,
-                because,
-                self._sink,
-                key=key,
-                lost_on=lost_on,
-                last_entry=last_entry,
-                leave_out=leave_out,
-            )
-
-    def papers(self, into: Path | None = None) -> WrittenPapers:
-        """Write the papers to print that this party's documents allow, each signed."""
-        from packtrain.report.papers import render
-        from packtrain.stages import papers
-
-        with self._at_work(papers.STAGE, *everyone()):
-            return papers.write_papers(self.folder, render, self._sink, into=into)
-
-    def papers_as_pdf(self, place: Path, into: Path) -> tuple[Path, ...]:
-        """Write a PDF copy of every paper of a folder, each verified first; return their paths."""
-        from packtrain import durable
-        from packtrain.report.papers.pdf import pdf_of
-
-        written: list[Path] = []
-        for name in self.check_papers(place):
-            path = into / f"{name.removesuffix('.html')}.pdf"
-            durable.write_bytes(path, pdf_of((place / name).read_bytes(), name))
-            written.append(path)
-        return tuple(written)
-
-    def write_customs_form(self) -> Path:
-        """Write customs.toml, to be filled in; return its path."""
-        from packtrain.stages import papers
-
-        with self._at_work(papers.STAGE, "consignor"):
-            return papers.write_form(self.folder, self._sink)
-
-    def check_papers(self, place: Path) -> Mapping[str, SignedPaper]:
-        """Return every paper of a folder by name, signatures checked against this party's parties.json."""
-        from packtrain.diligence.paper_folder import read_papers_folder
-
-        self._settle_once()
-        return read_papers_folder(place, self.folder.trust())
-
-    def export_dossier(self, destination: Path, to: Role) -> Path:
-        """Write the dossier for another party as a BagIt folder; return it."""
-        from packtrain.stages import exchange
-
-        with self._at_work("dossier", *everyone()):
-            return exchange.export_dossier(self.folder, destination, to, self._sink)
-
-    def import_dossier(self, source: Path) -> Mapping[str, str]:
-        """Take another party's dossier into this folder; return document name -> SHA-256."""
-        from packtrain.stages import exchange
-
-        with self._at_work("dossier", *everyone()):
-            return exchange.import_dossier(self.folder, source, self._sink)
-
-    def write_statements(self, destination: Path | None = None, *, envelopes: bool = False) -> Mapping[str, str]:
-        """Write the in-toto statements of this party's own documents; return file name -> SHA-256."""
-        from packtrain.stages import exchange
-
-        with self._at_work("dossier", *everyone()):
-            return exchange.write_statements(self.folder, destination, self._sink, envelopes=envelopes)
-
-    def admit(
-        self, dossier: Path, drives: Sequence[Path] = (), *, no_more: bool = False, policy: Path | None = None
-    ) -> Receipt:
-        """Judge a dossier; write admission.json and, if the verdict is admit, keys/release.age."""
-        from packtrain.stages import admit
-
-        with self._at_work(admit.STAGE, "operator"):
-            opened = self._open_drives(drives)
-            return self._run(
-                admit.STAGE,
-                admit.inputs(self.folder, dossier, opened, no_more=no_more, policy=policy),
-                lambda: admit.admit(self.folder, dossier, opened, self._sink, no_more=no_more, policy=policy),
-                is_whole=admit.is_released(self.folder),
-            )
 
     def load(
         self,

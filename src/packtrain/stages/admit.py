@@ -265,7 +265,7 @@ def _raise_verdict(folder: VoyageFolder, admission: Admission) -> None:
         hint += ", and no option changes that"
     elif any(check.check == "rules" and check.outcome == "hold" for check in admission.checks):
         hint += (
-            '. "packtrain flags show" lists what is open; lists come by "packtrain lists add" or --lists, country groups '
+            '. "packtrain flags show" lists what is open; lists come by "packtrain lists add" or --lists, groups '
             'by "packtrain rules groups add"; "packtrain flags answer" and "packtrain screen answer" sign '
         )
         hint += "what a person of this site found; then admit again"
