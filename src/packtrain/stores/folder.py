@@ -90,21 +90,27 @@ class FolderStore:
         """
         source = os.open(staged, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
+            folder = b""
+            parts: tuple[bytes, ...] = ()
             for member, name, is_folder in members:
                 if is_folder:
                     self.publish(staged / member, name)
                     continue
-                parts = self._parts(name)
+                # Names come folder by folder: one that lies in the folder of the last is looked at from there on.
+                below, slash, last = name.rpartition(b"/")
+                if not slash or below != folder or last in _NO_NAMES or b"\0" in last or len(name) > _MAX_NAME_BYTES:
+                    *parents, last = self._parts(name)
+                    folder, parts = below, tuple(parents)
                 durable.step("publish")
                 with self._lock:
                     try:
-                        parent = self._open_parent(parts[:-1], make=True)
+                        parent = self._open_parent(parts, make=True)
                         assert parent is not None
                         try:
-                            os.rename(member, parts[-1], src_dir_fd=source, dst_dir_fd=parent)
+                            os.rename(member, last, src_dir_fd=source, dst_dir_fd=parent)
                         except PermissionError:
                             _open_to_owner(parent)
-                            os.rename(member, parts[-1], src_dir_fd=source, dst_dir_fd=parent)
+                            os.rename(member, last, src_dir_fd=source, dst_dir_fd=parent)
                     except OSError as error:
                         self._explain(error, name)
                 durable.step("published")

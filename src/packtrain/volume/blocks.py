@@ -83,6 +83,11 @@ def parse_block_list(payload: bytes, volume: Volume, where: str) -> bytes:
     return payload
 
 
+def block_buffer(most_bytes: int = BLOCK_BYTES) -> memoryview:
+    """Return memory for a block, or for `most_bytes` if that is less: whole pages, for direct reads without a copy."""
+    return memoryview(mmap.mmap(-1, min(BLOCK_BYTES, most_bytes)))
+
+
 class Column:
     """One volume of a stripe on its drive, if the drive is there. One thread at a time.
 
@@ -146,7 +151,12 @@ class Column:
         self._note(block, fault)
         return False
 
-    def verify(self, told: Callable[[int], None] | None = None, ahead: Executor | None = None) -> bool:
+    def verify(
+        self,
+        told: Callable[[int], None] | None = None,
+        ahead: Executor | None = None,
+        buffers: tuple[memoryview, memoryview] | None = None,
+    ) -> bool:
         """Read the whole volume, note every bad block; return whether its SHA-256 is that of group.json.
 
         False without a fault means: every block fits its line of the list and the volume is another one all the same.
@@ -155,6 +165,8 @@ class Column:
         Args:
             told: takes the number of bytes done, a block at a time.
             ahead: where the next block is read while this one is hashed, if the kernel does not read ahead by itself.
+            buffers: two of `block_buffer`, for whoever verifies many volumes: the kernel's new pages cost as much as
+                copying.
         """
         if self.volume.bytes == 0:
             return True
@@ -166,9 +178,7 @@ class Column:
         if self._list is None:
             return self._prove(told)
         state = hashlib.sha256()
-        pages = min(BLOCK_BYTES, self.volume.bytes)
-        # Pages of their own, so that a direct read needs no copy.
-        here, there = memoryview(mmap.mmap(-1, pages)), memoryview(mmap.mmap(-1, pages if ahead else 1))
+        here, there = buffers or (block_buffer(self.volume.bytes), block_buffer(self.volume.bytes if ahead else 1))
         coming = None
         for block in range(self.num_blocks):
             if coming is None:

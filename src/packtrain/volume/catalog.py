@@ -10,7 +10,6 @@ import contextlib
 import re
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self, cast
@@ -79,8 +78,7 @@ class CatalogFile(NamedTuple):
     xattrs: Xattrs = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogPiece:
+class CatalogPiece(NamedTuple):
     """Where (a piece of) an entry lies. Links, empty directories and empty files have one piece of 0 bytes.
 
     Directories with something in them, and links to a file that is cut, have none: the catalog alone carries them.
@@ -95,7 +93,7 @@ class CatalogPiece:
 
     file: int
     number: int
-    count: int
+    count: int  # pyright: ignore[reportIncompatibleMethodOverride] - nobody counts in this tuple
     stripe: int
     column: int
     tar_offset: int
@@ -221,6 +219,12 @@ class Catalog:
             for row in _rows(self._connection.execute(query, (stripe, column, most))):
                 yield self._piece(row[:8]), self._file(row[8:])
 
+    def num_members(self, stripe: int, column: int) -> int:
+        """Return how many members one data volume has."""
+        query = "SELECT count(*) FROM pieces WHERE stripe = ? AND volume_column = ?"
+        with _database_errors(self._where):
+            return int(self._connection.execute(query, (stripe, column)).fetchone()[0])
+
     def pieces_of(self, file_id: int) -> Iterator[CatalogPiece]:
         """Yield the pieces of one entry in order."""
         yield from self._pieces("file = ? ORDER BY number", (file_id,))
@@ -252,7 +256,7 @@ class Catalog:
         # A row of integers and nothing else: compared as a whole, because there is a row a file.
         if tuple(map(type, row)) != _PIECE_TYPES or min(cast("tuple[int, ...]", row)) < 0:
             raise IntegrityError("catalog holds a piece out of bounds", where=self._where)
-        piece = CatalogPiece(*cast("tuple[int, int, int, int, int, int, int, int]", row))
+        piece = CatalogPiece._make(cast("tuple[int, ...]", row))
         if not 1 <= piece.number <= piece.count <= 999_999:
             raise IntegrityError("catalog holds a piece out of bounds", where=self._where)
         return piece

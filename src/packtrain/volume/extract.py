@@ -11,10 +11,12 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Final, NamedTuple
 
 import xxhash
@@ -42,6 +44,11 @@ _READ_BYTES: Final = 256 * KIB
 _WHOLE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+# After a load was killed, processes that unpacked for it stage what they were given, and end.
+_LAST_WORDS_SECONDS: Final = 1.0
+_ASK_AGAIN_SECONDS: Final = 0.05
+
+
 @dataclass(frozen=True, slots=True)
 class Staging:
     """Where files wait until their volume is proven. One object a shipment.
@@ -53,8 +60,8 @@ class Staging:
     root: Path
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Make the folder, and hold it for one load for the time of the context.
+    def held(self) -> Iterator[int]:
+        """Make the folder, and hold it for one load for the time of the context; yield the descriptor that holds it.
 
         A lock of a voyage folder is not enough: a copy of it, or a second consignee's, loads into the same store,
         clears what waits here, and writes to files that the other one is about to publish.
@@ -68,19 +75,19 @@ class Staging:
             descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             with store_faults(self.root):
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    # The one who had it may have removed it when it was done.
-                    is_held = self.root.exists() and os.path.samestat(os.fstat(descriptor), self.root.stat())
-                except BlockingIOError:
-                    is_held = False
+                # The one who had it may have removed it when it was done.
+                is_held = (
+                    _lock_soon(descriptor)
+                    and self.root.exists()
+                    and os.path.samestat(os.fstat(descriptor), self.root.stat())
+                )
             if not is_held:
                 raise StoreInUse(
                     "another process loads this shipment into this store",
                     where=str(self.root.parent.parent),
                     hint="wait for it to end, then run the same command again; there is nothing to delete",
                 )
-            yield
+            yield descriptor
         finally:
             os.close(descriptor)
 
@@ -111,6 +118,20 @@ class Staging:
         shutil.rmtree(self.root)
         if not any(self.root.parent.iterdir()):
             self.root.parent.rmdir()
+
+
+def _lock_soon(descriptor: int) -> bool:
+    """Lock an open folder; return False if another has it, and still has it a moment later."""
+    given_up_at = time.monotonic() + _LAST_WORDS_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= given_up_at:
+                return False
+            time.sleep(_ASK_AGAIN_SECONDS)
+        else:
+            return True
 
 
 class StagedPiece(NamedTuple):
@@ -194,12 +215,13 @@ def extract_volume(
         staged: list[StagedMember] = []
         pieces: list[StagedPiece] = []
         linkable: tuple[bytes, int] | None = None  # the last whole file, and which member it was
+        faults = store_faults(staging.root)
         for index, (piece, entry) in enumerate(catalog.members_in(stripe, column)):
             member = tar.next_member()
             if member is None:
                 raise HostileArchive("volume ends before the catalog does", where=where, expected=shown(entry.path))
             _compare(member, entry, piece, where)
-            with store_faults(staging.root):
+            with faults:
                 if entry.kind == "symlink":
                     _stage_link(entry, metadata, folder, index)
                 elif entry.kind == "hardlink":
@@ -322,21 +344,15 @@ def _stage_file(
     descriptor = os.open(staged_name(index), _CREATE_FLAGS, 0o600, dir_fd=folder)
     try:
         state = hashlib.sha256() if is_hashed else None
-        offset = 0
-
-        def take(piece: memoryview) -> int:
+        piece = tar.read_data()
+        if len(piece) == entry.bytes < LARGE_BYTES and not entry.is_sparse:
+            # The rule for small files, and all of it: nothing else need be made for them.
             if state is not None:
                 state.update(piece)
-            if entry.is_sparse:
-                _write_around_holes(descriptor, piece, offset)
-            else:
+            if piece:
                 _write_all(descriptor, piece)
-            return len(piece)
-
-        while piece := tar.read_data():
-            offset += (take if len(piece) < LARGE_BYTES else turn.out_of(take))(piece)
-        if entry.is_sparse:
-            os.ftruncate(descriptor, entry.bytes)
+        else:
+            _stage_content(tar, piece, entry, descriptor, turn, None if state is None else state.update)
         if state is not None and state.hexdigest() != entry.sha256:
             raise IntegrityError(
                 f"file {shown(entry.path)} differs from the catalog",
@@ -348,6 +364,33 @@ def _stage_file(
         metadata.give(descriptor, entry)
     finally:
         os.close(descriptor)
+
+
+def _stage_content(
+    tar: TarReader,
+    piece: memoryview,
+    entry: CatalogFile,
+    descriptor: int,
+    turn: Turn,
+    hash_it: Callable[[memoryview], object] | None,
+) -> None:
+    """Write and hash a file's content, of which the first piece was read."""
+    offset = 0
+
+    def take(piece: memoryview) -> int:
+        if hash_it is not None:
+            hash_it(piece)
+        if entry.is_sparse:
+            _write_around_holes(descriptor, piece, offset)
+        else:
+            _write_all(descriptor, piece)
+        return len(piece)
+
+    while piece:
+        offset += (take if len(piece) < LARGE_BYTES else turn.out_of(take))(piece)
+        piece = tar.read_data()
+    if entry.is_sparse:
+        os.ftruncate(descriptor, entry.bytes)
 
 
 def _stage_piece(tar: TarReader, entry: CatalogFile, piece: CatalogPiece, path: Path, turn: Turn) -> str:
@@ -388,8 +431,8 @@ def _stage_link(entry: CatalogFile, metadata: Metadata, folder: int, index: int)
 
 
 def _write_all(descriptor: int, view: memoryview) -> None:
-    while view:
-        view = view[os.write(descriptor, view) :]
+    while (written := os.write(descriptor, view)) < len(view):
+        view = view[written:]
 
 
 def _write_at(descriptor: int, view: memoryview, offset: int) -> None:
@@ -429,26 +472,34 @@ def listed(name: bytes) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-@contextmanager
-def store_faults(root: Path) -> Iterator[None]:
+class store_faults:
     """Turn what the kernel says about the store's file system into messages.
 
     Raises:
         DriveFull: no space is left.
         DriveFailed: anything else.
     """
-    try:
-        yield
-    except OSError as error:
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not isinstance(error, OSError):
+            return
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DriveFull(
                 "no space left in the store",
-                where=str(root.parent),
+                where=str(self._root.parent),
                 hint="make room, then run the same command again: it goes on where it stopped",
             ) from error
         raise DriveFailed(
             f"store cannot be written: {error.strerror or error}",
-            where=str(root.parent),
+            where=str(self._root.parent),
             hint="mend the store, then run the same command again: it goes on where it stopped",
         ) from error
 

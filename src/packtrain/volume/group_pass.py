@@ -21,9 +21,9 @@ from typing import Final
 from packtrain.crypto import age
 from packtrain.documents.group import Volume
 from packtrain.documents.plan import Plan
-from packtrain.errors import PacktrainError
+from packtrain.errors import DriveFailed, DriveFull, PacktrainError, WorkerCrashed
 from packtrain.ports import Drive
-from packtrain.units import MIB
+from packtrain.units import KIB, MIB
 from packtrain.volume import layout
 from packtrain.volume.blocks import ALTERED, DISTRUSTED, Column, Damage
 from packtrain.volume.catalog import Catalog
@@ -32,6 +32,8 @@ from packtrain.volume.load_journal import DamagedLine, LoadJournal, RefusedLine,
 from packtrain.volume.publishing import OpenGroup, Publisher, Restored
 from packtrain.volume.repair import StripeReader
 from packtrain.volume.unpack import ReadAlone, Source, Unpacking
+from packtrain.volume.unpackers import Unpackers
+from packtrain.volume.unpacking_process import NO_PIECE, Task
 from packtrain.volume.untar import TarReader
 from packtrain.volume.wanted import Knowledge
 
@@ -39,6 +41,10 @@ from packtrain.volume.wanted import Knowledge
 _BATCH_BYTES: Final = 256 * MIB
 _BATCH_VOLUMES: Final = 64
 _TELL_SECONDS: Final = 0.2
+# So many entries in a group are worth the start of other processes; volumes of smaller files than this are theirs. One
+# process takes 16 KiB files at some 250 MB a second: from there on drives are slower, and more of them are to be read.
+_WORTH_PROCESSES: Final = 10_000
+_SMALL_FILE_BYTES: Final = 16 * KIB
 
 Told = Callable[[int], None]
 """Takes bytes of data volumes that were read since the last call; 0 says that time passed."""
@@ -60,6 +66,7 @@ class GroupPass:
         identity: the shipment's age identity.
         staging, journal, publisher: where volumes wait, are noted, and go.
         readers, workers: threads for the columns of a stripe, and for what is made of them.
+        unpackers: processes for volumes of small files.
         told: takes progress.
         found: takes damage for the terminal.
     """
@@ -73,6 +80,7 @@ class GroupPass:
     publisher: Publisher
     readers: Executor
     workers: Executor
+    unpackers: Unpackers
     told: Told
     found: Callable[[Sequence[Damage]], None]
     _batch: list[Restored] = field(default_factory=list[Restored])
@@ -138,7 +146,8 @@ class GroupPass:
                     busy.add(volume.drive)
                     self.make_folder(volume)
                     item = ReadAlone(volume, self.drives[volume.drive], self._name(volume), stop)
-                    running[self.workers.submit(item.run, self.work(volume))] = item
+                    work = self._work_elsewhere(volume) if self._is_small(volume) else self.work(volume)
+                    running[self.workers.submit(item.run, work)] = item
                 ended, _ = wait(running, _TELL_SECONDS, FIRST_COMPLETED)
                 self.told(0)
                 for future in ended:
@@ -154,6 +163,32 @@ class GroupPass:
             stop.set()
             raise
         return damaged
+
+    def _is_small(self, volume: Volume) -> bool:
+        """Return whether a volume has small files, and the group so many that other processes should unpack it."""
+        if len(os.sched_getaffinity(0)) < 2 or self.opened.group.num_files < _WORTH_PROCESSES:
+            return False
+        return volume.bytes < self.opened.catalog.num_members(volume.stripe, volume.column) * _SMALL_FILE_BYTES
+
+    def _work_elsewhere(self, volume: Volume) -> Callable[[Source], None]:
+        """Return what has a volume unpacked by another process."""
+        task = Task(*self.key(volume), self._where(volume), NO_PIECE)
+
+        def work(read: Source) -> None:
+            with self.unpackers.lent() as unpacker:
+                try:
+                    staged = unpacker.unpack(task, read)
+                except (DriveFull, DriveFailed, WorkerCrashed):
+                    raise
+                except PacktrainError as error:
+                    fault = error
+                else:
+                    self._staged[volume.stripe, volume.column] = staged
+                    return
+            # About the bytes, and whose fault that is the SHA-256 will say: the process is in order.
+            raise fault
+
+        return work
 
     # --- a stripe ---------------------------------------------------------------------------------------------------
 
@@ -298,7 +333,7 @@ class GroupPass:
 
     def work(self, volume: Volume) -> Callable[[Source], None]:
         """Return what unpacks a volume into the staging folder."""
-        where = f"drive {self._label(volume)}, {self._name(volume)}"
+        where = self._where(volume)
 
         def work(read: Source) -> None:
             plain = age.DecryptReader(read, [self.identity], strict_single_x25519=True, where=where)
@@ -341,6 +376,9 @@ class GroupPass:
     def key(self, volume: Volume) -> tuple[int, int, int]:
         """Return what names a volume in the journal."""
         return self.opened.group.group, volume.stripe, volume.column
+
+    def _where(self, volume: Volume) -> str:
+        return f"drive {self._label(volume)}, {self._name(volume)}"
 
     def _name(self, volume: Volume) -> str:
         return layout.volume_name(volume.stripe, volume.column, self.opened.code.k)

@@ -13,6 +13,8 @@ from packtrain.volume.catalog import CatalogFile
 _PLAIN_BITS: Final = 0o777
 _LISTS: Final = frozenset((ACCESS_LIST, DEFAULT_ACCESS_LIST))
 _NAMED: Final = 256
+Refused = dict[tuple[str, str], tuple[int, str]]
+"""What could not be set and why, how often, and where first."""
 
 
 class Metadata:
@@ -23,23 +25,23 @@ class Metadata:
     """
 
     def __init__(self, *, keep_owner: bool = False) -> None:
-        self._keep_owner = keep_owner
+        self.keep_owner = keep_owner
         self._lock = threading.Lock()
-        self._refused: dict[tuple[str, str], tuple[int, str]] = {}
+        self._refused: Refused = {}
 
     def give(self, descriptor: int, entry: CatalogFile) -> None:
         """Give an open file or folder everything but its content; its time last, so that nothing moves it again."""
-        if self._keep_owner:
+        if self.keep_owner:
             try:
                 os.fchown(descriptor, entry.uid, entry.gid)
             except OSError as error:
                 self._note("owner", entry, error)
         capability: bytes | None = None
-        mode = entry.mode if self._keep_owner else entry.mode & _PLAIN_BITS
+        mode = entry.mode if self.keep_owner else entry.mode & _PLAIN_BITS
         for name, value in entry.xattrs:
             if name == CAPABILITY:
                 capability = value
-            elif name in _LISTS and not self._keep_owner:
+            elif name in _LISTS and not self.keep_owner:
                 # The numbers are those of users at home: here they are other people.
                 self._note("access list", entry, "names users and groups of home by number; --keep-owner sets it")
                 if name == ACCESS_LIST:
@@ -48,13 +50,13 @@ class Metadata:
                 self._set(descriptor, entry, name, value)
         # After the owner, which takes set-id bits away; after attributes, which need write permission.
         os.fchmod(descriptor, mode)
-        if capability is not None and self._keep_owner:
+        if capability is not None and self.keep_owner:
             self._set(descriptor, entry, CAPABILITY, capability)
         os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
 
     def give_link(self, name: str, folder: int, entry: CatalogFile) -> None:
         """Give a symbolic link in an open folder its time and owner; never what it points to."""
-        if self._keep_owner:
+        if self.keep_owner:
             try:
                 os.chown(name, entry.uid, entry.gid, dir_fd=folder, follow_symlinks=False)
             except OSError as error:
@@ -69,6 +71,16 @@ class Metadata:
                 for (what, why), (count, first) in sorted(self._refused.items())
             )
 
+    def notes(self) -> Refused:
+        """Return what was refused so far, as `add` of another one takes it."""
+        with self._lock:
+            return dict(self._refused)
+
+    def add(self, notes: Refused) -> None:
+        """Add what another one was refused."""
+        for (what, why), (count, first) in notes.items():
+            self._count(what, why, first, count)
+
     def _set(self, descriptor: int, entry: CatalogFile, name: bytes, value: bytes) -> None:
         try:
             os.setxattr(descriptor, name, value)
@@ -77,10 +89,13 @@ class Metadata:
 
     def _note(self, what: str, entry: CatalogFile, error: OSError | str) -> None:
         why = error if isinstance(error, str) else error.strerror or str(error)
+        self._count(what, why, entry.path[:256].decode("utf-8", "backslashreplace"), 1)
+
+    def _count(self, what: str, why: str, first: str, times: int) -> None:
         with self._lock:
             key = (what, why)
             if key not in self._refused and len(self._refused) >= _NAMED:
                 # Attributes can have any number of names; the report is bounded.
                 key = ("other attributes", why)
-            count, first = self._refused.get(key, (0, entry.path[:256].decode("utf-8", "backslashreplace")))
-            self._refused[key] = (count + 1, first)
+            count, first = self._refused.get(key, (0, first))
+            self._refused[key] = (count + times, first)

@@ -47,6 +47,8 @@ from packtrain.volume.resume import Look, refuse_strangers
 from packtrain.volume.salvaging import Salvaging
 from packtrain.volume.scratch_pass import ScratchPass
 from packtrain.volume.syndromes import Scratch
+from packtrain.volume.unpackers import Unpackers
+from packtrain.volume.unpacking_process import Setup
 from packtrain.volume.unplaced import finish_unplaced
 from packtrain.volume.unreadable import UnreadableNames
 from packtrain.volume.wanted import Knowledge
@@ -151,6 +153,7 @@ class _Loading:
     catalogs: CatalogKeeper = field(init=False)
     readers: Executor = field(init=False)
     workers: Executor = field(init=False)
+    unpackers: Unpackers = field(init=False)
     unreadable: UnreadableNames = field(init=False)
     num_unnamed: int = 0
     done_bytes: int = 0
@@ -162,7 +165,9 @@ class _Loading:
         plan_digest = digest(self.plan)
         with store_faults(Path(self.store.location)):
             self.staging = Staging(self.store.staging_folder() / f"load-{plan_digest[:16]}")
-        with self.staging.held():
+        with self.staging.held() as held:
+            setup = Setup(self.identity, self.staging.root, self.metadata.keep_owner, self.verify_files)
+            self.unpackers = Unpackers(setup, self.metadata, held)
             return self._run(plan_digest, lost, no_more=no_more)
 
     def _run(self, plan_digest: str, lost: Collection[str], *, no_more: bool) -> Loaded:
@@ -181,6 +186,7 @@ class _Loading:
         try:
             # The readers of a stripe wait for all its columns at once; there must be a thread for each.
             with (
+                contextlib.closing(self.unpackers),
                 ThreadPoolExecutor(widest) as self.readers,
                 ThreadPoolExecutor(max(widest, num_readers(len(self.mounted)))) as self.workers,
             ):
@@ -289,7 +295,7 @@ class _Loading:
         knowledge = self._knowledge(group)
         reading = GroupPass(
             self.plan, opened, drives, self.identity, self.staging, self.journal, self.publisher,
-            self.readers, self.workers, self._tell, self._tell_damage,
+            self.readers, self.workers, self.unpackers, self._tell, self._tell_damage,
         )  # fmt: skip
         with contextlib.closing(reading):
             scratch = self._scratch(group)

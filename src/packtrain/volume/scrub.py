@@ -26,7 +26,7 @@ from packtrain.record.trust import Trust
 from packtrain.units import MIB
 from packtrain.volume import layout
 from packtrain.volume.belonging import check_plan
-from packtrain.volume.blocks import ALTERED, Column
+from packtrain.volume.blocks import ALTERED, Column, block_buffer
 from packtrain.volume.discover import (
     MAX_MANIFEST_BYTES,
     Mounted,
@@ -280,6 +280,7 @@ def _scrub_drive(
     group = groups.get(mounted.record.group)
     if group is None or not item.is_usable:
         return
+    buffers = block_buffer(), block_buffer()
     for volume in group.volumes:
         if volume.drive != mounted.record.planned_uuid or not volume.bytes:
             continue
@@ -288,7 +289,7 @@ def _scrub_drive(
         item.volume_bytes += volume.bytes
         if payload.pop(column.name, None) != volume.sha256:
             item.findings.append(f"the manifest has another SHA-256 for {column.name} than the group document")
-        if not column.verify(told.add, ahead):
+        if not column.verify(told.add, ahead, buffers):
             if column.lost is None and not column.bad_blocks:
                 column.distrust(ALTERED)
             item.hurt[column.name] = column

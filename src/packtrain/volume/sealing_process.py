@@ -17,12 +17,12 @@ from packtrain.digest import BLOCK_BYTES
 from packtrain.errors import PacktrainError
 from packtrain.units import KIB, MIB
 from packtrain.volume.block_list import BlockHasher
+from packtrain.volume.fault import fault_of
 from packtrain.volume.journal import Journal
 from packtrain.volume.sealing import Filler, Found
+from packtrain.volume.side_process import NUM_SLOTS
 from packtrain.volume.turns import Turn
 
-NUM_SLOTS: Final = 2
-"""One is written to a drive while the next is filled."""
 SLOT_BYTES: Final = MIB + 4 * KIB
 """A piece of ciphertext is a mebibyte and the tags of its chunks."""
 
@@ -60,17 +60,6 @@ class Sealed(NamedTuple):
     blocks: array[int]
 
 
-class Fault(NamedTuple):
-    """Says why it is not: an error of `packtrain.errors` by name, with what it says."""
-
-    name: str
-    what: str
-    where: str | None
-    expected: str | None
-    found: str | None
-    hint: str | None
-
-
 class _Sealing:
     """Seals volumes as they are asked for, until nobody asks any more."""
 
@@ -93,8 +82,7 @@ class _Sealing:
             try:
                 answer = self._seal(request)
             except PacktrainError as error:
-                fields = (error.what, error.where, error.expected, error.found, error.hint)
-                answer = Fault(type(error).__name__, *fields)
+                answer = fault_of(error)
             self._connection.send(answer)
 
     def _seal(self, task: Task) -> Sealed:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final
 
 from packtrain.documents.group import Volume
-from packtrain.errors import DriveFailed, DriveFull, PacktrainError
+from packtrain.errors import DriveFailed, DriveFull, PacktrainError, WorkerCrashed
 from packtrain.ports import Drive, DriveReader
 from packtrain.units import KIB
 
@@ -68,6 +68,7 @@ class ReadAlone:
 
         Raises:
             DriveFull, DriveFailed, OSError: the store cannot take the files; nothing is wrong with the volume.
+            WorkerCrashed: a process that unpacks died; nothing is wrong with the volume either.
         """
         try:
             try:
@@ -76,7 +77,7 @@ class ReadAlone:
                 return
             try:
                 work(self._read)
-            except (DriveFull, DriveFailed):
+            except (DriveFull, DriveFailed, WorkerCrashed):
                 raise
             except PacktrainError as error:
                 self.fault = error

@@ -16,7 +16,7 @@ from packtrain.crypto.age import DecryptReader
 from packtrain.devices.faulty import FaultyDrive, Orders
 from packtrain.digest import sha256_bytes
 from packtrain.errors import DriveFailed, SourceChanged, SourceUnreadable, WorkerCrashed
-from packtrain.volume import sealers, stripes
+from packtrain.volume import sealers, side_process, stripes
 from packtrain.volume.assignment import GroupShare, assign
 from packtrain.volume.folder_scan import scan
 from packtrain.volume.journal import Journal
@@ -126,7 +126,7 @@ def test_a_process_that_cannot_be_started_is_named_and_the_next_volume_is_sealed
         raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
     with monkeypatch.context() as patched:
-        patched.setattr(*((os, call) if call == "memfd_create" else (sealers.subprocess, "Popen")), refuse)
+        patched.setattr(*((os, call) if call == "memfd_create" else (side_process.subprocess, "Popen")), refuse)
         with pytest.raises(WorkerCrashed, match="cannot be started") as caught:
             seal(pool)
     assert caught.value.found == "Resource temporarily unavailable"
