@@ -1,5 +1,6 @@
 """The way to a source file: from folder to folder, through no link, and with few folders open."""
 
+import gc
 import itertools
 import os
 import shutil
@@ -49,6 +50,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_files_are_found_in_any_order_and_at_most_some_folders_stay_open(
     tree: Path, visits: list[tuple[str, str, int]]
 ) -> None:
+    gc.collect()  # what an earlier test left open is closed now, and not while it is counted
     before = num_open()
     with SourceFolders() as folders:
         for top, middle, depth in visits:
@@ -57,7 +59,7 @@ def test_files_are_found_in_any_order_and_at_most_some_folders_stay_open(
                 folder /= middle if at == 20 else "d"
             assert content(folders, folder / "file") == str(folder).encode()
             assert num_open() <= before + 18
-    assert num_open() == before
+    assert num_open() <= before
 
 
 @pytest.mark.parametrize("swapped", ["a", "a/d", "a/d/d/d", "/".join("a" + "d" * 20 + "a" + "d" * 9)])
