@@ -27,7 +27,7 @@ LIBRARIES: Final = ("presidio-analyzer", "phonenumbers")
 ENTITIES_VERSION: Final = 1
 """Counted up when the same cells and the same presidio would give other counts."""
 LEAST_SCORE: Final = 0.4
-"""What presidio gives to a telephone number. Below it are plain numbers that a word beside them would have to explain."""
+"""What presidio gives to a telephone number. Below it are numbers that a word beside them would explain."""
 SHORTEST: Final = 7
 SIEVE: Final = r"[\pN@]"
 """RE2: every form that is looked for has a digit, or is an e-mail address."""

@@ -1,4 +1,4 @@
-"""The second engine on the rows of a table: it is shown fewer of them than packtrain's own detectors, for it is slow."""
+"""The second engine on the rows of a table. It is slow, so it is shown fewer of them than the own detectors."""
 
 from __future__ import annotations
 
