@@ -58,7 +58,8 @@ class Entity:
 
 
 # Left out: what a plain number, a day or any word of letters and digits passes (US_BANK_NUMBER, US_DRIVER_LICENSE,
-# passports, DATE_TIME, URL, UUID, postcodes, number plates), numbers of companies, and what needs a language model.
+# passports, DATE_TIME, URL, UUID, postcodes, number plates), numbers of companies, national numbers
+# that packtrain checks itself, and what needs a language model.
 ENTITIES: Final = (
     Entity("EMAIL_ADDRESS", "EmailRecognizer", "e-mail addresses", 0, 10),
     Entity("PHONE_NUMBER", "PhoneRecognizer", "telephone numbers", 0, 100),
