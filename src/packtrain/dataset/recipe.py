@@ -19,11 +19,13 @@ _FIELDS_OF_KIND: Final[dict[Kind, tuple[str, ...]]] = {
     "image": ("image_crop_pixels",),
     "clip": ("clip_frames", "clip_size_pixels"),
 }
+_NOT_OF_SAMPLES: Final = ("scan_also_with",)
 
 
 def recipe_digest(recipe: RecipeSection) -> str:
-    """Return the SHA-256 of the whole recipe, as `prepare` is invalidated by it."""
-    return _digest({"recipe_version": RECIPE_VERSION, "recipe": msgspec.to_builtins(recipe)})
+    """Return the SHA-256 of the recipe: of all that decides what the samples are, so not of who scans them."""
+    fields = {name: value for name, value in msgspec.to_builtins(recipe).items() if name not in _NOT_OF_SAMPLES}
+    return _digest({"recipe_version": RECIPE_VERSION, "recipe": fields})
 
 
 def recipe_digest_of_kind(recipe: RecipeSection, kind: Kind) -> str:

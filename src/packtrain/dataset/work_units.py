@@ -21,6 +21,7 @@ import rfc8785
 from packtrain import durable
 from packtrain.dataset.recipe import recipe_digest_of_kind
 from packtrain.dataset.rejects import Reject
+from packtrain.dataset.scan import presidio
 from packtrain.dataset.scan.counts import SCAN_VERSION, SourceScan
 from packtrain.dataset.sources import SourceFile, Sources, key_prefix, suffix_of
 from packtrain.digest import sha256_bytes, sha256_stream
@@ -72,7 +73,7 @@ class Unit:
     """One slice of the sources: all of one kind.
 
     Attributes:
-        unit_id: SHA-256 of recipe, sources, and for tables the version of the data scan.
+        unit_id: SHA-256 of recipe, sources, and for tables the version of the data scan and of its second engine.
         given_up: sources that ended the process which read them; they become rejects unread.
     """
 
@@ -137,6 +138,9 @@ def slice_sources(files: Iterable[tuple[Kind, SourceFile]], recipe: RecipeSectio
 
     Where a slice ends depends on the name and size of the file at its end and not on what came before: a new file
     changes the slice it falls into and leaves all others, and their receipts, alone.
+
+    Raises:
+        MissingDependency: the recipe asks for a second engine that is not installed.
     """
     open_slices: dict[Kind, list[SourceFile]] = {}
     weights: dict[Kind, int] = {}
@@ -157,9 +161,13 @@ def slice_sources(files: Iterable[tuple[Kind, SourceFile]], recipe: RecipeSectio
 
 def _unit(kind: Kind, files: list[SourceFile], recipe: RecipeSection) -> Unit:
     sources = [[file.name, str(file.size_bytes), str(file.mtime_ns)] for file in files]
-    made_by = [recipe_digest_of_kind(recipe, kind), *([f"scan {SCAN_VERSION}"] if kind == "table" else [])]
+    made_by = [recipe_digest_of_kind(recipe, kind), *(_scans(recipe) if kind == "table" else [])]
     identity = rfc8785.dumps([*made_by, sources])  # pyright: ignore[reportArgumentType]
     return Unit(sha256_bytes(identity), kind, tuple(files))
+
+
+def _scans(recipe: RecipeSection) -> list[str]:
+    return [f"scan {SCAN_VERSION}", *([presidio.identity()] if recipe.scan_also_with else [])]
 
 
 def finished(folder: UnitFolder, unit: Unit) -> UnitReceipt | None:
@@ -173,9 +181,10 @@ def finished(folder: UnitFolder, unit: Unit) -> UnitReceipt | None:
     return receipt if whole else None
 
 
-def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries that read and write samples."""
-    return {name: metadata.version(name) for name in LIBRARIES}
+def library_versions(recipe: RecipeSection) -> dict[str, str]:
+    """Return the versions of the libraries that read and write samples, and of a second engine that scans them."""
+    own = {name: metadata.version(name) for name in LIBRARIES}
+    return {**own, **presidio.versions()} if recipe.scan_also_with else own
 
 
 def without_the_source_it_died_of(job: ReadJob) -> ReadJob | None:
@@ -233,7 +242,7 @@ def read_unit(job: ReadJob) -> UnitReceipt:
         left_over=left_over,
         blobs_bytes=blobs_path.stat().st_size,
         samples_bytes=folder.samples(unit.unit_id).stat().st_size,
-        libraries=library_versions(),
+        libraries=library_versions(job.recipe),
         scans=tuple(scans),
     )
     durable.write_bytes(folder.receipt(unit.unit_id), msgspec.json.encode(receipt))
@@ -317,7 +326,8 @@ class _SourceReader:
             return None
         from packtrain.dataset.scan.table import TableScan
 
-        return TableScan(self._file.name, self.sha256)
+        second = presidio.engine() if self._job.recipe.scan_also_with else None
+        return TableScan(self._file.name, self.sha256, second)
 
     def _keep(self, piece: object) -> None:
         from packtrain.dataset.kinds.piece import Damaged, Piece

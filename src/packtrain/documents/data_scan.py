@@ -6,8 +6,9 @@ from typing import Annotated, Final
 
 import msgspec
 
-from packtrain.documents.codec import Count, Document, Label, Part, Sha256, Text
+from packtrain.documents.codec import Count, Document, Part, Sha256, Text
 
+DetectorName = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._:-]{0,63}\Z")]
 MAX_LISTED: Final = 1000
 """Most findings, and most counts below a threshold, that are listed one by one; the others are counted."""
 
@@ -16,6 +17,8 @@ class ScanDetector(Part, frozen=True, kw_only=True):
     """One detector, and its totals over all tables.
 
     Attributes:
+        name: of a second engine's after its name and a colon.
+        version: of the detector in packtrain; the version of a second engine is in `looks_for`.
         looks_for: in plain words, plural.
         chance: of a million random texts of the right form, how many pass; 0 where the form itself is the evidence.
         least_share: of a thousand filled cells, how many must pass before a column is a finding.
@@ -23,7 +26,7 @@ class ScanDetector(Part, frozen=True, kw_only=True):
         num_findings: columns that are findings.
     """
 
-    name: Label
+    name: DetectorName
     version: Count
     looks_for: Text
     chance: Count
@@ -49,7 +52,7 @@ class ScannedColumn(Part, frozen=True, kw_only=True):
     source: Text
     sheet: Count
     column: Count
-    detector: Label
+    detector: DetectorName
     word: Text
     num_sampled: Count
     num_filled: Count

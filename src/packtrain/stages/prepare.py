@@ -23,6 +23,7 @@ from packtrain.dataset.papers import carry_papers
 from packtrain.dataset.pool import map_jobs
 from packtrain.dataset.recipe import recipe_digest
 from packtrain.dataset.rejects import Reject, RejectRate
+from packtrain.dataset.scan import presidio
 from packtrain.dataset.scan.counts import SCAN_VERSION
 from packtrain.dataset.scan.merge import ScanMerge
 from packtrain.dataset.sources import Sources
@@ -49,7 +50,7 @@ _MODULES: Final = ("av", "duckdb", "openpyxl", "PIL", "pyarrow", "python_calamin
 
 def inputs(folder: VoyageFolder) -> dict[str, str]:
     """Return what invalidates `prepare`: the recipe, the data set's name, name, size and time of every source, and the
-    version of the data scan.
+    version of the data scan with its second engine. Which version of that is installed is not asked here.
 
     Sources are not opened: a file rewritten with the same length and the same time of change is taken for the old one.
     A data set that is not there any more is named as well, which no receipt does: the stage then runs again.
@@ -68,11 +69,13 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
 
 def _inputs(folder: VoyageFolder, sources_digest: str) -> dict[str, str]:
     voyage_file = folder.voyage_file()
+    second = voyage_file.prepare.scan_also_with
+    scan = f"version {SCAN_VERSION}" + (f", {second} {presidio.ENTITIES_VERSION}" if second else "")
     return {
         "recipe": recipe_digest(voyage_file.prepare),
         "sources": sources_digest,
         "name": sha256_bytes(voyage_file.voyage.name.encode("utf-8")),
-        "data scan": sha256_bytes(f"version {SCAN_VERSION}".encode()),
+        "data scan": sha256_bytes(scan.encode()),
     }
 
 
@@ -88,7 +91,7 @@ def prepare(folder: VoyageFolder, num_workers: int, sink: Sink) -> Receipt:
         sink: takes progress and notices.
 
     Raises:
-        MissingDependency: the extra `prepare` is not installed.
+        MissingDependency: the extra `prepare` is not installed, or `pii` where the recipe asks for it.
         KeyMissing: keys/signer, which signs the data scan, is not there.
         SourceUnreadable, SourceChanged: sources are missing, or changed while they were read; what is done is kept.
         TooManyRejects: more was set aside than the recipe allows.
@@ -101,6 +104,8 @@ def prepare(folder: VoyageFolder, num_workers: int, sink: Sink) -> Receipt:
         sink(Notice(STAGE, 'nothing to prepare: form = "folder" carries the folder as it is; its data is not scanned'))
         return clock.finish(facts={"form": "folder, carried as it is", "data_scan": "not scanned"})
     _require_extra()
+    if folder.voyage_file().prepare.scan_also_with:
+        presidio.require()
     folder.signer()  # it signs the data scan at the end; without it nothing is read in vain
     sources = _sources(folder)
     seen = survey(sources, folder.voyage_file().prepare.kinds)
@@ -138,7 +143,7 @@ class _Preparation:
         self.early_rejects = work / "rejects.parquet"
         self.dataset = folder.work / DATASET_FOLDER
         self.num_units_reused = 0
-        self.scans = ScanMerge()
+        self.scans = ScanMerge(has_second=self.recipe.scan_also_with is not None)
 
     def run(self, clock: StageClock) -> Receipt:
         from packtrain.dataset.duplicates import SampleTable
@@ -184,7 +189,7 @@ class _Preparation:
             outputs=(Dataset, DataScan),
             counts={**self._numbers(document, len(units), left_over), "scan_findings": scan.num_findings},
             facts={"dataset": str(self.dataset.relative_to(self.folder.root)), **facts},
-            versions=work_units.library_versions(),
+            versions=work_units.library_versions(self.recipe),
         )
 
     # --- pass 1
@@ -367,7 +372,7 @@ class _Preparation:
             recipe_lines=[f"{name} = {json.dumps(value)}" for name, value in recipe.items() if value is not None],
             index=index,
             papers=papers,
-            libraries=work_units.library_versions(),
+            libraries=work_units.library_versions(self.recipe),
         )
         durable.write_bytes(self.dataset / CROISSANT, croissant(card))
         durable.write_bytes(self.dataset / README, readme(card))

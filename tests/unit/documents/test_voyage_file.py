@@ -28,6 +28,7 @@ shard_bytes = 4096
 max_reject_rate = 0
 miniature_samples = 1
 seed = 9007199254740991
+scan_also_with = "presidio"
 [drives]
 survive = {{ cases = 0, drives = 254 }}
 bays = ["/mnt/bay1"]

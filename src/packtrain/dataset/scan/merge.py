@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from packtrain.dataset.scan import presidio
 from packtrain.dataset.scan.counts import COLUMN_NAME, SCAN_VERSION, ColumnCount, SourceScan
 from packtrain.dataset.scan.detector import MAX_TEXT
 from packtrain.dataset.scan.registry import DETECTORS
@@ -16,9 +17,14 @@ _MAX_NAME: Final = 4096
 
 
 class ScanMerge:
-    """Adds up the scans of sources in their order. What it holds is bounded, however many sources there are."""
+    """Adds up the scans of sources in their order. What it holds is bounded, however many sources there are.
 
-    def __init__(self) -> None:
+    Args:
+        has_second: they were scanned by presidio as well.
+    """
+
+    def __init__(self, has_second: bool = False) -> None:
+        self._has_second = has_second
         self._findings: list[ScannedColumn] = []
         self._counts: list[ScannedColumn] = []
         self._num_columns: Counter[str] = Counter()
@@ -73,6 +79,12 @@ class ScanMerge:
     def _detectors(self) -> list[ScanDetector]:
         described = [(each.name, each.version, each.looks_for, each.chance, each.least_share) for each in DETECTORS]
         described.append((COLUMN_NAME, 1, "columns whose name says that they are about persons", 0, 0))
+        if self._has_second:
+            by = f"presidio-analyzer {presidio.versions()['presidio-analyzer']}"
+            described += [
+                (each.detector, presidio.ENTITIES_VERSION, f"{each.looks_for} ({by})", each.chance, each.least_share)
+                for each in presidio.ENTITIES
+            ]
         return [
             ScanDetector(
                 name=name,

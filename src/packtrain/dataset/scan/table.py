@@ -18,8 +18,10 @@ from packtrain.dataset.scan.coordinates import is_precise
 from packtrain.dataset.scan.counts import COLUMN_NAME, MAX_PER_SOURCE, ColumnCount, SourceScan
 from packtrain.dataset.scan.detector import Detector
 from packtrain.dataset.scan.dictionary import LATITUDE, LONGITUDE
+from packtrain.dataset.scan.presidio import Engine
 from packtrain.dataset.scan.registry import DETECTORS
 from packtrain.dataset.scan.sampling import RowSampler
+from packtrain.dataset.scan.second_look import SecondLook
 from packtrain.dataset.scan.texts import Texts, as_texts
 from packtrain.units import MIB
 
@@ -76,11 +78,12 @@ def _indices(rows: list[int]) -> Any:
 class _Sheet:
     """The scan of one table of a source."""
 
-    def __init__(self, number: int, seed: str, names: list[str]) -> None:
+    def __init__(self, number: int, seed: str, names: list[str], second: Engine | None) -> None:
         self.number = number
         self.sampler = RowSampler(seed)
         self.columns = [_Column(name) for name in names]
         self.places = self._places()
+        self.second = SecondLook(second, len(names)) if second is not None else None
         self.num_rows = self.num_sampled = self.num_long = 0
         self.held: list[RecordBatch] = []
         self.num_held = self.held_bytes = 0
@@ -117,6 +120,8 @@ class _Sheet:
                 self.num_long += texts.num_long
         if self.places is not None:
             self._take_places(rows, *self.places)
+        if self.second is not None:
+            self.second.take(values)
 
     def _places(self) -> tuple[int, int] | None:
         words = [column.meaning.word if column.meaning else "" for column in self.columns]
@@ -136,6 +141,8 @@ class _Sheet:
             for name, tries in sorted(column.tries.items()):
                 if tries.num_hits:
                     found.append(self._count(number, column, name, tries))
+        if self.second is not None:
+            found += self.second.counts(self.number)
         has_finding = any(count.is_finding for count in found)
         meanings = [column.meaning for column in self.columns if column.num_filled and column.meaning is not None]
         has_finding = has_finding or any(meaning.is_strong for meaning in meanings)
@@ -194,11 +201,13 @@ class TableScan:
     Args:
         source: its name.
         sha256: digest of its bytes: what rows are drawn from.
+        second: the second engine, where one was asked for.
     """
 
-    def __init__(self, source: str, sha256: str) -> None:
+    def __init__(self, source: str, sha256: str, second: Engine | None = None) -> None:
         self._source = source
         self._sha256 = sha256
+        self._second = second
         self._sheet: _Sheet | None = None
         self._group = ""
         self._done: list[ColumnCount] = []
@@ -213,7 +222,7 @@ class TableScan:
             self._group = piece.group
             number = int(piece.group[1:]) if piece.detail["sheet"] else 0
             block = block_of_ipc(piece.payload)
-            self._sheet = _Sheet(number, f"{self._sha256} {piece.group}", list(block.schema.names))
+            self._sheet = _Sheet(number, f"{self._sha256} {piece.group}", list(block.schema.names), self._second)
         if rows := self._sheet.draw(piece.num_rows):
             self._sheet.take(block if block is not None else block_of_ipc(piece.payload), rows)
 

@@ -35,12 +35,17 @@ class Texts:
     candidates: list[tuple[str, int]]
 
 
-def as_texts(columns: Sequence[Any]) -> list[Texts | None]:
-    """Return the cells of each column; None for a type without text: numbers with a fraction, days, truth values."""
+def as_texts(columns: Sequence[Any], sieve: str = _SIEVE) -> list[Texts | None]:
+    """Return the cells of each column; None for a type without text: numbers with a fraction, days, truth values.
+
+    Args:
+        columns: Arrow arrays of one length.
+        sieve: what a candidate matches, in the syntax of RE2.
+    """
     texts = [_text_array(values) for values in columns]
     there = [values for values in texts if values is not None]
     try:
-        sieved = iter(_sieved(there))
+        sieved = iter(_sieved(there, sieve))
     except (pa.ArrowInvalid, UnicodeDecodeError):
         # Parquet files are not held to UTF-8 by those who write them.
         sieved = iter([_mended(values) for values in there])
@@ -60,14 +65,14 @@ def _text_array(values: Any) -> Any:
     return values if pa.types.is_large_string(values.type) else None
 
 
-def _sieved(columns: list[Any]) -> list[Texts]:
+def _sieved(columns: list[Any], sieve: str) -> list[Texts]:
     """Return the cells of columns of one length, all sieved at once: the sieve takes longer to make than to use."""
     if not columns:
         return []
     whole = pa.concat_arrays(columns)
     lengths = pc.fill_null(pc.utf8_length(whole), 0)
     cells = pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(whole, 0, MAX_JSON))
-    is_chosen = pc.fill_null(pc.match_substring_regex(cells, _SIEVE), False)
+    is_chosen = pc.fill_null(pc.match_substring_regex(cells, sieve), False)
     is_filled = pc.greater(lengths, 0)
     is_long = pc.greater(lengths, MAX_TEXT)
     if pc.any(is_long).as_py():
