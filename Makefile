@@ -153,11 +153,13 @@ $(BUILT)/kit-own: $(SOURCES) pyproject.toml README.md LICENSE $(BUILT)/kit-lock
 
 # ---- the locks: for every platform and Python from 3.11 on, digests only, no name of a host
 
+# All but pii: its spaCy is several hundred megabytes, for a second engine that few turn on (docs/adr/0023).
+LOCKED_EXTRAS = prepare train kit scan timestamp pdf dev
 COMPILE = $(UV) pip compile --quiet --no-config --universal --python-version 3.11 --only-binary :all: --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK_ARGS)
 
 lock:
-	@$(COMPILE) --all-extras --group build --group torch-deps --output-file requirements.lock pyproject.toml
+	@$(COMPILE) $(LOCKED_EXTRAS:%=--extra %) --group build --group torch-deps --output-file requirements.lock pyproject.toml
 	@$(COMPILE) --extra train --extra kit --constraint requirements.lock --output-file demo-kit.lock pyproject.toml
 	@! grep -nE '://|file:|^-' requirements.lock demo-kit.lock
 
