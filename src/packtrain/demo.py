@@ -23,9 +23,10 @@ from packtrain.documents.export_list import ExportList
 from packtrain.documents.parties import ROLES, Role
 from packtrain.documents.ready import Ready
 from packtrain.documents.shipment import Shipment
-from packtrain.errors import KitError, MissingDependency, SourceUnreadable
+from packtrain.errors import AdmissionHeld, KitError, MissingDependency, SourceUnreadable
 from packtrain.events import Event, Notice, Sink, TrainingStep, WorkersStarted
 from packtrain.record.folder import VoyageFolder
+from packtrain.stages.flags import FlagReply
 from packtrain.units import MIB, format_bytes, format_seconds
 from packtrain.voyage import Voyage
 
@@ -62,6 +63,7 @@ class DemoResult:
     rejects: int
     duplicates: int
     not_shown: list[str]
+    holds_answered: int
     seconds: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -83,6 +85,7 @@ class DemoResult:
                 f"on {self.drives_total} drives in {len(CASES)} cases",
             ),
             ("survives", self.survives.replace("; ", ";\n")),
+            ("held", f"{self.holds_answered} time at the site, until a person had answered the data scan by name"),
             ("drives lost", f"{self.drives_lost} of {self.drives_total}"),
             ("repaired", f"{self.blocks_repaired:,} damaged blocks, {self.volumes_rebuilt:,} volumes of lost drives"),
             ("workers killed", f"{self.restarts} (training went on from its checkpoint)"),
@@ -153,12 +156,14 @@ def run_demo(into: Path, data: Path, kit_wheels: Path, sink: Sink) -> DemoResult
     prepared = watch.time("prepare", consignor.prepare)
     watch.time("rehearse", consignor.rehearse)
     watch.time("declare", consignor.declare)
+    say("the rules run: names and places of airports look personal, and a person says what they are")
+    watch.time("flags", lambda: _answer(consignor, "Ada Example"))
     packed = watch.time("pack", consignor.pack)
     checked = watch.time("check", lambda: consignor.check(()))
     assert checked.exit_code == 0, checked.text()
     say("the consignor hands four sealed cases over; the operator judges the papers and releases the key")
     watch.time("carry", lambda: _carry(into, consignor, operator))
-    watch.time("admit", lambda: _admit(into, consignor, operator, consignee, list(drives.values())))
+    holds = watch.time("admit", lambda: _admit(into, consignor, operator, consignee, list(drives.values())))
 
     say(_lose_and_damage(into, drives))
     say("the consignee loads what is left, and trains")
@@ -209,6 +214,7 @@ def run_demo(into: Path, data: Path, kit_wheels: Path, sink: Sink) -> DemoResult
         rejects=prepared.counts["rejects"],
         duplicates=prepared.counts["duplicates"],
         not_shown=_not_shown(consignor),
+        holds_answered=holds,
         seconds=watch.seconds,
     )
 
@@ -374,9 +380,25 @@ def _carry(into: Path, consignor: Voyage, operator: Voyage) -> None:
     consignor.adopt(answer)
 
 
-def _admit(into: Path, consignor: Voyage, operator: Voyage, consignee: Voyage, drives: list[Path]) -> None:
-    operator.admit(consignor.export_dossier(into / "dossier-to-operator", "operator"), drives)
+def _answer(voyage: Voyage, person: str) -> None:
+    """Answer what the data scan found: columns of a table of airports that no person stands behind."""
+    if voyage.role == "consignor":
+        voyage.flags()
+    because = "the table lists airports: their names, towns and coordinates, of the public record, and of no person"
+    voyage.answer_flag(FlagReply("DAT-1", person, because))
+
+
+def _admit(into: Path, consignor: Voyage, operator: Voyage, consignee: Voyage, drives: list[Path]) -> int:
+    """Have the operator judge, answer what holds, and judge again; return how often it held."""
+    dossier, holds = consignor.export_dossier(into / "dossier-to-operator", "operator"), 0
+    try:
+        operator.admit(dossier, drives)
+    except AdmissionHeld:
+        holds += 1
+        _answer(operator, "Olga Example")
+        operator.admit(dossier, drives)
     consignee.import_dossier(operator.export_dossier(into / "dossier-to-consignee", "consignee"))
+    return holds
 
 
 def _lose_and_damage(into: Path, drives: Mapping[str, Path]) -> str:
