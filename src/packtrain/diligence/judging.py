@@ -140,21 +140,22 @@ def judged_by(folder: VoyageFolder) -> dict[str, str]:
     }
 
 
-def kept_policy(folder: VoyageFolder, flags: Flags) -> Policy:
-    """Return the policy that a run was judged under, by its digest: it is kept, and travels, as evidence.
+def kept_policy(folder: VoyageFolder, sha256: str | None) -> Policy:
+    """Return the policy that a run or a verdict names by its digest: it is kept, and travels, as evidence.
 
     Raises:
         DossierError: the policy is not here, or was altered.
+        PolicyError: see `read_policy`.
     """
-    if flags.policy is None:
+    if sha256 is None:
         return NO_POLICY
-    path = evidence.find(folder.documents, flags.policy)
+    path = evidence.find(folder.documents, sha256)
     payload = path.read_bytes() if path is not None else b""
-    if sha256_bytes(payload) != flags.policy:
+    if sha256_bytes(payload) != sha256:
         raise DossierError(
             "the policy of a run of the rules is not here, or was altered",
             where=str(path or folder.documents / evidence.FOLDER),
-            expected=flags.policy[:16],
+            expected=sha256[:16],
             hint="it comes with the operator's dossier",
         )
     return read_policy(payload, str(path), built_in_pack())

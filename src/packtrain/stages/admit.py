@@ -18,7 +18,7 @@ from packtrain.diligence.hand_over import custody_log
 from packtrain.diligence.judging import Ruled, Shown, judge_voyage, judged_by, policy_of, standing_of
 from packtrain.diligence.papers import Papers, read_papers
 from packtrain.diligence.rules.policy import POLICY_FILE
-from packtrain.diligence.screening.record import is_current, keep_screening, make_screening
+from packtrain.diligence.screening.record import current_screening
 from packtrain.diligence.screening.state import screening_state
 from packtrain.diligence.screening.verdict import found_in_words
 from packtrain.documents.admission import Admission
@@ -143,7 +143,7 @@ def admit(
     site_policy = policy_of(folder, policy)
     if site_policy.sha256 is not None:
         evidence.keep(folder, policy or folder.root / POLICY_FILE)
-    screening = _screen(folder)
+    screening = current_screening(folder, "operator")
     ruled = judge_voyage(folder, "admission", policy=site_policy, shown=Shown(sighted, no_more) if sighted else None)
     papers = read_papers(folder.documents, trust, role)
     lines = custody_log(folder).read(trust)
@@ -204,17 +204,6 @@ def admit(
             "rules": ruled.standing.sentence,
         },
     )
-
-
-def _screen(folder: VoyageFolder) -> Screening:
-    """Return this site's own screening of the papers: today's, or a new one."""
-    if folder.has(Screening):
-        before = folder.read_signed(Screening)
-        if is_current(folder, before):
-            return before
-    screening = make_screening(folder, "operator")
-    keep_screening(folder, screening)
-    return screening
 
 
 def _in_words(folder: VoyageFolder, screening: Screening, papers: Papers) -> str:

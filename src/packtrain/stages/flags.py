@@ -120,7 +120,7 @@ def show(folder: VoyageFolder) -> dict[Role, Ruled]:
             where=str(folder.root),
             hint=verb.get(role, "they come with another party's dossier"),
         )
-    return {role: standing_of(folder, flags, kept_policy(folder, flags)) for role, flags in runs.items()}
+    return {role: standing_of(folder, flags, kept_policy(folder, flags.policy)) for role, flags in runs.items()}
 
 
 def answer(folder: VoyageFolder, reply: FlagReply, sink: Sink) -> SignedAnswer:
