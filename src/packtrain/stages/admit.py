@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from packtrain import durable
-from packtrain.digest import sha256_bytes
+from packtrain.digest import sha256_bytes, sha256_file
 from packtrain.diligence import amendments, evidence
 from packtrain.diligence.admission import Case, judge
 from packtrain.diligence.arrival import SightedDrive
@@ -49,13 +49,18 @@ from packtrain.events import Notice, Sink
 from packtrain.ports import Drive
 from packtrain.record import keys
 from packtrain.record.folder import VoyageFolder
-from packtrain.record.heads import read_heads
+from packtrain.record.heads import HEADS, read_heads
 from packtrain.record.receipts import StageClock, instant
+from packtrain.record.revocations import REVOCATIONS
 from packtrain.record.trust import MAX_SIGNATURE_BYTES, Trust
 from packtrain.volume import layout
 
 STAGE: Final = "admit"
 MAX_RECORD_BYTES: Final = 1 << 20
+_BESIDE: Final = (
+    *("declarations", "groups", "packing-statements", HEADS, REVOCATIONS, evidence.FOLDER),
+    *("flags/consignor.json", "kit.json", "ready.json", "screenings/consignor.json"),
+)
 _JUDGED: Final[tuple[type[Document], ...]] = (Plan, Shipment, Declaration)
 
 
@@ -69,7 +74,7 @@ def inputs(
 ) -> dict[str, str]:
     """Return the digests of all that is judged: the dossier, the papers here, the custody log, the mounted drives.
 
-    And of what it is judged by: lists, country groups, policy, answers, and the day.
+    And of what it is judged by: lists, country groups, policy, answers, heads, revocations, evidence, and the day.
 
     Args:
         folder: the operator's voyage folder.
@@ -80,8 +85,10 @@ def inputs(
         kind.kind: folder.digest(kind) for kind in (*_JUDGED, PackingStatement, DataScan, Parties) if folder.has(kind)
     }
     named |= judged_by(folder)
-    if (sha256 := policy_of(folder, policy).sha256) is not None:
+    sha256 = policy_of(folder, policy).sha256
+    if sha256 is not None:
         named["policy"] = sha256
+    named["papers beside"] = sha256_bytes("\n".join(_beside(folder, sha256)).encode())
     log = custody_log(folder).path
     if log.is_file():
         named["custody"] = sha256_bytes(log.read_bytes())
@@ -91,6 +98,20 @@ def inputs(
         seen = sorted(f"{drive.serial} {sha256_bytes(_record_bytes(drive) or b'')}" for drive in drives)
         named["drives"] = sha256_bytes("\n".join([*seen, *(["no more"] if no_more else [])]).encode())
     return named
+
+
+def _beside(folder: VoyageFolder, policy: str | None) -> Iterator[str]:
+    """Yield what else a verdict looks at, file by file; not what the verdict itself writes."""
+    for name in _BESIDE:
+        place = folder.documents / name
+        for path in sorted(place.iterdir()) if place.is_dir() else [place] if place.is_file() else []:
+            # Evidence is looked at by its name alone, and is long; the site's own policy is kept there by the verdict.
+            if name != evidence.FOLDER:
+                yield f"{name}/{path.name} {sha256_file(path)}"
+            elif evidence.digest_of_name(path.name) not in (None, policy):
+                yield path.name
+    if (folder.keys / keys.SITE_ENVELOPE).is_file():
+        yield "key envelope"
 
 
 def is_released(folder: VoyageFolder) -> bool:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from packtrain.crypto.sshsig import SshSigner
-from packtrain.diligence import evidence
+from packtrain.digest import sha256_bytes
+from packtrain.diligence import amendments, evidence
+from packtrain.diligence.hand_over import custody_log
 from packtrain.diligence.judging import Ruled, judge_voyage, judged_by, kept_policy, screened_of, standing_of
 from packtrain.diligence.rules.answers import RaisedFlag, SignedAnswer, answer_to
 from packtrain.diligence.rules.record import current_flags, keep_answer
@@ -75,7 +77,13 @@ class FlagReply:
 def inputs(folder: VoyageFolder) -> dict[str, str]:
     """Return the digests of what the rules look at, and of what they are judged by."""
     kinds = (Declaration, PackingStatement, Shipment, Screening, DataScan)
-    return {kind.kind: folder.digest(kind) for kind in kinds if folder.has(kind)} | judged_by(folder)
+    named = {kind.kind: folder.digest(kind) for kind in kinds if folder.has(kind)} | judged_by(folder)
+    log = custody_log(folder).path
+    if log.is_file():
+        named["custody"] = sha256_bytes(log.read_bytes())
+    # What was amended is judged too; each lies under its digest.
+    amended = sorted(amendments.archived(folder, Declaration))
+    return named | {"amended declarations": sha256_bytes("\n".join(amended).encode())}
 
 
 def judge(folder: VoyageFolder, sink: Sink) -> Receipt:
