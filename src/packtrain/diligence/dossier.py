@@ -29,6 +29,8 @@ from packtrain.documents.codec import MAX_DOCUMENT_BYTES, namespace
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import Role, allowed_signers
+from packtrain.documents.plan import Plan
+from packtrain.documents.shipment import Shipment
 from packtrain.errors import DossierError, WrongRole
 from packtrain.record.custody import CustodyLine
 from packtrain.record.folder import VoyageFolder
@@ -74,7 +76,8 @@ def export_dossier(folder: VoyageFolder, destination: Path, to: Role) -> Exporte
     """Write the dossier for another party to `destination`, whole or not at all.
 
     Key envelopes: the site's goes from the consignor to the operator once a packing statement exists; the inner one
-    from the operator to the consignee once the verdict is admit. No dossier holds any other key.
+    from the operator to the consignee once the verdict is admit, and only while it is one on the papers as they are:
+    after an amendment or a new seal the site judges again. No dossier holds any other key.
 
     Raises:
         WrongRole: `to` is this party itself.
@@ -174,7 +177,8 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
         # First the keys of the old attempt: cut off here and run again, the dossier brings the new one.
         for name in (RELEASE, SITE_ENVELOPE):
             destroy(folder.keys / name)
-    take_custody(folder, bag, trust, with_heads=not apart)
+    if num_aside := take_custody(folder, bag, trust, (*own_lines, *beyond)):
+        remarks.append(f"heads over no entries that are here were left aside: {num_aside}")
     take_attached(folder, bag, taken.result)
     _take_documents(folder, documents, taken)
     extend(folder, beyond)
@@ -222,10 +226,17 @@ def _refuse_a_drive(destination: Path) -> None:
 def _envelope(folder: VoyageFolder, papers: Papers, role: Role, to: Role) -> Path | None:
     admission = papers.current(Admission)
     may_go = (role == "consignor" and to == "operator" and papers.current(PackingStatement) is not None) or (
-        role == "operator" and to == "consignee" and admission is not None and admission.verdict == "admit"
+        role == "operator" and to == "consignee" and admission is not None and _admits(admission, papers)
     )
     path = folder.keys / _KEYS.get(to, "")
     return path if may_go and path.is_file() else None
+
+
+def _admits(admission: Admission, papers: Papers) -> bool:
+    """Return whether a verdict admits what the papers say now: amended or sealed anew since, it was not judged yet."""
+    judged = (admission.plan, admission.shipment_root, admission.declaration, admission.packing_statement)
+    here = tuple(papers.digest(kind) for kind in (Plan, Shipment, Declaration, PackingStatement))
+    return admission.verdict == "admit" and judged == here
 
 
 def _check_payload(bag: Bag, role: Role) -> None:
