@@ -19,8 +19,10 @@ from packtrain.diligence.hand_over import (
     extend,
     holdings,
     is_written_apart,
+    keep_apart,
     lines_beyond,
     read_exchanged_log,
+    refuse_rewritten,
 )
 from packtrain.diligence.merge import Taken, merge
 from packtrain.diligence.papers import Papers, check_names, disagreements, place_of, read_papers, signature_names
@@ -155,7 +157,9 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
             raise DossierError("the custody log is of another shipment", where=where)
     apart = is_written_apart(own_lines, theirs)
     beyond = () if apart else lines_beyond(own_lines, theirs, where, may_be_older=True)
-    if not apart:
+    if apart:
+        refuse_rewritten(folder, theirs, trust, where)
+    else:
         check_log(folder, bag, (*own_lines, *beyond), trust, where)
     taken = merge(read_papers(folder.documents, trust, role), incoming, role, (*own_lines, *beyond), where)
     _refuse_contradictions(taken.result, where)
@@ -182,9 +186,8 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
     take_attached(folder, bag, taken.result)
     _take_documents(folder, documents, taken)
     extend(folder, beyond)
-    if apart and theirs:
-        payload = (bag.root / "data" / LOG_NAME).read_bytes()
-        durable.write_bytes(folder.documents / f"custody.{theirs[-1].event.by}.jsonl", payload)
+    if apart:
+        keep_apart(folder, theirs)
     if key is not None:
         durable.write_bytes(folder.keys / _KEYS[role], key, mode=0o600)
     _keep_tag_files(folder, bag)

@@ -109,6 +109,27 @@ def is_written_apart(own: Sequence[CustodyLine], theirs: Sequence[CustodyLine]) 
     return all(tail and all(line.event.verb in _NOTED_ALONE for line in tail) for tail in tails)
 
 
+def refuse_rewritten(folder: VoyageFolder, theirs: Sequence[CustodyLine], trust: Trust, where: str) -> None:
+    """Refuse another's log of the end of a voyage that differs from the one that it gave before.
+
+    Raises:
+        CustodyBroken: the two have forked.
+    """
+    lines_beyond(_apart(folder, theirs).read(trust), theirs, where, may_be_older=True)
+
+
+def keep_apart(folder: VoyageFolder, theirs: Sequence[CustodyLine]) -> None:
+    """Keep another's log of the end of a voyage beside the own one; what it gave before only grows."""
+    place = _apart(folder, theirs).path
+    payload = b"".join(line.payload + b"\n" for line in theirs)
+    if not place.exists() or place.stat().st_size < len(payload):
+        durable.write_bytes(place, payload)
+
+
+def _apart(folder: VoyageFolder, theirs: Sequence[CustodyLine]) -> CustodyLog:
+    return CustodyLog(folder.documents / f"custody.{theirs[-1].event.by}.jsonl")
+
+
 def extend(folder: VoyageFolder, lines: Sequence[CustodyLine]) -> None:
     """Append verified lines of another party's log to the own one; the caller has checked that they follow its head."""
     if not lines:
