@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from packtrain.diligence.amendments import changed_answers
-from packtrain.diligence.arrival import check_cases, check_coverage, check_custody
+from packtrain.diligence.arrival import check_cases, check_coverage, check_custody, statements_left_out
 from packtrain.diligence.audit.evidence import named_evidence
 from packtrain.diligence.audit.faults import Fault
 from packtrain.diligence.audit.flags_answer import admitted_in_spite_of
@@ -107,7 +107,10 @@ def _packing(record: Record) -> Iterator[Fault]:
     if not record.custody.lines:
         yield Fault("missing", record.custody.name, "a packing statement is here, and no entry says what became of it")
     elif not record.custody.faults:
-        found.append(check_custody(record.custody.believed, statement, digest))
+        superseded = record.papers().superseded(PackingStatement)
+        found.append(check_custody(record.custody.believed, statement, digest, superseded))
+        for sentence in statements_left_out(record.custody.believed, {digest, *superseded}):
+            yield Fault("missing", record.custody.name, sentence)
     for finding in found:
         if finding.outcome == "refuse":
             yield Fault("contradiction", "packing-statement.json", finding.detail)
