@@ -24,7 +24,7 @@ from packtrain.diligence.screening.record import read_dispositions
 from packtrain.diligence.screening.state import screening_state
 from packtrain.documents.codec import digest
 from packtrain.documents.declaration import Declaration
-from packtrain.documents.flags import Flags
+from packtrain.documents.flags import LEVELS, Flags
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.screening import Screening
 from packtrain.documents.shipment import Shipment
@@ -159,6 +159,18 @@ def kept_policy(folder: VoyageFolder, sha256: str | None) -> Policy:
             hint="it comes with the operator's dossier",
         )
     return read_policy(payload, str(path), built_in_pack())
+
+
+def policy_of_another(folder: VoyageFolder, flags: Flags) -> Policy:
+    """Return the policy of another party's run, read as strictly as can be where it did not come along.
+
+    What another party left out, or wrote in words that this version does not read, must not keep this one from its own
+    flags: then every answer to that run counts as one of two that are needed.
+    """
+    try:
+        return kept_policy(folder, flags.policy)
+    except (DossierError, PolicyError):
+        return Policy(second_signer_levels=frozenset(LEVELS), sha256=flags.policy)
 
 
 def policy_of(folder: VoyageFolder, path: Path | None = None) -> Policy:

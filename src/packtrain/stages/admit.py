@@ -15,7 +15,7 @@ from packtrain.diligence.bag import bag_identity
 from packtrain.diligence.custody_check import check_log
 from packtrain.diligence.dossier import dossiers_holding, import_dossier
 from packtrain.diligence.hand_over import custody_log
-from packtrain.diligence.judging import Ruled, Shown, judge_voyage, judged_by, policy_of, standing_of
+from packtrain.diligence.judging import Ruled, Shown, judge_voyage, judged_by, policy_of, policy_of_another, standing_of
 from packtrain.diligence.papers import Papers, read_papers
 from packtrain.diligence.rules.policy import POLICY_FILE
 from packtrain.diligence.screening.record import current_screening
@@ -235,7 +235,7 @@ def _in_words(folder: VoyageFolder, screening: Screening, papers: Papers) -> str
 
 def _at_home(folder: VoyageFolder, papers: Papers) -> Ruled | None:
     flags = papers.of_party(Flags, "consignor")
-    return standing_of(folder, flags) if flags is not None and flags.policy is None else None
+    return standing_of(folder, flags, policy_of_another(folder, flags)) if flags is not None else None
 
 
 def _dossier_of(folder: VoyageFolder, digests: set[str]) -> str:

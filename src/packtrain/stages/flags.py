@@ -15,7 +15,15 @@ from packtrain.crypto.sshsig import SshSigner
 from packtrain.digest import sha256_bytes
 from packtrain.diligence import amendments, evidence
 from packtrain.diligence.hand_over import custody_log
-from packtrain.diligence.judging import Ruled, judge_voyage, judged_by, kept_policy, screened_of, standing_of
+from packtrain.diligence.judging import (
+    Ruled,
+    judge_voyage,
+    judged_by,
+    kept_policy,
+    policy_of_another,
+    screened_of,
+    standing_of,
+)
 from packtrain.diligence.rules.answers import RaisedFlag, SignedAnswer, answer_to
 from packtrain.diligence.rules.record import current_flags, keep_answer
 from packtrain.documents.data_scan import DataScan
@@ -118,6 +126,7 @@ def show(folder: VoyageFolder) -> dict[Role, Ruled]:
     Raises:
         StageNotReady: nobody has run the rules yet.
         SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError, DossierError: a document is not in order.
+        PolicyError: the policy of this party's own run cannot be read.
     """
     runs = current_flags(folder)
     if not runs:
@@ -128,7 +137,13 @@ def show(folder: VoyageFolder) -> dict[Role, Ruled]:
             where=str(folder.root),
             hint=verb.get(role, "they come with another party's dossier"),
         )
-    return {role: standing_of(folder, flags, kept_policy(folder, flags.policy)) for role, flags in runs.items()}
+    own = folder.voyage_file().voyage.role
+    return {
+        role: standing_of(
+            folder, flags, kept_policy(folder, flags.policy) if role == own else policy_of_another(folder, flags)
+        )
+        for role, flags in runs.items()
+    }
 
 
 def answer(folder: VoyageFolder, reply: FlagReply, sink: Sink) -> SignedAnswer:
