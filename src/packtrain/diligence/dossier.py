@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from packtrain import __version__, durable
-from packtrain.diligence.attached import FOLDERS, attached_files, check_attached, take_attached
+from packtrain.diligence.attached import FOLDERS, attached_files, check_attached, sender_of, take_attached
 from packtrain.diligence.attached_custody import FOLDERS as CUSTODY_FOLDERS
 from packtrain.diligence.attached_custody import check_log, custody_files, incoming_trust, take_custody
 from packtrain.diligence.bag import Bag, copy_bag, write_bag
@@ -250,6 +250,8 @@ def _check_payload(bag: Bag, role: Role) -> None:
             expected=role,
             found=bag.info.get("Packtrain-To", "nobody named")[:32],
         )
+    if sender_of(bag) == role:
+        raise DossierError("the dossier is this party's own", where="bag-info.txt", found=role)
     check_names({name.removeprefix(_DOCUMENTS) for name in bag.payload if name.startswith(_DOCUMENTS)})
     allowed = {*_OTHER_FILES, *([f"data/keys/{_KEYS[role]}"] if role in _KEYS else [])}
     others = {name for name in bag.payload if not name.startswith((_DOCUMENTS, *FOLDERS, *CUSTODY_FOLDERS))}

@@ -108,6 +108,14 @@ def test_a_dossier_goes_to_another_party_into_a_new_folder(papers: Papers) -> No
         papers.dossier()
 
 
+def test_a_dossier_that_says_it_is_from_its_reader_is_refused(papers: Papers) -> None:
+    source = papers.dossier()
+    info = source / "bag-info.txt"
+    info.write_text(info.read_text().replace("Packtrain-From: consignor", "Packtrain-From: operator"))
+    with pytest.raises(DossierError, match="this party's own"):
+        take(papers, rebag(source))
+
+
 def test_a_key_envelope_is_not_written_onto_a_drive(papers: Papers) -> None:
     drive = Path(papers.mounted("A1")[0].location)
     with pytest.raises(DossierError, match="does not belong on a drive"):
