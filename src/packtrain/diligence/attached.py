@@ -6,6 +6,7 @@ say. No verdict rests on one of the two, so they are held against their signatur
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 from typing import Final
@@ -51,14 +52,15 @@ def attached_files(folder: VoyageFolder, papers: Papers) -> dict[str, bytes | Pa
         f"data/{evidence.FOLDER}/{here[digest].name}": here[digest]
         for digest in sorted(papers.evidence() & here.keys())
     }
-    for name in read_papers_folder(folder.root / PAPERS, folder.trust()):
-        for file_name in (name, f"{name}.sig"):
-            files[f"data/{PAPERS}/{file_name}"] = folder.root / PAPERS / file_name
-    try:
+    # The dossier that tells the others of a lost key has to leave all the same. What that key signed and nobody vouched
+    # for, printed papers and statements, says nothing new; the next key signs it anew.
+    with contextlib.suppress(KeyRevoked):
+        for name in read_papers_folder(folder.root / PAPERS, folder.trust()):
+            for file_name in (name, f"{name}.sig"):
+                files[f"data/{PAPERS}/{file_name}"] = folder.root / PAPERS / file_name
+    statements = dict[str, bytes]()
+    with contextlib.suppress(KeyRevoked):
         statements = signed_statements(papers, role, folder.signer())
-    except KeyRevoked:
-        # The dossier that tells the others of it has to leave all the same: it says nothing new.
-        statements = dict[str, bytes]()
     return files | {f"data/{STATEMENTS}/{name}": payload for name, payload in statements.items()}
 
 
