@@ -171,7 +171,7 @@ def _record(source: Path, form: RecordForm, keyring: Keyring, files: Files | Non
     documents = reader.documents()
     custody, others = reader.logs()
     evidence = reader.evidence()
-    faults += attached_faults(names, reader.read, documents_as_papers(documents), keyring)
+    faults += attached_faults(names, reader.read, documents_as_papers(documents), reader.keyring_then)
     signers = reader.read(ALLOWED_SIGNERS, MAX_KEY_FILE_BYTES)
     if files is not None and form == "dossier":
         faults += check_bag(files, bag)
@@ -201,6 +201,18 @@ class _Reader:
         self._keyring = dataclasses.replace(keyring, revoked=revoked)
         self._signatures = {f"{name}{_SIG}" for name in names if place_of(name) is not None}
         self._signatures |= {second for name in names for second in second_signatures(name)}
+
+    @property
+    def keyring_then(self) -> Keyring:
+        """Return the keys as they were before any was revoked: for what says again what documents say.
+
+        No revocation lists printed papers and statements, and nothing rests on them.
+        """
+        revoked = {each.public_line for each in self.revocations}
+        keys = (
+            dataclasses.replace(key, is_former=key.is_former and key.key not in revoked) for key in self._keyring.keys
+        )
+        return dataclasses.replace(self._keyring, keys=tuple(keys), revoked=())
 
     def _revoked(self) -> tuple[SignedRevocation, ...]:
         """Return what the record says of revoked keys, by whoever may say so; read before anything is judged."""

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from audit_parts import audited, put, voyage
+from packtrain.crypto.sshsig import SshSigner, generate_key_pair
 from packtrain.diligence.hand_over import custody_log
 from packtrain.documents.admission import Admission
 from packtrain.documents.codec import digest, encode, namespace
@@ -13,9 +14,12 @@ from packtrain.documents.export_list import ExportList
 from packtrain.documents.flag_answer import FlagAnswer
 from packtrain.documents.shipment import Shipment
 from packtrain.events import discard
-from packtrain.record.folder import VoyageFolder
+from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
+from packtrain.record.parties import sync_parties
 from packtrain.record.trust import Trust
+from packtrain.report.papers import render
 from packtrain.stages import custody, exchange
+from packtrain.stages.papers import write_papers
 from second_person import with_reviewer
 from voyage_papers import Papers, arrived
 
@@ -81,6 +85,26 @@ def test_an_entry_of_a_thief_is_a_fault_and_those_before_the_loss_are_not(tmp_pa
     )
     found = [fault for fault in audited(papers.operator).faults if "nothing vouches for this entry" in fault.what]
     assert [(fault.kind, fault.where) for fault in found] == [("foreign key", "custody.jsonl, line 5")]
+
+
+def test_papers_and_statements_of_a_key_that_was_revoked_and_replaced_are_no_fault(tmp_path: Path) -> None:
+    papers = arrived(tmp_path)
+    write_papers(papers.consignor, render, discard)
+    exchange.import_dossier(papers.operator, papers.dossier("before"), discard)
+    old = papers.consignor.signer().public_line
+    custody.revoke(papers.consignor, "the laptop was lost", discard)
+    # The dossier that tells of it leaves, though its papers were signed with the lost key.
+    exchange.import_dossier(papers.operator, papers.dossier("told"), discard)
+    assert not (papers.root / "told" / "data" / "papers").exists()
+    assert audited(papers.operator).faults == ()
+
+    generate_key_pair(tmp_path / "new", "")
+    new = SshSigner.load(tmp_path / "new").public_line
+    path = papers.operator.root / VOYAGE_FILE
+    path.write_text(path.read_text().replace(f'signer = "{old}"', f'signer = "{new}"\nformer = ["{old}"]'))
+    sync_parties(papers.operator)
+    assert {"papers", "statements"} <= {path.name for path in papers.operator.documents.iterdir()}
+    assert audited(papers.operator).faults == ()
 
 
 def test_the_untouched_record_is_in_order(papers: Papers) -> None:
