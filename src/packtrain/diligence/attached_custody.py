@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ from packtrain.crypto.timestamp import MAX_TOKEN_BYTES
 from packtrain.digest import sha256_bytes
 from packtrain.diligence.bag import Bag
 from packtrain.diligence.custody_check import fits
+from packtrain.diligence.hand_over import CLOCKS_DIFFER
 from packtrain.diligence.heads import refuse_contradicted
 from packtrain.diligence.stamps import MAX_TOKENS
 from packtrain.documents.codec import encode
@@ -35,7 +36,6 @@ _NAME: Final = re.compile(
     rf"data/({HEADS}/[0-9a-f]{{64}}(\.json(\.({'|'.join(ROLES)}))?(\.sig)?|\.[0-9a-f]{{64}}\.tsr)"
     rf"|{REVOCATIONS}/[0-9a-f]{{64}}\.json(\.sig)?)"
 )
-_CLOCKS_DIFFER: Final = timedelta(minutes=10)
 
 
 def custody_files(folder: VoyageFolder) -> dict[str, bytes | Path]:
@@ -146,7 +146,7 @@ def take_custody(folder: VoyageFolder, bag: Bag, trust: Trust, lines: Sequence[C
 
 def _heads(bag: Bag, trust: Trust) -> tuple[SignedHead, ...]:
     heads = read_heads(bag.root / "data", trust)
-    latest = (datetime.now(UTC) + _CLOCKS_DIFFER).strftime("%Y-%m-%dT%H:%M:%SZ")
+    latest = (datetime.now(UTC) + CLOCKS_DIFFER).strftime("%Y-%m-%dT%H:%M:%SZ")
     for mark in heads:
         if mark.head.made_on > latest:
             raise CustodyBroken(

@@ -9,11 +9,12 @@ from packtrain.diligence.hand_over import custody_log
 from packtrain.documents.codec import digest, encode, namespace
 from packtrain.documents.custody_head import CustodyHead
 from packtrain.documents.shipment import Shipment
-from packtrain.errors import DossierError
+from packtrain.errors import CustodyBroken, DossierError
 from packtrain.events import discard
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.heads import HEADS, read_heads
-from packtrain.stages import custody, exchange
+from packtrain.record.line_code import write_line_code
+from packtrain.stages import carry, custody, exchange
 from rebagged import rebag
 from voyage_papers import AT, packed
 
@@ -92,3 +93,28 @@ def test_no_dossier_fills_a_folder_with_more_revocations_than_are_read_from_it(
     with pytest.raises(DossierError, match="more revocations than a voyage has"):
         exchange.import_dossier(papers.operator, papers.dossier("second"), discard)
     assert len(papers.operator.trust().revocations) == 1
+
+
+def in_the_future(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next entries be dated as their writer likes: a clock is nobody's but his own."""
+    monkeypatch.setattr("packtrain.record.custody.instant", lambda: "9999-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize("way", ["file", "code", "dossier"])
+def test_an_entry_of_the_future_is_not_taken_in(tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Whatever the other side signs after it would bear its time.
+    papers = packed(tmp_path)
+    exchange.import_dossier(papers.operator, papers.dossier("first"), discard)
+    before = custody_log(papers.operator).path.read_bytes()
+    in_the_future(monkeypatch)
+    offered = carry.release(papers.consignor, ["A", "B"], "operator", discard, destination=tmp_path / "offer.jsonl")
+    line = custody_log(papers.consignor).read(papers.consignor.trust())[-1]
+    monkeypatch.undo()
+    with pytest.raises(CustodyBroken, match="dated in the future"):
+        if way == "file":
+            carry.accept(papers.operator, offered, discard, destination=tmp_path / "answer.jsonl")
+        elif way == "code":
+            carry.take_code(papers.operator, write_line_code(line, papers.consignor.trust()), discard)
+        else:
+            exchange.import_dossier(papers.operator, papers.dossier("second"), discard)
+    assert custody_log(papers.operator).path.read_bytes() == before
