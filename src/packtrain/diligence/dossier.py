@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from packtrain import __version__, durable
+from packtrain.diligence.amendments import ARCHIVES, MAX_AMENDMENTS
 from packtrain.diligence.attached import FOLDERS, attached_files, check_attached, sender_of, take_attached
 from packtrain.diligence.attached_custody import FOLDERS as CUSTODY_FOLDERS
 from packtrain.diligence.attached_custody import check_log, custody_files, incoming_trust, take_custody
@@ -26,6 +27,8 @@ from packtrain.diligence.hand_over import (
 )
 from packtrain.diligence.merge import Taken, merge
 from packtrain.diligence.papers import Papers, check_names, disagreements, place_of, read_papers, signature_names
+from packtrain.diligence.rules.record import ANSWERS, FLAGS, MAX_ANSWERS
+from packtrain.diligence.screening.record import DISPOSITIONS, MAX_DISPOSITIONS, SCREENINGS
 from packtrain.documents.admission import Admission
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, namespace
 from packtrain.documents.declaration import Declaration
@@ -48,6 +51,15 @@ STAGING: Final = "dossier-import"
 _DOCUMENTS: Final = "data/documents/"
 _KEYS: Final[dict[Role, str]] = {"operator": SITE_ENVELOPE, "consignee": RELEASE}
 """The one key envelope that a party may receive."""
+_MOST_IN: Final = {
+    **dict.fromkeys(ARCHIVES.values(), MAX_AMENDMENTS),
+    FLAGS: MAX_ANSWERS,
+    SCREENINGS: MAX_ANSWERS,
+    ANSWERS: MAX_ANSWERS,
+    DISPOSITIONS: MAX_DISPOSITIONS,
+    "admissions": MAX_ANSWERS,
+}
+"""How many documents of a folder below documents/ are read."""
 _OTHER_FILES: Final = frozenset({f"data/{LOG_NAME}", "data/allowed_signers"})
 
 
@@ -163,6 +175,7 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
         check_log(folder, bag, (*own_lines, *beyond), trust, where)
     taken = merge(read_papers(folder.documents, trust, role), incoming, role, (*own_lines, *beyond), where)
     _refuse_contradictions(taken.result, where)
+    _refuse_too_many(taken.result, where)
     key = _new_key(folder, bag, taken.newer_attempt)
     remarks = [*taken.remarks]
     if apart:
@@ -212,6 +225,19 @@ def _refuse_contradictions(papers: Papers, where: str) -> None:
             where=where,
             hint="ask for a dossier made from one state of the voyage",
         )
+
+
+def _refuse_too_many(papers: Papers, where: str) -> None:
+    """Refuse what would fill a folder beyond what it reads: it would be refused there for ever after."""
+    for folder, most in _MOST_IN.items():
+        found = sum(name.startswith(f"{folder}/") for name in papers.by_name)
+        if found > most:
+            raise DossierError(
+                f"with this dossier there would be more {folder} than a voyage has",
+                where=where,
+                expected=f"at most {most}",
+                found=str(found),
+            )
 
 
 def _refuse_a_drive(destination: Path) -> None:
