@@ -86,7 +86,7 @@ def site_after_load(root: Path) -> dict[Role, VoyageFolder]:
     shipment_root = folders["consignor"].write_signed(shipment, folders["consignor"].signer())
     admission = samples()[Admission]
     assert isinstance(admission, Admission)
-    admission = replace(admission, shipment=shipment.shipment, shipment_root=shipment_root)
+    admission = replace(admission, shipment=shipment.shipment, shipment_root=shipment_root, policy=None)
     declaration = declare_from(declaration_toml().encode(), "test voyage", "declaration.toml", root).declaration
     for role in ("operator", "consignee"):
         folders[role].write_signed(declaration, folders["consignor"].signer())

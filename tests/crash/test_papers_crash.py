@@ -1,6 +1,8 @@
 """The process dies at a durable step of sealing, handing over, importing: the same command again ends the same way."""
 
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import bagit
@@ -15,7 +17,10 @@ from packtrain.documents.plan import Plan
 from packtrain.events import discard
 from packtrain.record import keys
 from packtrain.record.folder import VoyageFolder
-from packtrain.stages import admit, carry, declare, exchange
+from packtrain.report.papers import render
+from packtrain.stages import admit, carry, custody, declare, exchange, flags, screen
+from packtrain.stages.papers import write_papers
+from scenario_parts import with_lists
 from three_parties import three_parties
 from voyage_papers import CASES, Papers, arrived, declaration_toml, packed, tree
 
@@ -187,3 +192,44 @@ def test_admitting_survives_death_at_any_step(tmp_path: Path) -> None:
         admit.admit(papers.operator, None, papers.mounted(), discard)
         assert papers.operator.read_signed(Admission).verdict == "admit"
         assert (papers.operator.keys / keys.RELEASE).is_file()
+
+
+def test_an_import_of_every_kind_of_paper_survives_death_at_any_step(tmp_path: Path) -> None:
+    template = arrived(tmp_path / "template")
+    with_lists(template.consignor)
+    flags.judge(template.consignor, discard)
+    write_papers(template.consignor, render, discard)
+    exchange.import_dossier(template.operator, template.dossier("first"), discard)
+    template.declare(declaration_toml({"end_use": '"to find more comets"'}), amend=True)
+    screen.screen(template.consignor, discard)
+    flags.judge(template.consignor, discard)
+    letter = template.root / "letter.txt"
+    letter.write_text("a letter")
+    reply = flags.FlagReply("RET-1", "A. Able", "it was looked into", evidence=[letter])
+    raised = [flag.result.rule for flag in flags.show(template.consignor)["consignor"].standing.flags]
+    flags.answer(template.consignor, replace(reply, rule=raised[0]), discard)
+    write_papers(template.consignor, render, discard)
+    custody.make_head(template.consignor, discard, destination=template.root / "head")
+    custody.revoke(template.consignor, "the laptop was lost", discard)
+    template.dossier("second")
+
+    def prepare(name: str) -> Papers:
+        shutil.copytree(template.root, tmp_path / name)
+        return Papers(tmp_path / name, {role: VoyageFolder(tmp_path / name / role) for role in template.folders})
+
+    def take(papers: Papers) -> None:
+        papers.operator.settle()
+        exchange.import_dossier(papers.operator, papers.root / "second", discard)
+
+    clean = prepare("clean")
+    steps = count_steps(lambda: take(clean))
+    whole = tree(clean.operator.documents)
+    assert {"heads", "revocations", "evidence", "flags", "flag-answers", "screenings", "declarations", "papers"} <= {
+        name.partition("/")[0] for name in whole
+    }
+    for number in range(0, steps, 3):
+        papers = prepare(f"step{number}")
+        die_at(number, lambda papers=papers: take(papers))
+        take(papers)
+        assert tree(papers.operator.documents) == whole, number
+        shutil.rmtree(papers.root)

@@ -148,7 +148,7 @@ def _travelled(case: Case, shipment: Shipment, lost: Collection[str]) -> tuple[A
     return (
         _found("packing statement", check_coverage(shipment, statement)),
         _found("cases", check_cases(statement)),
-        _found("custody", check_custody(case.custody, statement, stated)),
+        _found("custody", check_custody(case.custody, statement, stated, case.papers.superseded(PackingStatement))),
         _heads(case.log_check),
         _found(_MOUNTED, mounted),
     )

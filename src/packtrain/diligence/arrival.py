@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from packtrain.diligence.hand_over import holdings
-from packtrain.diligence.packing import names_statement
+from packtrain.diligence.packing import names_statement, statement_named
 from packtrain.documents.custody import CustodyEvent
 from packtrain.documents.drive import Drive, unread_serial
 from packtrain.documents.packing_statement import PackingStatement
@@ -90,10 +90,13 @@ def check_cases(statement: PackingStatement) -> Finding:
     )
 
 
-def check_custody(lines: Sequence[CustodyLine], statement: PackingStatement, statement_digest: str) -> Finding:
+def check_custody(
+    lines: Sequence[CustodyLine], statement: PackingStatement, statement_digest: str, superseded: Collection[str]
+) -> Finding:
     """Find whether the custody log tells of these cases, drives and seals and of no others.
 
-    Entries from before the statement's first seal belong to an earlier statement and are not judged.
+    Entries from before the statement's first seal belong to an earlier statement and are not judged; but that earlier
+    statement, with its carriers and seals, must be among those that are here, `superseded` (SHA-256).
     """
     try:
         held = holdings(lines, "custody log")
@@ -107,7 +110,8 @@ def check_custody(lines: Sequence[CustodyLine], statement: PackingStatement, sta
     if refused:
         return Finding("refuse", "; ".join(refused))
     missing = {case.label for case in statement.cases} - {event.cases[0] for event in since if event.verb == "sealed"}
-    waiting = [f"case {label}: not sealed in the log" for label in sorted(missing)]
+    waiting = statements_left_out(lines, {statement_digest, *superseded})
+    waiting += [f"case {label}: not sealed in the log" for label in sorted(missing)]
     waiting += [
         f"case {', '.join(event.cases)}: seal broken{f', {event.note}' if event.note else ''}"
         for event in since
@@ -121,6 +125,19 @@ def check_custody(lines: Sequence[CustodyLine], statement: PackingStatement, sta
         for case in sorted(case.label for case in statement.cases)
     )
     return Finding("passed", f"every case sealed under the statement; held by {where}")
+
+
+def statements_left_out(lines: Sequence[CustodyLine], here: Collection[str]) -> list[str]:
+    """Return which packing statements the log has seals under and that are not among those `here`, a sentence each."""
+    named: dict[str, int] = {}
+    for line in lines:
+        if (statement := statement_named(line.event)) is not None:
+            named.setdefault(statement, line.event.sequence)
+    return [
+        f"packing statement {statement[:12]}, under which entry {sequence} seals a case, is missing"
+        for statement, sequence in named.items()
+        if statement not in here
+    ]
 
 
 def _is_seal_of(event: CustodyEvent, statement_digest: str) -> bool:

@@ -104,7 +104,7 @@ def check_log(
         for mark in heads
         if (shipment is None or mark.head.shipment == shipment) and not lost.keys() >= set(mark.keys.values())
     ]
-    fitting = [mark for mark in marks if _fits(mark, lines)]
+    fitting = [mark for mark in marks if fits(mark, lines)]
     stamps = [
         stamp
         for stamp in brackets
@@ -149,14 +149,18 @@ def against_own(own: Sequence[CustodyLine], theirs: Sequence[CustodyLine]) -> li
     return []
 
 
-def _fits(mark: SignedHead, lines: Sequence[CustodyLine]) -> bool:
+def fits(mark: SignedHead, lines: Sequence[CustodyLine]) -> bool:
+    """Return whether a head is over the first entries of this log."""
     number = mark.head.num_entries
     return number <= len(lines) and lines[number - 1].digest == mark.head.last_line
 
 
 def _forked_heads(marks: Sequence[SignedHead]) -> Iterator[Contradiction]:
-    for one, other in combinations(marks, 2):
-        if one.head.num_entries == other.head.num_entries and one.head.last_line != other.head.last_line:
+    lengths: dict[int, list[SignedHead]] = {}
+    for mark in marks:
+        lengths.setdefault(mark.head.num_entries, []).append(mark)
+    for one, other in (pair for equal in lengths.values() for pair in combinations(equal, 2)):
+        if one.head.last_line != other.head.last_line:
             both = _all_signers(one) & _all_signers(other)
             who = f"; the {' and the '.join(sorted(both))} signed both" if both else ""
             what = (

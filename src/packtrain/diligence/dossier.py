@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from packtrain import __version__, durable
-from packtrain.diligence.attached import FOLDERS, attached_files, check_attached, take_attached
+from packtrain.diligence.amendments import ARCHIVES, MAX_AMENDMENTS
+from packtrain.diligence.attached import FOLDERS, attached_files, check_attached, sender_of, take_attached
 from packtrain.diligence.attached_custody import FOLDERS as CUSTODY_FOLDERS
 from packtrain.diligence.attached_custody import check_log, custody_files, incoming_trust, take_custody
 from packtrain.diligence.bag import Bag, copy_bag, write_bag
@@ -19,16 +20,22 @@ from packtrain.diligence.hand_over import (
     extend,
     holdings,
     is_written_apart,
+    keep_apart,
     lines_beyond,
     read_exchanged_log,
+    refuse_rewritten,
 )
 from packtrain.diligence.merge import Taken, merge
 from packtrain.diligence.papers import Papers, check_names, disagreements, place_of, read_papers, signature_names
+from packtrain.diligence.rules.record import ANSWERS, FLAGS, MAX_ANSWERS
+from packtrain.diligence.screening.record import DISPOSITIONS, MAX_DISPOSITIONS, SCREENINGS
 from packtrain.documents.admission import Admission
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, namespace
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import Role, allowed_signers
+from packtrain.documents.plan import Plan
+from packtrain.documents.shipment import Shipment
 from packtrain.errors import DossierError, WrongRole
 from packtrain.record.custody import CustodyLine
 from packtrain.record.folder import VoyageFolder
@@ -44,6 +51,15 @@ STAGING: Final = "dossier-import"
 _DOCUMENTS: Final = "data/documents/"
 _KEYS: Final[dict[Role, str]] = {"operator": SITE_ENVELOPE, "consignee": RELEASE}
 """The one key envelope that a party may receive."""
+_MOST_IN: Final = {
+    **dict.fromkeys(ARCHIVES.values(), MAX_AMENDMENTS),
+    FLAGS: MAX_ANSWERS,
+    SCREENINGS: MAX_ANSWERS,
+    ANSWERS: MAX_ANSWERS,
+    DISPOSITIONS: MAX_DISPOSITIONS,
+    "admissions": MAX_ANSWERS,
+}
+"""How many documents of a folder below documents/ are read."""
 _OTHER_FILES: Final = frozenset({f"data/{LOG_NAME}", "data/allowed_signers"})
 
 
@@ -74,7 +90,8 @@ def export_dossier(folder: VoyageFolder, destination: Path, to: Role) -> Exporte
     """Write the dossier for another party to `destination`, whole or not at all.
 
     Key envelopes: the site's goes from the consignor to the operator once a packing statement exists; the inner one
-    from the operator to the consignee once the verdict is admit. No dossier holds any other key.
+    from the operator to the consignee once the verdict is admit, and only while it is one on the papers as they are:
+    after an amendment or a new seal the site judges again. No dossier holds any other key.
 
     Raises:
         WrongRole: `to` is this party itself.
@@ -152,10 +169,13 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
             raise DossierError("the custody log is of another shipment", where=where)
     apart = is_written_apart(own_lines, theirs)
     beyond = () if apart else lines_beyond(own_lines, theirs, where, may_be_older=True)
-    if not apart:
+    if apart:
+        refuse_rewritten(folder, theirs, trust, where)
+    else:
         check_log(folder, bag, (*own_lines, *beyond), trust, where)
     taken = merge(read_papers(folder.documents, trust, role), incoming, role, (*own_lines, *beyond), where)
     _refuse_contradictions(taken.result, where)
+    _refuse_too_many(taken.result, where)
     key = _new_key(folder, bag, taken.newer_attempt)
     remarks = [*taken.remarks]
     if apart:
@@ -174,13 +194,13 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
         # First the keys of the old attempt: cut off here and run again, the dossier brings the new one.
         for name in (RELEASE, SITE_ENVELOPE):
             destroy(folder.keys / name)
-    take_custody(folder, bag, trust, with_heads=not apart)
+    if num_aside := take_custody(folder, bag, trust, (*own_lines, *beyond)):
+        remarks.append(f"heads over no entries that are here were left aside: {num_aside}")
     take_attached(folder, bag, taken.result)
     _take_documents(folder, documents, taken)
     extend(folder, beyond)
-    if apart and theirs:
-        payload = (bag.root / "data" / LOG_NAME).read_bytes()
-        durable.write_bytes(folder.documents / f"custody.{theirs[-1].event.by}.jsonl", payload)
+    if apart:
+        keep_apart(folder, theirs)
     if key is not None:
         durable.write_bytes(folder.keys / _KEYS[role], key, mode=0o600)
     _keep_tag_files(folder, bag)
@@ -207,6 +227,19 @@ def _refuse_contradictions(papers: Papers, where: str) -> None:
         )
 
 
+def _refuse_too_many(papers: Papers, where: str) -> None:
+    """Refuse what would fill a folder beyond what it reads: it would be refused there for ever after."""
+    for folder, most in _MOST_IN.items():
+        found = sum(name.startswith(f"{folder}/") for name in papers.by_name)
+        if found > most:
+            raise DossierError(
+                f"with this dossier there would be more {folder} than a voyage has",
+                where=where,
+                expected=f"at most {most}",
+                found=str(found),
+            )
+
+
 def _refuse_a_drive(destination: Path) -> None:
     """Refuse to write a key envelope onto a drive: what opens the cargo never travels in a case."""
     for above in destination.absolute().parents:
@@ -222,10 +255,17 @@ def _refuse_a_drive(destination: Path) -> None:
 def _envelope(folder: VoyageFolder, papers: Papers, role: Role, to: Role) -> Path | None:
     admission = papers.current(Admission)
     may_go = (role == "consignor" and to == "operator" and papers.current(PackingStatement) is not None) or (
-        role == "operator" and to == "consignee" and admission is not None and admission.verdict == "admit"
+        role == "operator" and to == "consignee" and admission is not None and _admits(admission, papers)
     )
     path = folder.keys / _KEYS.get(to, "")
     return path if may_go and path.is_file() else None
+
+
+def _admits(admission: Admission, papers: Papers) -> bool:
+    """Return whether a verdict admits what the papers say now: amended or sealed anew since, it was not judged yet."""
+    judged = (admission.plan, admission.shipment_root, admission.declaration, admission.packing_statement)
+    here = tuple(papers.digest(kind) for kind in (Plan, Shipment, Declaration, PackingStatement))
+    return admission.verdict == "admit" and judged == here
 
 
 def _check_payload(bag: Bag, role: Role) -> None:
@@ -236,6 +276,8 @@ def _check_payload(bag: Bag, role: Role) -> None:
             expected=role,
             found=bag.info.get("Packtrain-To", "nobody named")[:32],
         )
+    if sender_of(bag) == role:
+        raise DossierError("the dossier is this party's own", where="bag-info.txt", found=role)
     check_names({name.removeprefix(_DOCUMENTS) for name in bag.payload if name.startswith(_DOCUMENTS)})
     allowed = {*_OTHER_FILES, *([f"data/keys/{_KEYS[role]}"] if role in _KEYS else [])}
     others = {name for name in bag.payload if not name.startswith((_DOCUMENTS, *FOLDERS, *CUSTODY_FOLDERS))}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from packtrain.record.folder import VoyageFolder
 from packtrain.record.trust import Trust
 
 LOG_NAME: Final = "custody.jsonl"
+CLOCKS_DIFFER: Final = timedelta(minutes=10)
 _NOTED_ALONE: Final = frozenset({"loaded", "returned", "erased"})
 
 
@@ -75,7 +77,7 @@ def lines_beyond(
         may_be_older: their log may end before ours (a dossier made before the hand-over); otherwise that is a cut tail.
 
     Raises:
-        CustodyBroken: the two logs have forked, or theirs lacks the last entries of ours.
+        CustodyBroken: the two logs have forked, theirs lacks the last entries of ours, or has one of the future.
     """
     for number, (mine, other) in enumerate(zip(own, theirs, strict=False)):
         if mine.digest != other.digest:
@@ -94,7 +96,27 @@ def lines_beyond(
             found=f"{len(theirs)} entries",
             hint="ask the other side for its present log",
         )
-    return tuple(theirs[len(own) :])
+    beyond = tuple(theirs[len(own) :])
+    refuse_future(beyond, where)
+    return beyond
+
+
+def refuse_future(lines: Sequence[CustodyLine], where: str) -> None:
+    """Refuse new entries that are dated in the future: whatever is written after one would have to bear its time.
+
+    Raises:
+        CustodyBroken: an entry is dated more than ten minutes after this machine's clock.
+    """
+    latest = (datetime.now(UTC) + CLOCKS_DIFFER).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for line in lines:
+        if line.event.at > latest:
+            raise CustodyBroken(
+                "a custody entry is dated in the future",
+                where=f"{where}, line {line.event.sequence + 1}",
+                expected="not later than this machine's clock says",
+                found=line.event.at,
+                hint="compare both clocks",
+            )
 
 
 def is_written_apart(own: Sequence[CustodyLine], theirs: Sequence[CustodyLine]) -> bool:
@@ -107,6 +129,27 @@ def is_written_apart(own: Sequence[CustodyLine], theirs: Sequence[CustodyLine]) 
         common += 1
     tails = (own[common:], theirs[common:])
     return all(tail and all(line.event.verb in _NOTED_ALONE for line in tail) for tail in tails)
+
+
+def refuse_rewritten(folder: VoyageFolder, theirs: Sequence[CustodyLine], trust: Trust, where: str) -> None:
+    """Refuse another's log of the end of a voyage that differs from the one that it gave before.
+
+    Raises:
+        CustodyBroken: the two have forked.
+    """
+    lines_beyond(_apart(folder, theirs).read(trust), theirs, where, may_be_older=True)
+
+
+def keep_apart(folder: VoyageFolder, theirs: Sequence[CustodyLine]) -> None:
+    """Keep another's log of the end of a voyage beside the own one; what it gave before only grows."""
+    place = _apart(folder, theirs).path
+    payload = b"".join(line.payload + b"\n" for line in theirs)
+    if not place.exists() or place.stat().st_size < len(payload):
+        durable.write_bytes(place, payload)
+
+
+def _apart(folder: VoyageFolder, theirs: Sequence[CustodyLine]) -> CustodyLog:
+    return CustodyLog(folder.documents / f"custody.{theirs[-1].event.by}.jsonl")
 
 
 def extend(folder: VoyageFolder, lines: Sequence[CustodyLine]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from packtrain import durable
 from packtrain.diligence.custody_check import check_log
-from packtrain.diligence.hand_over import custody_log
+from packtrain.diligence.hand_over import CLOCKS_DIFFER, custody_log
 from packtrain.documents.codec import encode
 from packtrain.documents.parties import Role
 from packtrain.errors import CustodyBroken, CustodyContradicted, StageNotReady
@@ -30,7 +30,6 @@ from packtrain.record.trust import SignedHead
 
 HEAD_SUFFIX: Final = ".head"
 """Added to the name of an answer file: the head over the log in it, as its maker signed it."""
-_CLOCKS_DIFFER: Final = timedelta(minutes=10)
 
 
 def sign_own_head(folder: VoyageFolder, lines: Sequence[CustodyLine], made_on: str = "") -> HeadSignatures:
@@ -78,7 +77,7 @@ def cosign(folder: VoyageFolder, found: HeadSignatures, lines: Sequence[CustodyL
             hint="ask the other side for its log first: a hand-over file, or its dossier",
         )
     refuse_contradicted(folder, lines, where, (mark,))
-    if datetime.fromisoformat(head.made_on) > datetime.now(UTC) + _CLOCKS_DIFFER:
+    if datetime.fromisoformat(head.made_on) > datetime.now(UTC) + CLOCKS_DIFFER:
         raise CustodyBroken(
             "the head is dated in the future",
             where=where,

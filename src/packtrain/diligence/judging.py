@@ -26,7 +26,7 @@ from packtrain.diligence.screening.record import read_dispositions
 from packtrain.diligence.screening.state import screening_state
 from packtrain.documents.codec import digest
 from packtrain.documents.declaration import Declaration
-from packtrain.documents.flags import Flags
+from packtrain.documents.flags import LEVELS, Flags
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.screening import Screening
 from packtrain.documents.shipment import Shipment
@@ -146,24 +146,37 @@ def judged_by(folder: VoyageFolder) -> dict[str, str]:
     }
 
 
-def kept_policy(folder: VoyageFolder, flags: Flags) -> Policy:
-    """Return the policy that a run was judged under, by its digest: it is kept, and travels, as evidence.
+def kept_policy(folder: VoyageFolder, sha256: str | None) -> Policy:
+    """Return the policy that a run or a verdict names by its digest: it is kept, and travels, as evidence.
 
     Raises:
         DossierError: the policy is not here, or was altered.
+        PolicyError: see `read_policy`.
     """
-    if flags.policy is None:
+    if sha256 is None:
         return NO_POLICY
-    path = evidence.find(folder.documents, flags.policy)
+    path = evidence.find(folder.documents, sha256)
     payload = path.read_bytes() if path is not None else b""
-    if sha256_bytes(payload) != flags.policy:
+    if sha256_bytes(payload) != sha256:
         raise DossierError(
             "the policy of a run of the rules is not here, or was altered",
             where=str(path or folder.documents / evidence.FOLDER),
-            expected=flags.policy[:16],
+            expected=sha256[:16],
             hint="it comes with the operator's dossier",
         )
     return read_policy(payload, str(path), built_in_pack())
+
+
+def policy_of_another(folder: VoyageFolder, flags: Flags) -> Policy:
+    """Return the policy of another party's run, read as strictly as can be where it did not come along.
+
+    What another party left out, or wrote in words that this version does not read, must not keep this one from its own
+    flags: then every answer to that run counts as one of two that are needed.
+    """
+    try:
+        return kept_policy(folder, flags.policy)
+    except (DossierError, PolicyError):
+        return Policy(second_signer_levels=frozenset(LEVELS), sha256=flags.policy)
 
 
 def policy_of(folder: VoyageFolder, path: Path | None = None) -> Policy:

@@ -1,8 +1,8 @@
 """What of a dossier is taken into a voyage folder: a value, worked out before anything is written.
 
-A signed paper changes only in ways that stay visible: a declaration by its chain of amendments, a packing statement by
-a later seal in the custody log, an admission by a later verdict, a run of the rules by one that names it, everything
-else by a newer attempt.
+What this party says itself is made here, and never taken from another. A signed paper changes only in ways that stay
+visible: a declaration by its chain of amendments, a packing statement by a later seal in the custody log, an admission
+by a later verdict, a run of the rules by one that names it, everything else by a newer attempt.
 """
 
 from __future__ import annotations
@@ -72,6 +72,11 @@ def merge(own: Papers, incoming: Papers, role: Role, custody: Sequence[CustodyLi
         before = taken.result.by_name.get(name)
         if (before is not None and before.digest == paper.digest) or place_of(name, role) != name:
             continue
+        if _speaks_for(paper, role):
+            # Signed with this party's key and not here: of another voyage, or of this one before files here were lost.
+            # Its answers must not count again where nobody gave them.
+            taken.remarks.append(f"{name} is signed by this party and not of this folder: it was left aside")
+            continue
         if not _is_taken(before, paper, own, incoming, custody, taken.remarks, where):
             continue
         if before is not None and (folder := _archive_of(before)) is not None:
@@ -82,6 +87,11 @@ def merge(own: Papers, incoming: Papers, role: Role, custody: Sequence[CustodyLi
         before = own.by_name[name]
         taken.result.by_name[archive] = Paper(archive, before.digest, before.document, before.signers)
     return taken
+
+
+def _speaks_for(paper: Paper, role: Role) -> bool:
+    """Return whether a paper is a party's own word: a verdict, a run, a screening, an answer, a closing."""
+    return getattr(paper.document, "by", "operator" if isinstance(paper.document, Admission) else None) == role
 
 
 def _archive_of(paper: Paper) -> str | None:

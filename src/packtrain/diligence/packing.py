@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from typing import Final
 
@@ -16,6 +17,7 @@ from packtrain.record.folder import VoyageFolder
 
 MAX_CARRIER: Final = 256
 MAX_SEAL: Final = 64
+_NAMED: Final = re.compile(r"; packing statement (?P<statement>[0-9a-f]{64})\Z")
 
 
 def state_packing(folder: VoyageFolder, stated_on: str) -> PackingStatement:
@@ -95,3 +97,9 @@ def sealed_note(case: PackedCase, statement: str) -> str:
 def names_statement(event: CustodyEvent, statement: str) -> bool:
     """Return whether a `sealed` entry was made under this packing statement (SHA-256)."""
     return event.note.endswith(f"; packing statement {statement}")
+
+
+def statement_named(event: CustodyEvent) -> str | None:
+    """Return the SHA-256 of the packing statement under which a `sealed` entry was made, or None."""
+    found = _NAMED.search(event.note) if event.verb == "sealed" else None
+    return found["statement"] if found else None

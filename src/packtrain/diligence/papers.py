@@ -302,6 +302,10 @@ def disagreements(papers: Papers) -> list[str]:
         statements = {papers.digest(PackingStatement), *papers.superseded(PackingStatement)}
         if admission.packing_statement not in {*statements, None} or (chain and admission.declaration not in declared):
             faults.append("the admission names a packing statement or declaration that is not here")
+        outcomes = {check.outcome for check in admission.checks}
+        worst = "refuse" if "refuse" in outcomes else "hold" if "hold" in outcomes else "admit"
+        if admission.verdict != worst:
+            faults.append(f"the admission says {admission.verdict}, and its own checks make it {worst}")
         for what, kind, named in (("screening", Screening, admission.screening), ("flags", Flags, admission.flags)):
             if named not in papers.made_by(kind, "operator"):
                 faults.append(f"the admission names {what} of the operator that are not here")

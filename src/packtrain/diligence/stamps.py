@@ -18,7 +18,7 @@ from packtrain.record.trust import SignedHead
 
 AUTHORITIES: Final = "timestamp-authorities"
 """Folder beside documents/: certificates that a person gave, by SHA-256. It does not travel: each trusts its own."""
-_MOST_TOKENS: Final = 1000
+MAX_TOKENS: Final = 1000
 
 
 def keep_stamp(folder: VoyageFolder, marks: tuple[SignedHead, ...], token: bytes, root: bytes) -> TimeBracket:
@@ -51,7 +51,7 @@ def read_stamps(folder: VoyageFolder, marks: tuple[SignedHead, ...]) -> Iterator
         MissingDependency: there are tokens, and the extra is not installed.
     """
     paths = sorted((folder.documents / HEADS).glob("*.tsr"))
-    if len(paths) > _MOST_TOKENS:
+    if len(paths) > MAX_TOKENS:
         raise DossierError("too many time stamps", where=str(folder.documents / HEADS))
     roots = [_bounded(path, MAX_ROOT_BYTES) for path in sorted((folder.root / AUTHORITIES).glob("*.cer"))]
     by_digest = {mark.digest: mark for mark in marks}

@@ -15,12 +15,12 @@ from packtrain.documents.custody_head import CustodyHead
 from packtrain.documents.parties import ROLES, Role
 from packtrain.errors import CodeUnreadable, CustodyBroken, DocumentError, UntrustedSigner
 from packtrain.ports import Signer
-from packtrain.record.kept import keep, read_kept
+from packtrain.record.kept import keep, read_kept, read_one
 from packtrain.record.trust import MAX_SIGNATURE_BYTES, SignedHead, Trust
 
 HEADS: Final = "heads"
 """Folder below documents/: <digest>.json, its maker's .sig, and a counterpart's .ROLE.sig."""
-MAX_HEADS: Final = 10_000
+MAX_HEADS: Final = 1000
 MAX_HEAD_BYTES: Final = 4096
 MAX_HEAD_FILE_BYTES: Final = 4 * (MAX_HEAD_BYTES + MAX_SIGNATURE_BYTES)
 
@@ -75,7 +75,7 @@ def read_heads(documents: Path, trust: Trust) -> tuple[SignedHead, ...]:
     """Return all heads that are known here, the longest log last; every signature is checked.
 
     Raises:
-        DossierError: one lies under a name that is not its digest, or there are more than 10 000.
+        DossierError: one lies under a name that is not its digest, or there are more than 1000.
         SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError, CustodyBroken: see `open_head`.
     """
     found = [
@@ -87,10 +87,8 @@ def read_heads(documents: Path, trust: Trust) -> tuple[SignedHead, ...]:
 
 def head_signatures(documents: Path, digest: str) -> HeadSignatures | None:
     """Return one head that is kept here with its signatures as bytes, or None."""
-    for kept in read_kept(documents, HEADS, max_bytes=MAX_HEAD_BYTES, most=MAX_HEADS):
-        if kept.digest == digest:
-            return _signatures(kept.payload, kept.signature, kept.seconds)
-    return None
+    kept = read_one(documents, HEADS, digest, max_bytes=MAX_HEAD_BYTES)
+    return _signatures(kept.payload, kept.signature, kept.seconds) if kept is not None else None
 
 
 def keep_head(documents: Path, found: HeadSignatures, trust: Trust, where: str) -> SignedHead:

@@ -35,22 +35,38 @@ def read_kept(documents: Path, place: str, *, max_bytes: int, most: int) -> Iter
     if len(paths) > most:
         raise DossierError(f"too many documents in {place}", where=str(documents / place), expected=f"at most {most}")
     for path in paths:
-        payload = _bounded(path, max_bytes)
-        if payload is None or len(payload) > max_bytes:
-            raise DocumentError("document is too long", where=str(path), expected=f"at most {max_bytes} bytes")
-        if path.stem != (digest := sha256_bytes(payload)):
-            raise DossierError("a document lies under a name that is not its digest", where=str(path), expected=digest)
-        seconds: dict[Role, bytes] = {}
-        for role in ROLES:
-            if (second := _bounded(path.with_name(f"{path.name}.{role}.sig"), MAX_SIGNATURE_BYTES)) is not None:
-                seconds[role] = second
-        yield KeptDocument(
-            name=f"{place}/{path.name}",
-            digest=digest,
-            payload=payload,
-            signature=_bounded(path.with_name(f"{path.name}.sig"), MAX_SIGNATURE_BYTES),
-            seconds=seconds,
-        )
+        found = read_one(documents, place, path.stem, max_bytes=max_bytes)
+        if found is None:
+            raise DocumentError("document cannot be read", where=str(path))
+        yield found
+
+
+def read_one(documents: Path, place: str, digest: str, *, max_bytes: int) -> KeptDocument | None:
+    """Return the document of this digest in one folder, None where it is not there; no signature is checked yet.
+
+    Raises:
+        DossierError: what lies under this name has another digest.
+        DocumentError: it is longer than `max_bytes`.
+    """
+    path = documents / place / f"{digest}.json"
+    payload = _bounded(path, max_bytes)
+    if payload is None:
+        return None
+    if len(payload) > max_bytes:
+        raise DocumentError("document is too long", where=str(path), expected=f"at most {max_bytes} bytes")
+    if (found := sha256_bytes(payload)) != digest:
+        raise DossierError("a document lies under a name that is not its digest", where=str(path), expected=found)
+    seconds: dict[Role, bytes] = {}
+    for role in ROLES:
+        if (second := _bounded(path.with_name(f"{path.name}.{role}.sig"), MAX_SIGNATURE_BYTES)) is not None:
+            seconds[role] = second
+    return KeptDocument(
+        name=f"{place}/{path.name}",
+        digest=digest,
+        payload=payload,
+        signature=_bounded(path.with_name(f"{path.name}.sig"), MAX_SIGNATURE_BYTES),
+        seconds=seconds,
+    )
 
 
 def keep(documents: Path, place: str, payload: bytes, signature: bytes, seconds: Mapping[Role, bytes]) -> str:

@@ -16,7 +16,7 @@ from packtrain.record.trust import SignedRevocation, Trust
 
 REVOCATIONS: Final = "revocations"
 """Folder below documents/: <digest>.json and <digest>.json.sig."""
-MAX_REVOCATIONS: Final = 1000
+MAX_REVOCATIONS: Final = 64
 MAX_REVOCATION_BYTES: Final = 16 << 20
 
 
@@ -26,7 +26,7 @@ def read_revocations(documents: Path, parties: Parties) -> tuple[SignedRevocatio
     One about another key has no effect, since nothing by that key is trusted; it is left where it lies.
 
     Raises:
-        DossierError: one lies under a name that is not its digest, or there are more than 1000.
+        DossierError: one lies under a name that is not its digest, or there are more than 64.
         SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError: see `check_revocation`.
     """
     trust = Trust(parties)

@@ -181,25 +181,10 @@ class Trust:
         """
         digests = [digest for digest, _ in lines]
         for signed in self.revocations:
-            counted = self._counted_lines(signed, digests)
+            counted = num_lines_that_count(signed, self.revocations, self._heads, digests)
             for number, (_, public_line) in enumerate(lines):
                 if public_line == signed.public_line and number >= counted:
                     raise self._revoked(signed, "a custody entry", f"{where}, line {number + 1}")
-
-    def _counted_lines(self, signed: SignedRevocation, digests: Sequence[str]) -> int:
-        vouched = frozenset(signed.revocation.log_lines)
-        counted = max((number + 1 for number, digest in enumerate(digests) if digest in vouched), default=0)
-        revoked = {each.public_line for each in self.revocations}
-        for mark in self._heads:
-            head = mark.head
-            if (
-                any(key not in revoked for key in mark.keys.values())
-                and head.made_on <= signed.revocation.lost_on
-                and head.num_entries <= len(digests)
-                and digests[head.num_entries - 1] == head.last_line
-            ):
-                counted = max(counted, head.num_entries)
-        return counted
 
     def _refuse_revoked(self, public_line: str, digest: str, kind: str, where: str) -> None:
         # Every revocation of the key has to vouch: a thief who signs one more with it wins nothing.
@@ -226,6 +211,35 @@ class Trust:
     def _fingerprint(self, role: Role) -> str:
         party = self.parties.of(role)
         return sshsig.fingerprint(party.signer) if party else "(not named in parties.json)"
+
+
+def num_lines_that_count(
+    signed: SignedRevocation,
+    revocations: Sequence[SignedRevocation],
+    heads: Sequence[SignedHead],
+    digests: Sequence[str],
+) -> int:
+    """Return up to which line of a log the signatures of a revoked key count.
+
+    Args:
+        signed: the revocation.
+        revocations: all that are known.
+        heads: all that are known.
+        digests: of the lines, in order.
+    """
+    vouched = frozenset(signed.revocation.log_lines)
+    counted = max((number + 1 for number, digest in enumerate(digests) if digest in vouched), default=0)
+    revoked = {each.public_line for each in revocations}
+    for mark in heads:
+        head = mark.head
+        if (
+            any(key not in revoked for key in mark.keys.values())
+            and head.made_on <= signed.revocation.lost_on
+            and head.num_entries <= len(digests)
+            and digests[head.num_entries - 1] == head.last_line
+        ):
+            counted = max(counted, head.num_entries)
+    return counted
 
 
 def _may_sign(party: Party, public_line: str, kind: str, *, is_revoked: bool) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from packtrain import durable
-from packtrain.digest import sha256_bytes
+from packtrain.digest import sha256_bytes, sha256_file
 from packtrain.diligence import amendments, evidence
 from packtrain.diligence.admission import Case, judge
 from packtrain.diligence.arrival import SightedDrive
@@ -15,10 +15,10 @@ from packtrain.diligence.bag import bag_identity
 from packtrain.diligence.custody_check import check_log
 from packtrain.diligence.dossier import dossiers_holding, import_dossier
 from packtrain.diligence.hand_over import custody_log
-from packtrain.diligence.judging import Ruled, Shown, judge_voyage, judged_by, policy_of, standing_of
+from packtrain.diligence.judging import Ruled, Shown, judge_voyage, judged_by, policy_of, policy_of_another, standing_of
 from packtrain.diligence.papers import Papers, read_papers
 from packtrain.diligence.rules.policy import POLICY_FILE
-from packtrain.diligence.screening.record import is_current, keep_screening, make_screening
+from packtrain.diligence.screening.record import current_screening
 from packtrain.diligence.screening.state import screening_state
 from packtrain.diligence.screening.verdict import found_in_words
 from packtrain.documents.admission import Admission
@@ -49,13 +49,18 @@ from packtrain.events import Notice, Sink
 from packtrain.ports import Drive
 from packtrain.record import keys
 from packtrain.record.folder import VoyageFolder
-from packtrain.record.heads import read_heads
+from packtrain.record.heads import HEADS, read_heads
 from packtrain.record.receipts import StageClock, instant
+from packtrain.record.revocations import REVOCATIONS
 from packtrain.record.trust import MAX_SIGNATURE_BYTES, Trust
 from packtrain.volume import layout
 
 STAGE: Final = "admit"
 MAX_RECORD_BYTES: Final = 1 << 20
+_BESIDE: Final = (
+    *("declarations", "groups", "packing-statements", HEADS, REVOCATIONS, evidence.FOLDER),
+    *("flags/consignor.json", "kit.json", "ready.json", "screenings/consignor.json"),
+)
 _JUDGED: Final[tuple[type[Document], ...]] = (Plan, Shipment, Declaration)
 
 
@@ -69,7 +74,7 @@ def inputs(
 ) -> dict[str, str]:
     """Return the digests of all that is judged: the dossier, the papers here, the custody log, the mounted drives.
 
-    And of what it is judged by: lists, country groups, policy, answers, and the day.
+    And of what it is judged by: lists, country groups, policy, answers, heads, revocations, evidence, and the day.
 
     Args:
         folder: the operator's voyage folder.
@@ -80,8 +85,10 @@ def inputs(
         kind.kind: folder.digest(kind) for kind in (*_JUDGED, PackingStatement, DataScan, Parties) if folder.has(kind)
     }
     named |= judged_by(folder)
-    if (sha256 := policy_of(folder, policy).sha256) is not None:
+    sha256 = policy_of(folder, policy).sha256
+    if sha256 is not None:
         named["policy"] = sha256
+    named["papers beside"] = sha256_bytes("\n".join(_beside(folder, sha256)).encode())
     log = custody_log(folder).path
     if log.is_file():
         named["custody"] = sha256_bytes(log.read_bytes())
@@ -91,6 +98,20 @@ def inputs(
         seen = sorted(f"{drive.serial} {sha256_bytes(_record_bytes(drive) or b'')}" for drive in drives)
         named["drives"] = sha256_bytes("\n".join([*seen, *(["no more"] if no_more else [])]).encode())
     return named
+
+
+def _beside(folder: VoyageFolder, policy: str | None) -> Iterator[str]:
+    """Yield what else a verdict looks at, file by file; not what the verdict itself writes."""
+    for name in _BESIDE:
+        place = folder.documents / name
+        for path in sorted(place.iterdir()) if place.is_dir() else [place] if place.is_file() else []:
+            # Evidence is looked at by its name alone, and is long; the site's own policy is kept there by the verdict.
+            if name != evidence.FOLDER:
+                yield f"{name}/{path.name} {sha256_file(path)}"
+            elif evidence.digest_of_name(path.name) not in (None, policy):
+                yield path.name
+    if (folder.keys / keys.SITE_ENVELOPE).is_file():
+        yield "key envelope"
 
 
 def is_released(folder: VoyageFolder) -> bool:
@@ -143,7 +164,7 @@ def admit(
     site_policy = policy_of(folder, policy)
     if site_policy.sha256 is not None:
         evidence.keep(folder, policy or folder.root / POLICY_FILE)
-    screening = _screen(folder)
+    screening = current_screening(folder, "operator")
     ruled = judge_voyage(folder, "admission", policy=site_policy, shown=Shown(sighted, no_more) if sighted else None)
     papers = read_papers(folder.documents, trust, role)
     lines = custody_log(folder).read(trust)
@@ -206,17 +227,6 @@ def admit(
     )
 
 
-def _screen(folder: VoyageFolder) -> Screening:
-    """Return this site's own screening of the papers: today's, or a new one."""
-    if folder.has(Screening):
-        before = folder.read_signed(Screening)
-        if is_current(folder, before):
-            return before
-    screening = make_screening(folder, "operator")
-    keep_screening(folder, screening)
-    return screening
-
-
 def _in_words(folder: VoyageFolder, screening: Screening, papers: Papers) -> str:
     told = screening_state(folder).in_words
     home = papers.of_party(Screening, "consignor")
@@ -225,7 +235,7 @@ def _in_words(folder: VoyageFolder, screening: Screening, papers: Papers) -> str
 
 def _at_home(folder: VoyageFolder, papers: Papers) -> Ruled | None:
     flags = papers.of_party(Flags, "consignor")
-    return standing_of(folder, flags) if flags is not None and flags.policy is None else None
+    return standing_of(folder, flags, policy_of_another(folder, flags)) if flags is not None else None
 
 
 def _dossier_of(folder: VoyageFolder, digests: set[str]) -> str:

@@ -155,7 +155,7 @@ def _refuse_open_flags(folder: VoyageFolder, role: Role) -> None:
     flags = current_flags(folder).get(role)
     if flags is None:
         return
-    standing = standing_of(folder, flags, kept_policy(folder, flags)).standing
+    standing = standing_of(folder, flags, kept_policy(folder, flags.policy)).standing
     if standing.worst_open in ("STOP", "HOLD"):
         raise ClosingRefused(
             f"the voyage is not closed while these are open: {standing.sentence}",

@@ -12,8 +12,18 @@ from pathlib import Path
 from typing import Final, Literal
 
 from packtrain.crypto.sshsig import SshSigner
-from packtrain.diligence import evidence
-from packtrain.diligence.judging import Ruled, judge_voyage, judged_by, kept_policy, screened_of, standing_of
+from packtrain.digest import sha256_bytes
+from packtrain.diligence import amendments, evidence
+from packtrain.diligence.hand_over import custody_log
+from packtrain.diligence.judging import (
+    Ruled,
+    judge_voyage,
+    judged_by,
+    kept_policy,
+    policy_of_another,
+    screened_of,
+    standing_of,
+)
 from packtrain.diligence.rules.answers import RaisedFlag, SignedAnswer, answer_to
 from packtrain.diligence.rules.record import current_flags, keep_answer
 from packtrain.documents.data_scan import DataScan
@@ -75,7 +85,13 @@ class FlagReply:
 def inputs(folder: VoyageFolder) -> dict[str, str]:
     """Return the digests of what the rules look at, and of what they are judged by."""
     kinds = (Declaration, PackingStatement, Shipment, Screening, DataScan)
-    return {kind.kind: folder.digest(kind) for kind in kinds if folder.has(kind)} | judged_by(folder)
+    named = {kind.kind: folder.digest(kind) for kind in kinds if folder.has(kind)} | judged_by(folder)
+    log = custody_log(folder).path
+    if log.is_file():
+        named["custody"] = sha256_bytes(log.read_bytes())
+    # What was amended is judged too; each lies under its digest.
+    amended = sorted(amendments.archived(folder, Declaration))
+    return named | {"amended declarations": sha256_bytes("\n".join(amended).encode())}
 
 
 def judge(folder: VoyageFolder, sink: Sink) -> Receipt:
@@ -110,6 +126,7 @@ def show(folder: VoyageFolder) -> dict[Role, Ruled]:
     Raises:
         StageNotReady: nobody has run the rules yet.
         SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError, DossierError: a document is not in order.
+        PolicyError: the policy of this party's own run cannot be read.
     """
     runs = current_flags(folder)
     if not runs:
@@ -120,7 +137,13 @@ def show(folder: VoyageFolder) -> dict[Role, Ruled]:
             where=str(folder.root),
             hint=verb.get(role, "they come with another party's dossier"),
         )
-    return {role: standing_of(folder, flags, kept_policy(folder, flags)) for role, flags in runs.items()}
+    own = folder.voyage_file().voyage.role
+    return {
+        role: standing_of(
+            folder, flags, kept_policy(folder, flags.policy) if role == own else policy_of_another(folder, flags)
+        )
+        for role, flags in runs.items()
+    }
 
 
 def answer(folder: VoyageFolder, reply: FlagReply, sink: Sink) -> SignedAnswer:

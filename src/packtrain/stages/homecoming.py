@@ -11,8 +11,11 @@ from typing import Final
 
 from packtrain import durable
 from packtrain.digest import sha256_bytes, sha256_tree
+from packtrain.diligence import evidence
 from packtrain.diligence.hand_over import custody_log
-from packtrain.diligence.judging import judge_voyage, policy_of
+from packtrain.diligence.judging import judge_voyage, kept_policy, policy_of
+from packtrain.diligence.rules.policy import POLICY_FILE
+from packtrain.diligence.screening.record import current_screening
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import encode, namespace
@@ -279,12 +282,22 @@ def release(folder: VoyageFolder, outbox: Path, sink: Sink) -> Receipt:
     Raises:
         IntegrityError, ExportDenied: see `check_sealed`; or the list is of another admission, or over this site's
             budget, or a STOP or HOLD of the rules is open as of today.
+        NotAdmitted: this site's last verdict is no admission.
         StageNotReady, SignatureMissing, SignatureInvalid, UntrustedSigner: see `read_list`.
     """
     found = read_list(outbox, folder.trust(), ("consignee",))
     document = found.document
     clock = StageClock(folder, STAGE, {"export-list": sha256_bytes(found.payload)})
     admission = folder.read_signed(Admission)
+    if admission.verdict != "admit":
+        # Drives and hand-overs are judged at the gate alone: what was refused there is not let out by the rules.
+        raise NotAdmitted(
+            f"this site's last verdict on the shipment is {admission.verdict}: no results of it are released",
+            where=str(folder.document_path(Admission)),
+            expected="admit",
+            found=admission.verdict,
+            hint='mend what the verdict names, and run "packtrain admit" again',
+        )
     expected = (admission.shipment, admission.shipment_root, folder.digest(Admission))
     if (document.shipment, document.shipment_root, document.admission) != expected:
         raise ExportDenied(
@@ -302,7 +315,7 @@ def release(folder: VoyageFolder, outbox: Path, sink: Sink) -> Receipt:
             found=f"{document.text_budget_bytes} bytes",
         )
     check_sealed(outbox, document)
-    _refuse_open_flags(folder)
+    _refuse_open_flags(folder, admission)
     for file in document.files:
         sink(Notice(STAGE, f"released: {file.name}, {file.bytes} bytes"))
     countersignature = folder.signer().sign(namespace(ExportList), found.payload).encode("ascii")
@@ -313,9 +326,18 @@ def release(folder: VoyageFolder, outbox: Path, sink: Sink) -> Receipt:
     )
 
 
-def _refuse_open_flags(folder: VoyageFolder) -> None:
-    """Run the rules before results leave: where the model goes, and to whom, is judged on the day that it goes."""
-    ruled = judge_voyage(folder, "return", policy=policy_of(folder))
+def _refuse_open_flags(folder: VoyageFolder, admission: Admission) -> None:
+    """Run the rules before results leave: where the model goes, and to whom, is judged on the day that it goes.
+
+    By the lists of that day, and, where the site has no site.toml, by the policy of its verdict.
+    """
+    policy = policy_of(folder)
+    if policy.sha256 is None:
+        policy = kept_policy(folder, admission.policy)
+    else:
+        evidence.keep(folder, folder.root / POLICY_FILE)
+    current_screening(folder, "operator")
+    ruled = judge_voyage(folder, "return", policy=policy)
     if ruled.standing.worst_open in ("STOP", "HOLD"):
         raise ExportDenied(
             ruled.standing.sentence,

@@ -13,6 +13,7 @@ from packtrain.digest import sha256_bytes
 from packtrain.documents.admission import Admission
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, decode
 from packtrain.documents.dataset import Dataset
+from packtrain.documents.declaration import Declaration
 from packtrain.documents.group import Group
 from packtrain.documents.kit import Kit
 from packtrain.documents.packing_statement import PackingStatement
@@ -272,16 +273,24 @@ def _admitted(folder: VoyageFolder) -> _Admitted:
     plan, shipment = folder.read_signed(Plan), folder.read_signed(Shipment)
     statement = folder.read_signed(PackingStatement)
     covered = (
-        (admission.shipment, admission.attempt, admission.plan, admission.shipment_root, admission.packing_statement),
+        (
+            admission.shipment,
+            admission.attempt,
+            admission.plan,
+            admission.shipment_root,
+            admission.packing_statement,
+            admission.declaration,
+        ),
         (
             shipment.shipment,
             shipment.attempt,
             folder.digest(Plan),
             folder.digest(Shipment),
             folder.digest(PackingStatement),
+            folder.digest(Declaration),
         ),
     )
-    names = ("shipment", "attempt", "plan", "shipment root", "packing statement")
+    names = ("shipment", "attempt", "plan", "shipment root", "packing statement", "declaration")
     for name, admitted, found in zip(names, *covered, strict=True):
         if admitted != found:
             raise NotAdmitted(

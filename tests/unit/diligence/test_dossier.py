@@ -7,6 +7,7 @@ import pytest
 
 from packtrain.digest import sha256_bytes
 from packtrain.diligence import amendments
+from packtrain.diligence import dossier as dossier_room
 from packtrain.diligence.bag import write_bag
 from packtrain.diligence.hand_over import custody_log
 from packtrain.diligence.scan_findings import findings_of, scan_findings
@@ -28,7 +29,7 @@ from packtrain.errors import (
 )
 from packtrain.events import discard
 from packtrain.record import keys
-from packtrain.stages import carry, exchange
+from packtrain.stages import carry, exchange, flags
 from sample_documents import samples
 from voyage_papers import Papers, arrived, declaration_toml, packed, tree, write_pair
 
@@ -106,6 +107,27 @@ def test_a_dossier_goes_to_another_party_into_a_new_folder(papers: Papers) -> No
     papers.dossier()
     with pytest.raises(DossierError):
         papers.dossier()
+
+
+def test_no_dossier_fills_a_folder_with_more_answers_than_are_read_from_it(
+    papers: Papers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags.judge(papers.consignor, discard)
+    rule = flags.show(papers.consignor)["consignor"].standing.flags[0].result.rule
+    for person in ("A. Able", "B. Bright"):
+        flags.answer(papers.consignor, flags.FlagReply(rule, person, "it was looked into"), discard)
+    monkeypatch.setitem(dossier_room._MOST_IN, "flag-answers", 1)
+    with pytest.raises(DossierError, match="more flag-answers than a voyage has"):
+        take(papers, papers.dossier())
+    assert not papers.operator.has(Plan)
+
+
+def test_a_dossier_that_says_it_is_from_its_reader_is_refused(papers: Papers) -> None:
+    source = papers.dossier()
+    info = source / "bag-info.txt"
+    info.write_text(info.read_text().replace("Packtrain-From: consignor", "Packtrain-From: operator"))
+    with pytest.raises(DossierError, match="this party's own"):
+        take(papers, rebag(source))
 
 
 def test_a_key_envelope_is_not_written_onto_a_drive(papers: Papers) -> None:

@@ -513,3 +513,23 @@ def test_consignor_and_operator_with_one_key_are_an_own_site(tmp_path: Path) -> 
     judge(papers, papers.mounted())
     admission = papers.operator.read_signed(Admission)
     assert (admission.verdict, admission.own_site) == ("admit", True)
+
+
+def test_an_earlier_packing_statement_that_was_left_out_holds_the_voyage(tmp_path: Path) -> None:
+    papers = packed(tmp_path)
+    first = papers.consignor.digest(PackingStatement)
+    papers.state_cases({"A": ("Another Carrier", "PT-3001"), "B": ("B. Carrier", "PT-1002")})
+    carry.seal(papers.consignor, discard)
+    papers.hand_over()
+    place = papers.consignor.documents / "packing-statements"
+    kept = {path.name: path.read_bytes() for path in place.iterdir()}
+    shutil.rmtree(place)
+    with pytest.raises(
+        AdmissionHeld, match=f"packing statement {first[:12]}, under which entry 0 seals a case, is miss"
+    ):
+        judge(papers, name="without")
+    place.mkdir()
+    for name, payload in kept.items():
+        (place / name).write_bytes(payload)
+    judge(papers, name="with")
+    assert outcome(papers, "custody")[0] == "passed"

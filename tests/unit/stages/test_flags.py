@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from packtrain.crypto.sshsig import SshSigner
@@ -364,3 +365,22 @@ def test_flags_name_what_they_were_judged_on(held: Papers) -> None:
     assert signed.screening == digest(held.consignor.read_signed(Screening))
     assert {group.name for group in signed.groups} == {"D5", "EEA", "EU-ADEQUATE", "EU-CU", "US-COC"}
     assert signed.shipment_root == held.consignor.digest(Shipment)
+
+
+def test_a_run_of_another_under_a_policy_that_did_not_come_hides_nothing_and_stops_nobody(stopped: Papers) -> None:
+    ran = stopped.consignor.read_signed(Flags)
+    forged = msgspec.structs.replace(ran, policy="a" * 64)
+    stopped.consignor.write_signed(forged, stopped.consignor.signer())
+    with pytest.raises(AdmissionRefused):
+        admit.admit(stopped.operator, stopped.dossier(), stopped.mounted(), discard)
+    assert outcome(stopped.operator, "rules at home")[0] == "passed"
+    assert "TR-2 STOP" in outcome(stopped.operator, "rules at home")[1]
+    shown = flags.show(stopped.operator)
+    assert shown["consignor"].standing.worst_open == "STOP"
+    flags.answer(stopped.operator, reply("TR-2", exception=opinion(stopped.operator)), discard)
+    # A run of one's own, under a policy that is gone, is another matter.
+    stopped.operator.write_signed(
+        msgspec.structs.replace(shown["operator"].flags, policy="a" * 64), stopped.operator.signer()
+    )
+    with pytest.raises(DossierError, match="policy"):
+        flags.show(stopped.operator)

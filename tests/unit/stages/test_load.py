@@ -203,6 +203,7 @@ def test_an_altered_admission_loads_nothing(arrived: Arrived) -> None:
         {"plan": "0" * 64},
         {"shipment_root": "0" * 64},
         {"packing_statement": "0" * 64},
+        {"declaration": "0" * 64},
         {"attempt": 2},
         {"shipment": "11111111-2222-3333-4444-555555555555"},
     ],

@@ -1,5 +1,6 @@
 """`papers`: customs answers are signed first, papers are written with their signatures, gaps are named all at once."""
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -390,3 +391,28 @@ def test_allowed_signers_lets_every_party_sign_papers_and_the_consignor_customs(
 
     assert all("packtrain-paper@v1" in line for line in lines)
     assert ["packtrain-customs@v1" in line for line in lines] == [True, False, False]
+
+
+def test_an_older_dossier_does_not_bring_back_the_papers_of_another_seal(tmp_path: Path) -> None:
+    voyage = sealed(tmp_path)
+    papers.write_papers(voyage.consignor, render, discard)
+    older = voyage.dossier("older")
+    path = voyage.consignor.root / VOYAGE_FILE
+    path.write_text(path.read_text().replace("NL-447102", "NL-990001"))
+    carry.seal(voyage.consignor, discard)
+    papers.write_papers(voyage.consignor, render, discard)
+    newer = voyage.dossier("newer")
+    place = voyage.operator.documents / "papers" / "consignor"
+
+    exchange.import_dossier(voyage.operator, newer, discard)
+    kept = tree(place)
+    exchange.import_dossier(voyage.operator, older, discard)
+    assert tree(place) == kept
+    assert b"NL-990001" in (place / "seal-record.html").read_bytes()
+
+    # The other way round the papers of the seal that no longer holds go, whatever else the newer dossier leaves out.
+    shutil.rmtree(place)
+    shutil.rmtree(voyage.consignor.root / "papers")
+    shutil.copytree(older / "data" / "papers", place)
+    exchange.import_dossier(voyage.operator, voyage.dossier("none"), discard)
+    assert list(place.iterdir()) == []

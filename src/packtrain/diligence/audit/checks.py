@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from packtrain.diligence.arrival import check_cases, check_coverage, check_custody
+from packtrain.diligence.arrival import check_cases, check_coverage, check_custody, statements_left_out
 from packtrain.diligence.audit.amended import amendments
 from packtrain.diligence.audit.evidence import named_evidence
 from packtrain.diligence.audit.faults import Fault
 from packtrain.diligence.audit.flags_answer import admitted_in_spite_of
 from packtrain.diligence.audit.hands import Hands
-from packtrain.diligence.audit.heads import heads_of
+from packtrain.diligence.audit.heads import heads_of, lines_of_revoked_keys
 from packtrain.diligence.audit.log import CustodyLog
 from packtrain.diligence.audit.reading import Record, SeenDocument
 from packtrain.diligence.audit.references import dangling
@@ -56,8 +56,10 @@ def contradictions(record: Record, hands: Hands) -> list[Fault]:
     faults += [
         Fault("custody", f"line {each.line}", f"{each.kind}: {each.what}") for each in heads_of(record).contradictions
     ]
+    faults += lines_of_revoked_keys(record)
     faults += _answers(record)
     faults += _admitted(record)
+    faults += _refused(record)
     faults += _one_key(record)
     faults += _closings(record)
     faults += _evidence(record)
@@ -94,7 +96,10 @@ def _packing(record: Record) -> Iterator[Fault]:
     if not record.custody.lines:
         yield Fault("missing", record.custody.name, "a packing statement is here, and no entry says what became of it")
     elif not record.custody.faults:
-        found.append(check_custody(record.custody.believed, statement, digest))
+        superseded = record.papers().superseded(PackingStatement)
+        found.append(check_custody(record.custody.believed, statement, digest, superseded))
+        for sentence in statements_left_out(record.custody.believed, {digest, *superseded}):
+            yield Fault("missing", record.custody.name, sentence)
     for finding in found:
         if finding.outcome == "refuse":
             yield Fault("contradiction", "packing-statement.json", finding.detail)
@@ -169,8 +174,21 @@ def _answers(record: Record) -> Iterator[Fault]:
 
 def _admitted(record: Record) -> Iterator[Fault]:
     if names := admitted_in_spite_of(record):
-        what = f"the site admitted, and its own run of the rules has unresolved: {', '.join(names)}"
+        what = f"the site admitted, and its own run of the rules had unresolved at that time: {', '.join(names)}"
         yield Fault("contradiction", "admission.json", what)
+
+
+def _refused(record: Record) -> Iterator[Fault]:
+    """Yield what came of a shipment that the site did not admit."""
+    verdicts = {seen.sha256: admission for seen, admission in record.all_of(Admission)}
+    export_list = record.current(ExportList)
+    if export_list is not None and (named := verdicts.get(export_list.admission)) and named.verdict != "admit":
+        yield Fault("contradiction", "export-list.json", f"it rests on a verdict that is {named.verdict}")
+    if verdicts and all(admission.verdict != "admit" for admission in verdicts.values()):
+        for line, event in record.custody.events:
+            if event.verb == "loaded":
+                what = "drives were loaded, and no verdict of the site admits them"
+                yield Fault("contradiction", f"{record.custody.name}, line {line.number}", what)
 
 
 def _one_key(record: Record) -> Iterator[Fault]:

@@ -54,11 +54,18 @@ def _open_at_admission(runs: tuple[RulesRun, ...], named: str | None) -> tuple[s
 
 
 def admitted_in_spite_of(record: Record) -> list[str]:
-    """Return the STOPs and HOLDs that the site's own run of the rules raised on what it admitted, open to this day."""
+    """Return the STOPs and HOLDs of the site's own run of the rules that were open when it admitted.
+
+    An answer that was given afterwards resolves nothing of what was decided before it.
+    """
     admission = record.current(Admission)
     if admission is None or admission.verdict != "admit":
         return []
-    answers = [SignedAnswer(answer, answer.by, seen.signature.key) for seen, answer in record.all_of(FlagAnswer)]
+    answers = [
+        SignedAnswer(answer, answer.by, seen.signature.key)
+        for seen, answer in record.all_of(FlagAnswer)
+        if answer.answered_on <= admission.decided_on
+    ]
     named = next((flags for seen, flags in record.all_of(Flags) if seen.sha256 == admission.flags), None)
     if named is None:
         return []  # that it is missing is a fault of its own

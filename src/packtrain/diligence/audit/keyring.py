@@ -12,6 +12,7 @@ from typing import Final
 from packtrain.crypto import sshsig
 from packtrain.documents.codec import decode
 from packtrain.documents.parties import REVIEWING_RIGHTS, ROLES, SIGNING_RIGHTS, Parties, Role
+from packtrain.documents.revocation import Revocation
 from packtrain.errors import DocumentError, KeyMalformed, SourceUnreadable
 
 MAX_KEY_FILE_BYTES: Final = 1 << 20
@@ -70,7 +71,8 @@ class Keyring:
 
     def roles(self, kind: str, space: str, key: str) -> frozenset[Role]:
         """Return the parties for which a key's signature on something of this kind counts."""
-        revoked = {each for each, _ in self.revoked}
+        # A former key may say of itself that it is revoked: that is how the others learn it.
+        revoked = {each for each, _ in self.revoked} | ({key} if kind == Revocation.kind else set[str]())
         return frozenset(
             each.role
             for each in self.keys

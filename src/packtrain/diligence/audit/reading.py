@@ -39,7 +39,7 @@ from packtrain.errors import DocumentError, DossierError
 from packtrain.record.custody import MAX_LOG_BYTES
 from packtrain.record.folder import VOYAGE_FILE
 from packtrain.record.revocations import REVOCATIONS
-from packtrain.record.trust import MAX_SIGNATURE_BYTES
+from packtrain.record.trust import MAX_SIGNATURE_BYTES, SignedRevocation
 
 RecordForm = Literal["voyage folder", "dossier"]
 _SIG: Final = ".sig"
@@ -80,6 +80,7 @@ class Record:
         allowed_signers: the record's own list of keys, as bytes; shown, never trusted.
         tagmanifest: of a dossier, its identity.
         info: of a dossier, what bag-info.txt says.
+        revocations: of keys that the auditor's list names, by who may revoke them.
     """
 
     source: str
@@ -92,6 +93,7 @@ class Record:
     tagmanifest: str | None
     info: Mapping[str, str]
     faults: tuple[Fault, ...]
+    revocations: tuple[SignedRevocation, ...] = ()
 
     def current(self, document_type: type[D]) -> D | None:
         """Return the document under its own name, where it may be believed."""
@@ -169,7 +171,7 @@ def _record(source: Path, form: RecordForm, keyring: Keyring, files: Files | Non
     documents = reader.documents()
     custody, others = reader.logs()
     evidence = reader.evidence()
-    faults += attached_faults(names, reader.read, documents_as_papers(documents), keyring)
+    faults += attached_faults(names, reader.read, documents_as_papers(documents), reader.keyring_then)
     signers = reader.read(ALLOWED_SIGNERS, MAX_KEY_FILE_BYTES)
     if files is not None and form == "dossier":
         faults += check_bag(files, bag)
@@ -184,6 +186,7 @@ def _record(source: Path, form: RecordForm, keyring: Keyring, files: Files | Non
         tagmanifest=bag.tagmanifest,
         info=bag.info,
         faults=(*faults, *reader.faults, *(files.faults if files is not None else ())),
+        revocations=reader.revocations,
     )
 
 
@@ -193,13 +196,27 @@ class _Reader:
     def __init__(self, files: Files | None, keyring: Keyring, names: Mapping[str, str], *, is_own: bool) -> None:
         self._files, self._keyring, self._names, self._is_own = files, keyring, names, is_own
         self.faults: list[Fault] = []
-        self._keyring = dataclasses.replace(keyring, revoked=self._revoked()) if keyring.is_trusted else keyring
+        self.revocations = self._revoked() if keyring.is_trusted else ()
+        revoked = tuple((each.public_line, frozenset(each.revocation.documents)) for each in self.revocations)
+        self._keyring = dataclasses.replace(keyring, revoked=revoked)
         self._signatures = {f"{name}{_SIG}" for name in names if place_of(name) is not None}
         self._signatures |= {second for name in names for second in second_signatures(name)}
 
-    def _revoked(self) -> tuple[tuple[str, frozenset[str]], ...]:
-        """Return the keys that the record says are revoked, by whoever may say so; read before anything is judged."""
-        found: list[tuple[str, frozenset[str]]] = []
+    @property
+    def keyring_then(self) -> Keyring:
+        """Return the keys as they were before any was revoked: for what says again what documents say.
+
+        No revocation lists printed papers and statements, and nothing rests on them.
+        """
+        revoked = {each.public_line for each in self.revocations}
+        keys = (
+            dataclasses.replace(key, is_former=key.is_former and key.key not in revoked) for key in self._keyring.keys
+        )
+        return dataclasses.replace(self._keyring, keys=tuple(keys), revoked=())
+
+    def _revoked(self) -> tuple[SignedRevocation, ...]:
+        """Return what the record says of revoked keys, by whoever may say so; read before anything is judged."""
+        found: list[SignedRevocation] = []
         for name in sorted(name for name in self._names if (place := place_of(name)) and place.folder == REVOCATIONS):
             payload = self.read(name, MAX_DOCUMENT_BYTES)
             if payload is None:
@@ -216,7 +233,7 @@ class _Reader:
                 or any(each.is_reviewer and each.key == signature.key for each in keys if not lost.is_reviewer)
             )
             if lost is not None and may_revoke and signature.standing == "vouched":
-                found.append((lost.key, frozenset(revocation.documents)))
+                found.append(SignedRevocation(sha256_bytes(payload), revocation, lost.key))
         return tuple(found)
 
     def read(self, name: str, most_bytes: int) -> bytes | None:

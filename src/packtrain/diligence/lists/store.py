@@ -11,6 +11,7 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -23,13 +24,15 @@ from packtrain.digest import sha256_bytes
 from packtrain.diligence.lists.entry import ListedParty
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, decode, encode
 from packtrain.documents.list_record import ListRecord
-from packtrain.errors import IntegrityError, ListMissing
+from packtrain.errors import IntegrityError, ListMissing, ListUnreadable
 from packtrain.record.folder import VoyageFolder
 
 FOLDER: Final = "lists"
 _RECORD: Final = "list.json"
 _HISTORY: Final = "history"
 _BATCH: Final = 1000
+_ZONES: Final = timedelta(days=1)
+"""It is tomorrow already where the publisher sits."""
 _to_json: Final = msgspec.json.Encoder()
 _from_json: Final = msgspec.json.Decoder(ListedParty)
 
@@ -79,6 +82,10 @@ def _read_entries(place: Path, of: ListRecord) -> Iterator[ListedParty]:
         with contextlib.closing(
             sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
         ) as connection:
+            # Nothing but a table: a view of a doctored file could go on for ever.
+            kinds = connection.execute("SELECT type FROM sqlite_master WHERE name = 'entries'").fetchall()
+            if kinds != [("table",)]:
+                raise _altered(of, path, "no table of entries")
             for (payload,) in connection.execute("SELECT payload FROM entries ORDER BY id"):
                 if not isinstance(payload, bytes):
                     break  # the digest will not fit
@@ -97,6 +104,7 @@ def take_from(folder: VoyageFolder, source: Path) -> tuple[str, ...]:
 
     Raises:
         ListMissing: the other folder has no list.
+        ListUnreadable: a list there is of a day that is not yet, or later than its own file states: it would never age.
         DocumentError, IntegrityError: a list there was altered.
     """
     theirs = sorted((source / FOLDER).glob(f"*/{_RECORD}"))
@@ -110,14 +118,36 @@ def take_from(folder: VoyageFolder, source: Path) -> tuple[str, ...]:
     for path in theirs:
         there = decode(ListRecord, _payload(path), str(path))
         here = next((each for each in records(folder) if each.label == there.label), None)
+        _refuse_undated(there, path)
         if here is not None and (here.date, here.added_on) >= (there.date, there.added_on):
             continue
         with EntryWriter(folder, there.label) as writer:
             for party in _read_entries(path.parent, there):
                 writer.add(party)
+            if writer.num_entries != there.num_entries:
+                raise _altered(there, path, f"{writer.num_entries} entries")
             writer.keep(there)
-        told.append(f"list {there.label} of {there.date}: {there.num_entries:,} entries")
+        before = f" in place of {here.num_entries:,} of {here.date}" if here is not None else ""
+        told.append(f"list {there.label} of {there.date}: {there.num_entries:,} entries{before}")
     return tuple(told)
+
+
+def _refuse_undated(there: ListRecord, path: Path) -> None:
+    latest = [datetime.now(UTC).date() + _ZONES]
+    try:
+        if there.date_in_file is not None:
+            latest.append(date.fromisoformat(there.date_in_file) + _ZONES)
+        if date.fromisoformat(there.date) <= min(latest):
+            return
+    except ValueError:
+        pass  # a day that no calendar has
+    raise ListUnreadable(
+        f"the list {there.label} is of a day that it cannot be of",
+        where=str(path),
+        expected=f"{min(latest)} or earlier",
+        found=there.date,
+        hint="add it again from its publisher's file",
+    )
 
 
 class EntryWriter:

@@ -1,8 +1,8 @@
 """What is still open of a run of the rules: flags, and the signed answers beside them. No answer removes a flag.
 
 Only the party that ran the rules resolves its flags; what the other side says is shown. A FLAG or HOLD is resolved by a
-signed answer, by two where the site's policy asks for a second signer. A STOP is resolved by an exception alone: two
-persons of the party, each in a document of his own, on the same licence or legal opinion.
+signed answer, by those of two persons where the site's policy asks for a second signer. A STOP is resolved by an
+exception alone: two persons of the party, each in a document of his own, on the same licence or legal opinion.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from packtrain.diligence.rules.pack import highest
+from packtrain.diligence.rules.persons import are_two
 from packtrain.diligence.rules.policy import Policy
 from packtrain.documents.codec import digest
 from packtrain.documents.declared_party import Evidence
@@ -116,7 +117,7 @@ def _flag(
         because = _stop(own, flags.as_of)
     elif not own:
         because = f"no signed answer of the {flags.by}"
-    elif needs_two and len({each.key for each in own}) < 2:
+    elif needs_two and not are_two((each.key, each.answer.person) for each in own):
         because = f"one person of the {flags.by} answered, and two are asked for"
     else:
         because = ""
@@ -129,14 +130,11 @@ def _stop(own: Sequence[SignedAnswer], as_of: str) -> str:
     for each in own:
         paper = each.answer.exception
         if paper is not None and (paper.valid_until is None or paper.valid_until >= as_of):
-            signers.setdefault((paper.paper, paper.sha256), set()).add(
-                (each.key, each.answer.person.strip().casefold())
-            )
+            signers.setdefault((paper.paper, paper.sha256), set()).add((each.key, each.answer.person))
     if not signers:
         return "a STOP passes only by an exception: a licence or legal opinion, and two persons who sign for it"
-    for who in signers.values():
-        if len({key for key, _ in who}) > 1 and len({person for _, person in who}) > 1:
-            return ""
+    if any(map(are_two, signers.values())):
+        return ""
     return "one person signed for an exception, and two are asked for"
 
 

@@ -64,13 +64,7 @@ def read_groups(payload: bytes, where: str, added_on: str) -> tuple[CountryGroup
                 "two groups of one name", where=where, found=section.name, hint="keep the newer one of them"
             )
         if section.as_of > latest:
-            raise GroupUnreadable(
-                "the day of the group is not yet",
-                where=place,
-                expected=f"{latest} or earlier",
-                found=section.as_of.isoformat(),
-                hint="as_of is the day for which its publisher states the members",
-            )
+            raise _not_yet(place, latest.isoformat(), section.as_of.isoformat())
         strange = sorted(set(section.members) - CODES)
         if strange or len(set(section.members)) != len(section.members):
             raise GroupUnreadable(
@@ -132,14 +126,20 @@ def kept_groups(folder: VoyageFolder) -> dict[str, CountryGroup]:
 def take_from(folder: VoyageFolder, source: Path) -> tuple[str, ...]:
     """Take the country groups of another folder that are not here, or of a later day; return which, in words.
 
+    Who is in a group that was here, and was not or is no longer in it, is named: rules fire by membership.
+
     Raises:
         DocumentError: one there was altered.
+        GroupUnreadable: one there is of a day that is not yet: it would never age.
     """
+    latest = (date.fromisoformat(instant()[:10]) + _ZONES).isoformat()
     here = kept_groups(folder)
     told: list[str] = []
     for path in sorted((source / FOLDER).glob("*.json")):
         payload = path.read_bytes()
         there = decode(CountryGroup, payload, str(path))
+        if there.as_of > latest:
+            raise _not_yet(str(path), latest, there.as_of)
         before = here.get(there.name)
         if before is not None and (before.as_of, before.added_on) >= (there.as_of, there.added_on):
             continue
@@ -148,5 +148,27 @@ def take_from(folder: VoyageFolder, source: Path) -> tuple[str, ...]:
             old = place.read_bytes()
             durable.write_bytes(place.parent / _HISTORY / f"{sha256_bytes(old)}.json", old)
         durable.write_bytes(place, payload)
-        told.append(f"country group {there.name} of {there.as_of}")
+        told.append(f"country group {there.name} of {there.as_of}{_difference(before, there)}")
     return tuple(told)
+
+
+def _difference(before: CountryGroup | None, now: CountryGroup) -> str:
+    if before is None:
+        return f": {len(now.members)} members"
+    old, new = set(before.members), set(now.members)
+    named = [
+        f"{what}: {', '.join(sorted(codes))}"
+        for what, codes in (("no longer in it", old - new), ("new in it", new - old))
+        if codes
+    ]
+    return f" in place of {before.as_of}: {'; '.join(named) or 'the same members'}"
+
+
+def _not_yet(where: str, latest: str, found: str) -> GroupUnreadable:
+    return GroupUnreadable(
+        "the day of the group is not yet",
+        where=where,
+        expected=f"{latest} or earlier",
+        found=found,
+        hint="as_of is the day for which its publisher states the members",
+    )

@@ -101,6 +101,21 @@ def keep_screening(folder: VoyageFolder, screening: Screening) -> str:
     return folder.write_signed(screening, folder.signer())
 
 
+def current_screening(folder: VoyageFolder, by: Role) -> Screening:
+    """Return this party's screening of the papers as they are now: today's, or a new one, which is kept.
+
+    Raises:
+        IntegrityError: a list was changed since it was added. Also those of `make_screening`.
+    """
+    if folder.has(Screening):
+        before = folder.read_signed(Screening)
+        if is_current(folder, before):
+            return before
+    screening = make_screening(folder, by)
+    keep_screening(folder, screening)
+    return screening
+
+
 def is_current(folder: VoyageFolder, screening: Screening) -> bool:
     """Return whether a screening of this party still stands: the same papers, lists, method and day."""
     now = instant()

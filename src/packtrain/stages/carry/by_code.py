@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from packtrain.diligence.hand_over import custody_log, extend, holdings
+from packtrain.diligence.hand_over import custody_log, extend, holdings, refuse_future
 from packtrain.diligence.heads import cosign, refuse_contradicted, sign_own_head
 from packtrain.documents.parties import Role
 from packtrain.errors import CustodyBroken
@@ -138,6 +138,7 @@ def _follows(own: Sequence[CustodyLine], line: CustodyLine) -> bool:
     head = own[-1].digest if own else GENESIS
     if event.previous != head:
         raise _forked(own, line, head)
+    refuse_future((line,), _WHERE)
     if own and event.at < own[-1].event.at:
         raise CustodyBroken(
             "the entry in the code is dated before the one it follows",
