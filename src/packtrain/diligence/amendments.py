@@ -17,6 +17,7 @@ import rfc8785
 
 from packtrain import durable
 from packtrain.digest import sha256_bytes
+from packtrain.diligence.short_form import obstacles
 from packtrain.documents.codec import Document, digest, encode, namespace
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.full_form import FullForm
@@ -42,6 +43,7 @@ _MAX_SHOWN: Final = 1900
 """Characters of an answer shown in a change, so that old and new fit in one text of 4096; both are kept whole."""
 _MAX_ROW_NAME: Final = 80
 """Characters of a name that stands for a row; the place of an answer has to fit beside its two values."""
+_FIRED: Final = "rules that had fired on the superseded answers: "
 D = TypeVar("D", bound=Document)
 
 
@@ -56,6 +58,27 @@ def changed_answers(old: Declaration, new: Declaration) -> tuple[str, ...]:
 def altered_answers(old: Declaration, new: Declaration) -> tuple[str, ...]:
     """Return the changes of answers that had been given: all, but for the full form where it is answered at last."""
     return tuple(f"{field}: {before} -> {after}" for field, before, after in _altered(old, new))
+
+
+def remarks(old: Declaration, fired: Sequence[str]) -> tuple[str, ...]:
+    """Return what an amendment of given answers says beside its changes: what the older answers had brought about.
+
+    Args:
+        old: the superseded declaration.
+        fired: which rules had fired on it.
+    """
+    rules = (f"{_FIRED}{', '.join(fired)}",) if fired else ()
+    return (*_short_form_remark(old), *rules)
+
+
+def is_remark(text: str, old: Declaration) -> bool:
+    """Return whether an entry of `changes` is a remark on `old`, and no change of an answer."""
+    return text.startswith(_FIRED) or text in _short_form_remark(old)
+
+
+def _short_form_remark(old: Declaration) -> tuple[str, ...]:
+    in_the_way = obstacles(old)
+    return (f"the short form did not apply to the superseded answers: {'; '.join(in_the_way)}",) if in_the_way else ()
 
 
 def altered_fields(chain: Sequence[Declaration]) -> tuple[str, ...]:

@@ -175,10 +175,8 @@ def _next(
             where=where,
             hint='take the change back, or sign it with "packtrain declare --amend": both values stay visible',
         )
-    before = obstacles(signed) if altered else ()
-    why = (f"the short form did not apply to the superseded answers: {'; '.join(before)}",) if before else ()
-    rules = (f"rules that had fired on the superseded answers: {', '.join(fired)}",) if altered and fired else ()
-    return msgspec.structs.replace(answered, supersedes=digest(signed), changes=(*changes, *why, *rules)), changes
+    said = amendments.remarks(signed, fired) if altered else ()
+    return msgspec.structs.replace(answered, supersedes=digest(signed), changes=(*changes, *said)), changes
 
 
 def _full_form_needed(missing: Sequence[str], in_the_way: Sequence[str], where: str) -> FullFormNeeded:

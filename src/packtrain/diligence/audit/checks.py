@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Final
 
-from packtrain.diligence.amendments import changed_answers
+from packtrain.diligence.amendments import changed_answers, is_remark
 from packtrain.diligence.arrival import check_cases, check_coverage, check_custody
 from packtrain.diligence.audit.evidence import named_evidence
 from packtrain.diligence.audit.faults import Fault
@@ -73,7 +73,8 @@ def _first_of_all(record: Record) -> Iterator[Fault]:
 def _amendments(record: Record) -> Iterator[Fault]:
     chain = record.papers().chain()
     for (_, newer), (older_digest, older) in itertools.pairwise(chain):
-        stated, found = set(newer.changes), set(changed_answers(older, newer))
+        stated = {change for change in newer.changes if not is_remark(change, older)}
+        found = set(changed_answers(older, newer))
         for change in sorted(found - stated):
             yield Fault(
                 "contradiction", f"amendment of {older_digest[:16]}", f"a change that it does not name: {change}"

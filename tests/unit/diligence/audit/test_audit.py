@@ -432,6 +432,18 @@ def test_an_amendment_that_hides_a_change_contradicts_itself(papers: Papers) -> 
     assert any("does not name" in fault.what and "asteroids" in fault.what for fault in found)
 
 
+def test_what_an_amendment_remarks_on_the_older_answers_is_no_change_that_it_invents(papers: Papers) -> None:
+    signed = papers.consignor.read_signed(Declaration)
+    fired = "rules that had fired on the superseded answers: TR-2 STOP by the consignor"
+    untrue = "the short form did not apply to the superseded answers: not one country (CL: site; NL: shipper location)"
+    declaration = msgspec.structs.replace(signed, changes=(*signed.changes, fired, untrue))
+    put(papers, "declaration.json", declaration, papers.consignor.signer())
+
+    found = [fault for fault in audited(papers.consignor).faults if fault.where.startswith("amendment of ")]
+
+    assert [fault.what for fault in found] == [f"it names what did not change: {untrue}"]
+
+
 def test_a_screening_is_told_with_the_days_of_its_lists_and_its_candidates(papers: Papers) -> None:
     at_home = [each for each in audited(papers.consignor).flagged.screenings if each.by == "consignor"]
     older, newer = sorted(at_home, key=lambda each: each.is_current)
