@@ -6,6 +6,7 @@ Rules of the terminal:
 - Messages start in lower case and end without a full stop.
 - On a terminal progress is one live line; elsewhere it is one line every 30 seconds.
 - Errors are one line, with the hint on a second; a defect says how to see more.
+- What a stage says is broken at its semicolons where it would fill a screen; what follows is indented.
 - Words may come from a drive or a dossier: control characters are shown as \\uXXXX, never sent to the terminal.
 """
 
@@ -37,6 +38,8 @@ from packtrain.events import (
 from packtrain.units import format_bytes, format_seconds
 
 _COLUMNS: Final = 100
+_LONG: Final = 300
+"""Characters from which on a notice is broken at its semicolons."""
 _QUIET_SECONDS: Final = 30.0
 _LIVE_SECONDS: Final = 0.1
 # Controls (an escape sequence can retitle, recolour and rewrite a terminal), signs that turn the direction of writing,
@@ -66,7 +69,8 @@ class Terminal:
                 )
                 self._say(f"{event.stage}: {state}")
             case Notice():
-                self._say(f"{event.stage}: {'warning: ' if event.is_warning else ''}{event.text}")
+                text = event.text if len(event.text) <= _LONG else event.text.replace("; ", ";\n")
+                self._say(f"{event.stage}: {'warning: ' if event.is_warning else ''}{text}")
             case Progress():
                 self._progress(event)
             case TrainingStep():

@@ -68,15 +68,16 @@ def remarks(old: Declaration, fired: Sequence[str]) -> tuple[str, ...]:
         fired: which rules had fired on it.
     """
     rules = (f"{_FIRED}{', '.join(fired)}",) if fired else ()
-    return (*_short_form_remark(old), *rules)
+    return (*short_form_remark(old), *rules)
 
 
 def is_remark(text: str, old: Declaration) -> bool:
     """Return whether an entry of `changes` is a remark on `old`, and no change of an answer."""
-    return text.startswith(_FIRED) or text in _short_form_remark(old)
+    return text.startswith(_FIRED) or text in short_form_remark(old)
 
 
-def _short_form_remark(old: Declaration) -> tuple[str, ...]:
+def short_form_remark(old: Declaration) -> tuple[str, ...]:
+    """Return that the short form did not apply to `old`, and why; nothing where it did."""
     in_the_way = obstacles(old)
     return (f"the short form did not apply to the superseded answers: {'; '.join(in_the_way)}",) if in_the_way else ()
 
