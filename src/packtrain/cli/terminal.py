@@ -177,6 +177,7 @@ def ask(told: str, question: str) -> str | None:
     """Show some lines and a question on stderr; return what a person types, None where nobody sits at a terminal."""
     if not asks_here():
         return None
+    _end_line()
     _tell(told)
     typed: str = click.prompt(f"packtrain: {_harmless(question)}", err=True, default="", show_default=False)
     return typed
@@ -191,7 +192,8 @@ def tell_how_to_answer() -> None:
     """Say how the questions of a form are answered."""
     _tell(
         '"undisclosed" is an answer, and is shown as one; "none" says that there is none; ";" stands between the items '
-        "of a list\nEnter takes what stands in brackets; Ctrl-C stops, and declaration.toml keeps what was answered"
+        "of a list\nEnter takes what stands in brackets; Ctrl-C stops, and declaration.toml keeps what was answered: the "
+        "same command proposes it again"
     )
 
 
@@ -209,7 +211,8 @@ def ask_field(field: str, told: str, *, choices: Sequence[str], default: str, fa
         _tell(f"no: {fault}")
     else:
         words = [f"{number} {word}" for number, word in enumerate(choices, 1)]
-        _tell("\n".join([field, *textwrap.wrap(told, _COLUMNS - 4), *textwrap.wrap("; ".join(words), _COLUMNS - 4)]))
+        _end_line()
+        _tell("\n".join([*textwrap.wrap(told, _COLUMNS - 4), *textwrap.wrap("; ".join(words), _COLUMNS - 4)]))
     shown = f" [{_harmless(default)}]" if default else ""
     typed: str = click.prompt(f"  {field}{shown}", err=True, default="", show_default=False)
     return typed
