@@ -218,11 +218,6 @@ def test_an_answer_to_one_result_is_none_to_another(stopped: Papers, tmp_path: P
 # --- the site's policy ---
 
 
-def rules_check(papers: Papers) -> str:
-    checks = papers.operator.read_signed(Admission).checks
-    return next(check.detail for check in checks if check.check == "rules")
-
-
 def test_a_policy_raises_and_is_kept_with_the_verdict(short: Papers) -> None:
     policy = short.operator.root / "site.toml"
     policy.write_text('[levels]\nFLAG = "HOLD"\n')
@@ -245,7 +240,7 @@ def test_a_policy_that_is_given_by_name_is_taken_and_a_milder_one_refused(short:
     assert not short.operator.has(Admission)
     with pytest.raises(AdmissionHeld, match="SCR-3 HOLD"):
         admit.admit(short.operator, None, short.mounted(), discard, policy=strict)
-    assert "the site's policy requires the list us-csl" in rules_check(short)
+    assert "the site's policy requires the list us-csl" in outcome(short.operator, "rules")[1]
 
 
 def test_a_policy_that_was_altered_since_is_noticed(short: Papers) -> None:
@@ -265,7 +260,7 @@ def test_lists_and_groups_are_taken_from_where_the_site_keeps_them(short: Papers
     assert "list invented of" in short.notices() and "country group D5" in short.notices()
     with pytest.raises(AdmissionHeld, match="SCR-1 HOLD"):
         voyage.admit(short.dossier())
-    assert "nobody has decided whether it is the same" in rules_check(short)
+    assert "nobody has decided whether it is the same" in outcome(short.operator, "rules")[1]
     assert short.operator.read_signed(Screening).by == "operator"
     short.events.clear()
     voyage.take_lists(shared.root)
