@@ -61,7 +61,8 @@ class DiligenceVerbs(StageRunner):
             try:
                 return sign()
             except FullFormNeeded as needed:
-                self._sink(Notice(declare.STAGE, f"{needed.what}: the full form is asked now"))
+                why = f": {needed.found}" if needed.found else ""
+                self._sink(Notice(declare.STAGE, f"the six answers are signed; the full form is asked now{why}"))
             asking.ask_further(self.folder, ask, self._sink)
             return sign()
 

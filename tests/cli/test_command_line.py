@@ -107,6 +107,31 @@ def test_a_wrong_command_line_ends_with_2_and_points_to_help(
     assert ran.stderr.splitlines()[-1].endswith("--help")
 
 
+@pytest.mark.parametrize("verb", [("screen",), ("flags",), ("flags", "show"), ("carry", "seal"), ("lists", "show")])
+def test_a_folder_where_it_is_no_argument_is_told_where_it_goes(packtrain: Run, verb: tuple[str, ...]) -> None:
+    ran = packtrain(*verb, "home")
+
+    assert ran.exit_code == 2
+    assert f"packtrain {' '.join(verb)} --voyage FOLDER" in ran.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("day", ["27.11.2026", "2026-13-01", "27/11/2026"])
+def test_a_day_that_cannot_be_read_is_answered_with_how_days_are_written(packtrain: Run, day: str) -> None:
+    ran = packtrain("lists", "add", "own.csv", "--format", "csv", "--label", "own", "--date", day)
+
+    assert ran.exit_code == 2
+    assert f"{day!r} is not written as YYYY-MM-DD, such as 2027-03-31" in ran.stderr
+
+
+@pytest.mark.parametrize("missing", ["--person", "--because"])
+def test_an_answer_without_words_is_none(packtrain: Run, missing: str) -> None:
+    words = {"--person": "A. Able", "--because": "seen on site", missing: " "}
+    ran = packtrain("flags", "answer", "DC-1", *(part for pair in words.items() for part in pair))
+
+    assert ran.exit_code == 2
+    assert f"Invalid value for '{missing}': it is empty" in ran.stderr
+
+
 def test_an_error_is_one_line_and_a_hint_and_ends_with_its_code(packtrain: Run, tmp_path: Path) -> None:
     ran = packtrain("status", tmp_path)
 

@@ -204,6 +204,9 @@ def test_a_voyage_over_a_border_is_asked_to_a_signed_full_form_on_a_real_termina
 
     # The six before anybody is told what they lead to, and then all of it.
     assert num_signed == 2
+    second = terminal.shown.split("to be signed:")[2]
+    assert "full.customs_reference" in second and "full.route 1.mode" in second  # shown, and not as a digest alone
+    assert "the six answers are signed; the full form is asked now" in terminal.shown
     assert "\n  customer" not in terminal.shown.split("sign this?")[0]
     assert said(declared(site)) == said(
         by_file(tmp_path / "file", LAWFUL, voyage=VoyageFolder(site.home).voyage_file().voyage.name)

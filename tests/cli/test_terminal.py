@@ -144,3 +144,12 @@ def test_a_passphrase_is_typed_twice_and_never_shown() -> None:
     assert b"packtrain: new passphrase" in shown
     assert b"typed 12" in shown
     assert b"correct" not in shown
+
+
+def test_a_notice_that_would_fill_a_screen_is_broken_at_its_semicolons(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal()(Notice("admit", f"rules: {'x' * 200}; {'y' * 200}"))
+    Terminal()(Notice("admit", "papers: good; all of them"))
+
+    assert capsys.readouterr().err == (
+        f"packtrain: admit: rules: {'x' * 200};\n  {'y' * 200}\npacktrain: admit: papers: good; all of them\n"
+    )

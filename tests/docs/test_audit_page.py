@@ -3,6 +3,7 @@
 import re
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
 from typing import get_args
 
@@ -11,6 +12,7 @@ import pytest
 import audit_parts
 from command_parts import packtrain
 from packtrain.diligence.audit.faults import FaultKind
+from packtrain.documents.parties import ROLES
 from packtrain.errors import RecordFaulty, RecordUnvouched
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "audit-a-voyage.md").read_text(encoding="utf-8")
@@ -37,6 +39,18 @@ def test_every_command_runs_and_ends_as_the_page_says(tmp_path: Path, monkeypatc
     for words, exit_code in found:
         assert packtrain(*words).exit_code == exit_code, words
     assert (tmp_path / "audit.html").is_file()
+
+
+@pytest.mark.needs_ssh_keygen
+def test_the_command_that_shows_fingerprints_names_the_key_of_each_party(tmp_path: Path) -> None:
+    papers = audit_parts.voyage(tmp_path)
+    shutil.copy(papers.operator.documents / "allowed_signers", tmp_path / "keys")
+    (command,) = re.findall(r"^awk .*$", PAGE, flags=re.MULTILINE)
+
+    shown = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    for role in ROLES:
+        assert f"{papers.folders[role].signer().fingerprint} {role} (ED25519)" in shown
 
 
 def test_the_table_of_faults_is_that_of_the_code() -> None:

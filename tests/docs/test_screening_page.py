@@ -1,6 +1,8 @@
 """The commands of the page about screening are run as they stand, on small lists of parties that do not exist."""
 
+import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -38,3 +40,17 @@ def test_every_command_about_lists_runs(tmp_path: Path, monkeypatch: pytest.Monk
     for words in found:
         ran = packtrain(*words[1:])
         assert ran.exit_code == 0, ran
+
+
+@pytest.mark.needs_ssh_keygen
+def test_the_line_of_a_second_person_is_one_that_voyage_toml_takes(tmp_path: Path) -> None:
+    assert packtrain("init", tmp_path / "site", "--name", "lists", "--role", "operator").exit_code == 0
+    commands = re.findall(r"^(?:ssh-keygen -t|awk) .*$", PAGE.read_text(), flags=re.MULTILINE)
+    assert len(commands) == 2
+
+    run = subprocess.run(["bash", "-ec", "\n".join(commands)], cwd=tmp_path, capture_output=True, text=True, check=True)
+    with (tmp_path / "site" / "voyage.toml").open("a") as stream:
+        stream.write((tmp_path / "site" / "keys" / "party.toml").read_text() + run.stdout.splitlines()[-1] + "\n")
+
+    assert packtrain("status", tmp_path / "site").exit_code == 0
+    assert "operator-reviewer " in (tmp_path / "site" / "documents" / "allowed_signers").read_text()

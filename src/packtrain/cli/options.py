@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +35,41 @@ class _LabelledPath(click.ParamType[tuple[str, Path]]):
 
 
 LABELLED_PATH: Final = _LabelledPath()
+
+
+class _When(click.DateTime):
+    """A day, or an instant where `with_time` is set, in the one way of writing it that nobody reads differently."""
+
+    def __init__(self, *, with_time: bool = False) -> None:
+        super().__init__(["%Y-%m-%d", *(["%Y-%m-%dT%H:%M:%SZ"] if with_time else [])])
+        self._written = "YYYY-MM-DD" + (" or YYYY-MM-DDTHH:MM:SSZ" if with_time else "")
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Return what stands for a value in the help."""
+        return self._written.replace(" or ", "|")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return the day as a datetime."""
+        with contextlib.suppress(click.BadParameter):
+            found = super().convert(value, param, ctx)
+            assert isinstance(found, datetime)
+            return found
+        self.fail(f"{value!r} is not written as {self._written}, such as 2027-03-31", param, ctx)
+
+
+class _Words(click.ParamType[str]):
+    """A text that says something."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text without blanks around it."""
+        return str(value).strip() or self.fail("it is empty: say it in words", param, ctx)
+
+
+DAY: Final = _When()
+DAY_OR_INSTANT: Final = _When(with_time=True)
+WORDS: Final = _Words()
 
 
 def no_folder_of_drives(ctx: click.Context, param: click.Parameter, value: tuple[Path, ...]) -> tuple[Path, ...]:

@@ -6,6 +6,7 @@ Rules of the terminal:
 - Messages start in lower case and end without a full stop.
 - On a terminal progress is one live line; elsewhere it is one line every 30 seconds.
 - Errors are one line, with the hint on a second; a defect says how to see more.
+- What a stage says is broken at its semicolons where it would fill a screen; what follows is indented.
 - Words may come from a drive or a dossier: control characters are shown as \\uXXXX, never sent to the terminal.
 """
 
@@ -37,6 +38,8 @@ from packtrain.events import (
 from packtrain.units import format_bytes, format_seconds
 
 _COLUMNS: Final = 100
+_LONG: Final = 300
+"""Characters from which on a notice is broken at its semicolons."""
 _QUIET_SECONDS: Final = 30.0
 _LIVE_SECONDS: Final = 0.1
 # Controls (an escape sequence can retitle, recolour and rewrite a terminal), signs that turn the direction of writing,
@@ -66,7 +69,8 @@ class Terminal:
                 )
                 self._say(f"{event.stage}: {state}")
             case Notice():
-                self._say(f"{event.stage}: {'warning: ' if event.is_warning else ''}{event.text}")
+                text = event.text if len(event.text) <= _LONG else event.text.replace("; ", ";\n")
+                self._say(f"{event.stage}: {'warning: ' if event.is_warning else ''}{text}")
             case Progress():
                 self._progress(event)
             case TrainingStep():
@@ -173,6 +177,7 @@ def ask(told: str, question: str) -> str | None:
     """Show some lines and a question on stderr; return what a person types, None where nobody sits at a terminal."""
     if not asks_here():
         return None
+    _end_line()
     _tell(told)
     typed: str = click.prompt(f"packtrain: {_harmless(question)}", err=True, default="", show_default=False)
     return typed
@@ -187,7 +192,8 @@ def tell_how_to_answer() -> None:
     """Say how the questions of a form are answered."""
     _tell(
         '"undisclosed" is an answer, and is shown as one; "none" says that there is none; ";" stands between the items '
-        "of a list\nEnter takes what stands in brackets; Ctrl-C stops, and declaration.toml keeps what was answered"
+        "of a list\nEnter takes what stands in brackets; Ctrl-C stops, and declaration.toml keeps what was answered: the "
+        "same command proposes it again"
     )
 
 
@@ -205,7 +211,8 @@ def ask_field(field: str, told: str, *, choices: Sequence[str], default: str, fa
         _tell(f"no: {fault}")
     else:
         words = [f"{number} {word}" for number, word in enumerate(choices, 1)]
-        _tell("\n".join([field, *textwrap.wrap(told, _COLUMNS - 4), *textwrap.wrap("; ".join(words), _COLUMNS - 4)]))
+        _end_line()
+        _tell("\n".join([*textwrap.wrap(told, _COLUMNS - 4), *textwrap.wrap("; ".join(words), _COLUMNS - 4)]))
     shown = f" [{_harmless(default)}]" if default else ""
     typed: str = click.prompt(f"  {field}{shown}", err=True, default="", show_default=False)
     return typed
@@ -226,6 +233,10 @@ def print_usage_error(error: click.ClickException, *, as_json: bool = False) -> 
     """Print a wrong command line and where help is."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f"{context.command_path} --help" if context is not None else None
+    if context is not None and any("--voyage" in parameter.opts for parameter in context.command.params):
+        # Verbs of one step take the folder as their argument, and so people try it here.
+        if isinstance(error, click.NoSuchCommand) or "unexpected extra argument" in error.message:
+            hint = f"a voyage folder is named by --voyage here: {context.command_path} --voyage FOLDER; {hint}"
     _end_line()
     _tell(f"error: {error.format_message()}")
     if hint:

@@ -73,7 +73,7 @@ class SshSigner:
             raise KeyMissing(
                 "the signing key is not there",
                 where=str(path),
-                hint='the key of this party was made by "packtrain init"; bring it from its backup',
+                hint='correct its path; the key of this party was made by "packtrain init": bring that from its backup',
             ) from error
         if len(text) > _MAX_KEY_FILE_BYTES:
             raise KeyMalformed(

@@ -156,7 +156,9 @@ def _travelled(case: Case, shipment: Shipment, lost: Collection[str]) -> tuple[A
 
 def _heads(found: LogCheck) -> AdmissionCheck:
     """Return what the heads of the custody log prove, and what nobody can: that is said, and held against no one."""
-    told = [contradiction.what for contradiction in found.contradictions] or [*found.proven, *found.not_provable]
+    told = [contradiction.what for contradiction in found.contradictions] or [
+        each.rstrip(".") for each in (*found.proven, *found.not_provable)
+    ]
     outcome: Outcome = "refuse" if found.contradictions else "passed" if found.num_proven else "not done"
     return _check("heads of the custody log", outcome, f"{found.verdict}: {'; '.join(told)}")
 

@@ -120,11 +120,11 @@ def check_custody(
     if waiting:
         return Finding("hold", "; ".join(waiting))
     where = "; ".join(
-        f"{case}: {held[case].holder}"
+        f"case {case} is with the {held[case].holder}"
         + (f", released to the {held[case].released_to}" if held[case].released_to else "")
         for case in sorted(case.label for case in statement.cases)
     )
-    return Finding("passed", f"every case sealed under the statement; held by {where}")
+    return Finding("passed", f"every case sealed under the statement; {where}")
 
 
 def statements_left_out(lines: Sequence[CustodyLine], here: Collection[str]) -> list[str]:

@@ -29,7 +29,7 @@ EXAMPLE: Final = """\
 
 end_use = ""                      # 4: what the trained model is for
 hardware_class = ""               # 5: the accelerators, and under which authority the site has them
-site_country = ""                 # 5: two letters, ISO 3166-1
+site_country = ""                 # 5: country of the machines, two letters of ISO 3166-1
 returns = ""                      # what comes home, and to whom
 most_bytes = ""                   # most bytes of cargo, before redundancy; for example "80TB"
 most_drives = 0
@@ -38,9 +38,9 @@ most_drives = 0
 name = ""
 address = ""
 location = ""                     # country of this address
-headquarters = ""                 # country
+headquarters = ""                 # country of the head office
 ultimate_parent = ""              # name of the last owner above; "none" where there is none
-parent_country = ""               # headquarters of that owner; leave it out where there is none
+parent_country = ""               # country of that owner's head office; leave it out where there is none
 
 [receiver]                        # 2: who receives and trains
 same_as = "operator"              # instead of repeating a party
@@ -58,8 +58,8 @@ same_as = "shipper"
 
 [data]                            # 6: what the data is, and when the site erases it
 description = ""
-categories = []                   # for example ["astronomical images"]
-# personal_data = false
+categories = []                   # kinds of data, for example ["astronomical images"]
+# personal_data = false           # is any of it about persons?
 erased_by = ""                    # a date, or an event such as "within 7 days of the return"
 """
 
@@ -148,12 +148,12 @@ kind = ""                         # {_options(PartyKind)}
 # A person leaves out what follows.
 line_of_business = ""
 related_work = ""                 # earlier work of this kind that can be shown, or "none"
-website = ""                      # or "none"
+website = ""                      # its address, or "none"
 address_kind = ""                 # {_options(AddressKind)}
 # A public body or a treaty organisation leaves out what follows.
-incorporated_on = ""              # YYYY-MM-DD
+incorporated_on = ""              # day of its entry in the register, YYYY-MM-DD
 formed_at_request_of = ""         # who asked that it be formed; "none" where nobody did
-directors = []                    # or "none"
+directors = []                    # their names, or "none"
 trades_for_others = ""            # yes or no: does it pass goods on: a forwarder, a trading house?
 """
 
@@ -194,7 +194,7 @@ _SITE: Final = f"""\
 [site]  # where the machines stand
 address = ""
 megawatts = ""
-infrastructure_attested = ""      # yes or no: attests the operator power, cooling and space in writing?
+infrastructure_attested = ""      # yes or no: does the operator attest power, cooling and space in writing?
 {_EVIDENCE}
 [[site.hardware]]                 # one block a class of machine
 item = ""                         # make and model
@@ -229,7 +229,7 @@ _HOME: Final = """\
 [home]  # what becomes of the trained model
 country = ""
 recipient = ""                    # a role such as "end_user"; or a table [home.recipient] like a party
-training_operations = ""          # about how many, such as "3e24"
+training_operations = ""          # of the whole training, about how many, such as "3e24"
 classification = ""               # of the weights in the control list; "none"
 """
 _PERMITS: Final = f"""\

@@ -26,6 +26,8 @@ _ROWS_OR_NONE: Final = re.compile(r".*a \[\[([a-z_.]+)\]\].*")
 _RANGE: Final = re.compile(r"or ([a-z_]+) and ([a-z_]+)")
 _FROM_TO: Final = re.compile(r"([0-9.]+)\s*%?\s*(?:-|to)\s*([0-9.]+)\s*%?")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_TOML_LIST: Final = re.compile(r'\["([^"]*)"\]')
+"""An example that is written as the file wants it, and typed without the signs around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,7 @@ class Interview:
         before = self._draft.shown(path)
         known = next((each.help for each in self._party if each.name == question.name), "")
         words = question.help or known or question.name.replace("_", " ") + (f" ({said})" if said else "")
+        words = _TOML_LIST.sub(r"\1", words)
 
         def answers(typed: str) -> Iterator[Draft]:
             for value in meanings(typed, question):
@@ -207,7 +210,8 @@ class Interview:
         while not self._is_open_only:
             number = self._draft.num_rows(path)
             place = f"{path}[{number}]"
-            said = f"a file below the voyage folder that supports this, or its SHA-256; {number} so far"
+            end = f"Enter after the last ({number} so far)" if number else "Enter where there is none"
+            said = f"a file below the voyage folder that supports this, or its SHA-256; {end}"
 
             def answers(typed: str, place: str = place) -> Iterator[Draft]:
                 changed = self._draft.copy()

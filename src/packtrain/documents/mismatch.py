@@ -28,6 +28,14 @@ _KINDS: Final = {
     "datetime": "a time",
 }
 _SIGNS: Final = {">=": "{} or more", "<=": "at most {}", ">": "more than {}", "<": "less than {}"}
+_FORMS: Final = {
+    r"[0-9a-f]{64}": "a SHA-256: 64 digits 0 to f",
+    r"age1[02-9ac-hj-np-z]{58}": '"age1" and 58 letters and digits, as keys/party.toml has it',
+    r"ssh-ed25519 [A-Za-z0-9+/]{68}": '"ssh-ed25519", a space, 68 letters and signs; no comment and no blank behind them',
+    r"[A-Z]{2}": "two letters of ISO 3166-1, such as NL",
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}": "a day, such as 2027-03-31",
+}
+"""Patterns that a person meets, in words."""
 _MOST_SHOWN: Final = 80
 
 
@@ -77,7 +85,8 @@ def explain(record: type[msgspec.Struct], error: msgspec.MsgspecError) -> Mismat
         return Mismatch(f"{spot} is out of range", f"{kind}, {bound}", None, place)
     if match := _PATTERN.match(fault):
         pattern = match["pattern"].strip("'\"").replace("\\\\", "\\").removeprefix(r"\A").removesuffix(r"\Z")
-        return Mismatch(f"{spot} is not written as it must be", f"a text of the form {pattern}", None, place)
+        form = _FORMS.get(pattern, f"a text of the form {pattern}")
+        return Mismatch(f"{spot} is not written as it must be", form, None, place)
     if match := _NO_CHOICE.match(fault):
         choices = ", ".join(map(str, _choices_at(record, place)))
         return Mismatch(f"{spot} is none of the known words", choices or None, match["found"][:_MOST_SHOWN], place)

@@ -163,7 +163,8 @@ class Trust:
             where=where,
             expected=", ".join(f"{role} {self._fingerprint(role)}" for role in allowed),
             found=found,
-            hint="compare fingerprints with the party by telephone; a key enters by voyage.toml, never by a drive",
+            hint="compare fingerprints with the party by telephone; a key enters by voyage.toml, never by a drive"
+            + (', a second person\'s as "reviewer" of the party' if kind in REVIEWING_RIGHTS else ""),
         )
 
     def refuse_revoked_lines(self, lines: Sequence[tuple[str, str]], where: str) -> None:

@@ -14,7 +14,13 @@ from packtrain.report.ownership_svg import ownership_drawing
 from packtrain.report.ownership_tree import one_line
 from packtrain.report.page import STYLE
 
-_STYLE = "td:first-child{white-space:nowrap;color:var(--dim)}td{overflow-wrap:anywhere}p.strong{font-weight:600}"
+# A document of an archive is called by its digest: a name that may not be broken would leave its row no room. On a
+# telephone the value stands below the name.
+_STYLE = (
+    "td:first-child{color:var(--dim);min-width:8rem;max-width:24rem}td{overflow-wrap:anywhere}p.strong{font-weight:600}"
+    "@media(max-width:40rem){td,td:first-child{display:block;max-width:none;padding-right:0}"
+    "td:first-child{border:0;padding-bottom:0}td+td{padding-top:0}}"
+)
 
 
 def audit_page(audit: Audit) -> str:

@@ -269,7 +269,12 @@ def _release_key(folder: VoyageFolder) -> None:
 def _raise_verdict(folder: VoyageFolder, admission: Admission) -> None:
     error = AdmissionRefused if admission.verdict == "refuse" else AdmissionHeld
     outcome = "refuse" if admission.verdict == "refuse" else "hold"
-    reasons = [f"{check.check}: {check.detail}" for check in admission.checks if check.outcome == outcome]
+    # Each check was told when it was made; of the rules it is enough to name here those that are open.
+    reasons = [
+        f"{check.check}: {check.detail.partition('; ')[0] if check.check == 'rules' else check.detail}"
+        for check in admission.checks
+        if check.outcome == outcome
+    ]
     hint = "the verdict is signed and stays; nothing is loaded"
     if admission.verdict == "refuse":
         hint += ", and no option changes that"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -28,6 +29,10 @@ from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
 
 STAGE = "declare"
+_SIX_SIGNED: Final = (
+    "The six answers are signed as they are, under documents/declarations: changing one is an amendment that shows both"
+)
+_NOT_SIGNED: Final = "Nothing was signed now"
 ApproveAnswers = Callable[[Declaration, Sequence[str]], None]
 """Is shown what is about to be signed, and what it changes in what was signed before; raises where that was not meant.
 
@@ -82,7 +87,7 @@ def declare(folder: VoyageFolder, sink: Sink, *, amend: bool = False, approve: A
     in_the_way = obstacles(answered.declaration)
     # Nothing to sign: a full form begun of free will in one country, or emptied where a whole one is signed already.
     if answered.missing and (not in_the_way or (signed is not None and signed.form == "full")):
-        raise _full_form_needed(answered.missing, in_the_way, where)
+        raise _full_form_needed(answered.missing, in_the_way, where, _NOT_SIGNED)
     fired = fired_on(folder, digest(signed)) if signed is not None else ()
     declaration, changes = _next(signed, answered.declaration, fired, where, amend=amend)
     if approve is not None and (signed is None or changes):
@@ -91,7 +96,7 @@ def declare(folder: VoyageFolder, sink: Sink, *, amend: bool = False, approve: A
         sink(Notice(STAGE, f"amended: {change}"))
     if answered.missing:
         _set_aside(folder, declaration)
-        raise _full_form_needed(answered.missing, in_the_way, where)
+        raise _full_form_needed(answered.missing, in_the_way, where, _SIX_SIGNED)
     if not folder.has(Declaration) or folder.digest(Declaration) != digest(declaration):
         amendments.archive_current(folder, Declaration)
         folder.write_signed(declaration, folder.signer())
@@ -181,16 +186,15 @@ def _next(
     return msgspec.structs.replace(answered, supersedes=digest(signed), changes=(*changes, *why, *rules)), changes
 
 
-def _full_form_needed(missing: Sequence[str], in_the_way: Sequence[str], where: str) -> FullFormNeeded:
-    begun = "the full form is begun and not whole"
+def _full_form_needed(missing: Sequence[str], in_the_way: Sequence[str], where: str, signed_now: str) -> FullFormNeeded:
+    state = "is asked here" if in_the_way else "is begun"
     return FullFormNeeded(
-        f"the short form does not apply: {'; '.join(in_the_way)}" if in_the_way else begun,
+        f"the full form {state} and lacks {len(missing)} answer{'s' * (len(missing) != 1)}: {', '.join(missing)}",
         where=where,
-        expected="an answer to every question of the full form that this route asks",
-        found=f"no answer to {', '.join(missing)}",
-        hint='"packtrain declare --write-form" adds the questions to declaration.toml. The six answers, once signed, '
-        "are kept under documents/declarations; changing one is an amendment that shows both. Without the full form "
-        "nothing can be packed",
+        expected="for the short form one country, and no owner undisclosed" if in_the_way else None,
+        found="; ".join(in_the_way) or None,
+        hint='"packtrain declare --ask" asks for them; "--write-form" adds the tables that declaration.toml has not. '
+        f"{signed_now}. Nothing is packed before the full form is whole",
     )
 
 

@@ -109,6 +109,8 @@ def judge(folder: VoyageFolder, sink: Sink) -> Receipt:
     ruled = judge_voyage(folder, "declaration")
     for flag in ruled.standing.flags:
         sink(Notice(STAGE, _in_words(flag), is_warning=flag.is_open))
+    if any(flag.is_open for flag in ruled.standing.flags):
+        sink(Notice(STAGE, '"packtrain flags show" tells what each one asks and from where, and what closes it'))
     return clock.finish(
         outputs=(Flags,),
         counts={

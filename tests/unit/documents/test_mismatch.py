@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packtrain.documents.mismatch import Mismatch, explain
+from packtrain.documents.parties import PublicKeyLine
 
 
 class Drive(msgspec.Struct, forbid_unknown_fields=True):
@@ -81,3 +82,18 @@ def test_no_message_speaks_of_the_librarys_types(fields: dict[str, object]) -> N
             # The field's own name is the user's, whatever it holds.
             assert told.what.startswith('unknown field "')
         assert len(told.found or "") <= 80
+
+
+def test_a_key_with_a_blank_behind_it_is_told_in_words_what_a_key_is() -> None:
+    class WithKey(msgspec.Struct):
+        reviewer: PublicKeyLine
+
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.convert({"reviewer": f"ssh-ed25519 {'A' * 68} "}, WithKey)
+
+    assert explain(WithKey, caught.value) == Mismatch(
+        "reviewer is not written as it must be",
+        '"ssh-ed25519", a space, 68 letters and signs; no comment and no blank behind them',
+        None,
+        "reviewer",
+    )

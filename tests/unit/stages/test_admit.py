@@ -323,8 +323,9 @@ def test_answers_changed_until_the_short_form_fits_hold(tmp_path: Path) -> None:
     papers.declare(amend=True)
     papers.pack()
     papers.seal()
-    with pytest.raises(AdmissionHeld, match=r'trained_for.headquarters: "SG" -> "NL"'):
+    with pytest.raises(AdmissionHeld, match="AMD-1 HOLD"):
         judge(papers)
+    assert 'trained_for.headquarters: "SG" -> "NL"' in outcome(papers, "rules")[1]
 
 
 # --- the mounted drives ---

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from packtrain.cli.codes import scanned
-from packtrain.cli.options import InOrder, json_option, open_voyage, voyage_option
+from packtrain.cli.options import DAY_OR_INSTANT, WORDS, InOrder, json_option, open_voyage, voyage_option
 from packtrain.cli.terminal import answer
 
 
@@ -91,13 +91,13 @@ def stamp(request: Path | None, token: Path | None, root: Path | None, folder: P
 
 
 @command.command("revoke")
-@click.option("--because", required=True, help="What happened to the key, in your own words.")
+@click.option("--because", type=WORDS, required=True, help="What happened to the key, in your own words.")
 @click.option(
     "--key", type=click.Path(path_type=Path), help="Sign with this key: the reviewer's (default: the lost key itself)."
 )
 @click.option(
     "--lost-on",
-    type=click.DateTime(["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]),
+    type=DAY_OR_INSTANT,
     help="From when on, in UTC, the key was in other hands (default: now).",
 )
 @click.option("--last-entry", type=click.IntRange(min=0), help="Vouch for the log up to this entry (default: all).")

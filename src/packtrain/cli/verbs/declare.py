@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @click.command("declare")
 @folder_argument
 @click.option("--amend", is_flag=True, help="Sign changed answers as an amendment that shows old and new.")
-@click.option("--write-form", is_flag=True, help="Sign nothing; add the questions to answer next to declaration.toml.")
+@click.option(
+    "--write-form", is_flag=True, help="Sign nothing; write into declaration.toml what is to be answered next."
+)
 @click.option("--ask", "asks", is_flag=True, help="Ask the questions one after the other, then sign.")
 @click.option("--yes", is_flag=True, help="Sign without asking.")
 @json_option
@@ -42,7 +44,7 @@ def command(folder: Path, amend: bool, write_form: bool, asks: bool, yes: bool, 
         written = open_voyage(folder).write_declaration_form()
         path = folder / "declaration.toml"
         answer(
-            f"declaration.toml: {', '.join(written)}; answer in {path}, then sign with packtrain declare"
+            f"written into {path}: {', '.join(written)}; answer there, then sign with packtrain declare"
             if written
             else "declaration.toml asks nothing more",
             {"file": str(path), "written": list(written)},
@@ -60,7 +62,10 @@ def _put(asked: Asked) -> str:
 def _approve(declaration: Declaration, changes: Sequence[str]) -> None:
     from packtrain.report.answers_text import answer_rows
 
-    rows = [("change", change) for change in changes] or answer_rows(declaration)
+    rows = [("change", change) for change in changes]
+    # Of a full form that is answered at last the changes show a digest and no more: what it says is to be read too.
+    if not rows or any(change.startswith("full: not stated ->") for change in changes):
+        rows += answer_rows(declaration)
     typed = ask(
         f"to be signed:\n{table(rows)}",
         "sign this? Once signed, an answer changes only by an amendment that shows both [y/N]",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from packtrain.cli.options import InOrder, answer_receipt, json_option, open_voyage, voyage_option
+from packtrain.cli.options import DAY, WORDS, InOrder, answer_receipt, json_option, open_voyage, voyage_option
 from packtrain.cli.terminal import answer as print_answer
 from packtrain.cli.terminal import table
 from packtrain.documents.parties import Role
@@ -39,7 +39,10 @@ def show(folder: Path, as_json: bool) -> None:
     """List the flags of every party that ran the rules, what was answered, and what is still open."""
     import msgspec
 
-    runs = open_voyage(folder).standing()
+    voyage = open_voyage(folder)
+    own = voyage.folder.voyage_file().voyage.role
+    # This party's own come first: they are the ones that it answers.
+    runs = dict(sorted(voyage.standing().items(), key=lambda run: run[0] != own))
     as_plain = {
         role: {
             "sentence": ruled.standing.sentence,
@@ -57,13 +60,18 @@ def show(folder: Path, as_json: bool) -> None:
         }
         for role, ruled in runs.items()
     }
-    print_answer("\n\n".join(_text(role, ruled) for role, ruled in runs.items()), as_plain, as_json=as_json)
+    told = [_text(role, ruled) for role, ruled in runs.items()]
+    if own in runs and (wanted := _wanted(runs[own])):
+        told.append(wanted)
+    print_answer("\n\n".join(told), as_plain, as_json=as_json)
 
 
 @command.command("answer")
 @click.argument("rule")
-@click.option("--person", required=True, help="Who answers, by name.")
-@click.option("--because", required=True, help="Why this flag does not stand in the way, in your own words.")
+@click.option("--person", type=WORDS, required=True, help="Who answers, by name.")
+@click.option(
+    "--because", type=WORDS, required=True, help="Why this flag does not stand in the way, in your own words."
+)
 @click.option(
     "--evidence", "files", multiple=True, type=click.Path(path_type=Path), help="A file that shows it; given often."
 )
@@ -71,7 +79,7 @@ def show(folder: Path, as_json: bool) -> None:
 @click.option("--opinion", type=click.Path(path_type=Path), help="For a STOP: the legal opinion on which it may pass.")
 @click.option("--number", help="Number of the licence or opinion.")
 @click.option("--issued-by", help="Who issued it.")
-@click.option("--valid-until", type=click.DateTime(["%Y-%m-%d"]), help="Its last day.")
+@click.option("--valid-until", type=DAY, help="Its last day.")
 @click.option("--of", "to", type=click.Choice(get_args(Role)), help="Whose flags (default: this party's own).")
 @click.option(
     "--key", type=click.Path(path_type=Path), help="Sign with this key: the reviewer's (default: this party's own)."
@@ -125,6 +133,22 @@ def _text(role: str, ruled: Ruled) -> str:
         lines.append(f"\n{flag.result.rule}  {flag.level}: {flag.open_because or 'answered'}")
         lines.append(table(_rows(flag)))
     return "\n".join(lines)
+
+
+def _wanted(ruled: Ruled) -> str:
+    """Return what closes the flags that are open; empty where none is."""
+    still_open = [flag for flag in ruled.standing.flags if flag.is_open]
+    ways = {
+        'packtrain screen show, "screen answer"': any(flag.result.rule.startswith("SCR-") for flag in still_open),
+        "packtrain rules groups add FILE": any("no country group" in flag.result.because for flag in still_open),
+        'packtrain flags answer RULE --person "..." --because "..."': bool(still_open),
+    }
+    told = [f"  {way}" for way, helps in ways.items() if helps]
+    return (
+        "\n".join(["what is open is closed by a paper that was missing, a corrected answer, or:", *told])
+        if told
+        else ""
+    )
 
 
 def _rows(flag: RaisedFlag) -> list[tuple[str, str]]:

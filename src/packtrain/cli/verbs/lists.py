@@ -9,7 +9,7 @@ from typing import get_args
 
 import click
 
-from packtrain.cli.options import InOrder, json_option, open_voyage, voyage_option
+from packtrain.cli.options import DAY, InOrder, json_option, open_voyage, voyage_option
 from packtrain.cli.terminal import answer, columns, table
 from packtrain.documents.list_record import ListFormat, ListRecord
 
@@ -25,7 +25,7 @@ def command() -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--format", "list_format", type=click.Choice(get_args(ListFormat)), required=True, help="What it is.")
 @click.option("--label", required=True, help=f"What to call the list ({_LABEL}); the same label replaces it.")
-@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), required=True, help="The day that the list is of.")
+@click.option("--date", "day", type=DAY, required=True, help="The day that the list is of.")
 @click.option("--source", help="Where it was fetched from: an address, kept in the record.")
 @click.option(
     "--columns",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from packtrain.cli.options import answer_receipt, folder_argument, json_option, open_voyage
+from packtrain.cli.options import DAY, answer_receipt, folder_argument, json_option, open_voyage
 from packtrain.cli.terminal import answer
 from packtrain.units import parse_bytes
 
@@ -95,7 +95,7 @@ def _option(name: str, parse: Callable[[str], object], metavar: str, text: str) 
 @_option("--yearly-failure", _part, "PART", "Drives that fail in a year (default: 1.5%).")
 @_option("--transit-risk", _part, "PART", "Drives that fail on the way besides (default: 0.5%).")
 @_option("--case-loss", _part, "PART", "Cases that are lost as a whole (default: 0.2%).")
-@click.option("--start", type=click.DateTime(("%Y-%m-%d",)), help="First day (default: today).")
+@click.option("--start", type=DAY, help="First day (default: today).")
 @json_option
 def command(folder: Path, *, as_json: bool, **asked: Any) -> None:
     """Choose groups and codes for the drives, and say what they survive.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from packtrain.cli.options import InOrder, answer_receipt, json_option, open_voyage, voyage_option
+from packtrain.cli.options import WORDS, InOrder, answer_receipt, json_option, open_voyage, voyage_option
 from packtrain.cli.terminal import answer as print_answer
 from packtrain.cli.terminal import table
 
@@ -53,7 +53,7 @@ def show(folder: Path, as_json: bool) -> None:
 @click.option(
     "--false-match/--true-match", "is_false", default=None, help="Whether the entry is another party or this one."
 )
-@click.option("--because", required=True, help="Why, in your own words: what tells the two apart.")
+@click.option("--because", type=WORDS, required=True, help="Why, in your own words: what tells the two apart.")
 @click.option(
     "--evidence", "evidence", multiple=True, type=click.Path(path_type=Path), help="A file that shows it; given often."
 )

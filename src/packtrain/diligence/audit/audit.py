@@ -99,7 +99,7 @@ def _verdict(record: Record, keyring: Keyring, faults: Sequence[Fault], keys_ins
         sentence = f"INCOMPLETE: {counted} {bear}, and nobody vouched for any of them here; no other fault was found"
         exit_code = RecordUnvouched.exit_code
     else:
-        sentence = f"In order: {counted} {bear}, each named for it by {keyring.source}; no fault was found"
+        sentence = f"In order: {counted} {bear}, all of them on the list {keyring.source}; no fault was found"
         exit_code = 0
     return Verdict(sentence, exit_code, len(documents), num_entries, keyring.source, keys, tuple(keys_inside))
 

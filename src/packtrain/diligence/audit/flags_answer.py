@@ -98,11 +98,16 @@ def _run(
         sentence=now.sentence,
         flags=tuple(_flag(flag, names, then) for flag in gravest_first),
         not_judged=tuple(
-            f"{result.rule} {result.title}: {result.outcome}{f', {result.because}' if result.because else ''}"
+            f"{result.rule} {result.title}: {_said_once(result.outcome, result.because)}"
             for result in flags.results
             if result.outcome in _NOT_JUDGED
         ),
     )
+
+
+def _said_once(outcome: str, because: str) -> str:
+    """Return an outcome and its reason; a reason that begins with the outcome says both."""
+    return because if because.startswith(outcome) else ", ".join(filter(None, (outcome, because)))
 
 
 def _flag(flag: RaisedFlag, names: dict[int, str], then: dict[str, bool] | None) -> FlagStory:

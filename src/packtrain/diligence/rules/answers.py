@@ -166,12 +166,13 @@ def answer_to(
     """
     result = flags.result_of(rule)
     if result is None or result.level in (None, "INFO"):
+        raised = [each.rule for each in flags.results if each.level not in (None, "INFO")]
         found = "no such rule" if result is None else result.outcome if result.level is None else result.level
         raise AnswerRefused(
             "this rule raised no flag that wants an answer",
             where=rule,
             found=found,
-            hint="answer the flags that are open; INFO and a pass want nothing",
+            hint=f"INFO and a pass want nothing; flags of this run: {', '.join(raised) or 'none'}",
         )
     if result.level == "STOP" and exception is None:
         raise AnswerRefused(
