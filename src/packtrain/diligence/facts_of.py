@@ -12,7 +12,7 @@ from datetime import date
 from fractions import Fraction
 from typing import Final
 
-from packtrain.diligence.amendments import altered_fields, short_form_remark
+from packtrain.diligence.amendments import SHORT_FORM_FAILED, altered_fields
 from packtrain.diligence.answer_reader import is_undisclosed
 from packtrain.diligence.arrival import SightedDrive, serial_faults
 from packtrain.diligence.full_form_gaps import party_of
@@ -93,7 +93,7 @@ def facts_of(
             f"the short form is answered, and did not apply before "
             f"({'; '.join(obstacles(older)) or 'the full form was answered'}): "
             # Why the short form did not apply stands in the parentheses.
-            + "; ".join(change for change in newer.changes if change not in short_form_remark(older))
+            + "; ".join(change for change in newer.changes if not change.startswith(SHORT_FORM_FAILED))
             for newer, older in itertools.pairwise(chain)
             if escapes(older, newer)
         ),

@@ -93,7 +93,7 @@ def test_a_key_with_a_blank_behind_it_is_told_in_words_what_a_key_is() -> None:
 
     assert explain(WithKey, caught.value) == Mismatch(
         "reviewer is not written as it must be",
-        '"ssh-ed25519", a space, 68 letters and signs; no comment and no blank behind them',
+        '"ssh-ed25519", a space, 68 letters and signs; no comment, no blank behind them',
         None,
         "reviewer",
     )
