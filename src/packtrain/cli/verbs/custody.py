@@ -23,7 +23,9 @@ def command() -> None:
 def show(folder: Path, as_json: bool) -> None:
     """Tell what happened, who holds what, what is proven by whose signature, and what no log can prove."""
     sentences = open_voyage(folder).custody()
-    answer("\n".join(sentences) or "the custody log is empty: nothing is sealed yet", sentences, as_json=as_json)
+    # A heading ends with a colon.
+    told = "\n".join(f"\n{each}" if each.endswith(":") else each for each in sentences).strip("\n")
+    answer(told or "the custody log is empty: nothing is sealed yet", sentences, as_json=as_json)
 
 
 @command.command("check")
