@@ -143,6 +143,9 @@ def admit(
     site_policy = policy_of(folder, policy)
     if site_policy.sha256 is not None:
         evidence.keep(folder, policy or folder.root / POLICY_FILE)
+    elif folder.has(Admission) and folder.read_signed(Admission).policy is not None:
+        text = "the verdict before was judged by a site's policy, and none is given now: --policy, or site.toml here"
+        sink(Notice(STAGE, text, is_warning=True))
     screening = _screen(folder)
     ruled = judge_voyage(folder, "admission", policy=site_policy, shown=Shown(sighted, no_more) if sighted else None)
     papers = read_papers(folder.documents, trust, role)
