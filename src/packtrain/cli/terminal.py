@@ -192,8 +192,8 @@ def tell_how_to_answer() -> None:
     """Say how the questions of a form are answered."""
     _tell(
         '"undisclosed" is an answer, and is shown as one; "none" says that there is none; ";" stands between the items '
-        "of a list\nEnter takes what stands in brackets; Ctrl-C stops, and declaration.toml keeps what was answered: the "
-        "same command proposes it again"
+        "of a list\nEnter takes what stands in brackets; Ctrl-C stops, and declaration.toml keeps what was answered: "
+        "the same command proposes it again"
     )
 
 
@@ -233,10 +233,10 @@ def print_usage_error(error: click.ClickException, *, as_json: bool = False) -> 
     """Print a wrong command line and where help is."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f"{context.command_path} --help" if context is not None else None
-    if context is not None and any("--voyage" in parameter.opts for parameter in context.command.params):
-        # Verbs of one step take the folder as their argument, and so people try it here.
-        if isinstance(error, click.NoSuchCommand) or "unexpected extra argument" in error.message:
-            hint = f"a voyage folder is named by --voyage here: {context.command_path} --voyage FOLDER; {hint}"
+    # Verbs of one step take the folder as their argument, and so people try it where it is an option.
+    is_surplus = isinstance(error, click.NoSuchCommand) or "unexpected extra argument" in error.message
+    if context is not None and is_surplus and any("--voyage" in param.opts for param in context.command.params):
+        hint = f"a voyage folder is named by --voyage here: {context.command_path} --voyage FOLDER; {hint}"
     _end_line()
     _tell(f"error: {error.format_message()}")
     if hint:

@@ -31,7 +31,7 @@ _SIGNS: Final = {">=": "{} or more", "<=": "at most {}", ">": "more than {}", "<
 _FORMS: Final = {
     r"[0-9a-f]{64}": "a SHA-256: 64 digits 0 to f",
     r"age1[02-9ac-hj-np-z]{58}": '"age1" and 58 letters and digits, as keys/party.toml has it',
-    r"ssh-ed25519 [A-Za-z0-9+/]{68}": '"ssh-ed25519", a space, 68 letters and signs; no comment and no blank behind them',
+    r"ssh-ed25519 [A-Za-z0-9+/]{68}": '"ssh-ed25519", a space, 68 letters and signs; no comment, no blank behind them',
     r"[A-Z]{2}": "two letters of ISO 3166-1, such as NL",
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}": "a day, such as 2027-03-31",
 }

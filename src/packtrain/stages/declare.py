@@ -184,9 +184,7 @@ def _next(
     return msgspec.structs.replace(answered, supersedes=digest(signed), changes=(*changes, *said)), changes
 
 
-def _full_form_needed(
-    missing: Sequence[str], in_the_way: Sequence[str], where: str, signed_now: str
-) -> FullFormNeeded:
+def _full_form_needed(missing: Sequence[str], in_the_way: Sequence[str], where: str, signed_now: str) -> FullFormNeeded:
     state = "is asked here" if in_the_way else "is begun"
     return FullFormNeeded(
         f"the full form {state} and lacks {len(missing)} answer{'s' * (len(missing) != 1)}: {', '.join(missing)}",

@@ -450,12 +450,17 @@ class _Preparation:
         num_rejects = sum(count.num_rejects for count in counts)
         where = "work/dataset/rejects.parquet says which and why"
         if num_rejects:
-            named = "; ".join(f"{each.path}{f' {each.place}' if each.place else ''}: {each.error.rstrip('.')}" for each in self.first_rejects)
+            named = "; ".join(
+                f"{each.path}{f' {each.place}' if each.place else ''}: {each.error.rstrip('.')}"
+                for each in self.first_rejects
+            )
             text = f"set aside: {counted(num_rejects, 'input')}, first {named}; {where}"
             self.sink(Notice(STAGE, text, is_warning=True))
         if self.seen.unread:
             first = ", ".join(reject.path for reject in self.seen.unread[:_NAMED_REJECTS])
-            text = f"of no type that packtrain prepares: {counted(len(self.seen.unread), 'file')}, first {first}; {where}"
+            text = (
+                f"of no type that packtrain prepares: {counted(len(self.seen.unread), 'file')}, first {first}; {where}"
+            )
             self.sink(Notice(STAGE, text, is_warning=True))
         if self.seen.num_other_kinds:
             self.sink(Notice(STAGE, f"{self.seen.num_other_kinds} files are of kinds that the recipe leaves out"))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packtrain.documents.parties import PublicKeyLine
 from packtrain.documents.mismatch import Mismatch, explain
+from packtrain.documents.parties import PublicKeyLine
 
 
 class Drive(msgspec.Struct, forbid_unknown_fields=True):
@@ -93,7 +93,7 @@ def test_a_key_with_a_blank_behind_it_is_told_in_words_what_a_key_is() -> None:
 
     assert explain(WithKey, caught.value) == Mismatch(
         "reviewer is not written as it must be",
-        '"ssh-ed25519", a space, 68 letters and signs; no comment and no blank behind them',
+        '"ssh-ed25519", a space, 68 letters and signs; no comment, no blank behind them',
         None,
         "reviewer",
     )

@@ -69,7 +69,9 @@ def show(folder: Path, as_json: bool) -> None:
 @command.command("answer")
 @click.argument("rule")
 @click.option("--person", type=WORDS, required=True, help="Who answers, by name.")
-@click.option("--because", type=WORDS, required=True, help="Why this flag does not stand in the way, in your own words.")
+@click.option(
+    "--because", type=WORDS, required=True, help="Why this flag does not stand in the way, in your own words."
+)
 @click.option(
     "--evidence", "files", multiple=True, type=click.Path(path_type=Path), help="A file that shows it; given often."
 )
@@ -142,7 +144,8 @@ def _wanted(ruled: Ruled) -> str:
         'packtrain flags answer RULE --person "..." --because "..."': bool(still_open),
     }
     told = [f"  {way}" for way, helps in ways.items() if helps]
-    return "\n".join(["what is open is closed by a paper that was missing, a corrected answer, or:", *told]) if told else ""
+    head = "what is open is closed by a paper that was missing, a corrected answer, or:"
+    return "\n".join([head, *told]) if told else ""
 
 
 def _rows(flag: RaisedFlag) -> list[tuple[str, str]]:
