@@ -197,6 +197,7 @@ def admit(
             sink(Notice(STAGE, "the key released by an earlier verdict was destroyed here", is_warning=True))
         _raise_verdict(folder, admission)
     _release_key(folder)
+    sink(Notice(STAGE, 'admitted; "packtrain dossier export FOLDER --to consignee" sends the key and the verdict on'))
     return clock.finish(
         outputs=(Admission,),
         counts={"drives": len(judged.drives), "checks": len(judged.checks)},

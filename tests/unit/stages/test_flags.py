@@ -253,6 +253,7 @@ def test_a_policy_that_is_left_out_the_second_time_is_missed_aloud(short: Papers
     admit.admit(short.operator, None, short.mounted(), short.sink)
 
     assert "the verdict before was judged by a site's policy, and none is given now" in short.notices()
+    assert "dossier export FOLDER --to consignee" in short.notices()
 
 
 def test_a_policy_that_was_altered_since_is_noticed(short: Papers) -> None:
