@@ -137,7 +137,11 @@ def _at_the_site(folder: VoyageFolder, states: Mapping[str, StageState]) -> Next
         first = f"first: {unknown}; then " if unknown else ""
         lists = "" if store.records(folder) and kept_groups(folder) else f"; {_LISTS}"
         return NextStep(admit, f"{first}the consignor's dossier, with every mounted drive named{sign}{lists}")
-    verdict = folder.read_signed(Admission).verdict
+    admission = folder.read_signed(Admission)
+    verdict = admission.verdict
+    stated = folder.digest(PackingStatement) if folder.has(PackingStatement) else None
+    if (admission.declaration, admission.packing_statement) != (folder.digest(Declaration), stated):
+        return NextStep(admit, "the papers changed since the verdict: until it is judged again no key goes on")
     if verdict != "admit":
         return NextStep(
             admit,

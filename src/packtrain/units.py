@@ -40,6 +40,11 @@ def format_bytes(total_bytes: int) -> str:
     return f"{value:.3g} PB" if abs(value) < 999.5 else f"{value:,.0f} PB"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words that agree with it: "1 file", "2 files"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def format_seconds(elapsed_seconds: float) -> str:
     """Return a duration as people say it: "0.4 s", "2 min 5 s", "2 h 45 min", "9 d 3 h"."""
     whole = round(elapsed_seconds)

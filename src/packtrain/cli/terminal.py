@@ -234,9 +234,8 @@ def print_usage_error(error: click.ClickException, *, as_json: bool = False) -> 
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f"{context.command_path} --help" if context is not None else None
     # Verbs of one step take the folder as their argument, and so people try it where it is an option.
-    has_option = context is not None and any("--voyage" in parameter.opts for parameter in context.command.params)
-    is_extra = isinstance(error, click.NoSuchCommand) or "unexpected extra argument" in error.message
-    if context is not None and has_option and is_extra:
+    is_surplus = isinstance(error, click.NoSuchCommand) or "unexpected extra argument" in error.message
+    if context is not None and is_surplus and any("--voyage" in param.opts for param in context.command.params):
         hint = f"a voyage folder is named by --voyage here: {context.command_path} --voyage FOLDER; {hint}"
     _end_line()
     _tell(f"error: {error.format_message()}")

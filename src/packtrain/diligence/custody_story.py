@@ -31,7 +31,7 @@ def story(lines: Sequence[CustodyLine], check: LogCheck, revocations: Sequence[S
     told += ["Who holds what now:", *_held(lines)]
     told += [_revoked(signed) for signed in revocations]
     told += report(check)
-    told.append(f"Head of this log: {lines[-1].digest}, entry {len(lines)}.")
+    told.append(f"Last line of this log: {lines[-1].digest}, entry {len(lines)}.")
     return told
 
 

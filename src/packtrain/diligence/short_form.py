@@ -46,7 +46,8 @@ def obstacles(declaration: Declaration) -> tuple[str, ...]:
 def escapes(older: Declaration, newer: Declaration) -> bool:
     """Return whether an amendment leads from answers that need the full form back to the short one.
 
-    Answers tried until one country is left look like this. Answering the full form does not, nor amending it: there
-    old and new values are shown, and the rules judge.
+    Answers tried until one country is left look like this. Answering the full form does not, nor amending it, nor
+    correcting one of six answers that need the full form before and after: there old and new values are shown, and the
+    rules judge.
     """
-    return newer.form == "short" and bool(older.form == "full" or obstacles(older))
+    return newer.form == "short" and not obstacles(newer) and bool(older.form == "full" or obstacles(older))

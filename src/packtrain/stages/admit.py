@@ -164,6 +164,9 @@ def admit(
     site_policy = policy_of(folder, policy)
     if site_policy.sha256 is not None:
         evidence.keep(folder, policy or folder.root / POLICY_FILE)
+    elif folder.has(Admission) and folder.read_signed(Admission).policy is not None:
+        text = "the verdict before was judged by a site's policy, and none is given now: --policy, or site.toml here"
+        sink(Notice(STAGE, text, is_warning=True))
     screening = current_screening(folder, "operator")
     ruled = judge_voyage(folder, "admission", policy=site_policy, shown=Shown(sighted, no_more) if sighted else None)
     papers = read_papers(folder.documents, trust, role)
@@ -215,6 +218,7 @@ def admit(
             sink(Notice(STAGE, "the key released by an earlier verdict was destroyed here", is_warning=True))
         _raise_verdict(folder, admission)
     _release_key(folder)
+    sink(Notice(STAGE, 'admitted; "packtrain dossier export FOLDER --to consignee" sends the key and the verdict on'))
     return clock.finish(
         outputs=(Admission,),
         counts={"drives": len(judged.drives), "checks": len(judged.checks)},

@@ -22,7 +22,7 @@ from packtrain.ports import Drive
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock, instant
 from packtrain.record.signed import SignedDocument, in_folder, on_drive
-from packtrain.units import format_bytes
+from packtrain.units import counted, format_bytes
 from packtrain.volume.mend import mend
 from packtrain.volume.mend_report import MendReport
 from packtrain.volume.mend_spare import mend_onto
@@ -53,7 +53,7 @@ class CheckReport:
         for drive in scrubbed.drives:
             name = f"drive {drive.label}" if drive.label else drive.location
             use = "" if drive.is_usable else ", OPEN" if drive.is_open else ", NOT USABLE"
-            lines.append(f"{name}: {drive.num_volumes} volumes, {format_bytes(drive.volume_bytes)}{use}")
+            lines.append(f"{name}: {counted(drive.num_volumes, 'volume')}, {format_bytes(drive.volume_bytes)}{use}")
             lines += [f"  {finding}" for finding in drive.findings[:_LISTED]]
             if len(drive.findings) > _LISTED:
                 lines.append(f"  and {len(drive.findings) - _LISTED} more findings")
@@ -74,7 +74,7 @@ class CheckReport:
         scrubbed = self.scrub
         if scrubbed.verdict == "whole":
             here = ", as far as they lie on the drives here" if scrubbed.missing else ""
-            return f"undamaged: {scrubbed.num_stripes} stripes{here}"
+            return f"undamaged: {counted(scrubbed.num_stripes, 'stripe')}{here}"
         if scrubbed.verdict == "open":
             num_open = sum(drive.is_open for drive in scrubbed.drives)
             return (

@@ -40,8 +40,11 @@ from packtrain.events import Notice, Progress, Sink
 from packtrain.record.dataset_folder import DATASET_NAME, holds_dataset
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
+from packtrain.units import counted
 
 STAGE: Final = "prepare"
+_NAMED_REJECTS: Final = 3
+"""How many of what was set aside are named at the end; rejects.parquet has all of them."""
 DATASET_FOLDER: Final = "dataset"
 MINIATURE: Final = "miniature/"
 _KINDS: Final[tuple[Kind, ...]] = ("table", "image", "clip")
@@ -143,6 +146,7 @@ class _Preparation:
         self.early_rejects = work / "rejects.parquet"
         self.dataset = folder.work / DATASET_FOLDER
         self.num_units_reused = 0
+        self.first_rejects: list[Reject] = []
         self.scans = ScanMerge(has_second=self.recipe.scan_also_with is not None)
 
     def run(self, clock: StageClock) -> Receipt:
@@ -261,6 +265,8 @@ class _Preparation:
 
             def add(reject: Reject) -> None:
                 rejects.add(msgspec.structs.asdict(reject))
+                if reject.kind and len(self.first_rejects) < _NAMED_REJECTS:
+                    self.first_rejects.append(reject)
                 num_rejects[reject.kind] = num_rejects.get(reject.kind, 0) + 1
 
             for reject in self.seen.unread:
@@ -449,9 +455,17 @@ class _Preparation:
         num_rejects = sum(count.num_rejects for count in counts)
         where = "work/dataset/rejects.parquet says which and why"
         if num_rejects:
-            self.sink(Notice(STAGE, f"{num_rejects} inputs were set aside: {where}", is_warning=True))
+            named = "; ".join(
+                f"{each.path}{f' {each.place}' if each.place else ''}: {each.error.rstrip('.')}"
+                for each in self.first_rejects
+            )
+            text = f"set aside: {counted(num_rejects, 'input')}, first {named}; {where}"
+            self.sink(Notice(STAGE, text, is_warning=True))
         if self.seen.unread:
-            text = f"{len(self.seen.unread)} files are of no type that packtrain prepares: {where}"
+            first = ", ".join(reject.path for reject in self.seen.unread[:_NAMED_REJECTS])
+            text = (
+                f"of no type that packtrain prepares: {counted(len(self.seen.unread), 'file')}, first {first}; {where}"
+            )
             self.sink(Notice(STAGE, text, is_warning=True))
         if self.seen.num_other_kinds:
             self.sink(Notice(STAGE, f"{self.seen.num_other_kinds} files are of kinds that the recipe leaves out"))

@@ -14,8 +14,8 @@ from packtrain.voyage import Voyage
 from paper_parts import closed
 
 try:
-    import weasyprint as _  # noqa: F401
-except (ImportError, OSError) as missing:
+    pdf_of(b"<p>page</p>", "page.html")
+except MissingDependency as missing:
     pytest.skip(f"WeasyPrint or Pango is not here: {missing}", allow_module_level=True)
 
 
@@ -45,6 +45,13 @@ def test_nothing_is_fetched(tmp_path: Path) -> None:
         assert pdf_of(page.encode(), "page.html").startswith(b"%PDF-")
         with pytest.raises(TimeoutError):
             server.accept()
+
+
+def test_damaged_images_are_no_less_damaged_afterwards() -> None:
+    from PIL import ImageFile
+
+    pdf_of(b"<p>page</p>", "page.html")
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES
 
 
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

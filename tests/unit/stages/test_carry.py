@@ -318,4 +318,4 @@ def test_the_log_is_told_in_plain_sentences(tmp_path: Path) -> None:
     assert "released by the consignor to the operator" in told
     assert "accepted by the operator from the consignor" in told
     assert "Case B (seal PT-1002) is held by the operator." in told
-    assert "Head of this log" in told
+    assert "Last line of this log" in told

@@ -110,7 +110,7 @@ def test_emptying_a_signed_full_form_signs_and_withdraws_nothing(papers: Papers,
 
 def test_a_full_form_begun_of_free_will_signs_nothing_before_it_is_whole(papers: Papers) -> None:
     papers.answer(declaration_toml() + '[customer]\nsame_as = "shipper"\n')
-    with pytest.raises(FullFormNeeded, match="begun and not whole"):
+    with pytest.raises(FullFormNeeded, match="the full form is begun and lacks"):
         declare.declare(papers.consignor, discard)
     assert amendments.last_signed(papers.consignor) is None
 

@@ -244,6 +244,19 @@ def test_a_policy_that_is_given_by_name_is_taken_and_a_milder_one_refused(short:
     assert "the site's policy requires the list us-csl" in outcome(short.operator, "rules")[1]
 
 
+def test_a_policy_that_is_left_out_the_second_time_is_missed_aloud(short: Papers) -> None:
+    strict = short.root / "strict.toml"
+    strict.write_text('required_lists = ["us-csl"]\n')
+    with pytest.raises(AdmissionHeld):
+        admit.admit(short.operator, short.dossier(), short.mounted(), short.sink, policy=strict)
+    assert "none is given now" not in short.notices()
+
+    admit.admit(short.operator, None, short.mounted(), short.sink)
+
+    assert "the verdict before was judged by a site's policy, and none is given now" in short.notices()
+    assert "dossier export FOLDER --to consignee" in short.notices()
+
+
 def test_a_policy_that_was_altered_since_is_noticed(short: Papers) -> None:
     (short.operator.root / "site.toml").write_text("max_list_age_days = 2\n")
     admit.admit(short.operator, short.dossier(), short.mounted(), discard)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def command() -> None:
 def show(folder: Path, as_json: bool) -> None:
     """Tell what happened, who holds what, what is proven by whose signature, and what no log can prove."""
     sentences = open_voyage(folder).custody()
-    answer("\n".join(sentences) or "the custody log is empty: nothing is sealed yet", sentences, as_json=as_json)
+    answer(_apart(sentences) or "the custody log is empty: nothing is sealed yet", sentences, as_json=as_json)
 
 
 @command.command("check")
@@ -37,8 +38,13 @@ def check(log: Path | None, folder: Path, as_json: bool) -> None:
     its chain is broken.
     """
     found = open_voyage(folder).check_custody(log)
-    answer(found.text(), found.to_dict(), as_json=as_json)
+    answer(_apart(found.text().splitlines()), found.to_dict(), as_json=as_json)
     raise click.exceptions.Exit(found.exit_code)
+
+
+def _apart(sentences: Sequence[str]) -> str:
+    """Return sentences one below the other, with a blank line before each heading: it ends with a colon."""
+    return "\n".join(f"\n{each}" if each.endswith(":") else each for each in sentences).strip("\n")
 
 
 @command.command("head")

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @click.command("declare")
 @folder_argument
 @click.option("--amend", is_flag=True, help="Sign changed answers as an amendment that shows old and new.")
-@click.option("--write-form", is_flag=True, help="Sign nothing; write what is to be answered next into the form.")
+@click.option(
+    "--write-form", is_flag=True, help="Sign nothing; write into declaration.toml what is to be answered next."
+)
 @click.option("--ask", "asks", is_flag=True, help="Ask the questions one after the other, then sign.")
 @click.option("--yes", is_flag=True, help="Sign without asking.")
 @json_option

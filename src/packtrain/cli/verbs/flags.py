@@ -144,11 +144,8 @@ def _wanted(ruled: Ruled) -> str:
         'packtrain flags answer RULE --person "..." --because "..."': bool(still_open),
     }
     told = [f"  {way}" for way, helps in ways.items() if helps]
-    return (
-        "\n".join(["what is open is closed by a paper that was missing, a corrected answer, or:", *told])
-        if told
-        else ""
-    )
+    head = "what is open is closed by a paper that was missing, a corrected answer, or:"
+    return "\n".join([head, *told]) if told else ""
 
 
 def _rows(flag: RaisedFlag) -> list[tuple[str, str]]:

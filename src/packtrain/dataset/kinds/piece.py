@@ -99,6 +99,8 @@ class Damaged(Exception):
 
 
 _ADDRESS: Final = re.compile(r" at 0x[0-9A-Fa-f]+")
+_NO_STATE: Final = "state machine reached an invalid state"
+"""What DuckDB says of lines that end in two ways."""
 
 
 def one_line(error: BaseException, max_length: int = 300) -> str:
@@ -108,4 +110,8 @@ def one_line(error: BaseException, max_length: int = 300) -> str:
     a function of the sources and the recipe alone.
     """
     text = _ADDRESS.sub("", " ".join(str(error).split())) or type(error).__name__
+    # DuckDB goes on with settings of its own that nobody can reach here, and with the number of a descriptor.
+    text = text.partition(" Possible fixes:")[0]
+    if _NO_STATE in text:
+        text = "its lines seem to end in two ways, LF and CR LF: save it anew with one of them"
     return text if len(text) <= max_length else text[: max_length - 1] + "…"

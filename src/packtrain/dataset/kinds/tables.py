@@ -34,8 +34,11 @@ def pieces_of_table(source: OpenSource, recipe: RecipeSection) -> Iterator[Piece
     if source.size_bytes == 0:
         raise Damaged("file is empty")
     num_samples = 0
+    first_loss = ""
     for found in _sheets(source):
         if not isinstance(found, Sheet):
+            if isinstance(found, Setback) and not first_loss:
+                first_loss = f"; first, {found.place}: {found.error.rstrip('.')}"
             yield found
             continue
         first_row = 0
@@ -56,7 +59,7 @@ def pieces_of_table(source: OpenSource, recipe: RecipeSection) -> Iterator[Piece
                 ipc_of(block), "parquet", detail, sha256=digest, group=f"s{found.number:02d}", num_rows=block.num_rows
             )
     if num_samples == 0:
-        raise Damaged("table has no rows that could be kept")
+        raise Damaged(f"table has no rows that could be kept{first_loss}")
 
 
 def csv_of(block: Table) -> bytes:

@@ -90,8 +90,8 @@ def chain_of_custody(sources: PaperSources, name: str) -> bytes:
         dagger_note(items),
         el(
             "p",
-            f"Head of this log: {lines[-1].digest}. Compare it with the other party's: a log that was cut short shows "
-            "only so. No log shows whether a seal was copied, or where a case was between two entries.",
+            f"Last line of this log: {lines[-1].digest}. Compare it with the other party's: a log that was cut short "
+            "shows only so. No log shows whether a seal was copied, or where a case was between two entries.",
             cls="say",
         ),
     )

@@ -22,7 +22,7 @@ def refuse_no_release(event: CustodyEvent, role: Role, where: str) -> None:
         "the last entry is no release to this party",
         where=where,
         expected=f"released to the {role}",
-        found=f"{event.verb} by the {event.by}",
+        found=f"{event.verb} by the {event.by}" + (f" to the {event.counterpart}" if event.verb == "released" else ""),
         hint=f"the {event.counterpart} answers this; {role}'s own part comes after: "
         '"packtrain carry adopt" with the answer'
         if event.by == role

@@ -95,7 +95,7 @@ def adopt_code(folder: VoyageFolder, text: str, sink: Sink) -> str | None:
         holdings(lines, _WHERE)
         refuse_contradicted(folder, lines, _WHERE)
         extend(folder, (line,))
-        sink(Notice("carry", f"1 entry adopted; both logs have the head {line.digest[:16]}"))
+        sink(Notice("carry", f"1 entry adopted; the last line of both logs is {line.digest[:16]}"))
     else:
         lines = own[: line.event.sequence + 1]
     head = head_signatures_of(code, head_of(lines, line.event.by, line.event.at), trust)

@@ -132,7 +132,7 @@ def adopt(folder: VoyageFolder, answer: Path, sink: Sink, *, destination: Path |
             where=str(answer),
             hint='it is the hand-over file itself; take the one that the other side writes: "packtrain carry accept"',
         )
-    sink(Notice("carry", f"{len(beyond)} entries adopted; both logs have the head {theirs[-1].digest[:16]}"))
+    sink(Notice("carry", f"entries adopted: {len(beyond)}; the last line of both logs is {theirs[-1].digest[:16]}"))
     head = answer.with_name(answer.name + HEAD_SUFFIX)
     if head.is_file():
         mark = cosign(folder, read_bounded_head(head), theirs, str(head))

@@ -170,6 +170,12 @@ def test_a_cell_becomes_what_a_person_would_have_typed(cell: object, text: str |
     assert cell_text(cell) == text
 
 
+def test_lines_that_end_in_two_ways_are_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(Damaged, match="seem to end in two ways, LF and CR LF") as caught:
+        list(read(_file(tmp_path, "a.csv", b"a,b\r\n1,2\r\n3,4\n")))
+    assert "strict_mode" not in str(caught.value) and "/proc/" not in str(caught.value)
+
+
 def test_json_lines_have_all_names_as_columns_and_bad_lines_are_set_aside(tmp_path: Path) -> None:
     path = _file(tmp_path, "a.jsonl", b'{"a": "x", "n": 1}\n[1]\n\n{"b": {"c": [true, null]}}\n{torn\n')
     assert _rows(path) == [
