@@ -75,7 +75,7 @@ def run_over(name: str, root: Path, *, stated: bool) -> RealVoyage:
     file = voyage.home / "declaration.toml"
     file.write_text(answers.partition("[customer]\n")[0])
     six = packtrain("declare", voyage.home)
-    assert (six.exit_code, "the short form does not apply" in six.stderr) == (72, True), six.stderr
+    assert (six.exit_code, "the full form is asked here" in six.stderr) == (72, True), six.stderr
     voyage.next_steps("six answers signed")
     assert packtrain("pack", voyage.home).exit_code != 0, "nothing is packed on six answers over a border"
     file.write_text(answers)
