@@ -14,7 +14,7 @@ from packtrain.diligence.amendments import altered_answers, changed_answers
 from packtrain.diligence.declaration_file import Answered, declare_from, evidence_files
 from packtrain.diligence.form_text import EXAMPLE, further_questions
 from packtrain.diligence.full_form_gaps import gaps
-from packtrain.diligence.short_form import escapes
+from packtrain.diligence.short_form import escapes, obstacles
 from packtrain.documents.codec import decode, encode
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.full_form import DeclaredHolding, FullForm
@@ -293,9 +293,12 @@ def test_answering_the_full_form_is_one_change_and_alters_nothing() -> None:
     assert changes[0] == 'form: "short" -> "full"'
     assert changes[1].startswith("full: not stated -> answered (SHA-256 ") and len(changes) == 2
     assert altered_answers(six, declaration) == ()
-    # The way back takes answers away.
+    # The way back takes answers away; it leads out only where the six are of one country with nobody undisclosed.
     assert len(altered_answers(declaration, six)) == 2
-    assert escapes(declaration, six) and not escapes(six, declaration)
+    one_country = read(declaration_toml()).declaration
+    assert obstacles(six) and not obstacles(one_country)
+    assert escapes(declaration, one_country) and escapes(six, one_country)
+    assert not escapes(declaration, six) and not escapes(six, declaration)
 
 
 def test_a_changed_row_is_shown_by_its_name_and_leaves_the_others() -> None:

@@ -266,7 +266,7 @@ class _Reader:
             # A counterpart's signature over a head: not every one is there, and one that is has to fit.
             if more in self._names:
                 others.append(self._signature(name, more, kind, payload))
-                self._tell(name, others[-1])
+                self._tell(name, None, others[-1])
         if (role := COUNTERSIGNATURES.get(name)) is not None:
             second = self._signature(name, f"{name}.{role}{_SIG}", kind, payload)
             if signature.standing == "vouched" and signature.roles == frozenset({role}):
