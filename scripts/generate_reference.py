@@ -8,6 +8,7 @@ python scripts/generate_reference.py --check   write nothing; end with 1 if one 
 
 import ast
 import inspect
+import itertools
 import re
 import sys
 from collections.abc import Iterator
@@ -74,10 +75,12 @@ def exit_codes() -> str:
         f"| {errors.SystemRefused.exit_code} | `SystemRefused`: {_lower(_summary(errors.SystemRefused))} |",
         "| 130 | interrupted; the same command goes on where it stopped |",
     ]
-    for first, title in families.items():
+    starts = sorted(map(int, families))
+    for first, after in itertools.zip_longest(starts, starts[1:], fillvalue=1000):
+        title = families[str(first)]
         lines += [f"\n## {first}: {title}\n", "| code | name | meaning |", "| --- | --- | --- |"]
         for kind in sorted(classes, key=lambda kind: kind.exit_code):
-            if kind is not PacktrainError and kind.exit_code // 10 == int(first) // 10:
+            if kind is not PacktrainError and first <= kind.exit_code < after:
                 lines.append(f"| {kind.exit_code} | `{kind.__name__}` | {_summary(kind)} |")
     return "\n".join(lines) + "\n"
 

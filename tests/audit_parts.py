@@ -39,7 +39,7 @@ from packtrain.record.receipts import StageClock, instant
 from packtrain.stages import admit, close, exchange, screen
 from packtrain.stages.screen import Answer
 from rule_facts import GROUPS, NO_ARRIVAL, lawful, reported
-from voyage_papers import Papers, arrived, declaration_toml, write_pair
+from voyage_papers import Papers, arrived, copy_papers, declaration_toml, write_pair
 
 LICENCE = b"licence 7 of the authority"
 LETTER = b"a letter about the lost drive"
@@ -48,14 +48,7 @@ _kept: list[TemporaryDirectory[str]] = []
 
 def voyage(root: Path) -> Papers:
     """Return a closed voyage of which the consignor's folder holds everything."""
-    template = _template()
-    shutil.copytree(template.root, root, dirs_exist_ok=True)
-    return Papers(
-        root,
-        {role: VoyageFolder(root / role) for role in template.folders},
-        template.identity,
-        {label: root / "drives" / label for label in template.drives},
-    )
+    return copy_papers(_template(), root)
 
 
 @cache
@@ -135,10 +128,10 @@ def _judge(papers: Papers, reviewer: SshSigner) -> None:
     facts = replace(lawful(), arrival=replace(NO_ARRIVAL, unknown=("S-9",)), contract=contract)
     judged = Judged("test voyage", "operator", papers.operator.digest(Declaration), digest_of(papers, Shipment), None)
     at_the_gate = papers.operator.read(Flags)
-    older = run_rules(
-        judged, reported(), built_in_pack(), GROUPS, NO_POLICY, "2026-11-20T10:00:00Z", digest(at_the_gate)
-    )
-    newer = run_rules(judged, facts, built_in_pack(), GROUPS, NO_POLICY, "2026-11-21T10:00:00Z", digest(older))
+    older = run_rules(judged, reported(), built_in_pack(), GROUPS, NO_POLICY, "2026-11-20T10:00:00Z")
+    older = msgspec.structs.replace(older, supersedes=digest(at_the_gate))
+    newer = run_rules(judged, facts, built_in_pack(), GROUPS, NO_POLICY, "2026-11-21T10:00:00Z")
+    newer = msgspec.structs.replace(newer, supersedes=digest(older))
     site = papers.operator.documents
     for run in (at_the_gate, older):
         write_pair(site / "flags" / f"{digest(run)}.json", run, papers.operator)

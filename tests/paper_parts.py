@@ -1,6 +1,5 @@
 """An invented observatory that lends sixty drives to an invented university: what papers to print are made from."""
 
-import shutil
 import uuid
 from collections.abc import Mapping
 from functools import cache
@@ -14,10 +13,10 @@ from packtrain.documents.drive import unread_serial
 from packtrain.documents.plan import Algorithms, Plan, PlannedDrive, PlannedGroup, Survive
 from packtrain.documents.shipment import Shipment, ShippedDrive, ShippedGroup
 from packtrain.events import discard
-from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
+from packtrain.record.folder import VOYAGE_FILE
 from packtrain.stages import carry
 from three_parties import three_parties
-from voyage_papers import AT, Papers, declaration_toml
+from voyage_papers import AT, Papers, accept_cases, copy_papers, declaration_toml, release_cases
 
 SOLID = ("D13", "D14", "D15")
 """Labels of the drives that are solid-state drives; the others are hard disks."""
@@ -140,12 +139,12 @@ export_class = "none"
 
 def sealed(root: Path) -> Papers:
     """Return the voyage, sealed in four cases for two carriers; customs.toml is not written yet."""
-    return _copy(_template("sealed"), root)
+    return copy_papers(_template("sealed"), root)
 
 
 def closed(root: Path) -> Papers:
     """Return the voyage with customs.toml answered, handed over, and closed by the consignor."""
-    return _copy(_template("closed"), root)
+    return copy_papers(_template("closed"), root)
 
 
 _kept: list[TemporaryDirectory[str]] = []
@@ -161,11 +160,6 @@ def _template(state: str) -> Papers:
         hand_over(papers)
         close(papers)
     return papers
-
-
-def _copy(template: Papers, root: Path) -> Papers:
-    shutil.copytree(template.root, root, dirs_exist_ok=True)
-    return Papers(root, {role: VoyageFolder(root / role) for role in template.folders})
 
 
 def _sealed(root: Path) -> Papers:
@@ -228,10 +222,10 @@ def _sealed(root: Path) -> Papers:
 def hand_over(papers: Papers, note: str = "airport, cargo desk 3; W. Rojas to I. de Wit") -> None:
     """All cases from the consignor to the operator, and a look at a seal on the way."""
     carry.observe(papers.consignor, "seal-checked", discard, cases=("A",), note="customs hall; intact")
-    offered = carry.release(
+    offered = release_cases(
         papers.consignor, tuple(CASES), "operator", discard, destination=papers.root / "over.jsonl", note=note
     )
-    answer = carry.accept(
+    answer = accept_cases(
         papers.operator, offered, discard, destination=papers.root / "answer.jsonl", note="all intact"
     )
     carry.adopt(papers.consignor, answer, discard)

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from packtrain.crypto import age
 from packtrain.devices.directory import DirectoryDrive
 from packtrain.digest import sha256_bytes
+from packtrain.diligence.heads import write_own_log
 from packtrain.documents.codec import Document, digest, encode, namespace
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.drive import Drive as DriveRecord
@@ -21,7 +22,7 @@ from packtrain.documents.parties import Role
 from packtrain.documents.plan import Algorithms, Plan, PlannedDrive, PlannedGroup, Purpose, Survive
 from packtrain.documents.shipment import Shipment, ShippedDrive, ShippedGroup
 from packtrain.documents.shipment_key import ShipmentKey
-from packtrain.events import Event, Notice, discard
+from packtrain.events import Event, Notice, Sink, discard
 from packtrain.ports import Drive
 from packtrain.record import keys
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
@@ -243,8 +244,8 @@ class Papers:
 
     def hand_over(self, cases: Sequence[str] = CASES) -> None:
         """All cases from the consignor to the operator, with both signatures in both logs."""
-        offered = carry.release(self.consignor, cases, "operator", discard, destination=self.root / "hand-over.jsonl")
-        answer = carry.accept(self.operator, offered, discard, destination=self.root / "answer.jsonl")
+        offered = release_cases(self.consignor, cases, "operator", discard, destination=self.root / "hand-over.jsonl")
+        answer = accept_cases(self.operator, offered, discard, destination=self.root / "answer.jsonl")
         carry.adopt(self.consignor, answer, discard)
 
     def dossier(self, name: str = "dossier", sender: Role = "consignor", to: Role = "operator") -> Path:
@@ -294,12 +295,12 @@ def declared(root: Path) -> Papers:
 
 def packed(root: Path) -> Papers:
     """Return a voyage packed and sealed."""
-    return _copy(_template("packed"), root)
+    return copy_papers(_template("packed"), root)
 
 
 def arrived(root: Path) -> Papers:
     """Return a voyage whose cases the operator has accepted."""
-    return _copy(_template("arrived"), root)
+    return copy_papers(_template("arrived"), root)
 
 
 _kept: list[TemporaryDirectory[str]] = []
@@ -317,7 +318,22 @@ def _template(state: str) -> Papers:
     return papers
 
 
-def _copy(template: Papers, root: Path) -> Papers:
+def release_cases(
+    folder: VoyageFolder, cases: Sequence[str], to: Role, sink: Sink, *, destination: Path, note: str = ""
+) -> Path:
+    """Sign cases over to another party; return the hand-over file."""
+    carry.offer(folder, cases, to, sink, note=note)
+    return write_own_log(folder, destination)
+
+
+def accept_cases(folder: VoyageFolder, hand_over: Path, sink: Sink, *, destination: Path, note: str = "") -> Path:
+    """Sign for the cases of a hand-over file; return the answer file."""
+    carry.take(folder, hand_over, sink, note=note)
+    return write_own_log(folder, destination)
+
+
+def copy_papers(template: Papers, root: Path) -> Papers:
+    """Return papers in `root` that are what the template's are."""
     shutil.copytree(template.root, root, dirs_exist_ok=True)
     return Papers(
         root,

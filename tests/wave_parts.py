@@ -26,7 +26,7 @@ from packtrain.stores.folder import FolderStore
 from packtrain.volume import layout
 from shipment_parts import content
 from three_parties import three_parties
-from voyage_papers import Papers, declaration_toml
+from voyage_papers import Papers, accept_cases, declaration_toml, release_cases
 
 CASES = "ABC"
 NAMES = tuple(f"d{number}" for number in range(1, 10))
@@ -115,10 +115,10 @@ class Home:
         self.unplug()
         drives: list[Drive] = [DirectoryDrive(self.shelf(name)) for name in names]
         carry.seal(self.folder, self.papers.sink)
-        offered = carry.release(
+        offered = release_cases(
             self.folder, tuple(CASES), "operator", self.papers.sink, destination=self.root / "hand-over.jsonl"
         )
-        answer = carry.accept(self.papers.operator, offered, self.papers.sink, destination=self.root / "answer.jsonl")
+        answer = accept_cases(self.papers.operator, offered, self.papers.sink, destination=self.root / "answer.jsonl")
         carry.adopt(self.folder, answer, self.papers.sink)
         admit.admit(self.papers.operator, self.papers.dossier(), drives, self.papers.sink)
         consignee = self.papers.consignee

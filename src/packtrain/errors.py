@@ -3,7 +3,7 @@
 A message says what is wrong, where, what was expected, what was found, and what to do next. Exit codes are never
 reused; the families are: 10 voyage folder and voyage.toml, 20 sources and data set, 30 drives, 40 cargo integrity,
 50 signatures and trust, 60 keys, 70 diligence and admission, 80 kit, rehearsal and training, 90 results and closing,
-100 lists, screening and rules, 110 papers, 113 to 115 custody, 118 audit.
+100 lists, screening and rules, 110 papers, 113 to 115 custody, 118 and 119 audit.
 Code 1 is a defect in packtrain itself, 2 a wrong command line, 3 the operating system's refusal, 130 an interrupt.
 """
 
@@ -505,21 +505,6 @@ class CustomsIncomplete(PacktrainError):
     exit_code = 111
 
 
-# --- 118: audit ----------------------------------------------------------------------------------------------------
-
-
-class RecordFaulty(PacktrainError):
-    """An audit found something missing, unsigned, altered, by a foreign key, or contradictory in the record."""
-
-    exit_code = 118
-
-
-class RecordUnvouched(PacktrainError):
-    """An audit found no fault, and nobody vouched for the keys: whose the signatures are is not known."""
-
-    exit_code = 119
-
-
 # --- 113: custody, beside 53 -------------------------------------------------------------------------------------
 
 
@@ -539,3 +524,18 @@ class KeyRevoked(UntrustedSigner):
     """A signature is by a key that its party revoked, and nothing vouches for what it signed."""
 
     exit_code = 115
+
+
+# --- 118: audit ----------------------------------------------------------------------------------------------------
+
+
+class RecordFaulty(PacktrainError):
+    """An audit found something missing, unsigned, altered, by a foreign key, or contradictory in the record."""
+
+    exit_code = 118
+
+
+class RecordUnvouched(PacktrainError):
+    """An audit found no fault, and nobody vouched for the keys: whose the signatures are is not known."""
+
+    exit_code = 119

@@ -22,7 +22,7 @@ from packtrain.stages import admit, carry, custody, declare, exchange, flags, sc
 from packtrain.stages.papers import write_papers
 from scenario_parts import with_lists
 from three_parties import three_parties
-from voyage_papers import CASES, Papers, arrived, declaration_toml, packed, tree
+from voyage_papers import CASES, Papers, accept_cases, arrived, declaration_toml, packed, release_cases, tree
 
 
 class Killed(BaseException):
@@ -76,8 +76,8 @@ def test_sealing_survives_death_at_any_step(tmp_path: Path) -> None:
 def test_accepting_survives_death_at_any_step(tmp_path: Path) -> None:
     def prepare(name: str) -> tuple[Papers, Callable[[], object]]:
         papers = packed(tmp_path / name)
-        offered = carry.release(papers.consignor, CASES, "operator", discard, destination=papers.root / "offered")
-        return papers, lambda: carry.accept(papers.operator, offered, discard, destination=papers.root / "answer")
+        offered = release_cases(papers.consignor, CASES, "operator", discard, destination=papers.root / "offered")
+        return papers, lambda: accept_cases(papers.operator, offered, discard, destination=papers.root / "answer")
 
     _, accept = prepare("whole")
     for number in range(count_steps(accept)):

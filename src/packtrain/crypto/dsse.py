@@ -9,7 +9,6 @@ Source: DSSE's envelope.md and protocol.md, version 1.0; in-toto's envelope.md f
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from typing import Any, Final
 
@@ -71,17 +70,14 @@ def _taken_apart(envelope: bytes, where: str) -> tuple[bytes, str, bytes]:
     try:
         read: Any = json.loads(envelope)
         (signed,) = read["signatures"]
-        body, key, signature = _decode64(read["payload"]), signed["keyid"], _decode64(signed["sig"])
+        body, key, signature = (
+            base64.b64decode(read["payload"], validate=True),
+            signed["keyid"],
+            base64.b64decode(signed["sig"], validate=True),
+        )
         is_canonical = isinstance(key, str) and _written(body, key, signature) == envelope
     except (ValueError, TypeError, KeyError, RecursionError, rfc8785.CanonicalizationError) as error:
         raise SignatureInvalid("not an envelope of DSSE", where=where, expected=_SHAPE) from error
     if not is_canonical:
         raise SignatureInvalid("an envelope of another form or type", where=where, expected=f"{_SHAPE}: {IN_TOTO}")
     return body, key, signature
-
-
-def _decode64(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise ValueError("malformed Base64") from error

@@ -26,6 +26,7 @@ from packtrain.diligence.arrival import (
 from packtrain.diligence.custody_check import LogCheck
 from packtrain.diligence.declaration_file import text_answers
 from packtrain.diligence.full_form_gaps import gaps
+from packtrain.diligence.hand_over import lost_drives
 from packtrain.diligence.judging import Ruled
 from packtrain.diligence.papers import Papers, disagreements
 from packtrain.diligence.rules.answers import RaisedFlag
@@ -98,7 +99,7 @@ def judge(case: Case) -> Judgement:
     declaration, shipment = papers.current(Declaration), papers.current(Shipment)
     statement, plan = papers.current(PackingStatement), papers.current(Plan)
     assert declaration is not None and shipment is not None and plan is not None
-    lost = {uuid for line in case.custody if line.event.verb == "lost" for uuid in line.event.drives}
+    lost = lost_drives(case.custody)
     own_site = _signer(case.parties, "consignor") == _signer(case.parties, "operator")
     checks = (
         *_exceptions(case.ruled),
@@ -199,7 +200,7 @@ def _signatures(papers: Papers) -> AdmissionCheck:
 
 
 def _agreement(papers: Papers) -> AdmissionCheck:
-    faults = disagreements(papers)
+    faults = [each.what for each in disagreements(papers)]
     shipment = papers.current(Shipment)
     named = {group.record for group in shipment.groups} if shipment is not None else set[str]()
     if missing := named - papers.groups().keys():

@@ -144,7 +144,12 @@ def archive_current(folder: VoyageFolder, document_type: type[Document]) -> None
 
 def keep(folder: VoyageFolder, document_type: type[Document], payload: bytes, signature: bytes | None) -> None:
     """Put a document and its signature into the archive of its kind."""
-    path = archive_path(folder, document_type.kind, sha256_bytes(payload))
+    keep_in(folder.documents / ARCHIVES[document_type.kind], payload, signature)
+
+
+def keep_in(place: Path, payload: bytes, signature: bytes | None) -> None:
+    """Put a document and its signature into a folder under its digest."""
+    path = place / f"{sha256_bytes(payload)}.json"
     if signature is not None:
         durable.write_bytes(path.with_name(path.name + ".sig"), signature)
     durable.write_bytes(path, payload)

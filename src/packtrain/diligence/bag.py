@@ -26,8 +26,8 @@ MAX_BAG_BYTES: Final = 2048 * MIB
 MAX_TAG_BYTES: Final = 8 * MIB
 BAGIT_TEXT: Final = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 _NAME: Final = re.compile(r"data/[a-z0-9][a-z0-9_.-]{0,127}(/[a-z0-9][a-z0-9_.-]{0,127}){0,3}")
-_TAG_FILES: Final = ("README.txt", "bag-info.txt", "bagit.txt", "manifest-sha256.txt")
-_TAG_MANIFEST: Final = "tagmanifest-sha256.txt"
+TAG_FILES: Final = ("README.txt", "bag-info.txt", "bagit.txt", "manifest-sha256.txt")
+TAG_MANIFEST: Final = "tagmanifest-sha256.txt"
 _LINE: Final = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>\S+)")
 
 
@@ -92,7 +92,7 @@ def write_bag(destination: Path, payload: Mapping[str, bytes | Path], info: Mapp
     for name, content in tags.items():
         durable.write_bytes(temporary / name, content)
     tagmanifest = _manifest({name: sha256_bytes(content) for name, content in tags.items()})
-    durable.write_bytes(temporary / _TAG_MANIFEST, tagmanifest)
+    durable.write_bytes(temporary / TAG_MANIFEST, tagmanifest)
     durable.step("bag written")
     temporary.rename(destination)
     durable.sync_folder(destination.parent)
@@ -120,13 +120,11 @@ def copy_bag(source: Path, staging: Path) -> Bag:
     for name in sorted(found):
         _copy(source / name, staging / name, name)
         digests[name] = sha256_file(staging / name)
-    if missing := sorted({*_TAG_FILES, _TAG_MANIFEST} - found):
+    if missing := sorted({*TAG_FILES, TAG_MANIFEST} - found):
         raise DossierError("not a dossier: files are missing", where=str(source), found=", ".join(missing))
     if (staging / "bagit.txt").read_bytes() != BAGIT_TEXT:
         raise DossierError("bagit.txt is of another version", where=str(source), expected="BagIt 1.0, UTF-8")
-    _compare(
-        _read_manifest(staging / _TAG_MANIFEST), {name: digests[name] for name in _TAG_FILES}, source, _TAG_MANIFEST
-    )
+    _compare(_read_manifest(staging / TAG_MANIFEST), {name: digests[name] for name in TAG_FILES}, source, TAG_MANIFEST)
     payload = {name: digest for name, digest in digests.items() if name.startswith("data/")}
     _compare(_read_manifest(staging / "manifest-sha256.txt"), payload, source, "manifest-sha256.txt")
     info = _read_info(staging / "bag-info.txt", source)
@@ -135,13 +133,13 @@ def copy_bag(source: Path, staging: Path) -> Bag:
         raise DossierError(
             "bag-info.txt counts other bytes or files", where=str(source), expected=oxum, found=info.get("Payload-Oxum")
         )
-    return Bag(root=staging, payload=payload, tagmanifest=digests[_TAG_MANIFEST], info=info)
+    return Bag(root=staging, payload=payload, tagmanifest=digests[TAG_MANIFEST], info=info)
 
 
 def bag_identity(source: Path) -> str | None:
     """Return the SHA-256 of a bag's tag manifest without verifying the bag, or None where there is none to read."""
     try:
-        with (source / _TAG_MANIFEST).open("rb") as stream:
+        with (source / TAG_MANIFEST).open("rb") as stream:
             payload = stream.read(MAX_TAG_BYTES + 1)
     except OSError:
         return None
@@ -174,7 +172,7 @@ def _walk(source: Path) -> set[str]:
                         raise DossierError("a folder that no dossier has", where=ascii(name)[:200])
                     pending.append(Path(entry.path))
                     continue
-                if not _NAME.fullmatch(name) and name not in (*_TAG_FILES, _TAG_MANIFEST):
+                if not _NAME.fullmatch(name) and name not in (*TAG_FILES, TAG_MANIFEST):
                     raise DossierError("a file that no dossier has", where=ascii(name)[:200])
                 found.add(name)
                 total_bytes += entry.stat(follow_symlinks=False).st_size

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from packtrain.errors import DeclarationFileError
+from packtrain.errors import DeclarationFileError, PacktrainError
 
 CODES: Final = frozenset(
     """
@@ -24,20 +24,27 @@ CODES: Final = frozenset(
 _OFTEN_MEANT: Final = {"UK": "GB", "EL": "GR"}
 
 
-def check_country(text: str, where: str, field: str) -> str:
+def check_country(
+    text: str,
+    where: str,
+    field: str,
+    *,
+    error: type[PacktrainError] = DeclarationFileError,
+    expected: str = "two letters of ISO 3166-1, for example NL, or undisclosed",
+) -> str:
     """Return the code in capitals.
 
     Raises:
-        DeclarationFileError: it is no ISO 3166-1 code of two letters.
+        DeclarationFileError, or `error`: it is no ISO 3166-1 code of two letters.
     """
     code = text.strip().upper()
     if code in CODES:
         return code
     meant = _OFTEN_MEANT.get(code)
-    raise DeclarationFileError(
+    raise error(
         f"{field} is no country code",
         where=where,
-        expected="two letters of ISO 3166-1, for example NL, or undisclosed",
+        expected=expected,
         found=text[:32],
         hint=f'did you mean "{meant}"?' if meant else "look the code up in ISO 3166-1",
     )

@@ -221,7 +221,7 @@ def dossiers_holding(folder: VoyageFolder, digests: Collection[str]) -> list[str
 def _refuse_contradictions(papers: Papers, where: str) -> None:
     if faults := disagreements(papers):
         raise DossierError(
-            "the documents do not belong together: " + "; ".join(faults),
+            "the documents do not belong together: " + "; ".join(map(str, faults)),
             where=where,
             hint="ask for a dossier made from one state of the voyage",
         )

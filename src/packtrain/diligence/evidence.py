@@ -93,10 +93,15 @@ def named_by(documents: Iterable[Document]) -> set[str]:
     """Return the digests of all files that these documents name as evidence; a site's policy is one."""
     found: set[str] = set()
     for document in documents:
-        if isinstance(document, Admission | Flags) and document.policy is not None:
-            found.add(document.policy)
-        found.update(_walk(document))
+        found.update(digest for _, digest in pieces_named_by(document))
     return found
+
+
+def pieces_named_by(document: Document) -> Iterator[tuple[str, str]]:
+    """Yield what it is and SHA-256 of each file that a document names as evidence; a site's policy is one."""
+    if isinstance(document, Admission | Flags) and document.policy is not None:
+        yield "the site's policy", document.policy
+    yield from _walk(document)
 
 
 def check_arrived(given: Mapping[str, str], documents: Iterable[Document]) -> None:
@@ -117,9 +122,13 @@ def check_arrived(given: Mapping[str, str], documents: Iterable[Document]) -> No
             raise DossierError("a file that no document names as evidence", where=name)
 
 
-def _walk(node: object) -> Iterator[str]:
-    if isinstance(node, Evidence | DispositionEvidence | FlagException):
-        yield node.sha256
+def _walk(node: object) -> Iterator[tuple[str, str]]:
+    if isinstance(node, Evidence):
+        yield node.what, node.sha256
+    elif isinstance(node, DispositionEvidence):
+        yield node.name, node.sha256
+    elif isinstance(node, FlagException):
+        yield f"{node.paper} {node.number}", node.sha256
     elif isinstance(node, msgspec.Struct):
         for field in node.__struct_fields__:
             yield from _walk(getattr(node, field))

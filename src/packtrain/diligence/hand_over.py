@@ -19,10 +19,11 @@ from packtrain.errors import CustodyBroken, StageNotReady
 from packtrain.record.custody import MAX_LOG_BYTES, CustodyLine, CustodyLog, read_log
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.trust import Trust
+from packtrain.units import counted
 
 LOG_NAME: Final = "custody.jsonl"
 CLOCKS_DIFFER: Final = timedelta(minutes=10)
-_NOTED_ALONE: Final = frozenset({"loaded", "returned", "erased"})
+NOTED_ALONE: Final = frozenset({"loaded", "returned", "erased"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +120,20 @@ def refuse_future(lines: Sequence[CustodyLine], where: str) -> None:
             )
 
 
+def num_common(own: Sequence[str], theirs: Sequence[str]) -> int:
+    """Return with how many entries two logs begin alike, given by their digests."""
+    pairs = zip(own, theirs, strict=False)
+    return next((number for number, (one, other) in enumerate(pairs) if one != other), min(len(own), len(theirs)))
+
+
 def is_written_apart(own: Sequence[CustodyLine], theirs: Sequence[CustodyLine]) -> bool:
     """Return whether two logs part only in what each side notes by itself at the end: loaded, returned, erased.
 
     No hand-over joins those, so two honest logs part there; any other entry that only one of them holds is a fork.
     """
-    common = 0
-    while common < min(len(own), len(theirs)) and own[common].digest == theirs[common].digest:
-        common += 1
+    common = num_common([line.digest for line in own], [line.digest for line in theirs])
     tails = (own[common:], theirs[common:])
-    return all(tail and all(line.event.verb in _NOTED_ALONE for line in tail) for tail in tails)
+    return all(tail and all(line.event.verb in NOTED_ALONE for line in tail) for tail in tails)
 
 
 def refuse_rewritten(folder: VoyageFolder, theirs: Sequence[CustodyLine], trust: Trust, where: str) -> None:
@@ -160,6 +165,11 @@ def extend(folder: VoyageFolder, lines: Sequence[CustodyLine]) -> None:
     before = path.read_bytes() if path.exists() else b""
     # All of them in one write: a log that ends in the middle of what the counterpart gave would look cut.
     durable.write_bytes(path, before + b"".join(line.payload + b"\n" for line in lines))
+
+
+def lost_drives(lines: Sequence[CustodyLine]) -> frozenset[str]:
+    """Return the drives that a log tells as lost, by UUID."""
+    return frozenset(uuid for line in lines if line.event.verb == "lost" for uuid in line.event.drives)
 
 
 def holdings(lines: Sequence[CustodyLine], where: str) -> dict[str, Holding]:
@@ -244,16 +254,17 @@ def open_releases(held: dict[str, Holding], role: Role) -> list[str]:
 
 def sentences(lines: Sequence[CustodyLine]) -> list[str]:
     """Return the log in plain words, an entry a sentence."""
-    return [f"{number}. {_sentence(line.event)}" for number, line in enumerate(lines, 1)]
+    return [f"{number}. {in_words(line.event)}." for number, line in enumerate(lines, 1)]
 
 
-def _sentence(event: CustodyEvent) -> str:
+def in_words(event: CustodyEvent) -> str:
+    """Return one entry in plain words, without the full stop."""
     about = [f"case {', '.join(event.cases)}"] if event.cases else []
     if event.seals:
         about.append(f"seal {', '.join(event.seals)}")
     if event.drives:
-        about.append(f"{len(event.drives)} drive{'s' if len(event.drives) > 1 else ''}")
+        about.append(counted(len(event.drives), "drive"))
     toward = {"released": " to the ", "accepted": " from the "}.get(event.verb, ", with the ")
     other = f"{toward}{event.counterpart}" if event.counterpart else ""
     note = f": {event.note}" if event.note else ""
-    return f"{event.at}: {event.verb} by the {event.by}{other} ({'; '.join(about) or 'no case named'}){note}."
+    return f"{event.at}: {event.verb} by the {event.by}{other} ({'; '.join(about) or 'no case named'}){note}"

@@ -12,7 +12,7 @@ from packtrain.diligence import amendments, evidence
 from packtrain.diligence.amended_stops import amended_stops
 from packtrain.diligence.arrival import SightedDrive
 from packtrain.diligence.facts_of import Carried, Screened, arrival_of, facts_of
-from packtrain.diligence.hand_over import custody_log
+from packtrain.diligence.hand_over import custody_log, lost_drives
 from packtrain.diligence.lists import store
 from packtrain.diligence.rules.answers import Standing, open_flags
 from packtrain.diligence.rules.facts import Moment
@@ -71,9 +71,7 @@ def judge_voyage(
     chain = amendments.chain_of(folder)
     carried = carried_of(folder)
     screened = screened_of(folder)
-    lost = {
-        uuid for line in (carried.custody if carried else ()) if line.event.verb == "lost" for uuid in line.event.drives
-    }
+    lost = lost_drives(carried.custody if carried else ())
     declarations = [declaration for _, declaration in chain]
     facts = facts_of(
         declarations,

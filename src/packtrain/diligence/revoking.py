@@ -21,9 +21,7 @@ from packtrain.record.folder import VoyageFolder, read_signature
 from packtrain.record.passphrase import read_passphrase
 from packtrain.record.receipts import instant
 from packtrain.record.revocations import keep_revocation
-from packtrain.record.trust import Trust
-
-_NEVER_VOUCHED = frozenset({"custody", "custody-head", "revocation"})
+from packtrain.record.trust import JUDGED_ELSEWHERE, Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +99,7 @@ def _is_signed(payload: bytes, signature: bytes | None, public_line: str) -> boo
         found = sshsig.verify(text, f"packtrain-{kind}@v{head.get('version')}", payload)
     except (DocumentError, SignatureInvalid, UnicodeDecodeError):
         return False
-    return found == public_line and kind not in _NEVER_VOUCHED
+    return found == public_line and kind not in JUDGED_ELSEWHERE
 
 
 def _named_by_shipment(folder: VoyageFolder, signed: dict[str, str]) -> Iterator[str]:

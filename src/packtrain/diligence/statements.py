@@ -61,7 +61,9 @@ def statements_of(folder: VoyageFolder, *, envelopes: bool = False) -> dict[str,
     role = folder.voyage_file().voyage.role
     papers = read_papers(folder.documents, folder.trust(), role)
     if faults := disagreements(papers):
-        raise DossierError("the documents do not belong together: " + "; ".join(faults), where=str(folder.documents))
+        raise DossierError(
+            "the documents do not belong together: " + "; ".join(map(str, faults)), where=str(folder.documents)
+        )
     files = signed_statements(papers, role, folder.signer(), envelopes=envelopes)
     if not files:
         verbs = {"consignor": "declare", "operator": "admit"}

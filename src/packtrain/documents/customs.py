@@ -161,7 +161,7 @@ class Customs(Document, frozen=True, kw_only=True):
     cases: Annotated[tuple[CustomsCase, ...], msgspec.Meta(min_length=1, max_length=255)]
     printed_serials: Annotated[tuple[PrintedSerial, ...], msgspec.Meta(max_length=4096)]
     stated_on: Instant
-    supersedes: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")] | None
+    supersedes: Sha256 | None
 
     @property
     def goods_value(self) -> int:

@@ -25,7 +25,7 @@ from packtrain.errors import KeyRevoked, SignatureInvalid, SignatureMissing, Unt
 
 MAX_SIGNATURE_BYTES: Final = 8192
 # Lines and heads of a log count by their place in the chain: `refuse_revoked_lines`. No key takes a revocation back.
-_JUDGED_ELSEWHERE: Final = frozenset({"custody", "custody-head", "revocation"})
+JUDGED_ELSEWHERE: Final = frozenset({"custody", "custody-head", "revocation"})
 D = TypeVar("D", bound=Document)
 
 
@@ -126,7 +126,7 @@ class Trust:
         )
         if not roles:
             raise self._stranger(kind, sshsig.fingerprint(public_line), where)
-        if kind not in _JUDGED_ELSEWHERE:
+        if kind not in JUDGED_ELSEWHERE:
             self._refuse_revoked(public_line, sha256_bytes(payload), kind, where)
         return public_line, roles
 

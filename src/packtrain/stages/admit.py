@@ -181,7 +181,7 @@ def admit(
             sighted=sighted or None,
             ruled=ruled,
             screening=screening,
-            screened=_in_words(folder, screening, papers),
+            screened=_in_words(folder, papers),
             at_home=_at_home(folder, papers),
             log_check=check_log(lines, read_heads(folder.documents, trust), (), trust.revocations),
             evidence=(len(named), len(named & evidence.kept(folder.documents).keys())),
@@ -231,7 +231,7 @@ def admit(
     )
 
 
-def _in_words(folder: VoyageFolder, screening: Screening, papers: Papers) -> str:
+def _in_words(folder: VoyageFolder, papers: Papers) -> str:
     told = screening_state(folder).in_words
     home = papers.of_party(Screening, "consignor")
     return f"{told}; at home: {found_in_words(home)}" if home is not None else f"{told}; at home: not screened"

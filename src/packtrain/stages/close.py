@@ -156,7 +156,7 @@ def _refuse_open_flags(folder: VoyageFolder, role: Role) -> None:
     if flags is None:
         return
     standing = standing_of(folder, flags, kept_policy(folder, flags.policy)).standing
-    if standing.worst_open in ("STOP", "HOLD"):
+    if standing.is_blocking:
         raise ClosingRefused(
             f"the voyage is not closed while these are open: {standing.sentence}",
             where=str(folder.document_path(Flags)),

@@ -27,6 +27,7 @@ from packtrain.errors import AnswerChanged, FullFormNeeded, StageNotReady, Wrong
 from packtrain.events import Notice, Sink
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
+from packtrain.units import counted
 
 STAGE = "declare"
 _SIX_SIGNED: Final = (
@@ -189,7 +190,7 @@ def _next(
 def _full_form_needed(missing: Sequence[str], in_the_way: Sequence[str], where: str, signed_now: str) -> FullFormNeeded:
     state = "is asked here" if in_the_way else "is begun"
     return FullFormNeeded(
-        f"the full form {state} and lacks {len(missing)} answer{'s' * (len(missing) != 1)}: {', '.join(missing)}",
+        f"the full form {state} and lacks {counted(len(missing), 'answer')}: {', '.join(missing)}",
         where=where,
         expected="for the short form one country, and no owner undisclosed" if in_the_way else None,
         found="; ".join(in_the_way) or None,

@@ -338,7 +338,7 @@ def _refuse_open_flags(folder: VoyageFolder, admission: Admission) -> None:
         evidence.keep(folder, folder.root / POLICY_FILE)
     current_screening(folder, "operator")
     ruled = judge_voyage(folder, "return", policy=policy)
-    if ruled.standing.worst_open in ("STOP", "HOLD"):
+    if ruled.standing.is_blocking:
         raise ExportDenied(
             ruled.standing.sentence,
             where=str(folder.document_path(Flags)),

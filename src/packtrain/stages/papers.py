@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from packtrain import durable
-from packtrain.diligence.amendments import ARCHIVES
+from packtrain.diligence.amendments import ARCHIVES, archive_current
 from packtrain.diligence.customs.form import customs_form
 from packtrain.diligence.customs.state import CustomsStated, state_customs
 from packtrain.diligence.paper_folder import PAPERS, write_papers_folder
@@ -20,7 +20,7 @@ from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.toml_file import MAX_TOML_BYTES
 from packtrain.errors import DossierError, StageNotReady, WrongRole
 from packtrain.events import Notice, Sink
-from packtrain.record.folder import VoyageFolder, read_signature
+from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import instant
 
 STAGE: Final = "papers"
@@ -129,12 +129,15 @@ def _sign_customs(folder: VoyageFolder, customs: Customs, sink: Sink) -> bool:
         before = folder.read_signed(Customs)
         if _says_the_same(before, customs):
             return False
-        payload, signature = folder.payload(Customs), read_signature(folder.signature_path(Customs))
-        assert signature is not None  # it was just verified
-        name = f"{CUSTOMS_ARCHIVE}/{digest(before)}.json"
-        folder.keep_signed(name, payload, signature)
+        archive_current(folder, Customs)
         customs = msgspec.structs.replace(customs, supersedes=digest(before))
-        sink(Notice(STAGE, f"customs answers changed: the ones before are kept as documents/{name}"))
+        sink(
+            Notice(
+                STAGE,
+                "customs answers changed: the ones before are kept as "
+                f"documents/{CUSTOMS_ARCHIVE}/{digest(before)}.json",
+            )
+        )
     folder.write_signed(customs, folder.signer())
     sink(Notice(STAGE, "customs answers signed: customs.json"))
     return True

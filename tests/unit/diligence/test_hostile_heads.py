@@ -16,7 +16,7 @@ from packtrain.record.heads import HEADS, read_heads
 from packtrain.record.line_code import write_line_code
 from packtrain.stages import carry, custody, exchange
 from rebagged import rebag
-from voyage_papers import AT, packed
+from voyage_papers import AT, accept_cases, packed, release_cases
 
 
 def put_head(dossier: Path, folder: VoyageFolder, shipment: str, num_entries: int, last_line: str) -> CustodyHead:
@@ -107,12 +107,12 @@ def test_an_entry_of_the_future_is_not_taken_in(tmp_path: Path, way: str, monkey
     exchange.import_dossier(papers.operator, papers.dossier("first"), discard)
     before = custody_log(papers.operator).path.read_bytes()
     in_the_future(monkeypatch)
-    offered = carry.release(papers.consignor, ["A", "B"], "operator", discard, destination=tmp_path / "offer.jsonl")
+    offered = release_cases(papers.consignor, ["A", "B"], "operator", discard, destination=tmp_path / "offer.jsonl")
     line = custody_log(papers.consignor).read(papers.consignor.trust())[-1]
     monkeypatch.undo()
     with pytest.raises(CustodyBroken, match="dated in the future"):
         if way == "file":
-            carry.accept(papers.operator, offered, discard, destination=tmp_path / "answer.jsonl")
+            accept_cases(papers.operator, offered, discard, destination=tmp_path / "answer.jsonl")
         elif way == "code":
             carry.take_code(papers.operator, write_line_code(line, papers.consignor.trust()), discard)
         else:

@@ -38,7 +38,7 @@ from packtrain.record.revocations import keep_revocation
 from packtrain.record.trust import SignedHead, Trust
 from packtrain.stages import carry, custody
 from sample_documents import samples
-from voyage_papers import Papers, arrived
+from voyage_papers import Papers, accept_cases, arrived, release_cases
 
 BEFORE, LATER = "2000-01-01T00:00:00Z", "2099-01-01T00:00:00Z"
 
@@ -305,8 +305,8 @@ def test_with_a_new_key_the_voyage_goes_on_and_what_was_vouched_for_stays(papers
     renewed(papers)
     assert papers.consignor.read_signed(Plan)
     assert len(custody_log(papers.operator).read(papers.operator.trust())) == 4
-    offer = carry.release(papers.operator, ("A",), "consignor", discard, destination=papers.root / "back.jsonl")
-    answer = carry.accept(papers.consignor, offer, discard, destination=papers.root / "back-answer.jsonl")
+    offer = release_cases(papers.operator, ("A",), "consignor", discard, destination=papers.root / "back.jsonl")
+    answer = accept_cases(papers.consignor, offer, discard, destination=papers.root / "back-answer.jsonl")
     carry.adopt(papers.operator, answer, discard)
     assert custody.check(papers.operator).check.verdict == "proven to its last entry"
     with pytest.raises(KeyRevoked):

@@ -22,7 +22,7 @@ from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import is_fresh
 from packtrain.stages import carry
 from packtrain.stages.custody import show
-from voyage_papers import CASES, Papers, arrived, declaration_toml, declared, packed
+from voyage_papers import CASES, Papers, accept_cases, arrived, declaration_toml, declared, packed, release_cases
 
 
 @pytest.fixture
@@ -143,8 +143,8 @@ def test_a_hand_over_leaves_both_logs_with_the_same_head(papers: Papers) -> None
 
 def test_a_hand_over_goes_on_from_party_to_party(papers: Papers, tmp_path: Path) -> None:
     papers.hand_over()
-    offered = carry.release(papers.operator, CASES, "consignee", discard, destination=tmp_path / "on.jsonl")
-    answer = carry.accept(papers.consignee, offered, discard, destination=tmp_path / "on-answer.jsonl")
+    offered = release_cases(papers.operator, CASES, "consignee", discard, destination=tmp_path / "on.jsonl")
+    answer = accept_cases(papers.consignee, offered, discard, destination=tmp_path / "on-answer.jsonl")
     carry.adopt(papers.operator, answer, discard)
     carry.adopt(papers.consignor, answer, discard)
     heads = {lines(folder)[-1].digest for folder in papers.folders.values()}
@@ -153,12 +153,12 @@ def test_a_hand_over_goes_on_from_party_to_party(papers: Papers, tmp_path: Path)
 
 
 def test_the_same_release_and_acceptance_again_give_the_same_files(papers: Papers, tmp_path: Path) -> None:
-    offered = carry.release(papers.consignor, CASES, "operator", discard, destination=tmp_path / "1")
-    again = carry.release(papers.consignor, CASES, "operator", discard, destination=tmp_path / "2")
+    offered = release_cases(papers.consignor, CASES, "operator", discard, destination=tmp_path / "1")
+    again = release_cases(papers.consignor, CASES, "operator", discard, destination=tmp_path / "2")
     assert offered.read_bytes() == again.read_bytes()
-    answer = carry.accept(papers.operator, offered, discard, destination=tmp_path / "3")
+    answer = accept_cases(papers.operator, offered, discard, destination=tmp_path / "3")
     assert (
-        carry.accept(papers.operator, offered, discard, destination=tmp_path / "4").read_bytes() == answer.read_bytes()
+        accept_cases(papers.operator, offered, discard, destination=tmp_path / "4").read_bytes() == answer.read_bytes()
     )
     carry.adopt(papers.consignor, answer, discard)
     carry.adopt(papers.consignor, answer, discard)
@@ -166,7 +166,7 @@ def test_the_same_release_and_acceptance_again_give_the_same_files(papers: Paper
 
 
 def test_a_hand_over_file_is_no_answer(papers: Papers, tmp_path: Path) -> None:
-    offered = carry.release(papers.consignor, CASES, "operator", discard, destination=tmp_path / "offered")
+    offered = release_cases(papers.consignor, CASES, "operator", discard, destination=tmp_path / "offered")
     with pytest.raises(StageNotReady, match="does not answer the hand-over of case A, B"):
         carry.adopt(papers.consignor, offered, discard)
 
@@ -174,46 +174,46 @@ def test_a_hand_over_file_is_no_answer(papers: Papers, tmp_path: Path) -> None:
 @pytest.mark.parametrize("cases", [("C",), ("A", "C")])
 def test_a_case_that_is_not_sealed_cannot_be_released(papers: Papers, cases: tuple[str, ...], tmp_path: Path) -> None:
     with pytest.raises(CustodyBroken, match="case C"):
-        carry.release(papers.consignor, cases, "operator", discard, destination=tmp_path / "x")
+        release_cases(papers.consignor, cases, "operator", discard, destination=tmp_path / "x")
 
 
 def test_a_case_cannot_be_released_twice_or_by_another_party(papers: Papers, tmp_path: Path) -> None:
     papers.hand_over()
     with pytest.raises(CustodyBroken):
-        carry.release(papers.consignor, ("A",), "consignee", discard, destination=tmp_path / "x")
+        release_cases(papers.consignor, ("A",), "consignee", discard, destination=tmp_path / "x")
 
 
 def test_while_a_release_is_open_nothing_else_is_written(papers: Papers, tmp_path: Path) -> None:
-    carry.release(papers.consignor, ("A",), "operator", discard, destination=tmp_path / "x")
+    release_cases(papers.consignor, ("A",), "operator", discard, destination=tmp_path / "x")
     with pytest.raises(StageNotReady, match="waits for its answer"):
-        carry.release(papers.consignor, ("B",), "operator", discard, destination=tmp_path / "y")
+        release_cases(papers.consignor, ("B",), "operator", discard, destination=tmp_path / "y")
     with pytest.raises(StageNotReady, match="waits for its answer"):
         carry.observe(papers.consignor, "lost", discard, drives=())
 
 
 def test_a_hand_over_goes_to_another_party(papers: Papers, tmp_path: Path) -> None:
     with pytest.raises(WrongRole):
-        carry.release(papers.consignor, ("A",), "consignor", discard, destination=tmp_path / "x")
+        release_cases(papers.consignor, ("A",), "consignor", discard, destination=tmp_path / "x")
 
 
 def test_nothing_can_be_released_before_it_is_sealed(tmp_path: Path) -> None:
     papers = declared(tmp_path)
     with pytest.raises(StageNotReady, match="custody log is empty"):
-        carry.release(papers.consignor, ("A",), "operator", discard, destination=tmp_path / "x")
+        release_cases(papers.consignor, ("A",), "operator", discard, destination=tmp_path / "x")
 
 
 def test_a_release_to_another_party_is_not_accepted(papers: Papers, tmp_path: Path) -> None:
-    offered = carry.release(papers.consignor, CASES, "consignee", discard, destination=tmp_path / "x")
+    offered = release_cases(papers.consignor, CASES, "consignee", discard, destination=tmp_path / "x")
     with pytest.raises(CustodyBroken, match="no release to this party"):
-        carry.accept(papers.operator, offered, discard, destination=tmp_path / "y")
+        accept_cases(papers.operator, offered, discard, destination=tmp_path / "y")
     assert lines(papers.operator) == ()
 
 
 def test_an_altered_hand_over_file_is_refused_and_nothing_is_taken(papers: Papers, tmp_path: Path) -> None:
-    offered = carry.release(papers.consignor, CASES, "operator", discard, destination=tmp_path / "x")
+    offered = release_cases(papers.consignor, CASES, "operator", discard, destination=tmp_path / "x")
     offered.write_bytes(offered.read_bytes().replace(b"PT-1001", b"PT-1003", 1))
     with pytest.raises(SignatureInvalid, match="line 1"):
-        carry.accept(papers.operator, offered, discard, destination=tmp_path / "y")
+        accept_cases(papers.operator, offered, discard, destination=tmp_path / "y")
     assert lines(papers.operator) == ()
 
 
@@ -247,7 +247,7 @@ def test_a_cut_tail_shows_against_the_counterparts_head(papers: Papers) -> None:
 
 
 def test_an_acceptance_signed_by_another_party_is_refused(papers: Papers, tmp_path: Path) -> None:
-    offered = carry.release(papers.consignor, CASES, "operator", discard, destination=tmp_path / "x")
+    offered = release_cases(papers.consignor, CASES, "operator", discard, destination=tmp_path / "x")
     released = lines(papers.consignor)[-1]
     forged = CustodyEvent(
         sequence=3,

@@ -40,7 +40,7 @@ class RowSampler:
         if drawn[-1] < (wanted - num_strata) * _UNIT:
             num_strata += 1
         edges = [whole + left * i // num_strata for i in range(num_strata + 1)] if num_strata else []
-        for low, high, draw in zip(edges, edges[1:], [*drawn], strict=False):
+        for low, high, draw in zip(edges, edges[1:], drawn, strict=False):
             if low < high:
                 rows.append(low + draw * (high - low) // _UNIT)
         return rows

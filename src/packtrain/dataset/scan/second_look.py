@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from packtrain.dataset.scan.chance import MOST_ODDS, odds_of_chance
+from packtrain.dataset.scan.chance import is_evidence
 from packtrain.dataset.scan.counts import ColumnCount
 from packtrain.dataset.scan.detector import MAX_TEXT
 from packtrain.dataset.scan.presidio import ENTITIES, SHORTEST, SIEVE, Engine, Entity
@@ -40,10 +40,8 @@ class _Column:
                 self.distinct_hits[name] += is_new
 
     def is_finding(self, entity: Entity) -> bool:
-        if self.hits[entity.name] * 1000 < entity.least_share * self.num_filled:
-            return False
-        passed, chance = self.distinct_hits[entity.name], entity.chance / 1_000_000
-        return odds_of_chance(passed, len(self.distinct), chance) <= MOST_ODDS
+        distinct = (self.distinct_hits[entity.name], len(self.distinct))
+        return is_evidence(self.hits[entity.name], self.num_filled, entity.least_share, *distinct, entity.chance)
 
 
 class SecondLook:

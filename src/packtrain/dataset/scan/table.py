@@ -11,7 +11,7 @@ from packtrain.dataset.arrow import RecordBatch, Table
 from packtrain.dataset.kinds.piece import Piece
 from packtrain.dataset.kinds.tables import block_of_ipc
 from packtrain.dataset.scan.cells import verdicts_on
-from packtrain.dataset.scan.chance import MOST_ODDS, odds_of_chance
+from packtrain.dataset.scan.chance import is_evidence
 from packtrain.dataset.scan.column_names import LEAST_WEAK, Meaning, meaning_of
 from packtrain.dataset.scan.coordinates import DETECTOR as COORDINATES
 from packtrain.dataset.scan.coordinates import is_precise
@@ -189,10 +189,8 @@ class _Sheet:
 
 
 def _is_finding(detector: Detector, num_filled: int, tries: _Tries) -> bool:
-    if tries.num_hits * 1000 < detector.least_share * num_filled:
-        return False
-    odds = odds_of_chance(tries.num_distinct_hits, len(tries.distinct), detector.chance / 1_000_000)
-    return odds <= MOST_ODDS
+    distinct = (tries.num_distinct_hits, len(tries.distinct))
+    return is_evidence(tries.num_hits, num_filled, detector.least_share, *distinct, detector.chance)
 
 
 class TableScan:

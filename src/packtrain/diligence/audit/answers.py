@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from packtrain.diligence.audit.declared_values import ForWhom, Machines, OwnedBy, WhoseData
 from packtrain.diligence.audit.faults import Fault
 from packtrain.diligence.audit.flags_values import Flagged
+from packtrain.diligence.audit.hands import Period
 from packtrain.diligence.audit.told import Told
 from packtrain.documents.admission import AdmissionCheck
 from packtrain.documents.declaration import Declaration
@@ -59,17 +60,6 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldBy:
-    """A period of one holder, by the clocks of those who signed."""
-
-    holder: str
-    since: str
-    until: str | None
-    entry: int
-    how: str
-
-
-@dataclass(frozen=True, slots=True)
 class CaseHeld:
     """One case: carrier and seal as stated, holders one after the other."""
 
@@ -78,7 +68,7 @@ class CaseHeld:
     stated_seal: str | None
     seals: tuple[str, ...]
     drives: tuple[str, ...]
-    periods: tuple[HeldBy, ...]
+    periods: tuple[Period, ...]
     released_to: str | None
     seals_broken: tuple[str, ...]
     seals_checked: tuple[str, ...]

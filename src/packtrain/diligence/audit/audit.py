@@ -23,6 +23,7 @@ from packtrain.diligence.audit.telling import told_of_current
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.errors import RecordFaulty, RecordUnvouched
+from packtrain.units import counted
 
 
 def audit(
@@ -90,16 +91,16 @@ def _verdict(record: Record, keyring: Keyring, faults: Sequence[Fault], keys_ins
     documents = [seen for seen in record.documents.values() if seen.document is not None]
     num_entries = len(record.custody.events)
     keys = _keys(record, keyring)
-    counted = f"{_count(len(documents), 'document')} and {num_entries} custody entries"
-    bear = f"bear a valid signature of {_count(len(keys), 'key')}"
+    told = f"{counted(len(documents), 'document')} and {num_entries} custody entries"
+    bear = f"bear a valid signature of {counted(len(keys), 'key')}"
     if faults:
-        sentence = f"NOT in order: {_count(len(faults), 'fault')}. {counted} {bear}"
+        sentence = f"NOT in order: {counted(len(faults), 'fault')}. {told} {bear}"
         exit_code = RecordFaulty.exit_code
     elif not keyring.is_trusted:
-        sentence = f"INCOMPLETE: {counted} {bear}, and nobody vouched for any of them here; no other fault was found"
+        sentence = f"INCOMPLETE: {told} {bear}, and nobody vouched for any of them here; no other fault was found"
         exit_code = RecordUnvouched.exit_code
     else:
-        sentence = f"In order: {counted} {bear}, all of them on the list {keyring.source}; no fault was found"
+        sentence = f"In order: {told} {bear}, all of them on the list {keyring.source}; no fault was found"
         exit_code = 0
     return Verdict(sentence, exit_code, len(documents), num_entries, keyring.source, keys, tuple(keys_inside))
 
@@ -122,7 +123,3 @@ def _keys(record: Record, keyring: Keyring) -> tuple[KeyUse, ...]:
         KeyUse(mark, keyring.owner(key), len(kinds), tuple(sorted(set(kinds)))) for mark, (key, kinds) in used.items()
     ]
     return tuple(sorted(found, key=lambda use: (-use.num_signatures, use.fingerprint)))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' if number != 1 else ''}"

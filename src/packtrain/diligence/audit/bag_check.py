@@ -11,15 +11,13 @@ from packtrain.digest import sha256_bytes
 from packtrain.diligence.audit.faults import Fault, shown
 from packtrain.diligence.audit.files import Files
 from packtrain.diligence.audit.layout import ATTACHED, EVIDENCE, attached, evidence_digest, is_local
-from packtrain.diligence.bag import BAGIT_TEXT, MAX_FILE_BYTES, MAX_TAG_BYTES
+from packtrain.diligence.bag import BAGIT_TEXT, MAX_FILE_BYTES, MAX_TAG_BYTES, TAG_FILES, TAG_MANIFEST
 from packtrain.diligence.hand_over import LOG_NAME
 from packtrain.record.heads import HEADS
 from packtrain.record.keys import RELEASE, SITE_ENVELOPE
 from packtrain.record.revocations import REVOCATIONS
 
 PAYLOAD: Final = "data/"
-_TAG_FILES: Final = ("README.txt", "bag-info.txt", "bagit.txt", "manifest-sha256.txt")
-_TAG_MANIFEST: Final = "tagmanifest-sha256.txt"
 _MANIFEST: Final = "manifest-sha256.txt"
 _LINE: Final = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>\S{1,512})")
 _AT_THE_TOP: Final = frozenset({f"{PAYLOAD}{LOG_NAME}", f"{PAYLOAD}allowed_signers"})
@@ -47,20 +45,20 @@ def read_bag(files: Files) -> SeenBag:
     bag = SeenBag()
     present = set(files.names)
     tags: dict[str, bytes] = {}
-    for name in (*_TAG_FILES, _TAG_MANIFEST):
+    for name in (*TAG_FILES, TAG_MANIFEST):
         if name not in present:
             bag.faults.append(Fault("missing", name, "a dossier has this file"))
         elif (payload := files.read(name, MAX_TAG_BYTES)) is not None:
             tags[name] = payload
     for name in sorted(present - tags.keys()):
-        if not name.startswith(PAYLOAD) and name not in (*_TAG_FILES, _TAG_MANIFEST):
+        if not name.startswith(PAYLOAD) and name not in (*TAG_FILES, TAG_MANIFEST):
             bag.faults.append(Fault("unknown file", shown(name), "a file that no dossier has"))
     if "bagit.txt" in tags and tags["bagit.txt"] != BAGIT_TEXT:
         bag.faults.append(Fault("malformed", "bagit.txt", "of another version than BagIt 1.0"))
-    if _TAG_MANIFEST in tags:
-        bag.tagmanifest = sha256_bytes(tags[_TAG_MANIFEST])
-        named = _manifest(tags[_TAG_MANIFEST], _TAG_MANIFEST, bag.faults)
-        _compare(named, {name: sha256_bytes(tags[name]) for name in _TAG_FILES if name in tags}, _TAG_MANIFEST, bag)
+    if TAG_MANIFEST in tags:
+        bag.tagmanifest = sha256_bytes(tags[TAG_MANIFEST])
+        named = _manifest(tags[TAG_MANIFEST], TAG_MANIFEST, bag.faults)
+        _compare(named, {name: sha256_bytes(tags[name]) for name in TAG_FILES if name in tags}, TAG_MANIFEST, bag)
     if _MANIFEST in tags:
         bag.has_manifest = True
         bag.named = _manifest(tags[_MANIFEST], _MANIFEST, bag.faults)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from packtrain.diligence.arrival import check_cases, check_coverage, check_custody, statements_left_out
 from packtrain.diligence.audit.amended import amendments
@@ -15,6 +14,7 @@ from packtrain.diligence.audit.heads import heads_of, lines_of_revoked_keys
 from packtrain.diligence.audit.log import CustodyLog
 from packtrain.diligence.audit.reading import Record, SeenDocument
 from packtrain.diligence.audit.references import dangling
+from packtrain.diligence.hand_over import NOTED_ALONE, num_common
 from packtrain.diligence.packing import names_statement
 from packtrain.diligence.papers import disagreements
 from packtrain.documents.admission import Admission
@@ -29,24 +29,13 @@ from packtrain.documents.parties import REVIEWING_RIGHTS, SIGNING_RIGHTS, Role
 from packtrain.documents.screening import Screening
 from packtrain.documents.shipment import Shipment
 
-_BY_REFERENCE: Final = (
-    "names another",
-    "names declaration",
-    "names a declaration",
-    "is missing",
-    "another shipment or plan",
-    "names a packing statement or declaration",
-    "of another kit",
-)
-"""Sentences of `disagreements` that `dangling` says with the digests."""
-
 
 def contradictions(record: Record, hands: Hands) -> list[Fault]:
     """Return everything that documents, log and manifests say against each other."""
     faults = [*dangling(record)]
-    for sentence in disagreements(record.papers()):
-        if not any(words in sentence for words in _BY_REFERENCE):
-            faults.append(Fault("contradiction", "documents", sentence))
+    # Those by reference are told by `dangling`, with the digests.
+    said = [each.what for each in disagreements(record.papers()) if not each.by_reference]
+    faults += [Fault("contradiction", "documents", sentence) for sentence in said]
     faults += _first_of_all(record)
     faults += [*amendments(record), *_chains(record)]
     faults += _packing(record)
@@ -135,11 +124,9 @@ def _logs(record: Record) -> Iterator[Fault]:
 def compare_logs(own: CustodyLog, other: CustodyLog, name: str) -> Iterator[Fault]:
     """Yield where a log and another copy of it differ, but for what each side notes by itself at the end."""
     mine, theirs = own.lines, other.lines
-    common = 0
-    while common < min(len(mine), len(theirs)) and mine[common].digest == theirs[common].digest:
-        common += 1
+    common = num_common([line.digest for line in mine], [line.digest for line in theirs])
     tails = (mine[common:], theirs[common:])
-    if all(all(line.event is not None and line.event.verb in _ALONE for line in tail) for tail in tails):
+    if all(all(line.event is not None and line.event.verb in NOTED_ALONE for line in tail) for tail in tails):
         return
     if all(tails):
         where = f"{own.name}, line {common + 1}"
@@ -147,9 +134,6 @@ def compare_logs(own: CustodyLog, other: CustodyLog, name: str) -> Iterator[Faul
     elif tails[1]:
         what = f"it ends {len(tails[1])} entries before {name} does: its tail was cut, or it is an older copy"
         yield Fault("custody", own.name, what)
-
-
-_ALONE: Final = frozenset({"loaded", "returned", "erased"})
 
 
 def _answers(record: Record) -> Iterator[Fault]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from packtrain.diligence.audit.answers import CaseHeld, Entry, HeldBy, InWhoseHands
+from packtrain.diligence.audit.answers import CaseHeld, Entry, InWhoseHands
 from packtrain.diligence.audit.hands import CaseStory, Hands
 from packtrain.diligence.audit.heads import heads_of
 from packtrain.diligence.audit.reading import Record
 from packtrain.diligence.audit.told import Told
 from packtrain.diligence.custody_check import LogCheck
-from packtrain.documents.custody import CustodyEvent
+from packtrain.diligence.hand_over import in_words
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.shipment import Shipment
 
@@ -29,7 +29,7 @@ def in_whose_hands(record: Record, hands: Hands, statement_told: Told | None) ->
                 stated_seal=packed.seal if packed else None,
                 seals=tuple(story.seals),
                 drives=tuple(f"{drive.label} ({drive.serial})" for drive in packed.drives) if packed else (),
-                periods=tuple(HeldBy(p.holder, p.since, p.until, p.entry, p.how) for p in story.periods),
+                periods=tuple(story.periods),
                 released_to=story.released_to,
                 seals_broken=tuple(story.broken),
                 seals_checked=tuple(story.checked),
@@ -43,7 +43,7 @@ def in_whose_hands(record: Record, hands: Hands, statement_told: Told | None) ->
         cases=tuple(cases),
         drives_lost=tuple(f"{labels.get(uuid, 'unknown drive')} ({uuid}): {told}" for uuid, told in hands.lost.items()),
         entries=tuple(
-            Entry(line.number, _in_words(line.event) if line.event is not None else None, line.signature.words)
+            Entry(line.number, in_words(line.event) if line.event is not None else None, line.signature.words)
             for line in log.lines
         ),
         proven=held.proven,
@@ -73,15 +73,3 @@ def _not_provable(record: Record, hands: Hands, held: LogCheck) -> tuple[str, ..
         if story.periods and not story.checked and len(story.periods) > 1:
             told.append(f"that the seal of case {label} was whole when it changed hands: no entry says it was checked")
     return tuple(told)
-
-
-def _in_words(event: CustodyEvent) -> str:
-    about = [f"case {', '.join(event.cases)}"] if event.cases else []
-    about += [f"seal {', '.join(event.seals)}"] if event.seals else []
-    about += [f"{len(event.drives)} drive{'s' if len(event.drives) > 1 else ''}"] if event.drives else []
-    toward = {"released": " to the ", "accepted": " from the "}.get(event.verb, ", with the ")
-    other = f"{toward}{event.counterpart}" if event.counterpart else ""
-    return (
-        f"{event.at}: {event.verb} by the {event.by}{other} ({'; '.join(about) or 'no case named'})"
-        f"{f': {event.note}' if event.note else ''}"
-    )

@@ -105,7 +105,7 @@ class Flagged:
     """Section 7: exceptions first, then what was open, then every run, every amendment, every screening.
 
     Attributes:
-        open_at_admission: flags of the site's last run before the verdict that nobody had answered by then.
+        open_at_admission: flags of the run that the verdict names, which nobody had answered by then.
     """
 
     exceptions: tuple[str, ...]

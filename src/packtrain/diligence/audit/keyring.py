@@ -88,10 +88,6 @@ class Keyring:
         """Return every key of a party, its reviewer's and those it had before among them."""
         return [each for each in self.keys if each.role == role]
 
-    def signers(self, role: Role) -> list[str]:
-        """Return the keys of a party, without its reviewer's."""
-        return [each.key for each in self.keys if each.role == role and not each.is_reviewer and not each.is_former]
-
 
 NOBODY: Final = Keyring(None)
 """No list of keys: signatures are checked, and whose they are is not known."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from packtrain.diligence.amendments import ARCHIVES
+from packtrain.diligence.bag import TAG_FILES, TAG_MANIFEST
 from packtrain.diligence.papers import COUNTERSIGNATURES, SHARED
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import Document
@@ -48,7 +49,7 @@ _ATTACHED: Final = re.compile(
     rf"(?P<kind>papers|statements)/(?P<sender>{'|'.join(ROLES)})/(?P<file>[a-z-]{{1,64}}\.(html|statement\.json|dsse\.json)(\.sig)?)"
 )
 """What says again what documents say, kept by its sender: printed papers, in-toto statements."""
-_TAGS: Final = "README.txt|bagit.txt|bag-info.txt|manifest-sha256.txt|tagmanifest-sha256.txt"
+_TAGS: Final = "|".join(map(re.escape, (*TAG_FILES, TAG_MANIFEST)))
 _LOCAL: Final = re.compile(
     "parties.json|allowed_signers|placement.json|dataset.json"
     rf"|custody(\.({'|'.join(ROLES)}))?\.jsonl|dossiers/[0-9a-f]{{64}}/({_TAGS})"

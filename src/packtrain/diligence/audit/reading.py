@@ -79,7 +79,6 @@ class Record:
         evidence: SHA-256 of the evidence files here that are what their name says.
         allowed_signers: the record's own list of keys, as bytes; shown, never trusted.
         tagmanifest: of a dossier, its identity.
-        info: of a dossier, what bag-info.txt says.
         revocations: of keys that the auditor's list names, by who may revoke them.
     """
 
@@ -91,7 +90,6 @@ class Record:
     evidence: frozenset[str]
     allowed_signers: bytes | None
     tagmanifest: str | None
-    info: Mapping[str, str]
     faults: tuple[Fault, ...]
     revocations: tuple[SignedRevocation, ...] = ()
 
@@ -184,7 +182,6 @@ def _record(source: Path, form: RecordForm, keyring: Keyring, files: Files | Non
         evidence=evidence,
         allowed_signers=signers,
         tagmanifest=bag.tagmanifest,
-        info=bag.info,
         faults=(*faults, *reader.faults, *(files.faults if files is not None else ())),
         revocations=reader.revocations,
     )
@@ -259,16 +256,16 @@ class _Reader:
         if payload is None:
             return None
         kind, sha256 = place.document_type, sha256_bytes(payload)
-        signature = self._signature(name, f"{name}{_SIG}", kind, payload)
+        signature = self._signature(f"{name}{_SIG}", kind, payload)
         second = None
         others: list[SeenSignature] = []
         for more in second_signatures(name) if name not in COUNTERSIGNATURES else ():
             # A counterpart's signature over a head: not every one is there, and one that is has to fit.
             if more in self._names:
-                others.append(self._signature(name, more, kind, payload))
+                others.append(self._signature(more, kind, payload))
                 self._tell(name, None, others[-1])
         if (role := COUNTERSIGNATURES.get(name)) is not None:
-            second = self._signature(name, f"{name}.{role}{_SIG}", kind, payload)
+            second = self._signature(f"{name}.{role}{_SIG}", kind, payload)
             if signature.standing == "vouched" and signature.roles == frozenset({role}):
                 words = f"the first signature is the {role}'s, whose is the second: {signature.words}"
                 signature = SeenSignature("foreign", words, signature.key, signature.fingerprint)
@@ -322,7 +319,7 @@ class _Reader:
                 words = f"second signature: {fault.what}" if number else fault.what
                 self.faults.append(Fault(fault.kind, fault.where, words))
 
-    def _signature(self, name: str, file_name: str, kind: type[Document], payload: bytes) -> SeenSignature:
+    def _signature(self, file_name: str, kind: type[Document], payload: bytes) -> SeenSignature:
         return look_at(kind, payload, self.read(file_name, MAX_SIGNATURE_BYTES), self._keyring)
 
     def logs(self) -> tuple[CustodyLog, dict[str, CustodyLog]]:

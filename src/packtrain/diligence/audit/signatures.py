@@ -12,11 +12,9 @@ from packtrain.diligence.audit.keyring import Keyring
 from packtrain.documents.codec import Document, namespace
 from packtrain.documents.parties import ROLES, SIGNING_RIGHTS, Role
 from packtrain.errors import SignatureInvalid
-from packtrain.record.trust import MAX_SIGNATURE_BYTES
+from packtrain.record.trust import JUDGED_ELSEWHERE, MAX_SIGNATURE_BYTES
 
 Standing = Literal["vouched", "unvouched", "foreign", "bad", "none"]
-_BY_THEIR_PLACE: Final = frozenset({"custody", "custody-head", "revocation"})
-"""What counts by its place in the log, not by a digest; and no key takes a revocation back."""
 UNVOUCHED: Final = "signature valid, by a key that nobody vouched for here"
 
 
@@ -72,7 +70,7 @@ def look_at_kind(kind: str, space: str, payload: bytes, signature: bytes | None,
     if not keyring.is_trusted:
         entitled: frozenset[Role] = frozenset(role for role in ROLES if kind in SIGNING_RIGHTS[role])
         return SeenSignature("unvouched", f"{UNVOUCHED} ({_short(mark)})", key, mark, entitled)
-    if kind not in _BY_THEIR_PLACE and keyring.is_revoked(key, sha256_bytes(payload)):
+    if kind not in JUDGED_ELSEWHERE and keyring.is_revoked(key, sha256_bytes(payload)):
         words = f"signed by a key that its party revoked, and the revocation does not vouch for it: {mark}"
         return SeenSignature("foreign", words, key, mark)
     roles = keyring.roles(kind, space, key)

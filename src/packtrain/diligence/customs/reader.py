@@ -11,7 +11,7 @@ from packtrain.diligence.countries import check_country
 from packtrain.diligence.customs.answers import GoodsAnswers, Number, PartyAnswers
 from packtrain.documents.customs import CustomsParty, GoodsKind
 from packtrain.documents.declared_party import NO_ONE
-from packtrain.errors import CustomsFileError, DeclarationFileError
+from packtrain.errors import CustomsFileError
 
 _DECIMAL: Final = re.compile(r"(?P<whole>[0-9]{1,12})(?:\.(?P<part>[0-9]{1,6}))?")
 _HS: Final = re.compile(r"[0-9]{4}(\.?[0-9]{2}){1,3}")
@@ -54,13 +54,9 @@ class CustomsReader:
         if not is_answer(answer):
             self.missing.append(field)
             return "ZZ"
-        try:
-            return check_country(answer, self.where, field)
-        except DeclarationFileError as error:
-            hint = error.hint if error.hint and "mean" in error.hint else "look the code up in ISO 3166-1"
-            raise CustomsFileError(
-                error.what, where=self.where, expected="two letters, such as NL", found=error.found, hint=hint
-            ) from error
+        return check_country(
+            answer, self.where, field, error=CustomsFileError, expected="two letters of ISO 3166-1, for example NL"
+        )
 
     def day(self, field: str, answer: str) -> str:
         """Return a day as YYYY-MM-DD; a far one where it is missing."""

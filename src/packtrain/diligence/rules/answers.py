@@ -74,6 +74,11 @@ class Standing:
         levels: tuple[Level, ...] = tuple(flag.level for flag in self.flags if flag.is_open)
         return highest(levels) if levels else None
 
+    @property
+    def is_blocking(self) -> bool:
+        """Return whether a HOLD or a STOP is open: nothing goes on before it is resolved."""
+        return self.worst_open in ("STOP", "HOLD")
+
 
 def open_flags(flags: Flags, answers: Iterable[SignedAnswer], policy: Policy) -> Standing:
     """Return which flags a run raised, what was answered, and what is still open.

@@ -12,10 +12,10 @@ from typing import Final
 
 import msgspec
 
-from packtrain import durable
 from packtrain.digest import sha256_bytes
+from packtrain.diligence.amendments import archive_current, keep_in
 from packtrain.diligence.rules.answers import SignedAnswer
-from packtrain.documents.codec import MAX_DOCUMENT_BYTES, encode, namespace
+from packtrain.documents.codec import MAX_DOCUMENT_BYTES, digest, encode, namespace
 from packtrain.documents.flag_answer import FlagAnswer
 from packtrain.documents.flags import Flags
 from packtrain.documents.parties import ROLES, Role
@@ -40,9 +40,8 @@ def keep_flags(folder: VoyageFolder, flags: Flags) -> Flags:
     before = folder.read_signed(Flags)
     if all(getattr(before, name) == getattr(flags, name) for name in _SAID):
         return before
-    payload = folder.payload(Flags)
-    _keep(folder.documents / FLAGS, payload, read_signature(folder.signature_path(Flags)) or b"")
-    following = msgspec.structs.replace(flags, supersedes=sha256_bytes(payload))
+    archive_current(folder, Flags)
+    following = msgspec.structs.replace(flags, supersedes=digest(before))
     folder.write_signed(following, folder.signer())
     return following
 
@@ -120,7 +119,8 @@ def keep_answer(folder: VoyageFolder, answer: FlagAnswer, signer: Signer) -> str
             found=answer.person,
             hint="a second person signs in his own name and words",
         )
-    return _keep(folder.documents / ANSWERS, payload, signature)
+    keep_in(folder.documents / ANSWERS, payload, signature)
+    return sha256_bytes(payload)
 
 
 def read_answers(folder: VoyageFolder) -> tuple[SignedAnswer, ...]:
@@ -154,13 +154,6 @@ def _signed_answer(payload: bytes, signature: bytes | None, trust: Trust, where:
             found=", ".join(sorted(roles)),
         )
     return SignedAnswer(answer, answer.by, key)
-
-
-def _keep(place: Path, payload: bytes, signature: bytes) -> str:
-    name = sha256_bytes(payload)
-    durable.write_bytes(place / f"{name}.json.sig", signature)
-    durable.write_bytes(place / f"{name}.json", payload)
-    return name
 
 
 def _bounded(path: Path) -> bytes:

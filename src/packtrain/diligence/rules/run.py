@@ -34,7 +34,6 @@ def run_rules(
     groups: Mapping[str, CountryGroup],
     policy: Policy,
     judged_on: str,
-    supersedes: str | None = None,
 ) -> Flags:
     """Return the flags of a voyage, to be signed.
 
@@ -43,7 +42,6 @@ def run_rules(
         facts: what they say.
         pack, groups, policy: what they are judged by.
         judged_on: the instant (UTC); its day is the day for which rules are in force.
-        supersedes: digest of this party's run before.
     """
     as_of = date.fromisoformat(judged_on[:10])
     return Flags(
@@ -63,5 +61,5 @@ def run_rules(
         as_of=as_of.isoformat(),
         results=evaluate(facts, pack, groups, as_of, policy),
         judged_on=judged_on,
-        supersedes=supersedes,
+        supersedes=None,  # `keep_flags` knows the run before
     )

@@ -15,9 +15,8 @@ from typing import Final
 
 import msgspec
 
-from packtrain import durable
 from packtrain.digest import sha256_bytes
-from packtrain.diligence.amendments import chain_of
+from packtrain.diligence.amendments import archive_current, chain_of, keep_in
 from packtrain.diligence.lists import store
 from packtrain.diligence.screening import candidates, score
 from packtrain.diligence.screening.subjects import subjects_of
@@ -94,10 +93,7 @@ def make_screening(folder: VoyageFolder, by: Role) -> Screening:
 
 def keep_screening(folder: VoyageFolder, screening: Screening) -> str:
     """Sign a screening and make it the current one; return its digest. The one before stays under screenings/."""
-    if folder.has(Screening):
-        before = folder.payload(Screening)
-        place = folder.documents / SCREENINGS / f"{sha256_bytes(before)}.json"
-        _keep(place, before, read_signature(folder.signature_path(Screening)) or b"")
+    archive_current(folder, Screening)
     return folder.write_signed(screening, folder.signer())
 
 
@@ -147,7 +143,7 @@ def keep_disposition(folder: VoyageFolder, disposition: Disposition, signer: Sig
             where=disposition.subject,
             hint="a second person says in his own words what he found",
         )
-    _keep(place, payload, signature)
+    keep_in(folder.documents / DISPOSITIONS, payload, signature)
     return sha256_bytes(payload)
 
 
@@ -217,11 +213,6 @@ def _shown(texts: Sequence[str]) -> tuple[str, ...]:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"
-
-
-def _keep(path: Path, payload: bytes, signature: bytes) -> None:
-    durable.write_bytes(path.with_name(f"{path.name}.sig"), signature)
-    durable.write_bytes(path, payload)
 
 
 def _disposition_paths(place: Path) -> Iterator[Path]:

@@ -6,7 +6,8 @@ from packtrain.diligence.paper_sources import Item, PaperSources
 from packtrain.documents.customs import Customs
 from packtrain.report.papers.goods import dagger_note, described, net_grams, num_pieces, serial
 from packtrain.report.papers.markup import el
-from packtrain.report.papers.sheet import boxes, count, facts, kilograms, money, page, party, section, signatures, table
+from packtrain.report.papers.sheet import boxes, facts, kilograms, money, page, party, section, signatures, table
+from packtrain.units import counted
 
 TITLE = "ATA carnet: general list"
 
@@ -50,7 +51,7 @@ def ata_general_list(sources: PaperSources, name: str) -> bytes:
                 ("From", f"{customs.carriage.dispatch}, {customs.carriage.port_of_exit}"),
                 ("To", f"{customs.carriage.destination}, {customs.carriage.port_of_entry}"),
                 ("Returns by", customs.carriage.returns_by),
-                ("Goods", f"{count(len(items), 'item')}, {count(pieces, 'piece')}"),
+                ("Goods", f"{counted(len(items), 'item')}, {counted(pieces, 'piece')}"),
             )
         ),
         section("General list", table(head, [_row(customs, item) for item in items], [*total, "", ""])),

@@ -6,10 +6,11 @@ from packtrain.diligence.hand_over import holdings
 from packtrain.diligence.paper_sources import Item, PaperSources
 from packtrain.documents.custody import CustodyEvent
 from packtrain.record.custody import CustodyLine
-from packtrain.report.papers.goods import dagger_note, make_and_model, serial
+from packtrain.report.papers.goods import dagger_note, named, serial
 from packtrain.report.papers.markup import el
 from packtrain.report.papers.people import name_of
-from packtrain.report.papers.sheet import blank_rows, count, minute, page, section, table
+from packtrain.report.papers.sheet import blank_rows, minute, page, section, table
+from packtrain.units import counted
 
 TITLE = "Chain of custody"
 
@@ -96,7 +97,8 @@ def chain_of_custody(sources: PaperSources, name: str) -> bytes:
         ),
     )
     subtitle = (
-        f"{count(len(items), 'item')} in {count(len(statement.cases), 'case')}, {count(len(lines), 'signed event')}."
+        f"{counted(len(items), 'item')} in {counted(len(statement.cases), 'case')}, "
+        f"{counted(len(lines), 'signed event')}."
     )
     return page(sources, name, TITLE, subtitle, ("custody", "packing-statement", "customs"), body)
 
@@ -125,9 +127,9 @@ def _about(event: CustodyEvent) -> str:
         text = ", ".join(f"{case} ({seal})" for case, seal in zip(event.cases, event.seals, strict=True))
     else:
         text = ", ".join((*event.cases, *event.seals))
-    return text + (f"; {count(len(event.drives), 'drive')}" if event.drives else "")
+    return text + (f"; {counted(len(event.drives), 'drive')}" if event.drives else "")
 
 
 def _description(item: Item) -> str:
     goods = item.goods
-    return f"{goods.description}; {make_and_model(goods)}".removesuffix("; ") if goods else "drive"
+    return named(goods) if goods else "drive"

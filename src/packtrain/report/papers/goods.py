@@ -1,4 +1,4 @@
-"""How papers word one line of goods, so that all of them word it alike."""
+"""How papers word one line of goods, in one of two lengths."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ def make_and_model(goods: GoodsKind) -> str:
     return " ".join(text for text in (goods.make, goods.model) if text != NO_ONE)
 
 
+def named(goods: GoodsKind) -> str:
+    """Return what goods are, then make and model where they have one: the short way, for tables."""
+    return f"{goods.description}; {make_and_model(goods)}".removesuffix("; ")
+
+
 def described(goods: GoodsKind) -> str:
     """Return what goods are, with make and model where they have one."""
-    named = [f"{word} {text}" for word, text in (("make", goods.make), ("model", goods.model)) if text != NO_ONE]
-    return "; ".join([goods.description, *named])
+    words = [f"{word} {text}" for word, text in (("make", goods.make), ("model", goods.model)) if text != NO_ONE]
+    return "; ".join([goods.description, *words])
 
 
 def serial(item: Item) -> Html:

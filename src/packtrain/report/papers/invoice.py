@@ -10,7 +10,6 @@ from packtrain.report.papers.goods import dagger_note, described, net_grams, num
 from packtrain.report.papers.markup import Html, el
 from packtrain.report.papers.sheet import (
     boxes,
-    count,
     day,
     facts,
     kilograms,
@@ -21,6 +20,7 @@ from packtrain.report.papers.sheet import (
     signatures,
     table,
 )
+from packtrain.units import counted
 
 TITLE = "Pro-forma invoice"
 
@@ -47,7 +47,7 @@ def invoice(sources: PaperSources, name: str) -> bytes:
                 ("From, by way of", f"{carriage.dispatch}, {carriage.port_of_exit}"),
                 ("To, by way of", f"{carriage.destination}, {carriage.port_of_entry}"),
                 ("Transport", carriage.transport),
-                ("Packages", count(len(customs.cases), "case")),
+                ("Packages", counted(len(customs.cases), "case")),
                 ("Gross weight", f"{kilograms(sum(case.gross_grams for case in customs.cases))} kg"),
                 ("Net weight", f"{kilograms(net_grams(items))} kg"),
                 ("Marks", marks),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from packtrain.diligence.paper_sources import Item, PaperSources
-from packtrain.report.papers.goods import dagger_note, make_and_model, net_grams, num_pieces, serial
+from packtrain.report.papers.goods import dagger_note, named, net_grams, num_pieces, serial
 from packtrain.report.papers.markup import Html, el
 from packtrain.report.papers.sheet import (
     boxes,
     centimetres,
-    count,
     day,
     facts,
     kilograms,
@@ -18,6 +17,7 @@ from packtrain.report.papers.sheet import (
     signatures,
     table,
 )
+from packtrain.units import counted
 
 TITLE = "Packing list"
 _HEAD = (
@@ -81,7 +81,7 @@ def packing_list(sources: PaperSources, name: str) -> bytes:
                 ("Invoice", customs.reference),
                 ("Packed as stated on", day(statement.stated_on)),
                 ("Transport", customs.carriage.transport),
-                ("In all", f"{count(len(customs.cases), 'case')}, {count(num_pieces(items), 'piece')}"),
+                ("In all", f"{counted(len(customs.cases), 'case')}, {counted(num_pieces(items), 'piece')}"),
             )
         ),
         section("Packages", summary),
@@ -99,7 +99,7 @@ def packing_list(sources: PaperSources, name: str) -> bytes:
 def _row(item: Item) -> list[str]:
     assert item.goods is not None
     goods = item.goods
-    text = f"{goods.description}; {make_and_model(goods)}".removesuffix("; ")
+    text = named(goods)
     return [
         str(item.number),
         item.label,

@@ -8,7 +8,8 @@ from packtrain.diligence.paper_sources import PaperSources
 from packtrain.report.papers.goods import dagger_note, make_and_model, serial
 from packtrain.report.papers.markup import el
 from packtrain.report.papers.people import name_of
-from packtrain.report.papers.sheet import count, day, facts, page, section, signatures, table
+from packtrain.report.papers.sheet import day, facts, page, section, signatures, table
+from packtrain.units import counted
 
 TITLE = "Sanitisation certificate"
 
@@ -46,7 +47,7 @@ def sanitisation_certificate(sources: PaperSources, name: str) -> bytes:
                 ("Stated by", name_of(sources.parties, closing.by)),
                 ("On", day(closing.closed_on)),
                 ("Shipment", closing.shipment),
-                ("Media", count(len(rows), "drive")),
+                ("Media", counted(len(rows), "drive")),
                 ("Source", "drives of this shipment; volumes encrypted (age v1)"),
                 ("Keys destroyed here", ", ".join(closing.keys_destroyed) or "none"),
                 ("Backup of the data", "not stated"),

@@ -7,7 +7,8 @@ from packtrain.documents.custody import CustodyEvent
 from packtrain.report.papers.goods import dagger_note, serial
 from packtrain.report.papers.markup import el
 from packtrain.report.papers.people import name_of
-from packtrain.report.papers.sheet import blank_rows, count, facts, minute, page, section, table
+from packtrain.report.papers.sheet import blank_rows, facts, minute, page, section, table
+from packtrain.units import counted
 
 TITLE = "Seal record"
 _SEEN = ("sealed", "released", "accepted", "seal-checked", "seal-broken")
@@ -28,7 +29,7 @@ def seal_record(sources: PaperSources, name: str) -> bytes:
             [
                 case.seal,
                 case.label,
-                count(len(case.drives), "drive"),
+                counted(len(case.drives), "drive"),
                 case.carrier,
                 name_of(sources.parties, last.by) if last else "not in the custody log",
                 minute(last.at) if last else "",
@@ -106,7 +107,7 @@ def seal_record(sources: PaperSources, name: str) -> bytes:
             ),
         ),
     )
-    subtitle = f"{count(len(rows), 'numbered seal')}, one on each case."
+    subtitle = f"{counted(len(rows), 'numbered seal')}, one on each case."
     return page(
         sources,
         name,

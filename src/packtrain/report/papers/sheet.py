@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from packtrain.diligence.paper_folder import PAPER_NAMESPACE
 from packtrain.diligence.paper_sources import PaperSources
 from packtrain.documents.customs import CustomsParty
 from packtrain.report.labels import qr_svg
@@ -79,7 +80,7 @@ def _foot(sources: PaperSources, name: str, root: str, made_from: Sequence[str])
             if kind in made_from
         ),
     ]
-    command = f"ssh-keygen -Y verify -f allowed_signers -I {sources.role} -n packtrain-paper@v1 -s {name}.sig < {name}"
+    command = f"ssh-keygen -Y verify -f allowed_signers -I {sources.role} -n {PAPER_NAMESPACE} -s {name}.sig < {name}"
     return el(
         "footer",
         el("p", el("b", "Made from these signed documents of the voyage (SHA-256):")),
@@ -184,8 +185,3 @@ def day(instant: str) -> str:
 def minute(instant: str) -> str:
     """Return day and minute of an instant of a document, in UTC."""
     return f"{instant[:10]} {instant[11:16]}"
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number of things in words that agree with it."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -266,6 +266,18 @@ def test_each_damage_is_a_fault_by_name(papers: Papers, damage: Damage) -> None:
     assert audit.verdict.exit_code == 118
 
 
+def test_a_run_that_the_verdict_names_and_that_is_gone_is_told_once(papers: Papers) -> None:
+    named = papers.consignor.documents / "flags" / "operator.json"
+    digest = sha256_bytes(named.read_bytes())
+    named.unlink()
+    named.with_name("operator.json.sig").unlink()
+
+    found = audited(papers.consignor).faults
+
+    assert [fault.where for fault in found if fault.kind == "missing"].count(f"flags {digest[:16]}") >= 1
+    assert not [fault for fault in found if fault.where == "documents" and "not here" in fault.what], found
+
+
 def test_all_damages_are_named_in_one_run(papers: Papers) -> None:
     together = [damage for damage in DAMAGES if damage not in (malformed, unchained, answer_to_nothing)]
     expected = {damage(papers) for damage in [*together, malformed]}
