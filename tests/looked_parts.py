@@ -10,10 +10,12 @@ import pyarrow.parquet as pq
 from packtrain.dataset.index import DROP_SCHEMA, SAMPLE_SCHEMA
 from packtrain.dataset.rows import row_writer
 from packtrain.record.folder import VoyageFolder
+from packtrain.record.parties import sync_parties
+from packtrain.stages.init import init
 from packtrain.stages.prepare import prepare
 from source_parts import clip, csv_text, ignore, jpeg, png, voyage_folder
 
-HOSTILE_NAME = '<script>alert("x")<\\u002fscript>.png'.replace("\\u002f", "&#47;")
+HOSTILE_NAME = '<script>alert("x")&#47;<script>.png'
 HOSTILE_CELL = "<img src=x onerror=alert(1)>"
 
 
@@ -51,12 +53,10 @@ def write_mixed_sources(root: Path) -> Path:
 
 def mixed_voyage(root: Path, recipe: str = "") -> VoyageFolder:
     """Return a voyage that was prepared from such sources."""
-    folder = voyage_folder(
-        root / "voyage", write_mixed_sources(root / "raw"), f"max_reject_rate = 0.9\ntable_block_rows = 16\n{recipe}"
-    )
-    # Who signs is who is believed: values are shown only where the data scan's signature holds.
-    with (folder.root / "voyage.toml").open("a") as stream:
-        stream.write("")
+    init(root / "voyage", "test voyage", "consignor")
+    sources = write_mixed_sources(root / "raw")
+    folder = voyage_folder(root / "voyage", sources, f"max_reject_rate = 0.9\ntable_block_rows = 16\n{recipe}")
+    sync_parties(folder)  # values are shown only where the signature of the data scan holds
     prepare(folder, 0, ignore)
     return folder
 

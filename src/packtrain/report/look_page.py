@@ -25,9 +25,9 @@ _REASONS: Final = {
 }
 
 _WHAT_TO_DO: Final = (
-    "What to do: mend or replace a source, and <code>packtrain prepare</code> reads it. After a library was mended"
-    " that reads it, <code>packtrain prepare --retry</code> reads again what was set aside. What is of no kind that packtrain"
-    " prepares is converted first, or stays at home."
+    "What to do: mend or replace a source, and <code>packtrain prepare</code> reads it."
+    " After a library was mended that reads it, <code>packtrain prepare --retry</code> reads again what was set aside."
+    " What is of no kind that packtrain prepares is converted first, or stays at home."
 )
 
 

@@ -57,7 +57,7 @@ def _column(column: ColumnProfile, num_rows: int, *, with_values: bool) -> list[
         said = "none" if column.num_filled else "all"
     else:
         said = f"{empty:.1%}" if 0.001 <= empty < 0.9995 else f"{num_rows - column.num_filled:,} of {num_rows:,}"
-    cells = [name, said, f"about {column.num_distinct:,}" if column.num_distinct else "none"]
+    cells = [name, said, f"{column.num_distinct:,}" if column.num_distinct else "none"]
     if column.findings:
         found = f'<span class="hold">not shown: the data scan found {text(", ".join(column.findings))}</span>'
         return [*cells, "", "", found] if with_values else [*cells, found]

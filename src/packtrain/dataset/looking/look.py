@@ -96,7 +96,7 @@ class ColumnProfile:
     Attributes:
         number: from 1.
         name: "" where it is not shown, since a table without a header has a value there.
-        num_filled, num_distinct: cells that are not empty, and about how many different ones.
+        num_filled, num_distinct: cells that are not empty, and how many different ones.
         is_number: most filled cells read as numbers; `bars` then counts these, else the lengths of the texts.
         least, most, mean: of the numbers; "" where values are not shown.
         top: the most frequent texts, shortened, with their counts; none where values are not shown.

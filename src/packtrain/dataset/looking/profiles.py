@@ -152,11 +152,10 @@ def _column(
     connection: duckdb.DuckDBPyConnection, i: int, name: str, with_values: bool, findings: tuple[str, ...]
 ) -> ColumnProfile:
     filled, distinct, numbers = connection.execute(
-        f"SELECT count(*) FILTER (WHERE trim(t{i}) <> ''), approx_count_distinct(t{i}) FILTER (WHERE trim(t{i}) <> ''),"  # noqa: S608
+        f"SELECT count(*) FILTER (WHERE trim(t{i}) <> ''), count(DISTINCT t{i}) FILTER (WHERE trim(t{i}) <> ''),"  # noqa: S608
         f" count(*) FILTER (WHERE isfinite(try_cast(trim(t{i}) AS DOUBLE))) FROM looked"
     ).fetchall()[0]
-    # An estimate may be a little above what there can be.
-    counts: Any = {"number": i + 1, "num_filled": filled, "num_distinct": min(distinct, filled), "findings": findings}
+    counts: Any = {"number": i + 1, "num_filled": filled, "num_distinct": distinct, "findings": findings}
     if findings:
         return ColumnProfile(name="", **counts)
     is_number = filled > 0 and numbers >= _SHARE_OF_NUMBERS * filled
