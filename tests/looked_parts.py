@@ -107,4 +107,4 @@ def answer_of(folder: VoyageFolder, query: str) -> list[tuple[Any, ...]]:
     dataset = folder.work / "dataset"
     names = {name: f"read_parquet('{dataset / name}.parquet')" for name in ("index", "drops", "rejects")}
     names["samples"] = f"read_parquet('{folder.work / 'prepare' / 'units'}/*/*.samples.parquet')"
-    return duckdb.sql(query.format(**names)).fetchall()
+    return duckdb.connect().execute(query.format(**names)).fetchall()
