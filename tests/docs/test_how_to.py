@@ -52,6 +52,19 @@ def test_every_command_of_your_own_data_runs_and_the_data_comes_back(tmp_path: P
         assert (tmp_path / "guest/store" / name).read_bytes() == (tmp_path / "home/work/dataset" / name).read_bytes()
 
 
+def test_every_command_of_look_at_your_data_runs_and_lists_what_the_page_shows(tmp_path: Path) -> None:
+    done = run_page("how-to/look-at-your-data.md", tmp_path)
+    page = (DOCS / "how-to/look-at-your-data.md").read_text(encoding="utf-8")
+    shown = re.search(r"^```text\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    assert shown[1] in done.stdout
+    for name in ("home/work/look.html", "second-look.html"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+    looked = (tmp_path / "home/work/look.html").read_text(encoding="utf-8")
+    assert "No values are shown" in looked
+    assert "observer" not in looked
+
+
 def test_every_command_of_pack_any_folder_runs_and_the_folder_comes_back_equal(tmp_path: Path) -> None:
     done = run_page("how-to/pack-any-folder.md", tmp_path)
     assert "nothing to prepare" in done.stderr
