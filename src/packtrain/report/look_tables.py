@@ -66,7 +66,7 @@ def _column(column: ColumnProfile, num_rows: int, *, with_values: bool) -> list[
         return [*cells, spread]
     span = f"{text(column.least)} to {text(column.most)}, mean {text(column.mean)}" if column.is_number else ""
     top = "".join(f"<li>{text(value)} <span>{count:,}</span></li>" for value, count in column.top)
-    return [*cells, span, spread, f'<ul class="top">{top}</ul>']
+    return [*cells, span, spread, f'<ul class="top">{top}</ul>' if top else ""]
 
 
 def _spread(column: ColumnProfile) -> str:
