@@ -24,6 +24,14 @@ TILE_PIXELS: Final = 160
 _LEAST_DEVIATION: Final = 10.0
 _LEAST_CUT: Final = 25.0  # grey levels on average between neighbouring frames
 
+# Columns and rows that a crop takes: at most 3 % of the picture together.
+_CROPS: Final = tuple(
+    (columns, rows)
+    for columns in range(5)
+    for rows in range(5)
+    if 0 < 1 - (1 - columns / TILE_PIXELS) * (1 - rows / TILE_PIXELS) <= 0.03
+)
+
 CHANGES: Final = (
     "smaller",
     "larger",
@@ -35,6 +43,8 @@ CHANGES: Final = (
     "jpeg to png",
     "scaled and recompressed",
 )
+# Beyond what is promised; measured all the same.
+HARDER_CHANGES: Final = ("cropped more", "darker by a quarter", "scaled to a third")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +64,21 @@ class Planted:
     content: bytes
 
 
-def near_corpus(pictures: Path, copies_a_base: int = 2, most_bases: int = 1_000) -> Iterator[Planted]:
+def near_corpus(pictures: Path, copies_a_base: int = 2, changes: Sequence[str] = CHANGES) -> Iterator[Planted]:
     """Yield all bases, then `copies_a_base` near-duplicates of each.
 
     Args:
         pictures: a folder with `images/` and `clips/`, as `scripts/fetch_demo_data.py` makes it.
+        changes: what is done to the copies, in turn.
     """
-    bases = list(_tiles(pictures, most_bases))
+    bases = list(_tiles(pictures))
     for number, tile in enumerate(bases):
         yield Planted(f"a{number:05d}.png", number, "", _png(tile))
     chance = random.Random(_SEED)
     for number, tile in enumerate(bases):
         for copy in range(copies_a_base):
             # In turn and not by chance, so that each kind of change is planted equally often.
-            change = CHANGES[(number * copies_a_base + copy) % len(CHANGES)]
+            change = changes[(number * copies_a_base + copy) % len(changes)]
             content = _changed(tile, change, chance)
             suffix = "png" if content.startswith(b"\x89PNG") else "jpg"
             yield Planted(f"b{number:05d}-{copy}.{suffix}", number, change, content)
@@ -107,18 +118,13 @@ def judge(planted: Sequence[Planted], kept_instead: Mapping[int, int]) -> Found:
     return Found(len(copies), 1 - sum(missed.values()) / len(copies), num_extra / len(copies), missed)
 
 
-def _tiles(pictures: Path, most_bases: int) -> Iterator[Image.Image]:
-    found = 0
+def _tiles(pictures: Path) -> Iterator[Image.Image]:
     for image in _sources(pictures):
         for top in range(0, image.height - TILE_PIXELS + 1, TILE_PIXELS):
             for left in range(0, image.width - TILE_PIXELS + 1, TILE_PIXELS):
                 tile = image.crop((left, top, left + TILE_PIXELS, top + TILE_PIXELS))
-                if ImageStat.Stat(tile.convert("L")).stddev[0] < _LEAST_DEVIATION:
-                    continue
-                yield tile
-                found += 1
-                if found == most_bases:
-                    return
+                if ImageStat.Stat(tile.convert("L")).stddev[0] >= _LEAST_DEVIATION:
+                    yield tile
 
 
 def _sources(pictures: Path) -> Iterator[Image.Image]:
@@ -156,7 +162,13 @@ def _changed(tile: Image.Image, change: str, chance: random.Random) -> bytes:
     if change == "recompressed":
         return _jpeg(tile, chance.randint(30, 95))
     if change == "cropped":
-        return _png(_cropped(tile, chance))
+        return _png(_cropped(tile, *chance.choice(_CROPS), chance))
+    if change == "cropped more":
+        return _png(_cropped(tile, chance.randint(3, 5), chance.randint(3, 5), chance))
+    if change == "darker by a quarter":
+        return _png(ImageEnhance.Brightness(tile).enhance(0.75))
+    if change == "scaled to a third":
+        return _png(_scaled(tile, 1 / 3))
     if change == "brighter or darker":
         return _png(ImageEnhance.Brightness(tile).enhance(chance.choice((0.9, 0.95, 1.05, 1.1))))
     if change == "blurred":
@@ -175,14 +187,10 @@ def _scaled(tile: Image.Image, factor: float) -> Image.Image:
     return tile.resize((side, side), Image.Resampling.LANCZOS)
 
 
-def _cropped(tile: Image.Image, chance: random.Random) -> Image.Image:
-    """Return the tile without up to 3 % of its width and of its height, split over the two edges."""
-    box: list[int] = []
-    for _ in range(2):
-        lost = chance.randint(1, round(TILE_PIXELS * 0.03))
-        before = chance.randint(0, lost)
-        box += [before, TILE_PIXELS - (lost - before)]
-    return tile.crop((box[0], box[2], box[1], box[3]))
+def _cropped(tile: Image.Image, lost_columns: int, lost_rows: int, chance: random.Random) -> Image.Image:
+    """Return the tile without so many columns and rows, split by chance over the two edges of each."""
+    left, top = chance.randint(0, lost_columns), chance.randint(0, lost_rows)
+    return tile.crop((left, top, TILE_PIXELS - (lost_columns - left), TILE_PIXELS - (lost_rows - top)))
 
 
 def _png(image: Image.Image) -> bytes:

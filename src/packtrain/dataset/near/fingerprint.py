@@ -17,7 +17,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from PIL import Image
 
-from packtrain.dataset.near.hashes import PDQ_BYTES, PDQ_SIDE, PHASH_SIDE, Grey, pdq_hash, pdq_quality, phash
+from packtrain.dataset.near.hashes import PDQ_BYTES, SIDE, Grey, pdq_hash, pdq_quality, phash
 
 FINGERPRINT_VERSION: Final = 1
 
@@ -26,9 +26,9 @@ Method: TypeAlias = Literal["pdq", "phash", "frames", "minhash"]
 CLIP_FRAMES: Final = 8
 CLIP_HEAD_BYTES: Final = 4
 
-# PDQ's authors advise 50. Of tiles of photographs that leaves out one in ten, of which copies are found as surely as of the
-# others and no two were taken for each other; at 5 only what is blank is left out (docs/adr/0027-near-duplicates.md).
-LEAST_QUALITY: Final = 5
+# PDQ's authors advise 50. Measured, that leaves out one in ten tiles of photographs, and clean drawings; copies of those are
+# found as surely as of the others, and none was taken for another. At 1 only what is blank or a faint gradient is left out.
+LEAST_QUALITY: Final = 1
 _LEAST_FRAMES: Final = CLIP_FRAMES // 2
 _NO_FRAME: Final = bytes(PDQ_BYTES)
 _LONGEST_MILLISECONDS: Final = (1 << 32) - 1
@@ -52,10 +52,10 @@ def fingerprint_of_image(image: Image.Image, method: Literal["pdq", "phash"] = "
     The turn that EXIF asks for is applied, transparent parts lie on white, and 16-bit pixels are spread over what is
     there.
     """
-    small = _grey(image, PDQ_SIDE)
+    small = _grey(image)
     if pdq_quality(small) < LEAST_QUALITY:
         return b""
-    return pdq_hash(small) if method == "pdq" else phash(_grey(image, PHASH_SIDE))
+    return pdq_hash(small) if method == "pdq" else phash(small)
 
 
 def clip_times(duration_seconds: float) -> list[float]:
@@ -81,29 +81,29 @@ def fingerprint_of_frames(frames: Sequence[Image.Image], duration_seconds: float
     return milliseconds.to_bytes(CLIP_HEAD_BYTES, "big") + b"".join(hashes)
 
 
-def _grey(image: Image.Image, side: int) -> Grey:
-    """Return the picture scaled to side x side, whatever its form was: a copy of another size then has the same pixels."""
+def _grey(image: Image.Image) -> Grey:
+    """Return the picture scaled to 64 x 64, whatever its form was: a copy of another size then has the same pixels."""
     turn = _TURNS.get(int(image.getexif().get(_ORIENTATION_TAG) or 1))
-    small = _small(image, side)
+    small = _small(image)
     return np.asarray(small if turn is None else small.transpose(turn), dtype=np.uint8)
 
 
-def _small(image: Image.Image, side: int) -> Image.Image:
+def _small(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _spread(image, side)
+        return _spread(image)
     if image.has_transparency_data:
         # Scaled first: one more picture of the full size in RGBA would be 700 MB.
-        clear = _scaled(image if image.mode == "RGBA" else image.convert("RGBA"), 4 * side)
-        return _scaled(Image.alpha_composite(Image.new("RGBA", clear.size, _WHITE), clear).convert("L"), side)
+        clear = _scaled(image if image.mode == "RGBA" else image.convert("RGBA"), 4 * SIDE)
+        return _scaled(Image.alpha_composite(Image.new("RGBA", clear.size, _WHITE), clear).convert("L"), SIDE)
     if image.mode in ("L", "RGB"):
-        return _scaled(image, side).convert("L")
+        return _scaled(image, SIDE).convert("L")
     # Through RGB: palettes are no scale of brightness, and Pillow has no direct way from CMYK to grey.
-    return _scaled(image.convert("RGB"), side).convert("L")
+    return _scaled(image.convert("RGB"), SIDE).convert("L")
 
 
-def _spread(image: Image.Image, side: int) -> Image.Image:
+def _spread(image: Image.Image) -> Image.Image:
     """Return deep pixels as 8 bit, the darkest as 0: scanners store 12 bits in 16, and a copy may use all of them."""
-    levels = np.asarray(_scaled(image.convert("F"), side), dtype=np.float64)
+    levels = np.asarray(_scaled(image.convert("F"), SIDE), dtype=np.float64)
     levels = np.where(np.isfinite(levels), levels, 0.0)
     low, high = float(levels.min()), float(levels.max())
     # Halved before the difference: the range of what floats can hold is no float.

@@ -24,8 +24,10 @@ Keys: TypeAlias = NDArray[np.uint32]
 Distances: TypeAlias = NDArray[np.float32]
 
 DENSE_ROWS: Final = 128
-# A row is held against so many rows of one bucket. Buckets of unlike rows become as large only where somebody means it.
-MOST_PARTNERS: Final = 4096
+# How many candidates a row may have in a band, on average over a chunk of rows: 32 times what chance gives, and so many at
+# least. More comes of fingerprints that were made for it, or of pictures that are all of one form.
+_LEAST_ALLOWED: Final = 256
+_ALLOWED_TIMES_CHANCE: Final = 32
 _CHUNK_ROWS: Final = 1 << 17
 _BLOCK_CANDIDATES: Final = 1 << 20
 _LEADERS_TRIED: Final = 8
@@ -67,7 +69,7 @@ class Join:
     """All near pairs of one measure.
 
     Attributes:
-        num_bounded: buckets in which not every pair was looked at. With 0 of them no pair is missing.
+        num_bounded: pieces of the work in which not every pair was looked at. With 0 of them no pair is missing.
     """
 
     def __init__(self, measure: Measure) -> None:
@@ -101,11 +103,44 @@ class Join:
             packed = packed[~leave]
             starts = _starts(packed, band.width)
             self._measure.arrange(_places(packed))
-            self.num_bounded += int((np.diff(starts) > MOST_PARTNERS).sum())
-        for left, right in _candidates(packed, starts, masks_of(band)):
+        for left, right in self._candidates(packed, starts, masks_of(band)):
             chosen, distance = self._measure.near(left, right)
             if len(chosen):
                 yield _places(packed[left[chosen]]), _places(packed[right[chosen]]), distance
+
+    def _candidates(
+        self, packed: NDArray[np.uint64], starts: NDArray[np.uint32], masks: Keys
+    ) -> Iterator[tuple[Places, Places]]:
+        """Yield blocks of pairs of positions whose keys differ by one of the masks, each pair once."""
+        # A byte a key, because it is asked far more often than it says yes.
+        is_taken = np.diff(starts) > 0
+        lowest_bits = masks & (~masks + np.uint32(1))
+        by_lowest_bit = [(bit, masks[lowest_bits == bit]) for bit in np.unique(lowest_bits)[1:].tolist()]
+        by_chance = len(packed) * len(masks) / (2 * len(is_taken))
+        allowed_a_row = max(_LEAST_ALLOWED, round(_ALLOWED_TIMES_CHANCE * by_chance))
+        waiting: list[tuple[Places, Places]] = []
+        num_waiting = 0
+        for start in range(0, len(packed), _CHUNK_ROWS):
+            keys = (packed[start : start + _CHUNK_ROWS] >> np.uint64(32)).astype(np.uint32)
+            positions = np.arange(start, start + len(keys), dtype=np.int64)
+            left_over = allowed_a_row * len(keys)
+            is_bounded = False
+            for left, first, counts in _ranges(keys, positions, starts, is_taken, by_lowest_bit):
+                total = int(counts.sum())
+                if total > left_over:
+                    is_bounded = True
+                    counts = np.minimum(counts, left_over // len(counts))
+                    total = int(counts.sum())
+                left_over -= total
+                for block in _spread(left, first, counts) if total else ():
+                    waiting.append(block)
+                    num_waiting += len(block[0])
+                    if num_waiting >= _BLOCK_CANDIDATES:
+                        yield _joined(waiting)
+                        waiting, num_waiting = [], 0
+            self.num_bounded += is_bounded
+        if waiting:
+            yield _joined(waiting)
 
     def _packed(self, number: int) -> NDArray[np.uint64]:
         """Return key and place of every fingerprint as one number each, sorted."""
@@ -171,41 +206,20 @@ def _places(packed: NDArray[np.uint64]) -> Places:
     return (packed & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
-def _candidates(
-    packed: NDArray[np.uint64], starts: NDArray[np.uint32], masks: Keys
-) -> Iterator[tuple[Places, Places]]:
-    """Yield blocks of pairs of positions whose keys differ by one of the masks, each pair once."""
-    # A byte a key, because it is asked far more often than it says yes.
-    is_taken = np.diff(starts) > 0
-    by_lowest_bit = [(bit, masks[masks & -masks & np.uint32(bit) > 0]) for bit in np.unique(masks & -masks)[1:].tolist()]
-    waiting: list[tuple[Places, Places]] = []
-    num_waiting = 0
-    for start in range(0, len(packed), _CHUNK_ROWS):
-        keys = (packed[start : start + _CHUNK_ROWS] >> np.uint64(32)).astype(np.uint32)
-        positions = np.arange(start, start + len(keys), dtype=np.int64)
-        for left, right in _partners(keys, positions, starts, is_taken, by_lowest_bit):
-            waiting.append((left, right))
-            num_waiting += len(left)
-            if num_waiting >= _BLOCK_CANDIDATES:
-                yield _joined(waiting)
-                waiting, num_waiting = [], 0
-    if waiting:
-        yield _joined(waiting)
-
-
 def _joined(waiting: list[tuple[Places, Places]]) -> tuple[Places, Places]:
     return np.concatenate([left for left, _ in waiting]), np.concatenate([right for _, right in waiting])
 
 
-def _partners(
+def _ranges(
     keys: Keys,
     positions: Places,
     starts: NDArray[np.uint32],
     is_taken: NDArray[np.bool_],
     by_lowest_bit: Sequence[tuple[int, Keys]],
-) -> Iterator[tuple[Places, Places]]:
+) -> Iterator[tuple[Places, Places, Places]]:
+    """Yield for each mask the positions that have partners under it, where those begin and how many they are."""
     first = positions + 1
-    yield from _spread(positions, first, starts[keys + np.uint32(1)] - first)
+    yield positions, first, starts[keys + np.uint32(1)] - first
     for bit, masks in by_lowest_bit:
         # From one side only: of two keys that differ by the mask, one has a 0 at its lowest bit.
         ours = np.flatnonzero(keys & np.uint32(bit) == 0)
@@ -216,12 +230,11 @@ def _partners(
             if len(hits):
                 partner = partners[hits]
                 first = starts[partner].astype(np.int64)
-                yield from _spread(our_positions[hits], first, starts[partner + np.uint32(1)] - first)
+                yield our_positions[hits], first, starts[partner + np.uint32(1)] - first
 
 
 def _spread(left: Places, first: Places, counts: Places) -> Iterator[tuple[Places, Places]]:
     """Yield each left position with the `counts` positions from `first` on, in blocks."""
-    counts = np.minimum(counts, MOST_PARTNERS)
     ends = np.cumsum(counts)
     begin = 0
     while begin < len(left):

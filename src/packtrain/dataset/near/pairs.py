@@ -25,7 +25,7 @@ from packtrain.dataset.near.hashes import PDQ_BYTES, PHASH_BYTES
 from packtrain.dataset.near.join import Distances, Join, Places
 from packtrain.dataset.near.measures import Bits, Frames, Sketches, least_frames
 
-_MEMORY: Final = "1GB"
+_MEMORY: Final = "512MB"
 _BATCH_ROWS: Final = 65_536
 _WIDTHS: Final[dict[Method, int]] = {
     "pdq": PDQ_BYTES,
@@ -34,7 +34,7 @@ _WIDTHS: Final[dict[Method, int]] = {
     "minhash": BLOCK_BYTES,
 }
 # Bits that may differ, or the share of frames or of MinHash values that have to be the same.
-DEFAULT_THRESHOLDS: Final[dict[Method, float]] = {"pdq": 31, "phash": 2, "frames": 0.8, "minhash": 0.8}
+DEFAULT_THRESHOLDS: Final[dict[Method, float]] = {"pdq": 31, "phash": 4, "frames": 0.8, "minhash": 0.8}
 _FRAME_BITS: Final = 31
 
 
@@ -46,17 +46,20 @@ class NearPairs:
         first: the smaller row number of each pair.
         second: the larger one.
         distance: different bits, or the share of frames or values that are not the same.
+        are_equal: the second of each pair has the bytes of the first, and is in no other pair: what holds for the first
+            holds for it.
     """
 
     first: NDArray[np.int64]
     second: NDArray[np.int64]
     distance: NDArray[np.float32]
+    are_equal: bool = False
 
 
 class PairFinder:
     """All pairs of near fingerprints of one method. Use it as a context: add, then read.
 
-    Number the rows by preference, the best first, if you can: where very many are alike, they are tied to the first.
+    Rows are numbered by preference, the best first: where very many are alike, they are tied to the first.
 
     Args:
         method: how the fingerprints were made.
@@ -118,13 +121,15 @@ class PairFinder:
         self._open().from_arrow(taken).filter("octet_length(fingerprint) > 0").insert_into("given")
 
     def pairs(self) -> Iterator[NearPairs]:
-        """Yield every near pair at least once, always in the same order.
+        """Yield every near pair at least once, always in the same order. To be read once, when all rows are added.
 
         Of equal fingerprints each is paired with the one of the smallest row, at distance 0, and that one stands for all.
         Where `num_bounded` stays 0, no pair comes twice.
         """
         rows, prints = self._unique()
         yield from self._equal()
+        # What follows is done on the files: the memory is free for it.
+        self._open().execute("DROP TABLE given; DROP TABLE firsts")
         # Places are in the order of the rows: the smaller place has the smaller row.
         for left, right, distance in self._near(prints):
             yield NearPairs(rows[left], rows[right], distance)
@@ -195,7 +200,7 @@ class PairFinder:
         )
         for batch in relation.to_arrow_reader(_BATCH_ROWS):
             first, second = (batch.column(number).to_numpy(zero_copy_only=False) for number in (0, 1))
-            yield NearPairs(first, second, np.zeros(len(first), dtype=np.float32))
+            yield NearPairs(first, second, np.zeros(len(first), dtype=np.float32), are_equal=True)
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         assert self._connection is not None
