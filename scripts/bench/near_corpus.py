@@ -3,9 +3,9 @@
 The tests and the benchmark of `prepare` find near-duplicates among the same pictures, so that the figure printed is the
 figure tested. Everything is drawn from one seed.
 
-A base is a tile of a picture; no two bases share a pixel, so that none is a near-duplicate of another by construction (two
-tiles of one brick wall may still look alike, and then count against the finder). Flat tiles, with a standard deviation of
-less than 10 grey levels, are no bases: of a black corner nobody can say what it is a copy of.
+A base is a tile of a picture; no two bases share a pixel, so that none is a near-duplicate of another by construction
+(two tiles of one brick wall may still look alike, and then count against the finder). Flat tiles, with a standard
+deviation of less than 10 grey levels, are no bases: of a black corner nobody can say what it is a copy of.
 """
 
 from __future__ import annotations

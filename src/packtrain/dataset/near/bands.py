@@ -1,14 +1,15 @@
 """Which pieces of a fingerprint are looked up, so that no pair within a number of bits is missed.
 
-Cut the bits into m bands and let band i allow t_i bits of difference. If the t_i + 1 add up to one more than the threshold,
-two fingerprints within the threshold are within t_i in at least one band: else they would differ in t_i + 1 bits of every
-band, which is more than the threshold. So rows are looked up band by band under every key that is at most t_i bits away.
+Cut the bits into m bands and let band i allow t_i bits of difference. If the t_i + 1 add up to one more than the
+threshold, two fingerprints within the threshold are within t_i in at least one band: else they would differ in t_i + 1
+bits of every band, which is more than the threshold. So rows are looked up band by band under every key that is at most
+t_i bits away.
 
-Few wide bands leave few candidates and ask for many lookups, many narrow ones the other way round. The best cut depends on
-the number of rows: 50,000 want 16 bands, 100 million 10.
+Few wide bands leave few candidates and ask for many lookups, many narrow ones the other way round. The best cut depends
+on the number of rows: 50,000 want 16 bands, 100 million 10.
 
-Source: Norouzi, Punjani and Fleet, "Fast Exact Search in Hamming Space with Multi-Index Hashing", TPAMI 2014; the sum over
-uneven bands: Qin et al., "GPH: Similarity Search in Hamming Space", ICDE 2018.
+Source: Norouzi, Punjani and Fleet, "Fast Exact Search in Hamming Space with Multi-Index Hashing", TPAMI 2014; the sum
+over uneven bands: Qin et al., "GPH: Similarity Search in Hamming Space", ICDE 2018.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def masks_of(band: Band) -> NDArray[np.uint32]:
 
 
 def _cut(num_bits: int, threshold: int, num_bands: int) -> tuple[Band, ...]:
-    """Return the bands with sum(radius + 1) = threshold + 1; where there are more bands than that, the last have no use."""
+    """Return the bands, sum(radius + 1) = threshold + 1; of more bands than that the last are not needed."""
     num_used = min(num_bands, threshold + 1)
     widths = [num_bits // num_bands + (number < num_bits % num_bands) for number in range(num_bands)]
     spare = threshold + 1 - num_used

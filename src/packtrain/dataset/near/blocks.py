@@ -1,9 +1,9 @@
 """MinHash of a block of table rows: which cells stand beside each other, whatever the columns are called.
 
-A shingle is two neighbouring cells of a row with the place of the column. One changed cell takes two shingles of a row, not
-the row, so that a block with a few changed cells stays near. A pair that stands in several rows of the block says what
-the table is about and not which block it is ("yes | female"): only pairs seen once count. Where few are seen once, and where
-there is one column only, whole rows count, the second of two equal rows as another one.
+A shingle is two neighbouring cells of a row with the place of the column. One changed cell takes two shingles of a row,
+not the row, so that a block with a few changed cells stays near. A pair that stands in several rows of the block says
+what the table is about and not which block it is ("yes | female"): only pairs seen once count. Where few are seen once,
+and where there is one column only, whole rows count, the second of two equal rows as another one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
-from rensa import RMinHash
+from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]
 
 from packtrain.dataset.arrow import Table
 

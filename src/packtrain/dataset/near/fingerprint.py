@@ -2,9 +2,10 @@
 
 A fingerprint of length 0 says "not compared": there is too little to see.
 
-What they see: another size, another compression, another file format, a little brighter, darker or softer, an edge of one
-or two per cent cut off. What they do not see: a mirrored or turned picture, a deep crop, a frame or a text laid over it, the
-same thing photographed twice. Of a table block they see its rows; rows of which every one was changed are other rows.
+What they see: another size, another compression, another file format, a little brighter, darker or softer, an edge of
+one or two per cent cut off. What they do not see: a mirrored or turned picture, a deep crop, a frame or a text laid
+over it, the same thing photographed twice. Of a table block they see its rows; rows of which every one was changed are
+other rows.
 
 Fingerprints are the same bytes on every machine, as far as the decoder gives the same pixels.
 """
@@ -26,8 +27,9 @@ Method: TypeAlias = Literal["pdq", "phash", "frames", "minhash"]
 CLIP_FRAMES: Final = 8
 CLIP_HEAD_BYTES: Final = 4
 
-# PDQ's authors advise 50. Measured, that leaves out one in ten tiles of photographs, and clean drawings; copies of those are
-# found as surely as of the others, and none was taken for another. At 1 only what is blank or a faint gradient is left out.
+# PDQ's authors advise 50. Measured, that leaves out one in ten tiles of photographs, and clean drawings; copies of
+# those are found as surely as of the others, and none was taken for another. At 1 only what is blank or a faint
+# gradient is left out.
 LEAST_QUALITY: Final = 1
 _LEAST_FRAMES: Final = CLIP_FRAMES // 2
 _NO_FRAME: Final = bytes(PDQ_BYTES)
@@ -59,7 +61,7 @@ def fingerprint_of_image(image: Image.Image, method: Literal["pdq", "phash"] = "
 
 
 def clip_times(duration_seconds: float) -> list[float]:
-    """Return the CLIP_FRAMES times, in seconds, whose frames `fingerprint_of_frames` wants: each in the middle of its part."""
+    """Return when the CLIP_FRAMES frames of a fingerprint are shown, in seconds: each in the middle of its part."""
     return [duration_seconds * (number + 0.5) / CLIP_FRAMES for number in range(CLIP_FRAMES)]
 
 

@@ -1,11 +1,11 @@
 """What near pairs mean for a data set: which samples stay together, and which are dropped in favour of which.
 
-Rows are numbered by preference: of two that are near, the one with the smaller number is the one to keep. Who numbers them
-says what is better (more pixels first, then the smaller key).
+Rows are numbered by preference: of two that are near, the one with the smaller number is the one to keep. Who numbers
+them says what is better (more pixels first, then the smaller key).
 
-Nearness is not passed on: A may be near B and B near C without A being near C. So there are two answers. To *drop*: a row goes only
-if it is within the threshold of a row that is kept, and C stays beside A. To *split* (training, validation): all that hangs
-together by any chain stays on one side, though its ends may be unlike.
+Nearness is not passed on: A may be near B and B near C without A being near C. So there are two answers. To *drop*: a
+row goes only if it is within the threshold of a row that is kept, and C stays beside A. To *split* (training,
+validation): all that hangs together by any chain stays on one side, though its ends may be unlike.
 """
 
 from __future__ import annotations

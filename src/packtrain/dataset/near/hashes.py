@@ -1,8 +1,8 @@
 """PDQ-256 and a 64-bit pHash of a small grey picture, by whole numbers only: the same bits on every machine.
 
-Both are a cosine transform whose low frequencies are held against their median. The cosines are rounded to whole numbers so
-that every sum stays below 2^53, where 64-bit floats add exactly in any order: neither a library of linear algebra nor a
-processor can turn a bit.
+Both are a cosine transform whose low frequencies are held against their median. The cosines are rounded to whole
+numbers so that every sum stays below 2^53, where 64-bit floats add exactly in any order: neither a library of linear
+algebra nor a processor can turn a bit.
 
 Source: "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm", Facebook, 2019, the sections on PDQ;
 Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, section 3.2.1 (pHash by DCT).
@@ -26,8 +26,8 @@ PHASH_BYTES: Final = 8
 
 _PDQ_FREQUENCIES: Final = 16
 _PHASH_FREQUENCIES: Final = 8
-# Bits behind the point of a cosine. 8 bits of a pixel and twice 16 + 3.5 of 64 cosines below 0.18 are 47 of the 53 there are;
-# 10 bits of a sum of four and twice 16 + 3 of 32 cosines are 48.
+# Bits behind the point of a cosine. 8 bits of a pixel and twice 16 + 3.5 of 64 cosines below 0.18 are 47 of the 53
+# there are; 10 bits of a sum of four and twice 16 + 3 of 32 cosines are 48.
 _COSINE_BITS: Final = 16
 # Steps between neighbours in whole hundredths of the range, over 90 (from the source).
 _STEPS_A_POINT: Final = 90
@@ -35,7 +35,7 @@ _MAX_QUALITY: Final = 100
 
 
 def pdq_hash(grey: Grey) -> bytes:
-    """Return the 32 bytes of the PDQ hash of 64 x 64 pixels: of its 256 bits half are set, unless coefficients are equal."""
+    """Return the 32 bytes of the PDQ hash of 64 x 64 pixels. Half of its bits are set unless coefficients are equal."""
     assert grey.shape == (SIDE, SIDE)
     # The highest frequency first: so the reference writes it, and its hexadecimal digits can be held against ours.
     return _bits(_frequencies(grey.astype(np.float64), _PDQ_FREQUENCIES)[::-1])

@@ -1,12 +1,12 @@
 """The join of a set of fingerprints with itself: band by band, with bounded memory and a bounded number of pairs.
 
-Memory. Of a band there are 8 bytes a fingerprint (key and place, sorted in one piece), a table of at most 256 MiB and blocks
-of a million candidates; the fingerprints lie in files that the system maps and may drop. 100 million fingerprints are 0.8 +
-0.25 + 0.2 GB of memory.
+Memory. Of a band there are 8 bytes a fingerprint (key and place, sorted in one piece), a table of at most 256 MiB and
+blocks of a million candidates; the fingerprints lie in files that the system maps and may drop. 100 million
+fingerprints are 0.8 + 0.25 + 0.2 GB of memory.
 
 Pairs. A thousand pictures that are all alike are half a million pairs, a million are 5 x 10^11. Nobody needs them: in a
-bucket with more than 128 rows the rows that are alike are tied to the first of them and leave the bucket. What is lost are
-pairs between a row that left and one that is only near it; buckets where that can be are counted.
+bucket with more than 128 rows the rows that are alike are tied to the first of them and leave the bucket. What is lost
+are pairs between a row that left and one that is only near it; buckets where that can be are counted.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Keys: TypeAlias = NDArray[np.uint32]
 Distances: TypeAlias = NDArray[np.float32]
 
 DENSE_ROWS: Final = 128
-# How many candidates a row may have in a band, on average over a chunk of rows: 32 times what chance gives, and so many at
-# least. More comes of fingerprints that were made for it, or of pictures that are all of one form.
+# How many candidates a row may have in a band, on average over a chunk of rows: 32 times what chance gives, and so many
+# at least. More comes of fingerprints that were made for it, or of pictures that are all of one form.
 _LEAST_ALLOWED: Final = 256
 _ALLOWED_TIMES_CHANCE: Final = 32
 _CHUNK_ROWS: Final = 1 << 17
@@ -78,7 +78,7 @@ class Join:
         self._whole: list[int] = []  # bands without a bounded bucket
 
     def pairs(self) -> Iterator[tuple[Places, Places, Distances]]:
-        """Yield blocks of pairs of places, the smaller first, always in the same order; no pair twice from whole bands."""
+        """Yield blocks of pairs of places, the smaller first, in one order; none twice with num_bounded 0."""
         for number, band in enumerate(self._measure.bands):
             before = self.num_bounded
             for left, right, distance in self._band(number, band):
@@ -153,9 +153,7 @@ class Join:
         packed.sort()
         return packed
 
-    def _tied(
-        self, remaining: Places, leave: NDArray[np.bool_]
-    ) -> Iterator[tuple[Places, Places, Distances]]:
+    def _tied(self, remaining: Places, leave: NDArray[np.bool_]) -> Iterator[tuple[Places, Places, Distances]]:
         """Yield the pairs of a dense bucket's leaders with their followers, and mark the followers as having left."""
         is_bounded = False
         for _ in range(_MOST_LEADERS):

@@ -137,7 +137,9 @@ class Sketches:
         different = np.empty(len(left), dtype=np.int64)
         for start in range(0, len(left), _CHUNK_ROWS // 16):
             end = start + _CHUNK_ROWS // 16
-            different[start:end] = np.count_nonzero(self._values[left[start:end]] != self._values[right[start:end]], axis=1)
+            different[start:end] = np.count_nonzero(
+                self._values[left[start:end]] != self._values[right[start:end]], axis=1
+            )
         chosen = np.flatnonzero(different <= self._most_different)
         return chosen, (different[chosen] / BLOCK_PERMUTATIONS).astype(np.float32)
 
@@ -220,7 +222,8 @@ def frames_that_agree(left: Rows, right: Rows, threshold: int) -> NDArray[np.int
 
     Two blank frames agree, a blank one and another do not.
     """
-    # At 0 bits a blank frame could be within the threshold of a real one only if that had fewer bits set; a PDQ has 128.
+    # At 0 bits a blank frame could be within the threshold of a real one only if that had fewer bits set; a PDQ has
+    # 128.
     bits = np.bitwise_count(left[:, CLIP_HEAD_BYTES:] ^ right[:, CLIP_HEAD_BYTES:])
     agree = (bits.reshape(len(left), CLIP_FRAMES, PDQ_BYTES).sum(axis=2, dtype=np.int64) <= threshold).sum(axis=1)
     lengths = [

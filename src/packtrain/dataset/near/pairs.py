@@ -1,7 +1,7 @@
 """From fingerprints to the pairs that are near each other: exact, on one machine, without all of them in memory.
 
-Equal fingerprints are made one first. They come as rows (a number, a fingerprint) in any order and go through DuckDB, which
-spills what does not fit into memory; what is compared lies in files of the scratch folder.
+Equal fingerprints are made one first. They come as rows (a number, a fingerprint) in any order and go through DuckDB,
+which spills what does not fit into memory; what is compared lies in files of the scratch folder.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ class PairFinder:
         threshold: bits that may differ (pdq, phash), or the least share that has to be the same (frames, minhash).
 
     Attributes:
-        num_bounded: after reading, groups of like keys so large that not every pair in them was looked at. With 0 of them
-            no pair within the threshold is missing.
+        num_bounded: after reading, groups of like keys so large that not every pair in them was looked at. With 0 of
+            them no pair within the threshold is missing.
     """
 
     def __init__(self, method: Method, folder: Path, threshold: float | None = None) -> None:
@@ -123,8 +123,8 @@ class PairFinder:
     def pairs(self) -> Iterator[NearPairs]:
         """Yield every near pair at least once, always in the same order. To be read once, when all rows are added.
 
-        Of equal fingerprints each is paired with the one of the smallest row, at distance 0, and that one stands for all.
-        Where `num_bounded` stays 0, no pair comes twice.
+        Of equal fingerprints each is paired with the one of the smallest row, at distance 0, and that one stands for
+        all. Where `num_bounded` stays 0, no pair comes twice.
         """
         rows, prints = self._unique()
         yield from self._equal()
@@ -181,7 +181,7 @@ class PairFinder:
         with rows_file.open("wb") as rows, prints_file.open("wb") as prints:
             relation = connection.sql("SELECT first, fingerprint FROM firsts ORDER BY first")
             for batch in relation.to_arrow_reader(_BATCH_ROWS):
-                lengths = np.unique(pc.binary_length(batch.column(1)).to_numpy(zero_copy_only=False))
+                lengths = np.unique(pc.call_function("binary_length", [batch.column(1)]).to_numpy(zero_copy_only=False))
                 assert len(lengths) == 0 or lengths.tolist() == [width], (self._method, lengths)
                 rows.write(batch.column(0).to_numpy(zero_copy_only=False).tobytes())
                 prints.write(b"".join(batch.column(1).to_pylist()))
