@@ -25,12 +25,14 @@ from numpy.typing import NDArray
 
 # A lookup table of 2^26 starts is 256 MiB.
 WIDEST_BITS: Final = 26
+_NARROWEST_BITS: Final = 8
 _MOST_MASKS: Final = 20_000
 # Measured on one core with a million rows. Only their ratio matters, and only for the speed.
 _LOOKUP_NANOSECONDS: Final = 10.0
 _CANDIDATE_NANOSECONDS: Final = 40.0
 _MASK_NANOSECONDS: Final = 40_000.0
 _SORT_NANOSECONDS: Final = 250.0
+_KEY_NANOSECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,11 @@ class Band:
 
 def bands_for(num_bits: int, threshold: int, num_rows: int) -> tuple[Band, ...]:
     """Return the bands that are cheapest for so many rows and miss no pair of at most `threshold` different bits."""
-    least = math.ceil(num_bits / WIDEST_BITS)
-    most = min(threshold + 1, num_bits)
-    choices = [_cut(num_bits, threshold, num_bands) for num_bands in range(least, max(least, most) + 1)]
+    choices = (
+        _cut(num_bits, threshold, num_bands, widest)
+        for num_bands in range(1, min(threshold + 1, num_bits) + 1)
+        for widest in range(_NARROWEST_BITS, WIDEST_BITS + 1, 2)
+    )
     return min(choices, key=lambda bands: _cost(bands, num_rows))
 
 
@@ -60,17 +64,16 @@ def masks_of(band: Band) -> NDArray[np.uint32]:
     return np.array(masks, dtype=np.uint32)
 
 
-def _cut(num_bits: int, threshold: int, num_bands: int) -> tuple[Band, ...]:
-    """Return the bands, sum(radius + 1) = threshold + 1; of more bands than that the last are not needed."""
-    num_used = min(num_bands, threshold + 1)
-    widths = [num_bits // num_bands + (number < num_bits % num_bands) for number in range(num_bands)]
-    spare = threshold + 1 - num_used
+def _cut(num_bits: int, threshold: int, num_bands: int, widest: int) -> tuple[Band, ...]:
+    """Return so many bands with sum(radius + 1) = threshold + 1, of which no more than `widest` bits are looked up."""
     bands: list[Band] = []
     start = 0
+    spare = threshold + 1 - num_bands
     # The first bands are the wider ones and take the larger radius.
-    for number in range(num_used):
-        bands.append(Band(start, widths[number], spare // num_used + (number < spare % num_used)))
-        start += widths[number]
+    for number in range(num_bands):
+        width = num_bits // num_bands + (number < num_bits % num_bands)
+        bands.append(Band(start, min(width, widest), spare // num_bands + (number < spare % num_bands)))
+        start += width
     return tuple(bands)
 
 
@@ -82,5 +85,6 @@ def _cost(bands: Sequence[Band], num_rows: int) -> float:
             return math.inf
         candidates = num_rows / 2 * num_rows * num_masks / 2**band.width
         cost += candidates * _CANDIDATE_NANOSECONDS + num_rows * _SORT_NANOSECONDS
+        cost += 2**band.width * _KEY_NANOSECONDS
         cost += num_masks * (num_rows * _LOOKUP_NANOSECONDS / 2 + _MASK_NANOSECONDS)
     return cost

@@ -11,10 +11,13 @@ from packtrain.dataset.near.pairs import NearPairs
 
 
 def _slow_rule(rows: list[bytes], threshold: int) -> dict[int, tuple[int, float]]:
-    """Return what is dropped: walked in order, a row stays unless it is near one that stays."""
+    """Return what is dropped: walked in order, a row stays unless it is near one that stays; equal ones go together."""
     kept: list[int] = []
     dropped: dict[int, tuple[int, float]] = {}
     for number, row in enumerate(rows):
+        if (first := rows.index(row)) < number:
+            dropped[number] = dropped.get(first, (first, 0))
+            continue
         near = [(apart, other) for other in kept if (apart := bits_apart(row, rows[other])) <= threshold]
         if near:
             apart, other = min(near)
