@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from packtrain.dataset.kinds.registry import KIND_NAMES
-from packtrain.dataset.selection import DUPLICATE, FILTER, NEAR_DUPLICATE, WITHDRAWN, Selection, totals
+from packtrain.dataset.reasons import DUPLICATE, FILTER, NEAR_DUPLICATE, WITHDRAWN
+from packtrain.dataset.selection import Selection, totals
 from packtrain.documents.data_scan import DataScan
 from packtrain.documents.dataset import Dataset, SampleCount
 from packtrain.events import Notice
