@@ -25,7 +25,7 @@ def compare(
     compared: Sequence[tuple[Kind, str]],
     asked: NearDuplicatesSection,
     folder: Path,
-) -> None:
+) -> int:
     """Add near-duplicates to the table `dropped` if the recipe drops them, and fill `joined` with groups that are one.
 
     Of samples that are alike the one with most pixels is kept, and of equally large ones that with the smallest key; a
@@ -35,7 +35,11 @@ def compare(
         connection: with the tables and views of `Selection`.
         compared: kinds, and how each is compared.
         folder: for what does not fit into memory; emptied at the end.
+
+    Returns:
+        How many crowds of fingerprints were so large that not every pair in them was looked at.
     """
+    num_bounded = 0
     connection.execute("CREATE TABLE edges (one VARCHAR, other VARCHAR)")
     for kind, name in compared:
         method, threshold, rule = _measure(kind, name, asked)
@@ -54,10 +58,12 @@ def compare(
             finder.add(_fingerprints(connection))
             for pairs in finder.pairs():
                 groups.add(pairs)
+            num_bounded += finder.num_bounded
             if asked.drop:
                 _drop(connection, groups, rule, threshold)
             _join(connection, groups)
     _unite(connection)
+    return num_bounded
 
 
 def _measure(kind: Kind, name: str, asked: NearDuplicatesSection) -> tuple[Method, float, str]:

@@ -47,12 +47,16 @@ class Selection:
         files: the units' tables of samples, and that of withdrawn ones.
         folder: for what does not fit into memory; emptied at the end.
         recipe: filters, distances, splits.
+
+    Attributes:
+        num_bounded: crowds of samples that look alike of which not every pair was compared; see `PairFinder`.
     """
 
     def __init__(self, files: Sequence[Path], folder: Path, recipe: RecipeSection) -> None:
         self._files = [str(file) for file in files]
         self._folder = folder
         self._recipe = recipe
+        self.num_bounded = 0
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     def __enter__(self) -> Self:
@@ -101,7 +105,7 @@ class Selection:
         if compared:
             from packtrain.dataset.near_selection import compare
 
-            compare(self._open(), compared, self._recipe.near_duplicates, self._folder)
+            self.num_bounded = compare(self._open(), compared, self._recipe.near_duplicates, self._folder)
         self._assign_splits()
 
     # --- what is dropped
