@@ -37,6 +37,10 @@ def _row(number: int, kind: str, sha256: str, size_bytes: int = 0, offset: int =
         "unit": UNIT,
         "blob_offset": offset,
         "blob_bytes": size_bytes,
+        "part_bytes": 0,
+        "part_sha256": "",
+        "part_blocks": 0,
+        "row_group": 0,
         "detail": "{}",
     }
 

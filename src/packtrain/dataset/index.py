@@ -72,6 +72,7 @@ SOURCE_SCHEMA: Final[Schema] = pa.schema(
     ]
 )
 # Between the passes, a table a unit: a sample that has no shard yet. `blob_offset` -1: its bytes are the source itself.
+# A block of a table is a row group of a part (table_parts.py) that begins there; its `blob_bytes` are those of its CSV.
 SAMPLE_SCHEMA: Final[Schema] = pa.schema(
     [
         ("key", pa.string()),
@@ -85,6 +86,10 @@ SAMPLE_SCHEMA: Final[Schema] = pa.schema(
         ("unit", pa.string()),
         ("blob_offset", pa.int64()),
         ("blob_bytes", pa.int64()),
+        ("part_bytes", pa.int64()),
+        ("part_sha256", pa.string()),
+        ("part_blocks", pa.int64()),
+        ("row_group", pa.int64()),
         ("detail", pa.string()),
     ]
 )

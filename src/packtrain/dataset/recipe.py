@@ -11,7 +11,7 @@ from packtrain.digest import sha256_bytes
 from packtrain.documents.dataset import Kind
 from packtrain.documents.voyage_file import RecipeSection
 
-RECIPE_VERSION: Final = 1
+RECIPE_VERSION: Final = 2
 """Counted up when the same recipe would give other samples: every unit is then read again."""
 
 _FIELDS_OF_KIND: Final[dict[Kind, tuple[str, ...]]] = {

@@ -7,6 +7,7 @@ sources are in the receipt: to know them before reading would be to read everyth
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,6 +32,8 @@ from packtrain.units import GIB, KIB, MIB
 
 if TYPE_CHECKING:
     from packtrain.dataset.scan.table import TableScan
+    from packtrain.dataset.kinds.piece import Piece
+    from packtrain.dataset.table_parts import PartWriter
 
 _SMALLEST_SLICE_BYTES: Final = 1 * MIB
 _LARGEST_SLICE_BYTES: Final = 1 * GIB
@@ -258,6 +261,14 @@ class _OutputFailedError(Exception):
         self.error = error
 
 
+@contextlib.contextmanager
+def _own_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _OutputFailedError(error) from error
+
+
 class _SourceReader:
     """Reads one source into rows and blobs; a damaged source leaves neither."""
 
@@ -266,7 +277,8 @@ class _SourceReader:
         self._file = file
         self._blobs = blobs
         self.sha256 = ""
-        self.rows: list[Mapping[str, object]] = []
+        self._parts: PartWriter | None = None
+        self.rows: list[dict[str, object]] = []
         self.rejects: list[Reject] = []
         self.lost = 0.0
         self.left_over = 0
@@ -320,6 +332,9 @@ class _SourceReader:
                 self.lost = found.num_lost / found.num_parts
                 self.left_over = found.left_over
         self.scan = scan.finish() if scan is not None else None
+        if self._parts is not None:
+            with _own_disk():
+                self._parts.close()
 
     def _new_scan(self) -> TableScan | None:
         if self._job.unit.kind != "table":
@@ -334,13 +349,11 @@ class _SourceReader:
 
         assert isinstance(piece, Piece)
         file = self._file
-        blob_offset, blob_bytes = -1, file.size_bytes
+        blob_offset, blob_bytes = -1, file.size_bytes if piece.block is None else piece.block_bytes
         if piece.payload is not None:
             blob_offset, blob_bytes = self._blobs.tell(), len(piece.payload)
-            try:
+            with _own_disk():
                 self._blobs.write(piece.payload)
-            except OSError as error:
-                raise _OutputFailedError(error) from error
         if blob_bytes > MAX_MEMBER_BYTES:
             raise Damaged(f"sample of {blob_bytes} bytes does not fit a tar member (at most {MAX_MEMBER_BYTES})")
         prefix = key_prefix(file.name)
@@ -357,9 +370,23 @@ class _SourceReader:
                 "unit": self._job.unit.unit_id,
                 "blob_offset": blob_offset,
                 "blob_bytes": blob_bytes,
+                "part_bytes": 0,
+                "part_sha256": "",
+                "part_blocks": 0,
+                "row_group": 0,
                 "detail": rfc8785.dumps(dict(piece.detail)).decode("utf-8"),  # pyright: ignore[reportArgumentType]
             }
         )
+        if piece.block is not None:
+            self._store_block(piece)
+
+    def _store_block(self, piece: Piece) -> None:
+        from packtrain.dataset.table_parts import PartWriter
+
+        if self._parts is None:
+            self._parts = PartWriter(self._blobs, self._job.recipe.shard_bytes)
+        with _own_disk():
+            self._parts.add(piece.block, piece.group, piece.block_bytes, self.rows[-1])
 
     def _set_aside(self, stage: str, error: str) -> None:
         self.lost = 1.0
@@ -386,6 +413,8 @@ class _SourceReader:
 
     def _take_back(self, start: int) -> None:
         """Void what was written of a source that turned out to be damaged further on."""
+        if self._parts is not None:
+            self._parts.discard()
         self.rows.clear()
         self.rejects.clear()
         self.left_over = 0

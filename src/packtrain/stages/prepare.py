@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -344,11 +345,16 @@ class _Preparation:
                     else:
                         keep(shard)
 
-            # The miniature is a few small files: starting processes would cost more than writing them.
-            writing = map_jobs(shard_files.write_shard, jobs(), 0 if prefix else self.num_workers)
-            with contextlib.closing(writing):
-                for _, shard in writing:
-                    keep(shard)
+            if prefix:
+                # The miniature is a few files: starting processes would cost more than writing them, and all of it
+                # happens in libraries that let go of the interpreter lock.
+                with ThreadPoolExecutor(max(self.num_workers, 1)) as threads:
+                    for shard in threads.map(shard_files.write_shard, jobs()):
+                        keep(shard)
+            else:
+                with contextlib.closing(map_jobs(shard_files.write_shard, jobs(), self.num_workers)) as writing:
+                    for _, shard in writing:
+                        keep(shard)
         return [written[name] for name in order], self._file(prefix + INDEX)
 
     def _write_miniature(self, table: Any, counts: list[SampleCount]) -> tuple[list[Shard], DataFile]:

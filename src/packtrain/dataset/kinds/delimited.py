@@ -19,6 +19,7 @@ from packtrain.dataset.kinds.sheet import MAX_COLUMNS, Sheet, column_names, guar
 _HEADER_BYTES: Final = 1 << 20
 _LINE_BYTES: Final = 2 << 20
 _BATCH_ROWS: Final = 4096
+_LARGEST_BATCH_ROWS: Final = 16_384
 _DELIMITERS: Final = ",;\t|"
 # No extension is looked for on disk or in the network; one source keeps to one thread, so rows stay in order.
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
@@ -34,11 +35,15 @@ _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
 _UNREADABLE: Final = (duckdb.Error, pa.ArrowException, OSError)
 
 
-def read_delimited(source: OpenSource) -> Iterator[Sheet | Setback | Tally]:
+def read_delimited(source: OpenSource, block_rows: int) -> Iterator[Sheet | Setback | Tally]:
     """Yield the one sheet of a CSV or TSV file (also gzipped), then a setback for each line that does not fit it.
 
     The first line names the columns. The delimiter of a .tsv is the tab, that of a .csv whichever of , ; tab | the
     first line has most of.
+
+    Args:
+        source: the file.
+        block_rows: rows of a sample: batches are a multiple of it where that is not too many, so none need be joined.
 
     Raises:
         Damaged: no readable header, or the file cannot be read to its end.
@@ -64,7 +69,7 @@ def read_delimited(source: OpenSource) -> Iterator[Sheet | Setback | Tally]:
                 "line": _LINE_BYTES,
             },
         )
-        batches = counted.count(relation.to_arrow_reader(_BATCH_ROWS), names)
+        batches = counted.count(relation.to_arrow_reader(_batch_rows(block_rows)), names)
         yield Sheet("", 1, guarded(batches, _UNREADABLE, "table"))
         setbacks = _setbacks(connection)
     except _UNREADABLE as error:
@@ -73,6 +78,10 @@ def read_delimited(source: OpenSource) -> Iterator[Sheet | Setback | Tally]:
         connection.close()
     yield from setbacks.all()
     yield Tally(num_parts=max(counted.num_rows + setbacks.num_seen, 1), num_lost=setbacks.num_seen)
+
+
+def _batch_rows(block_rows: int) -> int:
+    return block_rows * max(_BATCH_ROWS // block_rows, 1) if block_rows <= _LARGEST_BATCH_ROWS else _BATCH_ROWS
 
 
 class _Counted:
