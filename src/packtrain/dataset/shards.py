@@ -71,6 +71,16 @@ class ShardLayout:
             state.update(member.text + b"\n")
         return state.hexdigest()
 
+    @property
+    def copied_bytes(self) -> int:
+        """Return the shard's length if it is a part as pass 1 left it, with nothing dropped; 0 if it must be made."""
+        first = self.members[0]
+        is_whole = len(self.members) == first.part.num_blocks and all(
+            (member.unit, member.part, member.row_group) == (first.unit, first.part, number)
+            for number, member in enumerate(self.members)
+        )
+        return first.part.num_bytes if is_whole else 0
+
 
 def lay_out(
     rows: Iterable[Mapping[str, Any]], shard_bytes: int, recipe: str, prefix: str = ""
@@ -267,13 +277,8 @@ def _fill_tar(layout: ShardLayout, media: _Media, stream: BinaryIO) -> None:
 
 
 def _fill_parquet(layout: ShardLayout, media: _Media, stream: BinaryIO) -> None:
-    first = layout.members[0]
-    is_whole_part = all(
-        (member.unit, member.part, member.row_group) == (first.unit, first.part, number)
-        for number, member in enumerate(layout.members)
-    )
-    if is_whole_part and len(layout.members) == first.part.num_blocks:
-        _copy_part(first, media, stream)
+    if layout.copied_bytes:
+        _copy_part(layout.members[0], media, stream)
     else:
         _fill_from_parts(layout.members, media, stream)
 

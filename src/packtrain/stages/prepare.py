@@ -48,6 +48,8 @@ _NAMED_REJECTS: Final = 3
 """How many of what was set aside are named at the end; rejects.parquet has all of them."""
 DATASET_FOLDER: Final = "dataset"
 MINIATURE: Final = "miniature/"
+_COPIED_HERE_BYTES: Final = 256 << 20
+"""Of shards that are copies: so many are done here in the time that it takes to start processes for them."""
 _KINDS: Final[tuple[Kind, ...]] = ("table", "image", "clip")
 _MODULES: Final = ("av", "duckdb", "openpyxl", "PIL", "pyarrow", "python_calamine")
 
@@ -322,7 +324,7 @@ class _Preparation:
         order: list[str] = []
         written: dict[str, Shard] = {}
         activity = "writing the miniature" if prefix else "writing shards"
-        done = 0
+        done = copied_bytes = 0
 
         def keep(shard: Shard) -> None:
             nonlocal done
@@ -333,6 +335,7 @@ class _Preparation:
         with row_writer(self.dataset / prefix / INDEX, INDEX_SCHEMA) as index:
 
             def jobs() -> Iterator[shard_files.WriteJob]:
+                nonlocal copied_bytes
                 for found in shard_files.lay_out(rows, self.recipe.shard_bytes, self.recipe_digest, prefix):
                     if not isinstance(found, shard_files.ShardLayout):
                         index.add(found)
@@ -340,6 +343,9 @@ class _Preparation:
                     order.append(found.name)
                     job = shard_files.WriteJob(found, self.sources, self.units, self.shard_receipts, self.dataset)
                     shard = shard_files.finished(job)
+                    if shard is None and found.copied_bytes and copied_bytes < _COPIED_HERE_BYTES:
+                        copied_bytes += found.copied_bytes
+                        shard = shard_files.write_shard(job)
                     if shard is None:
                         yield job
                     else:
