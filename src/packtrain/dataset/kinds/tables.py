@@ -45,6 +45,7 @@ def pieces_of_table(source: OpenSource, recipe: RecipeSection) -> Iterator[Piece
                 "first_row": first_row,
                 "rows": block.num_rows,
                 "columns": block.num_columns,
+                **found.detail,
             }
             first_row += block.num_rows
             try:

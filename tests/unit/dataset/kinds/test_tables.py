@@ -51,8 +51,8 @@ def test_cells_stay_the_text_they_are(tmp_path: Path) -> None:
 
 
 def test_bad_lines_are_set_aside_one_by_one_and_the_others_kept(tmp_path: Path) -> None:
-    path = _file(tmp_path, "a.csv", b"a,b\n1,2\n3\n4,5,6\n\xff,1\n7,8\n")
-    assert _rows(path) == [{"a": "1", "b": "2"}, {"a": "7", "b": "8"}]
+    path = _file(tmp_path, "a.csv", b"a,b\n1,2\n3\n4,5,6\n\xff,1\n7,\xc3\xb6\n")
+    assert _rows(path) == [{"a": "1", "b": "2"}, {"a": "7", "b": "ö"}]
     setbacks = _setbacks(path)
     assert [found.place for found in setbacks] == ["line 3", "line 4", "line 5"]
     assert [found.error.split(":")[0] for found in setbacks] == [
@@ -87,7 +87,6 @@ def test_gzip_utf16_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
     [
         ("a.csv", b""),
         ("a.csv", b"only,a,header\n"),
-        ("a.csv", b"\xff\xff\xff,b\n1,2\n"),
         ("a.csv", b"a\0b,c\n1,2\n"),
         ("a.csv.gz", b"no gzip"),
         ("a.csv.gz", gzip.compress(csv_text(5000))[:-300]),
