@@ -18,6 +18,7 @@ import python_calamine
 
 from packtrain.dataset.arrow import RecordBatch
 from packtrain.dataset.kinds.header import LOOKED_AT_ROWS, Merged, header_of
+from packtrain.dataset.kinds.ods_merged import merged_cells
 from packtrain.dataset.kinds.piece import Damaged, OpenSource, Setback, Tally, one_line
 from packtrain.dataset.kinds.sheet import MAX_COLUMNS, Sheet
 
@@ -109,12 +110,17 @@ def _cells(workbook: Any, name: str, source: OpenSource) -> _Cells:
         return _Cells(iter(rows), max((len(row) for row in rows), default=0), [])
     # Rows come from the top of the sheet, columns from the first that has anything.
     left = sheet.start[1] if sheet.start is not None else 0
-    merged = [
-        Merged(top, first - left, bottom, last - left)
-        for (top, first), (bottom, last) in sheet.merged_cell_ranges or ()
-        if top < LOOKED_AT_ROWS
-    ]
-    return _Cells(iter(sheet.iter_rows()), sheet.width, merged)
+    if source.suffix == "ods":
+        found = merged_cells(source.stream).get(name, [])
+    else:
+        found = [Merged(*first, *last) for first, last in sheet.merged_cell_ranges or () if first[0] < LOOKED_AT_ROWS]
+    merged = [Merged(each.top, each.left - left, each.bottom, each.right - left) for each in found]
+    return _Cells(_guarded(iter(sheet.iter_rows())), sheet.width, merged)
+
+
+def _guarded(rows: Iterator[Sequence[object]]) -> Iterator[Sequence[object]]:
+    while (row := _calamine(lambda: next(rows, None))) is not None:
+        yield row
 
 
 def _without_empty_end(rows: Iterator[Sequence[object]]) -> Iterator[Sequence[object]]:
