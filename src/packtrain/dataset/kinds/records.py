@@ -94,7 +94,9 @@ def _groups(reader: Any, setbacks: Setbacks) -> Iterator[RecordBatch]:
         num_read = 0
         try:
             for batch in reader.iter_batches(_BATCH_ROWS, row_groups=[number], use_threads=False):
-                columns = [_stored(values, field.type) for values, field in zip(_flat(batch.columns), target, strict=True)]
+                columns = [
+                    _stored(values, field.type) for values, field in zip(_flat(batch.columns), target, strict=True)
+                ]
                 yield pa.RecordBatch.from_arrays(columns, schema=target)
                 num_read += batch.num_rows
         except _PARQUET_FAILS as error:

@@ -139,9 +139,7 @@ class _Feed(threading.Thread):
 
 
 class _Windows:
-    _TABLE: Final = {
-        byte: bytes([byte]).decode("windows-1252", "ignore") or chr(byte) for byte in range(0x80, 0xA0)
-    }
+    _TABLE: Final = {byte: bytes([byte]).decode("windows-1252", "ignore") or chr(byte) for byte in range(0x80, 0xA0)}
 
     def decode(self, chunk: bytes, final: bool) -> str:  # noqa: ARG002  # the form of codecs.IncrementalDecoder
         return chunk.decode("latin-1").translate(self._TABLE)
