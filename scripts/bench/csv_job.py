@@ -19,10 +19,43 @@ from typing import Final
 
 NUM_FILES: Final = 8
 _SECTIONS: Final = 5_000  # different texts; the numbers of every row are its own
-_WORDS: Final = (
-    "basalt copper drill ridge valley station north south river glacier sample assay borehole granite shale quartz"
-    " seam depth pump valve survey camp mule bridge ford saddle rope lantern ledger stove tent spring ice wind cairn"
-).split()
+_WORDS: Final = [
+    "basalt",
+    "copper",
+    "drill",
+    "ridge",
+    "valley",
+    "station",
+    "north",
+    "south",
+    "river",
+    "glacier",
+    "sample",
+    "assay",
+    "borehole",
+    "granite",
+    "shale",
+    "quartz",
+    "seam",
+    "depth",
+    "pump",
+    "valve",
+    "survey",
+    "camp",
+    "mule",
+    "bridge",
+    "ford",
+    "saddle",
+    "rope",
+    "lantern",
+    "ledger",
+    "stove",
+    "tent",
+    "spring",
+    "ice",
+    "wind",
+    "cairn",
+]
 _COPY: Final = """
 import sys, duckdb
 connection = duckdb.connect(":memory:", config={"threads": sys.argv[1]})
@@ -33,10 +66,24 @@ for path in sys.argv[3:]:
         " (FORMAT parquet, COMPRESSION zstd)"
     )
 """
-COLUMNS: Final = (
-    "id,station,postcode,taken_on,taken_at,latitude,longitude,depth_m,grade,mass_kg,temperature,pressure,state,"
-    "note,operator,checked"
-).split(",")
+COLUMNS: Final = [
+    "id",
+    "station",
+    "postcode",
+    "taken_on",
+    "taken_at",
+    "latitude",
+    "longitude",
+    "depth_m",
+    "grade",
+    "mass_kg",
+    "temperature",
+    "pressure",
+    "state",
+    "note",
+    "operator",
+    "checked",
+]
 
 
 def make_csv_set(folder: Path, num_bytes: int, seed: int) -> list[Path]:

@@ -16,7 +16,7 @@ import msgspec
 import rfc8785
 
 from packtrain import durable
-from packtrain.dataset.part import NO_PART, MAX_SAMPLES, Part
+from packtrain.dataset.part import MAX_SAMPLES, NO_PART, Part
 from packtrain.dataset.sources import Sources
 from packtrain.dataset.work_units import UnitFolder
 from packtrain.digest import sha256_bytes, sha256_file
@@ -364,11 +364,13 @@ def _member(row: Mapping[str, Any]) -> Member:
         blob_offset=row["blob_offset"],
         source=row["source"],
         text=text,
-        part=Part(row["blob_offset"], row["part_bytes"], row["part_sha256"], row["part_blocks"])
-        if is_table
-        else NO_PART,
-        row_group=row["row_group"],
+        part=_part(row) if is_table else NO_PART,
+        row_group=row["row_group"] if is_table else 0,
     )
+
+
+def _part(row: Mapping[str, Any]) -> Part:
+    return Part(row["blob_offset"], row["part_bytes"], row["part_sha256"], row["part_blocks"])
 
 
 def _shard_name(kind: Kind, table: str, number: int) -> str:

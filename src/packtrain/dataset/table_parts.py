@@ -42,7 +42,7 @@ def block_writer(stream: Any, first: Table) -> ParquetWriter:
         write_page_checksum=True,
         store_schema=False,
         write_statistics=False,
-        use_dictionary=_repeated_columns(first),
+        use_dictionary=_repeated_columns(first),  # pyright: ignore[reportArgumentType]
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -31,8 +31,8 @@ from packtrain.documents.voyage_file import RecipeSection
 from packtrain.units import GIB, KIB, MIB
 
 if TYPE_CHECKING:
-    from packtrain.dataset.scan.table import TableScan
     from packtrain.dataset.kinds.piece import Piece
+    from packtrain.dataset.scan.table import TableScan
     from packtrain.dataset.table_parts import PartWriter
 
 _SMALLEST_SLICE_BYTES: Final = 1 * MIB

@@ -25,6 +25,10 @@ def _row(key: str, payload: bytes, offset: int, kind: str = "image", **more: Any
         "unit": "ab" * 32,
         "blob_offset": offset,
         "blob_bytes": len(payload),
+        "part_bytes": 0,
+        "part_sha256": "",
+        "part_blocks": 0,
+        "row_group": 0,
         "detail": '{"box":[0,0,1,1]}',
         **more,
     }

@@ -4,9 +4,9 @@ Titles: rows above the header with one filled cell at most. They are passed over
 filled cells, all of them text, and at least half as many as the sheet is wide; otherwise the first filled row is the
 header.
 
-The header has one row; more if cells in it are merged: downwards as far as they reach, and one row more below cells that
-are merged across columns. A merged cell's text belongs to every column and row it spans. A column's name is what stands
-in it from above to below, joined by " / ", what repeats once: "Jan / min", "Jan / max".
+The header has one row; more if cells in it are merged: downwards as far as they reach, and one row more below cells
+that are merged across columns. A merged cell's text belongs to every column and row it spans. A column's name is what
+stands in it from above to below, joined by " / ", what repeats once: "Jan / min", "Jan / max".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the bytes of a text table become characters: a rule that gives the same for the same bytes, and a stream of UTF-8.
+"""How the bytes of a text table become characters: by a rule that gives the same for the same bytes.
 
 1. A byte order mark says UTF-8, UTF-16 LE or UTF-16 BE.
 2. Otherwise lines are counted that have other than ASCII bytes: if at least as many of them are valid UTF-8 as are not,
@@ -116,7 +116,6 @@ class _Feed(threading.Thread):
     def run(self) -> None:
         # A half of a UTF-16 pair becomes bytes that are no UTF-8: the reader sets the line aside.
         errors = "surrogatepass" if self._encoding.startswith("utf-16") else "strict"
-        # Five bytes mean nothing in Windows-1252; as the web does, they stay the control characters they are.
         decoder: Any = (
             codecs.getincrementaldecoder(self._encoding)(errors) if self._encoding != "windows-1252" else _Windows()
         )
@@ -141,7 +140,7 @@ class _Feed(threading.Thread):
 class _Windows:
     _TABLE: Final = {byte: bytes([byte]).decode("windows-1252", "ignore") or chr(byte) for byte in range(0x80, 0xA0)}
 
-    def decode(self, chunk: bytes, final: bool) -> str:  # noqa: ARG002  # the form of codecs.IncrementalDecoder
+    def decode(self, chunk: bytes, final: bool) -> str:  # the form of codecs.IncrementalDecoder
         return chunk.decode("latin-1").translate(self._TABLE)
 
 

@@ -38,8 +38,19 @@ def test_json_lines_of_mixed_types_and_missing_keys(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"{", b"[1]", b'"x"', b"NaN", b'{"a":NaN}', b'{"a":01}', b'{"a":"\xff"}', b'{"a":{"b":"\xff"}}', b'{"a":"\\ud800"}']
-)  # fmt: skip
+    "line",
+    [
+        b"{",
+        b"[1]",
+        b'"x"',
+        b"NaN",
+        b'{"a":NaN}',
+        b'{"a":01}',
+        b'{"a":"\xff"}',
+        b'{"a":{"b":"\xff"}}',
+        b'{"a":"\\ud800"}',
+    ],
+)
 def test_a_line_that_is_no_object_is_set_aside_alone(tmp_path: Path, line: bytes) -> None:
     assert _rows(tmp_path / "a.jsonl", b'{"a":1}\n' + line + b'\n{"a":2}\n') == [{"a": "1"}, {"a": "2"}]
     found = read(tmp_path / "a.jsonl")

@@ -1,7 +1,7 @@
 import codecs
 import gzip
 import io
-import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,12 +68,12 @@ def test_utf_16_that_ends_within_a_character_is_damaged() -> None:
 
 
 def test_who_reads_no_further_leaves_no_thread_behind() -> None:
-    with as_utf8(io.BytesIO(b"x" * 3_000_000), "windows-1252") as path, open(path, "rb") as stream:
+    with as_utf8(io.BytesIO(b"x" * 3_000_000), "windows-1252") as path, Path(path).open("rb") as stream:
         assert stream.read(3) == b"xxx"
     with pytest.raises(FileNotFoundError):
-        os.stat(path)
+        Path(path).stat()
 
 
 def _read(payload: bytes, encoding: Any) -> bytes:
-    with as_utf8(io.BytesIO(payload), encoding) as path, open(path, "rb") as stream:
+    with as_utf8(io.BytesIO(payload), encoding) as path, Path(path).open("rb") as stream:
         return stream.read()

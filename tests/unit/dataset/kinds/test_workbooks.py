@@ -174,7 +174,7 @@ def test_a_block_of_a_sheet_is_as_long_as_asked(tmp_path: Path) -> None:
         ([["a", "b"], ["1", "x"]], [], ["a", "b"], 1),
         ([["title", None], ["a", "b"], ["1", "2"]], [], ["a", "b"], 2),
         ([["a", None], ["1", "x"]], [], ["a", "column_2"], 1),
-        ([["t", None, None, None], ["a", "b", None, None], ["1", "2", "3", "4"]], [], ["a", "b", "column_3", "column_4"], 2),
+        ([["t", None, None], ["a", "b", None], ["1", "2", "3"]], [], ["a", "b", "column_3"], 2),
         ([["a", None, "b"], ["x", "y", None]], [Merged(0, 0, 0, 1)], ["a / x", "a / y", "b"], 2),
         ([["a", "b"], [None, "c"], ["1", "2"]], [Merged(0, 0, 1, 0)], ["a", "b / c"], 2),
         ([["a", None, "c"], ["a", "b", None], ["1", "2", "3"]], [Merged(0, 0, 0, 1)], ["a", "a / b", "c"], 2),
