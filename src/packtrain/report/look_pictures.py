@@ -9,6 +9,8 @@ from typing import Final
 
 from packtrain.dataset.looking.look import Making, Pair, Shown, Thumb
 from packtrain.report.ownership_tree import one_line
+from packtrain.report.pieces import table
+from packtrain.units import counted
 
 _LONGEST: Final = 240
 # Pictures of fewer pixels are enlarged without smoothing: a person wants to see these pixels.
@@ -55,10 +57,21 @@ def pairs(found: Iterable[Pair]) -> str:
         f'<div class="two"><p class="measured"><b>{_number(pair.value)}</b> <span class="dim">limit'
         f" {_number(pair.limit)}: {text(pair.rule)}</span></p>"
         f'<div><p class="side">dropped</p>{_captioned(pair.dropped)}</div>'
-        f'<div><p class="side">kept</p>{_captioned(pair.kept)}</div></div>'
+        f'<div><p class="side">kept</p>{_captioned(pair.kept)}</div>{_differ(pair)}</div>'
         for pair in found
     ]
     return f'<div class="twos">{"".join(rows)}</div>'
+
+
+def _differ(pair: Pair) -> str:
+    if pair.differ is None:
+        return ""
+    parts: list[str] = []
+    for side, grid in zip(("dropped", "kept"), pair.differ, strict=True):
+        rows = [[text(cell) for cell in row] for row in grid.rows]
+        said = counted(grid.num_rows, "row")
+        parts.append(f'<p class="side">only in the one {side}: {said}</p>{table(grid.names, rows) if rows else ""}')
+    return f'<div class="differ">{"".join(parts)}</div>'
 
 
 def _captioned(shown: Shown) -> str:

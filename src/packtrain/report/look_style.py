@@ -41,6 +41,7 @@ figcaption{overflow-wrap:anywhere}figcaption code{color:var(--dim)}
 border:1px solid var(--line);border-radius:8px;padding:.7rem;align-content:start}
 .two .frame{background:var(--paper)}.two .captioned{display:block}.two .strip .frames{flex-wrap:wrap}
 .two .strip .frame{flex:0 1 30%}.measured{grid-column:1/-1;margin:0}.measured b{font-size:1.15rem}
+.differ{grid-column:1/-1}.differ table{font-size:.78rem}.differ .side{margin-top:.5rem}
 .side{margin:0 0 .2rem;color:var(--dim);font-size:.78rem;text-transform:uppercase;letter-spacing:.04em}
 .names{margin:0;padding-left:1.1rem;font-size:.85rem}
 details{margin:.5rem 0}summary{cursor:pointer;overflow-wrap:anywhere}summary .dim{margin-left:.4rem}

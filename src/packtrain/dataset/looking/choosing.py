@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from packtrain.dataset.looking import samples
+from packtrain.dataset.looking.blocks import differing
 from packtrain.dataset.looking.look import (
     ContactSheet,
     Copies,
@@ -74,7 +75,7 @@ def look_at(
         room = Room(wanted.page_bytes)
         kinds = [kind for kind in PICTURED if any(found == kind for found, _ in look.splits)]
         # Drops and pairs first: there are few of them, and they are what a person has to decide on.
-        _look_at_drops(tables, where, look, room)
+        _look_at_drops(tables, where, look, room, allowed[0])
         for number, kind in enumerate(kinds):
             # What the first sheet leaves is for the second, and a little for what they were made of.
             _add_sheet(tables, where, look, room.part(0.9 / (len(kinds) - number)), kind, wanted.num_samples)
@@ -130,7 +131,7 @@ def _makings(where: Where, rows: Iterable[Row], part: Part) -> list[Making]:
     return made
 
 
-def _look_at_drops(tables: SetTables, where: Where, look: Look, room: Room) -> None:
+def _look_at_drops(tables: SetTables, where: Where, look: Look, room: Room, allowed: Allowed) -> None:
     rules = [count for count in look.drops if count.reason == "filter"]
     look.num_rules = len(rules)
     part = room.part(0.25)
@@ -147,7 +148,8 @@ def _look_at_drops(tables: SetTables, where: Where, look: Look, room: Room) -> N
         for pair in tables.near_pairs(kind, _MOST_PAIRS):
             both = samples.read(where, pair.dropped), samples.read(where, pair.kept)
             if part.takes(*both):
-                look.pairs.append(Pair(*both, pair.rule, pair.value, pair.limit))
+                differ = differing(where, pair.dropped, pair.kept, allowed) if kind == "table" else None
+                look.pairs.append(Pair(*both, pair.rule, pair.value, pair.limit, differ))
 
 
 def _filter_drops(tables: SetTables, where: Where, rule: DropCount, part: Part) -> FilterDrops:

@@ -187,12 +187,23 @@ class Copies:
 
 
 @dataclass(frozen=True, slots=True)
+class Grid:
+    """The first of `num_rows` rows that one block of a table has and another has not, in some of its columns."""
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    num_rows: int
+    num_columns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A sample that was dropped, and the one that was kept since they look alike.
 
     Attributes:
         value, limit: what was measured of the two (a distance, or the share in common), and what is allowed; None where
             nothing was.
+        differ: of two blocks of tables the rows in which they differ, where these may be shown.
     """
 
     dropped: Shown
@@ -200,6 +211,7 @@ class Pair:
     rule: str
     value: float | None
     limit: float | None
+    differ: tuple[Grid, Grid] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,11 @@ def open_read(where: Where, row: Row) -> BinaryIO:
     return open_source(where, row["source"], row["blob_bytes"])
 
 
+def open_part(where: Where, row: Row) -> BinaryIO:
+    """Return the Parquet file of table blocks in which a block of a table lies; for errors see `open_read`."""
+    return _opened(where.units.blobs(row["unit"]), row["blob_offset"], row["part_bytes"], "what was read of its source")
+
+
 def open_source(where: Where, name: str, num_bytes: int | None = None) -> BinaryIO:
     """Return the bytes of a source file.
 

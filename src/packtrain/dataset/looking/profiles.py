@@ -6,6 +6,7 @@ value there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,9 @@ import duckdb
 from packtrain.dataset.looking.look import ColumnProfile, TableProfile
 from packtrain.dataset.looking.set_tables import SetTables, quoted_path
 from packtrain.dataset.looking.where import Where
+from packtrain.dataset.scan.column_names import meaning_of
+from packtrain.dataset.scan.coordinates import DETECTOR as PLACES
+from packtrain.dataset.scan.dictionary import LONGITUDE
 from packtrain.documents.data_scan import DataScan
 
 MOST_TABLES: Final = 24
@@ -65,6 +69,20 @@ def allowed_by(scan: DataScan | None, sources: str, *, wanted: bool) -> tuple[Al
     if len(listed) < scan.num_findings:
         return Allowed(False, findings), "the data scan found more than it lists by column"
     return Allowed(True, findings), ""
+
+
+def findings_of_columns(allowed: Allowed, source: str, number: int, names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return what the data scan found in each column of a table.
+
+    A place that is told by two columns is a finding of the latitude; without it a longitude is half a place too.
+    """
+    found = [allowed.of(source, number, i) for i in range(1, len(names) + 1)]
+    places = {each for column in found for each in column if each == PLACES.looks_for}
+    for i, name in enumerate(names):
+        meaning = meaning_of(name) if places and not found[i] else None
+        if meaning is not None and meaning.word == LONGITUDE:
+            found[i] = (PLACES.looks_for,)
+    return found
 
 
 def profiles(tables: SetTables, where: Where, allowed: Allowed, seed: int) -> tuple[list[TableProfile], int]:
@@ -137,10 +155,10 @@ def _profile(
             f"CREATE OR REPLACE TEMP VIEW looked AS SELECT {as_text or '1 AS t'} FROM"  # noqa: S608
             f" (SELECT * FROM read_parquet([{listed}]) LIMIT {MOST_ROWS}) AS looked_at({cells})"
         )
+        findings = findings_of_columns(allowed, about["source"], int(row["number"]), names)
         num_read = int(connection.execute("SELECT count(*) FROM looked").fetchall()[0][0])
         columns = [
-            _column(connection, i, name, allowed.values, allowed.of(about["source"], int(row["number"]), i + 1))
-            for i, name in enumerate(names[:most_columns])
+            _column(connection, i, name, allowed.values, findings[i]) for i, name in enumerate(names[:most_columns])
         ]
     except duckdb.Error as error:
         text = " ".join(str(error).split())[:200]
@@ -164,8 +182,9 @@ def _column(
         f"CREATE OR REPLACE TEMP TABLE cells AS SELECT v FROM"  # noqa: S608
         f" (SELECT {of_cell} AS v FROM looked WHERE trim(t{i}) <> '') WHERE isfinite(v)"
     )
-    least, most, mean = connection.execute("SELECT min(v), max(v), avg(v) FROM cells").fetchall()[0]
-    bars = _bars(connection, least, most) if least is not None else ()
+    found: Any = connection.execute("SELECT min(v), max(v), avg(v) FROM cells").fetchall()[0]
+    least, most, mean = found
+    bars = _bars(connection, least, most) if filled else ()
     if not with_values:
         return ColumnProfile(name="", is_number=is_number, bars=bars, **counts)
     top = connection.execute(

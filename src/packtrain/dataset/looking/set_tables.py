@@ -78,6 +78,7 @@ class SetTables:
             self.run(
                 "CREATE VIEW read_samples AS SELECT ''::VARCHAR AS key, '' AS kind, '' AS source, '' AS source_sha256,"
                 " '' AS sha256, '' AS suffix, '' AS unit, 0 AS blob_offset, 0 AS blob_bytes, '{}' AS detail,"
+                " 0 AS part_bytes, 0 AS row_group,"
                 " '' AS \"table\", 0 AS num_rows, MAP {}::MAP(VARCHAR, DOUBLE) AS measures, false AS withdrawn"
                 " WHERE false"
             )
@@ -171,8 +172,9 @@ class SetTables:
         The limit is where a pair begins to be one, of a distance from above and of a share from below: next to it lie
         the pairs that are most in doubt.
         """
-        columns = ("key", "kind", "source", "source_sha256", "sha256", "suffix", "unit", "blob_offset", "blob_bytes")
-        two = ", ".join(f"{side}.{name} AS {side}_{name}" for side in "sk" for name in (*columns, "detail"))
+        columns = ("key", "kind", "source", "source_sha256", "sha256", "suffix", "table", "detail")
+        columns += ("unit", "blob_offset", "blob_bytes", "part_bytes", "row_group")
+        two = ", ".join(f'{side}."{name}" AS {side}_{name}' for side in "sk" for name in columns)
         found = self.rows(
             f'SELECT {two}, d.value, d."limit", d.rule FROM drops d'  # noqa: S608 - text of this file
             " JOIN read_samples s ON s.kind = d.kind AND s.key = d.key"

@@ -220,3 +220,26 @@ def test_a_data_set_that_was_read_further_since_is_said_to_be_so(kept_whole: Voy
     row = next(row for row in sample_rows(folder) if row["kind"] == "image")
     drop(folder, {"kind": "image", "key": row["key"], "reason": "filter", "rule": "x", "value": 1.0, "limit": 2.0})
     assert "dataset.json" in look(folder, Wanted()).notes[-1]
+
+
+def test_two_tables_that_look_alike_show_the_rows_in_which_they_differ(tmp_path: Path) -> None:
+    raw = tmp_path / "raw" / "tables"
+    raw.mkdir(parents=True)
+    rows = [f"{i},{i * 7 % 13},one{i}@example.org\n" for i in range(40)]
+    for name, changed in (("a.csv", ""), ("b.csv", "999,1,other@example.org\n")):
+        (raw / name).write_text("day,kelvin,contact\n" + "".join([*rows[:39], changed or rows[39]]))
+    folder = mixed_voyage(
+        tmp_path, "miniature_samples = 8\n[prepare.near_duplicates]\ndrop = true\ntable = 'minhash'\nimage = 'off'\n"
+        "clip = 'off'\ntable_share = 0.5"
+    )  # fmt: skip
+    found = look(folder, Wanted())
+    pairs = [pair for pair in found.pairs if pair.dropped.source.endswith("/b.csv")]
+    assert found.num_pairs == answer_of(folder, "SELECT count(*) FROM {drops} WHERE reason = 'near-duplicate'")[0][0]
+    (pair,) = pairs
+    assert pair.kept.source == "raw/tables/a.csv"
+    assert pair.differ is not None
+    dropped, kept = pair.differ
+    assert dropped.rows == (("999", "1", "not shown"),)
+    assert kept.rows == (("39", "0", "not shown"),)
+    assert dropped.names == ("day", "kelvin", "column 3")
+    assert look(folder, Wanted(), with_values=False).pairs[0].differ is None

@@ -102,3 +102,15 @@ def test_empty_odd_and_mixed_columns_have_profiles(tmp_path: Path) -> None:
     assert blank.num_filled == 0
     assert [len(value) for value, _ in long.top] == [40, 40]
     assert not no_number.is_number
+
+
+def test_of_a_place_told_by_two_columns_both_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "raw" / "tables").mkdir(parents=True)
+    rows = "".join(f"{i},{40 + i / 977:.6f},{9 + i / 991:.6f}\n" for i in range(50))
+    (tmp_path / "raw" / "tables" / "places.csv").write_text("stop,Latitude,Longitude\n" + rows)
+    found = look(mixed_voyage(tmp_path), Wanted(num_samples=1))
+    (places,) = [table for table in found.tables if table.source.endswith("places.csv")]
+    stop, north, east = places.columns
+    assert (stop.name, stop.findings) == ("stop", ())
+    assert (north.name, east.name) == ("", "")
+    assert north.findings == east.findings == ("precise coordinates",)
