@@ -19,13 +19,20 @@ _FIELDS_OF_KIND: Final[dict[Kind, tuple[str, ...]]] = {
     "image": ("image_crop_pixels",),
     "clip": ("clip_frames", "clip_size_pixels"),
 }
-_NOT_OF_SAMPLES: Final = ("scan_also_with",)
+_WHERE: Final = ("engine", "ray_address", "slurm_arguments")
+"""Where units of work are run: no byte of the data set depends on it, so nothing runs again for it."""
+_NOT_OF_SAMPLES: Final = ("scan_also_with", *_WHERE)
 
 
 def recipe_digest(recipe: RecipeSection) -> str:
     """Return the SHA-256 of the recipe: of all that decides what the samples are, so not of who scans them."""
     fields = {name: value for name, value in msgspec.to_builtins(recipe).items() if name not in _NOT_OF_SAMPLES}
     return _digest({"recipe_version": RECIPE_VERSION, "recipe": fields})
+
+
+def told_on_the_card(recipe: RecipeSection) -> dict[str, object]:
+    """Return the fields of the recipe that the card shows: all but where it was run."""
+    return {name: value for name, value in msgspec.to_builtins(recipe).items() if name not in _WHERE}
 
 
 def recipe_digest_of_kind(recipe: RecipeSection, kind: Kind) -> str:

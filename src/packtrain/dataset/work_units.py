@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -27,6 +28,7 @@ from packtrain.dataset.sources import SourceFile, Sources, key_prefix, suffix_of
 from packtrain.digest import sha256_bytes, sha256_stream
 from packtrain.documents.dataset import Kind
 from packtrain.documents.voyage_file import RecipeSection
+from packtrain.errors import HostUnfit
 from packtrain.units import GIB, KIB, MIB
 
 if TYPE_CHECKING:
@@ -40,6 +42,9 @@ _FILE_COST_BYTES: Final = 128 * KIB
 _LONGEST_SLICE: Final = 4  # times the target: bounds the largest unit where cut points happen to be rare
 # A USTAR member's length has 11 octal digits.
 MAX_MEMBER_BYTES: Final = 8 * GIB - 1
+# A client of NFS may remember for 60 s (acdirmax) that a file was not there.
+SEEN_AFTER_SECONDS: Final = 120.0
+_LOOK_SECONDS: Final = 0.2
 LIBRARIES: Final = ("av", "duckdb", "openpyxl", "pillow", "pyarrow", "python-calamine")
 
 
@@ -181,6 +186,23 @@ def finished(folder: UnitFolder, unit: Unit) -> UnitReceipt | None:
     return receipt if whole else None
 
 
+def await_outputs(folder: UnitFolder, unit: Unit, seconds: float = SEEN_AFTER_SECONDS) -> None:
+    """Return once this host sees the outputs of a unit that another host has finished.
+
+    Raises:
+        HostUnfit: it does not see them in time; a unit must not be left out for that without a word.
+    """
+    end = time.monotonic() + seconds
+    while finished(folder, unit) is None:
+        if time.monotonic() > end:
+            raise HostUnfit(
+                "a unit of work is reported as done, but its files are not seen here",
+                where=str(folder.receipt(unit.unit_id)),
+                hint="the voyage folder must be one shared file system, at the same path on every host",
+            )
+        time.sleep(_LOOK_SECONDS)
+
+
 def library_versions(recipe: RecipeSection) -> dict[str, str]:
     """Return the versions of the libraries that read and write samples, and of a second engine that scans them."""
     own = {name: metadata.version(name) for name in LIBRARIES}
@@ -217,8 +239,8 @@ def read_unit(job: ReadJob) -> UnitReceipt:
     reading = folder.reading(unit.unit_id)
     reading.parent.mkdir(parents=True, exist_ok=True)
     with (
-        row_writer(folder.samples(unit.unit_id), SAMPLE_SCHEMA) as samples,
-        durable.atomic_writer(blobs_path) as blobs,
+        row_writer(folder.samples(unit.unit_id), SAMPLE_SCHEMA, shared=True) as samples,
+        durable.atomic_writer(blobs_path, shared=True) as blobs,
     ):
         for file in unit.files:
             reading.write_text(file.name, encoding="utf-8")
@@ -245,7 +267,7 @@ def read_unit(job: ReadJob) -> UnitReceipt:
         libraries=library_versions(job.recipe),
         scans=tuple(scans),
     )
-    durable.write_bytes(folder.receipt(unit.unit_id), msgspec.json.encode(receipt))
+    durable.write_bytes(folder.receipt(unit.unit_id), msgspec.json.encode(receipt), shared=True)
     reading.unlink(missing_ok=True)
     return receipt
 

@@ -20,8 +20,7 @@ from packtrain import durable
 from packtrain.dataset import shards as shard_files
 from packtrain.dataset import work_units
 from packtrain.dataset.papers import carry_papers
-from packtrain.dataset.pool import map_jobs
-from packtrain.dataset.recipe import recipe_digest
+from packtrain.dataset.recipe import recipe_digest, told_on_the_card
 from packtrain.dataset.rejects import Reject, RejectRate
 from packtrain.dataset.scan import presidio
 from packtrain.dataset.scan.counts import SCAN_VERSION
@@ -37,6 +36,7 @@ from packtrain.documents.receipt import Receipt
 from packtrain.documents.voyage_file import RecipeSection
 from packtrain.errors import MissingDependency, NothingToCarry, VoyageFileError
 from packtrain.events import Notice, Progress, Sink
+from packtrain.ports import JobMapper
 from packtrain.record.dataset_folder import DATASET_NAME, holds_dataset
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
@@ -82,7 +82,7 @@ def _inputs(folder: VoyageFolder, sources_digest: str) -> dict[str, str]:
     }
 
 
-def prepare(folder: VoyageFolder, num_workers: int, sink: Sink) -> Receipt:
+def prepare(folder: VoyageFolder, mapper: JobMapper, sink: Sink) -> Receipt:
     """Turn the sources into shards, index, cards and miniature in work/dataset; write dataset.json and data-scan.json.
 
     A folder that is carried as it is needs none of this: the receipt says so, and there is neither document. What it
@@ -90,7 +90,7 @@ def prepare(folder: VoyageFolder, num_workers: int, sink: Sink) -> Receipt:
 
     Args:
         folder: the consignor's voyage folder.
-        num_workers: processes; 0 works in this one.
+        mapper: runs the units of work; where it does changes no byte.
         sink: takes progress and notices.
 
     Raises:
@@ -100,6 +100,7 @@ def prepare(folder: VoyageFolder, num_workers: int, sink: Sink) -> Receipt:
         TooManyRejects: more was set aside than the recipe allows.
         NothingToCarry: no sample is left.
         DriveFull: no space is left for the data set.
+        HostUnfit: what another host has written is not seen here.
     """
     if _is_carried_as_it_is(folder):
         clock = StageClock(folder, STAGE, inputs(folder))
@@ -113,7 +114,7 @@ def prepare(folder: VoyageFolder, num_workers: int, sink: Sink) -> Receipt:
     sources = _sources(folder)
     seen = survey(sources, folder.voyage_file().prepare.kinds)
     clock = StageClock(folder, STAGE, _inputs(folder, seen.digest))
-    return _Preparation(folder, sources, seen, num_workers, sink).run(clock)
+    return _Preparation(folder, sources, seen, mapper, sink).run(clock)
 
 
 def _is_carried_as_it_is(folder: VoyageFolder) -> bool:
@@ -131,11 +132,11 @@ def _forget_dataset(folder: VoyageFolder) -> None:
 class _Preparation:
     """One run: the places it writes to, and what it counted."""
 
-    def __init__(self, folder: VoyageFolder, sources: Sources, seen: Survey, num_workers: int, sink: Sink) -> None:
+    def __init__(self, folder: VoyageFolder, sources: Sources, seen: Survey, mapper: JobMapper, sink: Sink) -> None:
         self.folder = folder
         self.sources = sources
         self.seen = seen
-        self.num_workers = num_workers
+        self.mapper = mapper
         self.sink = sink
         self.recipe: RecipeSection = folder.voyage_file().prepare
         self.recipe_digest = recipe_digest(self.recipe)
@@ -158,6 +159,7 @@ class _Preparation:
                 found=f"{len(self.seen.unread)} files of other types, {self.seen.num_other_kinds} of kinds left out",
                 hint="correct [sources] paths, or kinds in [prepare]",
             )
+        _remove_left(self.units.root, self.shard_receipts, self.dataset)
         units = self._read_sources()
         num_rejects, left_over, source_bytes, sources_digest = self._write_manifests(units)
         sample_files = [self.units.samples(unit.unit_id) for unit in units]
@@ -225,9 +227,10 @@ class _Preparation:
                     self.num_units_reused += 1
                     count(unit, receipt)
 
-        reading = map_jobs(work_units.read_unit, jobs(), self.num_workers, work_units.without_the_source_it_died_of)
+        reading = self.mapper.map(work_units.read_unit, jobs(), work_units.without_the_source_it_died_of)
         with contextlib.closing(reading):
             for job, receipt in reading:
+                work_units.await_outputs(self.units, job.unit)
                 count(job.unit, receipt)
         self.early_rejects.unlink(missing_ok=True)
         # Sorting is stable: within a kind units stay in the order of the sources, wherever slices end.
@@ -344,11 +347,14 @@ class _Preparation:
                     else:
                         keep(shard)
 
-            # The miniature is a few small files: starting processes would cost more than writing them.
-            writing = map_jobs(shard_files.write_shard, jobs(), 0 if prefix else self.num_workers)
-            with contextlib.closing(writing):
-                for _, shard in writing:
-                    keep(shard)
+            if prefix:
+                # The miniature is a few small files: handing them out would cost more than writing them.
+                for job in jobs():
+                    keep(shard_files.write_shard(job))
+            else:
+                with contextlib.closing(self.mapper.map(shard_files.write_shard, jobs())) as writing:
+                    for _, shard in writing:
+                        keep(shard)
         return [written[name] for name in order], self._file(prefix + INDEX)
 
     def _write_miniature(self, table: Any, counts: list[SampleCount]) -> tuple[list[Shard], DataFile]:
@@ -368,7 +374,7 @@ class _Preparation:
         from packtrain.dataset.index import DUPLICATES, REJECTS, SOURCES
 
         papers = carry_papers(self.sources, self.seen.papers, self.dataset)
-        recipe: dict[str, Any] = msgspec.to_builtins(self.recipe)
+        recipe = told_on_the_card(self.recipe)
         card = CardFacts(
             name=self.folder.voyage_file().voyage.name,
             counts=counts,
@@ -497,6 +503,13 @@ def _require_extra() -> None:
             found=f"no {', '.join(missing)}",
             hint="pip install 'packtrain[prepare]'",
         )
+
+
+def _remove_left(*folders: Path) -> None:
+    """Remove what writers of earlier runs left unfinished; one that is still at it, somewhere, cannot finish then."""
+    for folder in folders:
+        for path in folder.rglob(f"*{durable.TEMPORARY_SUFFIX}"):
+            path.unlink(missing_ok=True)
 
 
 def _keep_only(root: Path, names: set[str]) -> None:

@@ -1,0 +1,319 @@
+"""The Ray engine of `prepare`: jobs as core tasks over the hosts of a Ray cluster; the one importer of ray.
+
+Ray only places tasks and tells when one is lost. It retries nothing and keeps no state of ours: a job whose worker or
+host died is handed out again from here, since jobs are idempotent, and what was done is known from receipts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import logging
+import os
+import re
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from packtrain.engines.processes import NO_TELEMETRY
+from packtrain.engines.shared_folders import SharedFolders, require_fit, require_mark
+from packtrain.errors import ClusterUnreachable, HostUnfit, MissingDependency, VoyageFileError, WorkerCrashed
+from packtrain.events import Notice, Sink
+from packtrain.units import MIB, counted
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+_JOBS_AHEAD: Final = 2  # a CPU of the cluster, so that none waits for the next job
+_CHANCES: Final = 3  # of a job whose worker dies, without a source to blame
+_HOSTS_A_JOB: Final = 5  # may be lost under one job; it is then taken for what brings them down
+_LOOK_SECONDS: Final = 5.0  # between two looks at which hosts are there
+_NO_HOST_SECONDS: Final = 120.0  # without a host that works, before we give up
+_PROBE_SECONDS: Final = 120.0  # for a host to start a worker and look at its folders
+_STORE_BYTES: Final = 256 * MIB  # of a Ray of our own: results are receipts, kilobytes each
+_ENVIRONMENT: Final[Mapping[str, str]] = {**NO_TELEMETRY, "RAY_USAGE_STATS_ENABLED": "0"}
+
+_fit_for: set[str] = set()
+"""On a host: the runs whose folders this worker has looked at."""
+
+
+@contextlib.contextmanager
+def open_ray(address: str, num_workers: int | None, shared: SharedFolders, sink: Sink) -> Iterator[RayMapper]:
+    """Yield a mapper over a Ray cluster, every host of which was found fit.
+
+    Args:
+        address: HOST:PORT of the head; without it RAY_ADDRESS, and without that a Ray of this machine alone.
+        num_workers: how many jobs run at once (default: one a CPU of the cluster).
+        shared: what every host must see and have.
+        sink: takes a warning for each host that is lost.
+
+    Raises:
+        MissingDependency: the extra `cluster` is not installed.
+        VoyageFileError: the address is one of a Ray client.
+        ClusterUnreachable: no cluster answers there, or it wants a token that is not here.
+        HostUnfit: a host does not see the shared folders, or has other versions; it is named.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise MissingDependency(
+            "the engine for many machines is not installed",
+            expected="ray",
+            hint="pip install 'packtrain[cluster]', on every host",
+        )
+    os.environ.update(_ENVIRONMENT)
+    address = address or os.environ.get("RAY_ADDRESS", "")
+    if address.startswith("ray://"):
+        raise VoyageFileError(
+            "the address is that of a Ray client's server",
+            found=address,
+            expected="HOST:PORT of the head, and this command on a host of the cluster",
+            hint='start Ray here too: "ray start --address HOST:PORT --num-cpus 0"',
+        )
+    with _joined(address, num_workers) as ray:
+        mapper = RayMapper(ray, num_workers, shared, sink)
+        mapper.require_fit_hosts()
+        yield mapper
+
+
+@contextlib.contextmanager
+def _joined(address: str, num_workers: int | None) -> Iterator[Any]:
+    ray = _library()
+    asked: dict[str, Any] = {"address": address}
+    if not address:
+        # "local": without it Ray would join whatever cluster somebody has running on this machine.
+        asked = {"address": "local", "num_cpus": num_workers, "object_store_memory": _STORE_BYTES}
+        asked["include_dashboard"] = False
+    ended_by = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(**asked, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=True)
+    except (ray.exceptions.RayError, ConnectionError, RuntimeError, TimeoutError, ValueError, OSError) as error:
+        raise ClusterUnreachable(
+            f"Ray cannot be {'joined' if address else 'started'}: {_one_line(error)}",
+            where=address or "this machine",
+            hint='start it with "ray start --head", let the other hosts join with "ray start --address", and give this '
+            "user the cluster's token (docs/how-to/prepare-on-many-machines.md)",
+        ) from error
+    finally:
+        # Ray puts a handler of its own in place of the command line's.
+        signal.signal(signal.SIGTERM, ended_by)
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+@dataclass(slots=True)
+class _Attempt(Generic[J]):
+    """A job that is being done: how often its worker died, and how many hosts were lost under it."""
+
+    job: J
+    num_crashes: int = 0
+    num_hosts_lost: int = 0
+
+
+class RayMapper:
+    """Maps jobs over the hosts of a Ray cluster. See `ports.JobMapper`."""
+
+    name = "ray"
+
+    def __init__(self, ray: Any, num_workers: int | None, shared: SharedFolders, sink: Sink) -> None:
+        self._ray = ray
+        self._num_workers = num_workers
+        self._shared = shared
+        self._sink = sink
+        self._task = ray.remote(_do).options(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")
+        self._hosts: dict[str, str] = {}
+        self._num_cpus = 0
+        self._looked = float("-inf")
+        self._last_seen = time.monotonic()
+
+    def require_fit_hosts(self) -> None:
+        """Return if every host that would take jobs is fit.
+
+        Raises:
+            HostUnfit: one is not; the first is named.
+            ClusterUnreachable: there is no host.
+        """
+        self._look()
+        self._require_hosts()
+        asked: dict[Any, str] = {}
+        for node, host in self._hosts.items():
+            here = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node_id=node, soft=False)
+            probe = self._ray.remote(_probe).options(num_cpus=0, max_retries=0, scheduling_strategy=here)
+            asked[probe.remote(self._shared, host)] = host
+        _, silent = self._ray.wait(list(asked), num_returns=len(asked), timeout=_PROBE_SECONDS)
+        for task, host in asked.items():
+            if task in silent:
+                raise HostUnfit("this host does not answer", where=host, expected=f"within {_PROBE_SECONDS:.0f} s")
+            try:
+                self._ray.get(task)
+            except self._ray.exceptions.RayTaskError as error:
+                if isinstance(error.cause, HostUnfit):
+                    raise error.cause from error
+                raise _cannot_run(host, error) from error
+            except self._ray.exceptions.RayError as error:
+                self._look(at_once=True)
+                if host in self._hosts.values():
+                    raise _cannot_run(host, error) from error
+                continue  # it was lost meanwhile, which is no fault of its folders
+            require_mark(self._shared, host)
+
+    def map(
+        self,
+        run: Callable[[J], R],
+        jobs: Iterable[J],
+        after_crash: Callable[[J], J | None] = lambda job: None,
+    ) -> Generator[tuple[J, R]]:
+        """Yield each job with its result, as they end.
+
+        Raises:
+            WorkerCrashed: a job ended its worker again and again, or one host after the other.
+            ClusterUnreachable: no host is left.
+            HostUnfit: a host that joined later is not fit.
+        """
+        waiting = iter(jobs)
+        again: deque[_Attempt[J]] = deque()
+        running: dict[Any, _Attempt[J]] = {}
+        try:
+            while True:
+                self._look()
+                while len(running) < self._room():
+                    attempt = again.popleft() if again else _next(waiting)
+                    if attempt is None:
+                        break
+                    running[self._task.remote(run, attempt.job, self._shared)] = attempt
+                if not running and not again:
+                    return
+                for task in self._ended(list(running)):
+                    attempt = running.pop(task)
+                    try:
+                        result = self._ray.get(task)
+                    except self._ray.exceptions.RayError as error:
+                        again.append(self._after(error, attempt, after_crash))
+                        continue
+                    yield attempt.job, result
+        finally:
+            for task in running:
+                self._ray.cancel(task, force=True)
+
+    def _ended(self, running: list[Any]) -> list[Any]:
+        """Return the tasks that have ended, after a while perhaps none."""
+        if not running:
+            time.sleep(_LOOK_SECONDS)
+            return []
+        ended, rest = self._ray.wait(running, timeout=_LOOK_SECONDS)
+        # All of them: to ask for one after the other would go through the whole list for each.
+        return ended + (self._ray.wait(rest, num_returns=len(rest), timeout=0)[0] if ended and rest else [])
+
+    def _after(self, error: Any, attempt: _Attempt[J], after_crash: Callable[[J], J | None]) -> _Attempt[J]:
+        """Return what is tried after a task that gave no result; raise what is not mended by trying."""
+        failures = self._ray.exceptions
+        if isinstance(error, failures.RayTaskError):
+            raise error.cause from error
+        if isinstance(error, failures.NodeDiedError | failures.ObjectLostError):
+            self._look(at_once=True)
+            attempt.num_hosts_lost += 1
+            if attempt.num_hosts_lost == _HOSTS_A_JOB:
+                raise WorkerCrashed(
+                    f"{counted(_HOSTS_A_JOB, 'host')} were lost, one after the other, under the same work",
+                    hint="look at memory and kernel log of the hosts; what is done is kept",
+                ) from error
+            return attempt
+        if not isinstance(error, failures.WorkerCrashedError | failures.OutOfMemoryError):
+            raise _lost_cluster(_one_line(error)) from error
+        attempt.num_crashes += 1
+        # The first death may come from outside; and where a host was lost under the job, which is perhaps still at it,
+        # nobody knows which of the two has said last what it reads.
+        changed = after_crash(attempt.job) if attempt.num_crashes > 1 and not attempt.num_hosts_lost else None
+        if changed is not None:
+            return _Attempt(changed, num_crashes=1)
+        if attempt.num_crashes > _CHANCES:
+            raise WorkerCrashed(
+                "a worker process ended without a word, again and again at the same work",
+                hint="usually the host was out of memory: give Ray fewer CPUs there (--num-cpus)",
+            ) from error
+        return attempt
+
+    def _room(self) -> int:
+        ahead = _JOBS_AHEAD * self._num_cpus
+        return min(ahead, self._num_workers) if self._num_workers else ahead
+
+    def _look(self, *, at_once: bool = False) -> None:
+        """Look which hosts are there, if that was not done lately; tell which were lost.
+
+        Raises:
+            ClusterUnreachable: none has been there for too long.
+        """
+        now = time.monotonic()
+        if not at_once and now < self._looked + _LOOK_SECONDS:
+            return
+        self._looked = now
+        hosts: dict[str, str] = {}
+        num_cpus = 0
+        for node in self._ray.nodes():
+            # A head without CPUs takes no job and needs to see no folder.
+            if node["Alive"] and node["Resources"].get("CPU", 0) >= 1:
+                hosts[node["NodeID"]] = node["NodeManagerAddress"]
+                num_cpus += int(node["Resources"]["CPU"])
+        for node in self._hosts.keys() - hosts.keys():
+            text = f"host {self._hosts[node]} was lost: what it was at is done elsewhere"
+            self._sink(Notice("prepare", text, is_warning=True))
+        self._hosts, self._num_cpus = hosts, num_cpus
+        if hosts:
+            self._last_seen = now
+        elif now > self._last_seen + _NO_HOST_SECONDS:
+            self._require_hosts()
+
+    def _require_hosts(self) -> None:
+        if not self._hosts:
+            raise _lost_cluster("no host with a CPU to work on is left")
+
+
+def _library() -> Any:
+    # By name: what we say of types must not depend on whether the extra is installed, and this module is called ray too.
+    return importlib.import_module("ray")
+
+
+def _do(run: Callable[[J], R], job: J, shared: SharedFolders) -> R:
+    """Do one job, on a host; look at its folders first, for a host may have joined after all were looked at."""
+    if shared.token not in _fit_for:
+        _probe(shared, _library().util.get_node_ip_address())
+        _fit_for.add(shared.token)
+    return run(job)
+
+
+def _probe(shared: SharedFolders, host: str) -> None:
+    os.environ.update(_ENVIRONMENT)
+    require_fit(shared, host)
+
+
+def _next(waiting: Iterator[J]) -> _Attempt[J] | None:
+    for job in waiting:
+        return _Attempt(job)
+    return None
+
+
+def _cannot_run(host: str, error: Exception) -> HostUnfit:
+    return HostUnfit(
+        "this host cannot run packtrain",
+        where=host,
+        found=_one_line(error),
+        hint="install on it what is installed here, and start Ray from that environment",
+    )
+
+
+def _lost_cluster(why: str) -> ClusterUnreachable:
+    return ClusterUnreachable(
+        f"the Ray cluster gives no work back: {why}",
+        hint="when it is there again, run the same command: what is done is kept",
+    )
+
+
+def _one_line(error: Exception) -> str:
+    """Return the last line of an error of Ray that is no frame of a traceback; without colours."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:300]
