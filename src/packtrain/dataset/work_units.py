@@ -231,6 +231,9 @@ def read_unit(job: ReadJob) -> UnitReceipt:
     from packtrain.dataset.rows import row_writer
 
     unit, folder = job.unit, job.folder
+    already = finished(folder, unit)
+    if already is not None:
+        return already  # by a host that was taken for dead when it had
     records: list[SourceRecord] = []
     rejects: list[Reject] = []
     scans: list[SourceScan] = []

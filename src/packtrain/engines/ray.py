@@ -31,14 +31,12 @@ R = TypeVar("R")
 _JOBS_AHEAD: Final = 2  # a CPU of the cluster, so that none waits for the next job
 _CHANCES: Final = 3  # of a job whose worker dies, without a source to blame
 _HOSTS_A_JOB: Final = 5  # may be lost under one job; it is then taken for what brings them down
-_LOOK_SECONDS: Final = 5.0  # between two looks at which hosts are there
+_LOOK_SECONDS: Final = 2.0  # between two looks at which hosts are there
+_ANSWER_SECONDS: Final = 30.0  # for a host to say that it is there
 _NO_HOST_SECONDS: Final = 120.0  # without a host that works, before we give up
 _PROBE_SECONDS: Final = 120.0  # for a host to start a worker and look at its folders
 _STORE_BYTES: Final = 256 * MIB  # of a Ray of our own: results are receipts, kilobytes each
 _ENVIRONMENT: Final[Mapping[str, str]] = {**NO_TELEMETRY, "RAY_USAGE_STATS_ENABLED": "0"}
-
-_fit_for: set[str] = set()
-"""On a host: the runs whose folders this worker has looked at."""
 
 
 @contextlib.contextmanager
@@ -86,6 +84,9 @@ def _joined(address: str, num_workers: int | None) -> Iterator[Any]:
         # "local": without it Ray would join whatever cluster somebody has running on this machine.
         asked = {"address": "local", "num_cpus": num_workers, "object_store_memory": _STORE_BYTES}
         asked["include_dashboard"] = False
+    # What a raylet tells, such as the loss of a host, Ray prints on stdout, which is our answer's; there is no option
+    # against it in 2.60. Where this switch is gone, a test says so.
+    ray._private.worker._worker_logs_enabled = False
     ended_by = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(**asked, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=True)
@@ -107,15 +108,34 @@ def _joined(address: str, num_workers: int | None) -> Iterator[Any]:
 
 @dataclass(slots=True)
 class _Attempt(Generic[J]):
-    """A job that is being done: how often its worker died, and how many hosts were lost under it."""
+    """A job that is being done: where, how often its worker died, and how many hosts were lost under it."""
 
     job: J
+    node: str = ""
     num_crashes: int = 0
     num_hosts_lost: int = 0
 
 
+@dataclass(slots=True)
+class _Host:
+    """A host that takes jobs: its address, its CPUs, and how many jobs are with it."""
+
+    address: str
+    num_cpus: int
+    num_jobs: int = 0
+
+    @property
+    def load(self) -> float:
+        """Return the jobs a CPU."""
+        return self.num_jobs / self.num_cpus
+
+
 class RayMapper:
-    """Maps jobs over the hosts of a Ray cluster. See `ports.JobMapper`."""
+    """Maps jobs over the hosts of a Ray cluster. See `ports.JobMapper`.
+
+    Each job is put on a host by us. When Ray says that a host is dead, a task that was there may hang for minutes more,
+    until the connection to its worker is given up (2.60, five minutes and two): so such a task is not waited for.
+    """
 
     name = "ray"
 
@@ -124,9 +144,9 @@ class RayMapper:
         self._num_workers = num_workers
         self._shared = shared
         self._sink = sink
-        self._task = ray.remote(_do).options(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")
-        self._hosts: dict[str, str] = {}
-        self._num_cpus = 0
+        self._hosts: dict[str, _Host] = {}
+        self._newcomers: dict[Any, tuple[str, _Host]] = {}
+        self._known: set[str] = set()
         self._looked = float("-inf")
         self._last_seen = time.monotonic()
 
@@ -138,28 +158,12 @@ class RayMapper:
             ClusterUnreachable: there is no host.
         """
         self._look()
+        _, silent = self._ray.wait(list(self._newcomers), num_returns=len(self._newcomers), timeout=_PROBE_SECONDS)
+        if silent:
+            address = self._newcomers[silent[0]][1].address
+            raise HostUnfit("this host does not answer", where=address, expected=f"within {_PROBE_SECONDS:.0f} s")
+        self._welcome()
         self._require_hosts()
-        asked: dict[Any, str] = {}
-        for node, host in self._hosts.items():
-            here = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node_id=node, soft=False)
-            probe = self._ray.remote(_probe).options(num_cpus=0, max_retries=0, scheduling_strategy=here)
-            asked[probe.remote(self._shared, host)] = host
-        _, silent = self._ray.wait(list(asked), num_returns=len(asked), timeout=_PROBE_SECONDS)
-        for task, host in asked.items():
-            if task in silent:
-                raise HostUnfit("this host does not answer", where=host, expected=f"within {_PROBE_SECONDS:.0f} s")
-            try:
-                self._ray.get(task)
-            except self._ray.exceptions.RayTaskError as error:
-                if isinstance(error.cause, HostUnfit):
-                    raise error.cause from error
-                raise _cannot_run(host, error) from error
-            except self._ray.exceptions.RayError as error:
-                self._look(at_once=True)
-                if host in self._hosts.values():
-                    raise _cannot_run(host, error) from error
-                continue  # it was lost meanwhile, which is no fault of its folders
-            require_mark(self._shared, host)
 
     def map(
         self,
@@ -172,23 +176,30 @@ class RayMapper:
         Raises:
             WorkerCrashed: a job ended its worker again and again, or one host after the other.
             ClusterUnreachable: no host is left.
-            HostUnfit: a host that joined later is not fit.
         """
         waiting = iter(jobs)
         again: deque[_Attempt[J]] = deque()
         running: dict[Any, _Attempt[J]] = {}
         try:
             while True:
-                self._look()
-                while len(running) < self._room():
+                self._look_at_times()
+                for task, attempt in list(running.items()):
+                    if attempt.node not in self._hosts:
+                        del running[task]
+                        again.append(_after_lost_host(attempt))
+                while (node := self._free_host(len(running))) is not None:
                     attempt = again.popleft() if again else _next(waiting)
                     if attempt is None:
                         break
-                    running[self._task.remote(run, attempt.job, self._shared)] = attempt
+                    attempt.node = node
+                    self._hosts[node].num_jobs += 1
+                    running[self._on(node, _do).remote(run, attempt.job)] = attempt
                 if not running and not again:
                     return
                 for task in self._ended(list(running)):
                     attempt = running.pop(task)
+                    if attempt.node in self._hosts:
+                        self._hosts[attempt.node].num_jobs -= 1
                     try:
                         result = self._ray.get(task)
                     except self._ray.exceptions.RayError as error:
@@ -198,6 +209,19 @@ class RayMapper:
         finally:
             for task in running:
                 self._ray.cancel(task, force=True)
+            for host in self._hosts.values():
+                host.num_jobs = 0
+
+    def _on(self, node: str, function: Callable[..., Any], num_cpus: int = 1) -> Any:
+        here = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node_id=node, soft=False)
+        return self._ray.remote(function).options(num_cpus=num_cpus, max_retries=0, scheduling_strategy=here)
+
+    def _free_host(self, num_running: int) -> str | None:
+        """Return the host with most room for one more job, or None if there is no room."""
+        if not self._hosts or (self._num_workers is not None and num_running >= self._num_workers):
+            return None
+        node = min(self._hosts, key=lambda node: self._hosts[node].load)
+        return node if self._hosts[node].load < _JOBS_AHEAD else None
 
     def _ended(self, running: list[Any]) -> list[Any]:
         """Return the tasks that have ended, after a while perhaps none."""
@@ -213,17 +237,12 @@ class RayMapper:
         failures = self._ray.exceptions
         if isinstance(error, failures.RayTaskError):
             raise error.cause from error
-        if isinstance(error, failures.NodeDiedError | failures.ObjectLostError):
-            self._look(at_once=True)
-            attempt.num_hosts_lost += 1
-            if attempt.num_hosts_lost == _HOSTS_A_JOB:
-                raise WorkerCrashed(
-                    f"{counted(_HOSTS_A_JOB, 'host')} were lost, one after the other, under the same work",
-                    hint="look at memory and kernel log of the hosts; what is done is kept",
-                ) from error
-            return attempt
+        if isinstance(error, failures.NodeDiedError | failures.ObjectLostError | failures.TaskUnschedulableError):
+            return _after_lost_host(attempt)
         if not isinstance(error, failures.WorkerCrashedError | failures.OutOfMemoryError):
             raise _lost_cluster(_one_line(error)) from error
+        if not self._answers(attempt.node):
+            return _after_lost_host(attempt)
         attempt.num_crashes += 1
         # The first death may come from outside; and where a host was lost under the job, which is perhaps still at it,
         # nobody knows which of the two has said last what it reads.
@@ -237,35 +256,73 @@ class RayMapper:
             ) from error
         return attempt
 
-    def _room(self) -> int:
-        ahead = _JOBS_AHEAD * self._num_cpus
-        return min(ahead, self._num_workers) if self._num_workers else ahead
+    def _answers(self, node: str) -> bool:
+        """Return whether a host is still there, so that it was the worker alone that died."""
+        asked = self._on(node, _are_you_there, 0).remote()
+        ended, _ = self._ray.wait([asked], timeout=_ANSWER_SECONDS)
+        try:
+            return bool(ended) and self._ray.get(asked)
+        except self._ray.exceptions.RayError:
+            return False
 
-    def _look(self, *, at_once: bool = False) -> None:
-        """Look which hosts are there, if that was not done lately; tell which were lost.
+    # --- which hosts there are
+
+    def _look_at_times(self) -> None:
+        if time.monotonic() > self._looked + _LOOK_SECONDS:
+            self._look()
+            self._welcome()
+
+    def _look(self) -> None:
+        """Look which hosts are there; tell which were lost, ask new ones what they see.
 
         Raises:
             ClusterUnreachable: none has been there for too long.
         """
-        now = time.monotonic()
-        if not at_once and now < self._looked + _LOOK_SECONDS:
-            return
-        self._looked = now
-        hosts: dict[str, str] = {}
-        num_cpus = 0
+        self._looked = time.monotonic()
+        alive: set[str] = set()
         for node in self._ray.nodes():
+            name, num_cpus = node["NodeID"], int(node["Resources"].get("CPU", 0))
             # A head without CPUs takes no job and needs to see no folder.
-            if node["Alive"] and node["Resources"].get("CPU", 0) >= 1:
-                hosts[node["NodeID"]] = node["NodeManagerAddress"]
-                num_cpus += int(node["Resources"]["CPU"])
-        for node in self._hosts.keys() - hosts.keys():
-            text = f"host {self._hosts[node]} was lost: what it was at is done elsewhere"
+            if not node["Alive"] or num_cpus < 1:
+                continue
+            alive.add(name)
+            if name not in self._known:
+                self._known.add(name)
+                host = _Host(node["NodeManagerAddress"], num_cpus)
+                probe = self._on(name, _probe, 0).remote(self._shared, host.address)
+                self._newcomers[probe] = (name, host)
+        for name in self._hosts.keys() - alive:
+            text = f"host {self._hosts.pop(name).address} was lost: what it was at is done elsewhere"
             self._sink(Notice("prepare", text, is_warning=True))
-        self._hosts, self._num_cpus = hosts, num_cpus
-        if hosts:
-            self._last_seen = now
-        elif now > self._last_seen + _NO_HOST_SECONDS:
+        if self._hosts or self._newcomers:
+            self._last_seen = self._looked
+        elif self._looked > self._last_seen + _NO_HOST_SECONDS:
             self._require_hosts()
+
+    def _welcome(self) -> None:
+        """Let the new hosts that have answered take jobs.
+
+        Raises:
+            HostUnfit: one is not fit, and no job was handed out yet. Later it is told, and left alone.
+        """
+        if not self._newcomers:
+            return
+        answered, _ = self._ray.wait(list(self._newcomers), num_returns=len(self._newcomers), timeout=0)
+        has_begun = bool(self._hosts)
+        for probe in answered:
+            name, host = self._newcomers.pop(probe)
+            try:
+                self._ray.get(probe)
+                require_mark(self._shared, host.address)
+            except self._ray.exceptions.TaskUnschedulableError:
+                continue  # lost meanwhile, which is no fault of its folders
+            except (self._ray.exceptions.RayError, HostUnfit) as error:
+                unfit = _unfit(host.address, error)
+                if not has_begun:
+                    raise unfit from error
+                self._sink(Notice("prepare", f"gets no work: {unfit.message}", is_warning=True))
+                continue
+            self._hosts[name] = host
 
     def _require_hosts(self) -> None:
         if not self._hosts:
@@ -273,21 +330,32 @@ class RayMapper:
 
 
 def _library() -> Any:
-    # By name: what we say of types must not depend on whether the extra is installed, and this module is called ray too.
+    # By name: what is said of types must not depend on whether the extra is installed; and this module is a ray too.
     return importlib.import_module("ray")
 
 
-def _do(run: Callable[[J], R], job: J, shared: SharedFolders) -> R:
-    """Do one job, on a host; look at its folders first, for a host may have joined after all were looked at."""
-    if shared.token not in _fit_for:
-        _probe(shared, _library().util.get_node_ip_address())
-        _fit_for.add(shared.token)
+def _do(run: Callable[[J], R], job: J) -> R:
+    """Do one job, on a host."""
+    os.environ.update(_ENVIRONMENT)
     return run(job)
 
 
 def _probe(shared: SharedFolders, host: str) -> None:
-    os.environ.update(_ENVIRONMENT)
     require_fit(shared, host)
+
+
+def _are_you_there() -> bool:
+    return True
+
+
+def _after_lost_host(attempt: _Attempt[J]) -> _Attempt[J]:
+    attempt.num_hosts_lost += 1
+    if attempt.num_hosts_lost == _HOSTS_A_JOB:
+        raise WorkerCrashed(
+            f"{counted(_HOSTS_A_JOB, 'host')} were lost, one after the other, under the same work",
+            hint="look at memory and kernel log of the hosts; what is done is kept",
+        )
+    return attempt
 
 
 def _next(waiting: Iterator[J]) -> _Attempt[J] | None:
@@ -296,7 +364,11 @@ def _next(waiting: Iterator[J]) -> _Attempt[J] | None:
     return None
 
 
-def _cannot_run(host: str, error: Exception) -> HostUnfit:
+def _unfit(host: str, error: Any) -> HostUnfit:
+    """Return what a probe of a host came to; `error` is of Ray, or ours."""
+    cause = getattr(error, "cause", error)
+    if isinstance(cause, HostUnfit):
+        return cause
     return HostUnfit(
         "this host cannot run packtrain",
         where=host,

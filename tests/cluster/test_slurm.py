@@ -1,0 +1,100 @@
+"""`prepare --engine slurm` on a real Slurm of one node: the same bytes, lost tasks, a driver that ends."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hosts_voyage import is_same, nothing_prepared, prepared_here, receipts
+from netns_hosts import until
+from packtrain.record.folder import VoyageFolder
+from slurm_node import SlurmNode, slurm_node, why_no_slurm
+
+UNITS_BEFORE = 4
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.timeout(400),
+    pytest.mark.skipif(why_no_slurm() is not None, reason=str(why_no_slurm())),
+]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with `raw`, and with what a local run makes of it in `voyage`."""
+    return prepared_here(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[SlurmNode]:
+    """Return a host with Slurm."""
+    with slurm_node() as found:
+        yield found
+
+
+@pytest.fixture
+def voyage(whole: Path, tmp_path: Path) -> VoyageFolder:
+    """Return a voyage folder over the same sources, with nothing prepared."""
+    return nothing_prepared(whole, tmp_path / "voyage", 'engine = "slurm"')
+
+
+def test_an_array_gives_the_same_bytes_and_a_task_that_dies_is_handed_out_again(
+    node: SlurmNode, voyage: VoyageFolder, whole: Path
+) -> None:
+    run = node.start_packtrain("prepare", str(voyage.root), "--workers", "2")
+    until(lambda: len(receipts(voyage)) >= UNITS_BEFORE, 120, "the first units")
+    node.kill_worker()
+    done_before = receipts(voyage)
+    _, told = run.communicate(timeout=300)
+    assert run.returncode == 0, told
+    assert "job array" in told
+    assert "ended early" in told
+    assert is_same(voyage, whole)
+    done_after = receipts(voyage)
+    assert {name: done_after[name] for name in done_before} == done_before
+    assert not list(voyage.work.rglob("*.part"))
+    assert not (voyage.work / "prepare" / "array").exists()
+
+
+def test_a_killed_driver_leaves_what_a_second_run_finishes(node: SlurmNode, voyage: VoyageFolder, whole: Path) -> None:
+    run = node.start_packtrain("prepare", str(voyage.root), "--workers", "2")
+    until(lambda: len(receipts(voyage)) >= UNITS_BEFORE, 120, "the first units")
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate()
+    done_before = receipts(voyage)
+    again = node.packtrain("prepare", str(voyage.root), "--workers", "2")
+    assert again.returncode == 0, again.stderr
+    assert is_same(voyage, whole)
+    done_after = receipts(voyage)
+    assert {name: done_after[name] for name in done_before} == done_before
+
+
+def test_an_interrupt_cancels_the_array(node: SlurmNode, voyage: VoyageFolder) -> None:
+    run = node.start_packtrain("prepare", str(voyage.root))
+    until(lambda: len(receipts(voyage)) >= UNITS_BEFORE, 120, "the first units")
+    os.killpg(run.pid, signal.SIGINT)
+    _, told = run.communicate(timeout=60)
+    assert run.returncode == 130, told
+    assert "Traceback" not in told
+    until(lambda: not node.tasks() and not node.workers(), 60, "the array to end")
+
+
+def test_what_slurm_refuses_is_said_in_its_words(node: SlurmNode, voyage: VoyageFolder) -> None:
+    with (voyage.root / "voyage.toml").open("a") as stream:
+        stream.write('slurm_arguments = ["--partition=nowhere"]\n')
+    done = node.packtrain("prepare", str(voyage.root))
+    assert done.returncode == 27
+    assert "invalid partition" in done.stderr
+    assert "slurm_arguments" in done.stderr
+
+
+def test_an_error_of_a_task_comes_through_with_its_own_code(node: SlurmNode, voyage: VoyageFolder) -> None:
+    (voyage.work / "prepare" / "units").mkdir(parents=True)
+    # Where a unit's folder must be there is a file.
+    for number in range(256):
+        (voyage.work / "prepare" / "units" / f"{number:02x}").write_bytes(b"")
+    done = node.packtrain("prepare", str(voyage.root), "--workers", "1")
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
