@@ -109,23 +109,24 @@ class Hosts:
 
     def run_in(self, host: Host, argv: Sequence[str], **options: Any) -> "subprocess.CompletedProcess[str]":
         """Run a program on a host to its end; options are those of `subprocess.run`."""
-        return subprocess.run(host.argv(argv), **{"capture_output": True, "text": True, "check": False, **options})
+        asked: Any = {"capture_output": True, "text": True, "check": False, **options}
+        return subprocess.run(host.argv(argv), **asked)
 
     def start_in(self, host: Host, argv: Sequence[str], **options: Any) -> "subprocess.Popen[str]":
         """Start a program on a host; options are those of `subprocess.Popen`."""
-        return subprocess.Popen(host.argv(argv), **{"text": True, **options})
+        asked: Any = {"text": True, **options}
+        return subprocess.Popen(host.argv(argv), **asked)
 
     def kill_host(self, host: Host) -> None:
         """End all processes of a host at once; its kernel still says so to the others (the connections are reset)."""
         for _ in range(50):
-            found = host.processes()
-            for process in found:
+            for process in (found := host.processes()):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
             if not found:
                 return
             time.sleep(0.1)
-        raise AssertionError(f"processes of {host.namespace} do not end: {found}")
+        raise AssertionError(f"processes of {host.namespace} do not end: {host.processes()}")
 
     def power_off(self, host: Host) -> None:
         """Take a host away without a word to anybody: first its cable, then its processes."""

@@ -86,7 +86,7 @@ def test_what_slurm_refuses_is_said_in_its_words(node: SlurmNode, voyage: Voyage
         stream.write('slurm_arguments = ["--partition=nowhere"]\n')
     done = node.packtrain("prepare", str(voyage.root))
     assert done.returncode == 27
-    assert "invalid partition" in done.stderr
+    assert "Invalid partition" in done.stderr
     assert "slurm_arguments" in done.stderr
 
 

@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import signal
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -70,10 +71,30 @@ def open_ray(address: str, num_workers: int | None, shared: SharedFolders, sink:
             expected="HOST:PORT of the head, and this command on a host of the cluster",
             hint='start Ray here too: "ray start --address HOST:PORT --num-cpus 0"',
         )
+    if address and address != "auto":
+        _require_answer(address)
     with _joined(address, num_workers) as ray:
         mapper = RayMapper(ray, num_workers, shared, sink)
         mapper.require_fit_hosts()
         yield mapper
+
+
+def _require_answer(address: str) -> None:
+    # Ray itself asks for minutes where nobody answers.
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise _not_joined(address, getattr(error, "strerror", None) or "it is no HOST:PORT") from error
+
+
+def _not_joined(address: str, why: str) -> ClusterUnreachable:
+    return ClusterUnreachable(
+        f"Ray cannot be {'joined' if address else 'started'}: {why.lower()}",
+        where=address or "this machine",
+        hint='start it with "ray start --head", let the other hosts join with "ray start --address", and give this '
+        "user the cluster's token (docs/how-to/prepare-on-many-machines.md)",
+    )
 
 
 @contextlib.contextmanager
@@ -91,12 +112,7 @@ def _joined(address: str, num_workers: int | None) -> Iterator[Any]:
     try:
         ray.init(**asked, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=True)
     except (ray.exceptions.RayError, ConnectionError, RuntimeError, TimeoutError, ValueError, OSError) as error:
-        raise ClusterUnreachable(
-            f"Ray cannot be {'joined' if address else 'started'}: {_one_line(error)}",
-            where=address or "this machine",
-            hint='start it with "ray start --head", let the other hosts join with "ray start --address", and give this '
-            "user the cluster's token (docs/how-to/prepare-on-many-machines.md)",
-        ) from error
+        raise _not_joined(address, _one_line(error)) from error
     finally:
         # Ray puts a handler of its own in place of the command line's.
         signal.signal(signal.SIGTERM, ended_by)
