@@ -2,7 +2,7 @@
 
     python tests/ray_hosts_measured.py FOLDER [REPEATS]
 
-Prints one JSON object: seconds of each run as the receipt has them (with the start of workers, without that of Ray), and
+Prints one JSON object: seconds of each run as the receipt has them (with the start of workers, without Ray's), and
 those of a local run with one and with two processes. The hosts are namespaces of one machine: its cores, its disk.
 """
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hosts_voyage import is_same, nothing_prepared, prepared_here, receipts
-from netns_hosts import until
+from netns_hosts import Host, until
 from packtrain.record.folder import VoyageFolder
 from ray_hosts import RayHosts, ray_hosts, why_no_cluster
 
@@ -87,6 +87,22 @@ def test_a_host_that_does_not_see_the_sources_is_refused_by_name(voyage: VoyageF
     assert receipts(voyage) == {}
 
 
+def test_hosts_that_join_later_get_work_if_they_are_fit(voyage: VoyageFolder, whole: Path) -> None:
+    with ray_hosts(3) as cluster:
+        head, blind, good = cluster.hosts.hosts
+        cluster.start(head)
+        run = cluster.start_packtrain(*_command(cluster, voyage))
+        until(lambda: receipts(voyage), 120, "the first unit")
+        blind.hide(whole / "raw")
+        cluster.start(good)
+        cluster.start(blind)
+        until(lambda: _workers(cluster, good), 60, "work for the one that is fit")
+        _, told = run.communicate(timeout=240)
+    assert run.returncode == 0, told
+    assert f"gets no work: {blind.address}: this host does not see a source" in told
+    assert is_same(voyage, whole)
+
+
 def test_a_host_without_packtrain_is_refused_by_name(voyage: VoyageFolder) -> None:
     with ray_hosts(2) as cluster:
         cluster.start(cluster.hosts.hosts[0])
@@ -139,10 +155,10 @@ def test_an_interrupt_ends_it_with_its_code_and_no_work_goes_on(pair: RayHosts, 
     assert receipts(voyage) == done
 
 
-def _workers(cluster: RayHosts) -> list[int]:
-    """Return the processes of all hosts that are at one of our tasks."""
+def _workers(cluster: RayHosts, *hosts: Host) -> list[int]:
+    """Return the processes of these hosts (default: of all) that are at one of our tasks."""
     found: list[int] = []
-    for process in [process for host in cluster.hosts.hosts for process in host.processes()]:
+    for process in [process for host in hosts or cluster.hosts.hosts for process in host.processes()]:
         with contextlib.suppress(OSError):
             if b"ray::_do" in Path(f"/proc/{process}/cmdline").read_bytes():
                 found.append(process)

@@ -160,6 +160,8 @@ class RayMapper:
         self._num_workers = num_workers
         self._shared = shared
         self._sink = sink
+        # Once: each call of `remote` would leave a copy of the function with the head.
+        self._do, self._probe, self._ask = (ray.remote(each) for each in (_do, _probe, _are_you_there))
         self._hosts: dict[str, _Host] = {}
         self._newcomers: dict[Any, tuple[str, _Host]] = {}
         self._known: set[str] = set()
@@ -209,7 +211,7 @@ class RayMapper:
                         break
                     attempt.node = node
                     self._hosts[node].num_jobs += 1
-                    running[self._on(node, _do).remote(run, attempt.job)] = attempt
+                    running[self._on(node, self._do, 1).remote(run, attempt.job)] = attempt
                 if not running and not again:
                     return
                 for task in self._ended(list(running)):
@@ -228,9 +230,9 @@ class RayMapper:
             for host in self._hosts.values():
                 host.num_jobs = 0
 
-    def _on(self, node: str, function: Callable[..., Any], num_cpus: int = 1) -> Any:
+    def _on(self, node: str, function: Any, num_cpus: int) -> Any:
         here = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node_id=node, soft=False)
-        return self._ray.remote(function).options(num_cpus=num_cpus, max_retries=0, scheduling_strategy=here)
+        return function.options(num_cpus=num_cpus, max_retries=0, scheduling_strategy=here)
 
     def _free_host(self, num_running: int) -> str | None:
         """Return the host with most room for one more job, or None if there is no room."""
@@ -260,9 +262,12 @@ class RayMapper:
         if not self._answers(attempt.node):
             return _after_lost_host(attempt)
         attempt.num_crashes += 1
-        # The first death may come from outside; and where a host was lost under the job, which is perhaps still at it,
-        # nobody knows which of the two has said last what it reads.
-        changed = after_crash(attempt.job) if attempt.num_crashes > 1 and not attempt.num_hosts_lost else None
+        # The first death may come from outside, and where memory is short from the work of others. And where a host was
+        # lost under the job, which is perhaps still at it, nobody knows which of the two has said last what it reads.
+        is_to_blame = attempt.num_crashes > 1 and not attempt.num_hosts_lost
+        if isinstance(error, failures.OutOfMemoryError):
+            is_to_blame = False
+        changed = after_crash(attempt.job) if is_to_blame else None
         if changed is not None:
             return _Attempt(changed, num_crashes=1)
         if attempt.num_crashes > _CHANCES:
@@ -274,7 +279,7 @@ class RayMapper:
 
     def _answers(self, node: str) -> bool:
         """Return whether a host is still there, so that it was the worker alone that died."""
-        asked = self._on(node, _are_you_there, 0).remote()
+        asked = self._on(node, self._ask, 0).remote()
         ended, _ = self._ray.wait([asked], timeout=_ANSWER_SECONDS)
         try:
             return bool(ended) and self._ray.get(asked)
@@ -296,7 +301,11 @@ class RayMapper:
         """
         self._looked = time.monotonic()
         alive: set[str] = set()
-        for node in self._ray.nodes():
+        try:
+            nodes = self._ray.nodes()
+        except self._ray.exceptions.RayError as error:
+            raise _lost_cluster(_one_line(error)) from error
+        for node in nodes:
             name, num_cpus = node["NodeID"], int(node["Resources"].get("CPU", 0))
             # A head without CPUs takes no job and needs to see no folder.
             if not node["Alive"] or num_cpus < 1:
@@ -305,7 +314,7 @@ class RayMapper:
             if name not in self._known:
                 self._known.add(name)
                 host = _Host(node["NodeManagerAddress"], num_cpus)
-                probe = self._on(name, _probe, 0).remote(self._shared, host.address)
+                probe = self._on(name, self._probe, 0).remote(self._shared, host.address)
                 self._newcomers[probe] = (name, host)
         for name in self._hosts.keys() - alive:
             text = f"host {self._hosts.pop(name).address} was lost: what it was at is done elsewhere"

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -125,17 +126,17 @@ def _witnesses(source: Path) -> Iterator[Witness]:
         return
     yield Witness(source, None, None)
     # A mount point that nothing is mounted at is a folder too: a file in it tells them apart.
-    left = _MOST_LOOKED_AT
-    for folder, _, names in os.walk(source):
-        for name in names:
-            path = Path(folder, name)
-            if path.is_file() and not path.is_symlink():
-                status = path.stat()
-                yield Witness(path, status.st_size, status.st_mtime_ns)
-                return
-        left -= 1 + len(names)
-        if left < 0:
-            return
+    folders, left = [str(source)], _MOST_LOOKED_AT
+    while folders and left > 0:
+        with os.scandir(folders.pop()) as entries:
+            for entry in islice(entries, left):
+                left -= 1
+                if entry.is_file(follow_symlinks=False):
+                    status = entry.stat(follow_symlinks=False)
+                    yield Witness(Path(entry.path), status.st_size, status.st_mtime_ns)
+                    return
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
 
 
 def _require_seen(witness: Witness, host: str) -> None:

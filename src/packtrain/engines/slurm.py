@@ -35,6 +35,9 @@ _POLL_SECONDS: Final = 2.0
 _POLLS_ENDED: Final = 2
 _SILENT_SECONDS: Final = 600.0  # of a controller that does not answer, before we give up
 _COMMAND_SECONDS: Final = 60
+_ENDED: Final = frozenset(
+    ("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT")
+)
 _JOB_IDS: Final = "arrays.txt"
 
 _log = logging.getLogger(__name__)
@@ -87,6 +90,7 @@ class _Task:
         self.num_chances = _CHANCES + 1
         self.num_crashes = 0
         self.polls_ended = 0
+        self.state = ""
         self.folder = folder
         self.listener = Listener(folder, number)
 
@@ -177,12 +181,14 @@ class SlurmMapper:
             left = tasks
             while left:
                 time.sleep(_POLL_SECONDS)
-                here = self._tasks_of(array)
+                states = self._states_of(array)
                 for task in left:
                     ended = task.take_news()
                     for told, job in zip(ended, task.jobs([told.place for told in ended]), strict=True):
                         yield job, told.result
-                    task.polls_ended = 0 if task.number in here else task.polls_ended + 1
+                    task.state = states.get(task.number, task.state) if states is not None else "RUNNING"
+                    has_ended = states is not None and (task.number not in states or task.state in _ENDED)
+                    task.polls_ended = task.polls_ended + 1 if has_ended else 0
                 # Asked twice: what a task told last may arrive after the word that it has ended.
                 left = [task for task in left if task.has_more and task.polls_ended < _POLLS_ENDED]
             tasks = [self._again(run, task, after_crash) for task in tasks if task.has_more]
@@ -206,8 +212,9 @@ class SlurmMapper:
         if (stopped_at := task.stopped_at) is not None:
             places.remove(stopped_at)
             [job] = task.jobs([stopped_at])
-            # The first end may come from outside: a limit of time, a host that was taken away.
-            num_crashes = 1 + (task.num_crashes if stopped_at == 0 else 0)
+            # The first end may come from outside. Any other state than this one certainly did: a limit of time or of
+            # memory, a host that was taken away.
+            num_crashes = (task.num_crashes if stopped_at == 0 else 0) + (task.state == "FAILED")
             changed = after_crash(job) if num_crashes > 1 else None
             if changed is not None:
                 job, chances, num_crashes = changed, _CHANCES + 1, 1
@@ -215,7 +222,9 @@ class SlurmMapper:
         num_jobs = write_lot(task.folder, task.number, run, chain(first, task.jobs(places)), self._shared)
         following = _Task(task.folder, task.number, num_jobs)
         following.num_chances, following.num_crashes = chances, num_crashes
-        self._sink(Notice("prepare", f"task {task.number} of the array ended early: what it left is handed out again"))
+        why = task.state.lower().replace("_", " ") or "not known why"
+        text = f"task {task.number} of the array ended early ({why}): what it left is handed out again"
+        self._sink(Notice("prepare", text, is_warning=True))
         return following
 
     # --- Slurm's commands
@@ -245,22 +254,23 @@ class SlurmMapper:
         self._sink(Notice("prepare", text))
         return array
 
-    def _tasks_of(self, array: str) -> set[int]:
-        """Return the tasks of an array that wait or run."""
-        done = _call(["squeue", "--noheader", "--array", f"--jobs={array}", "--format=%K"])
+    def _states_of(self, array: str) -> dict[int, str] | None:
+        """Return the states of an array's tasks; those that ended some minutes ago are not in it. None: no answer."""
+        done = _call(["squeue", "--noheader", "--array", "--states=all", f"--jobs={array}", "--format=%K %T"])
         if done.returncode == 0:
             self._answered = time.monotonic()
-            return {int(line) for line in done.stdout.split() if line.isdigit()}
-        if "Invalid job id" in done.stderr:  # some minutes after its end Slurm has forgotten it
+            lines = (line.split() for line in done.stdout.splitlines())
+            return {int(words[0]): words[1] for words in lines if len(words) == 2 and words[0].isdigit()}
+        if "Invalid job id" in done.stderr:
             self._answered = time.monotonic()
-            return set()
+            return {}
         _log.debug("squeue: %s", done.stderr)
         if time.monotonic() > self._answered + _SILENT_SECONDS:
             raise ClusterUnreachable(
                 f"Slurm does not answer: {_last_line(done.stderr)}",
                 hint="when it does again, run the same command: what is done is kept",
             )
-        return set(range(_MOST_TASKS))
+        return None
 
     def cancel_left(self) -> None:
         """Cancel the arrays of this place that are still there."""
