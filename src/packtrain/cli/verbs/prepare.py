@@ -23,7 +23,8 @@ from packtrain.cli.options import answer_receipt, folder_argument, json_option, 
     default=None,
     help="Units at once (default: the cores of this machine or cluster).",
 )
+@click.option("--retry", is_flag=True, help="Read again what was set aside before, after its reader was mended.")
 @json_option
-def command(folder: Path, engine: str | None, workers: int | None, as_json: bool) -> None:
+def command(folder: Path, engine: str | None, workers: int | None, retry: bool, as_json: bool) -> None:
     """Turn tables, images and clips into training shards; set bad inputs aside with a reason."""
-    answer_receipt(open_voyage(folder).prepare(workers, engine), as_json=as_json)
+    answer_receipt(open_voyage(folder).prepare(workers, engine, retry=retry), as_json=as_json)
