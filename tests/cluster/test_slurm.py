@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,3 +99,35 @@ def test_an_error_of_a_task_comes_through_with_its_own_code(node: SlurmNode, voy
     done = node.packtrain("prepare", str(voyage.root), "--workers", "1")
     assert done.returncode == 3, done.stderr
     assert "Traceback" not in done.stderr
+
+
+_DYING = """
+import sys
+from pathlib import Path
+
+from dying_jobs import Job, healed, work
+from packtrain.engines.shared_folders import shared_folders
+from packtrain.engines.slurm import open_slurm
+from packtrain.errors import WorkerCrashed
+
+place = Path(sys.argv[1])
+with shared_folders(place / "hosts", [], []) as shared:
+    with open_slurm(place / "array", (), 2, shared, lambda event: None) as mapper:
+        found = dict(mapper.map(work, [Job(number, dies=number == 2) for number in range(5)], healed))
+        print(sorted(found.values()), any(job.dies for job in found))
+    try:
+        with open_slurm(place / "array", (), 2, shared, lambda event: None) as mapper:
+            list(mapper.map(work, [Job(1), Job(2, dies=True)]))
+    except WorkerCrashed as error:
+        print(error.what)
+"""
+
+
+def test_a_job_that_kills_its_task_is_changed_and_one_that_does_so_again_and_again_is_an_error(
+    node: SlurmNode, tmp_path: Path
+) -> None:
+    done = node.run(sys.executable, "-c", _DYING, str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert first == "[0, 1, 4, 9, 16] False"
+    assert "again and again" in second

@@ -6,31 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from dying_jobs import Job, healed, work
+from contract.mapper_suite import MapperContract
+from dying_jobs import Job, work
 from packtrain.engines.processes import ProcessMapper
-from packtrain.errors import WorkerCrashed
 
 
-@pytest.mark.parametrize("num_workers", [0, 2])
-def test_every_job_gives_its_result(num_workers: int) -> None:
-    jobs = [Job(number) for number in range(9)]
-    assert sorted(result for _, result in ProcessMapper(num_workers).map(work, jobs)) == [n * n for n in range(9)]
+class TestTwoProcesses(MapperContract):
+    @pytest.fixture
+    def mapper(self) -> ProcessMapper:
+        return ProcessMapper(2)
 
 
-def test_a_job_that_kills_its_process_is_changed_and_takes_no_other_with_it() -> None:
-    jobs = [Job(number, dies=number in (2, 5)) for number in range(8)]
-    found = dict(ProcessMapper(2).map(work, jobs, healed))
-    assert sorted(found.values()) == [n * n for n in range(8)]
-
-
-def test_a_job_whose_process_was_killed_from_outside_is_tried_again(tmp_path: Path) -> None:
-    jobs = [Job(1), Job(2, deaths=tmp_path / "deaths", lives=2), Job(3)]
-    assert sorted(result for _, result in ProcessMapper(2).map(work, jobs)) == [1, 4, 9]
-
-
-def test_a_job_that_kills_every_process_is_an_error_in_words() -> None:
-    with pytest.raises(WorkerCrashed, match="three times"):
-        list(ProcessMapper(1).map(work, [Job(1, dies=True)]))
+def test_without_workers_every_job_is_done_here() -> None:
+    assert dict(ProcessMapper(0).map(work, [Job(2), Job(3)])) == {Job(2): 4, Job(3): 9}
 
 
 def test_workers_do_not_outlive_a_killed_parent(tmp_path: Path) -> None:
