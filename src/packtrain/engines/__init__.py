@@ -1,1 +1,1 @@
-"""Engines: they start a training program's workers (`ports.Engine`), or map the units of `prepare` (`ports.JobMapper`)."""
+"""Engines: they start a training program's workers (`ports.Engine`), or map the units of `prepare` (`JobMapper`)."""
