@@ -189,7 +189,7 @@ def write_shard(job: WriteJob) -> Shard:
     job.receipt.parent.mkdir(parents=True, exist_ok=True)
     job.receipt.unlink(missing_ok=True)
     durable.sync_folder(job.receipt.parent)
-    with durable.atomic_writer(path) as stream, _Media(job) as media:
+    with durable.atomic_writer(path, shared=True) as stream, _Media(job) as media:
         if job.layout.kind == "table":
             _fill_parquet(job.layout, media, stream)
         else:
@@ -202,7 +202,8 @@ def write_shard(job: WriteJob) -> Shard:
         sha256=sha256_file(path),
         num_samples=len(job.layout.members),
     )
-    durable.write_bytes(job.receipt, msgspec.json.encode(ShardReceipt(identity=job.layout.identity, shard=shard)))
+    receipt = ShardReceipt(identity=job.layout.identity, shard=shard)
+    durable.write_bytes(job.receipt, msgspec.json.encode(receipt), shared=True)
     return shard
 
 

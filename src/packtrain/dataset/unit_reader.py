@@ -15,7 +15,7 @@ from packtrain.dataset.rejects import Reject
 from packtrain.dataset.scan import presidio
 from packtrain.dataset.scan.counts import SourceScan
 from packtrain.dataset.sources import SourceFile, key_prefix, suffix_of
-from packtrain.dataset.work_units import ReadJob, SourceRecord, UnitReceipt, library_versions
+from packtrain.dataset.work_units import ReadJob, SourceRecord, UnitReceipt, finished, library_versions
 from packtrain.digest import sha256_bytes, sha256_stream
 from packtrain.units import GIB
 
@@ -39,7 +39,10 @@ def read_unit(job: ReadJob) -> UnitReceipt:
     from packtrain.dataset.rows import row_writer
 
     unit, folder = job.unit, job.folder
-    # First: an older receipt (of a retry) must not vouch for what is written from here on.
+    already = finished(folder, unit.unit_id)
+    if already is not None:
+        return already  # by a host that was taken for dead when it had
+    # An older receipt, of outputs that are gone, must not vouch for what is written from here on.
     folder.receipt(unit.unit_id).unlink(missing_ok=True)
     records: list[SourceRecord] = []
     rejects: list[Reject] = []
@@ -49,8 +52,8 @@ def read_unit(job: ReadJob) -> UnitReceipt:
     reading = folder.reading(unit.unit_id)
     reading.parent.mkdir(parents=True, exist_ok=True)
     with (
-        row_writer(folder.samples(unit.unit_id), SAMPLE_SCHEMA) as samples,
-        durable.atomic_writer(blobs_path) as blobs,
+        row_writer(folder.samples(unit.unit_id), SAMPLE_SCHEMA, shared=True) as samples,
+        durable.atomic_writer(blobs_path, shared=True) as blobs,
     ):
         for file in unit.files:
             reading.write_text(file.name, encoding="utf-8")
@@ -77,7 +80,7 @@ def read_unit(job: ReadJob) -> UnitReceipt:
         libraries=library_versions(job.recipe),
         scans=tuple(scans),
     )
-    durable.write_bytes(folder.receipt(unit.unit_id), msgspec.json.encode(receipt))
+    durable.write_bytes(folder.receipt(unit.unit_id), msgspec.json.encode(receipt), shared=True)
     reading.unlink(missing_ok=True)
     return receipt
 

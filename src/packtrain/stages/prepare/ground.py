@@ -18,6 +18,7 @@ from packtrain.documents.dataset import DataFile
 from packtrain.documents.recipe import RecipeSection
 from packtrain.errors import MissingDependency, VoyageFileError
 from packtrain.events import Sink
+from packtrain.ports import JobMapper
 from packtrain.record.dataset_folder import holds_dataset
 from packtrain.record.folder import VoyageFolder
 
@@ -76,7 +77,7 @@ class Given:
 
     Attributes:
         sources, seen: the source files, and what the walk saw of them.
-        num_workers: processes; 0 works in this one.
+        mapper: runs the units of work.
         retry: read units again that set something aside, though their receipts stand.
     """
 
@@ -84,7 +85,7 @@ class Given:
     sources: Sources
     seen: Survey
     recipe: RecipeSection
-    num_workers: int
+    mapper: JobMapper
     retry: bool
     sink: Sink
 

@@ -1,7 +1,4 @@
-"""Jobs over processes of this machine. A process that dies takes no other job with it, and is named.
-
-The local engine of `prepare`: it only maps jobs. What was done is known from receipts, never from here.
-"""
+"""The local engine of `prepare`: jobs over processes of this machine. One that dies takes no other job with it."""
 
 from __future__ import annotations
 
@@ -21,42 +18,49 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 _JOBS_AHEAD: Final = 2  # a worker, so that none waits for the next job; more would only hold memory
+NO_TELEMETRY: Final = {"DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+"""No library of ours reports home; these are for what a library might begin to do."""
 _DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 _CHANCES: Final = 3  # of a job whose process dies while it runs alone, without a source to blame
 
 
-def map_jobs(
-    run: Callable[[J], R],
-    jobs: Iterable[J],
-    num_workers: int,
-    after_crash: Callable[[J], J | None] = lambda job: None,
-) -> Generator[tuple[J, R]]:
-    """Yield each job with its result, as they end.
+class ProcessMapper:
+    """Maps jobs over processes of this machine. See `ports.JobMapper`.
 
     Args:
-        run: a function of a module (workers are started fresh and import it).
-        jobs: taken one by one as workers become free.
         num_workers: processes; 0 runs every job in this one.
-        after_crash: called with a job whose process died while no other job ran; returns the job to try next, or None
-            to try it as it is.
-
-    Raises:
-        WorkerCrashed: a job ended its process again and again.
     """
-    if num_workers == 0:
-        for job in jobs:
-            yield job, run(job)
-        return
-    waiting = iter(jobs)
-    while True:
-        lost: list[J] = []
-        with _pool(num_workers) as pool:
-            yield from _run_until_a_crash(run, waiting, num_workers, pool, lost)
-        if not lost:
+
+    name = "local"
+
+    def __init__(self, num_workers: int) -> None:
+        self._num_workers = num_workers
+
+    def map(
+        self,
+        run: Callable[[J], R],
+        jobs: Iterable[J],
+        after_crash: Callable[[J], J | None] = lambda job: None,
+    ) -> Generator[tuple[J, R]]:
+        """Yield each job with its result, as they end.
+
+        Raises:
+            WorkerCrashed: a job ended its process again and again.
+        """
+        if self._num_workers == 0:
+            for job in jobs:
+                yield job, run(job)
             return
-        # Which of them killed the process is not told: each is tried alone.
-        for job in lost:
-            yield _alone(run, job, after_crash)
+        waiting = iter(jobs)
+        while True:
+            lost: list[J] = []
+            with _pool(self._num_workers) as pool:
+                yield from _run_until_a_crash(run, waiting, self._num_workers, pool, lost)
+            if not lost:
+                return
+            # Which of them killed the process is not told: each is tried alone.
+            for job in lost:
+                yield _alone(run, job, after_crash)
 
 
 def _run_until_a_crash(
@@ -129,5 +133,4 @@ def _begin(parent: int) -> None:
     if os.getppid() != parent:
         os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # No library of ours reports home; these are for what a library might begin to do.
-    os.environ.update({"DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"})
+    os.environ.update(NO_TELEMETRY)
