@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from packtrain.dataset.index import DROP_SCHEMA, SAMPLE_SCHEMA
 from packtrain.dataset.rows import row_writer
+from packtrain.engines.processes import ProcessMapper
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.parties import sync_parties
 from packtrain.stages.init import init
@@ -57,7 +58,7 @@ def mixed_voyage(root: Path, recipe: str = "") -> VoyageFolder:
     sources = write_mixed_sources(root / "raw")
     folder = voyage_folder(root / "voyage", sources, f"max_reject_rate = 0.9\ntable_block_rows = 16\n{recipe}")
     sync_parties(folder)  # values are shown only where the signature of the data scan holds
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
     return folder
 
 

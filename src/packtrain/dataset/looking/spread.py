@@ -72,9 +72,10 @@ def histograms(tables: SetTables) -> tuple[list[Histogram], int]:
 def _measured(tables: SetTables) -> None:
     """Make the view of all measures: kind, name, value, and whether the sample is kept."""
     listed = ", ".join(f"'{name}'" for name in _OF_DETAIL)
+    # Kept is what was not dropped: that is the shorter table to hold every sample against.
     tables.run(
         "CREATE OR REPLACE VIEW marked AS SELECT s.kind, s.measures, s.blob_bytes, s.detail,"
-        " EXISTS (FROM kept k WHERE k.kind = s.kind AND k.key = s.key) AS is_kept"
+        " NOT EXISTS (FROM drops d WHERE d.kind = s.kind AND d.key = s.key) AS is_kept"
         " FROM read_samples s WHERE NOT s.withdrawn"
     )
     tables.run("CREATE OR REPLACE TABLE named (kind VARCHAR, name VARCHAR)")

@@ -8,6 +8,7 @@ from looked_parts import mixed_voyage
 from packtrain.dataset.index import REJECT_SCHEMA
 from packtrain.dataset.looking.set_tables import table_rows
 from packtrain.dataset.rows import row_writer
+from packtrain.engines.processes import ProcessMapper
 from packtrain.errors import IntegrityError, StageNotReady, TooManyRejects
 from packtrain.stages.prepare import drops, inputs, prepare, rejects
 from source_parts import ignore, voyage_folder
@@ -47,7 +48,7 @@ def test_a_run_that_stopped_has_left_its_own_table(tmp_path: Path) -> None:
     with pytest.raises(StageNotReady):
         rejects(folder, 0, 10)
     with pytest.raises(TooManyRejects):
-        prepare(folder, 0, ignore)
+        prepare(folder, ProcessMapper(0), ignore)
     found = rejects(folder, 0, 10)
     assert (found.is_early, found.num_rows) == (True, 1)
     assert [row["path"] for row in found.rows] == ["raw/a.png"]
