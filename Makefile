@@ -9,6 +9,7 @@
 #   make reference   write the generated pages of docs/reference/ anew
 #   make bench-cargo   pack, load and check beside other programs     BENCH_ARGS="--bytes 200MB --repeats 1"
 #   make bench-diligence   screen, and follow owners                 BENCH_ARGS="--entries 20000"
+#   make bench-prepare     prepare and read beside other engines     BENCH_ARGS="--only images --repeats 1"
 #   make test-slow     the tests at full size, minutes each
 #
 # Which torch fits is known on your machine only: TORCH_PIP_ARGS is handed to the `pip install` that brings it, for
@@ -42,10 +43,10 @@ DEMO_DATA := build/demo-data
 KIT_WHEELS := build/kit-wheels
 SOURCES := $(shell find src -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
-.PHONY: fuzz help demo test test-slow bench-cargo bench-diligence check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
+.PHONY: fuzz help demo test test-slow bench-cargo bench-diligence bench-prepare check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
 
 help:
-	@sed -n '3,12s/^#   //p' Makefile
+	@sed -n '3,13s/^#   //p' Makefile
 
 # ---- the two commands a newcomer needs
 
@@ -65,6 +66,12 @@ bench-cargo: package
 
 bench-diligence: package
 	@$(BIN)/python scripts/bench_diligence.py $(BENCH_ARGS)
+
+# Two of the readers import torch; they look into .venv for it and install none of their own.
+bench-prepare: setup demo-data
+	@bash scripts/bench_prepare_peers.sh "$(PYTHON)" build/bench-prepare-peers \
+		"$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')"
+	@$(BIN)/python scripts/bench_prepare.py $(BENCH_ARGS)
 
 test-slow: package
 	@$(BIN)/python -m pytest -n0 -m full_size --timeout 3600 --capture=tee-sys $(PYTEST_ARGS)
