@@ -26,6 +26,7 @@ _CONTEXT: Final[dict[str, Any]] = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
@@ -46,6 +47,7 @@ _CONTEXT: Final[dict[str, Any]] = {
     "regex": "cr:regex",
     "repeated": "cr:repeated",
     "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
     "sc": "https://schema.org/",
     "separator": "cr:separator",
     "source": "cr:source",
@@ -71,12 +73,21 @@ _FORMS: Final[dict[str, tuple[str, str, str]]] = {
 }
 
 
+_MEDIA: Final = ("image", "clip")
+# What Hugging Face's reader takes for pictures among the endings of clips: an animated WebP is one.
+_PICTURE_SUFFIXES: Final = ("webp", "gif")
+# A front matter of thousands of tables would be read by nobody; load_dataset takes their files by name just as well.
+_MAX_TABLE_CONFIGS: Final = 100
+
+
 @dataclass(frozen=True, slots=True)
 class CardFacts:
     """What the cards say.
 
     Attributes:
         counts: by kind, kinds without samples left out.
+        suffixes: for images and clips, the endings of their media members.
+        tables: names of the tables; each is one or more files NAME-NNNNNN.parquet with the same columns.
         recipe_lines: the recipe, one "field = value" a line.
         papers: files with licences and credits that travel with the data.
         libraries: versions of what decoded and encoded.
@@ -84,6 +95,8 @@ class CardFacts:
 
     name: str
     counts: Sequence[SampleCount]
+    suffixes: Mapping[str, Sequence[str]]
+    tables: Sequence[str]
     num_sources: int
     source_bytes: int
     recipe: str
@@ -168,11 +181,7 @@ def readme(facts: CardFacts) -> bytes:
     """Return README.md: YAML front matter and the page a person reads."""
     lines = ["---", f"pretty_name: {json.dumps(facts.name)}", "tags: [packtrain, webdataset]"]
     lines.append(f"size_categories: [{_size_category(facts.num_samples)}]")
-    configs = [(name, pattern) for name, _, pattern in (_FORMS[kind] for kind in facts.kinds)]
-    if configs:
-        lines.append("configs:")
-        for name, pattern in configs:
-            lines += [f"- config_name: {name}", f"  data_files: {json.dumps(pattern)}"]
+    lines += _configs(facts)
     lines += ["---", "", f"# {facts.name}", "", _summary(facts), "", "## What is in it", ""]
     lines += ["| kind | samples | duplicates dropped | set aside | shards |", "| --- | ---: | ---: | ---: | --- |"]
     lines += [
@@ -203,11 +212,45 @@ def readme(facts: CardFacts) -> bytes:
     return "\n".join(lines).encode("utf-8")
 
 
+def _configs(facts: CardFacts) -> list[str]:
+    """Return what the front matter says to Hugging Face's `load_dataset`, which reads the whole folder by one reader.
+
+    Where there are images or clips it reads tar files, and all fields are named: the members of a shard have the
+    endings of their sources, and unless told before it asks for the same ones in each sample. Tables are then read by
+    the names of their files. Where there are tables alone, each of them is a configuration.
+    """
+    media = [kind for kind in _MEDIA if kind in facts.kinds]
+    if media:
+        lines = ["configs:"]
+        for kind in media:
+            name, _, pattern = _FORMS[kind]
+            lines += [f"- config_name: {name}", f"  data_files: {json.dumps(pattern)}"]
+        lines.append("dataset_info:")
+        for kind in media:
+            lines += [f"- config_name: {_FORMS[kind][0]}", "  features:"]
+            for suffix in sorted(facts.suffixes[kind]):
+                is_picture = kind == "image" or suffix in _PICTURE_SUFFIXES
+                lines += [f"  - name: {json.dumps(suffix)}", f"    dtype: {'image' if is_picture else 'video'}"]
+            for name, data_type in (("json", "json"), ("__key__", "string"), ("__url__", "string")):
+                lines += [f"  - name: {name}", f"    dtype: {data_type}"]
+        return lines
+    if not 0 < len(facts.tables) <= _MAX_TABLE_CONFIGS:
+        return []
+    lines = ["configs:"]
+    for name in facts.tables:
+        pattern = f"shards/tables/{name}-*.parquet"
+        lines += [f"- config_name: {json.dumps(name)}", f"  data_files: {json.dumps(pattern)}"]
+    return lines
+
+
 _HOW_TO_READ: Final = (
     "Images and clips lie in plain tar files: for each sample a media file and a JSON file of the same name, as",
     "WebDataset reads them. Tables are Parquet; one row group is one sample. `index.parquet` has a row for each sample",
     "with its place (`shard`, `offset`, `length`) and `sha256`. A clip that was cut into runs of frames is an animated",
     "WebP without loss. `miniature/` is a small true subset in the same form.",
+    "",
+    'Hugging Face datasets: `load_dataset(FOLDER, "images")`, or "clips"; tables by their files, those of one table at',
+    'a time: `load_dataset("parquet", data_files=FOLDER + "/shards/tables/NAME-*.parquet")`.',
 )
 
 

@@ -84,6 +84,21 @@ class SampleTable:
             .fetchall()
         }
 
+    def suffixes(self) -> Mapping[str, list[str]]:
+        """Return for each kind the endings of the media members that are kept, sorted."""
+        found: dict[str, list[str]] = {}
+        for kind, suffix in (
+            self._open()
+            .execute(
+                "SELECT DISTINCT s.kind, s.suffix FROM read_parquet($files) s JOIN firsts f ON f.kept_key = s.key"
+                " AND f.kind = s.kind AND f.sha256 = s.sha256 WHERE s.suffix <> '' ORDER BY s.kind, s.suffix",
+                {"files": self._files},
+            )
+            .fetchall()
+        ):
+            found.setdefault(kind, []).append(suffix)
+        return found
+
     def _rows(self, query: str) -> Iterator[dict[str, Any]]:
         relation = self._open().cursor().sql(query, params={"files": self._files})
         for batch in relation.to_arrow_reader(_BATCH_ROWS):

@@ -327,6 +327,13 @@ def _shard_name(kind: Kind, table: str, number: int) -> str:
     return f"shards/{kind}s-{number:06d}.tar"
 
 
+def table_names(shards: Iterable[str]) -> list[str]:
+    """Return the names of the tables that these shards hold, each once, in the order of the shards."""
+    # "-NNNNNN.parquet" is what _shard_name adds.
+    parts = (name.rpartition("/")[2].rpartition("-")[0] for name in shards if name.endswith(".parquet"))
+    return list(dict.fromkeys(parts))
+
+
 def _kind(name: str) -> Kind:
     return msgspec.convert(name, Kind)
 

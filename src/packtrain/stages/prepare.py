@@ -171,7 +171,8 @@ class _Preparation:
             self._write_duplicates(table.dropped())
             shards, index = self._write_set(table.kept(), total, "")
             small, small_index = self._write_miniature(table, counts)
-        files, facts = self._write_cards(counts, index, source_bytes)
+            suffixes = table.suffixes()
+        files, facts = self._write_cards(counts, suffixes, shards, index, source_bytes)
         document = Dataset(
             name=self.folder.voyage_file().voyage.name,
             recipe=self.recipe_digest,
@@ -361,7 +362,12 @@ class _Preparation:
     # --- around it
 
     def _write_cards(
-        self, counts: list[SampleCount], index: DataFile, source_bytes: int
+        self,
+        counts: list[SampleCount],
+        suffixes: Mapping[str, list[str]],
+        shards: list[Shard],
+        index: DataFile,
+        source_bytes: int,
     ) -> tuple[list[DataFile], dict[str, str]]:
         """Write cards and papers; return all files of the data set beside the shards, and facts for the receipt."""
         from packtrain.dataset.card import CROISSANT, README, CardFacts, croissant, readme
@@ -372,6 +378,8 @@ class _Preparation:
         card = CardFacts(
             name=self.folder.voyage_file().voyage.name,
             counts=counts,
+            suffixes=suffixes,
+            tables=shard_files.table_names(shard.name for shard in shards),
             num_sources=self.seen.num_files,
             source_bytes=source_bytes,
             recipe=self.recipe_digest,
