@@ -1,7 +1,7 @@
 """The image job by Ray Data: image_by_ray.py SOURCES TARGET SIDE.
 
-Duplicates are dropped by the driver, on digests alone, and what is left is read again: Ray Data's own way, a groupby, would
-shuffle the files' bytes between actors, which wants more than two cores.
+Duplicates are dropped by the driver, on digests alone, and what is left is read again: a groupby, which is Ray Data's own
+way, would shuffle the files' bytes between actors, and wants more than two cores.
 """
 
 # What the peers' environment has and the project's has not.
