@@ -51,6 +51,7 @@ PATTERNS = {
     r"\A[A-Za-z0-9][A-Za-z0-9 ._-]{0,127}\Z": "name: letters, digits, space, `.` `_` `-`; at most 128",
     r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,31}\Z": "label: letters, digits, `.` `_` `-`; at most 32",
     r"\A[^\x00]+\Z": "path",
+    r"\A[a-z][a-z0-9_]{0,63}\Z": "name: lower-case letters, digits and `_`",
     r"\Aage1[02-9ac-hj-np-z]{58}\Z": "`age1…`",
     r"\Assh-ed25519 [A-Za-z0-9+/]{68}\Z": "`ssh-ed25519 …`",
     r"\A(age1[02-9ac-hj-np-z]{58}|ssh-ed25519 [A-Za-z0-9+/]{68})\Z": "`age1…` or `ssh-ed25519 …`",
@@ -266,7 +267,7 @@ def _value(info: Type) -> str:
             word = "integer" if isinstance(info, IntType) else "number"
             least = f"{info.ge:,}" if info.ge is not None else (f"over {info.gt:,}" if info.gt is not None else "")
             most = f" to {info.le:,}" if info.le is not None and info.le < 2**53 - 1 else " or more"
-            return f"{word}, {least}{most}"
+            return f"{word}, {least}{most}" if least else word
         case BoolType():
             return "`true` or `false`"
         case _:
@@ -279,6 +280,8 @@ def _default(field: Field) -> str:
     value: Any = field.default
     if value is msgspec.NODEFAULT or value is None or value in ("", ()):
         return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     if isinstance(value, tuple):
         return ", ".join(f'`"{item}"`' for item in value)
     return f'`"{value}"`' if isinstance(value, str) else f"{value:,}"

@@ -148,8 +148,15 @@ def _write_dataset(folder: VoyageFolder) -> None:
         source_bytes=1,
         counts=(),
         shards=(
-            Shard(name=image.name, kind="image", bytes=image.bytes, sha256=image.sha256, num_samples=NUM_SAMPLES - 3),
-            Shard(name=table.name, kind="table", bytes=table.bytes, sha256=table.sha256, num_samples=3),
+            Shard(
+                name=image.name,
+                kind="image",
+                split="train",
+                bytes=image.bytes,
+                sha256=image.sha256,
+                num_samples=NUM_SAMPLES - 3,
+            ),
+            Shard(name=table.name, kind="table", split="train", bytes=table.bytes, sha256=table.sha256, num_samples=3),
         ),
         files=(index,),
         miniature_shards=(),

@@ -103,7 +103,7 @@ def describe_miniature(root: Path) -> Dataset:
     files = {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
     digests = {name: hashlib.sha256(payload).hexdigest() for name, payload in files.items()}
     shards = tuple(
-        Shard(name=name, kind="image", bytes=len(payload), sha256=digests[name], num_samples=4)
+        Shard(name=name, kind="image", split="train", bytes=len(payload), sha256=digests[name], num_samples=4)
         for name, payload in files.items()
         if name.startswith("shards/")
     )
@@ -114,7 +114,17 @@ def describe_miniature(root: Path) -> Dataset:
         sources="0" * 64,
         num_sources=1,
         source_bytes=1,
-        counts=(SampleCount(kind="image", num_samples=24, num_rejects=0, num_duplicates=0),),
+        counts=(
+            SampleCount(
+                kind="image",
+                num_samples=24,
+                num_rejects=0,
+                num_filtered=0,
+                num_duplicates=0,
+                num_near_duplicates=0,
+                num_withdrawn=0,
+            ),
+        ),
         shards=shards,
         files=(index,),
         miniature_shards=shards,

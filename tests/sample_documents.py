@@ -199,15 +199,33 @@ def samples() -> dict[type[Document], Document]:
             sources=sha256("2"),
             num_sources=3,
             source_bytes=4_000_000,
-            counts=(SampleCount(kind="image", num_samples=7, num_rejects=1, num_duplicates=2),),
+            counts=(
+                SampleCount(
+                    kind="image",
+                    num_samples=7,
+                    num_rejects=1,
+                    num_filtered=0,
+                    num_duplicates=2,
+                    num_near_duplicates=0,
+                    num_withdrawn=0,
+                ),
+            ),
             shards=(
-                Shard(name="shards/image-000000.tar", kind="image", bytes=10240, sha256=sha256("3"), num_samples=7),
+                Shard(
+                    name="shards/image-000000.tar",
+                    kind="image",
+                    split="train",
+                    bytes=10240,
+                    sha256=sha256("3"),
+                    num_samples=7,
+                ),
             ),
             files=(DataFile(name="index.parquet", bytes=512, sha256=sha256("4")),),
             miniature_shards=(
                 Shard(
                     name="miniature/shards/image-000000.tar",
                     kind="image",
+                    split="train",
                     bytes=2048,
                     sha256=sha256("5"),
                     num_samples=1,

@@ -11,7 +11,7 @@ from packtrain.crypto.sshsig import generate_key_pair
 from packtrain.dataset.kinds import pieces
 from packtrain.dataset.kinds.piece import OpenSource, Piece, Setback, Tally
 from packtrain.dataset.sources import role_of, suffix_of
-from packtrain.documents.voyage_file import RecipeSection
+from packtrain.documents.recipe import RecipeSection
 from packtrain.events import Event
 from packtrain.record.folder import VoyageFolder
 

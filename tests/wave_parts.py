@@ -177,7 +177,7 @@ def _write_dataset(folder: VoyageFolder) -> None:
         source_bytes=1,
         counts=(),
         shards=tuple(
-            Shard(name=shard.name, kind="image", bytes=shard.bytes, sha256=shard.sha256, num_samples=1)
+            Shard(name=shard.name, kind="image", split="train", bytes=shard.bytes, sha256=shard.sha256, num_samples=1)
             for shard in listed[:-1]
         ),
         files=(listed[-1],),

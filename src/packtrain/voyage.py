@@ -38,15 +38,16 @@ class Voyage(DiligenceVerbs, CustodyVerbs):
                 plan.STAGE, plan.inputs(self.folder), lambda: plan.plan(self.folder, self._open_drive, self._sink)
             )
 
-    def prepare(self, num_workers: int | None = None) -> Receipt:
-        """Turn the sources into shards; write dataset.json."""
+    def prepare(self, num_workers: int | None = None, *, retry: bool = False) -> Receipt:
+        """Turn the sources into shards; write dataset.json. `retry` reads again what was set aside before."""
         from packtrain.stages import prepare
 
         with self._at_work(prepare.STAGE, "consignor"):
             return self._run(
                 prepare.STAGE,
                 prepare.inputs(self.folder),
-                lambda: prepare.prepare(self.folder, num_workers or os.cpu_count() or 1, self._sink),
+                lambda: prepare.prepare(self.folder, num_workers or os.cpu_count() or 1, self._sink, retry=retry),
+                is_whole=not retry,
             )
 
     def rehearse(self) -> Receipt:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from packtrain.dataset.sources import KIND_OF_SUFFIX
+from packtrain.dataset.kinds.registry import KIND_OF_SUFFIX
 from packtrain.diligence.rules.pack import built_in_pack
 from packtrain.diligence.rules.policy import read_policy
 from tree_parts import assert_equal

@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from packtrain.dataset.duplicates import SampleTable
 from packtrain.dataset.index import SAMPLE_SCHEMA
 from packtrain.dataset.kinds.animation import animated_webp
 from packtrain.dataset.miniature import LEAST_OF_A_KIND, shares
 from packtrain.dataset.rows import row_writer
+from packtrain.dataset.selection import Selection
 from packtrain.dataset.shards import ShardLayout, WriteJob, lay_out, write_shard
 from packtrain.dataset.sources import SourceFile, Sources, key_prefix, name_of_text, text_of_name
 from packtrain.dataset.work_units import UnitFolder, slice_sources
 from packtrain.digest import sha256_bytes
-from packtrain.documents.voyage_file import RecipeSection
+from packtrain.documents.recipe import RecipeSection
 
 UNIT = "ab" * 32
 
@@ -37,6 +37,10 @@ def _row(number: int, kind: str, sha256: str, size_bytes: int = 0, offset: int =
         "unit": UNIT,
         "blob_offset": offset,
         "blob_bytes": size_bytes,
+        "split": "train",
+        "measures": [],
+        "fingerprint": b"",
+        "withdrawn": False,
         "detail": "{}",
     }
 
@@ -124,15 +128,17 @@ def test_of_equal_samples_the_first_is_kept_however_they_are_spread_over_units(
             with row_writer(files[-1], SAMPLE_SCHEMA) as writer:
                 for row in rows[unit::num_units]:
                     writer.add(row)
-        with SampleTable(files, Path(name) / "spill") as table:
-            kept, dropped, counts = list(table.kept()), list(table.dropped()), table.counts()
+        with Selection(files, Path(name) / "spill", RecipeSection()) as selection:
+            selection.settle()
+            kept, dropped = list(selection.kept()), list(selection.dropped())
+            counts = [*selection.splits(), *selection.drops()]
     assert [row["key"] for row in kept] == sorted(
         first.values(), key=lambda key: (next(r["kind"] for r in rows if r["key"] == key), key)
     )
     assert {row["key"]: row["kept_key"] for row in dropped} == {
         row["key"]: first[row["kind"], row["sha256"]] for row in rows if row["key"] not in first.values()
     }
-    assert sum(kept + lost for kept, lost in counts.values()) == len(rows)
+    assert sum(count.num_samples for count in counts) == len(rows)
 
 
 @settings(max_examples=25)

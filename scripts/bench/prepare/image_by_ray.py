@@ -1,7 +1,7 @@
 """The image job by Ray Data: image_by_ray.py SOURCES TARGET SIDE.
 
-Duplicates are dropped by the driver, on digests alone, and what is left is read again: a groupby, which is Ray Data's own
-way, would shuffle the files' bytes between actors, and wants more than two cores.
+Duplicates are dropped by the driver, on digests alone, and what is left is read again: a groupby, the way that Ray Data
+has for it, would shuffle the files' bytes between actors, and wants more than two cores.
 """
 
 # What the peers' environment has and the project's has not.
@@ -10,6 +10,7 @@ way, would shuffle the files' bytes between actors, and wants more than two core
 import hashlib
 import io
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -49,7 +50,7 @@ def main() -> None:
     started = time.perf_counter()
     # A short path: a socket's has at most 107 bytes.
     logs = tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True)
-    ray.init(include_dashboard=False, logging_level="ERROR", log_to_driver=False, _temp_dir=logs.name)
+    ray.init(include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False, _temp_dir=logs.name)
     start_seconds = time.perf_counter() - started
     ray.data.DataContext.get_current().enable_progress_bars = False
     firsts: dict[str, str] = {}

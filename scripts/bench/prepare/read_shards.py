@@ -108,10 +108,10 @@ def open_packtrain(folder: Path, is_shuffled: bool) -> Pass:
 
 def open_webdataset(folder: Path, is_shuffled: bool) -> Pass:
     """Return a pass by WebDataset over the same tar files; shuffled: shards, then within a window."""
-    import webdataset
+    from webdataset.compat import WebDataset
 
     urls = sorted(str(path) for path in (folder / "shards").glob("*.tar"))
-    dataset: Any = webdataset.WebDataset(urls, shardshuffle=len(urls) if is_shuffled else False, seed=_SEED)
+    dataset: Any = WebDataset(urls, shardshuffle=len(urls) if is_shuffled else False, seed=_SEED)
     if is_shuffled:
         dataset = dataset.shuffle(_WINDOW_SAMPLES)
     return lambda: (sample["jpg"] for sample in dataset)

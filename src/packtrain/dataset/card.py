@@ -57,6 +57,7 @@ _CONTEXT: Final[dict[str, Any]] = {
 _FIELDS: Final = (
     ("key", "sc:Text", "name of the sample, and of its members in the shard"),
     ("kind", "sc:Text", "table, image or clip"),
+    ("split", "sc:Text", "train, validation or test"),
     ("shard", "sc:Text", "file that holds the sample"),
     ("offset", "sc:Integer", "first byte in the shard; of tables the first row"),
     ("length", "sc:Integer", "bytes; of tables rows"),
@@ -67,9 +68,9 @@ _FIELDS: Final = (
     ("recipe", "sc:Text", "SHA-256 of the recipe the sample was made by"),
 )
 _FORMS: Final[dict[str, tuple[str, str, str]]] = {
-    "table": ("tables", "application/x-parquet", "shards/tables/*.parquet"),
-    "image": ("images", "application/x-tar", "shards/images-*.tar"),
-    "clip": ("clips", "application/x-tar", "shards/clips-*.tar"),
+    "table": ("tables", "application/x-parquet", "tables/*.parquet"),
+    "image": ("images", "application/x-tar", "images-*.tar"),
+    "clip": ("clips", "application/x-tar", "clips-*.tar"),
 }
 
 
@@ -87,8 +88,9 @@ class CardFacts:
     Attributes:
         counts: by kind, kinds without samples left out.
         suffixes: for images and clips, the endings of their media members.
-        tables: names of the tables; each is one or more files NAME-NNNNNN.parquet with the same columns.
-        recipe_lines: the recipe, one "field = value" a line.
+        shards: names of all shards, without those of the miniature.
+        splits: names of the splits; where there is more than one, each has its own folder of shards.
+        recipe_text: the recipe, as voyage.toml spells it.
         papers: files with licences and credits that travel with the data.
         libraries: versions of what decoded and encoded.
     """
@@ -96,11 +98,12 @@ class CardFacts:
     name: str
     counts: Sequence[SampleCount]
     suffixes: Mapping[str, Sequence[str]]
-    tables: Sequence[str]
+    shards: Sequence[str]
+    splits: Sequence[str]
     num_sources: int
     source_bytes: int
     recipe: str
-    recipe_lines: Sequence[str]
+    recipe_text: str
     index: DataFile
     papers: Sequence[DataFile]
     libraries: Mapping[str, str]
@@ -114,6 +117,13 @@ class CardFacts:
     def kinds(self) -> list[str]:
         """Return the kinds that have samples."""
         return [count.kind for count in self.counts if count.num_samples]
+
+    def patterns(self, kind: str) -> list[tuple[str, str]]:
+        """Return for each split its name and the pattern of its shards of a kind."""
+        pattern = _FORMS[kind][2]
+        if len(self.splits) == 1:
+            return [(self.splits[0], f"shards/{pattern}")]
+        return [(split, f"shards/{split}/{pattern}") for split in self.splits]
 
 
 def croissant(facts: CardFacts) -> bytes:
@@ -134,17 +144,19 @@ def croissant(facts: CardFacts) -> bytes:
         }
     ]
     for kind in facts.kinds:
-        name, form, pattern = _FORMS[kind]
-        distribution.append(
-            {
-                "@type": "cr:FileSet",
-                "@id": name,
-                "name": name,
-                "description": f"Shards of {name}.",
-                "encodingFormat": form,
-                "includes": pattern,
-            }
-        )
+        name, form, _ = _FORMS[kind]
+        for split, pattern in facts.patterns(kind):
+            of_split = name if len(facts.splits) == 1 else f"{split}-{name}"
+            distribution.append(
+                {
+                    "@type": "cr:FileSet",
+                    "@id": of_split,
+                    "name": of_split,
+                    "description": f"Shards of {name}, {split}.",
+                    "encodingFormat": form,
+                    "includes": pattern,
+                }
+            )
     body = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -183,17 +195,20 @@ def readme(facts: CardFacts) -> bytes:
     lines.append(f"size_categories: [{_size_category(facts.num_samples)}]")
     lines += _configs(facts)
     lines += ["---", "", f"# {facts.name}", "", _summary(facts), "", "## What is in it", ""]
-    lines += ["| kind | samples | duplicates dropped | set aside | shards |", "| --- | ---: | ---: | ---: | --- |"]
-    lines += [
-        f"| {count.kind} | {count.num_samples} | {count.num_duplicates} | {count.num_rejects}"
-        f" | `{_FORMS[count.kind][2]}` |"
-        for count in facts.counts
-    ]
+    lines += ["| kind | samples | filtered | duplicates | near-duplicates | withdrawn | set aside | shards |"]
+    lines += ["| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |"]
+    for count in facts.counts:
+        numbers = (
+            *(count.num_samples, count.num_filtered, count.num_duplicates),
+            *(count.num_near_duplicates, count.num_withdrawn, count.num_rejects),
+        )
+        shards = ", ".join(f"`{pattern}`" for _, pattern in facts.patterns(count.kind))
+        lines.append(f"| {count.kind} | {' | '.join(str(number) for number in numbers)} | {shards} |")
     lines += ["", *_HOW_TO_READ, "", "## Where it comes from", ""]
     lines.append(
         f"{facts.num_sources} source files, {format_bytes(facts.source_bytes)}; `sources.parquet` lists them with their"
-        " SHA-256, `rejects.parquet` what was set aside and why, `duplicates.parquet` what was dropped and for which"
-        " sample."
+        " SHA-256 and their licence files, `rejects.parquet` what was set aside and why, `drops.parquet` what was"
+        " read and not kept, by which rule and for which sample."
     )
     lines += ["", "## Licence and credits", ""]
     if facts.papers:
@@ -201,8 +216,8 @@ def readme(facts: CardFacts) -> bytes:
         lines += [f"- [{paper.name}]({paper.name})" for paper in facts.papers]
     else:
         lines.append("Not stated: the sources came without a licence file. Ask whoever sent them before you use them.")
-    lines += ["", "## How it was made", "", f"Recipe `{facts.recipe}`:", "", "```toml", "[prepare]"]
-    lines += [*facts.recipe_lines, "```", ""]
+    lines += ["", "## How it was made", "", f"Recipe `{facts.recipe}`:", "", "```toml"]
+    lines += [facts.recipe_text.rstrip(), "```", ""]
     versions = ", ".join(f"{name} {version}" for name, version in sorted(facts.libraries.items()))
     lines += [
         f"Decoded and encoded with {versions}. Consent, known biases and the use the data is meant for are",
@@ -220,27 +235,51 @@ def _configs(facts: CardFacts) -> list[str]:
     the names of their files. Where there are tables alone, each of them is a configuration.
     """
     media = [kind for kind in _MEDIA if kind in facts.kinds]
-    if media:
-        lines = ["configs:"]
-        for kind in media:
-            name, _, pattern = _FORMS[kind]
-            lines += [f"- config_name: {name}", f"  data_files: {json.dumps(pattern)}"]
-        lines.append("dataset_info:")
-        for kind in media:
-            lines += [f"- config_name: {_FORMS[kind][0]}", "  features:"]
-            for suffix in sorted(facts.suffixes[kind]):
-                is_picture = kind == "image" or suffix in _PICTURE_SUFFIXES
-                lines += [f"  - name: {json.dumps(suffix)}", f"    dtype: {'image' if is_picture else 'video'}"]
-            for name, data_type in (("json", "json"), ("__key__", "string"), ("__url__", "string")):
-                lines += [f"  - name: {name}", f"    dtype: {data_type}"]
+    if not media:
+        tables = _tables(facts)
+        named = tables if len(tables) <= _MAX_TABLE_CONFIGS else {}
+        lines = ["configs:"] if named else []
+        for name, files in named.items():
+            lines += _config(name, files)
         return lines
-    if not 0 < len(facts.tables) <= _MAX_TABLE_CONFIGS:
-        return []
     lines = ["configs:"]
-    for name in facts.tables:
-        pattern = f"shards/tables/{name}-*.parquet"
-        lines += [f"- config_name: {json.dumps(name)}", f"  data_files: {json.dumps(pattern)}"]
+    for kind in media:
+        # A split that no sample of the kind fell into has no files, and a pattern that finds none is an error there.
+        files = {split: pattern for split, pattern in facts.patterns(kind) if _has_files(facts, pattern)}
+        lines += _config(_FORMS[kind][0], files)
+    lines.append("dataset_info:")
+    for kind in media:
+        lines += [f"- config_name: {_FORMS[kind][0]}", "  features:"]
+        for suffix in sorted(facts.suffixes[kind]):
+            is_picture = kind == "image" or suffix in _PICTURE_SUFFIXES
+            lines += [f"  - name: {json.dumps(suffix)}", f"    dtype: {'image' if is_picture else 'video'}"]
+        for name, data_type in (("json", "json"), ("__key__", "string"), ("__url__", "string")):
+            lines += [f"  - name: {name}", f"    dtype: {data_type}"]
     return lines
+
+
+def _config(name: str, files: Mapping[str, str]) -> list[str]:
+    lines = [f"- config_name: {json.dumps(name)}", "  data_files:"]
+    for split, pattern in files.items():
+        lines += [f"  - split: {split}", f"    path: {json.dumps(pattern)}"]
+    return lines
+
+
+def _has_files(facts: CardFacts, pattern: str) -> bool:
+    beginning = pattern.partition("*")[0]
+    return any(name.startswith(beginning) for name in facts.shards)
+
+
+def _tables(facts: CardFacts) -> dict[str, dict[str, str]]:
+    """Return for each table, by split, the pattern of its files: NAME-NNNNNN.parquet, all with the same columns."""
+    split_of = {pattern.rpartition("/")[0]: split for split, pattern in facts.patterns("table")}
+    found: dict[str, dict[str, str]] = {}
+    for shard in facts.shards:
+        folder, _, file = shard.rpartition("/")
+        name = file.rpartition("-")[0]
+        if folder in split_of:
+            found.setdefault(name, {})[split_of[folder]] = f"{folder}/{name}-*.parquet"
+    return found
 
 
 _HOW_TO_READ: Final = (

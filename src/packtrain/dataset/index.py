@@ -4,6 +4,7 @@ index.parquet, one row a sample, in the order of the shards:
 
     key             name of the sample, unique in the data set; its members in the tar are KEY.suffix and KEY.json
     kind            table, image or clip
+    split           train, validation or test; "train" where the recipe holds nothing back
     shard           file below the data set's folder
     offset, length  where in the shard the media member's bytes are; for tables first row and number of rows, which are
                     exactly one row group
@@ -12,6 +13,14 @@ index.parquet, one row a sample, in the order of the shards:
     source_sha256   of the whole source file
     detail          JSON: what is known of the sample (box of a crop, times of frames, rows of a block)
     recipe          SHA-256 of the recipe
+
+drops.parquet, one row a sample that was read and not kept, by kind and key:
+
+    reason          filter, duplicate, near-duplicate or withdrawn
+    rule            which rule of the recipe, in words ("width at least 64")
+    value, limit    what was measured (of near-duplicates the distance or the share in common) and what is allowed; null
+                    where nothing was measured
+    kept_key, kept_source    the sample that was kept instead, or "" where none was
 """
 
 from __future__ import annotations
@@ -24,13 +33,14 @@ from packtrain.dataset.arrow import Schema
 
 INDEX: Final = "index.parquet"
 REJECTS: Final = "rejects.parquet"
-DUPLICATES: Final = "duplicates.parquet"
+DROPS: Final = "drops.parquet"
 SOURCES: Final = "sources.parquet"
 
 INDEX_SCHEMA: Final[Schema] = pa.schema(
     [
         ("key", pa.string()),
         ("kind", pa.string()),
+        ("split", pa.string()),
         ("shard", pa.string()),
         ("offset", pa.int64()),
         ("length", pa.int64()),
@@ -52,12 +62,17 @@ REJECT_SCHEMA: Final[Schema] = pa.schema(
         ("bytes", pa.int64()),
     ]
 )
-DUPLICATE_SCHEMA: Final[Schema] = pa.schema(
+DROP_SCHEMA: Final[Schema] = pa.schema(
     [
         ("key", pa.string()),
         ("kind", pa.string()),
         ("source", pa.string()),
+        ("source_sha256", pa.string()),
         ("sha256", pa.string()),
+        ("reason", pa.string()),
+        ("rule", pa.string()),
+        ("value", pa.float64()),
+        ("limit", pa.float64()),
         ("kept_key", pa.string()),
         ("kept_source", pa.string()),
     ]
@@ -69,9 +84,20 @@ SOURCE_SCHEMA: Final[Schema] = pa.schema(
         ("bytes", pa.int64()),
         ("sha256", pa.string()),
         ("samples", pa.int64()),
+        ("licence", pa.string()),
+    ]
+)
+# What the walk lists, before anything is opened.
+MANIFEST_SCHEMA: Final[Schema] = pa.schema(
+    [
+        ("path", pa.string()),
+        ("kind", pa.string()),
+        ("bytes", pa.int64()),
+        ("mtime_ns", pa.int64()),
     ]
 )
 # Between the passes, a table a unit: a sample that has no shard yet. `blob_offset` -1: its bytes are the source itself.
+# `withdrawn`: all that is left of a sample whose source was withdrawn; it holds its place, so that no other one moves.
 SAMPLE_SCHEMA: Final[Schema] = pa.schema(
     [
         ("key", pa.string()),
@@ -86,5 +112,8 @@ SAMPLE_SCHEMA: Final[Schema] = pa.schema(
         ("blob_offset", pa.int64()),
         ("blob_bytes", pa.int64()),
         ("detail", pa.string()),
+        ("measures", pa.map_(pa.string(), pa.float64())),
+        ("fingerprint", pa.binary()),
+        ("withdrawn", pa.bool_()),
     ]
 )

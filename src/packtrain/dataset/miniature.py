@@ -32,6 +32,8 @@ def choose(rows: Iterable[Mapping[str, Any]], wanted: Mapping[str, int], seed: i
     """Return the chosen rows in their order: of each kind those whose key has the smallest SHA-256 under the seed."""
     heaps: dict[str, list[tuple[int, int, dict[str, Any]]]] = {kind: [] for kind in wanted}
     for position, row in enumerate(rows):
+        if row["withdrawn"]:
+            continue
         heap, limit = heaps[row["kind"]], wanted[row["kind"]]
         draw = int.from_bytes(hashlib.sha256(f"{seed}/{row['key']}".encode()).digest(), "big")
         # Negative: the heap's first is then the largest draw, the one to push out.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +14,7 @@ from packtrain.documents.dataset import DataFile
 
 FOLDER: Final = "papers"
 MAX_PAPER_BYTES: Final = 4 << 20
+_LICENCE: Final = re.compile(r"(licen[cs]e|copying)([._-].*)?", re.IGNORECASE)
 
 
 def paper_name(name: str) -> str:
@@ -36,3 +39,27 @@ def carry_papers(sources: Sources, papers: list[SourceFile], dataset: Path) -> l
         durable.write_bytes(dataset / name, payload)
         carried.append(DataFile(name=name, bytes=len(payload), sha256=sha256_bytes(payload)))
     return sorted(carried, key=lambda file: file.name)
+
+
+class Licences:
+    """Which licence file holds for a source: of those in its folder, or else in the nearest folder above it.
+
+    Args:
+        papers: all papers of the sources, by name.
+    """
+
+    def __init__(self, papers: Iterable[str]) -> None:
+        self._of_folder: dict[str, list[str]] = {}
+        for name in sorted(papers):
+            folder, _, file = name.rpartition("/")
+            if _LICENCE.fullmatch(file):
+                self._of_folder.setdefault(folder, []).append(paper_name(name))
+
+    def of(self, source: str) -> str:
+        """Return the names of these licence files in the data set's folder, with spaces between, or "" for none."""
+        folder = source
+        while folder:
+            folder = folder.rpartition("/")[0]
+            if folder in self._of_folder:
+                return " ".join(self._of_folder[folder])
+        return ""

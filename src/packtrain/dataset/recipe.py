@@ -1,4 +1,4 @@
-"""The recipe's identity: of all of it, and of the part that touches one kind."""
+"""The recipe's identity: of all of it, and of the part that touches one kind. And what of it cannot be."""
 
 from __future__ import annotations
 
@@ -7,31 +7,81 @@ from typing import Final
 import msgspec
 import rfc8785
 
+from packtrain.dataset.kinds.registry import KINDS, near_method
 from packtrain.digest import sha256_bytes
 from packtrain.documents.dataset import Kind
-from packtrain.documents.voyage_file import RecipeSection
+from packtrain.documents.recipe import RecipeSection
+from packtrain.errors import VoyageFileError
 
-RECIPE_VERSION: Final = 1
-"""Counted up when the same recipe would give other samples: every unit is then read again."""
+RECIPE_VERSION: Final = 2
+"""Counted up when the same recipe would give other samples whatever their kind: every unit is then read again."""
 
-_FIELDS_OF_KIND: Final[dict[Kind, tuple[str, ...]]] = {
-    "table": ("table_block_rows",),
-    "image": ("image_crop_pixels",),
-    "clip": ("clip_frames", "clip_size_pixels"),
-}
 _NOT_OF_SAMPLES: Final = ("scan_also_with",)
 
 
 def recipe_digest(recipe: RecipeSection) -> str:
     """Return the SHA-256 of the recipe: of all that decides what the samples are, so not of who scans them."""
     fields = {name: value for name, value in msgspec.to_builtins(recipe).items() if name not in _NOT_OF_SAMPLES}
-    return _digest({"recipe_version": RECIPE_VERSION, "recipe": fields})
+    versions = {kind: spec.version for kind, spec in KINDS.items()}
+    return _digest({"recipe_version": RECIPE_VERSION, "kinds": versions, "recipe": fields})
 
 
 def recipe_digest_of_kind(recipe: RecipeSection, kind: Kind) -> str:
-    """Return the SHA-256 of what touches one kind: another crop size leaves the units of tables as they are."""
-    fields = {name: getattr(recipe, name) for name in _FIELDS_OF_KIND[kind]}
-    return _digest({"recipe_version": RECIPE_VERSION, "kind": kind, "recipe": fields})
+    """Return the SHA-256 of what touches the reading of one kind.
+
+    Another crop size leaves the units of tables as they are; another filter, split or distance leaves all units alone:
+    those are settled after reading.
+    """
+    spec = KINDS[kind]
+    fields = {name: getattr(recipe, name) for name in spec.recipe_fields}
+    return _digest(
+        {
+            "recipe_version": RECIPE_VERSION,
+            "kind": kind,
+            "version": spec.version,
+            "recipe": fields,
+            "near": near_method(recipe, kind),
+        }
+    )
+
+
+def check_recipe(recipe: RecipeSection, where: str) -> None:
+    """Refuse what is well written and cannot be meant.
+
+    Raises:
+        VoyageFileError: a filter asks for a measure that its kind has not, or has no limit or an empty range; or the
+            splits leave nothing to train on.
+    """
+    for number, rule in enumerate(recipe.filter, start=1):
+        place = f"{where}, [[prepare.filter]] number {number}"
+        known = KINDS[rule.kind].measures
+        if rule.measure not in known:
+            raise VoyageFileError(
+                f"samples of kind {rule.kind} have no such measure",
+                where=place,
+                expected=", ".join(known) or "no measure at all",
+                found=rule.measure,
+                hint="packtrain prepare --measures says what each of them means",
+            )
+        if rule.min is None and rule.max is None:
+            raise VoyageFileError("filter has neither min nor max", where=place, hint="give it one of them, or both")
+        if rule.min is not None and rule.max is not None and rule.min > rule.max:
+            raise VoyageFileError(
+                "filter would drop everything", where=place, expected="min below max", found=f"{rule.min} to {rule.max}"
+            )
+    if recipe.splits.validation + recipe.splits.test >= 1:
+        raise VoyageFileError(
+            "splits leave nothing to train on",
+            where=f"{where}, [prepare.splits]",
+            expected="validation and test below 1 together",
+            found=f"{recipe.splits.validation + recipe.splits.test:g}",
+        )
+
+
+def split_names(recipe: RecipeSection) -> tuple[str, ...]:
+    """Return the names of the splits that the recipe makes; ("train",) where it holds nothing back."""
+    held = [name for name in ("validation", "test") if getattr(recipe.splits, name) > 0]
+    return ("train", *held)
 
 
 def _digest(value: dict[str, object]) -> str:

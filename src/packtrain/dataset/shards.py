@@ -19,7 +19,7 @@ from packtrain import durable
 from packtrain.dataset.sources import Sources
 from packtrain.dataset.work_units import UnitFolder
 from packtrain.digest import sha256_bytes, sha256_file
-from packtrain.documents.dataset import Kind, Shard
+from packtrain.documents.dataset import Kind, Shard, Split
 from packtrain.errors import IntegrityError, SourceChanged
 
 BLOCK_BYTES: Final = 512
@@ -57,6 +57,7 @@ class ShardLayout:
 
     name: str
     kind: Kind
+    split: Split
     members: tuple[Member, ...]
 
     @property
@@ -70,42 +71,52 @@ class ShardLayout:
 
 
 def lay_out(
-    rows: Iterable[Mapping[str, Any]], shard_bytes: int, recipe: str, prefix: str = ""
+    rows: Iterable[Mapping[str, Any]], shard_bytes: int, recipe: str, *, prefix: str = "", in_splits: bool = False
 ) -> Iterator[dict[str, Any] | ShardLayout]:
     """Yield the index row of each sample, and each shard's layout after the rows of its samples.
 
     Args:
-        rows: kept samples, ordered by kind, table and key.
+        rows: kept samples, ordered by kind, split, table and key. A withdrawn one fills its place and is left out: the
+            samples after it stay in the shards they are in, and shards without any of it keep their bytes.
         shard_bytes: a shard ends before it would grow past this; one sample that is larger is a shard alone. For tables
             it counts their blocks before compression.
         recipe: digest for the index.
         prefix: put before shard names in the layouts and not in the index ("miniature/" has its own index).
+        in_splits: each split has a folder of its own.
     """
-    group: tuple[str, str] | None = None
+    group: tuple[str, str, str] | None = None
     members: list[Member] = []
-    number = at = held_bytes = 0
+    number = at = held_bytes = num_places = 0
 
-    def closed() -> ShardLayout:
+    def name() -> str:
         assert group is not None
-        kind = _kind(group[0])
-        return ShardLayout(prefix + _shard_name(kind, group[1], number), kind, tuple(members))
+        return _shard_name(_kind(group[0]), group[1] if in_splits else "", group[2], number)
+
+    def closed() -> Iterator[ShardLayout]:
+        if members:
+            assert group is not None
+            yield ShardLayout(prefix + name(), _kind(group[0]), msgspec.convert(group[1], Split), tuple(members))
 
     for row in rows:
         member = _member(row)
         is_table = row["kind"] == "table"
         weight = member.size_bytes if is_table else _tar_bytes(member)
-        found = (str(row["kind"]), str(row["table"]))
+        found = (str(row["kind"]), str(row["split"]), str(row["table"]))
         if group != found:
-            if members:
-                yield closed()
-            group, members, number, at, held_bytes = found, [], 0, 0, 0
-        elif members and (held_bytes + weight > shard_bytes or len(members) == _MAX_MEMBERS):
-            yield closed()
-            members, number, at, held_bytes = [], number + 1, 0, 0
+            yield from closed()
+            group, members, number, at, held_bytes, num_places = found, [], 0, 0, 0, 0
+        elif num_places and (held_bytes + weight > shard_bytes or num_places == _MAX_MEMBERS):
+            yield from closed()
+            members, number, at, held_bytes, num_places = [], number + 1, 0, 0, 0
+        held_bytes += weight
+        num_places += 1
+        if row["withdrawn"]:
+            continue
         yield {
             "key": row["key"],
             "kind": row["kind"],
-            "shard": _shard_name(_kind(found[0]), found[1], number),
+            "split": row["split"],
+            "shard": name(),
             "offset": at if is_table else at + BLOCK_BYTES,
             "length": row["num_rows"] if is_table else member.size_bytes,
             "sha256": row["sha256"],
@@ -115,10 +126,8 @@ def lay_out(
             "recipe": recipe,
         }
         members.append(member)
-        held_bytes += weight
         at += row["num_rows"] if is_table else weight
-    if members:
-        yield closed()
+    yield from closed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +184,7 @@ def write_shard(job: WriteJob) -> Shard:
     shard = Shard(
         name=job.layout.name,
         kind=job.layout.kind,
+        split=job.layout.split,
         bytes=path.stat().st_size,
         sha256=sha256_file(path),
         num_samples=len(job.layout.members),
@@ -321,17 +331,9 @@ def _member(row: Mapping[str, Any]) -> Member:
     )
 
 
-def _shard_name(kind: Kind, table: str, number: int) -> str:
-    if kind == "table":
-        return f"shards/tables/{table}-{number:06d}.parquet"
-    return f"shards/{kind}s-{number:06d}.tar"
-
-
-def table_names(shards: Iterable[str]) -> list[str]:
-    """Return the names of the tables that these shards hold, each once, in the order of the shards."""
-    # "-NNNNNN.parquet" is what _shard_name adds.
-    parts = (name.rpartition("/")[2].rpartition("-")[0] for name in shards if name.endswith(".parquet"))
-    return list(dict.fromkeys(parts))
+def _shard_name(kind: Kind, split: str, table: str, number: int) -> str:
+    folder = f"shards/{split}" if split else "shards"
+    return f"{folder}/tables/{table}-{number:06d}.parquet" if kind == "table" else f"{folder}/{kind}s-{number:06d}.tar"
 
 
 def _kind(name: str) -> Kind:

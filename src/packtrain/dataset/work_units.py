@@ -8,29 +8,24 @@ sources are in the receipt: to know them before reading would be to read everyth
 from __future__ import annotations
 
 import hashlib
-import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import Final
 
 import msgspec
 import rfc8785
 
-from packtrain import durable
 from packtrain.dataset.recipe import recipe_digest_of_kind
 from packtrain.dataset.rejects import Reject
 from packtrain.dataset.scan import presidio
 from packtrain.dataset.scan.counts import SCAN_VERSION, SourceScan
-from packtrain.dataset.sources import SourceFile, Sources, key_prefix, suffix_of
-from packtrain.digest import sha256_bytes, sha256_stream
+from packtrain.dataset.sources import SourceFile, Sources
+from packtrain.digest import sha256_bytes
 from packtrain.documents.dataset import Kind
-from packtrain.documents.voyage_file import RecipeSection
+from packtrain.documents.recipe import RecipeSection
 from packtrain.units import GIB, KIB, MIB
-
-if TYPE_CHECKING:
-    from packtrain.dataset.scan.table import TableScan
 
 _SMALLEST_SLICE_BYTES: Final = 1 * MIB
 _LARGEST_SLICE_BYTES: Final = 1 * GIB
@@ -38,8 +33,6 @@ _SLICES_WANTED: Final = 256
 # What a file costs beside its bytes (open, first seek, decoder set-up), as bytes read in the same time from a disk.
 _FILE_COST_BYTES: Final = 128 * KIB
 _LONGEST_SLICE: Final = 4  # times the target: bounds the largest unit where cut points happen to be rare
-# A USTAR member's length has 11 octal digits.
-MAX_MEMBER_BYTES: Final = 8 * GIB - 1
 LIBRARIES: Final = ("av", "duckdb", "openpyxl", "pillow", "pyarrow", "python-calamine")
 
 
@@ -69,6 +62,16 @@ class UnitReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 @dataclass(frozen=True, slots=True)
+class UnitName:
+    """What is kept in memory of every unit, however many sources it has."""
+
+    unit_id: str
+    kind: Kind
+    num_files: int
+    source_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """One slice of the sources: all of one kind.
 
@@ -83,9 +86,9 @@ class Unit:
     given_up: frozenset[str] = frozenset()
 
     @property
-    def source_bytes(self) -> int:
-        """Return the bytes of all its sources."""
-        return sum(file.size_bytes for file in self.files)
+    def name(self) -> UnitName:
+        """Return the unit without its list of sources."""
+        return UnitName(self.unit_id, self.kind, len(self.files), sum(file.size_bytes for file in self.files))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +173,14 @@ def _scans(recipe: RecipeSection) -> list[str]:
     return [f"scan {SCAN_VERSION}", *([presidio.identity()] if recipe.scan_also_with else [])]
 
 
-def finished(folder: UnitFolder, unit: Unit) -> UnitReceipt | None:
+def finished(folder: UnitFolder, unit_id: str) -> UnitReceipt | None:
     """Return the receipt of a unit that was done before and whose outputs are still there, or None."""
     try:
-        receipt = msgspec.json.decode(folder.receipt(unit.unit_id).read_bytes(), type=UnitReceipt)
-        sizes = (folder.blobs(unit.unit_id).stat().st_size, folder.samples(unit.unit_id).stat().st_size)
+        receipt = msgspec.json.decode(folder.receipt(unit_id).read_bytes(), type=UnitReceipt)
+        sizes = (folder.blobs(unit_id).stat().st_size, folder.samples(unit_id).stat().st_size)
     except (OSError, msgspec.MsgspecError):
         return None
-    whole = receipt.unit == unit.unit_id and sizes == (receipt.blobs_bytes, receipt.samples_bytes)
+    whole = receipt.unit == unit_id and sizes == (receipt.blobs_bytes, receipt.samples_bytes)
     return receipt if whole else None
 
 
@@ -196,199 +199,3 @@ def without_the_source_it_died_of(job: ReadJob) -> ReadJob | None:
     if name in job.unit.given_up or all(name != file.name for file in job.unit.files):
         return None
     return replace(job, unit=replace(job.unit, given_up=job.unit.given_up | {name}))
-
-
-def read_unit(job: ReadJob) -> UnitReceipt:
-    """Read one slice of sources, write its samples, its table of them and its receipt; return the receipt.
-
-    Raises:
-        SourceChanged: a source is not the file that was listed.
-        DriveFull: no space is left for the unit's outputs.
-    """
-    from packtrain.dataset.index import SAMPLE_SCHEMA
-    from packtrain.dataset.rows import row_writer
-
-    unit, folder = job.unit, job.folder
-    records: list[SourceRecord] = []
-    rejects: list[Reject] = []
-    scans: list[SourceScan] = []
-    left_over = 0
-    blobs_path = folder.blobs(unit.unit_id)
-    reading = folder.reading(unit.unit_id)
-    reading.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        row_writer(folder.samples(unit.unit_id), SAMPLE_SCHEMA) as samples,
-        durable.atomic_writer(blobs_path) as blobs,
-    ):
-        for file in unit.files:
-            reading.write_text(file.name, encoding="utf-8")
-            try:
-                done = _SourceReader(job, file, blobs).read()
-            except _OutputFailedError as error:
-                raise error.error from error
-            for row in done.rows:
-                samples.add(row)
-            records.append(done.record)
-            rejects += done.rejects
-            left_over += done.left_over
-            if done.scan is not None:
-                scans.append(done.scan)
-    receipt = UnitReceipt(
-        unit=unit.unit_id,
-        kind=unit.kind,
-        sources=tuple(records),
-        rejects=tuple(rejects),
-        num_samples=samples.num_rows,
-        left_over=left_over,
-        blobs_bytes=blobs_path.stat().st_size,
-        samples_bytes=folder.samples(unit.unit_id).stat().st_size,
-        libraries=library_versions(job.recipe),
-        scans=tuple(scans),
-    )
-    durable.write_bytes(folder.receipt(unit.unit_id), msgspec.json.encode(receipt))
-    reading.unlink(missing_ok=True)
-    return receipt
-
-
-class _OutputFailedError(Exception):
-    """Our own disk failed, not the source: a full disk must not become a list of rejects."""
-
-    def __init__(self, error: OSError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-class _SourceReader:
-    """Reads one source into rows and blobs; a damaged source leaves neither."""
-
-    def __init__(self, job: ReadJob, file: SourceFile, blobs: BinaryIO) -> None:
-        self._job = job
-        self._file = file
-        self._blobs = blobs
-        self.sha256 = ""
-        self.rows: list[Mapping[str, object]] = []
-        self.rejects: list[Reject] = []
-        self.lost = 0.0
-        self.left_over = 0
-        self.scan: SourceScan | None = None
-
-    @property
-    def record(self) -> SourceRecord:
-        return SourceRecord(
-            name=self._file.name,
-            bytes=self._file.size_bytes,
-            sha256=self.sha256,
-            num_samples=len(self.rows),
-            lost=self.lost,
-        )
-
-    def read(self) -> _SourceReader:
-        from packtrain.dataset.kinds.piece import Damaged, one_line
-
-        if self._file.name in self._job.unit.given_up:
-            self._set_aside("decode", "its decoder crashed and took the process with it")
-            return self
-        start = self._blobs.tell()
-        try:
-            with self._job.sources.open(self._file) as stream:
-                self.sha256, _ = sha256_stream(stream)
-                stream.seek(0)
-                self._take_pieces(stream)
-        except Damaged as error:
-            self._take_back(start)
-            self._set_aside("decode", str(error))
-        except OSError as error:
-            self._take_back(start)
-            self._set_aside("read", one_line(error))
-        return self
-
-    def _take_pieces(self, stream: BinaryIO) -> None:
-        from packtrain.dataset.kinds import pieces
-        from packtrain.dataset.kinds.piece import OpenSource, Piece, Setback
-
-        file = self._file
-        source = OpenSource(file.name, suffix_of(file.name), stream, file.size_bytes)
-        scan = self._new_scan()
-        for found in pieces(self._job.unit.kind, source, self._job.recipe):
-            if isinstance(found, Piece):
-                self._keep(found)
-                if scan is not None:
-                    scan.take(found)
-            elif isinstance(found, Setback):
-                self._set_aside_part(found.place, found.error, found.num_bytes)
-            else:
-                self.lost = found.num_lost / found.num_parts
-                self.left_over = found.left_over
-        self.scan = scan.finish() if scan is not None else None
-
-    def _new_scan(self) -> TableScan | None:
-        if self._job.unit.kind != "table":
-            return None
-        from packtrain.dataset.scan.table import TableScan
-
-        second = presidio.engine() if self._job.recipe.scan_also_with else None
-        return TableScan(self._file.name, self.sha256, second)
-
-    def _keep(self, piece: object) -> None:
-        from packtrain.dataset.kinds.piece import Damaged, Piece
-
-        assert isinstance(piece, Piece)
-        file = self._file
-        blob_offset, blob_bytes = -1, file.size_bytes
-        if piece.payload is not None:
-            blob_offset, blob_bytes = self._blobs.tell(), len(piece.payload)
-            try:
-                self._blobs.write(piece.payload)
-            except OSError as error:
-                raise _OutputFailedError(error) from error
-        if blob_bytes > MAX_MEMBER_BYTES:
-            raise Damaged(f"sample of {blob_bytes} bytes does not fit a tar member (at most {MAX_MEMBER_BYTES})")
-        prefix = key_prefix(file.name)
-        self.rows.append(
-            {
-                "key": f"{prefix}-{len(self.rows):08d}",
-                "kind": self._job.unit.kind,
-                "source": file.name,
-                "source_sha256": self.sha256,
-                "sha256": piece.sha256 or (self.sha256 if piece.payload is None else sha256_bytes(piece.payload)),
-                "suffix": piece.suffix,
-                "table": f"{prefix}-{piece.group}" if piece.group else "",
-                "num_rows": piece.num_rows,
-                "unit": self._job.unit.unit_id,
-                "blob_offset": blob_offset,
-                "blob_bytes": blob_bytes,
-                "detail": rfc8785.dumps(dict(piece.detail)).decode("utf-8"),  # pyright: ignore[reportArgumentType]
-            }
-        )
-
-    def _set_aside(self, stage: str, error: str) -> None:
-        self.lost = 1.0
-        self._reject(stage, "", error, self._file.size_bytes)
-
-    def _set_aside_part(self, place: str, error: str, num_bytes: int) -> None:
-        self._reject("row", place, error, num_bytes)
-
-    def _reject(self, stage: str, place: str, error: str, num_bytes: int) -> None:
-        self.rejects.append(
-            msgspec.convert(
-                {
-                    "path": self._file.name,
-                    "sha256": self.sha256,
-                    "kind": self._job.unit.kind,
-                    "stage": stage,
-                    "place": place,
-                    "error": error,
-                    "bytes": num_bytes,
-                },
-                Reject,
-            )
-        )
-
-    def _take_back(self, start: int) -> None:
-        """Void what was written of a source that turned out to be damaged further on."""
-        self.rows.clear()
-        self.rejects.clear()
-        self.left_over = 0
-        self._blobs.seek(start)
-        self._blobs.truncate()
-        self._blobs.seek(0, io.SEEK_END)

@@ -9,8 +9,9 @@ import msgspec
 from packtrain.documents.codec import Count, Document, Part, Sha256
 
 Kind = Literal["table", "image", "clip"]
+Split = Literal["train", "validation", "test"]
 _PART = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}"
-FileName = Annotated[str, msgspec.Meta(pattern=rf"\A{_PART}(/{_PART}){{0,3}}\Z")]
+FileName = Annotated[str, msgspec.Meta(pattern=rf"\A{_PART}(/{_PART}){{0,4}}\Z")]
 """A name below the data set's folder; no part begins with a dot, so none leaves it."""
 
 
@@ -23,22 +24,35 @@ class DataFile(Part, frozen=True, kw_only=True):
 
 
 class Shard(Part, frozen=True, kw_only=True):
-    """One shard: a USTAR file (images, clips) or a Parquet file (tables) of samples of one kind."""
+    """One shard: a USTAR file (images, clips) or a Parquet file (tables) of samples of one kind and split."""
 
     name: FileName
     kind: Kind
+    split: Split
     bytes: Count
     sha256: Sha256
     num_samples: Count
 
 
 class SampleCount(Part, frozen=True, kw_only=True):
-    """How many samples of one kind were kept and set aside."""
+    """How many samples of one kind were kept, and why others were not.
+
+    Attributes:
+        num_samples: kept, in all splits together.
+        num_rejects: inputs, or parts of them, that were set aside as damaged.
+        num_filtered: left out by a filter of the recipe.
+        num_duplicates: the same bytes as a sample that is kept.
+        num_near_duplicates: dropped for one that looks like them.
+        num_withdrawn: taken out by `packtrain withdraw`.
+    """
 
     kind: Kind
     num_samples: Count
     num_rejects: Count
+    num_filtered: Count
     num_duplicates: Count
+    num_near_duplicates: Count
+    num_withdrawn: Count
 
 
 class Dataset(Document, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ import msgspec
 
 from packtrain.documents.codec import EnvelopeRecipient, Label, Part, Text
 from packtrain.documents.parties import PublicKeyLine, Role
+from packtrain.documents.recipe import RecipeSection
 from packtrain.documents.toml_file import decode_toml
 from packtrain.errors import VoyageFileError
 
@@ -44,37 +45,6 @@ class SourcesSection(Part, frozen=True, kw_only=True):
 
     paths: tuple[PathText, ...]
     form: Literal["files", "folder"] = "files"
-
-
-class RecipeSection(Part, frozen=True, kw_only=True):
-    """[prepare]: the recipe. A change of any field makes `prepare` run again.
-
-    Attributes:
-        kinds: which kinds of samples to take; files of other kinds are left.
-        image_crop_pixels: cut each image into a grid of square crops (PNG) of this side, one sample each; without it an
-            image is one sample in its source bytes.
-        table_block_rows: rows of a table that make one sample.
-        clip_frames: cut each clip into samples of so many frames (animated WebP, lossless); without it a clip is one
-            sample in its source bytes.
-        clip_size_pixels: scale the frames of such samples to squares of this side.
-        shard_bytes: a shard is closed when it has reached this size.
-        max_reject_rate: stop when a larger part of the inputs than this had to be set aside.
-        miniature_samples: samples in the true subset that the rehearsal trains on.
-        seed: decides the order of samples; the same seed and sources give the same bytes.
-        scan_also_with: a second engine for the data scan, after packtrain's own detectors, which run in any case:
-            "presidio", of the extra `pii`.
-    """
-
-    kinds: tuple[Literal["table", "image", "clip"], ...] = ("table", "image", "clip")
-    image_crop_pixels: Annotated[int, msgspec.Meta(ge=8, le=4096)] | None = None
-    table_block_rows: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 64
-    clip_frames: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | None = None
-    clip_size_pixels: Annotated[int, msgspec.Meta(ge=8, le=4096)] | None = None
-    shard_bytes: Annotated[int, msgspec.Meta(ge=4096, le=_LARGEST)] = 1 << 30
-    max_reject_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1
-    miniature_samples: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 64
-    seed: Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)] = 0
-    scan_also_with: Literal["presidio"] | None = None
 
 
 class SurviveSection(Part, frozen=True, kw_only=True):

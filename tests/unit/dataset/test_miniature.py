@@ -21,14 +21,14 @@ def test_shares_are_in_proportion_with_a_least_of_each_kind(
 
 
 def test_the_choice_depends_on_key_and_seed_alone() -> None:
-    rows = [{"key": f"k{i}", "kind": "image"} for i in range(200)]
+    rows = [{"key": f"k{i}", "kind": "image", "withdrawn": False} for i in range(200)]
     one = choose(rows, {"image": 20}, 7)
     assert [row["key"] for row in choose(reversed(rows), {"image": 20}, 7)] == [row["key"] for row in reversed(one)]
     assert choose(rows, {"image": 20}, 8) != one
 
 
 def test_the_choice_keeps_the_order_and_a_larger_one_contains_it() -> None:
-    rows = [{"key": f"k{i:03d}", "kind": "image"} for i in range(200)]
+    rows = [{"key": f"k{i:03d}", "kind": "image", "withdrawn": False} for i in range(200)]
     small = [row["key"] for row in choose(rows, {"image": 20}, 0)]
     large = [row["key"] for row in choose(rows, {"image": 60}, 0)]
     assert small == sorted(small)

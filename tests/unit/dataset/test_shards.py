@@ -25,6 +25,8 @@ def _row(key: str, payload: bytes, offset: int, kind: str = "image", **more: Any
         "unit": "ab" * 32,
         "blob_offset": offset,
         "blob_bytes": len(payload),
+        "split": "train",
+        "withdrawn": False,
         "detail": '{"box":[0,0,1,1]}',
         **more,
     }

@@ -6,10 +6,11 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from packtrain.dataset import work_units
+from packtrain.dataset import unit_reader, work_units
 from packtrain.dataset.sources import SourceFile, Sources
-from packtrain.dataset.work_units import ReadJob, Unit, UnitFolder, read_unit, slice_sources, slice_target_bytes
-from packtrain.documents.voyage_file import RecipeSection
+from packtrain.dataset.unit_reader import read_unit
+from packtrain.dataset.work_units import ReadJob, Unit, UnitFolder, slice_sources, slice_target_bytes
+from packtrain.documents.recipe import RecipeSection
 from packtrain.units import GIB, MIB
 from source_parts import csv_text, png, write_sources
 
@@ -42,7 +43,7 @@ def test_slices_hold_every_file_once_and_in_order() -> None:
 def test_slices_are_near_their_target_and_never_far_above() -> None:
     units = _units(_files(2000))
     assert 200 < len(units) < 1000
-    assert max(unit.source_bytes for unit in units) <= 4 * MIB + 200_000
+    assert max(unit.name.source_bytes for unit in units) <= 4 * MIB + 200_000
 
 
 def test_a_new_file_changes_one_slice_and_leaves_the_others() -> None:
@@ -85,7 +86,7 @@ def test_a_read_unit_leaves_samples_blobs_and_a_receipt(tmp_path: Path) -> None:
     assert [record.num_samples for record in receipt.sources] == [4, 12]
     assert len(rows) == receipt.num_samples == 16
     assert sum(row["blob_bytes"] for row in rows) == len(blobs)
-    assert work_units.finished(job.folder, job.unit) == receipt
+    assert work_units.finished(job.folder, job.unit.unit_id) == receipt
     assert not job.folder.reading(job.unit.unit_id).exists()
 
 
@@ -95,7 +96,7 @@ def test_a_unit_whose_blobs_were_cut_is_not_finished(tmp_path: Path) -> None:
     read_unit(job)
     blobs = job.folder.blobs(job.unit.unit_id)
     blobs.write_bytes(blobs.read_bytes()[:-1])
-    assert work_units.finished(job.folder, job.unit) is None
+    assert work_units.finished(job.folder, job.unit.unit_id) is None
 
 
 @pytest.mark.parametrize("payload", [b"", b"{}", b"not json"])
@@ -104,7 +105,7 @@ def test_a_receipt_that_cannot_be_read_is_none(tmp_path: Path, payload: bytes) -
     job = _job(tmp_path, "images/a.png")
     read_unit(job)
     job.folder.receipt(job.unit.unit_id).write_bytes(payload)
-    assert work_units.finished(job.folder, job.unit) is None
+    assert work_units.finished(job.folder, job.unit.unit_id) is None
 
 
 def test_a_damaged_source_leaves_no_blob_behind(tmp_path: Path) -> None:
@@ -136,8 +137,8 @@ def test_a_full_disk_is_an_error_and_not_a_list_of_rejects(tmp_path: Path) -> No
         def write(self, data: object) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    reader = work_units._SourceReader(job, job.unit.files[0], Full())
-    with pytest.raises(work_units._OutputFailedError):
+    reader = unit_reader._SourceReader(job, job.unit.files[0], Full())
+    with pytest.raises(unit_reader._OutputFailedError):
         reader.read()
 
 

@@ -29,6 +29,24 @@ max_reject_rate = 0
 miniature_samples = 1
 seed = 9007199254740991
 scan_also_with = "presidio"
+[[prepare.filter]]
+kind = "image"
+measure = "width"
+min = 64
+max = 10000
+[prepare.near_duplicates]
+drop = true
+image = "pdq"
+clip = "off"
+table = "minhash"
+image_distance = 31
+clip_share = 0.8
+table_share = 1
+[prepare.splits]
+validation = 0.05
+test = 0.0
+group_by = "folder"
+group_pattern = "patient-([0-9]+)"
 [drives]
 survive = {{ cases = 0, drives = 254 }}
 bays = ["/mnt/bay1"]

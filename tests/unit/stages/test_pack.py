@@ -78,8 +78,8 @@ class Home:
             source_bytes=1,
             counts=(),
             shards=(
-                Shard(name=image[0], kind="image", bytes=image[1][0], sha256=image[1][1], num_samples=7),
-                Shard(name=table[0], kind="table", bytes=table[1][0], sha256=table[1][1], num_samples=3),
+                Shard(name=image[0], kind="image", split="train", bytes=image[1][0], sha256=image[1][1], num_samples=7),
+                Shard(name=table[0], kind="table", split="train", bytes=table[1][0], sha256=table[1][1], num_samples=3),
             ),
             files=(DataFile(name=index[0], bytes=index[1][0], sha256=index[1][1]),),
             miniature_shards=(),

@@ -17,8 +17,7 @@ from packtrain.errors import NothingToCarry, SourceUnreadable, TooManyRejects, V
 from packtrain.events import Event, Notice, Progress
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import is_fresh
-from packtrain.stages import prepare as stage
-from packtrain.stages.prepare import inputs, prepare
+from packtrain.stages.prepare import ground, inputs, prepare
 from source_parts import clip, csv_text, ignore, jpeg, png, tree, voyage_folder, write_sources
 
 RECIPE = "image_crop_pixels = 16\nclip_frames = 4\nclip_size_pixels = 16\ntable_block_rows = 4\nshard_bytes = 20000"
@@ -115,7 +114,7 @@ def test_exact_duplicates_are_dropped_and_say_what_was_kept(tmp_path: Path) -> N
     receipt = prepare(folder, 0, ignore)
     assert (receipt.counts["image_duplicates"], receipt.counts["table_duplicates"]) == (4, 5)
     assert receipt.counts["samples_prepared"] == 26
-    dropped = [row for row in _rows(folder, "duplicates.parquet") if row["kind"] == "image"]
+    dropped = [row for row in _rows(folder, "drops.parquet") if row["kind"] == "image"]
     assert {(row["source"], row["kept_source"]) for row in dropped} == {("raw/images/z-copy.png", "raw/images/a.png")}
     kept = {row["key"] for row in _rows(folder, "index.parquet")}
     assert {row["kept_key"] for row in dropped} <= kept
@@ -313,7 +312,7 @@ def test_a_missing_extra_is_named_with_the_command_that_brings_it(
 ) -> None:
     from packtrain.errors import MissingDependency
 
-    monkeypatch.setattr(stage, "_MODULES", ("av_of_another_world",))
+    monkeypatch.setattr(ground, "_MODULES", ("av_of_another_world",))
     folder = voyage_folder(tmp_path / "voyage", write_sources(tmp_path / "raw"))
     with pytest.raises(MissingDependency, match="av_of_another_world") as caught:
         prepare(folder, 0, ignore)

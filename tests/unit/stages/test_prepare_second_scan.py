@@ -17,7 +17,8 @@ from packtrain.dataset.sources import SourceFile
 from packtrain.diligence.scan_findings import findings_of
 from packtrain.documents.data_scan import DataScan
 from packtrain.documents.dataset import Dataset, Kind
-from packtrain.documents.voyage_file import RecipeSection, decode_voyage_file
+from packtrain.documents.recipe import RecipeSection
+from packtrain.documents.voyage_file import decode_voyage_file
 from packtrain.errors import MissingDependency, VoyageFileError
 from packtrain.events import Event
 from packtrain.record.folder import VoyageFolder

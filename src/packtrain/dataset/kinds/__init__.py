@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 
 from packtrain.dataset.kinds.piece import OpenSource, Piece, Setback, Tally
+from packtrain.dataset.kinds.registry import KINDS
 from packtrain.documents.dataset import Kind
-from packtrain.documents.voyage_file import RecipeSection
+from packtrain.documents.recipe import RecipeSection
 
 
 def pieces(kind: Kind, source: OpenSource, recipe: RecipeSection) -> Iterator[Piece | Setback | Tally]:
@@ -16,14 +18,5 @@ def pieces(kind: Kind, source: OpenSource, recipe: RecipeSection) -> Iterator[Pi
         Damaged: the source as a whole is of no use; what was yielded of it before is void.
     """
     # Imported here: a worker that reads tables loads no video library.
-    if kind == "table":
-        from packtrain.dataset.kinds.tables import pieces_of_table
-
-        return pieces_of_table(source, recipe)
-    if kind == "image":
-        from packtrain.dataset.kinds.images import pieces_of_image
-
-        return pieces_of_image(source, recipe)
-    from packtrain.dataset.kinds.clips import pieces_of_clip
-
-    return pieces_of_clip(source, recipe)
+    module, _, function = KINDS[kind].reader.partition(":")
+    return getattr(importlib.import_module(module), function)(source, recipe)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from packtrain.dataset.kinds.animation import animated_webp
 from packtrain.dataset.kinds.piece import Damaged, OpenSource, Piece, Setback, Tally, one_line
-from packtrain.documents.voyage_file import RecipeSection
+from packtrain.documents.recipe import RecipeSection
 
 # A playlist or a script of file names under the name x.mp4 would make the demuxer open other files and addresses:
 # only true containers are tried, and none of the library's protocols may be opened.

@@ -13,7 +13,7 @@ from typing import Final
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from packtrain.dataset.kinds.piece import Damaged, Detail, OpenSource, Piece, Setback, Tally, one_line
-from packtrain.documents.voyage_file import RecipeSection
+from packtrain.documents.recipe import RecipeSection
 
 # By name, so that Pillow never tries the formats that start other programs or hold scripts (EPS).
 _FORMATS: Final = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")

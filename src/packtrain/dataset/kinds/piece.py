@@ -38,6 +38,10 @@ class Piece:
         group: which table of the source it belongs to, "" for images and clips. Blocks of a group share shards.
         num_rows: rows, for tables.
         detail: what is known about it, for its JSON member and the index.
+        measures: what filters and histograms look at, by names that the kind's spec lists; finite numbers. They travel
+            with no shard.
+        fingerprint: what near-duplicates have nearly in common, by the recipe's method; empty where none is asked for
+            or the sample has too little in it to be compared.
     """
 
     payload: bytes | None
@@ -46,6 +50,8 @@ class Piece:
     sha256: str | None = None
     group: str = ""
     num_rows: int = 0
+    measures: Mapping[str, float] = field(default_factory=dict[str, float])
+    fingerprint: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from packtrain.dataset.kinds.records import read_json_lines, read_parquet
 from packtrain.dataset.kinds.sheet import Sheet
 from packtrain.dataset.kinds.workbooks import read_workbook
 from packtrain.digest import sha256_bytes
-from packtrain.documents.voyage_file import RecipeSection
+from packtrain.documents.recipe import RecipeSection
 
 
 def pieces_of_table(source: OpenSource, recipe: RecipeSection) -> Iterator[Piece | Setback | Tally]:

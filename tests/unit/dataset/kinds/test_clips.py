@@ -6,7 +6,7 @@ from PIL import Image
 
 from packtrain.dataset.kinds.animation import animated_webp
 from packtrain.dataset.kinds.piece import Damaged, Piece, Tally
-from packtrain.documents.voyage_file import RecipeSection
+from packtrain.documents.recipe import RecipeSection
 from source_parts import clip, read
 
 RUNS_OF_4 = RecipeSection(clip_frames=4, clip_size_pixels=16)

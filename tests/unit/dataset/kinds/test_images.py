@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from packtrain.dataset.kinds.piece import Damaged, Piece, one_line
-from packtrain.documents.voyage_file import RecipeSection
+from packtrain.documents.recipe import RecipeSection
 from source_parts import jpeg, png, read
 
 CROPS_OF_16 = RecipeSection(image_crop_pixels=16)

@@ -13,7 +13,7 @@ from packtrain.dataset.kinds.piece import Damaged, Piece, Setback, Setbacks, Tal
 from packtrain.dataset.kinds.sheet import column_names
 from packtrain.dataset.kinds.tables import block_of_ipc
 from packtrain.dataset.kinds.workbooks import cell_text
-from packtrain.documents.voyage_file import RecipeSection
+from packtrain.documents.recipe import RecipeSection
 from source_parts import csv_text, read, xlsx
 
 BLOCKS_OF_4 = RecipeSection(table_block_rows=4)

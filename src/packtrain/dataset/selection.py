@@ -1,0 +1,225 @@
+"""The global step between the two passes, on metadata alone: which samples are kept, on which side, in which order.
+
+DuckDB does it, since it spills to disk what does not fit into memory: 100 million samples are about 50 GB of metadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import duckdb
+
+from packtrain.documents.recipe import FilterSection, RecipeSection
+
+_BATCH_ROWS: Final = 8192
+_MEMORY: Final = "2GB"
+WITHDRAWN: Final = "withdrawn"
+FILTER: Final = "filter"
+DUPLICATE: Final = "duplicate"
+NEAR_DUPLICATE: Final = "near-duplicate"
+_GROUP: Final = {
+    "source": "source",
+    "folder": "regexp_replace(source, '/[^/]*$', '')",
+    "sample": "source || '/' || key",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many samples of one kind and split there are, or were dropped for one reason."""
+
+    kind: str
+    name: str
+    num_samples: int
+
+
+class Selection:
+    """All samples of all units, and what becomes of each. Use it as a context, and call `settle` first.
+
+    A sample is dropped by the first of these that holds: it was withdrawn, a filter of the recipe leaves it out, one
+    with the same digest comes before it (in the order of kind and key), or one that looks like it is kept instead. What
+    was withdrawn goes on dropping what equals it: no sample comes in because another was taken out.
+
+    Args:
+        files: the units' tables of samples, and that of withdrawn ones.
+        folder: for what does not fit into memory; emptied at the end.
+        recipe: filters, distances, splits.
+    """
+
+    def __init__(self, files: Sequence[Path], folder: Path, recipe: RecipeSection) -> None:
+        self._files = [str(file) for file in files]
+        self._folder = folder
+        self._recipe = recipe
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._connection = duckdb.connect(
+            ":memory:",
+            config={
+                "memory_limit": _MEMORY,
+                "temp_directory": str(self._folder),
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "allow_community_extensions": "false",
+            },
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._connection is not None
+        self._connection.close()
+        for left in self._folder.glob("duckdb_temp*"):
+            left.unlink(missing_ok=True)
+
+    def settle(self) -> None:
+        """Decide about every sample; what the other methods return is known after it."""
+        paths = ", ".join("'" + path.replace("'", "''") + "'" for path in self._files)
+        self._run(f"CREATE VIEW samples AS SELECT * FROM read_parquet([{paths}])")  # noqa: S608 - quoted above
+        self._run(
+            "CREATE TABLE dropped (kind VARCHAR, key VARCHAR, reason VARCHAR, rule VARCHAR, value DOUBLE,"
+            ' "limit" DOUBLE, kept_key VARCHAR)'
+        )
+        # What may still be kept. What was withdrawn takes part in every comparison, and is never a sample.
+        self._run(
+            "CREATE VIEW remaining AS"
+            " SELECT s.* FROM samples s ANTI JOIN dropped d ON d.kind = s.kind AND d.key = s.key"
+        )
+        for rule in self._recipe.filter:
+            self._filter(rule)
+        self._drop_duplicates()
+        self._run("CREATE TABLE joined (part VARCHAR, root VARCHAR)")
+        self._assign_splits()
+
+    # --- what is dropped
+
+    def _filter(self, rule: FilterSection) -> None:
+        for limit, sign, words in ((rule.min, 1, "at least"), (rule.max, -1, "at most")):
+            if limit is None:
+                continue
+            self._run(
+                "INSERT INTO dropped SELECT s.kind, s.key, $reason, $rule, s.measures[$measure], $limit, ''"
+                " FROM remaining s WHERE s.kind = $kind AND NOT s.withdrawn"
+                " AND s.measures[$measure] * $sign < $limit * $sign",
+                sign=sign,
+                reason=FILTER,
+                rule=f"{rule.measure} {words} {limit:g}",
+                measure=rule.measure,
+                limit=float(limit),
+                kind=rule.kind,
+            )
+
+    def _drop_duplicates(self) -> None:
+        # '0' and '1' before the key: of equal samples a withdrawn one comes first, then the smallest key.
+        self._run(
+            "CREATE TABLE firsts AS SELECT kind, sha256, substr(first, 2) AS kept_key, first[1] = '0' AS withdrawn FROM"
+            " (SELECT kind, sha256, min((CASE WHEN withdrawn THEN '0' ELSE '1' END) || key) AS first, count(*) AS num"
+            " FROM remaining GROUP BY kind, sha256) WHERE num > 1"
+        )
+        self._run(
+            "INSERT INTO dropped SELECT s.kind, s.key, CASE WHEN f.withdrawn THEN $withdrawn ELSE $duplicate END,"
+            " CASE WHEN f.withdrawn THEN 'same bytes as a withdrawn sample' ELSE 'same bytes' END, NULL, NULL,"
+            " CASE WHEN f.withdrawn THEN '' ELSE f.kept_key END FROM remaining s"
+            " JOIN firsts f ON f.kind = s.kind AND f.sha256 = s.sha256 WHERE s.key <> f.kept_key AND NOT s.withdrawn",
+            withdrawn=WITHDRAWN,
+            duplicate=DUPLICATE,
+        )
+
+    # --- on which side
+
+    def _assign_splits(self) -> None:
+        splits = self._recipe.splits
+        if splits.group_pattern is None:
+            self._run(f"CREATE VIEW parts AS SELECT kind, key, {_GROUP[splits.group_by]} AS part FROM remaining")  # noqa: S608 - text of this file
+        else:
+            self._run(
+                "CREATE TABLE parts AS"
+                " SELECT kind, key, CASE WHEN named <> '' THEN '=' || named ELSE source END AS part"
+                " FROM (SELECT kind, key, source, regexp_extract(source, $pattern, 1) AS named FROM remaining)",
+                pattern=splits.group_pattern,
+            )
+        # 13 digits of a SHA-256 as a number in [0, 1): the same on every machine, and a group's own: another group that
+        # comes or goes moves none from its side.
+        self._run(
+            "CREATE TABLE side AS SELECT kind, key, CASE WHEN draw < $validation THEN 'validation'"
+            " WHEN draw < $validation + $test THEN 'test' ELSE 'train' END AS split FROM (SELECT p.kind, p.key,"
+            " ('0x' || substr(sha256($seed || '/' || coalesce(j.root, p.part)), 1, 13))::BIGINT / 4503599627370496.0"
+            " AS draw FROM parts p LEFT JOIN joined j ON j.part = p.part)",
+            seed=str(self._recipe.seed),
+            validation=splits.validation,
+            test=splits.test,
+        )
+
+    # --- what came of it
+
+    def kept(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows of samples that are kept, each with its split; ordered by kind, split, table and key.
+
+        Rows that are `withdrawn` are among them: they hold their place in a shard and are written nowhere.
+        """
+        yield from self._rows(
+            "SELECT s.*, side.split FROM remaining s JOIN side ON side.kind = s.kind AND side.key = s.key"
+            ' ORDER BY s.kind, side.split, s."table", s.key'
+        )
+
+    def dropped(self) -> Iterator[dict[str, Any]]:
+        """Yield a row of drops.parquet for each sample that was read and is not kept, ordered by kind and key."""
+        yield from self._rows(
+            'SELECT s.key, s.kind, s.source, s.source_sha256, s.sha256, d.reason, d.rule, d.value, d."limit",'
+            " d.kept_key, coalesce(k.source, '') AS kept_source FROM samples s"
+            " JOIN dropped d ON d.kind = s.kind AND d.key = s.key"
+            " LEFT JOIN samples k ON k.kind = s.kind AND k.key = d.kept_key"
+            " UNION ALL BY NAME SELECT key, kind, source, source_sha256, sha256, $withdrawn AS reason,"
+            " 'its source was withdrawn' AS rule, NULL::DOUBLE AS value, NULL::DOUBLE AS \"limit\", '' AS kept_key,"
+            " '' AS kept_source FROM samples WHERE withdrawn ORDER BY kind, key",
+            withdrawn=WITHDRAWN,
+        )
+
+    def splits(self) -> list[Count]:
+        """Return how many samples are kept, by kind and split."""
+        return self._counts(
+            "SELECT s.kind, side.split, count(*) FROM remaining s JOIN side ON side.kind = s.kind AND side.key = s.key"
+            " WHERE NOT s.withdrawn GROUP BY ALL ORDER BY ALL"
+        )
+
+    def drops(self) -> list[Count]:
+        """Return how many samples were dropped, by kind and reason."""
+        return self._counts(
+            "SELECT kind, reason, count(*) FROM (SELECT kind, reason FROM dropped UNION ALL"
+            " SELECT kind, 'withdrawn' FROM samples WHERE withdrawn) GROUP BY ALL ORDER BY ALL"
+        )
+
+    def suffixes(self) -> dict[str, list[str]]:
+        """Return by kind the endings of the media members that are kept, sorted."""
+        found: dict[str, list[str]] = {}
+        for kind, suffix in self._run(
+            "SELECT DISTINCT kind, suffix FROM remaining WHERE NOT withdrawn AND suffix <> '' ORDER BY ALL"
+        ).fetchall():
+            found.setdefault(kind, []).append(suffix)
+        return found
+
+    def _counts(self, query: str) -> list[Count]:
+        return [Count(kind, name, int(number)) for kind, name, number in self._run(query).fetchall()]
+
+    def _rows(self, query: str, **parameters: object) -> Iterator[dict[str, Any]]:
+        relation = self._open().cursor().sql(query, params=parameters)
+        for batch in relation.to_arrow_reader(_BATCH_ROWS):
+            yield from batch.to_pylist()
+
+    def _run(self, query: str, **parameters: object) -> duckdb.DuckDBPyConnection:
+        return self._open().execute(query, parameters)
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        assert self._connection is not None
+        return self._connection
+
+
+def totals(counts: Iterable[Count], name: str) -> dict[str, int]:
+    """Return by kind the number of those counts that have this name."""
+    return {count.kind: count.num_samples for count in counts if count.name == name}

@@ -1,0 +1,156 @@
+"""Pass 1: every unit that has no receipt is read. And the manifests that are made of the receipts."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from packtrain.dataset import work_units
+from packtrain.dataset.kinds.registry import KIND_NAMES
+from packtrain.dataset.papers import Licences
+from packtrain.dataset.pool import map_jobs
+from packtrain.dataset.rejects import Reject, RejectRate
+from packtrain.dataset.scan.merge import ScanMerge
+from packtrain.dataset.unit_reader import read_unit
+from packtrain.dataset.work_units import ReadJob, UnitName, UnitReceipt
+from packtrain.events import Progress
+from packtrain.stages.prepare.ground import STAGE, Given
+
+_NAMED_REJECTS: Final = 3
+"""How many of what was set aside are named at the end; rejects.parquet has all of them."""
+
+
+@dataclass(slots=True)
+class Read:
+    """What pass 1 found.
+
+    Attributes:
+        units: all of them, by kind and in the order of the sources.
+        num_reused: units whose receipts stood already.
+        num_rejects: by kind, "" for what no kind reads.
+        first_rejects: a few, to be named.
+        left_over: frames at the ends of clips that fill no sample.
+        source_bytes, sources_digest: of sources.parquet.
+    """
+
+    units: list[UnitName]
+    num_reused: int
+    scans: ScanMerge
+    num_rejects: dict[str, int] = field(default_factory=dict[str, int])
+    first_rejects: list[Reject] = field(default_factory=list[Reject])
+    left_over: int = 0
+    source_bytes: int = 0
+    sources_digest: str = ""
+
+
+def read_sources(given: Given) -> Read:
+    """Read every unit that has no receipt; write sources.parquet and rejects.parquet.
+
+    Raises:
+        TooManyRejects: more was set aside than the recipe allows.
+        SourceChanged, SourceUnreadable: a source is not what the walk saw; what is done is kept.
+        DriveFull: no space is left for what units read.
+    """
+    places, recipe, seen = given.places, given.recipe, given.seen
+    rate = RejectRate(seen.num_files, recipe.max_reject_rate)
+    target = work_units.slice_target_bytes(seen.total_bytes, seen.num_files)
+    units: list[UnitName] = []
+    done_bytes = num_reused = 0
+
+    def count(unit: UnitName, receipt: UnitReceipt) -> None:
+        nonlocal done_bytes
+        done_bytes += unit.source_bytes
+        rate.add(sum(record.lost for record in receipt.sources), receipt.rejects)
+        if rate.is_exceeded():
+            _write_early_rejects(given, units)
+            raise rate.error(places.early_rejects)
+        given.sink(Progress(STAGE, "reading sources", done_bytes, seen.total_bytes))
+
+    def jobs() -> Iterator[ReadJob]:
+        nonlocal num_reused
+        for unit in work_units.slice_sources(seen.files(), recipe, target):
+            name = unit.name
+            units.append(name)
+            receipt = work_units.finished(places.units, unit.unit_id)
+            if receipt is None or (given.retry and receipt.rejects):
+                yield ReadJob(unit, given.sources, recipe, places.units)
+            else:
+                num_reused += 1
+                count(name, receipt)
+
+    reading = map_jobs(read_unit, jobs(), given.num_workers, work_units.without_the_source_it_died_of)
+    with contextlib.closing(reading):
+        for job, receipt in reading:
+            count(job.unit.name, receipt)
+    places.early_rejects.unlink(missing_ok=True)
+    # Sorting is stable: within a kind units stay in the order of the sources, wherever slices end.
+    units.sort(key=lambda unit: KIND_NAMES.index(unit.kind))
+    read = Read(units, num_reused, ScanMerge(has_second=recipe.scan_also_with is not None))
+    _write_manifests(given, read)
+    return read
+
+
+def receipts(given: Given, units: Iterable[UnitName]) -> Iterator[UnitReceipt]:
+    """Yield the receipts of those units that have one."""
+    for unit in units:
+        receipt = work_units.finished(given.places.units, unit.unit_id)
+        if receipt is not None:
+            yield receipt
+
+
+def _write_early_rejects(given: Given, units: list[UnitName]) -> None:
+    from packtrain.dataset.index import REJECT_SCHEMA
+    from packtrain.dataset.rows import row_writer
+
+    with row_writer(given.places.early_rejects, REJECT_SCHEMA) as rows:
+        for receipt in receipts(given, units):
+            for reject in receipt.rejects:
+                rows.add(msgspec.structs.asdict(reject))
+
+
+def _write_manifests(given: Given, read: Read) -> None:
+    """Write sources.parquet and rejects.parquet, and count what goes into them."""
+    from packtrain.dataset.index import REJECT_SCHEMA, REJECTS, SOURCE_SCHEMA, SOURCES
+    from packtrain.dataset.rows import row_writer
+
+    state = hashlib.sha256()
+    licences = Licences(paper.name for paper in given.seen.papers)
+    dataset = given.places.dataset
+    with (
+        row_writer(dataset / SOURCES, SOURCE_SCHEMA) as sources,
+        row_writer(dataset / REJECTS, REJECT_SCHEMA) as rejects,
+    ):
+
+        def add(reject: Reject) -> None:
+            rejects.add(msgspec.structs.asdict(reject))
+            if reject.kind and len(read.first_rejects) < _NAMED_REJECTS:
+                read.first_rejects.append(reject)
+            read.num_rejects[reject.kind] = read.num_rejects.get(reject.kind, 0) + 1
+
+        for reject in given.seen.unread():
+            add(reject)
+        for receipt in receipts(given, read.units):
+            read.left_over += receipt.left_over
+            for scan in receipt.scans:
+                read.scans.add(scan)
+            for record in receipt.sources:
+                read.source_bytes += record.bytes
+                state.update(f"{record.sha256} {record.bytes} {record.name}\0".encode())
+                sources.add(
+                    {
+                        "path": record.name,
+                        "kind": receipt.kind,
+                        "bytes": record.bytes,
+                        "sha256": record.sha256,
+                        "samples": record.num_samples,
+                        "licence": licences.of(record.name),
+                    }
+                )
+            for reject in receipt.rejects:
+                add(reject)
+    read.sources_digest = state.hexdigest()

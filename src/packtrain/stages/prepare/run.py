@@ -1,0 +1,190 @@
+"""One run from the walk to the receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+from packtrain import durable
+from packtrain.dataset import work_units
+from packtrain.dataset.kinds.registry import KIND_NAMES
+from packtrain.dataset.papers import carry_papers
+from packtrain.dataset.recipe import check_recipe
+from packtrain.dataset.scan import presidio
+from packtrain.dataset.survey import survey
+from packtrain.documents.codec import encode
+from packtrain.documents.data_scan import DataScan, NotScanned
+from packtrain.documents.dataset import DataFile, Dataset, SampleCount, Shard
+from packtrain.documents.receipt import Receipt
+from packtrain.documents.toml_text import toml_text
+from packtrain.errors import NothingToCarry
+from packtrain.events import Notice, Sink
+from packtrain.record.dataset_folder import DATASET_NAME
+from packtrain.record.folder import VoyageFolder
+from packtrain.record.receipts import StageClock
+from packtrain.stages.prepare import ground
+from packtrain.stages.prepare.ground import STAGE, Given, Places
+from packtrain.stages.prepare.reading import Read, read_sources
+
+
+def prepare(folder: VoyageFolder, num_workers: int, sink: Sink, *, retry: bool = False) -> Receipt:
+    """Turn the sources into shards, index, cards and miniature in work/dataset; write dataset.json and data-scan.json.
+
+    A folder that is carried as it is needs none of this: the receipt says so, and there is neither document. What it
+    holds is then not scanned.
+
+    Args:
+        folder: the consignor's voyage folder.
+        num_workers: processes; 0 works in this one.
+        sink: takes progress and notices.
+        retry: read again what was set aside before, for instance after a library that reads it was mended.
+
+    Raises:
+        MissingDependency: the extra `prepare` is not installed, or `pii` where the recipe asks for it.
+        VoyageFileError: the recipe cannot be meant.
+        KeyMissing: keys/signer, which signs the data scan, is not there.
+        SourceUnreadable, SourceChanged: sources are missing, or changed while they were read; what is done is kept.
+        TooManyRejects: more was set aside than the recipe allows.
+        NothingToCarry: no sample is left.
+        DriveFull: no space is left for the data set.
+    """
+    if ground.is_carried_as_it_is(folder):
+        clock = StageClock(folder, STAGE, ground.inputs(folder))
+        _forget_dataset(folder)
+        sink(Notice(STAGE, 'nothing to prepare: form = "folder" carries the folder as it is; its data is not scanned'))
+        return clock.finish(facts={"form": "folder, carried as it is", "data_scan": "not scanned"})
+    ground.require_extra()
+    recipe = folder.voyage_file().prepare
+    check_recipe(recipe, str(folder.root / "voyage.toml"))
+    if recipe.scan_also_with:
+        presidio.require()
+    folder.signer()  # it signs the data scan at the end; without it nothing is read in vain
+    sources = ground.open_sources(folder)
+    places = Places(folder)
+    seen = survey(sources, recipe.kinds, places.work)
+    clock = StageClock(folder, STAGE, ground.inputs_of(folder, seen.digest))
+    return _run(Given(places, sources, seen, recipe, num_workers, retry, sink), clock)
+
+
+def _forget_dataset(folder: VoyageFolder) -> None:
+    """Remove the documents of a data set that was prepared before: they say of this voyage what is not so any more."""
+    folder.document_path(Dataset).unlink(missing_ok=True)
+    folder.signature_path(DataScan).unlink(missing_ok=True)
+    folder.document_path(DataScan).unlink(missing_ok=True)
+
+
+def _run(given: Given, clock: StageClock) -> Receipt:
+    from packtrain.dataset.selection import Selection
+    from packtrain.stages.prepare import telling, writing
+
+    places, seen = given.places, given.seen
+    if seen.num_files == 0:
+        raise NothingToCarry(
+            "no table, image or clip in the sources",
+            found=f"{seen.num_unread} files of other types, {seen.num_other_kinds} of kinds left out",
+            hint="correct [sources] paths, or kinds in [prepare]",
+        )
+    read = read_sources(given)
+    sample_files = [places.units.samples(unit.unit_id) for unit in read.units]
+    sample_files += [places.withdrawn] if places.withdrawn.exists() else []
+    with Selection(sample_files, places.spill, given.recipe) as selection:
+        selection.settle()
+        counts = telling.sample_counts(selection, read)
+        total = sum(count.num_samples for count in counts)
+        writing.write_drops(given, selection)
+        if total == 0:
+            raise NothingToCarry(
+                "no sample is left", hint="work/dataset/rejects.parquet and drops.parquet say why each was set aside"
+            )
+        shards, index = writing.write_set(given, selection.kept(), total)
+        small, small_index = writing.write_miniature(given, selection, counts)
+        suffixes = selection.suffixes()
+    files, facts = _write_cards(given, counts, suffixes, shards, index, read.source_bytes)
+    document = Dataset(
+        name=places.folder.voyage_file().voyage.name,
+        recipe=given.recipe_digest,
+        sources=read.sources_digest,
+        num_sources=seen.num_files,
+        source_bytes=read.source_bytes,
+        counts=tuple(counts),
+        shards=tuple(shards),
+        files=tuple(files),
+        miniature_shards=tuple(small),
+        miniature_files=(small_index,),
+    )
+    writing.remove_strays(given, document, read.units)
+    durable.write_bytes(places.dataset / DATASET_NAME, encode(document))
+    places.folder.write(document)
+    scan = _write_scan(given, read)
+    telling.tell(given, document, read, scan)
+    return clock.finish(
+        outputs=(Dataset, DataScan),
+        counts={**telling.numbers(given, document, read), "scan_findings": scan.num_findings},
+        facts={"dataset": str(places.dataset.relative_to(places.folder.root)), **facts},
+        versions=work_units.library_versions(given.recipe),
+    )
+
+
+def _write_cards(
+    given: Given,
+    counts: list[SampleCount],
+    suffixes: Mapping[str, list[str]],
+    shards: list[Shard],
+    index: DataFile,
+    source_bytes: int,
+) -> tuple[list[DataFile], dict[str, str]]:
+    """Write cards and papers; return all files of the data set beside the shards, and facts for the receipt."""
+    from packtrain.dataset.card import CROISSANT, README, CardFacts, croissant, readme
+    from packtrain.dataset.index import DROPS, REJECTS, SOURCES
+    from packtrain.dataset.recipe import split_names
+
+    places = given.places
+    papers = carry_papers(given.sources, given.seen.papers, places.dataset)
+    card = CardFacts(
+        name=places.folder.voyage_file().voyage.name,
+        counts=counts,
+        suffixes=suffixes,
+        shards=[shard.name for shard in shards],
+        splits=split_names(given.recipe),
+        num_sources=given.seen.num_files,
+        source_bytes=source_bytes,
+        recipe=given.recipe_digest,
+        recipe_text=toml_text({"prepare": _said(msgspec.to_builtins(given.recipe))}, {}),
+        index=index,
+        papers=papers,
+        libraries=work_units.library_versions(given.recipe),
+    )
+    durable.write_bytes(places.dataset / CROISSANT, croissant(card))
+    durable.write_bytes(places.dataset / README, readme(card))
+    own = [places.data_file(name) for name in (CROISSANT, README, DROPS, REJECTS, SOURCES)]
+    return [index, *own, *papers], {"croissant": own[0].sha256, "papers": str(len(papers))}
+
+
+def _said(value: Any) -> Any:
+    """Return a recipe without the fields that nobody set: TOML has no word for them."""
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        return {name: _said(inner) for name, inner in fields.items() if inner is not None and inner != []}
+    return [_said(each) for each in cast("list[Any]", value)] if isinstance(value, list) else value
+
+
+def _write_scan(given: Given, read: Read) -> DataScan:
+    """Write and sign what the scan of the tables counted; return it."""
+    folder = given.places.folder
+    num_files = {kind: sum(unit.num_files for unit in read.units if unit.kind == kind) for kind in KIND_NAMES}
+    scan = read.scans.document(
+        folder.voyage_file().voyage.name,
+        read.sources_digest,
+        NotScanned(
+            images=num_files["image"],
+            clips=num_files["clip"],
+            papers=len(given.seen.papers),
+            other_files=given.seen.num_unread,
+            tables_set_aside=num_files["table"] - read.scans.num_sources,
+            long_cells=read.scans.num_long_cells,
+        ),
+    )
+    folder.write_signed(scan, folder.signer())
+    return scan

@@ -1,0 +1,146 @@
+"""What is kept, what is dropped and why, and on which side: on tables of samples alone."""
+
+from pathlib import Path
+from typing import Any
+
+from packtrain.dataset.index import DROP_SCHEMA, SAMPLE_SCHEMA
+from packtrain.dataset.rows import row_writer
+from packtrain.dataset.selection import Selection
+from packtrain.documents.recipe import FilterSection, RecipeSection, SplitsSection
+
+
+def _row(key: str, **more: Any) -> dict[str, Any]:
+    return {
+        "key": key,
+        "kind": "image",
+        "source": f"raw/{key}.png",
+        "source_sha256": "s" * 64,
+        "sha256": key,
+        "suffix": "png",
+        "table": "",
+        "num_rows": 0,
+        "unit": "u" * 64,
+        "blob_offset": 0,
+        "blob_bytes": 1,
+        "detail": "{}",
+        "measures": [],
+        "fingerprint": b"",
+        "withdrawn": False,
+        **more,
+    }
+
+
+class _Settled:
+    def __init__(self, folder: Path, rows: list[dict[str, Any]], recipe: RecipeSection) -> None:
+        path = folder / "samples.parquet"
+        with row_writer(path, SAMPLE_SCHEMA) as writer:
+            for row in rows:
+                writer.add(row)
+        with Selection([path], folder / "spill", recipe) as selection:
+            selection.settle()
+            self.kept = {row["key"]: row for row in selection.kept()}
+            self.dropped = {row["key"]: row for row in selection.dropped()}
+            self.drops = {(count.kind, count.name): count.num_samples for count in selection.drops()}
+            self.splits = {(count.kind, count.name): count.num_samples for count in selection.splits()}
+
+
+def test_a_filter_drops_by_measure_and_says_rule_value_and_limit(tmp_path: Path) -> None:
+    rows = [
+        _row("low", measures=[("width", 10.0)]),
+        _row("fits", measures=[("width", 64.0)]),
+        _row("high", measures=[("width", 65.0)]),
+        _row("unmeasured"),
+        _row("other", kind="clip", measures=[("width", 1.0)]),
+    ]
+    recipe = RecipeSection(filter=(FilterSection(kind="image", measure="width", min=64, max=64),))
+    settled = _Settled(tmp_path, rows, recipe)
+    assert set(settled.kept) == {"fits", "unmeasured", "other"}
+    told = {key: (row["reason"], row["rule"], row["value"], row["limit"]) for key, row in settled.dropped.items()}
+    assert told == {
+        "low": ("filter", "width at least 64", 10.0, 64.0),
+        "high": ("filter", "width at most 64", 65.0, 64.0),
+    }
+    assert all(set(row) == set(DROP_SCHEMA.names) for row in settled.dropped.values())
+    assert settled.drops == {("image", "filter"): 2}
+
+
+def test_the_first_rule_that_drops_a_sample_is_the_one_that_is_told(tmp_path: Path) -> None:
+    rules = tuple(FilterSection(kind="image", measure=name, min=5) for name in ("height", "width"))
+    settled = _Settled(tmp_path, [_row("a", measures=[("height", 1.0), ("width", 1.0)])], RecipeSection(filter=rules))
+    assert [row["rule"] for row in settled.dropped.values()] == ["height at least 5"]
+
+
+def test_a_duplicate_of_what_a_filter_dropped_is_judged_by_itself(tmp_path: Path) -> None:
+    rows = [_row("a", sha256="same", measures=[("width", 1.0)]), _row("b", sha256="same", measures=[("width", 9.0)])]
+    recipe = RecipeSection(filter=(FilterSection(kind="image", measure="width", min=5),))
+    settled = _Settled(tmp_path, rows, recipe)
+    assert set(settled.kept) == {"b"}
+    assert settled.dropped["a"]["kept_key"] == ""
+
+
+def test_what_equals_a_withdrawn_sample_stays_out_and_the_withdrawn_one_holds_its_place(tmp_path: Path) -> None:
+    rows = [_row("a", sha256="same"), _row("b", sha256="same", withdrawn=True), _row("c")]
+    settled = _Settled(tmp_path, rows, RecipeSection())
+    assert {key: row["withdrawn"] for key, row in settled.kept.items()} == {"b": True, "c": False}
+    assert {key: (row["reason"], row["rule"]) for key, row in settled.dropped.items()} == {
+        "a": ("withdrawn", "same bytes as a withdrawn sample"),
+        "b": ("withdrawn", "its source was withdrawn"),
+    }
+    assert settled.splits == {("image", "train"): 1}
+    assert settled.drops == {("image", "withdrawn"): 2}
+
+
+def test_a_source_is_on_one_side_and_the_shares_are_about_those_asked_for(tmp_path: Path) -> None:
+    rows = [_row(f"{source:04d}-{i}", source=f"raw/{source:04d}.mp4") for source in range(1000) for i in range(3)]
+    settled = _Settled(tmp_path, rows, RecipeSection(splits=SplitsSection(validation=0.2, test=0.1)))
+    sides: dict[str, set[str]] = {}
+    for row in settled.kept.values():
+        sides.setdefault(row["source"], set()).add(row["split"])
+    assert all(len(names) == 1 for names in sides.values())
+    held = [next(iter(names)) for names in sides.values()]
+    assert 150 < held.count("validation") < 250
+    assert 70 < held.count("test") < 130
+
+
+def test_groups_by_pattern_folder_and_sample(tmp_path: Path) -> None:
+    rows = [
+        _row(f"p{p}-{d}-{i}", source=f"raw/day{d}/patient-{p}/{i}.png")
+        for p in range(60)
+        for d in (1, 2)
+        for i in (1, 2)
+    ]
+    (tmp_path / "pattern").mkdir()
+    splits = SplitsSection(validation=0.5, group_pattern="patient-([0-9]+)")
+    settled = _Settled(tmp_path / "pattern", rows, RecipeSection(splits=splits))
+    of_patient: dict[str, set[str]] = {}
+    for row in settled.kept.values():
+        of_patient.setdefault(row["source"].split("/")[2], set()).add(row["split"])
+    assert {len(names) for names in of_patient.values()} == {1}
+
+    (tmp_path / "folder").mkdir()
+    by_folder = _Settled(
+        tmp_path / "folder", rows, RecipeSection(splits=SplitsSection(validation=0.5, group_by="folder"))
+    )
+    of_folder: dict[str, set[str]] = {}
+    for row in by_folder.kept.values():
+        of_folder.setdefault(row["source"].rpartition("/")[0], set()).add(row["split"])
+    assert {len(names) for names in of_folder.values()} == {1}
+    # Of 60 patients with two folders each, not all have both on one side.
+    assert any(of_folder[f"raw/day1/patient-{p}"] != of_folder[f"raw/day2/patient-{p}"] for p in range(60))
+
+
+def test_another_group_moves_nobody_to_the_other_side(tmp_path: Path) -> None:
+    recipe = RecipeSection(splits=SplitsSection(validation=0.5))
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    few = _Settled(tmp_path / "one", [_row(f"{i:03d}") for i in range(0, 100, 2)], recipe)
+    many = _Settled(tmp_path / "two", [_row(f"{i:03d}") for i in range(100)], recipe)
+    assert {key: row["split"] for key, row in few.kept.items()}.items() <= {
+        key: row["split"] for key, row in many.kept.items()
+    }.items()
+
+
+def test_names_with_signs_of_patterns_and_quotes_are_read_as_they_are(tmp_path: Path) -> None:
+    odd = tmp_path / "it's [a] *folder?"
+    odd.mkdir()
+    assert set(_Settled(odd, [_row("a")], RecipeSection()).kept) == {"a"}
