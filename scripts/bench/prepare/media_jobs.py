@@ -6,11 +6,12 @@ import json
 import shutil
 import statistics
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from bench.measure import Measured, Step
+from bench.near_corpus import Planted
 from bench.prepare import voyage
 from bench.prepare.clips import make_clips
 from bench.prepare.pictures import make_pictures
@@ -146,7 +147,7 @@ def near(work: Work) -> tuple[Figures, dict[str, Any]]:
     with fresh(work.folder / "near") as root:
         sources = root / "sources"
         sources.mkdir()
-        planted = list(near_corpus.near_corpus(work.demo_data, most_bases=work.scaled(1000, 20)))
+        planted = list(near_corpus.near_corpus(work.demo_data))
         for picture in planted:
             (sources / picture.name).write_bytes(picture.content)
         ours = voyage.make_voyage(root / "voyage", [sources], recipe)
@@ -161,7 +162,9 @@ def near(work: Work) -> tuple[Figures, dict[str, Any]]:
         for row in rows
         if row["reason"] in ("near-duplicate", "duplicate")
     }
-    found = near_corpus.judge(planted, instead)
+    if not instead:
+        return nothing, {"not_measured_because": "nothing was dropped"}
+    found = near_corpus.judge(planted, _with_originals_kept(planted, instead))
     details = {
         "pictures": len(planted),
         "planted": found.num_planted,
@@ -170,3 +173,19 @@ def near(work: Work) -> tuple[Figures, dict[str, Any]]:
         "medians": {"packtrain": medians([measured])},
     }
     return {"near_dup_recall": round(found.recall, 4), "near_dup_extra_fraction": round(found.extra, 4)}, details
+
+
+def _with_originals_kept(planted: Sequence[Planted], instead: Mapping[int, int]) -> dict[int, int]:
+    """Return the same finding as if of each group the original had been kept.
+
+    `prepare` keeps the one with most pixels, which a copy may be. A copy that was kept, its original dropped for it, is
+    found as well as the other way about.
+    """
+    original_of = {
+        kept: dropped
+        for dropped, kept in instead.items()
+        if not planted[dropped].change and planted[kept].change and planted[dropped].base == planted[kept].base
+    }
+    turned = {dropped: original_of.get(kept, kept) for dropped, kept in instead.items()}
+    turned |= original_of
+    return {dropped: kept for dropped, kept in turned.items() if dropped != kept}
