@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from PIL import Image
 
-import packtrain
 from bench.measure import Measured, Step
 from bench.prepare import voyage
 from bench.prepare.clips import make_clips
@@ -84,8 +83,7 @@ def _reading(work: Work, form: str, folder: Path, at: Path) -> Step | None:
     if form != "packtrain":
         return work.peer_step(f"{form}, read", "read_shards.py", "read", form, str(folder), at=at)
     script = str(Path(__file__).with_name("read_shards.py"))
-    source = str(Path(packtrain.__file__).parents[1])
-    return Step("packtrain, read", [sys.executable, script, "read", form, str(folder)], at, {"PYTHONPATH": source})
+    return Step("packtrain, read", [sys.executable, script, "read", form, str(folder)], at, voyage.ENVIRONMENT)
 
 
 def _least_ratio(rates: dict[str, dict[str, int]], form: str) -> float | None:

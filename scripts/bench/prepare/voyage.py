@@ -17,6 +17,12 @@ from packtrain.documents.voyage_file import RecipeSection
 from packtrain.stages.init import init
 
 CORES: Final = len(os.sched_getaffinity(0))
+ENVIRONMENT: Final = {
+    # The packtrain that runs this, whatever folder the command is started in, as it is installed without pandas.
+    "PYTHONPATH": os.pathsep.join(
+        [str(Path(__file__).parent / "without_pandas"), str(Path(packtrain.__file__).parents[1])]
+    )
+}
 
 
 def make_voyage(folder: Path, sources: Sequence[Path], recipe: Mapping[str, object]) -> Path:
@@ -43,8 +49,7 @@ def known(recipe: Mapping[str, object]) -> dict[str, object]:
 def prepare_step(folder: Path, num_workers: int = CORES) -> Step:
     """Return the whole command, as somebody types it."""
     arguments = [sys.executable, "-m", "packtrain", "prepare", str(folder), "--workers", str(num_workers), "--json"]
-    # The packtrain that runs this, whatever folder the command is started in.
-    return Step("packtrain prepare", arguments, folder, {"PYTHONPATH": str(Path(packtrain.__file__).parents[1])})
+    return Step("packtrain prepare", arguments, folder, ENVIRONMENT)
 
 
 def table(folder: Path, name: str) -> list[dict[str, Any]]:
