@@ -1,6 +1,5 @@
 """Fingerprints that are near by construction, and the slow way to find them."""
 
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,8 +9,6 @@ import numpy as np
 from packtrain.dataset.near.fingerprint import Method
 from packtrain.dataset.near.groups import NearGroups
 from packtrain.dataset.near.pairs import PairFinder
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 DEMO_DATA = Path(__file__).parents[1] / "build" / "demo-data"
 

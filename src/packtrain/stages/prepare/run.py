@@ -118,7 +118,7 @@ def _run(given: Given, clock: StageClock) -> Receipt:
     durable.write_bytes(places.dataset / DATASET_NAME, encode(document))
     places.folder.write(document)
     scan = _write_scan(given, read)
-    telling.tell(given, document, read, scan)
+    telling.tell(given, document, read, scan, selection.num_bounded)
     return clock.finish(
         outputs=(Dataset, DataScan),
         counts={**telling.numbers(given, document, read), "scan_findings": scan.num_findings},

@@ -3,6 +3,7 @@ import io
 import random
 import subprocess
 import sys
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from packtrain.dataset.near.fingerprint import (
     fingerprint_of_image,
 )
 from packtrain.dataset.near.hashes import SIDE, pdq_hash, pdq_quality, phash
+
+ImageMethod: TypeAlias = Literal["pdq", "phash"]
 
 
 def _scene(seed: int, size: tuple[int, int] = (320, 240)) -> Image.Image:
@@ -72,7 +75,7 @@ def test_phash_keeps_its_bits_from_version_to_version() -> None:
 
 
 @pytest.mark.parametrize(("method", "threshold"), [("pdq", 31), ("phash", 4)])
-def test_copies_in_another_form_are_near_and_other_pictures_are_not(method: str, threshold: int) -> None:
+def test_copies_in_another_form_are_near_and_other_pictures_are_not(method: ImageMethod, threshold: int) -> None:
     scenes = [_scene(seed) for seed in range(20)]
     originals = [fingerprint_of_image(scene, method) for scene in scenes]
     for scene, original in zip(scenes, originals, strict=True):
@@ -121,7 +124,7 @@ def test_what_lies_hidden_under_transparency_is_not_seen() -> None:
 
 
 @pytest.mark.parametrize("method", ["pdq", "phash"])
-def test_a_blank_picture_is_not_compared(method: str) -> None:
+def test_a_blank_picture_is_not_compared(method: ImageMethod) -> None:
     for image in (
         Image.new("RGB", (300, 200), "white"),
         Image.new("1", (1, 1)),
@@ -166,8 +169,8 @@ def test_times_of_frames_lie_inside_of_the_clip() -> None:
 
 def test_fingerprints_do_not_depend_on_the_process() -> None:
     code = (
-        "import sys; sys.path.insert(0, 'tests');"
-        "import numpy as np; from PIL import Image; from packtrain.dataset.near.fingerprint import fingerprint_of_image;"
+        "import numpy as np; from PIL import Image;"
+        "from packtrain.dataset.near.fingerprint import fingerprint_of_image;"
         "print(fingerprint_of_image(Image.fromarray((np.add.outer(np.arange(90)**2, np.arange(70)**2) % 251)"
         ".astype(np.uint8))).hex())"
     )

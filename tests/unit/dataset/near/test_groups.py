@@ -38,7 +38,7 @@ def _slow_components(rows: list[bytes], threshold: int) -> list[int]:
 
 
 def _chains(num_rows: int, seed: int) -> list[bytes]:
-    """Return fingerprints of which most are some twenty bits from one before: chains with unlike ends, and equal ones."""
+    """Return fingerprints of which most are some bits from one before: chains with unlike ends, and equal ones."""
     chance = random.Random(seed)
     rows = random_fingerprints(num_rows, 32, seed)
     for number in range(1, num_rows):

@@ -1,13 +1,16 @@
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from near_parts import bits_apart, dropped_and_components, found_pairs, random_fingerprints, with_flips
+from near_parts import bits_apart, found_pairs, random_fingerprints, with_flips
 from packtrain.dataset.near.blocks import BLOCK_BYTES
 from packtrain.dataset.near.fingerprint import CLIP_FRAMES, Method
+from packtrain.dataset.near.groups import NearGroups
+from packtrain.dataset.near.pairs import PairFinder
 
 
 def _planted(num_rows: int, num_bytes: int, most_flips: int, seed: int) -> list[bytes]:
@@ -87,16 +90,22 @@ def test_what_is_not_compared_is_near_nothing() -> None:
 
 
 @pytest.mark.parametrize("num_flips", [0, 4, 10])
-def test_very_many_that_are_alike_make_few_pairs_and_leave_few(num_flips: int) -> None:
+def test_very_many_that_are_alike_make_few_pairs_and_leave_few(num_flips: int, tmp_path: Path) -> None:
     chance = random.Random(num_flips)
     centre = random_fingerprints(1, 32, 1)[0]
-    rows = [with_flips(centre, chance.sample(range(256), num_flips)) for _ in range(4_000)]
-    pairs, _ = found_pairs("pdq", enumerate(rows))
-    assert len(pairs) < 130 * len(rows)  # all of them would be 2000 times as many as rows
-    assert all(bits_apart(rows[one], rows[other]) == apart for (one, other), apart in pairs.items())
-    dropped, components = dropped_and_components("pdq", rows)
-    assert set(components) == {0}
+    rows = [with_flips(centre, chance.sample(range(256), num_flips)) for _ in range(12_000)]
+    num_pairs = 0
+    with PairFinder("pdq", tmp_path / "pairs") as finder, NearGroups(len(rows), tmp_path / "groups") as groups:
+        finder.add(enumerate(rows))
+        for block in finder.pairs():
+            groups.add(block)
+            num_pairs += len(block.first)
+            assert bits_apart(rows[block.first[0]], rows[block.second[0]]) == block.distance[0]
+        dropped = {row: kept for block in groups.dropped() for row, kept in zip(block.row, block.kept, strict=True)}
+        assert not groups.components().any()
+    assert num_pairs < 600 * len(rows)  # all of them would be 6000 a row
     assert len(dropped) > 0.99 * len(rows)
+    assert all(bits_apart(rows[row], rows[kept]) <= 31 and kept not in dropped for row, kept in dropped.items())
 
 
 def test_unlike_fingerprints_with_one_common_half_are_bounded_and_it_is_said() -> None:

@@ -6,6 +6,7 @@ from typing import Literal
 import pytest
 from PIL import Image
 
+from bench.near_corpus import CHANGES, judge, near_corpus
 from near_parts import DEMO_DATA, dropped_and_components
 from packtrain.dataset.near.fingerprint import fingerprint_of_image
 
@@ -19,8 +20,6 @@ needs_pictures = pytest.mark.skipif(
 def test_at_least_98_per_cent_of_planted_copies_are_found_with_at_most_1_per_cent_extra(
     method: Literal["pdq", "phash"],
 ) -> None:
-    from bench.near_corpus import CHANGES, judge, near_corpus
-
     planted = list(near_corpus(DEMO_DATA))
     fingerprints: list[bytes] = []
     for picture in planted:
