@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from packtrain.dataset import shards as shard_files
 from packtrain.dataset.pool import map_jobs
@@ -18,6 +19,9 @@ from packtrain.stages.prepare.ground import MINIATURE, STAGE, Given
 
 if TYPE_CHECKING:
     from packtrain.dataset.selection import Selection
+
+_COPIED_HERE_BYTES: Final = 256 << 20
+"""Of shards that are copies: so many are done here in the time that it takes to start processes for them."""
 
 
 def write_set(
@@ -37,7 +41,7 @@ def write_set(
     order: list[str] = []
     written: dict[str, Shard] = {}
     activity = "writing the miniature" if prefix else "writing shards"
-    done = 0
+    done = copied_bytes = 0
 
     def keep(shard: Shard) -> None:
         nonlocal done
@@ -48,6 +52,7 @@ def write_set(
     with row_writer(places.dataset / prefix / INDEX, INDEX_SCHEMA) as index:
 
         def jobs() -> Iterator[shard_files.WriteJob]:
+            nonlocal copied_bytes
             layout = shard_files.lay_out(
                 rows,
                 given.recipe.shard_bytes,
@@ -62,16 +67,24 @@ def write_set(
                 order.append(found.name)
                 job = shard_files.WriteJob(found, given.sources, places.units, places.shard_receipts, places.dataset)
                 shard = shard_files.finished(job)
+                if shard is None and found.copied_bytes and copied_bytes < _COPIED_HERE_BYTES:
+                    copied_bytes += found.copied_bytes
+                    shard = shard_files.write_shard(job)
                 if shard is None:
                     yield job
                 else:
                     keep(shard)
 
-        # The miniature is a few small files: starting processes would cost more than writing them.
-        writing = map_jobs(shard_files.write_shard, jobs(), 0 if prefix else given.num_workers)
-        with contextlib.closing(writing):
-            for _, shard in writing:
-                keep(shard)
+        if prefix:
+            # The miniature is a few files: starting processes would cost more than writing them, and all of it happens
+            # in libraries that let go of the interpreter lock.
+            with ThreadPoolExecutor(max(given.num_workers, 1)) as threads:
+                for shard in threads.map(shard_files.write_shard, jobs()):
+                    keep(shard)
+        else:
+            with contextlib.closing(map_jobs(shard_files.write_shard, jobs(), given.num_workers)) as writing:
+                for _, shard in writing:
+                    keep(shard)
     return [written[name] for name in order], places.data_file(prefix + INDEX)
 
 
