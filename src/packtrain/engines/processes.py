@@ -6,10 +6,12 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Final, Self, TypeVar
+from types import ModuleType
+from typing import Final, Self, TypeVar, cast
 
 from packtrain.errors import WorkerCrashed
 
@@ -150,3 +152,6 @@ def _begin(parent: int) -> None:
         os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.environ.update(NO_TELEMETRY)
+    # pyarrow imports pandas where it is installed, to know its types when it sees them: 120 MB a process, for nothing
+    # that reads sources ever makes one. None here is how Python says that there is none.
+    sys.modules.setdefault("pandas", cast("ModuleType", None))
