@@ -158,8 +158,8 @@ def _begin(parent: int) -> None:
 class _WithoutPandas(MetaPathFinder):
     """Says that there is no pandas.
 
-    pyarrow imports it where it is installed, to know its types when it sees one: 120 MB a process, and nothing that reads
-    sources makes any.
+    pyarrow imports it where it is installed, to know its types when it sees one: 120 MB a process, and nothing that
+    reads sources makes any.
     """
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
