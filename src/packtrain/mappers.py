@@ -33,7 +33,8 @@ def open_mapper(folder: VoyageFolder, engine: str | None, num_workers: int | Non
     if engine == "local" or (sources is not None and sources.form == "folder"):  # carried as it is: there are no units
         from packtrain.engines.processes import ProcessMapper
 
-        yield ProcessMapper(num_workers or os.cpu_count() or 1)
+        with ProcessMapper(num_workers or os.cpu_count() or 1) as mapper:
+            yield mapper
         return
     with _shared(folder) as shared:
         if engine == "ray":

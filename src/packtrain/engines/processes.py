@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Final, TypeVar
+from importlib.abc import MetaPathFinder
+from typing import Final, Self, TypeVar
 
 from packtrain.errors import WorkerCrashed
 
@@ -27,6 +28,9 @@ _CHANCES: Final = 3  # of a job whose process dies while it runs alone, without 
 class ProcessMapper:
     """Maps jobs over processes of this machine. See `ports.JobMapper`.
 
+    Processes that ended one map well are kept for the next: to start one and import what reads a table costs half a
+    second. Call `close` when no map follows, or use it as a context.
+
     Args:
         num_workers: processes; 0 runs every job in this one.
     """
@@ -35,6 +39,19 @@ class ProcessMapper:
 
     def __init__(self, num_workers: int) -> None:
         self._num_workers = num_workers
+        self._held: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the processes; a later map starts new ones."""
+        if self._held is not None:
+            self._held.shutdown(wait=True, cancel_futures=True)
+            self._held = None
 
     def map(
         self,
@@ -54,10 +71,16 @@ class ProcessMapper:
         waiting = iter(jobs)
         while True:
             lost: list[J] = []
-            with _pool(self._num_workers) as pool:
+            pool, self._held = self._held or _new_pool(self._num_workers), None
+            try:
                 yield from _run_until_a_crash(run, waiting, self._num_workers, pool, lost)
-            if not lost:
-                return
+                if not lost:
+                    self._held = pool
+                    return
+            finally:
+                # Kept after a whole map alone: after an error some may still be at work, after a crash they are gone.
+                if self._held is None:
+                    pool.shutdown(wait=True, cancel_futures=True)
             # Which of them killed the process is not told: each is tried alone.
             for job in lost:
                 yield _alone(run, job, after_crash)
@@ -96,7 +119,7 @@ def _alone(run: Callable[[J], R], job: J, after_crash: Callable[[J], J | None]) 
     chances = _CHANCES
     while True:
         try:
-            with _pool(1) as pool:
+            with _new_pool(1) as pool:
                 return job, pool.submit(run, job).result()
         except BrokenProcessPool as error:
             changed = after_crash(job)
@@ -111,19 +134,14 @@ def _alone(run: Callable[[J], R], job: J, after_crash: Callable[[J], J | None]) 
                 job = changed
 
 
-@contextlib.contextmanager
-def _pool(num_workers: int) -> Iterator[ProcessPoolExecutor]:
+def _new_pool(num_workers: int) -> ProcessPoolExecutor:
     # spawn: a fork of a process with threads (pyarrow, duckdb) can hang in a lock that nobody will release.
-    pool = ProcessPoolExecutor(
+    return ProcessPoolExecutor(
         num_workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin,
         initargs=(os.getpid(),),
     )
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _begin(parent: int) -> None:
@@ -134,3 +152,17 @@ def _begin(parent: int) -> None:
         os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.environ.update(NO_TELEMETRY)
+    sys.meta_path.insert(0, _WithoutPandas())
+
+
+class _WithoutPandas(MetaPathFinder):
+    """Says that there is no pandas.
+
+    pyarrow imports it where it is installed, to know its types when it sees one: 120 MB a process, and nothing that
+    reads sources makes any.
+    """
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        """Refuse pandas, and leave all else to the others."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError("left out of worker processes", name=fullname)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import duckdb
@@ -57,7 +59,7 @@ def read_delimited(source: OpenSource, block_rows: int) -> Iterator[Sheet | Setb
         head_of(source.stream, is_gzip, encoding, _HEADER_BYTES), "\t" if source.suffix.startswith("tsv") else ""
     )
     counted = _Counted()
-    connection = duckdb.connect(":memory:", config=_CONFIG)
+    connection = _database().cursor()
     try:
         with _path_of(source, is_gzip, encoding) as path:
             relation = connection.sql(
@@ -71,20 +73,28 @@ def read_delimited(source: OpenSource, block_rows: int) -> Iterator[Sheet | Setb
                     "columns": {f"c{i}": "VARCHAR" for i in range(len(layout.names))},
                     "compression": "gzip" if is_gzip and encoding == "utf-8" else "none",
                     "line": _LINE_BYTES,
-                    "skip": layout.num_titles,
+                    "skip": layout.num_above,
                 },
             )
             batches = counted.count(relation.to_arrow_reader(_batch_rows(block_rows)), layout.names)
             detail = layout.detail if encoding == "utf-8" else {**layout.detail, "encoding": encoding}
             yield Sheet("", 1, guarded(batches, _UNREADABLE, "table"), detail)
             setbacks = _setbacks(connection)
-            connection.close()  # before its pipe
     except _UNREADABLE as error:
         raise Damaged(f"not a readable table: {one_line(error)}") from error
     finally:
         connection.close()
     yield from setbacks.all()
     yield Tally(num_parts=max(counted.num_rows + setbacks.num_seen, 1), num_lost=setbacks.num_seen)
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """Return this process's database: to open one takes 10 ms, and there are sets of a million small tables.
+
+    A cursor of it has temporary tables of its own, and the tables of rejects are such.
+    """
+    return duckdb.connect(":memory:", config=_CONFIG)
 
 
 @contextlib.contextmanager
@@ -130,12 +140,14 @@ class _Layout:
 
     Attributes:
         delimiter: between cells.
-        num_titles: lines above the header.
+        num_above: lines above the header, or above the first row.
+        num_titles: how many of them are not empty.
         has_header: or the first line is a row already.
         names: of the columns.
     """
 
     delimiter: str
+    num_above: int
     num_titles: int
     has_header: bool
     names: list[str]
@@ -158,14 +170,19 @@ def _layout_of(head: str, delimiter: str) -> _Layout:
     """
     if "\0" in head[:4096]:
         raise Damaged("not a text table: the file holds NUL bytes")
-    lines = head.splitlines(keepends=True)[: _MOST_TITLES + _LINES_LIKE_IT]
-    num_titles = 0
+    # By line ends alone, as DuckDB counts them: text has other characters that end a line to Python.
+    lines = list(itertools.islice(io.StringIO(head, newline=""), _MOST_TITLES + _LINES_LIKE_IT))
+    num_above = next((number for number, line in enumerate(lines) if line.strip("\r\n")), 0)
     if not delimiter:
-        num_titles, delimiter = _titles_of(lines)
-    below = "".join(lines[:num_titles])
+        num_titles, delimiter = _titles_of(lines[num_above:])
+        num_above += num_titles
+    below = "".join(lines[:num_above])
     record = _first_record(head[len(below) :], delimiter)
     has_header = names_columns(record)
-    return _Layout(delimiter, num_titles, has_header, column_names(record if has_header else [""] * len(record)))
+    num_titles = sum(1 for line in lines[:num_above] if line.strip("\r\n"))
+    return _Layout(
+        delimiter, num_above, num_titles, has_header, column_names(record if has_header else [""] * len(record))
+    )
 
 
 def _titles_of(lines: list[str]) -> tuple[int, str]:

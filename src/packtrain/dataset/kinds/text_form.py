@@ -11,10 +11,11 @@ from __future__ import annotations
 import codecs
 import gzip
 import os
+import select
 import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, BinaryIO, Final, Literal, cast
 
 from packtrain.dataset.kinds.piece import Damaged, one_line
@@ -22,6 +23,7 @@ from packtrain.dataset.kinds.piece import Damaged, one_line
 Encoding = Literal["utf-8", "utf-16-le", "utf-16-be", "windows-1252"]
 GZIP_FAILS: Final = (OSError, EOFError, zlib.error)
 _CHUNK_BYTES: Final = 1 << 20
+_WAIT_MILLISECONDS: Final = 100
 _LONGEST_LINE_BYTES: Final = 16 << 20
 _MARKS: Final[tuple[tuple[bytes, Encoding], ...]] = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -104,7 +106,7 @@ def head_of(stream: BinaryIO, is_gzip: bool, encoding: Encoding, num_bytes: int)
 
 
 class _Feed(threading.Thread):
-    """Turns a file into UTF-8 and writes it into a pipe, until there is no more or nobody reads."""
+    """Turns a file into UTF-8 and writes it into a pipe, until there is no more or it is told to stop."""
 
     def __init__(self, raw: BinaryIO, encoding: Encoding, descriptor: int) -> None:
         super().__init__(daemon=True)
@@ -112,6 +114,7 @@ class _Feed(threading.Thread):
         self._encoding = encoding
         self._descriptor = descriptor
         self.error: Exception | None = None
+        self.is_stopped = False
 
     def run(self) -> None:
         # A half of a UTF-16 pair becomes bytes that are no UTF-8: the reader sets the line aside.
@@ -121,20 +124,28 @@ class _Feed(threading.Thread):
         )
         is_first = True
         try:
-            with os.fdopen(self._descriptor, "wb", buffering=0) as target:
-                while True:
-                    chunk = self._raw.read(_CHUNK_BYTES)
-                    text = decoder.decode(chunk, not chunk)
-                    payload = memoryview((text.removeprefix("\ufeff") if is_first else text).encode("utf-8", errors))
-                    is_first = is_first and not text
-                    while payload:
-                        payload = payload[target.write(payload) :]
-                    if not chunk:
-                        return
+            while not self.is_stopped:
+                chunk = self._raw.read(_CHUNK_BYTES)
+                text = decoder.decode(chunk, not chunk)
+                self._write((text.removeprefix("\ufeff") if is_first else text).encode("utf-8", errors))
+                is_first = is_first and not text
+                if not chunk:
+                    return
         except BrokenPipeError:
             return
         except (*GZIP_FAILS, UnicodeError) as error:
             self.error = error
+        finally:
+            os.close(self._descriptor)
+
+    def _write(self, payload: bytes) -> None:
+        # Never a write that waits: whoever opened the pipe may hold it open and read no more.
+        ready = select.poll()
+        ready.register(self._descriptor, select.POLLOUT)
+        left = memoryview(payload)
+        while left and not self.is_stopped:
+            if ready.poll(_WAIT_MILLISECONDS):
+                left = left[os.write(self._descriptor, left) :]
 
 
 class _Windows:
@@ -152,13 +163,14 @@ def as_utf8(raw: BinaryIO, encoding: Encoding) -> Iterator[str]:
         Damaged: the file could not be read to its end, or its UTF-16 is cut in the middle of a character.
     """
     reading, writing = os.pipe()
+    os.set_blocking(writing, False)
     feed = _Feed(raw, encoding, writing)
     feed.start()
     try:
         yield f"/proc/self/fd/{reading}"
     finally:
-        with suppress(OSError):
-            os.close(reading)  # the feed notices that nobody reads
+        feed.is_stopped = True
         feed.join()
+        os.close(reading)
     if feed.error is not None:
         raise Damaged(f"not a readable table: {one_line(feed.error)}") from feed.error

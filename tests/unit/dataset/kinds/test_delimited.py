@@ -1,13 +1,15 @@
 import csv
 import gzip
 import io
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packtrain.dataset.kinds.piece import Damaged, Piece, Setback, Tally
+from packtrain.dataset.kinds import pieces
+from packtrain.dataset.kinds.piece import Damaged, OpenSource, Piece, Setback, Tally
 from packtrain.documents.recipe import RecipeSection
 from source_parts import read
 
@@ -48,6 +50,16 @@ def test_a_half_of_a_character_in_utf_16_costs_its_line(tmp_path: Path) -> None:
     assert found[-1] == Tally(num_parts=3, num_lost=1)
 
 
+def test_who_stops_in_the_middle_of_a_file_is_not_kept_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("a,b\n".encode("utf-16") + "x,1\n".encode("utf-16-le") * 2_000_000)
+    with path.open("rb") as stream:
+        found = pieces("table", OpenSource("a.csv", "csv", stream, path.stat().st_size), RecipeSection())
+        assert isinstance(next(found), Piece)
+        assert isinstance(found, Generator)
+        found.close()
+
+
 def test_a_first_line_of_numbers_is_a_row(tmp_path: Path) -> None:
     (piece,) = _pieces(tmp_path / "a.csv", b"1,2.5,,-3e5\n3,4,5,6\n")
     assert piece.detail["header"] == "none"
@@ -58,8 +70,18 @@ def test_a_first_line_of_numbers_is_a_row(tmp_path: Path) -> None:
 
 def test_titles_above_a_table_are_passed_over_and_counted(tmp_path: Path) -> None:
     (piece,) = _pieces(tmp_path / "a.csv", b"Report of 2020\n\nid;name;x\n1;a;2\n2;b;4\n")
-    assert piece.detail["title_rows"] == 2
+    assert piece.detail["title_rows"] == 1
     assert piece.block.to_pylist() == [{"id": "1", "name": "a", "x": "2"}, {"id": "2", "name": "b", "x": "4"}]
+
+
+def test_lines_of_a_title_are_counted_by_their_ends_alone(tmp_path: Path) -> None:
+    payload = "One \u2028 title \x0b of\x85 one line\na,b,c\n1,2,3\n4,5,6\n".encode()
+    assert _rows(tmp_path / "a.csv", payload) == [["1", "2", "3"], ["4", "5", "6"]]
+
+
+def test_empty_lines_above_a_table_are_nothing(tmp_path: Path) -> None:
+    assert _rows(tmp_path / "a.csv", b"\n\na,b\n1,2\n") == [["1", "2"]]
+    assert _rows(tmp_path / "b.csv", b"\n\na,b,c\n1,2,3\n4,5,6\n") == [["1", "2", "3"], ["4", "5", "6"]]
 
 
 def test_what_might_be_a_column_of_names_is_no_title(tmp_path: Path) -> None:
