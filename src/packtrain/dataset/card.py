@@ -82,6 +82,7 @@ class CardFacts:
         recipe_text: the recipe, as voyage.toml spells it.
         papers: files with licences and credits that travel with the data.
         libraries: versions of what decoded and encoded.
+        adopted: of a data set of adopted shards, by kind and split, the patterns that find them; None of another.
     """
 
     name: str
@@ -94,6 +95,7 @@ class CardFacts:
     index: DataFile
     papers: Sequence[DataFile]
     libraries: Mapping[str, str]
+    adopted: Mapping[str, Mapping[str, Sequence[str]]] | None = None
 
     @property
     def num_samples(self) -> int:
@@ -105,12 +107,14 @@ class CardFacts:
         """Return the kinds that have samples."""
         return [count.kind for count in self.counts if count.num_samples]
 
-    def patterns(self, kind: str) -> list[tuple[str, str]]:
-        """Return for each split its name and the pattern of its shards of a kind."""
+    def patterns(self, kind: str) -> list[tuple[str, list[str]]]:
+        """Return for each split its name and the patterns of its shards of a kind."""
+        if self.adopted is not None:
+            return [(split, list(found)) for split, found in sorted(self.adopted.get(kind, {}).items())]
         pattern = _FORMS[kind][2]
         if len(self.splits) == 1:
-            return [(self.splits[0], f"shards/{pattern}")]
-        return [(split, f"shards/{split}/{pattern}") for split in self.splits]
+            return [(self.splits[0], [f"shards/{pattern}"])]
+        return [(split, [f"shards/{split}/{pattern}"]) for split in self.splits]
 
 
 def croissant(facts: CardFacts) -> bytes:
@@ -132,8 +136,9 @@ def croissant(facts: CardFacts) -> bytes:
     ]
     for kind in facts.kinds:
         name, form, _ = _FORMS[kind]
-        for split, pattern in facts.patterns(kind):
-            of_split = name if len(facts.splits) == 1 else f"{split}-{name}"
+        found = facts.patterns(kind)
+        for split, patterns in found:
+            of_split = name if len(found) == 1 else f"{split}-{name}"
             distribution.append(
                 {
                     "@type": "cr:FileSet",
@@ -141,7 +146,7 @@ def croissant(facts: CardFacts) -> bytes:
                     "name": of_split,
                     "description": f"Shards of {name}, {split}.",
                     "encodingFormat": form,
-                    "includes": pattern,
+                    "includes": patterns if len(patterns) > 1 else patterns[0],
                 }
             )
     body = {
@@ -183,9 +188,11 @@ def readme(facts: CardFacts) -> bytes:
     if facts.kinds:
         lines.append("configs:")
         for kind in facts.kinds:
-            lines += [f"- config_name: {_FORMS[kind][0]}", "  data_files:"]
-            for split, pattern in facts.patterns(kind):
-                lines += [f"  - split: {split}", f"    path: {json.dumps(pattern)}"]
+            if found := facts.patterns(kind):
+                lines += [f"- config_name: {_FORMS[kind][0]}", "  data_files:"]
+            for split, patterns in found:
+                path = json.dumps(patterns if len(patterns) > 1 else patterns[0])
+                lines += [f"  - split: {split}", f"    path: {path}"]
     lines += ["---", "", f"# {facts.name}", "", _summary(facts), "", "## What is in it", ""]
     lines += ["| kind | samples | filtered | duplicates | near-duplicates | withdrawn | set aside | shards |"]
     lines += ["| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |"]
@@ -194,9 +201,9 @@ def readme(facts: CardFacts) -> bytes:
             *(count.num_samples, count.num_filtered, count.num_duplicates),
             *(count.num_near_duplicates, count.num_withdrawn, count.num_rejects),
         )
-        shards = ", ".join(f"`{pattern}`" for _, pattern in facts.patterns(count.kind))
+        shards = ", ".join(f"`{pattern}`" for _, found in facts.patterns(count.kind) for pattern in found)
         lines.append(f"| {count.kind} | {' | '.join(str(number) for number in numbers)} | {shards} |")
-    lines += ["", *_HOW_TO_READ, "", "## Where it comes from", ""]
+    lines += ["", *(_HOW_TO_READ if facts.adopted is None else _HOW_TO_READ_ADOPTED), "", "## Where it comes from", ""]
     lines.append(
         f"{facts.num_sources} source files, {format_bytes(facts.source_bytes)}; `sources.parquet` lists them with their"
         " SHA-256 and their licence files, `rejects.parquet` what was set aside and why, `drops.parquet` what was"
@@ -224,6 +231,15 @@ _HOW_TO_READ: Final = (
     "WebDataset reads them. Tables are Parquet; one row group is one sample. `index.parquet` has a row for each sample",
     "with its place (`shard`, `offset`, `length`) and `sha256`. A clip that was cut into runs of frames is an animated",
     "WebP without loss. `miniature/` is a small true subset in the same form.",
+)
+
+
+_HOW_TO_READ_ADOPTED: Final = (
+    "The shards are the ones that their makers wrote, byte for byte. `index.parquet` has a row for each sample with",
+    "its place (`shard`, `offset`, `length`) and `sha256`; in tar files that is its image or clip, and `detail` says",
+    "where its other members lie (`members`: suffix, offset, length). Of Parquet files one row group is one sample.",
+    "What was set aside or dropped has no row in the index, and is still in the shards: go by the index. `miniature/`",
+    "is a small true subset in the same form.",
 )
 
 

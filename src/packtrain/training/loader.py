@@ -103,6 +103,30 @@ class SampleStore:
                 )
         return Sample(str(fields["key"]), str(fields["kind"]), payload, _detail(fields["detail"]))
 
+    def member(self, row: int, suffix: str) -> bytes:
+        """Return another member of a sample in an adopted tar: its caption, its label.
+
+        Its bytes have no digest of their own in the index; `load` held the whole shard against its SHA-256.
+
+        Args:
+            row: in the index.
+            suffix: what comes after the first dot of the member's name, in lower case: "txt", "seg.png".
+
+        Raises:
+            SourceUnreadable: the sample has no such member.
+            IntegrityError: the shard is missing, or shorter than the index says.
+        """
+        shard, key = (str(self._table.column(name)[row].as_py()) for name in ("shard", "key"))
+        where = f"{shard}, sample {key}"
+        members = _detail(self._table.column("detail")[row].as_py()).get("members")
+        place = members.get(suffix) if isinstance(members, dict) else None
+        if place is None:
+            known = ", ".join(members) if isinstance(members, dict) else ""
+            raise SourceUnreadable("sample has no such member", where=where, expected=known or "none", found=suffix)
+        if not (isinstance(place, list) and len(place) == 2 and all(isinstance(n, int) and n >= 0 for n in place)):
+            raise IntegrityError("index names no place for a member", where=where)
+        return self._bytes(shard, place[0], place[1], where)
+
     def sample_digests(self) -> list[str]:
         """Return the SHA-256 of every sample, in index order."""
         return self._table.column("sha256").to_pylist()
