@@ -25,6 +25,7 @@ BENCH_ARGS ?=
 LOCK_ARGS ?=
 FUZZ_ARGS ?=
 ATHERIS_VERSION := 3.0.0
+MLCROISSANT_VERSION := 1.1.1
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -42,7 +43,7 @@ DEMO_DATA := build/demo-data
 KIT_WHEELS := build/kit-wheels
 SOURCES := $(shell find src -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
-.PHONY: fuzz help demo test test-slow bench-cargo bench-diligence check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
+.PHONY: card-validator fuzz help demo test test-slow bench-cargo bench-diligence check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
 
 help:
 	@sed -n '3,12s/^#   //p' Makefile
@@ -52,7 +53,7 @@ help:
 demo: setup demo-data kit-wheels
 	@$(BIN)/packtrain demo $(DEMO_ARGS)
 
-test: setup demo-data kit-wheels system-packages
+test: setup demo-data kit-wheels card-validator system-packages
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 check: lint types arch test
@@ -98,6 +99,16 @@ $(BUILT)/fuzz-venv: $(INSTALLED)/package
 	@build/fuzz-venv/bin/python -m pip install --quiet --disable-pip-version-check atheris==$(ATHERIS_VERSION)
 	@$(BIN)/python -c 'import site; print(site.getsitepackages()[0], "$(CURDIR)/src", sep="\n")' \
 		> "$$(build/fuzz-venv/bin/python -c 'import site; print(site.getsitepackages()[0])')/packtrain-fuzz.pth"
+	@touch $@
+
+# The validator of our dataset cards. A package that it needs comes as source only, so that it is in no lock, and it has a
+# virtual environment of its own.
+card-validator: $(BUILT)/card-validator
+$(BUILT)/card-validator: $(INSTALLED)/venv
+	@echo "installing mlcroissant $(MLCROISSANT_VERSION)"
+	@rm -rf build/card-validator && mkdir -p $(BUILT)
+	@$(BIN)/python -m venv build/card-validator
+	@build/card-validator/bin/python -m pip install --quiet --disable-pip-version-check mlcroissant==$(MLCROISSANT_VERSION)
 	@touch $@
 
 # ---- the virtual environment
@@ -154,7 +165,7 @@ $(BUILT)/kit-own: $(SOURCES) pyproject.toml README.md LICENSE $(BUILT)/kit-lock
 # ---- the locks: for every platform and Python from 3.11 on, digests only, no name of a host
 
 # All but pii: its spaCy is several hundred megabytes, for a second engine that few turn on (docs/adr/0023).
-LOCKED_EXTRAS = prepare train kit scan timestamp pdf dev
+LOCKED_EXTRAS = prepare cluster train kit scan timestamp pdf dev
 COMPILE = $(UV) pip compile --quiet --no-config --universal --python-version 3.11 --only-binary :all: --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK_ARGS)
 

@@ -47,10 +47,10 @@ class NearDuplicatesSection(Part, frozen=True, kw_only=True):
             Without it "pdq" where `drop` or [prepare.splits] asks for a comparison, else "off".
         clip: the same for clips: "pdq" of eight frames and the duration, or "off".
         table: the same for blocks of tables: "minhash" of their rows, or "off".
-        image_distance: images are alike up to so many different bits; without it 31 of 256 for "pdq", 2 of 64 for
+        image_distance: images are alike up to so many different bits; without it 31 of 256 for "pdq", 4 of 64 for
             "phash".
         clip_share: clips are alike if so many of their frames are.
-        table_share: blocks are alike if they have so large a part of their rows in common.
+        table_share: blocks are alike if they have so large a part of their cells in common.
     """
 
     drop: bool = False
@@ -58,7 +58,7 @@ class NearDuplicatesSection(Part, frozen=True, kw_only=True):
     clip: Literal["off", "pdq"] | None = None
     table: Literal["off", "minhash"] | None = None
     image_distance: Annotated[int, msgspec.Meta(ge=0, le=64)] | None = None
-    clip_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.8
+    clip_share: Annotated[float, msgspec.Meta(gt=0.5, le=1)] = 0.8
     table_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.8
 
 

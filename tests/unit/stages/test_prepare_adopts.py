@@ -21,6 +21,7 @@ from packtrain.errors import (
     NothingToCarry,
     SourceChanged,
     SourceUnreadable,
+    StageNotReady,
     TooManyRejects,
     VoyageFileError,
 )
@@ -304,3 +305,19 @@ def test_going_back_to_files_forgets_where_shards_lay(tmp_path: Path) -> None:
     prepare(folder, 0, ignore)
     assert not adopted_places(folder)
     assert io.BytesIO((folder.work / "dataset/shards/images-000000.tar").read_bytes()).getbuffer().nbytes
+
+
+def test_a_lost_or_damaged_list_of_places_makes_the_stage_run_again(tmp_path: Path) -> None:
+    folder = adopting_folder(tmp_path / "voyage", write_shards(tmp_path / "pictures"), "webdataset")
+    prepare(folder, 0, ignore)
+    path = folder.work / "adopted.json"
+    written = path.read_bytes()
+    for payload in (b"{", b'{"version": 2, "shards": []}', written.replace(b'"shards/', b'"../')):
+        path.write_bytes(payload)
+        with pytest.raises(StageNotReady, match="cannot be read"):
+            adopted_places(folder)
+        assert not is_fresh(folder, "prepare", inputs(folder))
+    path.unlink()
+    assert not is_fresh(folder, "prepare", inputs(folder))
+    prepare(folder, 0, ignore)
+    assert path.read_bytes() == written

@@ -87,7 +87,7 @@ def _job(
     said = [[each.name, str(each.size_bytes), str(each.mtime_ns), each.sha256, each.kind] for each in held]
     identity = sha256_bytes(rfc8785.dumps([*made_by, said]))  # pyright: ignore[reportArgumentType]
     files = tuple(SourceFile(each.name, each.size_bytes, each.mtime_ns) for each in held)
-    return AdoptJob(Unit(identity, kinds[0], files), sources, recipe, folder, tuple(held))
+    return AdoptJob(Unit(identity, kinds[0], files), sources, recipe, folder, shards=tuple(held))
 
 
 def adopt_unit(job: AdoptJob) -> UnitReceipt:

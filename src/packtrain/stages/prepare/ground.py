@@ -17,7 +17,7 @@ from packtrain.dataset.work_units import UnitFolder
 from packtrain.digest import sha256_bytes, sha256_file
 from packtrain.documents.dataset import DataFile
 from packtrain.documents.recipe import RecipeSection
-from packtrain.errors import MissingDependency, VoyageFileError
+from packtrain.errors import MissingDependency, StageNotReady, VoyageFileError
 from packtrain.events import Sink
 from packtrain.record.adopted import adopted_places
 from packtrain.record.dataset_folder import holds_dataset
@@ -115,11 +115,18 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
     if is_carried_as_it_is(folder):
         return inputs_of(folder, sha256_bytes(b"carried as it is"))
     found = inputs_of(folder, open_sources(folder).totals().digest)
-    dataset = folder.work / DATASET_FOLDER
-    elsewhere = adopted_places(folder)
-    if folder.receipt(STAGE) is not None and not holds_dataset(dataset, with_miniature=True, elsewhere=elsewhere):
+    if folder.receipt(STAGE) is not None and not _is_there(folder):
         found["data set"] = sha256_bytes(b"gone")
     return found
+
+
+def _is_there(folder: VoyageFolder) -> bool:
+    """Return whether all of the data set is still there, but for adopted shards: these are among the sources."""
+    try:
+        places = adopted_places(folder)
+    except StageNotReady:
+        return False  # the list of them is damaged; the stage writes it anew
+    return holds_dataset(folder.work / DATASET_FOLDER, with_miniature=True, elsewhere=places)
 
 
 def inputs_of(folder: VoyageFolder, sources_digest: str) -> dict[str, str]:

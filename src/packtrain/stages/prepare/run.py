@@ -86,7 +86,7 @@ def _run(given: Given, clock: StageClock) -> Receipt:
     places, seen = given.places, given.seen
     if seen.num_files == 0:
         raise NothingToCarry(
-            "no table, image or clip in the sources",
+            "no shard that can be adopted in the sources" if given.adopts else "no table, image or clip in the sources",
             found=f"{seen.num_unread} files of other types, {seen.num_other_kinds} of kinds left out",
             hint="correct [sources] paths, or kinds in [prepare]",
         )
@@ -126,7 +126,7 @@ def _run(given: Given, clock: StageClock) -> Receipt:
     durable.write_bytes(places.dataset / DATASET_NAME, encode(document))
     places.folder.write(document)
     scan = _write_scan(given, read)
-    telling.tell(given, document, read, scan)
+    telling.tell(given, document, read, scan, selection.num_bounded)
     if given.adopts:
         adopting.tell_adopted(given, document)
     return clock.finish(
