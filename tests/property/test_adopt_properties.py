@@ -37,7 +37,7 @@ def mutated(draw: st.DrawFn) -> bytes:
         payload[at : at + len(new)] = new
     if draw(st.booleans()):
         for at in range(0, len(payload) - 511, 512):
-            if payload[at + 257 : at + 262] == b"ustar":
+            if bytes(payload[at + 257 : at + 262]) == b"ustar":
                 payload[at + 148 : at + 156] = b" " * 8
                 payload[at + 148 : at + 156] = b"%06o\0 " % sum(payload[at : at + 512])
     return bytes(payload)

@@ -17,6 +17,8 @@ from packtrain.dataset.kinds.registry import KINDS
 from packtrain.dataset.kinds.tables import ipc_of
 
 _BATCH_ROWS: Final = 8192
+_READ_BYTES: Final = 1 << 20
+"""Of a column at a time, and nothing ahead: Arrow's own way is to read a row group whole, which may be gigabytes."""
 _MAX_FOOTER_BYTES: Final = 256 << 20  # thrift takes several times as much in memory
 _FAILS: Final = (pa.ArrowException, ValueError, OverflowError, MemoryError, EOFError)
 
@@ -60,7 +62,9 @@ def adopt_parquet(
     """
     _check_footer(stream, found.shard.size_bytes)
     try:
-        with pq.ParquetFile(stream, page_checksum_verification=True) as reader:
+        with pq.ParquetFile(
+            stream, buffer_size=_READ_BYTES, pre_buffer=False, page_checksum_verification=True
+        ) as reader:
             if reader.metadata.num_row_groups > MAX_SAMPLES:
                 raise Damaged(f"more than {MAX_SAMPLES} row groups in one file")
             first_row = 0

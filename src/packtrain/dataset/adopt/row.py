@@ -45,6 +45,7 @@ class AdoptedShard:
         rows: of the unit's table; they hold the shard's digest in `source_sha256` once it is known.
         num_samples: seen, with those that were set aside.
         num_lost: of these, set aside.
+        key_prefix: what the keys of its samples begin with.
     """
 
     shard: ShardToAdopt
@@ -54,6 +55,10 @@ class AdoptedShard:
     num_samples: int = 0
     num_lost: int = 0
     scan: SourceScan | None = None
+    key_prefix: str = ""
+
+    def __post_init__(self) -> None:
+        self.key_prefix = key_prefix(self.shard.name)
 
     @property
     def lost(self) -> float:
@@ -85,7 +90,7 @@ class AdoptedShard:
         """Take one sound sample: `length` bytes at `offset`, or of a table `num_rows` rows from row `offset`."""
         self.rows.append(
             {
-                "key": f"{key_prefix(self.shard.name)}-{self.num_samples - 1:08d}",
+                "key": f"{self.key_prefix}-{self.num_samples - 1:08d}",
                 "kind": kind,
                 "source": self.shard.name,
                 "source_sha256": "",

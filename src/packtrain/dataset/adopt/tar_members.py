@@ -224,8 +224,9 @@ def _decimal(value: bytes) -> int:
 
 
 def _check_sum(header: bytes, at: int) -> None:
-    # The sum's own eight bytes count as spaces. Some old writers added signed bytes.
+    # The sum's own eight bytes count as spaces.
     others = header[:148] + b" " * 8 + header[156:]
     found = _number(header[148:156])
-    if found not in (sum(others), sum(byte - 256 if byte > 127 else byte for byte in others)):
+    # Some old writers added signed bytes: looked at last, since it is slow and hardly ever so.
+    if found != sum(others) and found != sum(byte - 256 if byte > 127 else byte for byte in others):
         raise Damaged(f"no tar header at {at} bytes: its checksum differs")
