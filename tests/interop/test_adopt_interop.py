@@ -68,7 +68,7 @@ def test_the_index_leads_to_the_samples_that_webdataset_reads(tmp_path: Path) ->
         suffixes = {suffix for suffix in sample if not suffix.startswith("__")}
         assert {detail["suffix"], *detail["members"]} == suffixes
         assert store[number].payload == sample["jpg"]
-        assert all(store.member(number, suffix) == sample[suffix] for suffix in suffixes - {"jpg"})
+        assert all(store.member(store[number], suffix) == sample[suffix] for suffix in suffixes - {"jpg"})
     assert {row["split"] for row in rows} == {"train", "validation"}
 
 

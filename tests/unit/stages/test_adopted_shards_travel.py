@@ -45,7 +45,7 @@ def test_what_arrives_are_the_shards_that_were_adopted(tmp_path: Path) -> None:
     assert len(opened) == 12
     for number, row in enumerate(rows):
         assert opened[number].payload
-        assert opened.member(number, "txt").startswith(b"caption ")
+        assert opened.member(opened[number], "txt").startswith(b"caption ")
         assert f"{msgspec.json.decode(row['detail'])['sample_key']}.txt" in captions
 
 

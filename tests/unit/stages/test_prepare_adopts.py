@@ -80,15 +80,15 @@ def test_every_row_leads_to_its_media_and_to_the_other_members(tmp_path: Path) -
         held = dict(given[row["shard"].removeprefix("shards/pictures/").removesuffix(".tar")])
         key = detail["sample_key"]
         assert store[number].payload == held[f"{key}.{detail['suffix']}"]
-        assert store.member(number, "txt") == held[f"{key}.txt"]
-        assert store.member(number, "cls") == held[f"{key}.cls"]
+        assert store.member(store[number], "txt") == held[f"{key}.txt"]
+        assert store.member(store[number], "cls") == held[f"{key}.cls"]
         assert (row["sha256"], row["split"]) == (
             sha256_bytes(held[f"{key}.{detail['suffix']}"]),
             "validation" if "/val/" in row["shard"] else "train",
         )
     assert len({row["key"] for row in rows}) == 12
     with pytest.raises(SourceUnreadable, match="no such member"):
-        store.member(0, "wav")
+        store.member(store[0], "wav")
 
 
 def test_damaged_samples_and_duplicates_are_left_out_of_the_index_and_named(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_the_miniature_is_a_small_set_of_the_same_samples_with_all_members(tmp_p
     for number, row in enumerate(rows):
         assert {**row, "offset": 0, "detail": ""} == {**whole[row["key"]], "offset": 0, "detail": ""}
         assert sha256_bytes(store[number].payload) == row["sha256"]
-        assert store.member(number, "txt").startswith(b"caption ")
+        assert store.member(store[number], "txt").startswith(b"caption ")
     assert {"miniature/" + row["shard"] for row in rows} == {s.name for s in folder.read(Dataset).miniature_shards}
 
 

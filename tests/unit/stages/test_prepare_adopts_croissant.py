@@ -120,7 +120,7 @@ def test_our_own_data_set_is_adopted_with_its_sides_and_kinds(tmp_path: Path) ->
     store = SampleStore(folder.work / "dataset" / "miniature")
     assert {store[row].kind for row in range(len(store))} == {"image", "clip", "table"}
     image = next(row for row in range(len(store)) if store[row].kind == "image")
-    assert msgspec.json.decode(store.member(image, "json"))["kind"] == "image"
+    assert msgspec.json.decode(store.member(store[image], "json"))["kind"] == "image"
     assert not rows_of(folder.work / "dataset" / "rejects.parquet")
 
 
