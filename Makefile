@@ -10,6 +10,7 @@
 #   make bench-cargo   pack, load and check beside other programs     BENCH_ARGS="--bytes 200MB --repeats 1"
 #   make bench-diligence   screen, and follow owners                 BENCH_ARGS="--entries 20000"
 #   make test-slow     the tests at full size, minutes each
+#   make test-cluster  prepare on hosts of our own making, with Ray and Slurm: root, iproute2, slurm-wlm; minutes
 #
 # Which torch fits is known on your machine only: TORCH_PIP_ARGS is handed to the `pip install` that brings it, for
 # instance an --index-url from PyTorch's own installation page. Without it pip takes what your package index offers, which
@@ -43,10 +44,10 @@ DEMO_DATA := build/demo-data
 KIT_WHEELS := build/kit-wheels
 SOURCES := $(shell find src -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
-.PHONY: card-validator fuzz help demo test test-slow bench-cargo bench-diligence check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
+.PHONY: card-validator fuzz help demo test test-slow test-cluster bench-cargo bench-diligence check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
 
 help:
-	@sed -n '3,12s/^#   //p' Makefile
+	@sed -n '3,13s/^#   //p' Makefile
 
 # ---- the two commands a newcomer needs
 
@@ -69,6 +70,11 @@ bench-diligence: package
 
 test-slow: package
 	@$(BIN)/python -m pytest -n0 -m full_size --timeout 3600 --capture=tee-sys $(PYTEST_ARGS)
+
+# Hosts are network namespaces: as root, with iproute2; Slurm's part also wants slurm-wlm. What is missing is said, and skipped.
+test-cluster: package
+	@bash scripts/system_packages.sh ip=iproute2 munged=munge sbatch=slurm-wlm
+	@$(BIN)/python -m pytest -n0 -m cluster $(PYTEST_ARGS)
 
 # ---- the checks one by one
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,17 +37,20 @@ class Voyage(DiligenceVerbs, CustodyVerbs):
                 plan.STAGE, plan.inputs(self.folder), lambda: plan.plan(self.folder, self._open_drive, self._sink)
             )
 
-    def prepare(self, num_workers: int | None = None, *, retry: bool = False) -> Receipt:
-        """Turn the sources into shards; write dataset.json. `retry` reads again what was set aside before."""
+    def prepare(self, num_workers: int | None = None, engine: str | None = None, *, retry: bool = False) -> Receipt:
+        """Turn the sources into shards; write dataset.json. `retry` reads again what was set aside before.
+
+        `engine` and `num_workers` are those of `open_mapper`.
+        """
+        from packtrain.mappers import open_mapper
         from packtrain.stages import prepare
 
+        def work() -> Receipt:
+            with open_mapper(self.folder, engine, num_workers, self._sink) as mapper:
+                return prepare.prepare(self.folder, mapper, self._sink, retry=retry)
+
         with self._at_work(prepare.STAGE, "consignor"):
-            return self._run(
-                prepare.STAGE,
-                prepare.inputs(self.folder),
-                lambda: prepare.prepare(self.folder, num_workers or os.cpu_count() or 1, self._sink, retry=retry),
-                is_whole=not retry,
-            )
+            return self._run(prepare.STAGE, prepare.inputs(self.folder), work, is_whole=not retry)
 
     def rehearse(self) -> Receipt:
         """Prove the training program at home, in a box with no network; write kit.json and ready.json."""

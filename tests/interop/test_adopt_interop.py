@@ -11,6 +11,7 @@ import pytest
 
 from packtrain.digest import sha256_file
 from packtrain.documents.dataset import Dataset
+from packtrain.engines.processes import ProcessMapper
 from packtrain.record.adopted import adopted_places
 from packtrain.stages.prepare import prepare
 from packtrain.training.loader import SampleStore
@@ -49,7 +50,7 @@ def test_the_index_leads_to_the_samples_that_webdataset_reads(tmp_path: Path) ->
     root = write_with_webdataset(tmp_path / "set")
     before = stamp(root)
     folder = adopting_folder(tmp_path / "voyage", root, "webdataset")
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
     assert stamp(root) == before
     places = adopted_places(folder)
     read = {
@@ -75,7 +76,7 @@ def test_the_index_leads_to_the_samples_that_webdataset_reads(tmp_path: Path) ->
 def test_webdataset_reads_the_miniature(tmp_path: Path) -> None:
     root = write_with_webdataset(tmp_path / "set")
     folder = adopting_folder(tmp_path / "voyage", root, "webdataset", "miniature_samples = 6")
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
     small = folder.work / "dataset" / "miniature"
     found = by_webdataset(sorted((small / "shards").rglob("*.tar")))
     assert {sample["__key__"] for sample in found} == {row["key"] for row in rows_of(small / "index.parquet")}
@@ -93,7 +94,7 @@ def test_row_groups_of_duckdb_are_samples(tmp_path: Path) -> None:
     )
     before = stamp(root)
     folder = adopting_folder(tmp_path / "voyage", root, "parquet")
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
     assert stamp(root) == before
     rows = rows_of(folder.work / "dataset" / "index.parquet")
     assert sum(row["length"] for row in rows) == 5000
@@ -115,7 +116,7 @@ def test_a_card_of_mlcroissant_is_followed_and_ours_is_valid(tmp_path: Path) -> 
     card = mlc.Metadata(name="set", url="https://example.org", license=["CC0"], distribution=[shard, rest])
     (root / "croissant.json").write_text(json.dumps(card.to_json(), default=str))
     folder = adopting_folder(tmp_path / "voyage", root, "croissant")
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
     assert folder.read(Dataset).num_samples == 34
     ours = mlc.Dataset(jsonld=str(folder.work / "dataset" / "croissant.json"))
     assert not ours.metadata.issues.errors

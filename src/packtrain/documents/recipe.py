@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from packtrain.documents.codec import Part
+from packtrain.documents.codec import Part, Text
 from packtrain.documents.dataset import Kind
 
 _LARGEST: Final = 2**53 - 1
@@ -81,7 +81,7 @@ class SplitsSection(Part, frozen=True, kw_only=True):
 
 
 class RecipeSection(Part, frozen=True, kw_only=True):
-    """[prepare]: the recipe. A change of any field makes `prepare` run again.
+    """[prepare]: the recipe, and where it is run. A change of any field but the last three makes `prepare` run again.
 
     Attributes:
         kinds: which kinds of samples to take; files of other kinds are left.
@@ -101,6 +101,11 @@ class RecipeSection(Part, frozen=True, kw_only=True):
         adopt_check: "decode" every image and clip of adopted shards in full, which finds damage, or only "digest" them.
         scan_also_with: a second engine for the data scan, after packtrain's own detectors, which run in any case:
             "presidio", of the extra `pii`.
+        engine: where the units of work are run: "local", processes of this machine; "ray", hosts of a Ray cluster
+            (extra `cluster`); "slurm", job arrays. The samples are the same, byte for byte.
+        ray_address: the head of the Ray cluster, HOST:PORT; without it and RAY_ADDRESS a Ray of this machine alone is
+            started for the run.
+        slurm_arguments: options for `sbatch`, such as "--partition=cpu" or "--time=12:00:00".
     """
 
     kinds: tuple[Kind, ...] = ("table", "image", "clip")
@@ -117,3 +122,6 @@ class RecipeSection(Part, frozen=True, kw_only=True):
     seed: Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)] = 0
     adopt_check: Literal["decode", "digest"] = "decode"
     scan_also_with: Literal["presidio"] | None = None
+    engine: Literal["local", "ray", "slurm"] = "local"
+    ray_address: Text = ""
+    slurm_arguments: tuple[Text, ...] = ()

@@ -9,6 +9,7 @@ import pytest
 
 from loading_parts import arrive
 from packtrain.documents.dataset import Dataset
+from packtrain.engines.processes import ProcessMapper
 from packtrain.errors import SourceChanged, SourceUnreadable
 from packtrain.record.adopted import adopted_places
 from packtrain.record.dataset_folder import holds_dataset
@@ -22,7 +23,7 @@ from source_parts import ignore
 def adopt(folder: VoyageFolder, raw: Path) -> None:
     path = folder.root / VOYAGE_FILE
     path.write_text(path.read_text() + f'\n[sources]\npaths = ["{raw}"]\nform = "webdataset"\n')
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
 
 
 def test_what_arrives_are_the_shards_that_were_adopted(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from packtrain.dataset.adopt.croissant import read_card
 from packtrain.digest import sha256_file
 from packtrain.documents.dataset import Dataset
+from packtrain.engines.processes import ProcessMapper
 from packtrain.errors import SourceUnreadable, TooManyRejects
 from packtrain.stages.prepare import prepare
 from packtrain.training.loader import SampleStore
@@ -54,7 +55,7 @@ def test_the_description_says_which_files_are_adopted(tmp_path: Path) -> None:
     root = described(tmp_path / "set")
     before = stamp(root)
     folder = adopting_folder(tmp_path / "voyage", root, "croissant")
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
     assert stamp(root) == before
     dataset = folder.read(Dataset)
     assert [(s.name, s.kind, s.num_samples) for s in dataset.shards] == [
@@ -74,7 +75,7 @@ def test_a_shard_with_another_digest_than_the_description_says_is_set_aside(tmp_
     root = described(tmp_path / "set")
     (root / "named.tar").write_bytes(tar_of(samples(3, 8)))
     with pytest.raises(TooManyRejects, match="its description says"):
-        prepare(adopting_folder(tmp_path / "voyage", root, "croissant"), 0, ignore)
+        prepare(adopting_folder(tmp_path / "voyage", root, "croissant"), ProcessMapper(0), ignore)
 
 
 def test_a_file_that_is_only_an_address_is_refused(tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_a_file_that_is_only_an_address_is_refused(tmp_path: Path) -> None:
     far = {"@type": "cr:FileObject", "@id": "far", "contentUrl": "https://example.org/x.tar"}
     write_card(root, [file_object(root, "named.tar"), far])
     with pytest.raises(SourceUnreadable, match="not here") as caught:
-        prepare(adopting_folder(tmp_path / "voyage", root, "croissant"), 0, ignore)
+        prepare(adopting_folder(tmp_path / "voyage", root, "croissant"), ProcessMapper(0), ignore)
     assert "nothing is downloaded" in str(caught.value.hint)
 
 
@@ -90,10 +91,10 @@ def test_what_a_description_names_must_be_there(tmp_path: Path) -> None:
     root = described(tmp_path / "set")
     (root / "named.tar").unlink()
     with pytest.raises(SourceUnreadable, match="are not there"):
-        prepare(adopting_folder(tmp_path / "voyage", root, "croissant"), 0, ignore)
+        prepare(adopting_folder(tmp_path / "voyage", root, "croissant"), ProcessMapper(0), ignore)
     (root / "croissant.json").unlink()
     with pytest.raises(SourceUnreadable, match=r"no readable croissant\.json"):
-        prepare(adopting_folder(tmp_path / "voyage", root, "croissant"), 0, ignore)
+        prepare(adopting_folder(tmp_path / "voyage", root, "croissant"), ProcessMapper(0), ignore)
 
 
 def test_our_own_data_set_is_adopted_with_its_sides_and_kinds(tmp_path: Path) -> None:
@@ -105,11 +106,11 @@ def test_our_own_data_set_is_adopted_with_its_sides_and_kinds(tmp_path: Path) ->
     (raw / "a.mp4").write_bytes(clip(8))
     (raw / "LICENSE").write_bytes(b"CC0\n")
     first = voyage_folder(tmp_path / "first", raw, "clip_frames = 4\n\n[prepare.splits]\nvalidation = 0.4")
-    prepare(first, 0, ignore)
+    prepare(first, ProcessMapper(0), ignore)
     made = first.work / "dataset"
     before = stamp(made)
     folder = adopting_folder(tmp_path / "voyage", made, "croissant")
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
     assert stamp(made) == before
 
     def told(path: Path) -> list[tuple[str, str, str]]:

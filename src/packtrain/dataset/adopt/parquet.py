@@ -12,9 +12,8 @@ import pyarrow.parquet as pq
 
 from packtrain.dataset.adopt.row import MAX_SAMPLES, AdoptedShard
 from packtrain.dataset.arrow import RecordBatch
+from packtrain.dataset.kinds.blocks import BlockMeasures
 from packtrain.dataset.kinds.piece import Damaged, Piece, one_line
-from packtrain.dataset.kinds.registry import KINDS
-from packtrain.dataset.kinds.tables import ipc_of
 
 _BATCH_ROWS: Final = 8192
 _READ_BYTES: Final = 1 << 20
@@ -48,7 +47,7 @@ def adopt_parquet(
 ) -> None:
     """Read all row groups; fill in a row for each that has rows.
 
-    The digest of a sample is that of its rows as CSV (`kinds.tables.csv_of`), computed batch by batch: a row group may
+    The digest of a sample is that of its rows as CSV (`kinds.blocks.csv_of`), computed batch by batch: a row group may
     be larger than memory. Page checksums are checked where the file has them.
 
     Args:
@@ -88,11 +87,15 @@ def _adopt_group(
         return 0
     text = _HashedText()
     num_read = 0
+    num_empty = text_bytes = 0.0
     try:
         with pa_csv.CSVWriter(pa.PythonFile(text, "w"), schema) as writer:
             for batch in reader.iter_batches(_BATCH_ROWS, row_groups=[number], use_threads=False):
                 writer.write_batch(batch)
                 num_read += batch.num_rows
+                measured = BlockMeasures(pa.Table.from_batches([batch]))
+                num_empty += measured["null_fraction"] * batch.num_rows * len(schema)
+                text_bytes += measured["text_bytes"]
                 if take is not None:
                     take(_piece(batch))
     except pa.ArrowInvalid as error:
@@ -102,7 +105,6 @@ def _adopt_group(
     if num_read != num_rows:
         raise Damaged(f"row group {number} has {num_read} rows and says {num_rows}")
     found.num_samples += 1
-    measures = {"rows": float(num_rows), "columns": float(len(schema))}
     found.add(
         kind="table",
         sha256=text.state.hexdigest(),
@@ -112,14 +114,19 @@ def _adopt_group(
         unit=unit,
         num_rows=num_rows,
         detail={"sheet": "", "first_row": first_row, "rows": num_rows, "columns": len(schema), "row_group": number},
-        measures={name: value for name, value in measures.items() if name in KINDS["table"].measures},
+        measures={
+            "rows": float(num_rows),
+            "columns": float(len(schema)),
+            "null_fraction": num_empty / max(num_rows * len(schema), 1),
+            "text_bytes": text_bytes,
+        },
     )
     return num_rows
 
 
 def _piece(batch: RecordBatch) -> Piece:
     block = pa.Table.from_batches([batch])
-    return Piece(ipc_of(block), "parquet", {"sheet": ""}, group="s01", num_rows=block.num_rows)
+    return Piece(None, "parquet", {"sheet": ""}, group="s01", num_rows=block.num_rows, block=block)
 
 
 def _check_footer(stream: BinaryIO, size_bytes: int) -> None:

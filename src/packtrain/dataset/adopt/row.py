@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import rfc8785
 
+from packtrain.dataset.part import NO_PART
 from packtrain.dataset.rejects import Reject, RejectStage
 from packtrain.dataset.scan.counts import SourceScan
 from packtrain.dataset.sources import key_prefix
@@ -101,6 +102,10 @@ class AdoptedShard:
                 "unit": unit,
                 "blob_offset": offset,
                 "blob_bytes": length,
+                "part_bytes": NO_PART.num_bytes,
+                "part_sha256": NO_PART.sha256,
+                "part_blocks": NO_PART.num_blocks,
+                "row_group": 0,
                 "detail": rfc8785.dumps(dict(detail)).decode("utf-8"),  # pyright: ignore[reportArgumentType]
                 "measures": sorted((measures or {}).items()),
                 "fingerprint": fingerprint,

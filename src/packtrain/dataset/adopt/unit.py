@@ -18,7 +18,15 @@ from packtrain.dataset.recipe import recipe_digest_of_kind
 from packtrain.dataset.scan import presidio
 from packtrain.dataset.scan.counts import SCAN_VERSION
 from packtrain.dataset.sources import SourceFile, Sources
-from packtrain.dataset.work_units import ReadJob, SourceRecord, Unit, UnitFolder, UnitReceipt, library_versions
+from packtrain.dataset.work_units import (
+    ReadJob,
+    SourceRecord,
+    Unit,
+    UnitFolder,
+    UnitReceipt,
+    finished,
+    library_versions,
+)
 from packtrain.digest import sha256_bytes, sha256_stream
 from packtrain.documents.dataset import Kind
 from packtrain.documents.recipe import RecipeSection
@@ -101,15 +109,18 @@ def adopt_unit(job: AdoptJob) -> UnitReceipt:
     from packtrain.dataset.rows import row_writer
 
     unit, folder = job.unit, job.folder
+    already = finished(folder, unit.unit_id)
+    if already is not None:
+        return already  # by a host that was taken for dead when it had
     folder.receipt(unit.unit_id).unlink(missing_ok=True)
     reading = folder.reading(unit.unit_id)
     reading.parent.mkdir(parents=True, exist_ok=True)
     reading.unlink(missing_ok=True)
     # A unit of files keeps media here; one of shards keeps none, and says so by an empty file.
-    durable.write_bytes(folder.blobs(unit.unit_id), b"")
+    durable.write_bytes(folder.blobs(unit.unit_id), b"", shared=True)
     done: list[AdoptedShard] = []
     num_samples = 0
-    with row_writer(folder.samples(unit.unit_id), SAMPLE_SCHEMA) as samples:
+    with row_writer(folder.samples(unit.unit_id), SAMPLE_SCHEMA, shared=True) as samples:
         for file, shard in zip(unit.files, job.shards, strict=True):
             found = _adopt(job, file, shard)
             for row in found.rows:
@@ -128,7 +139,7 @@ def adopt_unit(job: AdoptJob) -> UnitReceipt:
         libraries=library_versions(job.recipe),
         scans=tuple(found.scan for found in done if found.scan is not None),
     )
-    durable.write_bytes(folder.receipt(unit.unit_id), msgspec.json.encode(receipt))
+    durable.write_bytes(folder.receipt(unit.unit_id), msgspec.json.encode(receipt), shared=True)
     reading.unlink(missing_ok=True)
     return receipt
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FORMS: Final[tuple[AdoptedForm, ...]] = ("webdataset", "parquet", "croissant")
 _CUTTING: Final = ("image_crop_pixels", "clip_frames", "clip_size_pixels")
+_OF_WHOLE_GROUPS: Final = "distinct_row_fraction"
 _TELL_EVERY: Final = 10_000  # samples
 
 
@@ -55,6 +56,12 @@ def check_adoption(recipe: RecipeSection, form: AdoptedForm, where: str) -> None
             where=f"{where}, [prepare.splits]",
             expected="no shares",
             hint="name shards or their folders train, validation and test",
+        )
+    if any(rule.measure == _OF_WHOLE_GROUPS for rule in recipe.filter) or recipe.near_duplicates.table == "minhash":
+        raise VoyageFileError(
+            "row groups of adopted Parquet files are read piece by piece, and never held as a whole",
+            where=f"{where}, [prepare]",
+            expected=f'no filter by {_OF_WHOLE_GROUPS}, and no near_duplicates table = "minhash"',
         )
     near = recipe.near_duplicates
     looks = bool(recipe.filter) or near.drop or any(each not in (None, "off") for each in (near.image, near.clip))

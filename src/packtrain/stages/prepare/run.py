@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import msgspec
-
 from packtrain import durable
 from packtrain.dataset import work_units
 from packtrain.dataset.kinds.registry import KIND_NAMES
 from packtrain.dataset.papers import carry_papers
-from packtrain.dataset.recipe import check_recipe
+from packtrain.dataset.recipe import check_recipe, told_on_the_card
 from packtrain.dataset.scan import presidio
 from packtrain.dataset.survey import survey
 from packtrain.documents.codec import encode
@@ -20,6 +18,7 @@ from packtrain.documents.receipt import Receipt
 from packtrain.documents.toml_text import toml_text
 from packtrain.errors import NothingToCarry
 from packtrain.events import Notice, Sink
+from packtrain.ports import JobMapper
 from packtrain.record.adopted import write_places
 from packtrain.record.dataset_folder import DATASET_NAME
 from packtrain.record.folder import VoyageFolder
@@ -29,7 +28,7 @@ from packtrain.stages.prepare.ground import STAGE, Given, Places
 from packtrain.stages.prepare.reading import Read, read_sources
 
 
-def prepare(folder: VoyageFolder, num_workers: int, sink: Sink, *, retry: bool = False) -> Receipt:
+def prepare(folder: VoyageFolder, mapper: JobMapper, sink: Sink, *, retry: bool = False) -> Receipt:
     """Turn the sources into shards, index, cards and miniature in work/dataset; write dataset.json and data-scan.json.
 
     A folder that is carried as it is needs none of this: the receipt says so, and there is neither document. What it
@@ -37,7 +36,7 @@ def prepare(folder: VoyageFolder, num_workers: int, sink: Sink, *, retry: bool =
 
     Args:
         folder: the consignor's voyage folder.
-        num_workers: processes; 0 works in this one.
+        mapper: runs the units of work; where it does changes no byte.
         sink: takes progress and notices.
         retry: read again what was set aside before, for instance after a library that reads it was mended.
 
@@ -49,6 +48,7 @@ def prepare(folder: VoyageFolder, num_workers: int, sink: Sink, *, retry: bool =
         TooManyRejects: more was set aside than the recipe allows.
         NothingToCarry: no sample is left.
         DriveFull: no space is left for the data set.
+        HostUnfit: what another host has written is not seen here.
     """
     if ground.is_carried_as_it_is(folder):
         clock = StageClock(folder, STAGE, ground.inputs(folder))
@@ -68,7 +68,7 @@ def prepare(folder: VoyageFolder, num_workers: int, sink: Sink, *, retry: bool =
     places = Places(folder)
     seen = survey(sources, recipe.kinds, places.work) if form is None else adopting.survey_of(sources, form, places)
     clock = StageClock(folder, STAGE, ground.inputs_of(folder, seen.digest))
-    return _run(Given(places, sources, seen, recipe, num_workers, retry, sink), clock)
+    return _run(Given(places, sources, seen, recipe, mapper, retry, sink), clock)
 
 
 def _forget_dataset(folder: VoyageFolder) -> None:
@@ -90,6 +90,7 @@ def _run(given: Given, clock: StageClock) -> Receipt:
             found=f"{seen.num_unread} files of other types, {seen.num_other_kinds} of kinds left out",
             hint="correct [sources] paths, or kinds in [prepare]",
         )
+    writing.remove_left(places)
     read = read_sources(given)
     sample_files = [places.units.samples(unit.unit_id) for unit in read.units]
     sample_files += [places.withdrawn] if places.withdrawn.exists() else []
@@ -155,7 +156,7 @@ def _write_cards(
         num_sources=given.seen.num_files,
         source_bytes=source_bytes,
         recipe=given.recipe_digest,
-        recipe_text=toml_text({"prepare": _said(msgspec.to_builtins(given.recipe))}, {}),
+        recipe_text=toml_text({"prepare": _said(told_on_the_card(given.recipe))}, {}),
         index=index,
         papers=papers,
         libraries=work_units.library_versions(given.recipe),

@@ -48,6 +48,7 @@ def test_a_sample_whose_decoder_crashed_is_set_aside_alone(tmp_path: Path) -> No
     changed = without_the_sample_it_died_of(job)
     assert isinstance(changed, AdoptJob)
     assert without_the_sample_it_died_of(changed) is None
+    job.folder.receipt(job.unit.unit_id).unlink()
     receipt = adopt_unit(changed)
     assert [(r.place, r.error) for r in receipt.rejects] == [
         ('sample "000001"', ".png: its decoder crashed and took the process with it")
@@ -71,6 +72,7 @@ def test_members_too_large_for_memory_are_decoded_from_the_file(
     held = adopt_unit(job_of(tmp_path))
     first = rows_of(tmp_path / "units" / held.unit[:2] / f"{held.unit}.samples.parquet")
     monkeypatch.setattr(webdataset, "_HELD_BYTES", 0)
+    UnitFolder(tmp_path / "units").receipt(held.unit).unlink()
     read_twice = adopt_unit(job_of(tmp_path))
     assert read_twice == held
     assert rows_of(tmp_path / "units" / held.unit[:2] / f"{held.unit}.samples.parquet") == first

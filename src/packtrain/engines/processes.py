@@ -1,11 +1,7 @@
-"""Jobs over processes of this machine. A process that dies takes no other job with it, and is named.
-
-The local engine of `prepare`: it only maps jobs. What was done is known from receipts, never from here.
-"""
+"""The local engine of `prepare`: jobs over processes of this machine. One that dies takes no other job with it."""
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import multiprocessing
 import os
@@ -13,7 +9,7 @@ import signal
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
 from packtrain.errors import WorkerCrashed
 
@@ -21,42 +17,71 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 _JOBS_AHEAD: Final = 2  # a worker, so that none waits for the next job; more would only hold memory
+NO_TELEMETRY: Final = {"DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+"""No library of ours reports home; these are for what a library might begin to do."""
 _DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 _CHANCES: Final = 3  # of a job whose process dies while it runs alone, without a source to blame
 
 
-def map_jobs(
-    run: Callable[[J], R],
-    jobs: Iterable[J],
-    num_workers: int,
-    after_crash: Callable[[J], J | None] = lambda job: None,
-) -> Generator[tuple[J, R]]:
-    """Yield each job with its result, as they end.
+class ProcessMapper:
+    """Maps jobs over processes of this machine. See `ports.JobMapper`.
+
+    Processes that ended one map well are kept for the next: to start one and import what reads a table costs half a
+    second. Call `close` when no map follows, or use it as a context.
 
     Args:
-        run: a function of a module (workers are started fresh and import it).
-        jobs: taken one by one as workers become free.
         num_workers: processes; 0 runs every job in this one.
-        after_crash: called with a job whose process died while no other job ran; returns the job to try next, or None
-            to try it as it is.
-
-    Raises:
-        WorkerCrashed: a job ended its process again and again.
     """
-    if num_workers == 0:
-        for job in jobs:
-            yield job, run(job)
-        return
-    waiting = iter(jobs)
-    while True:
-        lost: list[J] = []
-        with _pool(num_workers) as pool:
-            yield from _run_until_a_crash(run, waiting, num_workers, pool, lost)
-        if not lost:
+
+    name = "local"
+
+    def __init__(self, num_workers: int) -> None:
+        self._num_workers = num_workers
+        self._held: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the processes; a later map starts new ones."""
+        if self._held is not None:
+            self._held.shutdown(wait=True, cancel_futures=True)
+            self._held = None
+
+    def map(
+        self,
+        run: Callable[[J], R],
+        jobs: Iterable[J],
+        after_crash: Callable[[J], J | None] = lambda job: None,
+    ) -> Generator[tuple[J, R]]:
+        """Yield each job with its result, as they end.
+
+        Raises:
+            WorkerCrashed: a job ended its process again and again.
+        """
+        if self._num_workers == 0:
+            for job in jobs:
+                yield job, run(job)
             return
-        # Which of them killed the process is not told: each is tried alone.
-        for job in lost:
-            yield _alone(run, job, after_crash)
+        waiting = iter(jobs)
+        while True:
+            lost: list[J] = []
+            pool, self._held = self._held or _new_pool(self._num_workers), None
+            try:
+                yield from _run_until_a_crash(run, waiting, self._num_workers, pool, lost)
+                if not lost:
+                    self._held = pool
+                    return
+            finally:
+                # Kept after a whole map alone: after an error some may still be at work, after a crash they are gone.
+                if self._held is None:
+                    pool.shutdown(wait=True, cancel_futures=True)
+            # Which of them killed the process is not told: each is tried alone.
+            for job in lost:
+                yield _alone(run, job, after_crash)
 
 
 def _run_until_a_crash(
@@ -92,7 +117,7 @@ def _alone(run: Callable[[J], R], job: J, after_crash: Callable[[J], J | None]) 
     chances = _CHANCES
     while True:
         try:
-            with _pool(1) as pool:
+            with _new_pool(1) as pool:
                 return job, pool.submit(run, job).result()
         except BrokenProcessPool as error:
             changed = after_crash(job)
@@ -107,19 +132,14 @@ def _alone(run: Callable[[J], R], job: J, after_crash: Callable[[J], J | None]) 
                 job = changed
 
 
-@contextlib.contextmanager
-def _pool(num_workers: int) -> Iterator[ProcessPoolExecutor]:
+def _new_pool(num_workers: int) -> ProcessPoolExecutor:
     # spawn: a fork of a process with threads (pyarrow, duckdb) can hang in a lock that nobody will release.
-    pool = ProcessPoolExecutor(
+    return ProcessPoolExecutor(
         num_workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin,
         initargs=(os.getpid(),),
     )
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _begin(parent: int) -> None:
@@ -129,5 +149,4 @@ def _begin(parent: int) -> None:
     if os.getppid() != parent:
         os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # No library of ours reports home; these are for what a library might begin to do.
-    os.environ.update({"DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"})
+    os.environ.update(NO_TELEMETRY)
