@@ -207,6 +207,15 @@ class Selection:
             " SELECT kind, 'withdrawn' FROM samples WHERE withdrawn) GROUP BY ALL ORDER BY ALL"
         )
 
+    def suffixes(self) -> dict[str, list[str]]:
+        """Return by kind the endings of the media members that are kept, sorted."""
+        found: dict[str, list[str]] = {}
+        for kind, suffix in self._run(
+            "SELECT DISTINCT kind, suffix FROM remaining WHERE NOT withdrawn AND suffix <> '' ORDER BY ALL"
+        ).fetchall():
+            found.setdefault(kind, []).append(suffix)
+        return found
+
     def _counts(self, query: str) -> list[Count]:
         return [Count(kind, name, int(number)) for kind, name, number in self._run(query).fetchall()]
 

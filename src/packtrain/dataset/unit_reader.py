@@ -53,10 +53,13 @@ def read_unit(job: ReadJob) -> UnitReceipt:
     reading.parent.mkdir(parents=True, exist_ok=True)
     with (
         row_writer(folder.samples(unit.unit_id), SAMPLE_SCHEMA, shared=True) as samples,
+        reading.open("wb", buffering=0) as note,
         durable.atomic_writer(blobs_path, shared=True) as blobs,
     ):
         for file in unit.files:
-            reading.write_text(file.name, encoding="utf-8")
+            # One file held open: to make one for each source costs more than to read a small source.
+            note.truncate(note.seek(0))
+            note.write(file.name.encode("utf-8"))
             try:
                 done = _SourceReader(job, file, blobs).read()
             except _OutputFailedError as error:

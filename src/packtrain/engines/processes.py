@@ -6,9 +6,11 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from importlib.abc import MetaPathFinder
 from typing import Final, Self, TypeVar
 
 from packtrain.errors import WorkerCrashed
@@ -150,3 +152,17 @@ def _begin(parent: int) -> None:
         os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.environ.update(NO_TELEMETRY)
+    sys.meta_path.insert(0, _WithoutPandas())
+
+
+class _WithoutPandas(MetaPathFinder):
+    """Says that there is no pandas.
+
+    pyarrow imports it where it is installed, to know its types when it sees one: 120 MB a process, and nothing that
+    reads sources makes any.
+    """
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        """Refuse pandas, and leave all else to the others."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError("left out of worker processes", name=fullname)

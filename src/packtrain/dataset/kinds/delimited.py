@@ -8,6 +8,7 @@ import io
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import duckdb
@@ -58,7 +59,7 @@ def read_delimited(source: OpenSource, block_rows: int) -> Iterator[Sheet | Setb
         head_of(source.stream, is_gzip, encoding, _HEADER_BYTES), "\t" if source.suffix.startswith("tsv") else ""
     )
     counted = _Counted()
-    connection = duckdb.connect(":memory:", config=_CONFIG)
+    connection = _database().cursor()
     try:
         with _path_of(source, is_gzip, encoding) as path:
             relation = connection.sql(
@@ -85,6 +86,15 @@ def read_delimited(source: OpenSource, block_rows: int) -> Iterator[Sheet | Setb
         connection.close()
     yield from setbacks.all()
     yield Tally(num_parts=max(counted.num_rows + setbacks.num_seen, 1), num_lost=setbacks.num_seen)
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """Return this process's database: to open one takes 10 ms, and there are sets of a million small tables.
+
+    A cursor of it has temporary tables of its own, and the tables of rejects are such.
+    """
+    return duckdb.connect(":memory:", config=_CONFIG)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from packtrain import durable
@@ -110,7 +111,8 @@ def _run(given: Given, clock: StageClock) -> Receipt:
             write_places(places.folder, ())
             shards, index = writing.write_set(given, selection.kept(), total)
             small, small_index = writing.write_miniature(given, selection, counts)
-    files, facts = _write_cards(given, counts, shards, index, read.source_bytes)
+        suffixes = selection.suffixes()
+    files, facts = _write_cards(given, counts, suffixes, shards, index, read.source_bytes)
     document = Dataset(
         name=places.folder.voyage_file().voyage.name,
         recipe=given.recipe_digest,
@@ -139,7 +141,12 @@ def _run(given: Given, clock: StageClock) -> Receipt:
 
 
 def _write_cards(
-    given: Given, counts: list[SampleCount], shards: list[Shard], index: DataFile, source_bytes: int
+    given: Given,
+    counts: list[SampleCount],
+    suffixes: Mapping[str, list[str]],
+    shards: list[Shard],
+    index: DataFile,
+    source_bytes: int,
 ) -> tuple[list[DataFile], dict[str, str]]:
     """Write cards and papers; return all files of the data set beside the shards, and facts for the receipt."""
     from packtrain.dataset.card import CROISSANT, README, CardFacts, croissant, readme
@@ -151,6 +158,8 @@ def _write_cards(
     card = CardFacts(
         name=places.folder.voyage_file().voyage.name,
         counts=counts,
+        suffixes=suffixes,
+        shards=[shard.name for shard in shards],
         splits=split_names(given.recipe),
         adopted=adopting.patterns(shards) if given.adopts else None,
         num_sources=given.seen.num_files,
