@@ -76,6 +76,14 @@ def test_every_command_of_pack_any_folder_runs_and_the_folder_comes_back_equal(t
     assert (tmp_path / "guest/store/sparse.img").stat().st_blocks == 0
 
 
+def test_every_command_of_adopt_ready_shards_runs_and_says_what_the_page_promises(tmp_path: Path) -> None:
+    done = run_page("how-to/adopt-ready-shards.md", tmp_path)
+    assert "train 0000 a pattern, number 0" in done.stdout
+    assert "refused, as it should be: exit code 21" in done.stdout
+    assert "written to since it was adopted" in done.stderr
+    assert not (tmp_path / "home/work/dataset/shards").exists()
+
+
 def test_every_command_of_send_or_carry_runs_and_prints_what_the_page_shows(tmp_path: Path) -> None:
     done = run_page("how-to/send-or-carry.md", tmp_path)
     page = (DOCS / "how-to/send-or-carry.md").read_text(encoding="utf-8")
