@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from packtrain.dataset.kinds.registry import KINDS
 from packtrain.documents.dataset import DataFile, SampleCount
 from packtrain.units import format_bytes
 
@@ -65,10 +66,12 @@ _FIELDS: Final = (
     ("detail", "sc:Text", "JSON: what is known of the sample"),
     ("recipe", "sc:Text", "SHA-256 of the recipe the sample was made by"),
 )
+# By kind: how a number of them is called, the media type of their shards, and the pattern of their names.
 _FORMS: Final[dict[str, tuple[str, str, str]]] = {
-    "table": ("tables", "application/x-parquet", "tables/*.parquet"),
-    "image": ("images", "application/x-tar", "images-*.tar"),
-    "clip": ("clips", "application/x-tar", "clips-*.tar"),
+    kind: (spec.plural, "application/x-parquet", f"{spec.plural}/*.parquet")
+    if spec.shard_form == "parquet"
+    else (spec.plural, "application/x-tar", f"{spec.plural}-*.tar")
+    for kind, spec in KINDS.items()
 }
 
 
