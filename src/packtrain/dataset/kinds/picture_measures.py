@@ -5,6 +5,7 @@ Taken of a copy whose longer side is at most 256 pixels: cheap beside the decodi
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, Final
@@ -39,19 +40,34 @@ def measures_of_picture(image: Image.Image) -> dict[str, float]:
     return rounded(found)
 
 
-def motion_of(frames: Sequence[Image.Image]) -> float | None:
-    """Return how much pixels change from one frame to the next, 0 to 1; None where there is no next one."""
-    greys = [np.asarray(frame.convert("L"), dtype=np.int32) for frame in frames]
-    pairs = [(a, b) for a, b in zip(greys, greys[1:], strict=False) if a.shape == b.shape]
-    if not pairs:
-        return None
+def mean_brightness(frames: Sequence[Image.Image]) -> float:
+    """Return the mean of the grey levels of frames, 0 to 1; of a picture that is there twice, twice."""
+    greys = _greys(frames)
+    return sum(int(grey.sum()) for grey in greys) / sum(grey.size for grey in greys) / _WHITE
+
+
+def motion_of(frames: Sequence[Image.Image]) -> float:
+    """Return how much grey levels change from one frame to the next, 0 to 1; frames that change their size are left."""
+    greys = _greys(frames)
+    pairs = [(a, b) for a, b in itertools.pairwise(greys) if a.shape == b.shape and a is not b]
     total = sum(int(np.abs(a - b).sum()) for a, b in pairs)
-    return total / sum(a.size for a, _ in pairs) / _WHITE
+    return total / max(sum(a.size for a, _ in pairs), 1) / _WHITE
 
 
 def rounded(measures: dict[str, float]) -> dict[str, float]:
     """Return measures to six significant digits."""
     return {name: float(f"{value:.6g}") for name, value in measures.items()}
+
+
+def _greys(frames: Sequence[Image.Image]) -> list[NDArray[Any]]:
+    made = {id(frame): np.asarray(_small_grey(frame), dtype=np.int32) for frame in frames}
+    return [made[id(frame)] for frame in frames]
+
+
+def _small_grey(frame: Image.Image) -> Image.Image:
+    small = _small(frame)
+    assert small is not None
+    return small.convert("L")
 
 
 def _small(image: Image.Image) -> Image.Image | None:

@@ -90,7 +90,7 @@ KINDS: Final[Mapping[Kind, KindSpec]] = {
             version=2,
             suffixes=(
                 *("mp4", "m4v", "mov", "qt", "mj2", "mkv", "webm", "avi", "mpg", "mpeg", "m2v", "vob", "ogv", "ogg"),
-                *("mts", "m2ts", "ts", "flv", "f4v", "wmv", "asf", "3gp", "3g2", "mxf", "nut", "ivf", "dv", "y4m"),
+                *("mts", "m2ts", "m2t", "flv", "f4v", "wmv", "asf", "3gp", "3g2", "mxf", "nut", "ivf", "dv", "y4m"),
             ),
             recipe_fields=("clip_frames", "clip_size_pixels", "clip_keep_until_damage"),
             reader="packtrain.dataset.kinds.clips:pieces_of_clip",

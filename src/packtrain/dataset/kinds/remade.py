@@ -125,4 +125,6 @@ def _in_8_bits(image: Image.Image, *, with_alpha: bool) -> Image.Image:
     clear = image.convert("RGBA")
     if with_alpha:
         return clear
-    return Image.alpha_composite(Image.new("RGBA", clear.size, _WHITE), clear).convert("L" if image.mode == "LA" else "RGB")
+    return Image.alpha_composite(Image.new("RGBA", clear.size, _WHITE), clear).convert(
+        "L" if image.mode == "LA" else "RGB"
+    )
