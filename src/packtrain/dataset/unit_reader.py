@@ -48,9 +48,13 @@ def read_unit(job: ReadJob) -> UnitReceipt:
     with (
         row_writer(folder.samples(unit.unit_id), SAMPLE_SCHEMA) as samples,
         durable.atomic_writer(blobs_path) as blobs,
+        reading.open("wb", buffering=0) as note,
     ):
         for file in unit.files:
-            reading.write_text(file.name, encoding="utf-8")
+            # Kept open: a file made anew for each source took as long as digesting it.
+            note.seek(0)
+            note.truncate()
+            note.write(file.name.encode("utf-8"))
             try:
                 done = _SourceReader(job, file, blobs).read()
             except _OutputFailedError as error:

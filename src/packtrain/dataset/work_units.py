@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -27,7 +28,9 @@ from packtrain.documents.dataset import Kind
 from packtrain.documents.recipe import RecipeSection
 from packtrain.units import GIB, KIB, MIB
 
-_SMALLEST_SLICE_BYTES: Final = 1 * MIB
+# To make a unit durable takes six flushes, and the step after pass 1 opens every unit's table: 8 MiB are read in the
+# time of a few of them.
+_SMALLEST_SLICE_BYTES: Final = 8 * MIB
 _LARGEST_SLICE_BYTES: Final = 1 * GIB
 _SLICES_WANTED: Final = 256
 # What a file costs beside its bytes (open, first seek, decoder set-up), as bytes read in the same time from a disk.
@@ -128,7 +131,7 @@ class ReadJob:
 
 
 def slice_target_bytes(total_bytes: int, num_files: int) -> int:
-    """Return how large slices should be: the total over 256 as a power of two, between 1 MiB and 1 GiB.
+    """Return how large slices should be: the total over 256 as a power of two, between 8 MiB and 1 GiB.
 
     A power of two, so that a growing collection keeps its slices until it has doubled.
     """
@@ -186,8 +189,13 @@ def finished(folder: UnitFolder, unit_id: str) -> UnitReceipt | None:
 
 def library_versions(recipe: RecipeSection) -> dict[str, str]:
     """Return the versions of the libraries that read and write samples, and of a second engine that scans them."""
-    own = {name: metadata.version(name) for name in LIBRARIES}
-    return {**own, **presidio.versions()} if recipe.scan_also_with else own
+    own = _own_versions()
+    return {**own, **presidio.versions()} if recipe.scan_also_with else dict(own)
+
+
+@cache
+def _own_versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in LIBRARIES}
 
 
 def without_the_source_it_died_of(job: ReadJob) -> ReadJob | None:

@@ -15,8 +15,8 @@ from PIL import Image
 
 from packtrain.dataset.kinds.animation import animated_webp
 from packtrain.dataset.kinds.frame_samples import NUM_SAMPLED, FrameSamples
-from packtrain.dataset.kinds.piece import Damaged, Detail, OpenSource, Piece, Setback, Tally, one_line
 from packtrain.dataset.kinds.picture_measures import mean_brightness, motion_of, rounded
+from packtrain.dataset.kinds.piece import Damaged, Detail, OpenSource, Piece, Setback, Tally, one_line
 from packtrain.dataset.kinds.registry import near_method
 from packtrain.documents.recipe import RecipeSection
 

@@ -53,8 +53,8 @@ def formats_for(suffix: str) -> list[str]:
 def has_its_end(form: str, payload: bytes) -> bool:
     """Return whether a file that was decoded has the end that its format prescribes.
 
-    Pillow decodes a PNG, GIF, QOI or JPEG 2000 whose last bytes are missing as long as it has all pixels, or all it counts
-    as frames. What follows the end is not looked at: phones put a short film there.
+    Pillow decodes a PNG, GIF, QOI or JPEG 2000 whose last bytes are missing as long as it has all pixels, or all that
+    it counts as frames. What follows the end is not looked at: phones put a short film there.
     """
     if form == "PNG":
         return _png_has_end(payload)

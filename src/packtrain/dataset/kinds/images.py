@@ -8,15 +8,15 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from packtrain.dataset.kinds.image_formats import CUT_WARNINGS, ONE_PICTURE, formats_for, has_its_end
-from packtrain.dataset.kinds.picture_measures import measures_of_picture, rounded
+from packtrain.dataset.kinds.picture_measures import measures_of_picture, rounded, small_copy
 from packtrain.dataset.kinds.piece import Damaged, Detail, OpenSource, Piece, Setback, Tally, one_line
 from packtrain.dataset.kinds.registry import near_method
-from packtrain.dataset.kinds.remade import encoded, is_remade, orientation_of, remade, scaled_size
+from packtrain.dataset.kinds.remade import encoded, is_remade, orientation_of, remade, scaled_size, upright
 from packtrain.documents.recipe import RecipeSection
 
 _MAX_FILE_BYTES: Final = 2 << 30
@@ -77,9 +77,10 @@ def pieces_of_image(source: OpenSource, recipe: RecipeSection) -> Iterator[Piece
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of the source: size in pixels before any turn, frames, and what goes into the sample's detail."""
+    """What is known of the source: its size in pixels, whether that has still to be turned, and the sample's detail."""
 
     size: tuple[int, int]
+    is_lying: bool
     num_frames: int
     num_bytes: int
     detail: Detail
@@ -87,7 +88,7 @@ class _Known:
 
 def _decoded(source: OpenSource, recipe: RecipeSection) -> tuple[Image.Image, _Known]:
     """Return the image (its first frame) and what is known of it, after every frame of it was decoded."""
-    # Set at every image: another library of this process may have set them, and Pillow's error comes at twice the first.
+    # Set at every image: another library of this process may have set them. Pillow's error comes at twice the first.
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     payload = source.stream.read()
@@ -97,11 +98,15 @@ def _decoded(source: OpenSource, recipe: RecipeSection) -> tuple[Image.Image, _K
             warnings.simplefilter("always")
             image = Image.open(io.BytesIO(payload), formats=formats_for(source.suffix))
             form, num_frames = str(image.format), _num_frames(image)
-            known = _Known(image.size, num_frames, source.size_bytes, _detail(image, num_frames))
-            if form == "JPEG" and recipe.image_resize_pixels:
+            detail, size = _detail(image, num_frames), image.size
+            is_draft = form == "JPEG" and recipe.image_resize_pixels is not None
+            if is_draft:
                 # All of the coded data is read all the same; only pixels that would be averaged away are not made.
-                image.draft(image.mode, scaled_size(image.size, recipe.image_resize_pixels))
+                image.draft(image.mode, scaled_size(size, recipe.image_resize_pixels))
             _load_all(image, num_frames)
+            # Asked again: Pillow turns a TIFF upright while it decodes it.
+            decoded = size if is_draft else image.size
+            known = _Known(decoded, orientation_of(image) >= _LYING, num_frames, source.size_bytes, detail)
             is_cut = form == "TIFF" and any(words in str(each.message) for each in warned for words in CUT_WARNINGS)
     except UnidentifiedImageError as error:
         raise Damaged("not a readable image: no form of image that is known, whatever its name says") from error
@@ -156,10 +161,11 @@ def _parts(image: Image.Image, side: int | None) -> Iterator[tuple[Image.Image, 
 def _piece(
     payload: bytes | None, suffix: str, picture: Image.Image, known: _Known, detail: Detail, method: str | None
 ) -> Piece:
-    """Return the sample, with what is measured: size, bytes and frames of the source, the rest of the sample's pixels."""
+    """Return the sample; of its measures size, bytes and frames are the source's, the rest is of its own pixels."""
     width, height = known.size
-    if int(cast("int", detail["exif_orientation"])) >= _LYING:
+    if known.is_lying:
         width, height = height, width
+    small = small_copy(picture)
     measures = {
         "width_pixels": width,
         "height_pixels": height,
@@ -171,14 +177,17 @@ def _piece(
         payload,
         suffix,
         detail,
-        measures={**rounded(measures), **measures_of_picture(picture)},
-        fingerprint=_fingerprint(picture, method),
+        measures={**rounded(measures), **(measures_of_picture(small) if small is not None else {})},
+        fingerprint=_fingerprint(picture, small, method),
     )
 
 
-def _fingerprint(picture: Image.Image, method: str | None) -> bytes:
+def _fingerprint(picture: Image.Image, small: Image.Image | None, method: str | None) -> bytes:
     if method is None:
         return b""
+    if small is not None and picture.mode in ("L", "RGB") and not picture.has_transparency_data:
+        # A copy that is there already. In other modes it lacks what lies under transparent parts.
+        picture = upright(small, orientation_of(picture))
     # Imported here: most recipes compare nothing.
     from packtrain.dataset.near.fingerprint import fingerprint_of_image
 

@@ -12,30 +12,38 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageChops
 
 _SIDE: Final = 256
+_POINTS_SIDE: Final = 64
 _WHITE: Final = 255
+_LEVELS: Final = np.arange(256, dtype=np.int64)
 _AS_THEY_ARE: Final = ("L", "RGB")
 
 
-def measures_of_picture(image: Image.Image) -> dict[str, float]:
-    """Return brightness, contrast, sharpness and saturation; nothing for pixels that have no known range.
+def small_copy(image: Image.Image) -> Image.Image | None:
+    """Return the picture as L or RGB, its longer side at most 256 pixels; None for pixels that have no known range."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return None
+    if image.mode not in _AS_THEY_ARE:
+        image = image.convert("RGB")
+    factor = -(-max(image.size) // _SIDE)
+    return image if factor == 1 else image.reduce(factor)
+
+
+def measures_of_picture(small: Image.Image) -> dict[str, float]:
+    """Return brightness, contrast, sharpness and saturation of a picture's `small_copy`.
 
     See the registry for what they mean.
     """
-    small = _small(image)
-    if small is None:
-        return {}
-    levels = np.asarray(small.convert("L"), dtype=np.int32)
-    num = levels.size
-    total, squares = int(levels.sum()), int((levels * levels).sum())
+    grey = small.convert("L")
+    num, total, squares = _sums(grey)
     found = {
         "brightness": total / num / _WHITE,
         "contrast": math.sqrt(num * squares - total * total) / num / _WHITE,
     }
-    if min(levels.shape) >= 3:
-        found["sharpness"] = _variance_of_laplacian(levels)
+    if min(grey.size) >= 3:
+        found["sharpness"] = _variance_of_laplacian(grey)
     found["saturation"] = _saturation(small)
     return rounded(found)
 
@@ -65,32 +73,33 @@ def _greys(frames: Sequence[Image.Image]) -> list[NDArray[Any]]:
 
 
 def _small_grey(frame: Image.Image) -> Image.Image:
-    small = _small(frame)
+    small = small_copy(frame)
     assert small is not None
     return small.convert("L")
 
 
-def _small(image: Image.Image) -> Image.Image | None:
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return None
-    if image.mode not in _AS_THEY_ARE:
-        image = image.convert("RGB")
-    factor = -(-max(image.size) // _SIDE)
-    return image if factor == 1 else image.reduce(factor)
+def _sums(band: Image.Image) -> tuple[int, int, int]:
+    """Return how many pixels one band of 8 bits has, the sum of their levels, and that of the squares of these."""
+    counts = np.array(band.histogram(), dtype=np.int64)
+    return band.width * band.height, int((counts * _LEVELS).sum()), int((counts * _LEVELS * _LEVELS).sum())
 
 
-def _variance_of_laplacian(levels: NDArray[Any]) -> float:
+def _variance_of_laplacian(grey: Image.Image) -> float:
+    levels = np.asarray(grey).astype(np.int16)
     edges = 4 * levels[1:-1, 1:-1] - levels[:-2, 1:-1] - levels[2:, 1:-1] - levels[1:-1, :-2] - levels[1:-1, 2:]
-    num, total = edges.size, int(edges.sum())
-    # As 64-bit numbers: 65,536 squares of up to 1,020 pass 2^32.
-    squares = int(np.square(edges, dtype=np.int64).sum())
+    num, total = edges.size, int(edges.sum(dtype=np.int64))
+    # No product of vectors: the library behind it starts threads, and workers would wait for each other.
+    squares = int(np.square(edges, dtype=np.int32).sum(dtype=np.int64))
     return (num * squares - total * total) / (num * num)
 
 
 def _saturation(image: Image.Image) -> float:
     if image.mode == "L":
         return 0.0
-    red, green, blue = (np.asarray(band) for band in image.split())
-    highest = np.maximum(np.maximum(red, green), blue)
-    chroma = highest - np.minimum(np.minimum(red, green), blue)
-    return int(chroma.sum(dtype=np.int64)) / chroma.size / _WHITE
+    # Points of it do for a mean: 4,096 of them are within one per cent.
+    width, height = (min(length, _POINTS_SIDE) for length in image.size)
+    red, green, blue = image.resize((width, height), Image.Resampling.NEAREST).split()
+    highest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    lowest = ImageChops.darker(ImageChops.darker(red, green), blue)
+    num, total, _ = _sums(ImageChops.subtract(highest, lowest))
+    return total / num / _WHITE

@@ -102,7 +102,7 @@ KINDS: Final[Mapping[Kind, KindSpec]] = {
                 "frames_per_second": "frames of the sample over its seconds; not measured where it has no length",
                 "bytes": "length of the source file in bytes",
                 "brightness": "mean of the grey levels of eight frames of the sample, 0 (black) to 1 (white)",
-                "motion": "mean change of grey levels between these frames, 0 (a still) to 1; not measured of one frame",
+                "motion": "mean change of grey levels from one of these to the next, 0 to 1; not of one frame",
             },
             near_method="pdq",
             plural="clips",

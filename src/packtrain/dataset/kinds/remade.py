@@ -60,9 +60,16 @@ def remade(image: Image.Image, recipe: RecipeSection, size: tuple[int, int]) -> 
         found = _in_8_bits(found, with_alpha=form == "webp")
     if found.size != size:
         # The gap of 2 lets Pillow average whole pixels first where much is to be taken away.
-        found = found.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
-    turn = _TURNS.get(orientation_of(image))
-    return found if turn is None else found.transpose(turn)
+        found = found.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return upright(found, orientation_of(image))
+
+
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """Return a new picture, turned as EXIF's orientation says, without colour profile, comment, time or that saying."""
+    turn = _TURNS.get(orientation)
+    turned = image.copy() if turn is None else image.transpose(turn)
+    turned.info = {}
+    return turned
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -72,18 +79,16 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def encoded(image: Image.Image, recipe: RecipeSection) -> tuple[bytes, str]:
-    """Return a picture that `remade` gave as a file, and the file's suffix."""
+    """Return a picture that `remade` gave, or a part of it, as a file, and the file's suffix."""
     form = recipe.image_encode or "png"
     quality = recipe.image_quality or _QUALITY
-    # A new image without info: no colour profile, comment or time of the source gets into the sample.
-    plain = Image.frombytes(image.mode, image.size, image.tobytes())
     target = io.BytesIO()
     if form == "jpeg":
-        plain.save(target, "JPEG", quality=quality)
+        image.save(target, "JPEG", quality=quality)
     elif form == "webp":
-        plain.save(target, "WEBP", quality=quality, method=4)
+        image.save(target, "WEBP", quality=quality, method=4)
     else:
-        plain.save(target, "PNG", compress_level=6)
+        image.save(target, "PNG", compress_level=6)
     return target.getvalue(), _SUFFIXES[form]
 
 
