@@ -11,6 +11,7 @@ Left out, though Pillow knows their names:
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from functools import cache
 from typing import Final
@@ -53,8 +54,7 @@ def formats_for(suffix: str) -> list[str]:
 def has_its_end(form: str, payload: bytes) -> bool:
     """Return whether a file that was decoded has the end that its format prescribes.
 
-    Pillow decodes a PNG, GIF, QOI or JPEG 2000 whose last bytes are missing as long as it has all pixels, or all that
-    it counts as frames. What follows the end is not looked at: phones put a short film there.
+    Pillow decodes a file whose last bytes are missing as long as it has all pixels, or all that it counts as frames. What follows the end is not looked at: phones put a short film there.
     """
     if form == "PNG":
         return _png_has_end(payload)
@@ -63,6 +63,13 @@ def has_its_end(form: str, payload: bytes) -> bool:
     if form == "JPEG2000":
         # The end of codestream; no byte above 0x8F follows 0xFF within packets (ISO/IEC 15444-1, annex A).
         return payload.find(b"\xff\xd9", payload.find(b"\xff\x4f\xff\x51")) >= 0
+    if form == "TIFF":
+        return _tiff_has_its_pages(payload)
+    if form in ("ICO", "CUR"):
+        sizes = range(6, 6 + 16 * int.from_bytes(payload[4:6], "little"), 16)
+        return all(
+            sum(struct.unpack("<II", payload[at + 8 : at + 16].ljust(8, b"\xff"))) <= len(payload) for at in sizes
+        )
     if form == "QOI":
         return payload.find(b"\0\0\0\0\0\0\0\1", 14) >= 0
     return form != "XBM" or b"}" in payload
@@ -97,6 +104,23 @@ def _gif_has_trailer(payload: bytes) -> bool:
             at += 1 + payload[at]
         at += 1
     return False
+
+
+def _tiff_has_its_pages(payload: bytes) -> bool:
+    """Walk the directories of all pages (TIFF 6.0, section 2; BigTIFF): Pillow takes a missing one for the last."""
+    order = "<" if payload[:2] == b"II" else ">"
+    is_big = struct.unpack(order + "H", payload[2:4])[0] == 43
+    pointer, count, entry_bytes = (order + "Q", order + "Q", 20) if is_big else (order + "I", order + "H", 12)
+    place = 8 if is_big else 4
+    seen: set[int] = set()
+    try:
+        while (at := struct.unpack_from(pointer, payload, place)[0]) and at not in seen:
+            seen.add(at)
+            num_entries = struct.unpack_from(count, payload, at)[0]
+            place = at + struct.calcsize(count) + entry_bytes * num_entries
+    except struct.error:
+        return False
+    return True
 
 
 def _colour_table_bytes(flags: bytes) -> int:

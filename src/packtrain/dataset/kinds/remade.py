@@ -101,7 +101,7 @@ def _in_a_plain_mode(image: Image.Image) -> Image.Image:
     if image.mode in ("L", "RGB", "RGBA", "LA", "I;16") and not (image.mode in ("L", "RGB") and _is_keyed(image)):
         return image
     if image.mode.startswith("I;16"):
-        return Image.frombytes("I;16", image.size, image.tobytes("raw", "I;16"))
+        return image.convert("I").convert("I;16")
     if image.mode == "I":
         low, high = image.getextrema()
         if isinstance(low, int | float) and isinstance(high, int | float) and low >= 0 and high <= _DEEPEST:
