@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from packtrain.dataset.kinds.registry import KINDS
-from packtrain.documents.dataset import DataFile, SampleCount
+from packtrain.documents.dataset import DataFile, Kind, SampleCount
 from packtrain.units import format_bytes
 
 CROISSANT: Final = "croissant.json"
@@ -66,13 +66,14 @@ _FIELDS: Final = (
     ("detail", "sc:Text", "JSON: what is known of the sample"),
     ("recipe", "sc:Text", "SHA-256 of the recipe the sample was made by"),
 )
-# By kind: how a number of them is called, the media type of their shards, and the pattern of their names.
-_FORMS: Final[dict[str, tuple[str, str, str]]] = {
-    kind: (spec.plural, "application/x-parquet", f"{spec.plural}/*.parquet")
-    if spec.shard_form == "parquet"
-    else (spec.plural, "application/x-tar", f"{spec.plural}-*.tar")
-    for kind, spec in KINDS.items()
-}
+
+
+def form_of(kind: Kind) -> tuple[str, str, str]:
+    """Return how samples of a kind are called, the media type of their shards, and the pattern of the shards' names."""
+    spec = KINDS[kind]
+    if spec.shard_form == "parquet":
+        return spec.plural, "application/x-parquet", f"{spec.plural}/*.parquet"
+    return spec.plural, "application/x-tar", f"{spec.plural}-*.tar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +105,13 @@ class CardFacts:
         return sum(count.num_samples for count in self.counts)
 
     @property
-    def kinds(self) -> list[str]:
+    def kinds(self) -> list[Kind]:
         """Return the kinds that have samples."""
         return [count.kind for count in self.counts if count.num_samples]
 
-    def patterns(self, kind: str) -> list[tuple[str, str]]:
+    def patterns(self, kind: Kind) -> list[tuple[str, str]]:
         """Return for each split its name and the pattern of its shards of a kind."""
-        pattern = _FORMS[kind][2]
+        pattern = form_of(kind)[2]
         if len(self.splits) == 1:
             return [(self.splits[0], f"shards/{pattern}")]
         return [(split, f"shards/{split}/{pattern}") for split in self.splits]
@@ -134,7 +135,7 @@ def croissant(facts: CardFacts) -> bytes:
         }
     ]
     for kind in facts.kinds:
-        name, form, _ = _FORMS[kind]
+        name, form, _ = form_of(kind)
         for split, pattern in facts.patterns(kind):
             of_split = name if len(facts.splits) == 1 else f"{split}-{name}"
             distribution.append(
@@ -186,7 +187,7 @@ def readme(facts: CardFacts) -> bytes:
     if facts.kinds:
         lines.append("configs:")
         for kind in facts.kinds:
-            lines += [f"- config_name: {_FORMS[kind][0]}", "  data_files:"]
+            lines += [f"- config_name: {form_of(kind)[0]}", "  data_files:"]
             for split, pattern in facts.patterns(kind):
                 lines += [f"  - split: {split}", f"    path: {json.dumps(pattern)}"]
     lines += ["---", "", f"# {facts.name}", "", _summary(facts), "", "## What is in it", ""]
@@ -231,7 +232,7 @@ _HOW_TO_READ: Final = (
 
 
 def _summary(facts: CardFacts) -> str:
-    parts = [f"{count.num_samples} of {_FORMS[count.kind][0]}" for count in facts.counts if count.num_samples]
+    parts = [f"{count.num_samples} of {form_of(count.kind)[0]}" for count in facts.counts if count.num_samples]
     return f"{facts.num_samples} samples for training ({', '.join(parts)}), prepared by packtrain."
 
 

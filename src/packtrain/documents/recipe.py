@@ -5,7 +5,7 @@ The `Attributes:` of these classes are what docs/reference/voyage-toml.md says o
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 
@@ -110,7 +110,7 @@ class RecipeSection(Part, frozen=True, kw_only=True):
             "presidio", of the extra `pii`.
     """
 
-    kinds: tuple[Kind, ...] = ("table", "image", "clip")
+    kinds: tuple[Kind, ...] = get_args(Kind)
     image_resize_pixels: Annotated[int, msgspec.Meta(ge=8, le=16_383)] | None = None
     image_encode: Literal["jpeg", "png", "webp"] | None = None
     image_quality: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None

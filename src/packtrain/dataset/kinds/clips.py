@@ -14,6 +14,7 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from packtrain.dataset.kinds.animation import animated_webp
+from packtrain.dataset.kinds.container_ends import ends_early
 from packtrain.dataset.kinds.frame_samples import NUM_SAMPLED, FrameSamples
 from packtrain.dataset.kinds.picture_measures import mean_brightness, motion_of, rounded
 from packtrain.dataset.kinds.piece import Damaged, Detail, OpenSource, Piece, Setback, Tally, one_line
@@ -65,11 +66,12 @@ def pieces_of_clip(source: OpenSource, recipe: RecipeSection) -> Iterator[Piece 
     if source.size_bytes == 0:
         raise Damaged("file is empty")
     av.logging.set_level(None)  # what the library would print to stderr comes to us as errors and as corrupt frames
+    is_cut = ends_early(source.stream, source.size_bytes)
     num_yielded = 0
     clip: _Clip | None = None
     try:
         with av.open(source.stream, options=_OPTIONS, metadata_errors="replace") as container:
-            clip = _Clip(container, source, recipe)
+            clip = _Clip(container, source, recipe, is_cut=is_cut)
             for piece in clip.pieces():
                 num_yielded += 1
                 yield piece
@@ -97,7 +99,7 @@ class _Clip:
         left_over: frames after the last full run.
     """
 
-    def __init__(self, container: Any, source: OpenSource, recipe: RecipeSection) -> None:
+    def __init__(self, container: Any, source: OpenSource, recipe: RecipeSection, *, is_cut: bool) -> None:
         self._container = container
         self._source = source
         self._recipe = recipe
@@ -107,6 +109,7 @@ class _Clip:
         # Before anything is allocated: frames may grow in the middle of a stream.
         self._stream.codec_context.options = {"max_pixels": str(_MAX_FRAME_PIXELS)}
         self._detail = _detail(container, self._stream)
+        self._is_cut = is_cut
         self._near = near_method(recipe, "clip") is not None
         self._scaler = VideoReformatter()
         self.frames_told = int(self._stream.frames)
@@ -135,6 +138,8 @@ class _Clip:
             raise Damaged("no frame could be decoded")
         if num_frames < _LEAST_SHARE_OF_FRAMES * self.frames_told:
             raise Damaged(f"file ends early: {num_frames} of {self.frames_told} frames")
+        if self._is_cut:
+            raise Damaged("file ends early: its container says that it is longer")
         if runs is None:
             detail = {**self._detail, "num_frames": num_frames}
             yield self._piece(None, self._source.suffix, detail, whole.frames(), num_frames, whole.seconds)

@@ -54,7 +54,8 @@ def formats_for(suffix: str) -> list[str]:
 def has_its_end(form: str, payload: bytes) -> bool:
     """Return whether a file that was decoded has the end that its format prescribes.
 
-    Pillow decodes a file whose last bytes are missing as long as it has all pixels, or all that it counts as frames. What follows the end is not looked at: phones put a short film there.
+    Pillow decodes a file whose last bytes are missing as long as it has all pixels, or all that it counts as frames.
+    What follows the end is not looked at: phones put a short film there.
     """
     if form == "PNG":
         return _png_has_end(payload)
@@ -70,6 +71,8 @@ def has_its_end(form: str, payload: bytes) -> bool:
         return all(
             sum(struct.unpack("<II", payload[at + 8 : at + 16].ljust(8, b"\xff"))) <= len(payload) for at in sizes
         )
+    if form == "ICNS":
+        return int.from_bytes(payload[4:8], "big") <= len(payload)
     if form == "QOI":
         return payload.find(b"\0\0\0\0\0\0\0\1", 14) >= 0
     return form != "XBM" or b"}" in payload

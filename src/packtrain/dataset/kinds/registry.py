@@ -28,7 +28,8 @@ class KindSpec:
         measures: what a filter can ask for: name -> meaning with unit.
         plural: what shards and cards call a number of them.
         shard_form: "tar" for samples that are files; "parquet" for blocks of tables, of which each group has its own.
-        near_method: how samples are compared where near-duplicates are wanted and the recipe does not say how.
+        near_method: how samples are compared where near-duplicates are wanted and the recipe does not say how; "" for a
+            kind whose samples nobody can compare.
     """
 
     kind: Kind
@@ -120,8 +121,8 @@ def near_method(recipe: RecipeSection, kind: Kind) -> str | None:
     Where the recipe does not say, they are compared if it drops near-duplicates or holds samples back: a validation
     set with near-copies of what was trained on proves nothing.
     """
-    asked = getattr(recipe.near_duplicates, kind)
+    asked = getattr(recipe.near_duplicates, kind, None)
     if asked is not None:
         return None if asked == "off" else asked
     wanted = recipe.near_duplicates.drop or recipe.splits.validation > 0 or recipe.splits.test > 0
-    return KINDS[kind].near_method if wanted else None
+    return (KINDS[kind].near_method or None) if wanted else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -26,6 +26,8 @@ from packtrain.record.receipts import StageClock
 from packtrain.stages.prepare import ground
 from packtrain.stages.prepare.ground import STAGE, Given, Places
 from packtrain.stages.prepare.reading import Read, read_sources
+
+_SCAN_NAMES: Final = ("table", "image", "clip")
 
 
 def prepare(folder: VoyageFolder, num_workers: int, sink: Sink, *, retry: bool = False) -> Receipt:
@@ -172,7 +174,8 @@ def _write_scan(given: Given, read: Read) -> DataScan:
             images=num_files["image"],
             clips=num_files["clip"],
             papers=len(given.seen.papers),
-            other_files=given.seen.num_unread,
+            # What a scan has no name for: files that no kind reads, and kinds that came after the document.
+            other_files=given.seen.num_unread + sum(num for kind, num in num_files.items() if kind not in _SCAN_NAMES),
             tables_set_aside=num_files["table"] - read.scans.num_sources,
             long_cells=read.scans.num_long_cells,
         ),

@@ -61,6 +61,23 @@ def _xpm() -> bytes:
     return f'/* XPM */\nstatic char *p[] = {{\n"24 16 2 1",\n"a c #000000",\n"b c #ffffff",\n{rows}}};\n'.encode()
 
 
+def _film_of_autodesk() -> bytes:
+    """A FLC of one frame: a palette chunk, then the pixels as they are."""
+    palette = struct.pack("<HBB", 1, 0, 0) + bytes(range(256)) * 3
+    pixels = bytes(number % 256 for number in range(24 * 16))
+    chunks = b"".join(struct.pack("<IH", 6 + len(body), kind) + body for kind, body in ((4, palette), (16, pixels)))
+    frame = struct.pack("<IHH8x", 16 + len(chunks), 0xF1FA, 2) + chunks
+    head = struct.pack("<IHHHHHHI", 128 + len(frame), 0xAF12, 1, 24, 16, 8, 3, 40).ljust(128, b"\0")
+    return head + frame
+
+
+def _icons() -> bytes:
+    target = io.BytesIO()
+    _picture().resize((16, 16)).save(target, "PNG")
+    picture = struct.pack(">4sI", b"icp4", 8 + len(target.getvalue())) + target.getvalue()
+    return struct.pack(">4sI", b"icns", 8 + len(picture)) + picture
+
+
 FILES: dict[str, Callable[[], bytes]] = {
     "a.png": _saved("PNG"),
     "deep.png": _saved("PNG", "I;16"),
@@ -85,6 +102,9 @@ FILES: dict[str, Callable[[], bytes]] = {
     "a.ppm": _saved("PPM"),
     "a.pfm": _saved("PPM", "F"),
     "a.jp2": _saved("JPEG2000"),
+    "a.avif": _saved("AVIF", speed=10, max_threads=1),
+    "a.flc": _film_of_autodesk,
+    "a.icns": _icons,
     "a.ico": _saved("ICO", sizes=[(16, 16)], bitmap_format="bmp"),
     "a.cur": _cursor,
     "a.psd": _psd,
