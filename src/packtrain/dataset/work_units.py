@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 import rfc8785
 
+from packtrain.dataset.kinds.registry import KINDS
 from packtrain.dataset.recipe import recipe_digest_of_kind
 from packtrain.dataset.rejects import Reject
 from packtrain.dataset.scan import presidio
@@ -33,7 +34,7 @@ from packtrain.units import GIB, KIB, MIB
 _SMALLEST_SLICE_BYTES: Final = 8 * MIB
 _LARGEST_SLICE_BYTES: Final = 1 * GIB
 _SLICES_WANTED: Final = 256
-# What a file costs beside its bytes (open, first seek, decoder set-up), as bytes read in the same time from a disk.
+# What a file costs on average beside its bytes; each kind says its own.
 _FILE_COST_BYTES: Final = 128 * KIB
 _LONGEST_SLICE: Final = 4  # times the target: bounds the largest unit where cut points happen to be rare
 LIBRARIES: Final = ("av", "duckdb", "openpyxl", "pillow", "pyarrow", "python-calamine")
@@ -153,7 +154,7 @@ def slice_sources(files: Iterable[tuple[Kind, SourceFile]], recipe: RecipeSectio
     for kind, file in files:
         held = open_slices.setdefault(kind, [])
         held.append(file)
-        weight = file.size_bytes + _FILE_COST_BYTES
+        weight = file.size_bytes + KINDS[kind].file_cost_bytes
         weights[kind] = weights.get(kind, 0) + weight
         # A cut after this file with the chance weight / target, drawn from its name: slices of `target` on average.
         draw = int.from_bytes(hashlib.sha256(file.name.encode()).digest()[:6], "big")

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from packtrain.documents.dataset import Kind
 from packtrain.documents.recipe import RecipeSection
+from packtrain.units import KIB, MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class KindSpec:
         reader: "module:function"; the function takes an `OpenSource` and the recipe and yields `Piece`, `Setback` and
             `Tally`, or raises `Damaged` (see kinds/piece.py).
         measures: what a filter can ask for: name -> meaning with unit.
+        file_cost_bytes: what a file of it costs beside its bytes (open, first seek, decoder set-up, and of clips the
+            many frames in few bytes), as bytes read in the same time from a disk.
         plural: what shards and cards call a number of them.
         shard_form: "tar" for samples that are files; "parquet" for blocks of tables, of which each group has its own.
         near_method: how samples are compared where near-duplicates are wanted and the recipe does not say how; "" for a
@@ -41,6 +44,7 @@ class KindSpec:
     near_method: str
     plural: str
     shard_form: Literal["tar", "parquet"] = "tar"
+    file_cost_bytes: int = 128 * KIB
 
 
 KINDS: Final[Mapping[Kind, KindSpec]] = {
@@ -107,6 +111,7 @@ KINDS: Final[Mapping[Kind, KindSpec]] = {
             },
             near_method="pdq",
             plural="clips",
+            file_cost_bytes=2 * MIB,
         ),
     )
 }

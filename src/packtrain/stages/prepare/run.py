@@ -77,9 +77,6 @@ def _forget_dataset(folder: VoyageFolder) -> None:
 
 
 def _run(given: Given, clock: StageClock) -> Receipt:
-    from packtrain.dataset.selection import Selection
-    from packtrain.stages.prepare import telling, writing
-
     places, seen = given.places, given.seen
     if seen.num_files == 0:
         raise NothingToCarry(
@@ -88,6 +85,10 @@ def _run(given: Given, clock: StageClock) -> Receipt:
             hint="correct [sources] paths, or kinds in [prepare]",
         )
     read = read_sources(given)
+    # Imported after pass 1: its processes need not wait for DuckDB to be loaded here, nor share the memory with it.
+    from packtrain.dataset.selection import Selection
+    from packtrain.stages.prepare import telling, writing
+
     sample_files = [places.units.samples(unit.unit_id) for unit in read.units]
     sample_files += [places.withdrawn] if places.withdrawn.exists() else []
     with Selection(sample_files, places.spill, given.recipe) as selection:
