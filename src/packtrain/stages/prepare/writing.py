@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,8 +68,11 @@ def write_set(
                 else:
                     keep(shard)
 
-        # The miniature is a few small files: starting processes would cost more than writing them.
-        writing = map_jobs(shard_files.write_shard, jobs(), 0 if prefix else given.num_workers)
+        # One shard, or the few small files of the miniature: starting processes would cost more than writing them.
+        waiting = jobs()
+        first = list(itertools.islice(waiting, 2))
+        num_workers = 0 if prefix or len(first) < 2 else given.num_workers
+        writing = map_jobs(shard_files.write_shard, itertools.chain(first, waiting), num_workers)
         with contextlib.closing(writing):
             for _, shard in writing:
                 keep(shard)
