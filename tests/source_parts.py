@@ -63,14 +63,20 @@ def xlsx(sheets: dict[str, list[list[object]]]) -> bytes:
 
 
 def clip(
-    num_frames: int = 10, width: int = 64, height: int = 48, *, moving: bool = True, codec: str = "mpeg4"
+    num_frames: int = 10,
+    width: int = 64,
+    height: int = 48,
+    *,
+    moving: bool = True,
+    codec: str = "mpeg4",
+    container_name: str = "mp4",
 ) -> bytes:
-    """Return an MP4 of a square that moves, or of a picture that stands still."""
+    """Return an MP4 (or another container) of a square that moves, or of a picture that stands still."""
     import av
     from PIL import Image
 
     target = io.BytesIO()
-    with av.open(target, "w", format="mp4") as container:
+    with av.open(target, "w", format=container_name) as container:
         stream: Any = container.add_stream(codec, rate=10)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.time_base = Fraction(1, 10)

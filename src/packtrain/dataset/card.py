@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from packtrain.documents.dataset import DataFile, SampleCount
+from packtrain.dataset.kinds.registry import KINDS
+from packtrain.documents.dataset import DataFile, Kind, SampleCount
 from packtrain.units import format_bytes
 
 CROISSANT: Final = "croissant.json"
@@ -67,14 +68,17 @@ _FIELDS: Final = (
     ("detail", "sc:Text", "JSON: what is known of the sample"),
     ("recipe", "sc:Text", "SHA-256 of the recipe the sample was made by"),
 )
-_FORMS: Final[dict[str, tuple[str, str, str]]] = {
-    "table": ("tables", "application/x-parquet", "tables/*.parquet"),
-    "image": ("images", "application/x-tar", "images-*.tar"),
-    "clip": ("clips", "application/x-tar", "clips-*.tar"),
-}
 
 
-_MEDIA: Final = ("image", "clip")
+def form_of(kind: Kind) -> tuple[str, str, str]:
+    """Return how samples of a kind are called, the media type of their shards, and the pattern of the shards' names."""
+    spec = KINDS[kind]
+    if spec.shard_form == "parquet":
+        return spec.plural, "application/x-parquet", f"{spec.plural}/*.parquet"
+    return spec.plural, "application/x-tar", f"{spec.plural}-*.tar"
+
+
+_MEDIA: Final[tuple[Kind, ...]] = ("image", "clip")
 # What Hugging Face's reader takes for pictures among the endings of clips: an animated WebP is one.
 _PICTURE_SUFFIXES: Final = ("webp", "gif")
 # A front matter of thousands of tables would be read by nobody; load_dataset takes their files by name just as well.
@@ -116,18 +120,18 @@ class CardFacts:
         return sum(count.num_samples for count in self.counts)
 
     @property
-    def kinds(self) -> list[str]:
+    def kinds(self) -> list[Kind]:
         """Return the kinds that have samples."""
         return [count.kind for count in self.counts if count.num_samples]
 
-    def patterns(self, kind: str) -> list[tuple[str, str]]:
+    def patterns(self, kind: Kind) -> list[tuple[str, str]]:
         """Return for each split its name and the pattern of its shards of a kind."""
-        pattern = _FORMS[kind][2]
+        pattern = form_of(kind)[2]
         if len(self.splits) == 1:
             return [(self.splits[0], f"shards/{pattern}")]
         return [(split, f"shards/{split}/{pattern}") for split in self.splits]
 
-    def places(self, kind: str) -> list[tuple[str, list[str]]]:
+    def places(self, kind: Kind) -> list[tuple[str, list[str]]]:
         """Return for each split its name and the patterns that find its shards of a kind; of adopted ones, several."""
         if self.adopted is None:
             return [(split, [pattern]) for split, pattern in self.patterns(kind)]
@@ -152,7 +156,7 @@ def croissant(facts: CardFacts) -> bytes:
         }
     ]
     for kind in facts.kinds:
-        name, form, _ = _FORMS[kind]
+        name, form, _ = form_of(kind)
         found = facts.places(kind)
         for split, patterns in found:
             of_split = name if len(found) == 1 else f"{split}-{name}"
@@ -241,7 +245,7 @@ def _configs_of_adopted(facts: CardFacts) -> list[str]:
     lines: list[str] = []
     for kind in facts.kinds:
         if found := facts.places(kind):
-            lines += [f"- config_name: {_FORMS[kind][0]}", "  data_files:"]
+            lines += [f"- config_name: {form_of(kind)[0]}", "  data_files:"]
         for split, patterns in found:
             path = json.dumps(patterns if len(patterns) > 1 else patterns[0])
             lines += [f"  - split: {split}", f"    path: {path}"]
@@ -267,10 +271,10 @@ def _configs(facts: CardFacts) -> list[str]:
     for kind in media:
         # A split that no sample of the kind fell into has no files, and a pattern that finds none is an error there.
         files = {split: pattern for split, pattern in facts.patterns(kind) if _has_files(facts, pattern)}
-        lines += _config(_FORMS[kind][0], files)
+        lines += _config(form_of(kind)[0], files)
     lines.append("dataset_info:")
     for kind in media:
-        lines += [f"- config_name: {_FORMS[kind][0]}", "  features:"]
+        lines += [f"- config_name: {form_of(kind)[0]}", "  features:"]
         for suffix in sorted(facts.suffixes[kind]):
             is_picture = kind == "image" or suffix in _PICTURE_SUFFIXES
             lines += [f"  - name: {json.dumps(suffix)}", f"    dtype: {'image' if is_picture else 'video'}"]
@@ -324,7 +328,7 @@ _HOW_TO_READ_ADOPTED: Final = (
 
 
 def _summary(facts: CardFacts) -> str:
-    parts = [f"{count.num_samples} of {_FORMS[count.kind][0]}" for count in facts.counts if count.num_samples]
+    parts = [f"{count.num_samples} of {form_of(count.kind)[0]}" for count in facts.counts if count.num_samples]
     return f"{facts.num_samples} samples for training ({', '.join(parts)}), prepared by packtrain."
 
 

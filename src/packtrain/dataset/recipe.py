@@ -57,8 +57,9 @@ def check_recipe(recipe: RecipeSection, where: str) -> None:
 
     Raises:
         VoyageFileError: a filter asks for a measure that its kind has not, or has no limit or an empty range; or the
-            splits leave nothing to train on.
+            splits leave nothing to train on; or fields for images or clips contradict each other.
     """
+    _check_media(recipe, where)
     for number, rule in enumerate(recipe.filter, start=1):
         place = f"{where}, [[prepare.filter]] number {number}"
         known = KINDS[rule.kind].measures
@@ -82,6 +83,32 @@ def check_recipe(recipe: RecipeSection, where: str) -> None:
             where=f"{where}, [prepare.splits]",
             expected="validation and test below 1 together",
             found=f"{recipe.splits.validation + recipe.splits.test:g}",
+        )
+
+
+def _check_media(recipe: RecipeSection, where: str) -> None:
+    crop, longer = recipe.image_crop_pixels, recipe.image_resize_pixels
+    if crop is not None and longer is not None and crop > longer:
+        raise VoyageFileError(
+            "no crop would fit into the scaled images",
+            where=f"{where}, [prepare]",
+            expected=f"image_crop_pixels of at most image_resize_pixels = {longer}",
+            found=str(crop),
+        )
+    if recipe.image_quality is not None and recipe.image_encode not in ("jpeg", "webp"):
+        raise VoyageFileError(
+            "image_quality is for images that are encoded with loss",
+            where=f"{where}, [prepare]",
+            expected='image_encode = "jpeg" or "webp" beside it',
+            found=f'image_encode = "{recipe.image_encode}"' if recipe.image_encode else "no image_encode",
+        )
+    if recipe.clip_frames is None and (recipe.clip_keep_until_damage or recipe.clip_size_pixels is not None):
+        name = "clip_keep_until_damage" if recipe.clip_keep_until_damage else "clip_size_pixels"
+        raise VoyageFileError(
+            f"{name} is for clips that are cut into samples",
+            where=f"{where}, [prepare]",
+            expected="clip_frames beside it",
+            found="no clip_frames: a clip is one sample in its source bytes",
         )
 
 

@@ -16,6 +16,7 @@ import msgspec
 import rfc8785
 
 from packtrain import durable
+from packtrain.dataset.kinds.registry import KINDS
 from packtrain.dataset.part import MAX_SAMPLES, NO_PART, Part
 from packtrain.dataset.sources import Sources
 from packtrain.dataset.work_units import UnitFolder
@@ -382,7 +383,10 @@ def _member(row: Mapping[str, Any]) -> Member:
 
 def _shard_name(kind: Kind, split: str, table: str, number: int) -> str:
     folder = f"shards/{split}" if split else "shards"
-    return f"{folder}/tables/{table}-{number:06d}.parquet" if kind == "table" else f"{folder}/{kind}s-{number:06d}.tar"
+    spec = KINDS[kind]
+    if spec.shard_form == "parquet":
+        return f"{folder}/{spec.plural}/{table}-{number:06d}.parquet"
+    return f"{folder}/{spec.plural}-{number:06d}.tar"
 
 
 def _part(row: Mapping[str, Any]) -> Part:

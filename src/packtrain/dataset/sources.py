@@ -16,9 +16,10 @@ from typing import IO, BinaryIO, Final, Literal, Protocol
 
 from packtrain.dataset.kinds.registry import KIND_OF_SUFFIX
 from packtrain.digest import sha256_bytes
+from packtrain.documents.dataset import Kind
 from packtrain.errors import SourceChanged, SourceUnreadable, VoyageFileError
 
-Role = Literal["table", "image", "clip", "paper"]
+Role = Kind | Literal["paper"]
 
 # Licences and credits travel with the data: CC BY and most open licences ask for it.
 _PAPER: Final = re.compile(r"(attribution|licen[cs]e|copying|notice|credits|citation|readme)([._-].*)?", re.IGNORECASE)

@@ -11,6 +11,7 @@ import hashlib
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from typing import Final
 import msgspec
 import rfc8785
 
+from packtrain.dataset.kinds.registry import KINDS
 from packtrain.dataset.recipe import recipe_digest_of_kind
 from packtrain.dataset.rejects import Reject
 from packtrain.dataset.scan import presidio
@@ -29,10 +31,12 @@ from packtrain.documents.recipe import RecipeSection
 from packtrain.errors import HostUnfit
 from packtrain.units import GIB, KIB, MIB
 
-_SMALLEST_SLICE_BYTES: Final = 1 * MIB
+# To make a unit durable takes six flushes, and the step after pass 1 opens every unit's table: 8 MiB are read in the
+# time of a few of them.
+_SMALLEST_SLICE_BYTES: Final = 8 * MIB
 _LARGEST_SLICE_BYTES: Final = 1 * GIB
 _SLICES_WANTED: Final = 256
-# What a file costs beside its bytes (open, first seek, decoder set-up), as bytes read in the same time from a disk.
+# What a file costs on average beside its bytes; each kind says its own.
 _FILE_COST_BYTES: Final = 128 * KIB
 _LONGEST_SLICE: Final = 4  # times the target: bounds the largest unit where cut points happen to be rare
 # A client of NFS may remember for 60 s (acdirmax) that a file was not there.
@@ -137,7 +141,7 @@ class ReadJob:
 
 
 def slice_target_bytes(total_bytes: int, num_files: int) -> int:
-    """Return how large slices should be: the total over 256 as a power of two, between 1 MiB and 1 GiB.
+    """Return how large slices should be: the total over 256 as a power of two, between 8 MiB and 1 GiB.
 
     A power of two, so that a growing collection keeps its slices until it has doubled.
     """
@@ -159,7 +163,7 @@ def slice_sources(files: Iterable[tuple[Kind, SourceFile]], recipe: RecipeSectio
     for kind, file in files:
         held = open_slices.setdefault(kind, [])
         held.append(file)
-        weight = file.size_bytes + _FILE_COST_BYTES
+        weight = file.size_bytes + KINDS[kind].file_cost_bytes
         weights[kind] = weights.get(kind, 0) + weight
         # A cut after this file with the chance weight / target, drawn from its name: slices of `target` on average.
         draw = int.from_bytes(hashlib.sha256(file.name.encode()).digest()[:6], "big")
@@ -212,8 +216,13 @@ def await_outputs(folder: UnitFolder, unit_id: str, seconds: float = SEEN_AFTER_
 
 def library_versions(recipe: RecipeSection) -> dict[str, str]:
     """Return the versions of the libraries that read and write samples, and of a second engine that scans them."""
-    own = {name: metadata.version(name) for name in LIBRARIES}
-    return {**own, **presidio.versions()} if recipe.scan_also_with else own
+    own = _own_versions()
+    return {**own, **presidio.versions()} if recipe.scan_also_with else dict(own)
+
+
+@cache
+def _own_versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in LIBRARIES}
 
 
 def without_the_source_it_died_of(job: ReadJob) -> ReadJob | None:

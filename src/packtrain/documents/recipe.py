@@ -5,7 +5,7 @@ The `Attributes:` of these classes are what docs/reference/voyage-toml.md says o
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 
@@ -85,12 +85,20 @@ class RecipeSection(Part, frozen=True, kw_only=True):
 
     Attributes:
         kinds: which kinds of samples to take; files of other kinds are left.
-        image_crop_pixels: cut each image into a grid of square crops (PNG) of this side, one sample each; without it an
-            image is one sample in its source bytes.
+        image_resize_pixels: make each image anew: turned upright as its EXIF says, and scaled so that its longer side
+            has at most so many pixels; nothing is enlarged. Of an animation or a file of several pages it is the first
+            picture. Without this, image_crop_pixels and image_encode an image is one sample in its source bytes.
+        image_encode: the form of images that are made anew, "jpeg", "png" (lossless, and what is taken where this is
+            not said) or "webp". Given alone, images are made anew in their own size. In "jpeg", transparent parts lie
+            on white.
+        image_quality: of "jpeg" and "webp", 1 to 100; without it 90.
+        image_crop_pixels: cut each image, after any scaling, into a grid of square crops of this side, one sample each.
         table_block_rows: rows of a table that make one sample.
         clip_frames: cut each clip into samples of so many frames (animated WebP, lossless); without it a clip is one
             sample in its source bytes.
         clip_size_pixels: scale the frames of such samples to squares of this side.
+        clip_keep_until_damage: with clip_frames: of a clip that is damaged or cut, keep the samples before the damage,
+            and list the rest among the rejects; without it the clip is set aside as a whole.
         filter: see [[prepare.filter]].
         near_duplicates: see [prepare.near_duplicates].
         splits: see [prepare.splits].
@@ -108,11 +116,15 @@ class RecipeSection(Part, frozen=True, kw_only=True):
         slurm_arguments: options for `sbatch`, such as "--partition=cpu" or "--time=12:00:00".
     """
 
-    kinds: tuple[Kind, ...] = ("table", "image", "clip")
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    image_resize_pixels: Annotated[int, msgspec.Meta(ge=8, le=16_383)] | None = None
+    image_encode: Literal["jpeg", "png", "webp"] | None = None
+    image_quality: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
     image_crop_pixels: Annotated[int, msgspec.Meta(ge=8, le=4096)] | None = None
     table_block_rows: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 64
     clip_frames: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | None = None
     clip_size_pixels: Annotated[int, msgspec.Meta(ge=8, le=4096)] | None = None
+    clip_keep_until_damage: bool = False
     filter: Annotated[tuple[FilterSection, ...], msgspec.Meta(max_length=1000)] = ()
     near_duplicates: NearDuplicatesSection = msgspec.field(default_factory=NearDuplicatesSection)
     splits: SplitsSection = msgspec.field(default_factory=SplitsSection)

@@ -69,9 +69,10 @@ def test_a_unit_is_known_by_size_and_time_of_its_sources_and_by_the_recipe_of_it
 @pytest.mark.parametrize(
     ("total", "num_files", "target"),
     [
-        (0, 0, MIB),
-        (5 * MIB, 30, MIB),
-        (130 * MIB, 3000, 2 * MIB),
+        (0, 0, 8 * MIB),
+        (5 * MIB, 30, 8 * MIB),
+        (130 * MIB, 3000, 8 * MIB),
+        (2600 * MIB, 3000, 16 * MIB),
         (40 * GIB, 1000, 256 * MIB),
         (80 * 10**12, 10**8, GIB),
     ],

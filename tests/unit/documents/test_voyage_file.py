@@ -20,10 +20,14 @@ paths = ["/data/raw", "../more"]
 form = "files"
 [prepare]
 kinds = ["image"]
+image_resize_pixels = 16383
+image_encode = "webp"
+image_quality = 100
 image_crop_pixels = 64
 table_block_rows = 1
 clip_frames = 12
 clip_size_pixels = 64
+clip_keep_until_damage = true
 shard_bytes = 4096
 max_reject_rate = 0
 miniature_samples = 1

@@ -237,7 +237,8 @@ def test_the_same_shards_give_the_same_data_set_with_any_number_of_processes(tmp
     assert tree(one.work / "dataset") == tree(two.work / "dataset")
 
 
-def test_a_new_shard_leaves_the_receipts_of_the_others(tmp_path: Path) -> None:
+def test_a_new_shard_leaves_the_receipts_of_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("packtrain.dataset.work_units._SMALLEST_SLICE_BYTES", 1 << 20)
     raw = tmp_path / "set"
     raw.mkdir()
     for number in range(6):

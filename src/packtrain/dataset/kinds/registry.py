@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from packtrain.documents.dataset import Kind
 from packtrain.documents.recipe import RecipeSection
+from packtrain.units import KIB, MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,12 @@ class KindSpec:
         reader: "module:function"; the function takes an `OpenSource` and the recipe and yields `Piece`, `Setback` and
             `Tally`, or raises `Damaged` (see kinds/piece.py).
         measures: what a filter can ask for: name -> meaning with unit.
-        near_method: how samples are compared where near-duplicates are wanted and the recipe does not say how.
+        file_cost_bytes: what a file of it costs beside its bytes (open, first seek, decoder set-up, and of clips the
+            many frames in few bytes), as bytes read in the same time from a disk.
+        plural: what shards and cards call a number of them.
+        shard_form: "tar" for samples that are files; "parquet" for blocks of tables, of which each group has its own.
+        near_method: how samples are compared where near-duplicates are wanted and the recipe does not say how; "" for a
+            kind whose samples nobody can compare.
     """
 
     kind: Kind
@@ -36,6 +42,9 @@ class KindSpec:
     reader: str
     measures: Mapping[str, str]
     near_method: str
+    plural: str
+    shard_form: Literal["tar", "parquet"] = "tar"
+    file_cost_bytes: int = 128 * KIB
 
 
 KINDS: Final[Mapping[Kind, KindSpec]] = {
@@ -58,30 +67,57 @@ KINDS: Final[Mapping[Kind, KindSpec]] = {
                 "distinct_row_fraction": "different rows over rows, 0 to 1",
             },
             near_method="minhash",
+            plural="tables",
+            shard_form="parquet",
         ),
         KindSpec(
             kind="image",
-            version=1,
+            version=2,
             suffixes=(
-                *("png", "jpg", "jpeg", "jpe", "jfif", "webp", "gif", "bmp", "tif", "tiff"),
-                *("ppm", "pgm", "pbm", "pnm", "jp2", "avif"),
+                *("png", "apng", "jpg", "jpeg", "jpe", "jfif", "mpo", "webp", "gif", "bmp", "dib", "tif", "tiff"),
+                *("ppm", "pgm", "pbm", "pnm", "pfm", "jp2", "j2k", "jpf", "jpx", "avif", "ico", "cur", "icns", "psd"),
+                *("qoi", "dds", "blp", "tga", "icb", "vda", "vst", "sgi", "rgb", "rgba", "bw", "fli", "flc", "pcx"),
+                *("dcx", "msp", "ras", "xbm", "xpm"),
             ),
-            recipe_fields=("image_crop_pixels",),
+            recipe_fields=("image_crop_pixels", "image_resize_pixels", "image_encode", "image_quality"),
             reader="packtrain.dataset.kinds.images:pieces_of_image",
-            measures={},
+            measures={
+                "width_pixels": "width of the source's picture, upright, in pixels",
+                "height_pixels": "height of the source's picture, upright, in pixels",
+                "aspect": "width of the source's picture over its height",
+                "bytes": "length of the source file in bytes",
+                "frames": "frames of an animation, or pages of a file of several; 1 of other pictures",
+                "brightness": "mean of the sample's grey levels, 0 (black) to 1 (white)",
+                "contrast": "standard deviation of the sample's grey levels, 0 (flat) to 0.5 (half black, half white)",
+                "sharpness": "variance of the Laplacian of the sample's 8-bit grey levels, its longer side brought to "
+                "at most 256 pixels: 0 is flat, below some 50 is mostly out of focus",
+                "saturation": "mean difference of the largest and the smallest of red, green and blue, 0 (grey) to 1",
+            },
             near_method="pdq",
+            plural="images",
         ),
         KindSpec(
             kind="clip",
-            version=1,
+            version=2,
             suffixes=(
-                *("mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ogv", "ogg"),
-                *("mts", "m2ts", "flv", "wmv", "3gp"),
+                *("mp4", "m4v", "mov", "qt", "mj2", "mkv", "webm", "avi", "mpg", "mpeg", "m2v", "vob", "ogv", "ogg"),
+                *("mts", "m2ts", "m2t", "flv", "f4v", "wmv", "asf", "3gp", "3g2", "mxf", "nut", "ivf", "dv", "y4m"),
             ),
-            recipe_fields=("clip_frames", "clip_size_pixels"),
+            recipe_fields=("clip_frames", "clip_size_pixels", "clip_keep_until_damage"),
             reader="packtrain.dataset.kinds.clips:pieces_of_clip",
-            measures={},
+            measures={
+                "width_pixels": "width of the source's frames in pixels, as they are stored",
+                "height_pixels": "height of the source's frames in pixels, as they are stored",
+                "seconds": "length of the sample in seconds, from its first frame to the end of its last",
+                "frames": "number of frames in the sample",
+                "frames_per_second": "frames of the sample over its seconds; not measured where it has no length",
+                "bytes": "length of the source file in bytes",
+                "brightness": "mean of the grey levels of eight frames of the sample, 0 (black) to 1 (white)",
+                "motion": "mean change of grey levels from one of these to the next, 0 to 1; not of one frame",
+            },
             near_method="pdq",
+            plural="clips",
+            file_cost_bytes=2 * MIB,
         ),
     )
 }
@@ -96,8 +132,8 @@ def near_method(recipe: RecipeSection, kind: Kind) -> str | None:
     Where the recipe does not say, they are compared if it drops near-duplicates or holds samples back: a validation
     set with near-copies of what was trained on proves nothing.
     """
-    asked = getattr(recipe.near_duplicates, kind)
+    asked = getattr(recipe.near_duplicates, kind, None)
     if asked is not None:
         return None if asked == "off" else asked
     wanted = recipe.near_duplicates.drop or recipe.splits.validation > 0 or recipe.splits.test > 0
-    return KINDS[kind].near_method if wanted else None
+    return (KINDS[kind].near_method or None) if wanted else None

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Final
 
 from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
 
+from packtrain.dataset.kinds.image_formats import all_formats
 from packtrain.dataset.kinds.images import MAX_PIXELS
 from packtrain.dataset.kinds.piece import one_line
 from packtrain.dataset.looking.look import Thumb
@@ -19,17 +20,12 @@ from packtrain.dataset.looking.media import NotThere
 IMAGE_PIXELS: Final = 160
 FRAME_PIXELS: Final = 112
 NUM_FRAMES: Final = 5
-# By name, as the reader of the kind has them: Pillow must not try the formats that start other programs.
-_FORMATS: Final = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
 _QUALITY: Final = 72
 _BEHIND_TRANSPARENT: Final = (200, 204, 210)
 _BOX: Final = (255, 64, 32)
 # Frames that are decoded to come to one time: a seek lands at a key frame, and some files have one a minute.
 _MOST_FRAMES_TO_A_TIME: Final = 600
 _MAX_FRAME_PIXELS: Final = 8192 * 8192
-_CONTAINERS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,ogg,flv,asf"
-# No playlist under another name, and none of the library's protocols: see kinds/clips.py.
-_OPTIONS: Final = {"format_whitelist": _CONTAINERS, "protocol_whitelist": ""}
 
 _UNREADABLE: Final = (
     OSError,
@@ -89,7 +85,7 @@ def clip_thumbs(opened: Callable[[], BinaryIO], times_seconds: Sequence[float] =
 
 
 def _image_thumb(stream: BinaryIO, box: Sequence[int] | None) -> Thumb:
-    with _guarded(), Image.open(stream, formats=_known_formats()) as image:
+    with _guarded(), Image.open(stream, formats=all_formats()) as image:
         size = image.size
         # A JPEG is decoded at a half, a quarter, an eighth of its size where that is enough.
         image.draft(None, (2 * IMAGE_PIXELS, 2 * IMAGE_PIXELS))
@@ -118,8 +114,10 @@ def _clip_frames(stream: BinaryIO, times_seconds: Sequence[float]) -> Iterator[T
     import av
     import av.logging
 
+    from packtrain.dataset.kinds.clips import OPEN_OPTIONS
+
     av.logging.set_level(None)
-    with av.open(stream, options=_OPTIONS, metadata_errors="replace") as container:
+    with av.open(stream, options=OPEN_OPTIONS, metadata_errors="replace") as container:
         if not container.streams.video:
             raise ValueError("no picture stream in the file")
         video: Any = container.streams.video[0]
@@ -207,11 +205,6 @@ def _thumb(image: Image.Image, at_seconds: float | None = None) -> Thumb:
     pixels = Image.frombytes("RGB", image.size, image.tobytes())
     pixels.save(target, "WEBP", quality=_QUALITY, method=4)
     return Thumb(target.getvalue(), image.width, image.height, at_seconds=at_seconds)
-
-
-def _known_formats() -> list[str]:
-    Image.init()
-    return [name for name in _FORMATS if name in Image.OPEN]
 
 
 def _guarded() -> warnings.catch_warnings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from packtrain import durable
 from packtrain.dataset import work_units
@@ -24,9 +24,11 @@ from packtrain.record.adopted import write_places
 from packtrain.record.dataset_folder import DATASET_NAME
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
-from packtrain.stages.prepare import adopting, ground
+from packtrain.stages.prepare import adopting, ground, writing
 from packtrain.stages.prepare.ground import STAGE, Given, Places
 from packtrain.stages.prepare.reading import Read, read_sources
+
+_SCAN_NAMES: Final = ("table", "image", "clip")
 
 
 def prepare(folder: VoyageFolder, mapper: JobMapper, sink: Sink, *, retry: bool = False) -> Receipt:
@@ -81,9 +83,6 @@ def _forget_dataset(folder: VoyageFolder) -> None:
 
 
 def _run(given: Given, clock: StageClock) -> Receipt:
-    from packtrain.dataset.selection import Selection
-    from packtrain.stages.prepare import telling, writing
-
     places, seen = given.places, given.seen
     if seen.num_files == 0:
         raise NothingToCarry(
@@ -93,6 +92,10 @@ def _run(given: Given, clock: StageClock) -> Receipt:
         )
     writing.remove_left(places)
     read = read_sources(given)
+    # Imported after pass 1: its processes need not wait for DuckDB to be loaded here, nor share the memory with it.
+    from packtrain.dataset.selection import Selection
+    from packtrain.stages.prepare import telling
+
     sample_files = [places.units.samples(unit.unit_id) for unit in read.units]
     sample_files += [places.withdrawn] if places.withdrawn.exists() else []
     with Selection(sample_files, places.spill, given.recipe) as selection:
@@ -195,7 +198,8 @@ def _write_scan(given: Given, read: Read) -> DataScan:
             images=num_files["image"],
             clips=num_files["clip"],
             papers=len(given.seen.papers),
-            other_files=given.seen.num_unread,
+            # What a scan has no name for: files that no kind reads, and kinds that came after the document.
+            other_files=given.seen.num_unread + sum(num for kind, num in num_files.items() if kind not in _SCAN_NAMES),
             tables_set_aside=num_files["table"] - read.scans.num_sources,
             long_cells=read.scans.num_long_cells,
         ),

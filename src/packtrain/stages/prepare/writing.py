@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -83,7 +84,13 @@ def write_set(
                 for shard in threads.map(shard_files.write_shard, jobs()):
                     keep(shard)
         else:
-            with contextlib.closing(given.mapper.map(shard_files.write_shard, jobs())) as writing:
+            waiting = jobs()
+            first = list(itertools.islice(waiting, 2))
+            if len(first) == 1:  # is written here while a process would begin
+                keep(shard_files.write_shard(first.pop()))
+            with contextlib.closing(
+                given.mapper.map(shard_files.write_shard, itertools.chain(first, waiting))
+            ) as writing:
                 for _, shard in writing:
                     keep(shard)
     return [written[name] for name in order], places.data_file(prefix + INDEX)

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from packtrain.dataset.kinds import clips, images
 from packtrain.dataset.kinds.animation import animated_webp
 from packtrain.dataset.looking import thumbs
 from packtrain.dataset.looking.look import Thumb
@@ -134,8 +133,3 @@ def test_damaged_bytes_end_in_a_picture_or_in_words(payload: bytes, data: st.Dat
         assert found
         for thumb in found:
             assert bool(thumb.payload) != bool(thumb.error)
-
-
-def test_no_form_is_opened_here_that_the_readers_of_the_kinds_do_not_open() -> None:
-    assert thumbs._FORMATS == images._FORMATS  # pyright: ignore[reportPrivateUsage]
-    assert thumbs._OPTIONS == clips._OPTIONS  # pyright: ignore[reportPrivateUsage]
