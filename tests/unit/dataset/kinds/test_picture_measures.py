@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from packtrain.dataset.kinds.picture_measures import (
+    greys_of,
     mean_brightness,
     measures_of_picture,
     motion_of,
