@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,9 +18,11 @@ from packtrain.verbs_of_custody import CustodyVerbs
 from packtrain.verbs_of_diligence import DiligenceVerbs
 
 if TYPE_CHECKING:
+    from packtrain.dataset.looking.look import Look, Wanted
     from packtrain.stages.check import CheckReport, RepairReport, SignedReport
     from packtrain.stages.close import ApproveKeys
     from packtrain.stages.pack import InBays, Preview
+    from packtrain.stages.prepare import RowsAside
 
 
 class Voyage(DiligenceVerbs, CustodyVerbs):
@@ -38,17 +39,30 @@ class Voyage(DiligenceVerbs, CustodyVerbs):
                 plan.STAGE, plan.inputs(self.folder), lambda: plan.plan(self.folder, self._open_drive, self._sink)
             )
 
-    def prepare(self, num_workers: int | None = None, *, retry: bool = False) -> Receipt:
-        """Turn the sources into shards; write dataset.json. `retry` reads again what was set aside before."""
+    def prepare(self, num_workers: int | None = None, engine: str | None = None, *, retry: bool = False) -> Receipt:
+        """Turn the sources into shards; write dataset.json. `retry` reads again what was set aside before.
+
+        `engine` and `num_workers` are those of `open_mapper`.
+        """
+        from packtrain.mappers import open_mapper
         from packtrain.stages import prepare
 
+        def work() -> Receipt:
+            with open_mapper(self.folder, engine, num_workers, self._sink) as mapper:
+                return prepare.prepare(self.folder, mapper, self._sink, retry=retry)
+
         with self._at_work(prepare.STAGE, "consignor"):
-            return self._run(
-                prepare.STAGE,
-                prepare.inputs(self.folder),
-                lambda: prepare.prepare(self.folder, num_workers or os.cpu_count() or 1, self._sink, retry=retry),
-                is_whole=not retry,
-            )
+            return self._run(prepare.STAGE, prepare.inputs(self.folder), work, is_whole=not retry)
+
+    def look(self, page: Path, wanted: Wanted, *, with_values: bool = True) -> tuple[Look, int]:
+        """Write the page to look at what was prepared; return what it shows, and its length in bytes."""
+        from packtrain.report.look_page import write_look_page
+        from packtrain.stages import prepare
+
+        with self._at_work("look", "consignor"):
+            self._warn_of_stale("prepare", "look", "what was prepared before is shown")
+            found = prepare.look(self.folder, wanted, with_values=with_values)
+            return found, write_look_page(found, page)
 
     def rehearse(self) -> Receipt:
         """Prove the training program at home, in a box with no network; write kit.json and ready.json."""
@@ -220,6 +234,18 @@ class Voyage(DiligenceVerbs, CustodyVerbs):
         if self.role == "consignee":
             return self.folder.resolve(self.folder.voyage_file().site.store) / "shards"
         return self.folder.work / "dataset" / "shards"
+
+    def set_aside(self, first: int, limit: int) -> RowsAside:
+        """Return rows of what could not be used, from `first` on."""
+        from packtrain.stages import prepare
+
+        return prepare.rejects(self.folder, first, limit)
+
+    def dropped(self, first: int, limit: int) -> RowsAside:
+        """Return rows of what was read and is not kept, from `first` on."""
+        from packtrain.stages import prepare
+
+        return prepare.drops(self.folder, first, limit)
 
     def states(self) -> list[StageState]:
         """Return the state of each of this party's stages, in the order of the voyage."""

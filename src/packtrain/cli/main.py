@@ -20,6 +20,7 @@ _VERBS: Final[dict[str, tuple[str, str]]] = {
     "init": ("init", "make a voyage folder and its keys"),
     "plan": ("plan", "choose groups and codes for the drives"),
     "prepare": ("prepare", "turn tables, images and clips into training shards"),
+    "look": ("look", "write a page to look at what was prepared, list what was not kept"),
     "rehearse": ("rehearse", "prove the training program at home, with no network"),
     "lists": ("lists", "add the lists of parties to screen against, show them"),
     "rules": ("rules", "show the rules a voyage is judged by, add country groups"),
@@ -43,6 +44,7 @@ _VERBS: Final[dict[str, tuple[str, str]]] = {
     "audit": ("audit", "tell from the record alone what happened, list its faults"),
     "demo": ("demo", "a whole voyage on real data, on this machine"),
     "boxed": ("boxed", ""),
+    "run-units": ("run_units", ""),
 }
 """verb -> (module under cli/verbs, one line of help). Here and not in the modules, so that --help imports none."""
 

@@ -27,6 +27,7 @@ _CONTEXT: Final[dict[str, Any]] = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
@@ -47,6 +48,7 @@ _CONTEXT: Final[dict[str, Any]] = {
     "regex": "cr:regex",
     "repeated": "cr:repeated",
     "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
     "sc": "https://schema.org/",
     "separator": "cr:separator",
     "source": "cr:source",
@@ -76,20 +78,31 @@ def form_of(kind: Kind) -> tuple[str, str, str]:
     return spec.plural, "application/x-tar", f"{spec.plural}-*.tar"
 
 
+# What Hugging Face's reader takes for pictures among the endings of clips: an animated WebP is one.
+_PICTURE_SUFFIXES: Final = ("webp", "gif")
+# A front matter of thousands of tables would be read by nobody; load_dataset takes their files by name just as well.
+_MAX_TABLE_CONFIGS: Final = 100
+
+
 @dataclass(frozen=True, slots=True)
 class CardFacts:
     """What the cards say.
 
     Attributes:
         counts: by kind, kinds without samples left out.
+        suffixes: for images and clips, the endings of their media members.
+        shards: names of all shards, without those of the miniature.
         splits: names of the splits; where there is more than one, each has its own folder of shards.
         recipe_text: the recipe, as voyage.toml spells it.
         papers: files with licences and credits that travel with the data.
         libraries: versions of what decoded and encoded.
+        adopted: of a data set of adopted shards, by kind and split, the patterns that find them; None of another.
     """
 
     name: str
     counts: Sequence[SampleCount]
+    suffixes: Mapping[str, Sequence[str]]
+    shards: Sequence[str]
     splits: Sequence[str]
     num_sources: int
     source_bytes: int
@@ -98,6 +111,7 @@ class CardFacts:
     index: DataFile
     papers: Sequence[DataFile]
     libraries: Mapping[str, str]
+    adopted: Mapping[str, Mapping[str, Sequence[str]]] | None = None
 
     @property
     def num_samples(self) -> int:
@@ -115,6 +129,12 @@ class CardFacts:
         if len(self.splits) == 1:
             return [(self.splits[0], f"shards/{pattern}")]
         return [(split, f"shards/{split}/{pattern}") for split in self.splits]
+
+    def places(self, kind: Kind) -> list[tuple[str, list[str]]]:
+        """Return for each split its name and the patterns that find its shards of a kind; of adopted ones, several."""
+        if self.adopted is None:
+            return [(split, [pattern]) for split, pattern in self.patterns(kind)]
+        return [(split, list(found)) for split, found in sorted(self.adopted.get(kind, {}).items())]
 
 
 def croissant(facts: CardFacts) -> bytes:
@@ -136,8 +156,9 @@ def croissant(facts: CardFacts) -> bytes:
     ]
     for kind in facts.kinds:
         name, form, _ = form_of(kind)
-        for split, pattern in facts.patterns(kind):
-            of_split = name if len(facts.splits) == 1 else f"{split}-{name}"
+        found = facts.places(kind)
+        for split, patterns in found:
+            of_split = name if len(found) == 1 else f"{split}-{name}"
             distribution.append(
                 {
                     "@type": "cr:FileSet",
@@ -145,7 +166,7 @@ def croissant(facts: CardFacts) -> bytes:
                     "name": of_split,
                     "description": f"Shards of {name}, {split}.",
                     "encodingFormat": form,
-                    "includes": pattern,
+                    "includes": patterns if len(patterns) > 1 else patterns[0],
                 }
             )
     body = {
@@ -184,12 +205,7 @@ def readme(facts: CardFacts) -> bytes:
     """Return README.md: YAML front matter and the page a person reads."""
     lines = ["---", f"pretty_name: {json.dumps(facts.name)}", "tags: [packtrain, webdataset]"]
     lines.append(f"size_categories: [{_size_category(facts.num_samples)}]")
-    if facts.kinds:
-        lines.append("configs:")
-        for kind in facts.kinds:
-            lines += [f"- config_name: {form_of(kind)[0]}", "  data_files:"]
-            for split, pattern in facts.patterns(kind):
-                lines += [f"  - split: {split}", f"    path: {json.dumps(pattern)}"]
+    lines += _configs(facts) if facts.adopted is None else _configs_of_adopted(facts)
     lines += ["---", "", f"# {facts.name}", "", _summary(facts), "", "## What is in it", ""]
     lines += ["| kind | samples | filtered | duplicates | near-duplicates | withdrawn | set aside | shards |"]
     lines += ["| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |"]
@@ -198,9 +214,9 @@ def readme(facts: CardFacts) -> bytes:
             *(count.num_samples, count.num_filtered, count.num_duplicates),
             *(count.num_near_duplicates, count.num_withdrawn, count.num_rejects),
         )
-        shards = ", ".join(f"`{pattern}`" for _, pattern in facts.patterns(count.kind))
+        shards = ", ".join(f"`{pattern}`" for _, found in facts.places(count.kind) for pattern in found)
         lines.append(f"| {count.kind} | {' | '.join(str(number) for number in numbers)} | {shards} |")
-    lines += ["", *_HOW_TO_READ, "", "## Where it comes from", ""]
+    lines += ["", *(_HOW_TO_READ if facts.adopted is None else _HOW_TO_READ_ADOPTED), "", "## Where it comes from", ""]
     lines.append(
         f"{facts.num_sources} source files, {format_bytes(facts.source_bytes)}; `sources.parquet` lists them with their"
         " SHA-256 and their licence files, `rejects.parquet` what was set aside and why, `drops.parquet` what was"
@@ -223,11 +239,90 @@ def readme(facts: CardFacts) -> bytes:
     return "\n".join(lines).encode("utf-8")
 
 
+def _configs_of_adopted(facts: CardFacts) -> list[str]:
+    """Return a configuration for each kind, by the patterns that find its shards; their makers knew their fields."""
+    lines: list[str] = []
+    for kind in facts.kinds:
+        if found := facts.places(kind):
+            lines += [f"- config_name: {form_of(kind)[0]}", "  data_files:"]
+        for split, patterns in found:
+            path = json.dumps(patterns if len(patterns) > 1 else patterns[0])
+            lines += [f"  - split: {split}", f"    path: {path}"]
+    return ["configs:", *lines] if lines else []
+
+
+def _configs(facts: CardFacts) -> list[str]:
+    """Return what the front matter says to Hugging Face's `load_dataset`, which reads the whole folder by one reader.
+
+    Where there are images or clips it reads tar files, and all fields are named: the members of a shard have the
+    endings of their sources, and unless told before it asks for the same ones in each sample. Tables are then read by
+    the names of their files. Where there are tables alone, each of them is a configuration.
+    """
+    media = [kind for kind in facts.kinds if KINDS[kind].shard_form == "tar"]
+    if not media:
+        tables = _tables(facts)
+        named = tables if len(tables) <= _MAX_TABLE_CONFIGS else {}
+        lines = ["configs:"] if named else []
+        for name, files in named.items():
+            lines += _config(name, files)
+        return lines
+    lines = ["configs:"]
+    for kind in media:
+        # A split that no sample of the kind fell into has no files, and a pattern that finds none is an error there.
+        files = {split: pattern for split, pattern in facts.patterns(kind) if _has_files(facts, pattern)}
+        lines += _config(form_of(kind)[0], files)
+    lines.append("dataset_info:")
+    for kind in media:
+        lines += [f"- config_name: {form_of(kind)[0]}", "  features:"]
+        for suffix in sorted(facts.suffixes[kind]):
+            is_picture = kind == "image" or suffix in _PICTURE_SUFFIXES
+            lines += [f"  - name: {json.dumps(suffix)}", f"    dtype: {'image' if is_picture else 'video'}"]
+        for name, data_type in (("json", "json"), ("__key__", "string"), ("__url__", "string")):
+            lines += [f"  - name: {name}", f"    dtype: {data_type}"]
+    return lines
+
+
+def _config(name: str, files: Mapping[str, str]) -> list[str]:
+    lines = [f"- config_name: {json.dumps(name)}", "  data_files:"]
+    for split, pattern in files.items():
+        lines += [f"  - split: {split}", f"    path: {json.dumps(pattern)}"]
+    return lines
+
+
+def _has_files(facts: CardFacts, pattern: str) -> bool:
+    beginning = pattern.partition("*")[0]
+    return any(name.startswith(beginning) for name in facts.shards)
+
+
+def _tables(facts: CardFacts) -> dict[str, dict[str, str]]:
+    """Return for each table, by split, the pattern of its files: NAME-NNNNNN.parquet, all with the same columns."""
+    split_of = {pattern.rpartition("/")[0]: split for split, pattern in facts.patterns("table")}
+    found: dict[str, dict[str, str]] = {}
+    for shard in facts.shards:
+        folder, _, file = shard.rpartition("/")
+        name = file.rpartition("-")[0]
+        if folder in split_of:
+            found.setdefault(name, {})[split_of[folder]] = f"{folder}/{name}-*.parquet"
+    return found
+
+
 _HOW_TO_READ: Final = (
     "Images and clips lie in plain tar files: for each sample a media file and a JSON file of the same name, as",
     "WebDataset reads them. Tables are Parquet; one row group is one sample. `index.parquet` has a row for each sample",
     "with its place (`shard`, `offset`, `length`) and `sha256`. A clip that was cut into runs of frames is an animated",
     "WebP without loss. `miniature/` is a small true subset in the same form.",
+    "",
+    'Hugging Face datasets: `load_dataset(FOLDER, "images")`, or "clips"; tables by their files, those of one table at',
+    'a time: `load_dataset("parquet", data_files=FOLDER + "/shards/tables/NAME-*.parquet")`.',
+)
+
+
+_HOW_TO_READ_ADOPTED: Final = (
+    "The shards are the ones that their makers wrote, byte for byte. `index.parquet` has a row for each sample with",
+    "its place (`shard`, `offset`, `length`) and `sha256`; in tar files that is its image or clip, and `detail` says",
+    "where its other members lie (`members`: suffix, offset, length). Of Parquet files one row group is one sample.",
+    "What was set aside or dropped has no row in the index, and is still in the shards: go by the index. `miniature/`",
+    "is a small true subset in the same form.",
 )
 
 

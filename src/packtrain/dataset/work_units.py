@@ -8,6 +8,7 @@ sources are in the receipt: to know them before reading would be to read everyth
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -27,6 +28,7 @@ from packtrain.dataset.sources import SourceFile, Sources
 from packtrain.digest import sha256_bytes
 from packtrain.documents.dataset import Kind
 from packtrain.documents.recipe import RecipeSection
+from packtrain.errors import HostUnfit
 from packtrain.units import GIB, KIB, MIB
 
 # To make a unit durable takes six flushes, and the step after pass 1 opens every unit's table: 8 MiB are read in the
@@ -37,17 +39,24 @@ _SLICES_WANTED: Final = 256
 # What a file costs on average beside its bytes; each kind says its own.
 _FILE_COST_BYTES: Final = 128 * KIB
 _LONGEST_SLICE: Final = 4  # times the target: bounds the largest unit where cut points happen to be rare
+# A client of NFS may remember for 60 s (acdirmax) that a file was not there.
+SEEN_AFTER_SECONDS: Final = 120.0
+_LOOK_SECONDS: Final = 0.2
 LIBRARIES: Final = ("av", "duckdb", "openpyxl", "pillow", "pyarrow", "python-calamine")
 
 
 class SourceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a unit found in one source; `lost` is the share of it that was set aside, 0 to 1."""
+    """What a unit found in one source; `lost` is the share of it that was set aside, 0 to 1.
+
+    `kind` is given of adopted shards, whose samples may be of several: that of most of them.
+    """
 
     name: str
     bytes: int
     sha256: str
     num_samples: int
     lost: float
+    kind: str = ""
 
 
 class UnitReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -186,6 +195,23 @@ def finished(folder: UnitFolder, unit_id: str) -> UnitReceipt | None:
         return None
     whole = receipt.unit == unit_id and sizes == (receipt.blobs_bytes, receipt.samples_bytes)
     return receipt if whole else None
+
+
+def await_outputs(folder: UnitFolder, unit_id: str, seconds: float = SEEN_AFTER_SECONDS) -> None:
+    """Return once this host sees the outputs of a unit that another host has finished.
+
+    Raises:
+        HostUnfit: it does not see them in time; a unit must not be left out for that without a word.
+    """
+    end = time.monotonic() + seconds
+    while finished(folder, unit_id) is None:
+        if time.monotonic() > end:
+            raise HostUnfit(
+                "a unit of work is reported as done, but its files are not seen here",
+                where=str(folder.receipt(unit_id)),
+                hint="the voyage folder must be one shared file system, at the same path on every host",
+            )
+        time.sleep(_LOOK_SECONDS)
 
 
 def library_versions(recipe: RecipeSection) -> dict[str, str]:

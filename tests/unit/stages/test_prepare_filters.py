@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from packtrain.engines.processes import ProcessMapper
 from packtrain.errors import VoyageFileError
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages.prepare import prepare
@@ -35,7 +36,7 @@ def _drops(folder: VoyageFolder) -> dict[str, tuple[object, ...]]:
 def test_a_filter_drops_with_a_row_and_another_limit_reads_nothing_again(tmp_path: Path) -> None:
     raw = _sources(tmp_path / "raw")
     folder = voyage_folder(tmp_path / "voyage", raw, _rule(85))
-    first = prepare(folder, 0, ignore)
+    first = prepare(folder, ProcessMapper(0), ignore)
     assert _drops(folder) == {
         "raw/0.png": ("filter", "width_pixels at least 85", 40.0, 85.0),
         "raw/1.png": ("filter", "width_pixels at least 85", 80.0, 85.0),
@@ -44,7 +45,7 @@ def test_a_filter_drops_with_a_row_and_another_limit_reads_nothing_again(tmp_pat
     assert (first.counts["image_samples"], first.counts["filtered"], first.counts["units_reused"]) == (3, 2, 0)
 
     voyage_folder(tmp_path / "voyage", raw, _rule(100))
-    again = prepare(folder, 0, ignore)
+    again = prepare(folder, ProcessMapper(0), ignore)
     assert set(_drops(folder)) == {"raw/0.png", "raw/1.png", "raw/turned.jpg"}
     assert again.counts["units_reused"] == again.counts["units"] == first.counts["units"] > 0
     assert (again.counts["image_samples"], again.counts["clip_samples"]) == (2, 1)
@@ -59,7 +60,7 @@ def test_a_clip_is_filtered_by_its_motion_and_an_image_by_its_sharpness(tmp_path
         '[[prepare.filter]]\nkind = "image"\nmeasure = "sharpness"\nmin = 1\n'
     )
     folder = voyage_folder(tmp_path / "voyage", raw, rules)
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
     assert set(_drops(folder)) == {"raw/still.mp4", "raw/flat.png"}
 
 
@@ -72,14 +73,14 @@ def _flat() -> bytes:
 def test_a_measure_that_no_sample_of_the_kind_has_is_refused(tmp_path: Path) -> None:
     folder = voyage_folder(tmp_path / "voyage", _sources(tmp_path / "raw"), _rule(1).replace("width_pixels", "girth"))
     with pytest.raises(VoyageFileError) as caught:
-        prepare(folder, 0, ignore)
+        prepare(folder, ProcessMapper(0), ignore)
     assert "brightness" in str(caught.value.expected)
 
 
 def test_images_made_anew_lie_in_the_shards_and_a_changed_form_reads_images_only(tmp_path: Path) -> None:
     raw = _sources(tmp_path / "raw")
     folder = voyage_folder(tmp_path / "voyage", raw, 'image_resize_pixels = 32\nimage_encode = "jpeg"\n')
-    first = prepare(folder, 0, ignore)
+    first = prepare(folder, ProcessMapper(0), ignore)
     (shard,) = (folder.work / "dataset" / "shards").glob("images-*.tar")
     with tarfile.open(shard) as tar:
         pictures = [member for member in tar if member.name.endswith(".jpg")]
@@ -91,7 +92,7 @@ def test_images_made_anew_lie_in_the_shards_and_a_changed_form_reads_images_only
     assert len(pictures) == first.counts["image_samples"] == 5
 
     voyage_folder(tmp_path / "voyage", raw, 'image_resize_pixels = 32\nimage_encode = "webp"\n')
-    again = prepare(folder, 0, ignore)
+    again = prepare(folder, ProcessMapper(0), ignore)
     assert again.counts["units_reused"] == 1  # that of the clip
 
 
@@ -102,7 +103,7 @@ def test_a_broken_tail_is_a_reject_and_what_came_before_it_is_kept(tmp_path: Pat
     (raw / "torn.mkv").write_bytes(whole[: len(whole) * 6 // 10])
     recipe = "clip_frames = 4\nclip_size_pixels = 16\nclip_keep_until_damage = true\nmax_reject_rate = 0.5\n"
     folder = voyage_folder(tmp_path / "voyage", raw, recipe)
-    counts = prepare(folder, 0, ignore).counts
+    counts = prepare(folder, ProcessMapper(0), ignore).counts
     assert 1 <= counts["clip_samples"] < 15
     (row,) = pq.read_table(folder.work / "dataset" / "rejects.parquet").to_pylist()
     assert (row["path"], row["stage"]) == ("raw/torn.mkv", "row")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from packtrain.dataset.adopt.survey import ShardSurvey
 from packtrain.dataset.recipe import recipe_digest
 from packtrain.dataset.scan import presidio
 from packtrain.dataset.scan.counts import SCAN_VERSION
@@ -16,8 +17,10 @@ from packtrain.dataset.work_units import UnitFolder
 from packtrain.digest import sha256_bytes, sha256_file
 from packtrain.documents.dataset import DataFile
 from packtrain.documents.recipe import RecipeSection
-from packtrain.errors import MissingDependency, VoyageFileError
+from packtrain.errors import MissingDependency, StageNotReady, VoyageFileError
 from packtrain.events import Sink
+from packtrain.ports import JobMapper
+from packtrain.record.adopted import adopted_places
 from packtrain.record.dataset_folder import holds_dataset
 from packtrain.record.folder import VoyageFolder
 
@@ -76,7 +79,7 @@ class Given:
 
     Attributes:
         sources, seen: the source files, and what the walk saw of them.
-        num_workers: processes; 0 works in this one.
+        mapper: runs the units of work.
         retry: read units again that set something aside, though their receipts stand.
     """
 
@@ -84,9 +87,14 @@ class Given:
     sources: Sources
     seen: Survey
     recipe: RecipeSection
-    num_workers: int
+    mapper: JobMapper
     retry: bool
     sink: Sink
+
+    @property
+    def adopts(self) -> bool:
+        """Return whether the sources are ready shards, which are indexed where they lie."""
+        return isinstance(self.seen, ShardSurvey)
 
     @property
     def recipe_digest(self) -> str:
@@ -108,9 +116,18 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
     if is_carried_as_it_is(folder):
         return inputs_of(folder, sha256_bytes(b"carried as it is"))
     found = inputs_of(folder, open_sources(folder).totals().digest)
-    if folder.receipt(STAGE) is not None and not holds_dataset(folder.work / DATASET_FOLDER, with_miniature=True):
+    if folder.receipt(STAGE) is not None and not _is_there(folder):
         found["data set"] = sha256_bytes(b"gone")
     return found
+
+
+def _is_there(folder: VoyageFolder) -> bool:
+    """Return whether all of the data set is still there, but for adopted shards: these are among the sources."""
+    try:
+        places = adopted_places(folder)
+    except StageNotReady:
+        return False  # the list of them is damaged; the stage writes it anew
+    return holds_dataset(folder.work / DATASET_FOLDER, with_miniature=True, elsewhere=places)
 
 
 def inputs_of(folder: VoyageFolder, sources_digest: str) -> dict[str, str]:
@@ -118,12 +135,16 @@ def inputs_of(folder: VoyageFolder, sources_digest: str) -> dict[str, str]:
     voyage_file = folder.voyage_file()
     second = voyage_file.prepare.scan_also_with
     scan = f"version {SCAN_VERSION}" + (f", {second} {presidio.ENTITIES_VERSION}" if second else "")
-    return {
+    found = {
         "recipe": recipe_digest(voyage_file.prepare),
         "sources": sources_digest,
         "name": sha256_bytes(voyage_file.voyage.name.encode("utf-8")),
         "data scan": sha256_bytes(scan.encode()),
     }
+    sources = voyage_file.sources
+    if sources is not None and sources.form not in ("files", "folder"):
+        found["adopted"] = sha256_bytes(sources.form.encode())
+    return found
 
 
 def is_carried_as_it_is(folder: VoyageFolder) -> bool:

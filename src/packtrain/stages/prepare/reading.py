@@ -13,12 +13,12 @@ import msgspec
 from packtrain.dataset import work_units
 from packtrain.dataset.kinds.registry import KIND_NAMES
 from packtrain.dataset.papers import Licences
-from packtrain.dataset.pool import map_jobs
 from packtrain.dataset.rejects import Reject, RejectRate
 from packtrain.dataset.scan.merge import ScanMerge
-from packtrain.dataset.unit_reader import read_unit
 from packtrain.dataset.work_units import ReadJob, UnitName, UnitReceipt
+from packtrain.errors import IntegrityError
 from packtrain.events import Progress
+from packtrain.stages.prepare import adopting
 from packtrain.stages.prepare.ground import STAGE, Given
 
 _NAMED_REJECTS: Final = 3
@@ -32,6 +32,7 @@ class Read:
     Attributes:
         units: all of them, by kind and in the order of the sources.
         num_reused: units whose receipts stood already.
+        num_of_kind: sources by kind; of shards with samples of several, the kind of most.
         num_rejects: by kind, "" for what no kind reads.
         first_rejects: a few, to be named.
         left_over: frames at the ends of clips that fill no sample.
@@ -41,6 +42,7 @@ class Read:
     units: list[UnitName]
     num_reused: int
     scans: ScanMerge
+    num_of_kind: dict[str, int] = field(default_factory=dict[str, int])
     num_rejects: dict[str, int] = field(default_factory=dict[str, int])
     first_rejects: list[Reject] = field(default_factory=list[Reject])
     left_over: int = 0
@@ -55,6 +57,8 @@ def read_sources(given: Given) -> Read:
         TooManyRejects: more was set aside than the recipe allows.
         SourceChanged, SourceUnreadable: a source is not what the walk saw; what is done is kept.
         DriveFull: no space is left for what units read.
+        IntegrityError: another program removed what a unit wrote.
+        HostUnfit: what another host has written is not seen here.
     """
     places, recipe, seen = given.places, given.recipe, given.seen
     rate = RejectRate(seen.num_files, recipe.max_reject_rate)
@@ -73,19 +77,22 @@ def read_sources(given: Given) -> Read:
 
     def jobs() -> Iterator[ReadJob]:
         nonlocal num_reused
-        for unit in work_units.slice_sources(seen.files(), recipe, target):
-            name = unit.name
+        for job in adopting.read_jobs(given, target):
+            name = job.unit.name
             units.append(name)
-            receipt = work_units.finished(places.units, unit.unit_id)
+            receipt = work_units.finished(places.units, name.unit_id)
             if receipt is None or (given.retry and receipt.rejects):
-                yield ReadJob(unit, given.sources, recipe, places.units)
+                # Whoever does it would take it for done.
+                places.units.receipt(name.unit_id).unlink(missing_ok=True)
+                yield job
             else:
                 num_reused += 1
                 count(name, receipt)
 
-    reading = map_jobs(read_unit, jobs(), given.num_workers, work_units.without_the_source_it_died_of)
+    reading = given.mapper.map(adopting.run_job, jobs(), adopting.after_crash)
     with contextlib.closing(reading):
         for job, receipt in reading:
+            work_units.await_outputs(places.units, job.unit.unit_id)
             count(job.unit.name, receipt)
     places.early_rejects.unlink(missing_ok=True)
     # Sorting is stable: within a kind units stay in the order of the sources, wherever slices end.
@@ -96,11 +103,21 @@ def read_sources(given: Given) -> Read:
 
 
 def receipts(given: Given, units: Iterable[UnitName]) -> Iterator[UnitReceipt]:
-    """Yield the receipts of those units that have one."""
+    """Yield the receipt of every unit.
+
+    Raises:
+        IntegrityError: one is not there any more: its samples would be missing without a word.
+    """
     for unit in units:
         receipt = work_units.finished(given.places.units, unit.unit_id)
-        if receipt is not None:
-            yield receipt
+        if receipt is None:
+            raise IntegrityError(
+                "what a unit of work wrote is gone",
+                where=str(given.places.units.receipt(unit.unit_id)),
+                expected="its receipt, and the files that the receipt names",
+                hint="run the same command again: this unit is read anew; let no other program write in that folder",
+            )
+        yield receipt
 
 
 def _write_early_rejects(given: Given, units: list[UnitName]) -> None:
@@ -108,8 +125,9 @@ def _write_early_rejects(given: Given, units: list[UnitName]) -> None:
     from packtrain.dataset.rows import row_writer
 
     with row_writer(given.places.early_rejects, REJECT_SCHEMA) as rows:
-        for receipt in receipts(given, units):
-            for reject in receipt.rejects:
+        for unit in units:
+            receipt = work_units.finished(given.places.units, unit.unit_id)
+            for reject in () if receipt is None else receipt.rejects:
                 rows.add(msgspec.structs.asdict(reject))
 
 
@@ -141,10 +159,12 @@ def _write_manifests(given: Given, read: Read) -> None:
             for record in receipt.sources:
                 read.source_bytes += record.bytes
                 state.update(f"{record.sha256} {record.bytes} {record.name}\0".encode())
+                kind = record.kind or receipt.kind
+                read.num_of_kind[kind] = read.num_of_kind.get(kind, 0) + 1
                 sources.add(
                     {
                         "path": record.name,
-                        "kind": receipt.kind,
+                        "kind": kind,
                         "bytes": record.bytes,
                         "sha256": record.sha256,
                         "samples": record.num_samples,

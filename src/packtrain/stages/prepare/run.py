@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, cast
-
-import msgspec
 
 from packtrain import durable
 from packtrain.dataset import work_units
 from packtrain.dataset.kinds.registry import KIND_NAMES
 from packtrain.dataset.papers import carry_papers
-from packtrain.dataset.recipe import check_recipe
+from packtrain.dataset.recipe import check_recipe, told_on_the_card
 from packtrain.dataset.scan import presidio
 from packtrain.dataset.survey import survey
 from packtrain.documents.codec import encode
 from packtrain.documents.data_scan import DataScan, NotScanned
-from packtrain.documents.dataset import DataFile, Dataset, SampleCount
+from packtrain.documents.dataset import DataFile, Dataset, SampleCount, Shard
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.toml_text import toml_text
 from packtrain.errors import NothingToCarry
 from packtrain.events import Notice, Sink
+from packtrain.ports import JobMapper
+from packtrain.record.adopted import write_places
 from packtrain.record.dataset_folder import DATASET_NAME
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
-from packtrain.stages.prepare import ground
+from packtrain.stages.prepare import adopting, ground
 from packtrain.stages.prepare.ground import STAGE, Given, Places
 from packtrain.stages.prepare.reading import Read, read_sources
 
 _SCAN_NAMES: Final = ("table", "image", "clip")
 
 
-def prepare(folder: VoyageFolder, num_workers: int, sink: Sink, *, retry: bool = False) -> Receipt:
+def prepare(folder: VoyageFolder, mapper: JobMapper, sink: Sink, *, retry: bool = False) -> Receipt:
     """Turn the sources into shards, index, cards and miniature in work/dataset; write dataset.json and data-scan.json.
 
     A folder that is carried as it is needs none of this: the receipt says so, and there is neither document. What it
@@ -38,7 +39,7 @@ def prepare(folder: VoyageFolder, num_workers: int, sink: Sink, *, retry: bool =
 
     Args:
         folder: the consignor's voyage folder.
-        num_workers: processes; 0 works in this one.
+        mapper: runs the units of work; where it does changes no byte.
         sink: takes progress and notices.
         retry: read again what was set aside before, for instance after a library that reads it was mended.
 
@@ -50,6 +51,7 @@ def prepare(folder: VoyageFolder, num_workers: int, sink: Sink, *, retry: bool =
         TooManyRejects: more was set aside than the recipe allows.
         NothingToCarry: no sample is left.
         DriveFull: no space is left for the data set.
+        HostUnfit: what another host has written is not seen here.
     """
     if ground.is_carried_as_it_is(folder):
         clock = StageClock(folder, STAGE, ground.inputs(folder))
@@ -62,32 +64,39 @@ def prepare(folder: VoyageFolder, num_workers: int, sink: Sink, *, retry: bool =
     if recipe.scan_also_with:
         presidio.require()
     folder.signer()  # it signs the data scan at the end; without it nothing is read in vain
+    form = adopting.form_adopted(folder)
+    if form is not None:
+        adopting.check_adoption(recipe, form, str(folder.root / "voyage.toml"))
     sources = ground.open_sources(folder)
     places = Places(folder)
-    seen = survey(sources, recipe.kinds, places.work)
+    seen = survey(sources, recipe.kinds, places.work) if form is None else adopting.survey_of(sources, form, places)
     clock = StageClock(folder, STAGE, ground.inputs_of(folder, seen.digest))
-    return _run(Given(places, sources, seen, recipe, num_workers, retry, sink), clock)
+    return _run(Given(places, sources, seen, recipe, mapper, retry, sink), clock)
 
 
 def _forget_dataset(folder: VoyageFolder) -> None:
     """Remove the documents of a data set that was prepared before: they say of this voyage what is not so any more."""
+    write_places(folder, ())
     folder.document_path(Dataset).unlink(missing_ok=True)
     folder.signature_path(DataScan).unlink(missing_ok=True)
     folder.document_path(DataScan).unlink(missing_ok=True)
 
 
 def _run(given: Given, clock: StageClock) -> Receipt:
+    from packtrain.stages.prepare import writing
+
     places, seen = given.places, given.seen
     if seen.num_files == 0:
         raise NothingToCarry(
-            "no table, image or clip in the sources",
+            "no shard that can be adopted in the sources" if given.adopts else "no table, image or clip in the sources",
             found=f"{seen.num_unread} files of other types, {seen.num_other_kinds} of kinds left out",
             hint="correct [sources] paths, or kinds in [prepare]",
         )
+    writing.remove_left(places)
     read = read_sources(given)
     # Imported after pass 1: its processes need not wait for DuckDB to be loaded here, nor share the memory with it.
     from packtrain.dataset.selection import Selection
-    from packtrain.stages.prepare import telling, writing
+    from packtrain.stages.prepare import telling
 
     sample_files = [places.units.samples(unit.unit_id) for unit in read.units]
     sample_files += [places.withdrawn] if places.withdrawn.exists() else []
@@ -100,9 +109,15 @@ def _run(given: Given, clock: StageClock) -> Receipt:
             raise NothingToCarry(
                 "no sample is left", hint="work/dataset/rejects.parquet and drops.parquet say why each was set aside"
             )
-        shards, index = writing.write_set(given, selection.kept(), total)
-        small, small_index = writing.write_miniature(given, selection, counts)
-    files, facts = _write_cards(given, counts, index, read.source_bytes)
+        if given.adopts:
+            layout, shards, index = adopting.write_index(given, read, selection.kept(), total)
+            small, small_index = adopting.write_miniature(given, layout, selection, counts)
+        else:
+            write_places(places.folder, ())
+            shards, index = writing.write_set(given, selection.kept(), total)
+            small, small_index = writing.write_miniature(given, selection, counts)
+        suffixes = selection.suffixes()
+    files, facts = _write_cards(given, counts, suffixes, shards, index, read.source_bytes)
     document = Dataset(
         name=places.folder.voyage_file().voyage.name,
         recipe=given.recipe_digest,
@@ -119,7 +134,9 @@ def _run(given: Given, clock: StageClock) -> Receipt:
     durable.write_bytes(places.dataset / DATASET_NAME, encode(document))
     places.folder.write(document)
     scan = _write_scan(given, read)
-    telling.tell(given, document, read, scan)
+    telling.tell(given, document, read, scan, selection.num_bounded)
+    if given.adopts:
+        adopting.tell_adopted(given, document)
     return clock.finish(
         outputs=(Dataset, DataScan),
         counts={**telling.numbers(given, document, read), "scan_findings": scan.num_findings},
@@ -129,7 +146,12 @@ def _run(given: Given, clock: StageClock) -> Receipt:
 
 
 def _write_cards(
-    given: Given, counts: list[SampleCount], index: DataFile, source_bytes: int
+    given: Given,
+    counts: list[SampleCount],
+    suffixes: Mapping[str, list[str]],
+    shards: list[Shard],
+    index: DataFile,
+    source_bytes: int,
 ) -> tuple[list[DataFile], dict[str, str]]:
     """Write cards and papers; return all files of the data set beside the shards, and facts for the receipt."""
     from packtrain.dataset.card import CROISSANT, README, CardFacts, croissant, readme
@@ -141,11 +163,14 @@ def _write_cards(
     card = CardFacts(
         name=places.folder.voyage_file().voyage.name,
         counts=counts,
+        suffixes=suffixes,
+        shards=[shard.name for shard in shards],
         splits=split_names(given.recipe),
+        adopted=adopting.patterns(shards) if given.adopts else None,
         num_sources=given.seen.num_files,
         source_bytes=source_bytes,
         recipe=given.recipe_digest,
-        recipe_text=toml_text({"prepare": _said(msgspec.to_builtins(given.recipe))}, {}),
+        recipe_text=toml_text({"prepare": _said(told_on_the_card(given.recipe))}, {}),
         index=index,
         papers=papers,
         libraries=work_units.library_versions(given.recipe),
@@ -167,7 +192,7 @@ def _said(value: Any) -> Any:
 def _write_scan(given: Given, read: Read) -> DataScan:
     """Write and sign what the scan of the tables counted; return it."""
     folder = given.places.folder
-    num_files = {kind: sum(unit.num_files for unit in read.units if unit.kind == kind) for kind in KIND_NAMES}
+    num_files = {kind: read.num_of_kind.get(kind, 0) for kind in KIND_NAMES}
     scan = read.scans.document(
         folder.voyage_file().voyage.name,
         read.sources_digest,
