@@ -259,7 +259,7 @@ def _configs(facts: CardFacts) -> list[str]:
     endings of their sources, and unless told before it asks for the same ones in each sample. Tables are then read by
     the names of their files. Where there are tables alone, each of them is a configuration.
     """
-    media = [kind for kind in _MEDIA if kind in facts.kinds]
+    media: list[Kind] = [kind for kind in facts.kinds if KINDS[kind].shard_form == "tar"]
     if not media:
         tables = _tables(facts)
         named = tables if len(tables) <= _MAX_TABLE_CONFIGS else {}

@@ -15,8 +15,8 @@ from PIL import Image
 
 from packtrain.dataset.kinds.animation import animated_webp
 from packtrain.dataset.kinds.container_ends import ends_early
-from packtrain.dataset.kinds.frame_samples import NUM_SAMPLED, FrameSamples
-from packtrain.dataset.kinds.picture_measures import mean_brightness, motion_of, rounded
+from packtrain.dataset.kinds.frame_samples import NUM_SAMPLED, FrameSamples, image_of
+from packtrain.dataset.kinds.picture_measures import greys_of, mean_brightness, motion_of, rounded
 from packtrain.dataset.kinds.piece import Damaged, Detail, OpenSource, Piece, Setback, Tally, one_line
 from packtrain.dataset.kinds.registry import near_method
 from packtrain.documents.recipe import RecipeSection
@@ -178,18 +178,19 @@ class _Clip:
         num_frames: int,
         seconds: float,
     ) -> Piece:
+        greys = greys_of(sampled)
         measures: dict[str, float] = {
             "width_pixels": int(self._stream.codec_context.width),
             "height_pixels": int(self._stream.codec_context.height),
             "seconds": max(seconds, 0.0),
             "frames": num_frames,
             "bytes": self._source.size_bytes,
-            "brightness": mean_brightness(sampled),
+            "brightness": mean_brightness(greys),
         }
         if seconds > 0:
             measures["frames_per_second"] = num_frames / seconds
         if num_frames > 1:
-            measures["motion"] = motion_of(sampled)
+            measures["motion"] = motion_of(greys)
         fingerprint = b""
         if self._near:
             # Imported here: most recipes compare nothing.
@@ -202,7 +203,7 @@ class _Clip:
         size = self._recipe.clip_size_pixels
         width, height = int(frame.width), int(frame.height)
         if size is None:
-            scaled = self._scaler.reformat(frame, format="rgb24", threads=1).to_image()
+            scaled = image_of(self._scaler.reformat(frame, format="rgb24", threads=1))
         else:
             short = min(width, height)
             # Rounded up, or a side could come out one pixel short of the square.
@@ -212,7 +213,7 @@ class _Clip:
                 frame, width=wide, height=high, format="rgb24", interpolation="AREA", threads=1
             )
             left, top = (wide - size) // 2, (high - size) // 2
-            scaled = small.to_image().crop((left, top, left + size, top + size))
+            scaled = image_of(small).crop((left, top, left + size, top + size))
         turn = _QUARTER_TURNS.get(int(frame.rotation))
         return scaled if turn is None else scaled.transpose(turn)
 
@@ -299,5 +300,7 @@ def _seconds(frame: Any) -> float:
 
 def _end_seconds(frame: Any) -> float:
     """Return when a frame ends; where the file does not say, when it begins."""
-    lasts = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else 0.0
+    base = frame.time_base
+    # Without a Fraction of the product, which would be brought to its lowest terms for every frame.
+    lasts = frame.duration * base.numerator / base.denominator if frame.duration and base else 0.0
     return round(_seconds(frame) + max(lasts, 0.0), 6)

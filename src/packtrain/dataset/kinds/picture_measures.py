@@ -8,11 +8,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
+
+Grey: TypeAlias = NDArray[np.int32]
 
 _SIDE: Final = 256
 _POINTS_SIDE: Final = 64
@@ -48,15 +50,19 @@ def measures_of_picture(small: Image.Image) -> dict[str, float]:
     return rounded(found)
 
 
-def mean_brightness(frames: Sequence[Image.Image]) -> float:
-    """Return the mean of the grey levels of frames, 0 to 1; of a picture that is there twice, twice."""
-    greys = _greys(frames)
+def greys_of(frames: Sequence[Image.Image]) -> list[Grey]:
+    """Return the grey levels of frames; a frame that is there twice is one object twice."""
+    made = {id(frame): np.asarray(_small_grey(frame), dtype=np.int32) for frame in frames}
+    return [made[id(frame)] for frame in frames]
+
+
+def mean_brightness(greys: Sequence[Grey]) -> float:
+    """Return the mean of grey levels, 0 to 1."""
     return sum(int(grey.sum()) for grey in greys) / sum(grey.size for grey in greys) / _WHITE
 
 
-def motion_of(frames: Sequence[Image.Image]) -> float:
+def motion_of(greys: Sequence[Grey]) -> float:
     """Return how much grey levels change from one frame to the next, 0 to 1; frames that change their size are left."""
-    greys = _greys(frames)
     pairs = [(a, b) for a, b in itertools.pairwise(greys) if a.shape == b.shape and a is not b]
     total = sum(int(np.abs(a - b).sum()) for a, b in pairs)
     return total / max(sum(a.size for a, _ in pairs), 1) / _WHITE
@@ -65,11 +71,6 @@ def motion_of(frames: Sequence[Image.Image]) -> float:
 def rounded(measures: dict[str, float]) -> dict[str, float]:
     """Return measures to six significant digits."""
     return {name: float(f"{value:.6g}") for name, value in measures.items()}
-
-
-def _greys(frames: Sequence[Image.Image]) -> list[NDArray[Any]]:
-    made = {id(frame): np.asarray(_small_grey(frame), dtype=np.int32) for frame in frames}
-    return [made[id(frame)] for frame in frames]
 
 
 def _small_grey(frame: Image.Image) -> Image.Image:

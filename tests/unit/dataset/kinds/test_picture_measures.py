@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from packtrain.dataset.kinds.picture_measures import (
+    greys_of,
     mean_brightness,
     measures_of_picture,
     motion_of,
@@ -60,10 +61,10 @@ def test_a_large_picture_is_looked_at_in_a_copy_of_at_most_256_pixels() -> None:
 
 def test_motion_is_the_mean_change_and_a_frame_taken_twice_adds_none() -> None:
     dark, light = Image.new("RGB", (8, 8), (0, 0, 0)), Image.new("RGB", (8, 8), (51, 51, 51))
-    assert motion_of([dark, light]) == pytest.approx(0.2)
-    assert motion_of([dark, dark, light, light]) == pytest.approx(0.2)
-    assert motion_of([dark, dark]) == 0.0
-    assert mean_brightness([dark, light, light]) == pytest.approx(0.4 / 3)
+    assert motion_of(greys_of([dark, light])) == pytest.approx(0.2)
+    assert motion_of(greys_of([dark, dark, light, light])) == pytest.approx(0.2)
+    assert motion_of(greys_of([dark, dark])) == 0.0
+    assert mean_brightness(greys_of([dark, light, light])) == pytest.approx(0.4 / 3)
 
 
 def test_measures_have_six_significant_digits() -> None:
