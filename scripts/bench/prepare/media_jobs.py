@@ -23,7 +23,7 @@ _NUM_PICTURES: Final = 2048
 _PICTURE_SIDE_PIXELS: Final = 256
 IMAGE_RECIPE: Final[Mapping[str, object]] = {
     "image_resize_pixels": _PICTURE_SIDE_PIXELS,
-    "image_format": "jpeg",
+    "image_encode": "jpeg",
     "near_duplicates": {"drop": True, "image": "phash"},
 }
 """As the peers are asked for; packtrain also drops what it finds alike by phash, where they compute it and no more."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from packtrain.dataset.adopt.layout import AdoptedLayout
 from packtrain.dataset.adopt.names import pattern_of
 from packtrain.dataset.adopt.survey import AdoptedForm, ShardSurvey, survey_shards
-from packtrain.dataset.adopt.unit import AdoptJob, adopt_unit, slice_shards, without_the_sample_it_died_of
 from packtrain.dataset.sources import Sources
-from packtrain.dataset.unit_reader import read_unit
-from packtrain.dataset.work_units import ReadJob, UnitReceipt, slice_sources, without_the_source_it_died_of
 from packtrain.documents.dataset import DataFile, Dataset, SampleCount, Shard
 from packtrain.documents.recipe import RecipeSection
 from packtrain.errors import VoyageFileError
@@ -19,11 +16,11 @@ from packtrain.events import Notice, Progress
 from packtrain.record.adopted import place_of, write_places
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages.prepare.ground import MINIATURE, STAGE, Given, Places
+from packtrain.stages.prepare.reading import Read, receipts
 from packtrain.units import counted
 
 if TYPE_CHECKING:
     from packtrain.dataset.selection import Selection
-    from packtrain.stages.prepare.reading import Read
 
 FORMS: Final[tuple[AdoptedForm, ...]] = ("webdataset", "parquet", "croissant")
 _CUTTING: Final = ("image_crop_pixels", "clip_frames", "clip_size_pixels")
@@ -81,26 +78,6 @@ def survey_of(sources: Sources, form: AdoptedForm, places: Places) -> ShardSurve
 # --- pass 1
 
 
-def read_jobs(given: Given, target_bytes: int) -> Iterator[ReadJob]:
-    """Yield the job of every unit, of files or of shards."""
-    units, recipe = given.places.units, given.recipe
-    if isinstance(given.seen, ShardSurvey):
-        yield from slice_shards(given.seen.shards(), given.sources, recipe, units, target_bytes)
-        return
-    for unit in slice_sources(given.seen.files(), recipe, target_bytes):
-        yield ReadJob(unit, given.sources, recipe, units)
-
-
-def run_job(job: ReadJob) -> UnitReceipt:
-    """Do one unit, in whatever process this is; see `read_unit` and `adopt_unit` for errors."""
-    return adopt_unit(job) if isinstance(job, AdoptJob) else read_unit(job)
-
-
-def after_crash(job: ReadJob) -> ReadJob | None:
-    """Return the job without what its process died of, or None if that is not known."""
-    return without_the_sample_it_died_of(job) if isinstance(job, AdoptJob) else without_the_source_it_died_of(job)
-
-
 # --- pass 2
 
 
@@ -115,7 +92,6 @@ def write_index(
     """
     from packtrain.dataset.index import INDEX, INDEX_SCHEMA
     from packtrain.dataset.rows import row_writer
-    from packtrain.stages.prepare.reading import receipts
 
     layout = AdoptedLayout()
     records = {record.name: record for receipt in receipts(given, read.units) for record in receipt.sources}

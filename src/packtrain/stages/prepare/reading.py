@@ -18,8 +18,8 @@ from packtrain.dataset.scan.merge import ScanMerge
 from packtrain.dataset.work_units import ReadJob, UnitName, UnitReceipt
 from packtrain.errors import IntegrityError
 from packtrain.events import Progress
-from packtrain.stages.prepare import adopting
 from packtrain.stages.prepare.ground import STAGE, Given
+from packtrain.stages.prepare.jobs import after_crash, read_jobs, run_job
 
 _NAMED_REJECTS: Final = 3
 """How many of what was set aside are named at the end; rejects.parquet has all of them."""
@@ -77,7 +77,7 @@ def read_sources(given: Given) -> Read:
 
     def jobs() -> Iterator[ReadJob]:
         nonlocal num_reused
-        for job in adopting.read_jobs(given, target):
+        for job in read_jobs(given, target):
             name = job.unit.name
             units.append(name)
             receipt = work_units.finished(places.units, name.unit_id)
@@ -89,7 +89,7 @@ def read_sources(given: Given) -> Read:
                 num_reused += 1
                 count(name, receipt)
 
-    reading = given.mapper.map(adopting.run_job, jobs(), adopting.after_crash)
+    reading = given.mapper.map(run_job, jobs(), after_crash)
     with contextlib.closing(reading):
         for job, receipt in reading:
             work_units.await_outputs(places.units, job.unit.unit_id)

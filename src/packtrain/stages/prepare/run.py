@@ -83,8 +83,6 @@ def _forget_dataset(folder: VoyageFolder) -> None:
 
 
 def _run(given: Given, clock: StageClock) -> Receipt:
-    from packtrain.stages.prepare import writing
-
     places, seen = given.places, given.seen
     if seen.num_files == 0:
         raise NothingToCarry(

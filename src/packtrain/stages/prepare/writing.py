@@ -81,7 +81,7 @@ def write_set(
             # The miniature is a few files: handing them out would cost more than writing them, and all of it happens in
             # libraries that let go of the interpreter lock.
             with ThreadPoolExecutor(os.cpu_count()) as threads:
-                for shard in threads.map(shard_files.write_shard, itertools.chain(first, waiting)):
+                for shard in threads.map(shard_files.write_shard, jobs()):
                     keep(shard)
         else:
             waiting = jobs()
