@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from packtrain.next_step import NextStep, next_step
 from packtrain.stage_runner import everyone
 from packtrain.standing import StageState, states_of
 from packtrain.verbs_of_custody import CustodyVerbs
+from packtrain.verbs_of_data import DataVerbs
 from packtrain.verbs_of_diligence import DiligenceVerbs
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from packtrain.stages.pack import InBays, Preview
 
 
-class Voyage(DiligenceVerbs, CustodyVerbs):
+class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs):
     """One party's voyage: its verbs. See `StageRunner` for how each is run."""
 
     # --- the stages, in order ---
@@ -43,12 +43,7 @@ class Voyage(DiligenceVerbs, CustodyVerbs):
         from packtrain.stages import prepare
 
         with self._at_work(prepare.STAGE, "consignor"):
-            return self._run(
-                prepare.STAGE,
-                prepare.inputs(self.folder),
-                lambda: prepare.prepare(self.folder, num_workers or os.cpu_count() or 1, self._sink, retry=retry),
-                is_whole=not retry,
-            )
+            return self._prepare(num_workers, retry=retry)
 
     def rehearse(self) -> Receipt:
         """Prove the training program at home, in a box with no network; write kit.json and ready.json."""
@@ -71,6 +66,7 @@ class Voyage(DiligenceVerbs, CustodyVerbs):
 
         with self._at_work(pack.STAGE, "consignor"):
             self._warn_of_stale("prepare", pack.STAGE, "what was prepared before is packed")
+            self._refuse_withdrawn()
             return self._run(
                 pack.STAGE,
                 pack.inputs(self.folder),

@@ -119,12 +119,13 @@ class UnitFolder:
 
 @dataclass(frozen=True, slots=True)
 class ReadJob:
-    """What a worker process needs to do one unit."""
+    """What a worker process needs to do one unit; `withdrawn` are digests of sources that come in under no name."""
 
     unit: Unit
     sources: Sources
     recipe: RecipeSection
     folder: UnitFolder
+    withdrawn: frozenset[str] = frozenset()
 
 
 def slice_target_bytes(total_bytes: int, num_files: int) -> int:

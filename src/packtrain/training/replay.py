@@ -82,6 +82,14 @@ class IndexRows:
         asked = set(keys)
         return [number for number, row in enumerate(self._rows(["key"])) if row["key"] in asked]
 
+    def numbers_by_source(self, sources: Collection[str]) -> dict[str, list[int]]:
+        """Return by source the numbers of its rows, rising; sources without any are left out."""
+        found: dict[str, list[int]] = {}
+        for number, row in enumerate(self._rows(["source"])):
+            if row["source"] in sources:
+                found.setdefault(row["source"], []).append(number)
+        return found
+
     def _rows(self, columns: list[str]) -> Iterator[dict[str, Any]]:
         with pq.ParquetFile(self._path) as index:
             for batch in index.iter_batches(columns=[*columns, *(["split"] if self._split else [])]):

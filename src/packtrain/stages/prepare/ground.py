@@ -12,10 +12,12 @@ from packtrain.dataset.scan import presidio
 from packtrain.dataset.scan.counts import SCAN_VERSION
 from packtrain.dataset.sources import Sources
 from packtrain.dataset.survey import Survey
+from packtrain.dataset.withdrawn import Withdrawn
 from packtrain.dataset.work_units import UnitFolder
 from packtrain.digest import sha256_bytes, sha256_file
 from packtrain.documents.dataset import DataFile
 from packtrain.documents.recipe import RecipeSection
+from packtrain.documents.withdrawals import Withdrawals
 from packtrain.errors import MissingDependency, VoyageFileError
 from packtrain.events import Sink
 from packtrain.record.dataset_folder import holds_dataset
@@ -78,6 +80,7 @@ class Given:
         sources, seen: the source files, and what the walk saw of them.
         num_workers: processes; 0 works in this one.
         retry: read units again that set something aside, though their receipts stand.
+        withdrawn: the withdrawals in force.
     """
 
     places: Places
@@ -87,6 +90,7 @@ class Given:
     num_workers: int
     retry: bool
     sink: Sink
+    withdrawn: Withdrawn = field(default_factory=Withdrawn)
 
     @property
     def recipe_digest(self) -> str:
@@ -95,8 +99,8 @@ class Given:
 
 
 def inputs(folder: VoyageFolder) -> dict[str, str]:
-    """Return what invalidates `prepare`: the recipe, the data set's name, name, size and time of every source, and the
-    version of the data scan with its second engine. Which version of that is installed is not asked here.
+    """Return what invalidates `prepare`: the recipe, the data set's name, name, size and time of every source, what was
+    withdrawn, and the version of the data scan with its second engine. Which version of that is installed is not asked.
 
     Sources are not opened: a file rewritten with the same length and the same time of change is taken for the old one.
     A data set that is not there any more is named as well, which no receipt does: the stage then runs again.
@@ -118,7 +122,10 @@ def inputs_of(folder: VoyageFolder, sources_digest: str) -> dict[str, str]:
     voyage_file = folder.voyage_file()
     second = voyage_file.prepare.scan_also_with
     scan = f"version {SCAN_VERSION}" + (f", {second} {presidio.ENTITIES_VERSION}" if second else "")
+    # Only where there is one: a voyage without withdrawals is not prepared again for a document that it has not.
+    withdrawals = {"withdrawals": folder.digest(Withdrawals)} if folder.has(Withdrawals) else {}
     return {
+        **withdrawals,
         "recipe": recipe_digest(voyage_file.prepare),
         "sources": sources_digest,
         "name": sha256_bytes(voyage_file.voyage.name.encode("utf-8")),

@@ -77,8 +77,9 @@ def read_sources(given: Given) -> Read:
             name = unit.name
             units.append(name)
             receipt = work_units.finished(places.units, unit.unit_id)
-            if receipt is None or (given.retry and receipt.rejects):
-                yield ReadJob(unit, given.sources, recipe, places.units)
+            is_asked_again = receipt is not None and given.retry and bool(receipt.rejects)
+            if receipt is None or is_asked_again or given.withdrawn.has_overtaken(receipt):
+                yield ReadJob(unit, given.sources, recipe, places.units, given.withdrawn.digests)
             else:
                 num_reused += 1
                 count(name, receipt)

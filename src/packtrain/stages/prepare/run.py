@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any, cast
 
 import msgspec
 
 from packtrain import durable
-from packtrain.dataset import work_units
+from packtrain.dataset import withdrawn, work_units
 from packtrain.dataset.kinds.registry import KIND_NAMES
 from packtrain.dataset.papers import carry_papers
 from packtrain.dataset.recipe import check_recipe
 from packtrain.dataset.scan import presidio
 from packtrain.dataset.survey import survey
+from packtrain.dataset.withdrawn import Withdrawn
 from packtrain.documents.codec import encode
 from packtrain.documents.data_scan import DataScan, NotScanned
 from packtrain.documents.dataset import DataFile, Dataset, SampleCount
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.toml_text import toml_text
+from packtrain.documents.withdrawals import Withdrawals
 from packtrain.errors import NothingToCarry
 from packtrain.events import Notice, Sink
 from packtrain.record.dataset_folder import DATASET_NAME
@@ -44,6 +47,7 @@ def prepare(folder: VoyageFolder, num_workers: int, sink: Sink, *, retry: bool =
         MissingDependency: the extra `prepare` is not installed, or `pii` where the recipe asks for it.
         VoyageFileError: the recipe cannot be meant.
         KeyMissing: keys/signer, which signs the data scan, is not there.
+        SignatureMissing, SignatureInvalid, UntrustedSigner: withdrawals.json is not as this party signed it.
         SourceUnreadable, SourceChanged: sources are missing, or changed while they were read; what is done is kept.
         TooManyRejects: more was set aside than the recipe allows.
         NothingToCarry: no sample is left.
@@ -62,9 +66,10 @@ def prepare(folder: VoyageFolder, num_workers: int, sink: Sink, *, retry: bool =
     folder.signer()  # it signs the data scan at the end; without it nothing is read in vain
     sources = ground.open_sources(folder)
     places = Places(folder)
-    seen = survey(sources, recipe.kinds, places.work)
+    held_out = Withdrawn.of(folder.read_signed(Withdrawals)) if folder.has(Withdrawals) else Withdrawn()
+    seen = survey(sources, recipe.kinds, places.work, held_out.names)
     clock = StageClock(folder, STAGE, ground.inputs_of(folder, seen.digest))
-    return _run(Given(places, sources, seen, recipe, num_workers, retry, sink), clock)
+    return _run(Given(places, sources, seen, recipe, num_workers, retry, sink, held_out), clock)
 
 
 def _forget_dataset(folder: VoyageFolder) -> None:
@@ -79,10 +84,13 @@ def _run(given: Given, clock: StageClock) -> Receipt:
     from packtrain.stages.prepare import telling, writing
 
     places, seen = given.places, given.seen
+    withdrawn.settle(places.withdrawn, given.withdrawn.names, places.units, places.dataset)
     if seen.num_files == 0:
+        _forget_all_withdrawn(given)
         raise NothingToCarry(
             "no table, image or clip in the sources",
-            found=f"{seen.num_unread} files of other types, {seen.num_other_kinds} of kinds left out",
+            found=f"{seen.num_unread} files of other types, {seen.num_other_kinds} of kinds left out,"
+            f" {seen.num_withdrawn} withdrawn",
             hint="correct [sources] paths, or kinds in [prepare]",
         )
     read = read_sources(given)
@@ -94,6 +102,7 @@ def _run(given: Given, clock: StageClock) -> Receipt:
         total = sum(count.num_samples for count in counts)
         writing.write_drops(given, selection)
         if total == 0:
+            _forget_all_withdrawn(given)
             raise NothingToCarry(
                 "no sample is left", hint="work/dataset/rejects.parquet and drops.parquet say why each was set aside"
             )
@@ -123,6 +132,14 @@ def _run(given: Given, clock: StageClock) -> Receipt:
         facts={"dataset": str(places.dataset.relative_to(places.folder.root)), **facts},
         versions=work_units.library_versions(given.recipe),
     )
+
+
+def _forget_all_withdrawn(given: Given) -> None:
+    """Remove what was read and prepared before, where nothing is left beside what was withdrawn."""
+    if given.withdrawn.names:
+        _forget_dataset(given.places.folder)
+        for folder in (given.places.dataset, given.places.units.root, given.places.shard_receipts):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_cards(

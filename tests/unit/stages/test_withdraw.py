@@ -1,0 +1,300 @@
+"""Sources are taken out: what that touches is told, the rest keeps its bytes, and nothing of them stays below work/."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from packtrain.documents.withdrawals import Withdrawals
+from packtrain.errors import NothingToCarry, SignatureInvalid, SourceUnreadable, StageNotReady
+from packtrain.events import Event
+from packtrain.record.parties import sync_parties
+from packtrain.record.receipts import is_fresh
+from packtrain.stages.init import init
+from packtrain.stages.prepare import inputs
+from packtrain.training.known_run import Asked
+from packtrain.training.replay import IndexRows, Run, steps_of
+from packtrain.voyage import Voyage
+from source_parts import clip, csv_text, ignore, jpeg, png, tree
+
+RECIPE = """
+image_crop_pixels = 16
+clip_frames = 4
+clip_size_pixels = 16
+table_block_rows = 4
+shard_bytes = 8192
+miniature_samples = 8
+
+[prepare.splits]
+validation = 0.3
+"""
+CANARY = b"canary-4711-of-a-person"
+
+
+def canary_csv(num_rows: int = 12) -> bytes:
+    """Return a table with a word in each row that no other source has."""
+    return b"id,word\n" + b"".join(b"%05d,%s-%d\n" % (row, CANARY, row) for row in range(num_rows))
+
+
+def canary_jpeg() -> bytes:
+    """Return a JPEG whose bytes no other source has, by a comment in it."""
+    plain = jpeg(64, 48, 99)
+    return plain[:2] + b"\xff\xfe" + (len(CANARY) + 2).to_bytes(2, "big") + CANARY + plain[2:]
+
+
+def write_raw(raw: Path) -> Path:
+    """Write a few sources of each kind, more than one shard of images and tables; return the folder."""
+    for name, payload in {
+        **{f"images/{number:02d}.png": png(64, 48, number) for number in range(12)},
+        "images/person.jpg": canary_jpeg(),
+        "images/person-again.jpg": canary_jpeg(),
+        **{f"tables/t{number}.csv": csv_text(12, number) for number in range(4)},
+        "tables/person.csv": canary_csv(),
+        "clips/moving.mp4": clip(10),
+    }.items():
+        path = raw / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(payload)
+    return raw
+
+
+def make_voyage(root: Path, raw: Path, recipe: str = RECIPE, sink: Callable[[Event], None] = ignore) -> Voyage:
+    """Make a consignor's folder that prepares from `raw`, and prepare it."""
+    init(root, "test voyage", "consignor")
+    (root / "voyage.toml").write_text(
+        f'[voyage]\nname = "test voyage"\n\n[sources]\npaths = ["{raw}"]\n\n[prepare]\n{recipe}\n'
+    )
+    voyage = Voyage(root, sink)
+    sync_parties(voyage.folder)
+    voyage.prepare(0)
+    return voyage
+
+
+@pytest.fixture
+def voyage(tmp_path: Path) -> Voyage:
+    return make_voyage(tmp_path / "voyage", write_raw(tmp_path / "raw"))
+
+
+def _withdraw(voyage: Voyage, *sources: str, **more: Any) -> Any:
+    return voyage.withdraw(sources, "asked for by the person", Asked(), num_workers=0, **more)
+
+
+def _rows(voyage: Voyage, name: str = "index.parquet") -> list[dict[str, Any]]:
+    return pq.read_table(voyage.folder.work / "dataset" / name).to_pylist()
+
+
+def _state(voyage: Voyage) -> dict[str, tuple[int, int, str]]:
+    """Return inode, time and digest of every shard."""
+    found = {}
+    for path in sorted((voyage.folder.work / "dataset" / "shards").rglob("*.*")):
+        status = path.stat()
+        found[path.name] = status.st_ino, status.st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def _places(rows: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+    return {row["key"]: (row["split"], row["shard"]) for row in rows}
+
+
+def _holders(voyage: Voyage, needle: bytes) -> list[str]:
+    work = voyage.folder.work
+    return [name for name, payload in tree(work).items() if needle in payload]
+
+
+@pytest.mark.parametrize(
+    "source", ["raw/images/05.png", "raw/tables/t1.csv", "raw/clips/moving.mp4", "raw/images/00.png"]
+)
+def test_shards_without_any_of_it_are_not_touched_and_nothing_else_moves(voyage: Voyage, source: str) -> None:
+    before, rows = _state(voyage), _rows(voyage)
+    outlook = _withdraw(voyage, source)
+    gone = {row["key"] for row in rows if row["source"] == source}
+    assert gone == {key for each in outlook.sources for key in each.samples}
+    assert {name.rpartition("/")[2] for name in outlook.shards} == {
+        row["shard"].rpartition("/")[2] for row in rows if row["source"] == source
+    }
+    after, left = _state(voyage), _rows(voyage)
+    assert _places(left) == {key: place for key, place in _places(rows).items() if key not in gone}
+    touched = {name.rpartition("/")[2] for name in outlook.shards}
+    untouched = {name: state for name, state in before.items() if name not in touched}
+    assert {name: after[name] for name in untouched} == untouched
+    assert untouched
+    assert is_fresh(voyage.folder, "prepare", inputs(voyage.folder))
+    assert not {row["key"] for row in _rows(voyage, "miniature/index.parquet")} & gone
+    assert {row["key"] for row in _rows(voyage, "drops.parquet") if row["reason"] == "withdrawn"} >= gone
+    assert source not in {row["path"] for row in _rows(voyage, "sources.parquet")}
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, "shard_bytes = 8192\ntable_block_rows = 4"])
+def test_no_byte_of_it_is_left_below_work_with_all_copies(tmp_path: Path, recipe: str) -> None:
+    voyage, image = make_voyage(tmp_path / "voyage", write_raw(tmp_path / "raw"), recipe), canary_jpeg()
+    assert _holders(voyage, CANARY)
+    outlook = _withdraw(voyage, "raw/images/person.jpg", "raw/tables/person.csv")
+    assert {source.name: source.because for source in outlook.sources} == {
+        "raw/images/person.jpg": "asked for",
+        "raw/images/person-again.jpg": "same bytes as raw/images/person.jpg",
+        "raw/tables/person.csv": "asked for",
+    }
+    assert [row for row in _rows(voyage) if "person" in row["source"]] == []
+    assert _holders(voyage, CANARY) == []
+    assert _holders(voyage, image[100:140]) == []
+    # Parquet is compressed: what is in it is looked at as well.
+    for path in voyage.folder.work.rglob("*.parquet"):
+        assert CANARY.decode() not in json.dumps(pq.read_table(path).to_pylist(), default=str), path
+
+
+def test_equal_rows_of_another_table_leave_the_data_set_and_hold_their_place(tmp_path: Path) -> None:
+    raw = write_raw(tmp_path / "raw")
+    (raw / "tables" / "a-part.csv").write_bytes(canary_csv(4) + b"99,elsewhere\n")
+    voyage = make_voyage(tmp_path / "voyage", raw)
+    rows, before = _rows(voyage), _state(voyage)
+    equal = next(row for row in rows if row["source"] == "raw/tables/a-part.csv" and row["length"] == 4)
+    outlook = _withdraw(voyage, "raw/tables/person.csv")
+    assert outlook.equals == [(equal["key"], "raw/tables/a-part.csv")]
+    gone = {equal["key"]} | {row["key"] for row in rows if row["source"] == "raw/tables/person.csv"}
+    assert _places(_rows(voyage)) == {key: place for key, place in _places(rows).items() if key not in gone}
+    touched = {row["shard"].rpartition("/")[2] for row in rows if row["key"] in gone}
+    assert {name: state for name, state in before.items() if name not in touched}.items() <= _state(voyage).items()
+    told = {row["key"]: row["rule"] for row in _rows(voyage, "drops.parquet")}
+    assert told[equal["key"]] == "same bytes as a withdrawn sample"
+
+
+def test_samples_of_other_sources_that_stay_out_are_named(tmp_path: Path) -> None:
+    raw = write_raw(tmp_path / "raw")
+    (raw / "tables" / "z-longer.csv").write_bytes(csv_text(4, 2) + b'00099,"elsewhere",1\n')
+    voyage = make_voyage(tmp_path / "voyage", raw)
+    drops = [row for row in _rows(voyage, "drops.parquet") if row["source"] == "raw/tables/z-longer.csv"]
+    assert [row["kept_source"] for row in drops] == ["raw/tables/t2.csv"]
+    outlook = _withdraw(voyage, "raw/tables/t2.csv", is_dry=True)
+    assert [(key, source) for key, source, _ in outlook.stay_out] == [(drops[0]["key"], "raw/tables/z-longer.csv")]
+    rows = _rows(voyage)
+    _withdraw(voyage, "raw/tables/t2.csv")
+    assert _places(_rows(voyage)).items() <= _places(rows).items()
+    assert drops[0]["key"] not in _places(_rows(voyage))
+    told = {row["key"]: (row["reason"], row["rule"]) for row in _rows(voyage, "drops.parquet")}
+    assert told[drops[0]["key"]] == ("withdrawn", "same bytes as a withdrawn sample")
+
+
+def test_a_dry_run_changes_nothing(voyage: Voyage) -> None:
+    before = tree(voyage.folder.root)
+    outlook = _withdraw(voyage, "raw/images", is_dry=True)
+    assert len(outlook.sources) == 14
+    assert tree(voyage.folder.root) == before
+
+
+def test_a_folder_a_pattern_and_a_path_on_disk_name_sources(voyage: Voyage, tmp_path: Path) -> None:
+    def names(*asked: str) -> set[str]:
+        return {source.name for source in _withdraw(voyage, *asked, is_dry=True).sources}
+
+    assert names("raw/clips/") == {"raw/clips/moving.mp4"} == names(str(tmp_path / "raw" / "clips"))
+    assert names("raw/images/0[12].png") == {"raw/images/01.png", "raw/images/02.png"}
+    assert names(str(tmp_path / "raw" / "tables" / "t0.csv")) == {"raw/tables/t0.csv"}
+    with pytest.raises(SourceUnreadable, match="no source of this name"):
+        names("raw/nowhere.png")
+
+
+def test_the_steps_that_saw_it_are_those_of_the_order_that_was_trained(voyage: Voyage) -> None:
+    rows = IndexRows(voyage.folder.work / "dataset")
+    source = next(row["source"] for row in _rows(voyage) if row["split"] == "train" and row["kind"] == "image")
+    keys = [row["key"] for row in _rows(voyage) if row["source"] == source]
+    expected = steps_of(rows, Run(3, 4, 9), rows.numbers_of(keys))
+    outlook = voyage.withdraw([source], "", Asked(seed=3, global_batch=4, steps=9), num_workers=0)
+    (touched,) = outlook.sources
+    assert touched.steps == outlook.steps != "none"
+    numbers = [part.split("-") for part in outlook.steps.split(", ")]
+    assert [step for each in numbers for step in range(int(each[0]), int(each[-1]) + 1)] == expected
+    # Kept in the record: the index that they were counted in is gone now.
+    (entry,) = voyage.folder.read_signed(Withdrawals).entries
+    assert (entry.steps, entry.num_samples) == (outlook.steps, len(keys))
+
+
+def test_a_copy_under_another_name_does_not_come_in_with_or_without_the_table_of_what_is_left(
+    voyage: Voyage, tmp_path: Path
+) -> None:
+    _withdraw(voyage, "raw/images/07.png")
+    before = _places(_rows(voyage))
+    (tmp_path / "raw" / "images" / "07.png").rename(tmp_path / "raw" / "images" / "renamed.png")
+    voyage.prepare(0)
+    assert _places(_rows(voyage)) == before
+    assert [(row["path"], row["error"].partition(":")[0]) for row in _rows(voyage, "rejects.parquet")] == [
+        ("raw/images/renamed.png", "withdrawn")
+    ]
+    shutil.rmtree(voyage.folder.work)
+    voyage.prepare(0)
+    assert "raw/images/renamed.png" not in {row["source"] for row in _rows(voyage)}
+
+
+def test_a_file_of_that_name_stays_out_whatever_is_in_it_now(voyage: Voyage, tmp_path: Path) -> None:
+    _withdraw(voyage, "raw/images/07.png")
+    before = _places(_rows(voyage))
+    (tmp_path / "raw" / "images" / "07.png").write_bytes(png(64, 48, 1234))
+    voyage.prepare(0)
+    assert _places(_rows(voyage)) == before
+
+
+def test_undo_brings_back_the_very_data_set_and_leaves_both_entries(voyage: Voyage) -> None:
+    before = tree(voyage.folder.work / "dataset")
+    _withdraw(voyage, "raw/images/person.jpg", "raw/tables/t0.csv")
+    assert tree(voyage.folder.work / "dataset") != before
+    outlook = _withdraw(voyage, "raw/images/person.jpg", decision="restored")
+    assert {source.name for source in outlook.sources} == {"raw/images/person.jpg", "raw/images/person-again.jpg"}
+    _withdraw(voyage, "raw/tables", decision="restored")
+    assert tree(voyage.folder.work / "dataset") == before
+    entries = voyage.folder.read_signed(Withdrawals).entries
+    assert [entry.decision for entry in entries] == ["withdrawn"] * 3 + ["restored"] * 3
+    assert not (voyage.folder.work / "prepare" / "withdrawn.parquet").exists()
+
+
+def test_asked_again_nothing_new_is_signed(voyage: Voyage) -> None:
+    _withdraw(voyage, "raw/images/07.png")
+    signed, state = voyage.folder.payload(Withdrawals), _state(voyage)
+    outlook = _withdraw(voyage, "raw/images/07.png")
+    assert outlook.changed == []
+    assert (voyage.folder.payload(Withdrawals), _state(voyage)) == (signed, state)
+
+
+def test_two_withdrawals_one_after_the_other_are_one_of_both(voyage: Voyage, tmp_path: Path) -> None:
+    shutil.copytree(voyage.folder.root, tmp_path / "other" / "voyage")
+    other = Voyage(tmp_path / "other" / "voyage", ignore)
+    _withdraw(voyage, "raw/images/03.png", "raw/tables/t1.csv")
+    _withdraw(other, "raw/images/03.png")
+    _withdraw(other, "raw/tables/t1.csv")
+    assert tree(other.folder.work / "dataset") == tree(voyage.folder.work / "dataset")
+
+
+def test_what_is_withdrawn_before_it_was_prepared_never_comes_in(tmp_path: Path) -> None:
+    raw = write_raw(tmp_path / "raw")
+    voyage = make_voyage(tmp_path / "voyage", raw)
+    (raw / "images" / "new.png").write_bytes(png(64, 48, 77))
+    before = tree(voyage.folder.work / "dataset" / "shards")
+    outlook = _withdraw(voyage, "raw/images/new.png")
+    assert outlook.sources[0].sha256 == hashlib.sha256((raw / "images" / "new.png").read_bytes()).hexdigest()
+    assert tree(voyage.folder.work / "dataset" / "shards") == before
+
+
+def test_where_everything_is_withdrawn_nothing_is_left(voyage: Voyage) -> None:
+    with pytest.raises(NothingToCarry, match="no table, image or clip"):
+        _withdraw(voyage, "raw")
+    assert _holders(voyage, CANARY) == []
+    assert not (voyage.folder.work / "dataset").exists()
+
+
+def test_an_altered_record_of_withdrawals_is_refused(voyage: Voyage) -> None:
+    _withdraw(voyage, "raw/images/07.png")
+    path = voyage.folder.document_path(Withdrawals)
+    path.write_bytes(path.read_bytes().replace(b"07.png", b"06.png"))
+    with pytest.raises(SignatureInvalid):
+        voyage.prepare(0)
+
+
+def test_a_data_set_from_before_a_withdrawal_is_not_packed(voyage: Voyage, tmp_path: Path) -> None:
+    from packtrain.stages import withdraw
+
+    outlook = withdraw.look(voyage.folder, ["raw/images/07.png"], "withdrawn", Asked())
+    withdraw.record(voyage.folder, outlook, "")
+    with pytest.raises(StageNotReady, match="before the last withdrawal"):
+        voyage.pack()
