@@ -107,7 +107,7 @@ def _run(given: Given, clock: StageClock) -> Receipt:
                 "no sample is left", hint="work/dataset/rejects.parquet and drops.parquet say why each was set aside"
             )
         shards, index = writing.write_set(given, selection.kept(), total)
-        small, small_index = writing.write_miniature(given, selection, counts)
+        small, small_index = writing.write_miniature(given, selection)
     files, facts = _write_cards(given, counts, index, read.source_bytes)
     document = Dataset(
         name=places.folder.voyage_file().voyage.name,
