@@ -15,6 +15,7 @@ from packtrain.stage_runner import StageRunner
 
 if TYPE_CHECKING:
     from packtrain.stages.lineage import Ancestry
+    from packtrain.stages.prepare.trial import TrialForecast
     from packtrain.stages.replay import Replayed
     from packtrain.stages.withdraw import Decision, Outlook
     from packtrain.training.known_run import Asked
@@ -33,6 +34,15 @@ class DataVerbs(StageRunner):
             lambda: prepare.prepare(self.folder, workers, self._sink, retry=retry),
             is_whole=not retry,
         )
+
+    def try_prepare(self, num_files: int, num_workers: int | None = None) -> TrialForecast:
+        """Return what `prepare` will make of the sources, from reading some of them; nothing is written here."""
+        from packtrain.stages.prepare import trial
+
+        # No lock: it writes nothing into the folder, the lock included.
+        self._refuse_others("prepare", "consignor")
+        workers = num_workers if num_workers is not None else os.cpu_count() or 1
+        return trial.trial(self.folder, num_files, workers, self._sink)
 
     def withdraw(
         self,

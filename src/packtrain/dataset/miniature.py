@@ -7,6 +7,8 @@ import heapq
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 LEAST_OF_A_KIND: Final = 4
 """So many of each kind, where there are so many: a program that cannot read clips must fail in rehearsal."""
 EXTREMES: Final = ("seconds", "frames", "width_pixels", "height_pixels", "columns", "rows")
@@ -14,7 +16,15 @@ EXTREMES: Final = ("seconds", "frames", "width_pixels", "height_pixels", "column
 Stratum = tuple[str, str]
 """A kind, and the name of a side of the data."""
 _Name = TypeVar("_Name", str, Stratum)
-_Found = tuple[float, int, dict[str, Any]]
+
+
+class _Width(msgspec.Struct):
+    """What the detail of a block of a table says of its width; everything else in it is skipped."""
+
+    columns: int = 0
+
+
+_WIDTH: Final = msgspec.json.Decoder(_Width)
 
 
 def shares(available: Mapping[Stratum, int], num_samples: int) -> dict[Stratum, int]:
@@ -81,4 +91,7 @@ def choose(rows: Iterable[Mapping[str, Any]], wanted: Mapping[Stratum, int], see
 
 def _sizes(row: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
     yield "bytes", row["blob_bytes"]
-    yield from ((name, value) for name, value in dict(row["measures"] or ()).items() if name in EXTREMES)
+    measures: dict[str, float] = dict(row["measures"] or ())
+    yield from ((name, value) for name, value in measures.items() if name in EXTREMES)
+    if row["kind"] == "table" and "columns" not in measures:
+        yield "columns", _WIDTH.decode(row["detail"]).columns

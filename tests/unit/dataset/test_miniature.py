@@ -21,6 +21,7 @@ def _row(key: str, kind: str = "image", split: str = "train", num_bytes: int = 1
         "split": split,
         "blob_bytes": num_bytes,
         "measures": sorted(measures.items()),
+        "detail": "{}",
         "withdrawn": False,
     }
 
@@ -89,6 +90,11 @@ def test_the_largest_the_longest_and_the_widest_of_those_that_are_trained_on_are
     chosen = choose(rows, wanted, 1)
     assert {"c099", "c049", "t037"} <= set(_keys(chosen))
     assert {stratum: sum((row["kind"], row["split"]) == stratum for row in chosen) for stratum in wanted} == wanted
+
+
+def test_the_width_of_a_table_is_known_without_a_measure() -> None:
+    rows = [_row(f"t{i}", "table") | {"detail": f'{{"columns":{i % 7},"sheet":"a"}}'} for i in range(9)]
+    assert "t6" in _keys(choose(rows, {("table", "train"): 2}, 0))
 
 
 def test_extremes_come_from_another_side_where_nothing_is_trained_on() -> None:

@@ -19,6 +19,7 @@ from packtrain.dataset.scan.merge import ScanMerge
 from packtrain.dataset.unit_reader import read_unit
 from packtrain.dataset.work_units import ReadJob, UnitName, UnitReceipt
 from packtrain.events import Progress
+from packtrain.stages.prepare.fitting import BudgetWatch
 from packtrain.stages.prepare.ground import STAGE, Given
 
 _NAMED_REJECTS: Final = 3
@@ -58,6 +59,7 @@ def read_sources(given: Given) -> Read:
     """
     places, recipe, seen = given.places, given.recipe, given.seen
     rate = RejectRate(seen.num_files, recipe.max_reject_rate)
+    watch = BudgetWatch(given)
     target = work_units.slice_target_bytes(seen.total_bytes, seen.num_files)
     units: list[UnitName] = []
     done_bytes = num_reused = 0
@@ -65,11 +67,12 @@ def read_sources(given: Given) -> Read:
     def count(unit: UnitName, receipt: UnitReceipt) -> None:
         nonlocal done_bytes
         done_bytes += unit.source_bytes
+        watch.add(receipt)
         rate.add(sum(record.lost for record in receipt.sources), receipt.rejects)
         if rate.is_exceeded():
             _write_early_rejects(given, units)
             raise rate.error(places.early_rejects)
-        given.sink(Progress(STAGE, "reading sources", done_bytes, seen.total_bytes))
+        given.sink(Progress(STAGE, "reading sources", done_bytes, seen.total_bytes, note=watch.note()))
 
     def jobs() -> Iterator[ReadJob]:
         nonlocal num_reused

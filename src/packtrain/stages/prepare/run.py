@@ -26,7 +26,7 @@ from packtrain.events import Notice, Sink
 from packtrain.record.dataset_folder import DATASET_NAME
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
-from packtrain.stages.prepare import ground
+from packtrain.stages.prepare import fitting, ground
 from packtrain.stages.prepare.ground import STAGE, Given, Places
 from packtrain.stages.prepare.reading import Read, read_sources
 
@@ -126,9 +126,10 @@ def _run(given: Given, clock: StageClock) -> Receipt:
     places.folder.write(document)
     scan = _write_scan(given, read)
     telling.tell(given, document, read, scan)
+    fits = fitting.at_the_end(given, document)
     return clock.finish(
         outputs=(Dataset, DataScan),
-        counts={**telling.numbers(given, document, read), "scan_findings": scan.num_findings},
+        counts={**telling.numbers(given, document, read), **fits, "scan_findings": scan.num_findings},
         facts={"dataset": str(places.dataset.relative_to(places.folder.root)), **facts},
         versions=work_units.library_versions(given.recipe),
     )
