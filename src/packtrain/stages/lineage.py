@@ -169,9 +169,12 @@ def _travel(folder: VoyageFolder, shard: str) -> dict[str, str]:
 
 
 def _steps(folder: VoyageFolder, root: Path, asked: Asked, *, source: str | None, key: str | None) -> str:
-    run = known_run(folder, asked).run
+    known = known_run(folder, asked)
+    run = known.run
     if run is None:
         return "no training is known here"
+    if "index" in known.origins:
+        return f"not known: {known.origins['index']}"
     rows = IndexRows(root)
     numbers = (
         rows.numbers_of([key]) if key is not None else rows.numbers_by_source([source or ""]).get(source or "", [])

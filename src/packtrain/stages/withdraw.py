@@ -237,6 +237,9 @@ def _tell_steps(folder: VoyageFolder, outlook: Outlook, asked: Asked) -> None:
     root = folder.work / "dataset"
     if found.run is None or not (root / "index.parquet").is_file():
         return
+    if "index" in found.origins:
+        outlook.notes.append(f"which steps saw it cannot be said here: {found.origins['index']}")
+        return
     rows = IndexRows(root)
     numbers = rows.numbers_by_source({source.name for source in outlook.sources})
     for source in outlook.sources:

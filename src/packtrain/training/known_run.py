@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from packtrain.documents.dataset import Dataset
 from packtrain.errors import KitError
 from packtrain.record.folder import VoyageFolder
 from packtrain.training.command import split_command
@@ -36,7 +37,8 @@ class KnownRun:
 
     Attributes:
         run: None where its batch or its steps are not known.
-        origins: name -> "given", the file that says it, or that it is assumed.
+        origins: name -> "given", the file that says it, or that it is assumed. "index" is among them only where the
+            data set here is another than the one that was packed: it does not say then what was trained on.
     """
 
     run: Run | None
@@ -73,6 +75,9 @@ def known_run(folder: VoyageFolder, asked: Asked) -> KnownRun:
     if order is None:
         order = options.get("--order", "")
         origins["order"] = "[training] command" if order in _ORDERS else "assumed"
+    packed = folder.receipt("pack")
+    if packed is not None and folder.has(Dataset) and packed.inputs.get("dataset") != folder.digest(Dataset):
+        origins["index"] = "the data set was prepared anew since it was packed"
     if steps is None or not global_batch:
         return KnownRun(None, origins)
     return KnownRun(Run(seed, global_batch, steps, "block-1" if order == "block" else "random-1"), origins)

@@ -3,76 +3,26 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from packtrain.documents.dataset import Dataset
+from packtrain.documents.export_list import ExportList
+from packtrain.documents.plan import Plan
+from packtrain.documents.receipt import Receipt
 from packtrain.documents.withdrawals import Withdrawals
 from packtrain.errors import NothingToCarry, SignatureInvalid, SourceUnreadable, StageNotReady
-from packtrain.events import Event
-from packtrain.record.parties import sync_parties
 from packtrain.record.receipts import is_fresh
-from packtrain.stages.init import init
 from packtrain.stages.prepare import inputs
 from packtrain.training.known_run import Asked
 from packtrain.training.replay import IndexRows, Run, steps_of
 from packtrain.voyage import Voyage
-from source_parts import clip, csv_text, ignore, jpeg, png, tree
-
-RECIPE = """
-image_crop_pixels = 16
-clip_frames = 4
-clip_size_pixels = 16
-table_block_rows = 4
-shard_bytes = 8192
-miniature_samples = 8
-
-[prepare.splits]
-validation = 0.3
-"""
-CANARY = b"canary-4711-of-a-person"
-
-
-def canary_csv(num_rows: int = 12) -> bytes:
-    """Return a table with a word in each row that no other source has."""
-    return b"id,word\n" + b"".join(b"%05d,%s-%d\n" % (row, CANARY, row) for row in range(num_rows))
-
-
-def canary_jpeg() -> bytes:
-    """Return a JPEG whose bytes no other source has, by a comment in it."""
-    plain = jpeg(64, 48, 99)
-    return plain[:2] + b"\xff\xfe" + (len(CANARY) + 2).to_bytes(2, "big") + CANARY + plain[2:]
-
-
-def write_raw(raw: Path) -> Path:
-    """Write a few sources of each kind, more than one shard of images and tables; return the folder."""
-    for name, payload in {
-        **{f"images/{number:02d}.png": png(64, 48, number) for number in range(12)},
-        "images/person.jpg": canary_jpeg(),
-        "images/person-again.jpg": canary_jpeg(),
-        **{f"tables/t{number}.csv": csv_text(12, number) for number in range(4)},
-        "tables/person.csv": canary_csv(),
-        "clips/moving.mp4": clip(10),
-    }.items():
-        path = raw / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(payload)
-    return raw
-
-
-def make_voyage(root: Path, raw: Path, recipe: str = RECIPE, sink: Callable[[Event], None] = ignore) -> Voyage:
-    """Make a consignor's folder that prepares from `raw`, and prepare it."""
-    init(root, "test voyage", "consignor")
-    (root / "voyage.toml").write_text(
-        f'[voyage]\nname = "test voyage"\n\n[sources]\npaths = ["{raw}"]\n\n[prepare]\n{recipe}\n'
-    )
-    voyage = Voyage(root, sink)
-    sync_parties(voyage.folder)
-    voyage.prepare(0)
-    return voyage
+from sample_documents import samples
+from source_parts import csv_text, ignore, png, tree
+from withdraw_parts import CANARY, RECIPE, canary_csv, canary_jpeg, make_voyage, write_raw
 
 
 @pytest.fixture
@@ -298,3 +248,46 @@ def test_a_data_set_from_before_a_withdrawal_is_not_packed(voyage: Voyage, tmp_p
     withdraw.record(voyage.folder, outlook, "")
     with pytest.raises(StageNotReady, match="before the last withdrawal"):
         voyage.pack()
+
+
+def _pack(voyage: Voyage) -> None:
+    """Leave what a packing of this data set leaves: its plan, and its receipt."""
+    folder = voyage.folder
+    folder.write_signed(samples()[Plan], folder.signer())
+    folder.write_receipt(
+        Receipt(
+            stage="pack",
+            inputs={"dataset": folder.digest(Dataset)},
+            outputs={},
+            counts={},
+            facts={},
+            seconds=1.0,
+            finished="2026-11-21T08:09:10Z",
+            versions={},
+        )
+    )
+
+
+def test_drives_that_hold_it_and_steps_that_came_home_are_named(voyage: Voyage) -> None:
+    _pack(voyage)
+    voyage.folder.write(samples()[ExportList])
+    (voyage.folder.root / "results").mkdir()
+    lines = [json.dumps({"step": step, "loss": 1.0, "samples": 4}) for step in range(1, 31)]
+    (voyage.folder.root / "results" / "metrics.jsonl").write_text("\n".join(lines))
+    source = next(row["source"] for row in _rows(voyage) if row["split"] == "train" and row["kind"] == "image")
+    outlook = _withdraw(voyage, source)
+    assert outlook.run_from == {
+        "steps": "results/metrics.jsonl",
+        "global_batch": "results/metrics.jsonl",
+        "seed": "assumed",
+        "order": "assumed",
+    }
+    assert outlook.notes == [
+        "drives of attempt 1 hold it: pack again",
+        f"results came home that were trained on it, in steps {outlook.steps}",
+    ]
+    # The index is another one now: of what was trained on it says nothing.
+    later = _withdraw(voyage, "raw/tables/t3.csv")
+    assert later.steps == ""
+    assert "prepared anew since it was packed" in later.notes[0]
+    assert "attempt 1 were packed from another data set" in later.notes[1]

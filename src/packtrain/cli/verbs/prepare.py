@@ -10,7 +10,7 @@ import click
 
 from packtrain.cli.options import answer_receipt, folder_argument, json_option, open_voyage
 from packtrain.cli.terminal import answer, columns, table
-from packtrain.units import format_bytes, format_seconds
+from packtrain.units import counted, format_bytes, format_seconds
 
 if TYPE_CHECKING:
     from packtrain.dataset.trial_sample import Estimate
@@ -65,7 +65,11 @@ def _text(found: TrialForecast) -> str:
         ),
         ("samples", _range(found.samples, lambda value: f"{round(value):,}")),
         ("shards", _range(found.bytes, lambda value: format_bytes(round(value)))),
-        ("time", f"{_range(found.hours, lambda value: format_seconds(value * 3600))} with {found.num_workers} workers"),
+        (
+            "time",
+            _range(found.hours, lambda value: format_seconds(value * 3600))
+            + f" with {counted(found.num_workers, 'worker')}",
+        ),
     ]
     about += [("drives", _budget(found))] if found.capacity_bytes is not None else []
     if not found.is_exact:

@@ -80,6 +80,8 @@ def _text(found: Replayed) -> str:
         f"seed {run.seed} ({origin['seed']}), batch {run.global_batch} ({origin['global_batch']}), "
         f"order {run.order_version} ({origin['order']}), {found.num_samples:,} samples an epoch"
     )
+    if "index" in origin:
+        head += f"\nnot what was trained on: {origin['index']}"
     rows = [("step", "key", "source", "shard")]
     rows += [
         (f"{step}", row["key"], row["source"], row["shard"]) for step, batch in found.batches.items() for row in batch
