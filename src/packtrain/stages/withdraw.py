@@ -6,8 +6,9 @@ data set to what the document says.
 
 from __future__ import annotations
 
+import itertools
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -22,7 +23,7 @@ from packtrain.errors import SourceUnreadable, VoyageFileError
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import instant
 from packtrain.training.known_run import Asked, known_run
-from packtrain.training.replay import IndexRows, Run, in_ranges, steps_of
+from packtrain.training.replay import IndexRows, in_ranges, steps_of
 
 STAGE: Final = "withdraw"
 _MAX_STEPS_TEXT: Final = 4000
@@ -55,7 +56,7 @@ class Outlook:
     Attributes:
         equals: samples of other sources that are the same bytes and leave as well: key and source.
         stay_out: samples of other sources that were dropped for one of these: key, source and reason.
-        steps: which training steps saw any of it; "" where no training is known.
+        steps: which training steps saw any of it, or the same bytes elsewhere; "" where no training is known.
         run_from: where seed, batch, order and steps were found.
         notes: what to do beside it: drives and results.
     """
@@ -244,11 +245,9 @@ def _tell_steps(folder: VoyageFolder, outlook: Outlook, asked: Asked) -> None:
     numbers = rows.numbers_by_source({source.name for source in outlook.sources})
     for source in outlook.sources:
         source.steps = in_ranges(steps_of(rows, found.run, numbers.get(source.name, [])))
-    outlook.steps = in_ranges(_all_steps(rows, found.run, numbers.values()))
-
-
-def _all_steps(rows: IndexRows, run: Run, numbers: Iterable[list[int]]) -> list[int]:
-    return steps_of(rows, run, [number for each in numbers for number in each])
+    # The same bytes under another name were seen as well.
+    equal = rows.numbers_of({key for key, _ in outlook.equals}) if outlook.equals else []
+    outlook.steps = in_ranges(steps_of(rows, found.run, [*itertools.chain(*numbers.values()), *equal]))
 
 
 def _tell_drives(folder: VoyageFolder, outlook: Outlook) -> None:
