@@ -50,6 +50,7 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs):
         from packtrain.stages import rehearse
 
         with self._at_work(rehearse.STAGE, "consignor"):
+            self._refuse_withdrawn()
             return self._run(
                 rehearse.STAGE,
                 rehearse.inputs(self.folder),

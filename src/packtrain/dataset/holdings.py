@@ -11,7 +11,7 @@ from typing import Any, Final
 import duckdb
 
 _BATCH_ROWS: Final = 8192
-_MEMORY: Final = "1GB"
+_MEMORY: Final = "2GB"
 _TABLES: Final = ("index", "drops", "rejects", "sources")
 
 
@@ -33,7 +33,9 @@ class Holdings:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._connection = duckdb.connect(
-            ":memory:", config={"memory_limit": _MEMORY, "autoinstall_known_extensions": "false"}
+            # No folder to spill into: it would be one where the command was called.
+            ":memory:",
+            config={"memory_limit": _MEMORY, "temp_directory": "", "autoinstall_known_extensions": "false"},
         )
         for name in _TABLES:
             path = root / f"{name}.parquet"

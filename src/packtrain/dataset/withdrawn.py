@@ -6,7 +6,9 @@ docs/adr/0033-withdrawals.md says why places are held.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import heapq
+import itertools
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +22,7 @@ COPY_OF_WITHDRAWN: Final = "withdrawn: the same bytes as a source that was withd
 """Why a whole source is set aside at reading."""
 _PADDING: Final = {"left": ""}
 _BATCH_ROWS: Final = 8192
+_MEMORY: Final = "1GB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Withdrawn:
         )
 
 
-def settle(table: Path, names: frozenset[str], units: UnitFolder, dataset: Path) -> None:
+def settle(table: Path, names: frozenset[str], units: UnitFolder, dataset: Path, spill: Path) -> None:
     """Write the table of what is left of the withdrawn samples: of those it has, and of those the units still hold.
 
     Call it before units are read and removed; called again it finds what it wrote. A unit whose samples stand in the
@@ -54,6 +57,7 @@ def settle(table: Path, names: frozenset[str], units: UnitFolder, dataset: Path)
         names: of the withdrawn sources.
         units: where units keep what they read.
         dataset: the folder of the data set.
+        spill: a folder for what does not fit into memory.
     """
     from packtrain.dataset.index import SAMPLE_SCHEMA
     from packtrain.dataset.rows import row_writer
@@ -61,14 +65,17 @@ def settle(table: Path, names: frozenset[str], units: UnitFolder, dataset: Path)
     if not names:
         table.unlink(missing_ok=True)
         return
-    kept = [row for row in _rows_of(table) if row["source"] in names]
-    missing = names - {row["source"] for row in kept}
-    found = [_left_of(row) for row in _in_units(units, missing, dataset)] if missing else []
-    if table.exists() and not found and len(kept) == _num_rows(table):
-        return
-    with row_writer(table, SAMPLE_SCHEMA) as rows:
-        for row in sorted(kept + found, key=lambda row: (row["kind"], row["key"])):
-            rows.add(row)
+    held = {row["source"] for row in _rows_of(table, ["source"])}
+    missing = names - held
+    with contextlib.closing(_in_units(units, missing, dataset, spill)) as found:
+        first = next(found, None) if missing else None
+        if first is None and table.exists() and held <= names:
+            return
+        kept = (row for row in _rows_of(table) if row["source"] in names)
+        added = (_left_of(row) for row in itertools.chain([first] if first is not None else [], found))
+        with row_writer(table, SAMPLE_SCHEMA) as rows:
+            for row in heapq.merge(kept, added, key=lambda row: (row["kind"], row["key"])):
+                rows.add(row)
 
 
 def _left_of(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,23 +98,17 @@ def _as_long_as(detail: str) -> str:
     return rfc8785.dumps({"left": "#" * (num_bytes - shortest)}).decode() if num_bytes >= shortest else detail
 
 
-def _rows_of(table: Path) -> Iterator[dict[str, Any]]:
+def _rows_of(table: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     if not table.exists():
         return
     with contextlib.closing(pq.ParquetFile(table)) as file:
-        for batch in file.iter_batches(_BATCH_ROWS):
+        for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
             yield from batch.to_pylist()
 
 
-def _num_rows(table: Path) -> int:
-    import pyarrow.parquet as pq
-
-    return int(pq.read_metadata(table).num_rows)
-
-
-def _in_units(units: UnitFolder, names: frozenset[str], dataset: Path) -> Iterator[dict[str, Any]]:
+def _in_units(units: UnitFolder, names: frozenset[str], dataset: Path, spill: Path) -> Generator[dict[str, Any]]:
     """Yield the rows of these sources from the units' tables, of each source those of one unit."""
     import duckdb
 
@@ -117,7 +118,13 @@ def _in_units(units: UnitFolder, names: frozenset[str], dataset: Path) -> Iterat
     if not files:
         return
     known = [str(path) for path in (dataset / INDEX, dataset / DROPS) if path.exists()]
-    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"}) as connection:
+    spill.mkdir(parents=True, exist_ok=True)
+    config: dict[str, Any] = {
+        "memory_limit": _MEMORY,
+        "temp_directory": str(spill),
+        "autoinstall_known_extensions": "false",
+    }
+    with duckdb.connect(":memory:", config=config) as connection:
         connection.execute("CREATE TABLE names AS SELECT unnest($names) AS source", {"names": sorted(names)})
         connection.execute(
             "CREATE TABLE found AS SELECT s.* FROM read_parquet($files, filename = true, union_by_name = true) s"

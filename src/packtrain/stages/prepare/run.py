@@ -84,7 +84,7 @@ def _run(given: Given, clock: StageClock) -> Receipt:
     from packtrain.stages.prepare import telling, writing
 
     places, seen = given.places, given.seen
-    withdrawn.settle(places.withdrawn, given.withdrawn.names, places.units, places.dataset)
+    withdrawn.settle(places.withdrawn, given.withdrawn.names, places.units, places.dataset, places.spill)
     if seen.num_files == 0:
         _forget_all_withdrawn(given)
         raise NothingToCarry(
