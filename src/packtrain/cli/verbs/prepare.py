@@ -43,7 +43,7 @@ def _text(found: TrialForecast) -> str:
     how = (
         "all files were read: exact, but for the time"
         if found.is_exact
-        else "a forecast: 19 of 20 end within its ranges"
+        else "a forecast; of 20 such sets 19 end within the ranges"
     )
     rows = [("kind", "files", "read", "samples", "bytes of shards", "files set aside")]
     rows += [
@@ -68,7 +68,7 @@ def _text(found: TrialForecast) -> str:
         (
             "time",
             _range(found.hours, lambda value: format_seconds(value * 3600))
-            + f" with {counted(found.num_workers, 'worker')}",
+            + f" with {counted(found.num_workers, 'worker')}, an estimate from files that were read one by one",
         ),
     ]
     about += [("drives", _budget(found))] if found.capacity_bytes is not None else []
