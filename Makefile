@@ -9,7 +9,9 @@
 #   make reference   write the generated pages of docs/reference/ anew
 #   make bench-cargo   pack, load and check beside other programs     BENCH_ARGS="--bytes 200MB --repeats 1"
 #   make bench-diligence   screen, and follow owners                 BENCH_ARGS="--entries 20000"
+#   make bench-prepare     prepare and read beside other engines     BENCH_ARGS="--only images --repeats 1"
 #   make test-slow     the tests at full size, minutes each
+#   make test-cluster  prepare on hosts of our own making, with Ray and Slurm: root, iproute2, slurm-wlm; minutes
 #
 # Which torch fits is known on your machine only: TORCH_PIP_ARGS is handed to the `pip install` that brings it, for
 # instance an --index-url from PyTorch's own installation page. Without it pip takes what your package index offers, which
@@ -43,10 +45,10 @@ DEMO_DATA := build/demo-data
 KIT_WHEELS := build/kit-wheels
 SOURCES := $(shell find src -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
-.PHONY: card-validator fuzz help demo test test-slow bench-cargo bench-diligence check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
+.PHONY: card-validator fuzz help demo test test-slow test-cluster bench-cargo bench-diligence bench-prepare check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
 
 help:
-	@sed -n '3,12s/^#   //p' Makefile
+	@sed -n '3,14s/^#   //p' Makefile
 
 # ---- the two commands a newcomer needs
 
@@ -67,8 +69,19 @@ bench-cargo: package
 bench-diligence: package
 	@$(BIN)/python scripts/bench_diligence.py $(BENCH_ARGS)
 
+# Two of the readers import torch; they look into .venv for it and install none of their own.
+bench-prepare: setup demo-data
+	@bash scripts/bench_prepare_peers.sh "$(PYTHON)" build/bench-prepare-peers \
+		"$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')"
+	@$(BIN)/python scripts/bench_prepare.py $(BENCH_ARGS)
+
 test-slow: package
 	@$(BIN)/python -m pytest -n0 -m full_size --timeout 3600 --capture=tee-sys $(PYTEST_ARGS)
+
+# Hosts are network namespaces: as root, with iproute2; Slurm's part also wants slurm-wlm. What is missing is said, and skipped.
+test-cluster: package
+	@bash scripts/system_packages.sh ip=iproute2 munged=munge sbatch=slurm-wlm
+	@$(BIN)/python -m pytest -n0 -m cluster $(PYTEST_ARGS)
 
 # ---- the checks one by one
 

@@ -1,10 +1,12 @@
-"""Jobs for tests of the process pool; worker processes import them from here."""
+"""Jobs for tests of the engines that map them; worker processes import them from here."""
 
 import os
 import signal
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from packtrain.errors import NothingToCarry
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,13 @@ def work(job: Job) -> int:
         if job.deaths.stat().st_size <= job.lives:
             os.kill(os.getpid(), signal.SIGKILL)
     return job.number**2
+
+
+def refuse(job: Job) -> int:
+    """Raise an error of ours, with all its fields, at any job but number 0."""
+    if job.number:
+        raise NothingToCarry("nothing here", where="a place", hint="look")
+    return work(job)
 
 
 def healed(job: Job) -> Job | None:

@@ -1,4 +1,7 @@
-"""Parts of `make bench-cargo`: the corpora, the programs that are compared, the stop watch, the table."""
+"""Parts of `make bench-cargo`: the corpora, the programs that are compared, the stop watch, the table.
+
+`prepare/` has those of `make bench-prepare`.
+"""
 
 CASES = ("A", "B", "C", "D")
 DRIVES_A_CASE = 4

@@ -1,6 +1,6 @@
-"""Write the figures of build/bench-cargo.json into docs/benchmarks.md, between its two marks.
+"""Write the figures of a benchmark's JSON into docs/benchmarks.md, between its two marks.
 
-PYTHONPATH=scripts python -m bench.page [build/bench-cargo.json]
+PYTHONPATH=scripts python -m bench.page [build/bench-cargo.json | build/bench-prepare.json]
 """
 
 from __future__ import annotations
@@ -11,21 +11,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from bench.prepare.report import last_run as last_run_of_prepare
 from bench.report import GOALS, SHA_NI_RATE
 
 _ROOT: Final = Path(__file__).parents[2]
 _PAGE: Final = _ROOT / "docs" / "benchmarks.md"
 _BEGIN: Final = "<!-- the last run: written by scripts/bench/page.py -->"
 _END: Final = "<!-- end of the last run -->"
+_BEGIN_PREPARE: Final = "<!-- the last run of prepare: written by scripts/bench/page.py -->"
+_END_PREPARE: Final = "<!-- end of the last run of prepare -->"
 
 
 def main() -> None:
     """Replace what lies between the marks."""
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else _ROOT / "build" / "bench-cargo.json"
-    page = _PAGE.read_text("utf-8")
-    before, _, rest = page.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    _PAGE.write_text(f"{before}{_BEGIN}\n\n{last_run(json.loads(source.read_text('utf-8')))}\n{_END}{after}", "utf-8")
+    document = json.loads(source.read_text("utf-8"))
+    is_prepare = "image_speed_vs_daft" in document
+    begin, end = (_BEGIN_PREPARE, _END_PREPARE) if is_prepare else (_BEGIN, _END)
+    text = last_run_of_prepare(document) if is_prepare else last_run(document)
+    before, _, rest = _PAGE.read_text("utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    _PAGE.write_text(f"{before}{begin}\n\n{text}\n{end}{after}", "utf-8")
 
 
 def last_run(document: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ import errno
 import fcntl
 import io
 import os
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -70,18 +71,26 @@ def sync_file_system(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def atomic_writer(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+def atomic_writer(path: Path, mode: int = 0o644, *, shared: bool = False) -> Iterator[BinaryIO]:
     """Yield a binary stream; on leaving without an error its bytes stand under `path`, durably.
 
     On an error the temporary file is removed and `path` is as it was.
 
+    Args:
+        path: the name that the bytes get at the end.
+        mode: rights of the file.
+        shared: several hosts may write `path` at once, the same bytes. Each has a temporary name of its own, since not
+            every network file system knows locks; what a writer leaves that dies is for the caller to remove.
+
     Raises:
         DriveFull: no space is left where `path` lies.
-        OSError: any other failure of the file system; or another process is writing the same file.
+        OSError: any other failure of the file system; or, unless `shared`, another process is writing the same file.
     """
-    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+    own = f".{secrets.token_hex(8)}" if shared else ""
+    temporary = path.with_name(f"{path.name}{own}{TEMPORARY_SUFFIX}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_left(temporary)
+    if not shared:
+        _remove_left(temporary)
     # Removed first: O_EXCL then guards against writing through a link that somebody left under the temporary name.
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     _try_to_lock(descriptor)
@@ -132,9 +141,9 @@ def _try_to_lock(descriptor: int) -> bool:
     return True
 
 
-def write_bytes(path: Path, payload: bytes, mode: int = 0o644) -> None:
-    """Write `payload` to `path`, whole or not at all; see `atomic_writer` for errors."""
-    with atomic_writer(path, mode) as stream:
+def write_bytes(path: Path, payload: bytes, mode: int = 0o644, *, shared: bool = False) -> None:
+    """Write `payload` to `path`, whole or not at all; see `atomic_writer` for `shared` and errors."""
+    with atomic_writer(path, mode, shared=shared) as stream:
         stream.write(payload)
 
 

@@ -156,6 +156,18 @@ class WorkerCrashed(PacktrainError):
     exit_code = 25
 
 
+class HostUnfit(PacktrainError):
+    """A host of a cluster does not see the folders it must share, or has other versions installed."""
+
+    exit_code = 26
+
+
+class ClusterUnreachable(PacktrainError):
+    """A cluster cannot be reached, refuses work, or has no host left."""
+
+    exit_code = 27
+
+
 # --- 30: drives --------------------------------------------------------------------------------------------------
 
 

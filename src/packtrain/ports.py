@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, TypeVar
 
 from packtrain.events import Sink
+
+J = TypeVar("J")
+R = TypeVar("R")
 
 STAGING_NAME: Final = ".packtrain-staging"
 """The folder at the top of a store for bytes that are not proven yet: no file of a cargo may be called so."""
@@ -242,6 +245,35 @@ class TrainingRun:
     def num_restarts(self) -> int:
         """Return how many attempts followed the first."""
         return len(self.attempts) - 1
+
+
+class JobMapper(Protocol):
+    """Runs a function over many jobs, somewhere. It only maps: what was done is known from receipts, never from here.
+
+    Jobs are idempotent: one may be run twice, or by two hosts at once, where the first was taken for dead.
+
+    Attributes:
+        name: as `prepare --engine` spells it.
+    """
+
+    name: str
+
+    def map(
+        self, run: Callable[[J], R], jobs: Iterable[J], after_crash: Callable[[J], J | None] = ...
+    ) -> Generator[tuple[J, R]]:
+        """Yield each job with its result, as they end, in no order.
+
+        Args:
+            run: a function of a module: workers import it.
+            jobs: taken as workers become free, never all at once.
+            after_crash: called with a job that ended its process while it alone can be to blame; returns the job to try
+                next, or None to try it as it is. The job that is yielded is the one that was done.
+
+        Raises:
+            WorkerCrashed: a job ended its process again and again.
+            PacktrainError: what `run` raises comes through as it is; jobs that are running then are ended.
+        """
+        ...
 
 
 class Engine(Protocol):

@@ -24,25 +24,30 @@ if TYPE_CHECKING:
 class DataVerbs(StageRunner):
     """What the data set holds, where it came from, which steps saw it, and what leaves it again."""
 
-    def _prepare(self, num_workers: int | None = None, *, retry: bool = False) -> Receipt:
+    def _prepare(self, num_workers: int | None = None, engine: str | None = None, *, retry: bool = False) -> Receipt:
+        from packtrain.mappers import open_mapper
         from packtrain.stages import prepare
 
-        workers = num_workers if num_workers is not None else os.cpu_count() or 1
-        return self._run(
-            prepare.STAGE,
-            prepare.inputs(self.folder),
-            lambda: prepare.prepare(self.folder, workers, self._sink, retry=retry),
-            is_whole=not retry,
-        )
+        def work() -> Receipt:
+            with open_mapper(self.folder, engine, num_workers, self._sink) as mapper:
+                return prepare.prepare(self.folder, mapper, self._sink, retry=retry)
 
-    def try_prepare(self, num_files: int, num_workers: int | None = None) -> TrialForecast:
-        """Return what `prepare` will make of the sources, from reading some of them; nothing is written here."""
+        return self._run(prepare.STAGE, prepare.inputs(self.folder), work, is_whole=not retry)
+
+    def try_prepare(self, num_files: int, num_workers: int | None = None, engine: str | None = None) -> TrialForecast:
+        """Return what `prepare` will make of the sources, from reading some of them; nothing is written here.
+
+        The files are read on this machine, whatever the engine: the hours are those of `num_workers` like it.
+        """
+        from packtrain.engines.processes import ProcessMapper
         from packtrain.stages.prepare import trial
 
         # No lock: it writes nothing into the folder, the lock included.
         self._refuse_others("prepare", "consignor")
-        workers = num_workers if num_workers is not None else os.cpu_count() or 1
-        return trial.trial(self.folder, num_files, workers, self._sink)
+        cores = os.cpu_count() or 1
+        workers = num_workers if num_workers is not None else cores
+        with ProcessMapper(min(workers, cores)) as mapper:
+            return trial.trial(self.folder, num_files, mapper, workers, self._sink)
 
     def withdraw(
         self,

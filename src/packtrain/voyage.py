@@ -38,12 +38,15 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs):
                 plan.STAGE, plan.inputs(self.folder), lambda: plan.plan(self.folder, self._open_drive, self._sink)
             )
 
-    def prepare(self, num_workers: int | None = None, *, retry: bool = False) -> Receipt:
-        """Turn the sources into shards; write dataset.json. `retry` reads again what was set aside before."""
+    def prepare(self, num_workers: int | None = None, engine: str | None = None, *, retry: bool = False) -> Receipt:
+        """Turn the sources into shards; write dataset.json. `retry` reads again what was set aside before.
+
+        `engine` and `num_workers` are those of `open_mapper`.
+        """
         from packtrain.stages import prepare
 
         with self._at_work(prepare.STAGE, "consignor"):
-            return self._prepare(num_workers, retry=retry)
+            return self._prepare(num_workers, engine, retry=retry)
 
     def rehearse(self) -> Receipt:
         """Prove the training program at home, in a box with no network; write kit.json and ready.json."""

@@ -53,3 +53,12 @@ def boxed(job: Path, sink: Sink) -> None:
     from packtrain.stores.folder import FolderStore
 
     rehearse.rehearse_inside(job, open_drive=open_drive, open_store=FolderStore, engine=LocalEngine(), sink=sink)
+
+
+def run_units(folder: Path, number: int) -> None:
+    """Do the jobs of one lot of an array: the hidden command that Slurm starts."""
+    import socket
+
+    from packtrain.engines.job_lots import lot_path, run_lot
+
+    run_lot(lot_path(folder, number), socket.gethostname())

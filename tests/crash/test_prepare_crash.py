@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from packtrain.documents.data_scan import DataScan
+from packtrain.engines.processes import ProcessMapper
 from packtrain.record.receipts import is_fresh
 from packtrain.stages.prepare import inputs, prepare
 from source_parts import csv_text, ignore, png, tree, voyage_folder
@@ -25,6 +26,7 @@ from pathlib import Path
 
 import av, duckdb, openpyxl, PIL.Image, pyarrow.parquet, python_calamine
 from packtrain import durable
+from packtrain.engines.processes import ProcessMapper
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages.prepare import prepare
 
@@ -42,7 +44,7 @@ def run(kill_at):
         durable.observe_steps(observe)
         status = 1
         try:
-            prepare(VoyageFolder(root / "voyage"), 0, lambda event: None)
+            prepare(VoyageFolder(root / "voyage"), ProcessMapper(0), lambda event: None)
             status = 0
         finally:
             os._exit(status)
@@ -80,7 +82,7 @@ def test_after_a_kill_at_any_step_the_same_command_gives_the_same_data_set(tmp_p
     (raw / "a.png").write_bytes(png(40, 20))
     (raw / "b.csv").write_bytes(csv_text(9))
     folder = voyage_folder(tmp_path / "voyage", raw, RECIPE)
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
     assert is_fresh(folder, "prepare", inputs(folder))
     for name, payload in tree(folder.work / "dataset").items():
         path = tmp_path / "whole" / name

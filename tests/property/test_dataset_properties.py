@@ -41,6 +41,10 @@ def _row(number: int, kind: str, sha256: str, size_bytes: int = 0, offset: int =
         "measures": [],
         "fingerprint": b"",
         "withdrawn": False,
+        "part_bytes": 0,
+        "part_sha256": "",
+        "part_blocks": 0,
+        "row_group": 0,
         "detail": "{}",
     }
 

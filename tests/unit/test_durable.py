@@ -31,6 +31,18 @@ def test_an_error_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_of_two_hosts_that_write_one_shared_file_at_once_both_do_and_the_last_one_stands(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with durable.atomic_writer(path, shared=True) as first:
+        first.write(b"the whole of it")
+        with durable.atomic_writer(path, shared=True) as other:
+            other.write(b"and this is whole as well")
+        assert path.read_bytes() == b"and this is whole as well"
+        first.write(b", to its end")
+    assert path.read_bytes() == b"the whole of it, to its end"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_of_two_that_write_one_file_at_once_the_second_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a"
     with durable.atomic_writer(path) as first:

@@ -23,6 +23,8 @@ EXIT_CODES = {
     "NothingToCarry": 23,
     "MissingDependency": 24,
     "WorkerCrashed": 25,
+    "HostUnfit": 26,
+    "ClusterUnreachable": 27,
     "DriveMissing": 30,
     "DriveFull": 31,
     "DuplicateDrive": 32,

@@ -46,6 +46,7 @@ _VERBS: Final[dict[str, tuple[str, str]]] = {
     "audit": ("audit", "tell from the record alone what happened, list its faults"),
     "demo": ("demo", "a whole voyage on real data, on this machine"),
     "boxed": ("boxed", ""),
+    "run-units": ("run_units", ""),
 }
 """verb -> (module under cli/verbs, one line of help). Here and not in the modules, so that --help imports none."""
 

@@ -26,6 +26,7 @@ _CONTEXT: Final[dict[str, Any]] = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
@@ -46,6 +47,7 @@ _CONTEXT: Final[dict[str, Any]] = {
     "regex": "cr:regex",
     "repeated": "cr:repeated",
     "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
     "sc": "https://schema.org/",
     "separator": "cr:separator",
     "source": "cr:source",
@@ -72,12 +74,21 @@ _FORMS: Final[dict[str, tuple[str, str, str]]] = {
 }
 
 
+_MEDIA: Final = ("image", "clip")
+# What Hugging Face's reader takes for pictures among the endings of clips: an animated WebP is one.
+_PICTURE_SUFFIXES: Final = ("webp", "gif")
+# A front matter of thousands of tables would be read by nobody; load_dataset takes their files by name just as well.
+_MAX_TABLE_CONFIGS: Final = 100
+
+
 @dataclass(frozen=True, slots=True)
 class CardFacts:
     """What the cards say.
 
     Attributes:
         counts: by kind, kinds without samples left out.
+        suffixes: for images and clips, the endings of their media members.
+        shards: names of all shards, without those of the miniature.
         splits: names of the splits; where there is more than one, each has its own folder of shards.
         recipe_text: the recipe, as voyage.toml spells it.
         papers: files with licences and credits that travel with the data.
@@ -86,6 +97,8 @@ class CardFacts:
 
     name: str
     counts: Sequence[SampleCount]
+    suffixes: Mapping[str, Sequence[str]]
+    shards: Sequence[str]
     splits: Sequence[str]
     num_sources: int
     source_bytes: int
@@ -180,12 +193,7 @@ def readme(facts: CardFacts) -> bytes:
     """Return README.md: YAML front matter and the page a person reads."""
     lines = ["---", f"pretty_name: {json.dumps(facts.name)}", "tags: [packtrain, webdataset]"]
     lines.append(f"size_categories: [{_size_category(facts.num_samples)}]")
-    if facts.kinds:
-        lines.append("configs:")
-        for kind in facts.kinds:
-            lines += [f"- config_name: {_FORMS[kind][0]}", "  data_files:"]
-            for split, pattern in facts.patterns(kind):
-                lines += [f"  - split: {split}", f"    path: {json.dumps(pattern)}"]
+    lines += _configs(facts)
     lines += ["---", "", f"# {facts.name}", "", _summary(facts), "", "## What is in it", ""]
     lines += ["| kind | samples | filtered | duplicates | near-duplicates | withdrawn | set aside | shards |"]
     lines += ["| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |"]
@@ -219,11 +227,69 @@ def readme(facts: CardFacts) -> bytes:
     return "\n".join(lines).encode("utf-8")
 
 
+def _configs(facts: CardFacts) -> list[str]:
+    """Return what the front matter says to Hugging Face's `load_dataset`, which reads the whole folder by one reader.
+
+    Where there are images or clips it reads tar files, and all fields are named: the members of a shard have the
+    endings of their sources, and unless told before it asks for the same ones in each sample. Tables are then read by
+    the names of their files. Where there are tables alone, each of them is a configuration.
+    """
+    media = [kind for kind in _MEDIA if kind in facts.kinds]
+    if not media:
+        tables = _tables(facts)
+        named = tables if len(tables) <= _MAX_TABLE_CONFIGS else {}
+        lines = ["configs:"] if named else []
+        for name, files in named.items():
+            lines += _config(name, files)
+        return lines
+    lines = ["configs:"]
+    for kind in media:
+        # A split that no sample of the kind fell into has no files, and a pattern that finds none is an error there.
+        files = {split: pattern for split, pattern in facts.patterns(kind) if _has_files(facts, pattern)}
+        lines += _config(_FORMS[kind][0], files)
+    lines.append("dataset_info:")
+    for kind in media:
+        lines += [f"- config_name: {_FORMS[kind][0]}", "  features:"]
+        for suffix in sorted(facts.suffixes[kind]):
+            is_picture = kind == "image" or suffix in _PICTURE_SUFFIXES
+            lines += [f"  - name: {json.dumps(suffix)}", f"    dtype: {'image' if is_picture else 'video'}"]
+        for name, data_type in (("json", "json"), ("__key__", "string"), ("__url__", "string")):
+            lines += [f"  - name: {name}", f"    dtype: {data_type}"]
+    return lines
+
+
+def _config(name: str, files: Mapping[str, str]) -> list[str]:
+    lines = [f"- config_name: {json.dumps(name)}", "  data_files:"]
+    for split, pattern in files.items():
+        lines += [f"  - split: {split}", f"    path: {json.dumps(pattern)}"]
+    return lines
+
+
+def _has_files(facts: CardFacts, pattern: str) -> bool:
+    beginning = pattern.partition("*")[0]
+    return any(name.startswith(beginning) for name in facts.shards)
+
+
+def _tables(facts: CardFacts) -> dict[str, dict[str, str]]:
+    """Return for each table, by split, the pattern of its files: NAME-NNNNNN.parquet, all with the same columns."""
+    split_of = {pattern.rpartition("/")[0]: split for split, pattern in facts.patterns("table")}
+    found: dict[str, dict[str, str]] = {}
+    for shard in facts.shards:
+        folder, _, file = shard.rpartition("/")
+        name = file.rpartition("-")[0]
+        if folder in split_of:
+            found.setdefault(name, {})[split_of[folder]] = f"{folder}/{name}-*.parquet"
+    return found
+
+
 _HOW_TO_READ: Final = (
     "Images and clips lie in plain tar files: for each sample a media file and a JSON file of the same name, as",
     "WebDataset reads them. Tables are Parquet; one row group is one sample. `index.parquet` has a row for each sample",
     "with its place (`shard`, `offset`, `length`) and `sha256`. A clip that was cut into runs of frames is an animated",
     "WebP without loss. `miniature/` is a small true subset in the same form.",
+    "",
+    'Hugging Face datasets: `load_dataset(FOLDER, "images")`, or "clips"; tables by their files, those of one table at',
+    'a time: `load_dataset("parquet", data_files=FOLDER + "/shards/tables/NAME-*.parquet")`.',
 )
 
 

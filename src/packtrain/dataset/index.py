@@ -98,6 +98,7 @@ MANIFEST_SCHEMA: Final[Schema] = pa.schema(
 )
 # Between the passes, a table a unit: a sample that has no shard yet. `blob_offset` -1: its bytes are the source itself.
 # `withdrawn`: all that is left of a sample whose source was withdrawn; it holds its place, so that no other one moves.
+# A block of a table is a row group of a part (table_parts.py) that begins there; its `blob_bytes` are those of its CSV.
 SAMPLE_SCHEMA: Final[Schema] = pa.schema(
     [
         ("key", pa.string()),
@@ -111,6 +112,10 @@ SAMPLE_SCHEMA: Final[Schema] = pa.schema(
         ("unit", pa.string()),
         ("blob_offset", pa.int64()),
         ("blob_bytes", pa.int64()),
+        ("part_bytes", pa.int64()),
+        ("part_sha256", pa.string()),
+        ("part_blocks", pa.int64()),
+        ("row_group", pa.int64()),
         ("detail", pa.string()),
         ("measures", pa.map_(pa.string(), pa.float64())),
         ("fingerprint", pa.binary()),

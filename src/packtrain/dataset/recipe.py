@@ -16,7 +16,9 @@ from packtrain.errors import VoyageFileError
 RECIPE_VERSION: Final = 2
 """Counted up when the same recipe would give other samples whatever their kind: every unit is then read again."""
 
-_NOT_OF_SAMPLES: Final = ("scan_also_with",)
+_WHERE: Final = ("engine", "ray_address", "slurm_arguments")
+"""Where units of work are run: no byte of the data set depends on it, so nothing runs again for it."""
+_NOT_OF_SAMPLES: Final = ("scan_also_with", *_WHERE)
 
 
 def recipe_digest(recipe: RecipeSection) -> str:
@@ -24,6 +26,11 @@ def recipe_digest(recipe: RecipeSection) -> str:
     fields = {name: value for name, value in msgspec.to_builtins(recipe).items() if name not in _NOT_OF_SAMPLES}
     versions = {kind: spec.version for kind, spec in KINDS.items()}
     return _digest({"recipe_version": RECIPE_VERSION, "kinds": versions, "recipe": fields})
+
+
+def told_on_the_card(recipe: RecipeSection) -> dict[str, object]:
+    """Return the fields of the recipe that the card shows: all but where it was run."""
+    return {name: value for name, value in msgspec.to_builtins(recipe).items() if name not in _WHERE}
 
 
 def recipe_digest_of_kind(recipe: RecipeSection, kind: Kind) -> str:

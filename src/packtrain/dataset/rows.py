@@ -44,9 +44,12 @@ class RowWriter:
 
 
 @contextlib.contextmanager
-def row_writer(path: Path, schema: Schema) -> Iterator[RowWriter]:
-    """Yield a writer of rows; on leaving without an error the file stands under `path`, durably."""
-    with durable.atomic_writer(path) as stream, parquet_writer(stream, schema) as writer:
+def row_writer(path: Path, schema: Schema, *, shared: bool = False) -> Iterator[RowWriter]:
+    """Yield a writer of rows; on leaving without an error the file stands under `path`, durably.
+
+    `shared`: see `durable.atomic_writer`.
+    """
+    with durable.atomic_writer(path, shared=shared) as stream, parquet_writer(stream, schema) as writer:
         rows = RowWriter(writer, schema)
         yield rows
         rows.flush()

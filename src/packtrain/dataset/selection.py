@@ -13,16 +13,13 @@ from typing import Any, Final, Self
 
 import duckdb
 
+from packtrain.dataset.kinds.registry import KIND_NAMES, near_method
+from packtrain.dataset.reasons import DUPLICATE, EQUAL, FILTER, GONE, WITHDRAWN
+from packtrain.documents.dataset import Kind
 from packtrain.documents.recipe import FilterSection, RecipeSection
 
 _BATCH_ROWS: Final = 8192
 _MEMORY: Final = "2GB"
-WITHDRAWN: Final = "withdrawn"
-FILTER: Final = "filter"
-DUPLICATE: Final = "duplicate"
-NEAR_DUPLICATE: Final = "near-duplicate"
-_GONE: Final = "its source was withdrawn"
-_EQUAL: Final = "same bytes as a withdrawn sample"
 _GROUP: Final = {
     "source": "source",
     "folder": "regexp_replace(source, '/[^/]*$', '')",
@@ -51,12 +48,16 @@ class Selection:
         files: the units' tables of samples, and that of withdrawn ones.
         folder: for what does not fit into memory; emptied at the end.
         recipe: filters, distances, splits.
+
+    Attributes:
+        num_bounded: crowds of samples that look alike of which not every pair was compared; see `PairFinder`.
     """
 
     def __init__(self, files: Sequence[Path], folder: Path, recipe: RecipeSection) -> None:
         self._files = [str(file) for file in files]
         self._folder = folder
         self._recipe = recipe
+        self.num_bounded = 0
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     def __enter__(self) -> Self:
@@ -97,7 +98,15 @@ class Selection:
         for rule in self._recipe.filter:
             self._filter(rule)
         self._drop_duplicates()
+        self._name_parts()
         self._run("CREATE TABLE joined (part VARCHAR, root VARCHAR)")
+        compared: list[tuple[Kind, str]] = [
+            (kind, method) for kind in KIND_NAMES if (method := near_method(self._recipe, kind))
+        ]
+        if compared:
+            from packtrain.dataset.near_selection import compare
+
+            self.num_bounded = compare(self._open(), compared, self._recipe.near_duplicates, self._folder)
         self._assign_splits()
 
     # --- what is dropped
@@ -115,7 +124,7 @@ class Selection:
                 sign=sign,
                 reason=FILTER,
                 withdrawn=WITHDRAWN,
-                gone=_GONE,
+                gone=GONE,
                 rule=f"{rule.measure} {words} {limit:g}",
                 measure=rule.measure,
                 limit=float(limit),
@@ -137,33 +146,34 @@ class Selection:
             " JOIN firsts f ON f.kind = s.kind AND f.sha256 = s.sha256 WHERE s.key <> f.kept_key",
             withdrawn=WITHDRAWN,
             duplicate=DUPLICATE,
-            gone=_GONE,
-            equal=_EQUAL,
+            gone=GONE,
+            equal=EQUAL,
         )
 
     # --- on which side
 
-    def _assign_splits(self) -> None:
+    def _name_parts(self) -> None:
+        """Make the view that says for each sample to which group it belongs before any comparison."""
         splits = self._recipe.splits
-        if splits.group_pattern is None:
-            self._run(f"CREATE VIEW parts AS SELECT kind, key, {_GROUP[splits.group_by]} AS part FROM remaining")  # noqa: S608 - text of this file
-        else:
-            self._run(
-                "CREATE TABLE parts AS"
-                " SELECT kind, key, CASE WHEN named <> '' THEN '=' || named ELSE source END AS part"
-                " FROM (SELECT kind, key, source, regexp_extract(source, $pattern, 1) AS named FROM remaining)",
-                pattern=splits.group_pattern,
-            )
+        part = _GROUP[splits.group_by]
+        if splits.group_pattern is not None:
+            pattern = "'" + splits.group_pattern.replace("'", "''") + "'"
+            named = f"regexp_extract(source, {pattern}, 1)"
+            part = f"CASE WHEN {named} <> '' THEN '=' || {named} ELSE source END"
+        self._run(f"CREATE VIEW parts AS SELECT kind, key, {part} AS part FROM samples")  # noqa: S608 - quoted above
+
+    def _assign_splits(self) -> None:
         # 13 digits of a SHA-256 as a number in [0, 1): the same on every machine, and a group's own: another group that
         # comes or goes moves none from its side.
         self._run(
             "CREATE TABLE side AS SELECT kind, key, CASE WHEN draw < $validation THEN 'validation'"
             " WHEN draw < $validation + $test THEN 'test' ELSE 'train' END AS split FROM (SELECT p.kind, p.key,"
             " ('0x' || substr(sha256($seed || '/' || coalesce(j.root, p.part)), 1, 13))::BIGINT / 4503599627370496.0"
-            " AS draw FROM parts p LEFT JOIN joined j ON j.part = p.part)",
+            " AS draw FROM parts p SEMI JOIN remaining r ON r.kind = p.kind AND r.key = p.key"
+            " LEFT JOIN joined j ON j.part = p.part)",
             seed=str(self._recipe.seed),
-            validation=splits.validation,
-            test=splits.test,
+            validation=self._recipe.splits.validation,
+            test=self._recipe.splits.test,
         )
 
     # --- what came of it
@@ -193,8 +203,8 @@ class Selection:
             " LEFT JOIN held h ON h.kind = r.kind AND h.key = r.key WHERE r.withdrawn OR h.key IS NOT NULL"
             " ORDER BY kind, key",
             withdrawn=WITHDRAWN,
-            gone=_GONE,
-            equal=_EQUAL,
+            gone=GONE,
+            equal=EQUAL,
         )
 
     def splits(self) -> list[Count]:
@@ -212,6 +222,16 @@ class Selection:
             " SELECT r.kind, 'withdrawn' FROM remaining r LEFT JOIN held h ON h.kind = r.kind AND h.key = r.key"
             " WHERE r.withdrawn OR h.key IS NOT NULL) GROUP BY ALL ORDER BY ALL"
         )
+
+    def suffixes(self) -> dict[str, list[str]]:
+        """Return by kind the endings of the media members that are kept, sorted."""
+        found: dict[str, list[str]] = {}
+        for kind, suffix in self._run(
+            "SELECT DISTINCT s.kind, s.suffix FROM remaining s ANTI JOIN held h ON h.kind = s.kind AND h.key = s.key"
+            " WHERE NOT s.withdrawn AND s.suffix <> '' ORDER BY ALL"
+        ).fetchall():
+            found.setdefault(kind, []).append(suffix)
+        return found
 
     def _counts(self, query: str) -> list[Count]:
         return [Count(kind, name, int(number)) for kind, name, number in self._run(query).fetchall()]

@@ -16,6 +16,7 @@ import msgspec
 import rfc8785
 
 from packtrain import durable
+from packtrain.dataset.part import MAX_SAMPLES, NO_PART, Part
 from packtrain.dataset.sources import Sources
 from packtrain.dataset.work_units import UnitFolder
 from packtrain.digest import sha256_bytes, sha256_file
@@ -24,7 +25,6 @@ from packtrain.errors import IntegrityError, SourceChanged
 
 BLOCK_BYTES: Final = 512
 END_BYTES: Final = 2 * BLOCK_BYTES
-_MAX_MEMBERS: Final = 65_536  # a layout is held in memory and handed to a process
 _COPY_BYTES: Final = 1 << 20
 
 
@@ -35,10 +35,11 @@ class Member:
     Attributes:
         key, suffix: the media member's name is KEY.suffix.
         sha256: of the media bytes; for tables of their CSV (not checked here).
-        size_bytes: of the media bytes, or of the block in the unit's blobs.
+        size_bytes: of the media bytes, or of the block as CSV.
         unit, blob_offset: where its bytes are; offset -1: they are the source file.
         source: name of the source.
         text: the JSON member's bytes; empty for tables.
+        part, row_group: for tables, where the block lies in the unit's blobs.
     """
 
     key: str
@@ -49,6 +50,8 @@ class Member:
     blob_offset: int
     source: str
     text: bytes
+    part: Part = NO_PART
+    row_group: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +66,21 @@ class ShardLayout:
     @property
     def identity(self) -> str:
         """Return the SHA-256 of all that decides the shard's bytes."""
-        state = hashlib.sha256(b"packtrain shard 1\n")
+        state = hashlib.sha256(b"packtrain shard 2\n")
         for member in self.members:
             state.update(f"{member.key} {member.suffix} {member.sha256} {member.size_bytes}\n".encode())
             state.update(member.text + b"\n")
         return state.hexdigest()
+
+    @property
+    def copied_bytes(self) -> int:
+        """Return the shard's length if it is a part as pass 1 left it, with nothing dropped; 0 if it must be made."""
+        first = self.members[0]
+        is_whole = len(self.members) == first.part.num_blocks and all(
+            (member.unit, member.part, member.row_group) == (first.unit, first.part, number)
+            for number, member in enumerate(self.members)
+        )
+        return first.part.num_bytes if is_whole else 0
 
 
 def lay_out(
@@ -79,7 +92,7 @@ def lay_out(
         rows: kept samples, ordered by kind, split, table and key. A withdrawn one fills its place and is left out: the
             samples after it stay in the shards they are in, and shards without any of it keep their bytes.
         shard_bytes: a shard ends before it would grow past this; one sample that is larger is a shard alone. For tables
-            it counts their blocks before compression.
+            it counts their blocks as CSV.
         recipe: digest for the index.
         prefix: put before shard names in the layouts and not in the index ("miniature/" has its own index).
         in_splits: each split has a folder of its own.
@@ -105,7 +118,7 @@ def lay_out(
         if group != found:
             yield from closed()
             group, members, number, at, held_bytes, num_places = found, [], 0, 0, 0, 0
-        elif num_places and (held_bytes + weight > shard_bytes or num_places == _MAX_MEMBERS):
+        elif num_places and (held_bytes + weight > shard_bytes or num_places == MAX_SAMPLES):
             yield from closed()
             members, number, at, held_bytes, num_places = [], number + 1, 0, 0, 0
         held_bytes += weight
@@ -176,7 +189,7 @@ def write_shard(job: WriteJob) -> Shard:
     job.receipt.parent.mkdir(parents=True, exist_ok=True)
     job.receipt.unlink(missing_ok=True)
     durable.sync_folder(job.receipt.parent)
-    with durable.atomic_writer(path) as stream, _Media(job) as media:
+    with durable.atomic_writer(path, shared=True) as stream, _Media(job) as media:
         if job.layout.kind == "table":
             _fill_parquet(job.layout, media, stream)
         else:
@@ -189,7 +202,8 @@ def write_shard(job: WriteJob) -> Shard:
         sha256=sha256_file(path),
         num_samples=len(job.layout.members),
     )
-    durable.write_bytes(job.receipt, msgspec.json.encode(ShardReceipt(identity=job.layout.identity, shard=shard)))
+    receipt = ShardReceipt(identity=job.layout.identity, shard=shard)
+    durable.write_bytes(job.receipt, msgspec.json.encode(receipt), shared=True)
     return shard
 
 
@@ -222,6 +236,14 @@ class _Media:
             raise self.differs(member, error.strerror or str(error)) from error
         if left or (is_source and stream.read(1)):
             raise self.differs(member, "another length")
+
+    def blobs(self, unit: str) -> BinaryIO:
+        """Return the blobs of a unit, open, at any position.
+
+        Raises:
+            OSError: they are not there.
+        """
+        return self._stream(self._job.units.blobs(unit))
 
     def differs(self, member: Member, found: str) -> SourceChanged | IntegrityError:
         """Return the error for bytes that are not those the unit's receipt speaks of."""
@@ -266,23 +288,48 @@ def _fill_tar(layout: ShardLayout, media: _Media, stream: BinaryIO) -> None:
 
 
 def _fill_parquet(layout: ShardLayout, media: _Media, stream: BinaryIO) -> None:
+    if layout.copied_bytes:
+        _copy_part(layout.members[0], media, stream)
+    else:
+        _fill_from_parts(layout.members, media, stream)
+
+
+def _copy_part(first: Member, media: _Media, stream: BinaryIO) -> None:
+    from packtrain.dataset.table_parts import PartFile
+
+    state = hashlib.sha256()
+    try:
+        for piece in PartFile(media.blobs(first.unit), first.part).pieces():
+            state.update(piece)
+            stream.write(piece)
+    except OSError as error:
+        raise media.differs(first, error.strerror or str(error)) from error
+    if state.hexdigest() != first.part.sha256:
+        raise media.differs(first, "other bytes")
+
+
+def _fill_from_parts(members: Iterable[Member], media: _Media, stream: BinaryIO) -> None:
     import pyarrow as pa
 
-    from packtrain.dataset.kinds.tables import block_of_ipc, csv_of
-    from packtrain.dataset.rows import parquet_writer
+    from packtrain.dataset.kinds.blocks import csv_of
+    from packtrain.dataset.table_parts import PartReader, block_writer, write_block
 
     writer: Any = None
+    reader: tuple[str, Part, PartReader] | None = None
     try:
-        for member in layout.members:
+        for member in members:
             try:
-                block = block_of_ipc(b"".join(media.pieces(member)))
+                if reader is None or reader[:2] != (member.unit, member.part):
+                    reader = member.unit, member.part, PartReader(media.blobs(member.unit), member.part)
+                block = reader[2].block(member.row_group)
             except pa.ArrowException as error:
                 raise media.differs(member, "no table") from error
+            except OSError as error:
+                raise media.differs(member, error.strerror or "no table") from error
             if sha256_bytes(csv_of(block)) != member.sha256:
                 raise media.differs(member, "other rows")
-            writer = writer or parquet_writer(stream, block.schema)
-            # One call is one row group, however many rows.
-            writer.write_table(block, row_group_size=block.num_rows)
+            writer = writer or block_writer(stream, block)
+            write_block(writer, block)
     finally:
         if writer is not None:
             writer.close()
@@ -328,12 +375,18 @@ def _member(row: Mapping[str, Any]) -> Member:
         blob_offset=row["blob_offset"],
         source=row["source"],
         text=text,
+        part=_part(row) if is_table else NO_PART,
+        row_group=row["row_group"] if is_table else 0,
     )
 
 
 def _shard_name(kind: Kind, split: str, table: str, number: int) -> str:
     folder = f"shards/{split}" if split else "shards"
     return f"{folder}/tables/{table}-{number:06d}.parquet" if kind == "table" else f"{folder}/{kind}s-{number:06d}.tar"
+
+
+def _part(row: Mapping[str, Any]) -> Part:
+    return Part(row["blob_offset"], row["part_bytes"], row["part_sha256"], row["part_blocks"])
 
 
 def _kind(name: str) -> Kind:

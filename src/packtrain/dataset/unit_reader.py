@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
@@ -15,12 +16,14 @@ from packtrain.dataset.scan import presidio
 from packtrain.dataset.scan.counts import SourceScan
 from packtrain.dataset.sources import SourceFile, key_prefix, suffix_of
 from packtrain.dataset.withdrawn import COPY_OF_WITHDRAWN
-from packtrain.dataset.work_units import ReadJob, SourceRecord, UnitReceipt, library_versions
+from packtrain.dataset.work_units import ReadJob, SourceRecord, UnitReceipt, finished, library_versions
 from packtrain.digest import sha256_bytes, sha256_stream
 from packtrain.units import GIB
 
 if TYPE_CHECKING:
+    from packtrain.dataset.kinds.piece import Piece
     from packtrain.dataset.scan.table import TableScan
+    from packtrain.dataset.table_parts import PartWriter
 
 # A USTAR member's length has 11 octal digits.
 MAX_MEMBER_BYTES: Final = 8 * GIB - 1
@@ -37,7 +40,10 @@ def read_unit(job: ReadJob) -> UnitReceipt:
     from packtrain.dataset.rows import row_writer
 
     unit, folder = job.unit, job.folder
-    # First: an older receipt (of a retry) must not vouch for what is written from here on.
+    already = finished(folder, unit.unit_id)
+    if already is not None:
+        return already  # by a host that was taken for dead when it had
+    # An older receipt, of outputs that are gone, must not vouch for what is written from here on.
     folder.receipt(unit.unit_id).unlink(missing_ok=True)
     records: list[SourceRecord] = []
     rejects: list[Reject] = []
@@ -47,11 +53,14 @@ def read_unit(job: ReadJob) -> UnitReceipt:
     reading = folder.reading(unit.unit_id)
     reading.parent.mkdir(parents=True, exist_ok=True)
     with (
-        row_writer(folder.samples(unit.unit_id), SAMPLE_SCHEMA) as samples,
-        durable.atomic_writer(blobs_path) as blobs,
+        row_writer(folder.samples(unit.unit_id), SAMPLE_SCHEMA, shared=True) as samples,
+        reading.open("wb", buffering=0) as note,
+        durable.atomic_writer(blobs_path, shared=True) as blobs,
     ):
         for file in unit.files:
-            reading.write_text(file.name, encoding="utf-8")
+            # One file held open: to make one for each source costs more than to read a small source.
+            note.truncate(note.seek(0))
+            note.write(file.name.encode("utf-8"))
             try:
                 done = _SourceReader(job, file, blobs).read()
             except _OutputFailedError as error:
@@ -75,7 +84,7 @@ def read_unit(job: ReadJob) -> UnitReceipt:
         libraries=library_versions(job.recipe),
         scans=tuple(scans),
     )
-    durable.write_bytes(folder.receipt(unit.unit_id), msgspec.json.encode(receipt))
+    durable.write_bytes(folder.receipt(unit.unit_id), msgspec.json.encode(receipt), shared=True)
     reading.unlink(missing_ok=True)
     return receipt
 
@@ -88,6 +97,14 @@ class _OutputFailedError(Exception):
         self.error = error
 
 
+@contextlib.contextmanager
+def _own_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _OutputFailedError(error) from error
+
+
 class _SourceReader:
     """Reads one source into rows and blobs; a damaged source leaves neither."""
 
@@ -96,7 +113,8 @@ class _SourceReader:
         self._file = file
         self._blobs = blobs
         self.sha256 = ""
-        self.rows: list[Mapping[str, object]] = []
+        self._parts: PartWriter | None = None
+        self.rows: list[dict[str, object]] = []
         self.rejects: list[Reject] = []
         self.lost = 0.0
         self.left_over = 0
@@ -154,6 +172,9 @@ class _SourceReader:
                 self.lost = found.num_lost / found.num_parts
                 self.left_over = found.left_over
         self.scan = scan.finish() if scan is not None else None
+        if self._parts is not None:
+            with _own_disk():
+                self._parts.close()
 
     def _new_scan(self) -> TableScan | None:
         if self._job.unit.kind != "table":
@@ -168,13 +189,11 @@ class _SourceReader:
 
         assert isinstance(piece, Piece)
         file = self._file
-        blob_offset, blob_bytes = -1, file.size_bytes
+        blob_offset, blob_bytes = -1, file.size_bytes if piece.block is None else piece.block_bytes
         if piece.payload is not None:
             blob_offset, blob_bytes = self._blobs.tell(), len(piece.payload)
-            try:
+            with _own_disk():
                 self._blobs.write(piece.payload)
-            except OSError as error:
-                raise _OutputFailedError(error) from error
         if blob_bytes > MAX_MEMBER_BYTES:
             raise Damaged(f"sample of {blob_bytes} bytes does not fit a tar member (at most {MAX_MEMBER_BYTES})")
         prefix = key_prefix(file.name)
@@ -191,12 +210,26 @@ class _SourceReader:
                 "unit": self._job.unit.unit_id,
                 "blob_offset": blob_offset,
                 "blob_bytes": blob_bytes,
+                "part_bytes": 0,
+                "part_sha256": "",
+                "part_blocks": 0,
+                "row_group": 0,
                 "detail": rfc8785.dumps(dict(piece.detail)).decode("utf-8"),  # pyright: ignore[reportArgumentType]
                 "measures": sorted(piece.measures.items()),
                 "fingerprint": piece.fingerprint,
                 "withdrawn": False,
             }
         )
+        if piece.block is not None:
+            self._store_block(piece)
+
+    def _store_block(self, piece: Piece) -> None:
+        from packtrain.dataset.table_parts import PartWriter
+
+        if self._parts is None:
+            self._parts = PartWriter(self._blobs, self._job.recipe.shard_bytes)
+        with _own_disk():
+            self._parts.add(piece.block, piece.group, piece.block_bytes, self.rows[-1])
 
     def _set_aside(self, stage: str, error: str) -> None:
         self.lost = 1.0
@@ -223,6 +256,8 @@ class _SourceReader:
 
     def _take_back(self, start: int) -> None:
         """Void what was written of a source that turned out to be damaged further on."""
+        if self._parts is not None:
+            self._parts.discard()
         self.rows.clear()
         self.rejects.clear()
         self.left_over = 0

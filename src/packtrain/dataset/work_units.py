@@ -8,6 +8,7 @@ sources are in the receipt: to know them before reading would be to read everyth
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -25,6 +26,7 @@ from packtrain.dataset.sources import SourceFile, Sources
 from packtrain.digest import sha256_bytes
 from packtrain.documents.dataset import Kind
 from packtrain.documents.recipe import RecipeSection
+from packtrain.errors import HostUnfit
 from packtrain.units import GIB, KIB, MIB
 
 _SMALLEST_SLICE_BYTES: Final = 1 * MIB
@@ -33,6 +35,9 @@ _SLICES_WANTED: Final = 256
 # What a file costs beside its bytes (open, first seek, decoder set-up), as bytes read in the same time from a disk.
 _FILE_COST_BYTES: Final = 128 * KIB
 _LONGEST_SLICE: Final = 4  # times the target: bounds the largest unit where cut points happen to be rare
+# A client of NFS may remember for 60 s (acdirmax) that a file was not there.
+SEEN_AFTER_SECONDS: Final = 120.0
+_LOOK_SECONDS: Final = 0.2
 LIBRARIES: Final = ("av", "duckdb", "openpyxl", "pillow", "pyarrow", "python-calamine")
 
 
@@ -183,6 +188,23 @@ def finished(folder: UnitFolder, unit_id: str) -> UnitReceipt | None:
         return None
     whole = receipt.unit == unit_id and sizes == (receipt.blobs_bytes, receipt.samples_bytes)
     return receipt if whole else None
+
+
+def await_outputs(folder: UnitFolder, unit_id: str, seconds: float = SEEN_AFTER_SECONDS) -> None:
+    """Return once this host sees the outputs of a unit that another host has finished.
+
+    Raises:
+        HostUnfit: it does not see them in time; a unit must not be left out for that without a word.
+    """
+    end = time.monotonic() + seconds
+    while finished(folder, unit_id) is None:
+        if time.monotonic() > end:
+            raise HostUnfit(
+                "a unit of work is reported as done, but its files are not seen here",
+                where=str(folder.receipt(unit_id)),
+                hint="the voyage folder must be one shared file system, at the same path on every host",
+            )
+        time.sleep(_LOOK_SECONDS)
 
 
 def library_versions(recipe: RecipeSection) -> dict[str, str]:

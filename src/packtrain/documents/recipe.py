@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from packtrain.documents.codec import Part
+from packtrain.documents.codec import Part, Text
 from packtrain.documents.dataset import Kind
 
 _LARGEST: Final = 2**53 - 1
@@ -47,10 +47,10 @@ class NearDuplicatesSection(Part, frozen=True, kw_only=True):
             Without it "pdq" where `drop` or [prepare.splits] asks for a comparison, else "off".
         clip: the same for clips: "pdq" of eight frames and the duration, or "off".
         table: the same for blocks of tables: "minhash" of their rows, or "off".
-        image_distance: images are alike up to so many different bits; without it 31 of 256 for "pdq", 2 of 64 for
+        image_distance: images are alike up to so many different bits; without it 31 of 256 for "pdq", 4 of 64 for
             "phash".
         clip_share: clips are alike if so many of their frames are.
-        table_share: blocks are alike if they have so large a part of their rows in common.
+        table_share: blocks are alike if they have so large a part of their cells in common.
     """
 
     drop: bool = False
@@ -58,7 +58,7 @@ class NearDuplicatesSection(Part, frozen=True, kw_only=True):
     clip: Literal["off", "pdq"] | None = None
     table: Literal["off", "minhash"] | None = None
     image_distance: Annotated[int, msgspec.Meta(ge=0, le=64)] | None = None
-    clip_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.8
+    clip_share: Annotated[float, msgspec.Meta(gt=0.5, le=1)] = 0.8
     table_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.8
 
 
@@ -81,7 +81,7 @@ class SplitsSection(Part, frozen=True, kw_only=True):
 
 
 class RecipeSection(Part, frozen=True, kw_only=True):
-    """[prepare]: the recipe. A change of any field makes `prepare` run again.
+    """[prepare]: the recipe, and where it is run. A change of any field but the last three makes `prepare` run again.
 
     Attributes:
         kinds: which kinds of samples to take; files of other kinds are left.
@@ -100,6 +100,11 @@ class RecipeSection(Part, frozen=True, kw_only=True):
         seed: decides the order of samples; the same seed and sources give the same bytes.
         scan_also_with: a second engine for the data scan, after packtrain's own detectors, which run in any case:
             "presidio", of the extra `pii`.
+        engine: where the units of work are run: "local", processes of this machine; "ray", hosts of a Ray cluster
+            (extra `cluster`); "slurm", job arrays. The samples are the same, byte for byte.
+        ray_address: the head of the Ray cluster, HOST:PORT; without it and RAY_ADDRESS a Ray of this machine alone is
+            started for the run.
+        slurm_arguments: options for `sbatch`, such as "--partition=cpu" or "--time=12:00:00".
     """
 
     kinds: tuple[Kind, ...] = ("table", "image", "clip")
@@ -115,3 +120,6 @@ class RecipeSection(Part, frozen=True, kw_only=True):
     miniature_samples: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 64
     seed: Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)] = 0
     scan_also_with: Literal["presidio"] | None = None
+    engine: Literal["local", "ray", "slurm"] = "local"
+    ray_address: Text = ""
+    slurm_arguments: tuple[Text, ...] = ()

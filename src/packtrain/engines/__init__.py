@@ -1,1 +1,1 @@
-"""Engines: they start a training program's workers, watch them and start them again. One port, `ports.Engine`."""
+"""Engines: they start a training program's workers (`ports.Engine`), or map the units of `prepare` (`JobMapper`)."""

@@ -1,12 +1,13 @@
 """What is kept, what is dropped and why, and on which side: on tables of samples alone."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 from packtrain.dataset.index import DROP_SCHEMA, SAMPLE_SCHEMA
 from packtrain.dataset.rows import row_writer
 from packtrain.dataset.selection import Selection
-from packtrain.documents.recipe import FilterSection, RecipeSection, SplitsSection
+from packtrain.documents.recipe import FilterSection, NearDuplicatesSection, RecipeSection, SplitsSection
 
 
 def _row(key: str, **more: Any) -> dict[str, Any]:
@@ -22,6 +23,10 @@ def _row(key: str, **more: Any) -> dict[str, Any]:
         "unit": "u" * 64,
         "blob_offset": 0,
         "blob_bytes": 1,
+        "part_bytes": 0,
+        "part_sha256": "",
+        "part_blocks": 0,
+        "row_group": 0,
         "detail": "{}",
         "measures": [],
         "fingerprint": b"",
@@ -163,3 +168,84 @@ def test_names_with_signs_of_patterns_and_quotes_are_read_as_they_are(tmp_path: 
     odd = tmp_path / "it's [a] *folder?"
     odd.mkdir()
     assert set(_Settled(odd, [_row("a")], RecipeSection()).kept) == {"a"}
+
+
+def _print(*bits: int) -> bytes:
+    """Return 256 bits that are 0 but for these."""
+    return sum(1 << bit for bit in bits).to_bytes(32, "big")
+
+
+DROP = RecipeSection(near_duplicates=NearDuplicatesSection(drop=True, clip="off", table="off"))
+SIZE = (("height_pixels", 10.0), ("width_pixels", 10.0))
+LARGE = (("height_pixels", 10.0), ("width_pixels", 20.0))
+
+
+def test_of_samples_that_look_alike_the_largest_is_kept_and_the_distance_is_told(tmp_path: Path) -> None:
+    rows = [
+        _row("a", fingerprint=_print(*range(100, 131)), measures=SIZE),
+        _row("b", fingerprint=_print(), measures=LARGE),
+        _row("c", fingerprint=_print(*range(100, 132)), measures=SIZE),
+        _row("blank", fingerprint=b"", measures=SIZE),
+    ]
+    settled = _Settled(tmp_path, rows, DROP)
+    # c is 32 bits from b and 1 from a; a is dropped, so that it drops nobody.
+    assert set(settled.kept) == {"b", "c", "blank"}
+    (row,) = settled.dropped.values()
+    assert (row["key"], row["reason"], row["kept_key"], row["kept_source"]) == (
+        "a",
+        "near-duplicate",
+        "b",
+        "raw/b.png",
+    )
+    assert (row["rule"], row["value"], row["limit"]) == ("pdq at most 31 bits apart", 31.0, 31.0)
+    assert settled.drops == {("image", "near-duplicate"): 1}
+
+
+def test_what_looks_like_a_withdrawn_sample_stays_out_and_what_had_been_kept_in_its_stead_stays(tmp_path: Path) -> None:
+    rows = [
+        _row("a", fingerprint=_print(), measures=SIZE, withdrawn=True),
+        _row("b", fingerprint=_print(1), measures=SIZE),
+        _row("c", fingerprint=_print(1), measures=SIZE, withdrawn=True),
+    ]
+    (tmp_path / "one").mkdir()
+    settled = _Settled(tmp_path / "one", rows, DROP)
+    # "a" was the one that was kept: it holds the place.
+    assert {key: row["withdrawn"] for key, row in settled.kept.items()} == {"a": True}
+    assert settled.dropped["b"]["rule"] == "looks like a withdrawn sample"
+    assert {settled.dropped[key]["rule"] for key in ("a", "c")} == {"its source was withdrawn"}
+    assert settled.drops == {("image", "withdrawn"): 3}
+
+    rows[1] = _row("b", fingerprint=_print(1), measures=LARGE)
+    (tmp_path / "two").mkdir()
+    settled = _Settled(tmp_path / "two", rows, DROP)
+    assert {key: row["withdrawn"] for key, row in settled.kept.items()} == {"b": False}
+    assert settled.drops == {("image", "withdrawn"): 2}
+
+
+def test_samples_that_look_alike_are_on_one_side_by_any_chain_and_none_is_dropped(tmp_path: Path) -> None:
+    chains = 120
+    rows = [
+        _row(f"{chain:03d}-{link}", fingerprint=_chain(chain, link), measures=SIZE)
+        for chain in range(chains)
+        for link in range(3)
+    ]
+    recipe = RecipeSection(splits=SplitsSection(validation=0.5, group_by="sample"))
+    settled = _Settled(tmp_path, rows, recipe)
+    assert len(settled.kept) == 3 * chains
+    sides: dict[str, set[str]] = {}
+    for key, row in settled.kept.items():
+        sides.setdefault(key[:3], set()).add(row["split"])
+    assert {len(names) for names in sides.values()} == {1}
+    assert {name for names in sides.values() for name in names} == {"train", "validation"}
+    (tmp_path / "off").mkdir()
+    off = RecipeSection(
+        splits=SplitsSection(validation=0.5, group_by="sample"), near_duplicates=NearDuplicatesSection(image="off")
+    )
+    apart = {key: row["split"] for key, row in _Settled(tmp_path / "off", rows, off).kept.items()}
+    assert any(apart[f"{chain:03d}-0"] != apart[f"{chain:03d}-1"] for chain in range(chains))
+
+
+def _chain(chain: int, link: int) -> bytes:
+    """Return a fingerprint 20 bits from that of the next link, and far from every other chain's."""
+    word = hashlib.sha256(str(chain).encode()).digest()
+    return bytes(a ^ b for a, b in zip(word, _print(*range(20 * link)), strict=True))

@@ -27,6 +27,10 @@ def _row(key: str, payload: bytes, offset: int, kind: str = "image", **more: Any
         "blob_bytes": len(payload),
         "split": "train",
         "withdrawn": False,
+        "part_bytes": 0,
+        "part_sha256": "",
+        "part_blocks": 0,
+        "row_group": 0,
         "detail": '{"box":[0,0,1,1]}',
         **more,
     }

@@ -1,5 +1,6 @@
 import errno
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -7,10 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from packtrain.dataset import unit_reader, work_units
+from packtrain.dataset.recipe import recipe_digest, told_on_the_card
 from packtrain.dataset.sources import SourceFile, Sources
 from packtrain.dataset.unit_reader import read_unit
 from packtrain.dataset.work_units import ReadJob, Unit, UnitFolder, slice_sources, slice_target_bytes
 from packtrain.documents.recipe import RecipeSection
+from packtrain.errors import HostUnfit
 from packtrain.units import GIB, MIB
 from source_parts import csv_text, png, write_sources
 
@@ -126,7 +129,7 @@ def test_a_damaged_source_leaves_no_blob_behind(tmp_path: Path) -> None:
     assert [(record.num_samples, record.lost) for record in receipt.sources] == [(0, 1.0), (2, 0.0)]
     rows = pq.read_table(job.folder.samples(unit.unit_id)).to_pylist()
     assert rows[0]["blob_offset"] == 0
-    assert receipt.blobs_bytes == sum(row["blob_bytes"] for row in rows)
+    assert {row["part_bytes"] for row in rows} == {receipt.blobs_bytes}
 
 
 def test_a_full_disk_is_an_error_and_not_a_list_of_rejects(tmp_path: Path) -> None:
@@ -164,3 +167,31 @@ def test_a_receipt_survives_its_own_encoding(tmp_path: Path) -> None:
     receipt = read_unit(_job(tmp_path, "a.png"))
     assert receipt.rejects[0].stage == "decode"
     assert msgspec.json.decode(msgspec.json.encode(receipt), type=work_units.UnitReceipt) == receipt
+
+
+def test_where_units_are_run_is_no_part_of_the_recipe() -> None:
+    elsewhere = msgspec.structs.replace(
+        RECIPE, engine="slurm", ray_address="10.0.0.1:6379", slurm_arguments=("--partition=cpu",)
+    )
+    assert recipe_digest(elsewhere) == recipe_digest(RECIPE)
+    assert told_on_the_card(elsewhere) == told_on_the_card(RECIPE)
+    assert _units(_files(9), recipe=elsewhere) == _units(_files(9))
+
+
+def test_a_unit_that_another_host_has_finished_is_not_done_again(tmp_path: Path) -> None:
+    write_sources(tmp_path / "raw")
+    job = _job(tmp_path, "images/a.png", "images/b.jpg")
+    receipt = read_unit(job)
+    before = {path: path.stat().st_ino for path in job.folder.root.rglob("*.*")}
+    assert read_unit(replace(job, unit=replace(job.unit, given_up=frozenset({"raw/images/a.png"})))) == receipt
+    assert {path: path.stat().st_ino for path in job.folder.root.rglob("*.*")} == before
+
+
+def test_a_unit_whose_files_do_not_arrive_here_is_an_error_and_not_left_out(tmp_path: Path) -> None:
+    write_sources(tmp_path / "raw")
+    job = _job(tmp_path, "images/a.png")
+    read_unit(job)
+    work_units.await_outputs(job.folder, job.unit.unit_id, 0)
+    job.folder.blobs(job.unit.unit_id).unlink()
+    with pytest.raises(HostUnfit, match="not seen here"):
+        work_units.await_outputs(job.folder, job.unit.unit_id, 0)

@@ -29,6 +29,9 @@ max_reject_rate = 0
 miniature_samples = 1
 seed = 9007199254740991
 scan_also_with = "presidio"
+engine = "slurm"
+ray_address = "10.0.0.1:6379"
+slurm_arguments = ["--partition=cpu"]
 [[prepare.filter]]
 kind = "image"
 measure = "width"

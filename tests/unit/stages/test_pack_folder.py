@@ -10,6 +10,7 @@ from packtrain.devices.directory import DirectoryDrive
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.plan import Plan
 from packtrain.documents.receipt import Receipt
+from packtrain.engines.processes import ProcessMapper
 from packtrain.errors import DeclarationExceeded, NothingToCarry, SourceChanged, SourceUnreadable, VoyageFileError
 from packtrain.events import Notice
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
@@ -62,7 +63,7 @@ class Home:
 
     def plan(self) -> None:
         plan.plan(self.folder, DirectoryDrive, self.papers.sink)
-        prepare.prepare(self.folder, 0, self.papers.sink)
+        prepare.prepare(self.folder, ProcessMapper(0), self.papers.sink)
 
     def pack(self, *, accept_losses: bool = False) -> Receipt:
         return pack.pack(self.folder, DirectoryDrive, self.papers.sink, accept_losses=accept_losses)

@@ -13,6 +13,7 @@ import pytest
 
 from packtrain.documents.codec import encode
 from packtrain.documents.dataset import Dataset
+from packtrain.engines.processes import ProcessMapper
 from packtrain.errors import NothingToCarry, SourceUnreadable, TooManyRejects, VoyageFileError
 from packtrain.events import Event, Notice, Progress
 from packtrain.record.folder import VoyageFolder
@@ -27,7 +28,7 @@ def _prepared(root: Path, recipe: str = RECIPE, num_workers: int = 0, like: Path
     """Prepare fresh sources below `root`, or a copy of those at `like`."""
     raw = shutil.copytree(like, root / "raw") if like else write_sources(root / "raw")
     folder = voyage_folder(root / "voyage", raw, recipe)
-    prepare(folder, num_workers, ignore)
+    prepare(folder, ProcessMapper(num_workers), ignore)
     return folder
 
 
@@ -41,7 +42,7 @@ def _rows(folder: VoyageFolder, name: str) -> list[dict[str, object]]:
 
 def test_every_kind_becomes_samples_and_the_receipt_counts_them(tmp_path: Path) -> None:
     folder = voyage_folder(tmp_path / "voyage", write_sources(tmp_path / "raw"), RECIPE)
-    receipt = prepare(folder, 0, ignore)
+    receipt = prepare(folder, ProcessMapper(0), ignore)
     counts = receipt.counts
     assert (counts["table_samples"], counts["image_samples"], counts["clip_samples"]) == (6, 18, 2)
     assert counts["samples_prepared"] == 26
@@ -52,15 +53,15 @@ def test_every_kind_becomes_samples_and_the_receipt_counts_them(tmp_path: Path) 
 
 def test_what_was_set_aside_is_named_with_its_reason(tmp_path: Path) -> None:
     raw = write_sources(tmp_path / "raw")
-    (raw / "latin.csv").write_bytes("id,name\n1,Vicu\xf1a\n".encode("latin-1"))
+    (raw / "short.csv").write_bytes(b"id,name\n1\n")
     (raw / "night.fits").write_bytes(b"SIMPLE  = T")
     folder = voyage_folder(tmp_path / "voyage", raw, f"{RECIPE}\nmax_reject_rate = 0.9")
     events: list[Event] = []
-    prepare(folder, 0, events.append)
+    prepare(folder, ProcessMapper(0), events.append)
 
     told = [event.text for event in events if isinstance(event, Notice) and event.is_warning]
-    assert any("latin.csv: table has no rows that could be kept; first, line 2: " in each for each in told)
-    assert any("not utf-8" in each.casefold() for each in told)
+    assert any("short.csv: table has no rows that could be kept; first, line 2: " in each for each in told)
+    assert any("missing columns" in each.casefold() for each in told)
     assert any("night.fits" in each for each in told)
 
 
@@ -111,7 +112,7 @@ def test_exact_duplicates_are_dropped_and_say_what_was_kept(tmp_path: Path) -> N
     shutil.copyfile(raw / "images" / "a.png", raw / "images" / "z-copy.png")
     shutil.copyfile(raw / "tables" / "people.csv", raw / "tables" / "same-rows.csv")
     folder = voyage_folder(tmp_path / "voyage", raw, RECIPE)
-    receipt = prepare(folder, 0, ignore)
+    receipt = prepare(folder, ProcessMapper(0), ignore)
     assert (receipt.counts["image_duplicates"], receipt.counts["table_duplicates"]) == (4, 5)
     assert receipt.counts["samples_prepared"] == 26
     dropped = [row for row in _rows(folder, "drops.parquet") if row["kind"] == "image"]
@@ -132,7 +133,7 @@ def test_damaged_inputs_are_set_aside_with_a_reason_and_the_rest_is_carried(tmp_
     (raw / "images" / "link.png").symlink_to("a.png")
     folder = voyage_folder(tmp_path / "voyage", raw, RECIPE + "\nmax_reject_rate = 0.5")
     events: list[Event] = []
-    receipt = prepare(folder, 0, events.append)
+    receipt = prepare(folder, ProcessMapper(0), events.append)
     rejects = {str(row["path"]): row for row in _rows(folder, "rejects.parquet")}
     assert {(path, row["kind"], row["stage"], row["place"]) for path, row in rejects.items()} == {
         ("raw/images/cut.jpg", "image", "decode", ""),
@@ -156,7 +157,7 @@ def test_more_rejects_than_allowed_stop_the_job_and_are_listed(tmp_path: Path) -
     (raw / "images" / "cut.jpg").write_bytes(jpeg()[:2000])
     folder = voyage_folder(tmp_path / "voyage", raw, RECIPE)
     with pytest.raises(TooManyRejects, match=r"raw/images/cut\.jpg: not a readable image") as caught:
-        prepare(folder, 0, ignore)
+        prepare(folder, ProcessMapper(0), ignore)
     listed = pq.read_table(str(caught.value.where)).to_pylist()
     assert [row["path"] for row in listed] == ["raw/images/cut.jpg"]
     assert folder.receipt("prepare") is None
@@ -166,7 +167,7 @@ def test_files_of_other_types_do_not_stop_the_job(tmp_path: Path) -> None:
     raw = write_sources(tmp_path / "raw")
     for number in range(30):
         (raw / f"{number}.bin").write_bytes(b"x")
-    receipt = prepare(voyage_folder(tmp_path / "voyage", raw, RECIPE), 0, ignore)
+    receipt = prepare(voyage_folder(tmp_path / "voyage", raw, RECIPE), ProcessMapper(0), ignore)
     assert receipt.counts["unread_files"] == 30
 
 
@@ -175,11 +176,11 @@ def test_a_second_run_reads_nothing_again_and_a_new_source_only_its_own_slice(
 ) -> None:
     monkeypatch.setattr("packtrain.dataset.work_units._SMALLEST_SLICE_BYTES", 1)
     folder = _prepared(tmp_path)
-    again = prepare(folder, 0, ignore)
+    again = prepare(folder, ProcessMapper(0), ignore)
     assert (again.counts["units"], again.counts["units_reused"]) == (6, 6)
     (tmp_path / "raw" / "images" / "new.png").write_bytes(png(20, 20, 9))
     assert not is_fresh(folder, "prepare", inputs(folder))
-    third = prepare(folder, 0, ignore)
+    third = prepare(folder, ProcessMapper(0), ignore)
     assert (third.counts["units"], third.counts["units_reused"]) == (7, 6)
 
 
@@ -189,7 +190,7 @@ def test_a_data_set_that_lost_a_shard_is_made_again(tmp_path: Path) -> None:
     before = shard.read_bytes()
     shard.unlink()
     assert not is_fresh(folder, "prepare", inputs(folder))
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
     assert shard.read_bytes() == before
     assert is_fresh(folder, "prepare", inputs(folder))
 
@@ -199,7 +200,7 @@ def test_a_changed_crop_size_reads_images_again_and_nothing_else(tmp_path: Path)
     folder = voyage_folder(
         tmp_path / "voyage", tmp_path / "raw", RECIPE.replace("pixels = 16\nclip", "pixels = 8\nclip")
     )
-    receipt = prepare(folder, 0, ignore)
+    receipt = prepare(folder, ProcessMapper(0), ignore)
     assert (receipt.counts["units"], receipt.counts["units_reused"]) == (3, 2)
     assert receipt.counts["image_samples"] > 18
 
@@ -209,7 +210,7 @@ def test_what_an_earlier_recipe_left_is_removed(tmp_path: Path) -> None:
     many = len(list(_dataset(folder).rglob("*.tar")))
     (_dataset(folder) / "shards" / "images-000000.tar.part").write_bytes(b"half")
     folder = voyage_folder(tmp_path / "voyage", tmp_path / "raw", RECIPE)
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
     assert len(list(_dataset(folder).rglob("*.tar"))) < many
     assert tree(_dataset(folder)) == tree(_dataset(_prepared(tmp_path / "fresh", like=tmp_path / "raw")))
 
@@ -275,7 +276,7 @@ def test_croissants_own_library_accepts_the_card_and_reads_the_records(tmp_path:
 def test_progress_tells_bytes_read_and_samples_written_to_the_end(tmp_path: Path) -> None:
     folder = voyage_folder(tmp_path / "voyage", write_sources(tmp_path / "raw"), RECIPE)
     events: list[Event] = []
-    prepare(folder, 0, events.append)
+    prepare(folder, ProcessMapper(0), events.append)
     last = {event.activity: event for event in events if isinstance(event, Progress)}
     assert last["reading sources"].done_bytes == last["reading sources"].total_bytes > 0
     assert last["writing shards"].done_items == last["writing shards"].total_items == 26
@@ -290,7 +291,7 @@ def test_a_voyage_without_sources_says_so(tmp_path: Path) -> None:
 def test_a_missing_source_is_told_before_anything_is_done(tmp_path: Path) -> None:
     folder = voyage_folder(tmp_path / "voyage", tmp_path / "nowhere")
     with pytest.raises(SourceUnreadable):
-        prepare(folder, 0, ignore)
+        prepare(folder, ProcessMapper(0), ignore)
     assert not folder.work.exists()
 
 
@@ -298,7 +299,7 @@ def test_sources_without_any_table_image_or_clip_are_nothing_to_carry(tmp_path: 
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "a.bin").write_bytes(b"x")
     with pytest.raises(NothingToCarry, match="1 files of other types"):
-        prepare(voyage_folder(tmp_path / "voyage", tmp_path / "raw"), 0, ignore)
+        prepare(voyage_folder(tmp_path / "voyage", tmp_path / "raw"), ProcessMapper(0), ignore)
 
 
 def test_kinds_that_the_recipe_leaves_out_are_neither_samples_nor_rejects(tmp_path: Path) -> None:
@@ -315,7 +316,7 @@ def test_a_missing_extra_is_named_with_the_command_that_brings_it(
     monkeypatch.setattr(ground, "_MODULES", ("av_of_another_world",))
     folder = voyage_folder(tmp_path / "voyage", write_sources(tmp_path / "raw"))
     with pytest.raises(MissingDependency, match="av_of_another_world") as caught:
-        prepare(folder, 0, ignore)
+        prepare(folder, ProcessMapper(0), ignore)
     assert caught.value.hint == "pip install 'packtrain[prepare]'"
 
 
@@ -324,9 +325,11 @@ def test_prepare_works_where_there_is_no_network(tmp_path: Path) -> None:
     folder = voyage_folder(tmp_path / "voyage", write_sources(tmp_path / "raw"), RECIPE)
     program = (
         "import sys\nfrom pathlib import Path\n"
+        "from packtrain.engines.processes import ProcessMapper\n"
         "from packtrain.record.folder import VoyageFolder\nfrom packtrain.stages.prepare import prepare\n"
         "if __name__ == '__main__':\n"
-        "    print(prepare(VoyageFolder(Path(sys.argv[1])), 2, lambda event: None).counts['samples_prepared'])\n"
+        "    folder = VoyageFolder(Path(sys.argv[1]))\n"
+        "    print(prepare(folder, ProcessMapper(2), lambda event: None).counts['samples_prepared'])\n"
     )
     script = tmp_path / "boxed.py"
     script.write_text(program)
@@ -348,7 +351,7 @@ def test_two_copies_of_one_source_with_other_names_are_told_apart_by_lineage(tmp
     for name in ("x.csv", "y.csv"):
         (raw / name).write_bytes(csv_text(3))
     folder = voyage_folder(tmp_path / "voyage", raw)
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
     assert [row["source"] for row in _rows(folder, "index.parquet")] == ["raw/x.csv"]
     assert [(row["path"], row["samples"]) for row in _rows(folder, "sources.parquet")] == [
         ("raw/x.csv", 1),

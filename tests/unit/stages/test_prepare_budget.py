@@ -4,6 +4,7 @@ from pathlib import Path
 
 from packtrain.documents.placement import PlacedDrive, PlacedGroup, PlacementDocument
 from packtrain.documents.plan import Survive
+from packtrain.engines.processes import ProcessMapper
 from packtrain.events import Event, Notice, Progress
 from packtrain.stages.prepare import prepare
 from source_parts import png, voyage_folder, write_sources
@@ -28,7 +29,7 @@ def _run(root: Path, capacity_bytes: int | None) -> tuple[dict[str, int], list[E
     if capacity_bytes is not None:
         folder.write(_placement(capacity_bytes))
     events: list[Event] = []
-    return dict(prepare(folder, 0, events.append).counts), events
+    return dict(prepare(folder, ProcessMapper(0), events.append).counts), events
 
 
 def test_what_more_fits_is_in_the_progress_the_notices_and_the_receipt(tmp_path: Path) -> None:

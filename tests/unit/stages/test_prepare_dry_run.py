@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from packtrain.engines.processes import ProcessMapper
 from packtrain.errors import NothingToCarry, WrongRole
 from packtrain.stages.init import init
 from packtrain.stages.prepare import prepare, trial
@@ -28,10 +29,10 @@ def test_of_few_files_it_is_exact_and_the_voyage_folder_is_untouched(
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     before = _state(folder.root)
-    found = trial.trial(folder, 200, 0, ignore)
+    found = trial.trial(folder, 200, ProcessMapper(0), 1, ignore)
     assert _state(folder.root) == before
     assert list((tmp_path / "tmp").iterdir()) == []
-    counts = prepare(folder, 0, ignore).counts
+    counts = prepare(folder, ProcessMapper(0), ignore).counts
     assert found.is_exact
     assert found.samples.low == found.samples.high == counts["samples_prepared"]
     for each in found.kinds:
@@ -49,8 +50,8 @@ def test_of_many_files_the_ranges_hold_what_prepare_then_counts(tmp_path: Path) 
         (raw / f"{number:02d}.png").write_bytes(png(16 + 16 * (number % 4), 32, number))
         (raw / f"{number:02d}.csv").write_bytes(csv_text(4 + number % 9, number))
     folder = voyage_folder(tmp_path / "voyage", raw, RECIPE)
-    found = trial.trial(folder, 40, 0, ignore)
-    counts = prepare(folder, 0, ignore).counts
+    found = trial.trial(folder, 40, ProcessMapper(0), 1, ignore)
+    counts = prepare(folder, ProcessMapper(0), ignore).counts
     assert not found.is_exact
     assert 36 <= found.num_read <= 48
     assert found.samples.low <= counts["samples_prepared"] <= found.samples.high
@@ -65,14 +66,14 @@ def test_the_same_files_are_read_again(tmp_path: Path) -> None:
     for number in range(30):
         (raw / f"{number:02d}.csv").write_bytes(csv_text(4 + number % 9, number))
     folder = voyage_folder(tmp_path / "voyage", raw, RECIPE)
-    one, two = (trial.trial(folder, 10, 0, ignore) for _ in range(2))
+    one, two = (trial.trial(folder, 10, ProcessMapper(0), 1, ignore) for _ in range(2))
     assert (one.kinds, one.read_bytes) == (two.kinds, two.read_bytes)
 
 
 def test_sources_without_data_are_said_in_words(tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     with pytest.raises(NothingToCarry):
-        trial.trial(voyage_folder(tmp_path / "voyage", tmp_path / "raw"), 10, 0, ignore)
+        trial.trial(voyage_folder(tmp_path / "voyage", tmp_path / "raw"), 10, ProcessMapper(0), 1, ignore)
 
 
 def test_it_belongs_to_the_consignor_and_takes_no_lock(tmp_path: Path) -> None:

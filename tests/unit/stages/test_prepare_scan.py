@@ -15,6 +15,7 @@ from packtrain.diligence.scan_findings import _said, findings_of, own_scan, scan
 from packtrain.documents.codec import digest
 from packtrain.documents.data_scan import MAX_LISTED, DataScan, ScannedColumn
 from packtrain.documents.dataset import Dataset
+from packtrain.engines.processes import ProcessMapper
 from packtrain.errors import KeyMissing, SignatureInvalid
 from packtrain.events import Event, Notice
 from packtrain.record.folder import VoyageFolder
@@ -57,7 +58,7 @@ def test_findings_are_named_by_source_column_and_counts(tmp_path: Path) -> None:
         },
     )
     events: list[Event] = []
-    receipt = prepare(folder, 0, events.append)
+    receipt = prepare(folder, ProcessMapper(0), events.append)
     assert findings_of(folder) == (
         "raw/book.xlsx, sheet 2, column 2: telephone numbers in 4 of 4 sampled rows",
         "raw/lines.jsonl, column 2: e-mail addresses in 9 of 9 sampled rows",
@@ -77,7 +78,7 @@ def test_findings_are_named_by_source_column_and_counts(tmp_path: Path) -> None:
 
 def test_without_findings_the_scan_says_so_and_is_signed(tmp_path: Path) -> None:
     folder = _folder(tmp_path, {"plain.csv": csv_text(40)})
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
     assert findings_of(folder) == ()
     assert is_fresh(folder, "prepare", inputs(folder))
     folder.document_path(DataScan).unlink()
@@ -87,7 +88,7 @@ def test_without_findings_the_scan_says_so_and_is_signed(tmp_path: Path) -> None
 
 def test_an_altered_scan_is_refused(tmp_path: Path) -> None:
     folder = _folder(tmp_path, {"people.csv": PEOPLE.encode()})
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
     path = folder.document_path(DataScan)
     path.write_bytes(path.read_bytes().replace(b'"is_finding":true', b'"is_finding":false'))
     with pytest.raises(SignatureInvalid):
@@ -96,7 +97,7 @@ def test_an_altered_scan_is_refused(tmp_path: Path) -> None:
 
 def test_a_scan_of_other_sources_is_none_of_this_data_set(tmp_path: Path) -> None:
     folder = _folder(tmp_path, {"people.csv": PEOPLE.encode()})
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
     scan = folder.read(DataScan)
     folder.write_signed(msgspec.structs.replace(scan, sources="0" * 64), folder.signer())
     assert own_scan(folder) is None
@@ -104,11 +105,11 @@ def test_a_scan_of_other_sources_is_none_of_this_data_set(tmp_path: Path) -> Non
 
 def test_a_folder_that_is_carried_as_it_is_is_not_scanned_and_that_is_said(tmp_path: Path) -> None:
     folder = _folder(tmp_path, {"people.csv": PEOPLE.encode()})
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
     text = (folder.root / "voyage.toml").read_text()
     (folder.root / "voyage.toml").write_text(text.replace("[sources]\n", '[sources]\nform = "folder"\n'))
     events: list[Event] = []
-    prepare(folder, 0, events.append)
+    prepare(folder, ProcessMapper(0), events.append)
     assert not folder.has(DataScan) and not folder.signature_path(DataScan).exists()
     assert findings_of(folder) is None
     assert any(isinstance(event, Notice) and "not scanned" in event.text for event in events)
@@ -118,7 +119,7 @@ def test_without_a_signing_key_nothing_is_read(tmp_path: Path) -> None:
     folder = _folder(tmp_path, {"people.csv": PEOPLE.encode()})
     (folder.keys / "signer").unlink()
     with pytest.raises(KeyMissing):
-        prepare(folder, 0, ignore)
+        prepare(folder, ProcessMapper(0), ignore)
     assert not folder.work.exists()
 
 
@@ -127,25 +128,25 @@ def test_the_same_sources_give_the_same_scan_whatever_workers_slices_and_what_wa
 ) -> None:
     files = {f"{name}.csv": (PEOPLE.replace("u", name) * 9).encode() for name in "abcd"} | {"p.csv": csv_text(5000)}
     one = _folder(tmp_path / "one", files)
-    prepare(one, 0, ignore)
+    prepare(one, ProcessMapper(0), ignore)
     monkeypatch.setattr("packtrain.dataset.work_units._SMALLEST_SLICE_BYTES", 1)
     other = _folder(tmp_path / "other", files)
     shutil.rmtree(other.root.parent / "raw")
     shutil.copytree(tmp_path / "one" / "raw", other.root.parent / "raw")
-    prepare(other, 2, ignore)
+    prepare(other, ProcessMapper(2), ignore)
     assert digest(other.read(DataScan)) == digest(one.read(DataScan))
     receipts = sorted((other.work / "prepare" / "units").rglob("*.receipt.json"))
     for receipt in receipts[::2]:
         receipt.unlink()
     other.drop_receipt("prepare")
-    prepare(other, 0, ignore)
+    prepare(other, ProcessMapper(0), ignore)
     assert digest(other.read(DataScan)) == digest(one.read(DataScan))
 
 
 def test_a_table_that_turns_out_damaged_leaves_no_counts(tmp_path: Path) -> None:
     files = {"people.parquet": b"PAR1 not really PAR1", "plain.csv": csv_text(40)}
     folder = _folder(tmp_path, files, "max_reject_rate = 1.0")
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
     scan = folder.read_signed(DataScan)
     assert (scan.num_tables, scan.not_scanned.tables_set_aside, scan.num_findings) == (1, 1, 0)
 
@@ -193,7 +194,7 @@ def test_no_value_of_a_cell_and_no_header_is_in_any_document_event_or_log(
     )
     events: list[Event] = []
     with caplog.at_level(logging.DEBUG):
-        receipt = prepare(folder, 0, events.append)
+        receipt = prepare(folder, ProcessMapper(0), events.append)
     said = [str(event) for event in events] + [caplog.text, str(receipt), *(findings_of(folder) or ())]
     said += [path.read_text() for place in ("documents", "receipts") for path in (folder.root / place).iterdir()]
     said += [path.read_text() for path in (folder.work / "prepare").rglob("*.receipt.json")]
@@ -203,7 +204,7 @@ def test_no_value_of_a_cell_and_no_header_is_in_any_document_event_or_log(
 def test_many_findings_are_told_by_their_first_few_and_a_number(tmp_path: Path) -> None:
     wide = ",".join(f"mail_{i}" for i in range(300)) + "\n" + ",".join(["a@example.org"] * 300) + "\n"
     folder = _folder(tmp_path, {f"{name}.csv": wide.encode() for name in "abcdefgh"})
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
     scan = folder.read_signed(DataScan)
     assert (len(scan.columns), scan.num_left_out, scan.num_findings) == (MAX_LISTED, 1400, 2400)
     assert scan_findings(scan)[-1] == "e-mail addresses: 2395 columns more"

@@ -19,6 +19,7 @@ from packtrain.documents.data_scan import DataScan
 from packtrain.documents.dataset import Dataset, Kind
 from packtrain.documents.recipe import RecipeSection
 from packtrain.documents.voyage_file import decode_voyage_file
+from packtrain.engines.processes import ProcessMapper
 from packtrain.errors import MissingDependency, VoyageFileError
 from packtrain.events import Event
 from packtrain.record.folder import VoyageFolder
@@ -60,7 +61,7 @@ def test_an_engine_that_is_asked_for_and_not_installed_is_named_before_anything_
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if "presidio" in name else True)
     folder = _folder(tmp_path, ASKED)
     with pytest.raises(MissingDependency) as caught:
-        prepare(folder, 0, ignore)
+        prepare(folder, ProcessMapper(0), ignore)
     assert caught.value.hint is not None and "packtrain[pii]" in caught.value.hint
     assert not folder.work.exists()
 
@@ -93,7 +94,7 @@ def test_the_engine_and_its_version_are_in_the_identity_of_tables_and_not_in_tha
 
 def test_switching_it_on_or_off_makes_prepare_stale_whether_or_not_it_is_installed(tmp_path: Path) -> None:
     folder = _folder(tmp_path, "")
-    prepare(folder, 0, ignore)
+    prepare(folder, ProcessMapper(0), ignore)
     assert is_fresh(folder, "prepare", inputs(folder))
     folder = _folder(tmp_path, ASKED)
     assert not is_fresh(folder, "prepare", inputs(folder))
@@ -106,14 +107,14 @@ def test_what_it_finds_stands_beside_the_own_findings_with_its_version_and_no_va
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = _folder(tmp_path, "")
-    prepare(first, 0, ignore)
+    prepare(first, ProcessMapper(0), ignore)
     own, dataset = first.read_signed(DataScan), first.read(Dataset)
     assert not [each for each in own.detectors if each.name.startswith("presidio")]
 
     folder = _folder(tmp_path, ASKED)
     events: list[Event] = []
     with caplog.at_level(logging.DEBUG):
-        receipt = prepare(folder, 0, events.append)
+        receipt = prepare(folder, ProcessMapper(0), events.append)
     scan = folder.read_signed(DataScan)
     version = presidio.versions()["presidio-analyzer"]
     added = [each for each in scan.columns if each not in own.columns]
@@ -138,9 +139,11 @@ def test_it_works_in_worker_processes_where_there_is_no_network_and_leaves_nothi
     script = tmp_path / "boxed.py"
     script.write_text(
         "import sys\nfrom pathlib import Path\n"
+        "from packtrain.engines.processes import ProcessMapper\n"
         "from packtrain.record.folder import VoyageFolder\nfrom packtrain.stages.prepare import prepare\n"
         "if __name__ == '__main__':\n"
-        "    print(prepare(VoyageFolder(Path(sys.argv[1])), 2, lambda event: None).counts['scan_findings'])\n"
+        "    folder = VoyageFolder(Path(sys.argv[1]))\n"
+        "    print(prepare(folder, ProcessMapper(2), lambda event: None).counts['scan_findings'])\n"
     )
     done = subprocess.run(
         ["unshare", "--map-root-user", "--net", sys.executable, str(script), str(folder.root)],

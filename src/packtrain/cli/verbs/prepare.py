@@ -21,21 +21,40 @@ _SAMPLE: Final = 200
 
 @click.command("prepare")
 @folder_argument
-@click.option("--workers", type=click.IntRange(1, 1024), default=None, help="Processes (default: the cores).")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray", "slurm"]),
+    default=None,
+    help="Where units of work are run (default: [prepare] engine of voyage.toml).",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 100_000),
+    default=None,
+    help="Units at once (default: the cores of this machine or cluster).",
+)
 @click.option("--retry", is_flag=True, help="Read again what was set aside before, after its reader was mended.")
 @click.option("--dry-run", "is_dry", is_flag=True, help="Read some files and forecast the rest; write nothing here.")
 @click.option("--sample", type=click.IntRange(1, 1_000_000), help=f"About how many (default: {_SAMPLE}).")
 @json_option
-def command(folder: Path, workers: int | None, retry: bool, is_dry: bool, sample: int | None, as_json: bool) -> None:
+def command(
+    folder: Path,
+    engine: str | None,
+    workers: int | None,
+    retry: bool,
+    is_dry: bool,
+    sample: int | None,
+    as_json: bool,
+) -> None:
     """Turn tables, images and clips into training shards; set bad inputs aside with a reason."""
     if not is_dry:
         if sample is not None:
             raise click.UsageError("--sample is of a forecast: give --dry-run too")
-        answer_receipt(open_voyage(folder).prepare(workers, retry=retry), as_json=as_json)
+        answer_receipt(open_voyage(folder).prepare(workers, engine, retry=retry), as_json=as_json)
         return
     if retry:
         raise click.UsageError("--retry reads again what was read: there is nothing to forecast in it")
-    found = open_voyage(folder).try_prepare(sample or _SAMPLE, workers)
+    found = open_voyage(folder).try_prepare(sample or _SAMPLE, workers, engine)
     answer(_text(found), found.to_dict(), as_json=as_json)
 
 

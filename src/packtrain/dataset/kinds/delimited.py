@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import gzip
 import io
-import zlib
+import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import duckdb
@@ -14,12 +16,16 @@ import pyarrow as pa
 
 from packtrain.dataset.arrow import RecordBatch
 from packtrain.dataset.kinds.piece import Damaged, OpenSource, Setback, Setbacks, Tally, one_line
-from packtrain.dataset.kinds.sheet import MAX_COLUMNS, Sheet, column_names, guarded
+from packtrain.dataset.kinds.sheet import MAX_COLUMNS, Sheet, column_names, guarded, names_columns
+from packtrain.dataset.kinds.text_form import Encoding, as_utf8, encoding_of, head_of, opened
 
 _HEADER_BYTES: Final = 1 << 20
 _LINE_BYTES: Final = 2 << 20
 _BATCH_ROWS: Final = 4096
+_LARGEST_BATCH_ROWS: Final = 16_384
 _DELIMITERS: Final = ",;\t|"
+_MOST_TITLES: Final = 10
+_LINES_LIKE_IT: Final = 3
 # No extension is looked for on disk or in the network; one source keeps to one thread, so rows stay in order.
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": "1",
@@ -34,45 +40,75 @@ _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
 _UNREADABLE: Final = (duckdb.Error, pa.ArrowException, OSError)
 
 
-def read_delimited(source: OpenSource) -> Iterator[Sheet | Setback | Tally]:
+def read_delimited(source: OpenSource, block_rows: int) -> Iterator[Sheet | Setback | Tally]:
     """Yield the one sheet of a CSV or TSV file (also gzipped), then a setback for each line that does not fit it.
 
-    The first line names the columns. The delimiter of a .tsv is the tab, that of a .csv whichever of , ; tab | the
-    first line has most of.
+    The first line names the columns, unless all its cells are numbers; titles above it are passed over (`_Layout`). The
+    delimiter of a .tsv is the tab, that of a .csv whichever of , ; tab | the header has most of.
+
+    Args:
+        source: the file.
+        block_rows: rows of a sample: batches are a multiple of it where that is not too many, so none need be joined.
 
     Raises:
         Damaged: no readable header, or the file cannot be read to its end.
     """
     is_gzip = source.suffix.endswith(".gz")
-    head, encoding = _header_text(source, is_gzip)
-    delimiter = "\t" if source.suffix.startswith("tsv") else _delimiter_of(head)
-    names = column_names(_first_record(head, delimiter))
+    encoding = encoding_of(source.stream, is_gzip)
+    layout = _layout_of(
+        head_of(source.stream, is_gzip, encoding, _HEADER_BYTES), "\t" if source.suffix.startswith("tsv") else ""
+    )
     counted = _Counted()
-    connection = duckdb.connect(":memory:", config=_CONFIG)
+    connection = _database().cursor()
     try:
-        # By descriptor: a name with * or [ in it would be a pattern to DuckDB and match other files.
-        relation = connection.sql(
-            "SELECT * FROM read_csv($path, delim=$delim, quote='\"', escape='\"', header=true, auto_detect=false,"
-            " columns=$columns, store_rejects=true, rejects_limit=0, nullstr='', compression=$compression,"
-            " encoding=$encoding, max_line_size=$line)",
-            params={
-                "path": f"/proc/self/fd/{source.stream.fileno()}",
-                "delim": delimiter,
-                "columns": {f"c{i}": "VARCHAR" for i in range(len(names))},
-                "compression": "gzip" if is_gzip else "none",
-                "encoding": encoding,
-                "line": _LINE_BYTES,
-            },
-        )
-        batches = counted.count(relation.to_arrow_reader(_BATCH_ROWS), names)
-        yield Sheet("", 1, guarded(batches, _UNREADABLE, "table"))
-        setbacks = _setbacks(connection)
+        with _path_of(source, is_gzip, encoding) as path:
+            relation = connection.sql(
+                "SELECT * FROM read_csv($path, delim=$delim, quote='\"', escape='\"', header=$header,"
+                " auto_detect=false, columns=$columns, store_rejects=true, rejects_limit=0, nullstr='',"
+                " compression=$compression, encoding='utf-8', max_line_size=$line, skip=$skip)",
+                params={
+                    "path": path,
+                    "delim": layout.delimiter,
+                    "header": layout.has_header,
+                    "columns": {f"c{i}": "VARCHAR" for i in range(len(layout.names))},
+                    "compression": "gzip" if is_gzip and encoding == "utf-8" else "none",
+                    "line": _LINE_BYTES,
+                    "skip": layout.num_above,
+                },
+            )
+            batches = counted.count(relation.to_arrow_reader(_batch_rows(block_rows)), layout.names)
+            detail = layout.detail if encoding == "utf-8" else {**layout.detail, "encoding": encoding}
+            yield Sheet("", 1, guarded(batches, _UNREADABLE, "table"), detail)
+            setbacks = _setbacks(connection)
     except _UNREADABLE as error:
         raise Damaged(f"not a readable table: {one_line(error)}") from error
     finally:
         connection.close()
     yield from setbacks.all()
     yield Tally(num_parts=max(counted.num_rows + setbacks.num_seen, 1), num_lost=setbacks.num_seen)
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """Return this process's database: to open one takes 10 ms, and there are sets of a million small tables.
+
+    A cursor of it has temporary tables of its own, and the tables of rejects are such.
+    """
+    return duckdb.connect(":memory:", config=_CONFIG)
+
+
+@contextlib.contextmanager
+def _path_of(source: OpenSource, is_gzip: bool, encoding: Encoding) -> Iterator[str]:
+    if encoding == "utf-8":
+        # By descriptor: a name with * or [ in it would be a pattern to DuckDB and match other files.
+        yield f"/proc/self/fd/{source.stream.fileno()}"
+    else:
+        with as_utf8(opened(source.stream, is_gzip), encoding) as path:
+            yield path
+
+
+def _batch_rows(block_rows: int) -> int:
+    return block_rows * max(_BATCH_ROWS // block_rows, 1) if block_rows <= _LARGEST_BATCH_ROWS else _BATCH_ROWS
 
 
 class _Counted:
@@ -98,29 +134,76 @@ def _setbacks(connection: duckdb.DuckDBPyConnection) -> Setbacks:
     return found
 
 
-def _header_text(source: OpenSource, is_gzip: bool) -> tuple[str, str]:
-    """Return the beginning of the file as text, and DuckDB's name of its encoding."""
-    try:
-        if is_gzip:
-            with gzip.GzipFile(fileobj=source.stream, mode="rb") as unpacked:
-                raw = unpacked.read(_HEADER_BYTES)
-        else:
-            raw = source.stream.read(_HEADER_BYTES)
-    except (OSError, EOFError, zlib.error) as error:
-        raise Damaged(f"not a readable gzip file: {one_line(error)}") from error
-    # Spreadsheets save "Unicode text" as UTF-16 with a byte order mark.
-    codec = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    text = raw.decode(codec, errors="replace")
-    if "\0" in text[:4096]:
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where a text table begins.
+
+    Attributes:
+        delimiter: between cells.
+        num_above: lines above the header, or above the first row.
+        num_titles: how many of them are not empty.
+        has_header: or the first line is a row already.
+        names: of the columns.
+    """
+
+    delimiter: str
+    num_above: int
+    num_titles: int
+    has_header: bool
+    names: list[str]
+
+    @property
+    def detail(self) -> dict[str, str | int | float | bool]:
+        """Return what a sample says of it, where it is not what one expects."""
+        found: dict[str, str | int | float | bool] = {}
+        if self.num_titles:
+            found["title_rows"] = self.num_titles
+        if not self.has_header:
+            found["header"] = "none"
+        return found
+
+
+def _layout_of(head: str, delimiter: str) -> _Layout:
+    """Return where a table begins, from the beginning of its text.
+
+    Titles are lines without any delimiter, above three lines of equally many cells, at least three each.
+    """
+    if "\0" in head[:4096]:
         raise Damaged("not a text table: the file holds NUL bytes")
-    return text, "utf-16" if codec == "utf-16" else "utf-8"
+    # By line ends alone, as DuckDB counts them: text has other characters that end a line to Python.
+    lines = list(itertools.islice(io.StringIO(head, newline=""), _MOST_TITLES + _LINES_LIKE_IT))
+    num_above = next((number for number, line in enumerate(lines) if line.strip("\r\n")), 0)
+    if not delimiter:
+        num_titles, delimiter = _titles_of(lines[num_above:])
+        num_above += num_titles
+    below = "".join(lines[:num_above])
+    record = _first_record(head[len(below) :], delimiter)
+    has_header = names_columns(record)
+    num_titles = sum(1 for line in lines[:num_above] if line.strip("\r\n"))
+    return _Layout(
+        delimiter, num_above, num_titles, has_header, column_names(record if has_header else [""] * len(record))
+    )
 
 
-def _delimiter_of(head: str) -> str:
-    first_line = head.partition("\n")[0]
+def _titles_of(lines: list[str]) -> tuple[int, str]:
+    for number, line in enumerate(lines[: _MOST_TITLES + 1]):
+        outside = _outside_quotes(line)
+        delimiter = max(_DELIMITERS, key=lambda mark: (outside.count(mark), -_DELIMITERS.index(mark)))
+        num_cells = outside.count(delimiter) + 1
+        if number == 0 and num_cells > 1:
+            return 0, delimiter
+        if num_cells >= _LINES_LIKE_IT:
+            table = [_outside_quotes(each).count(delimiter) + 1 for each in lines[number : number + _LINES_LIKE_IT]]
+            if table == [num_cells] * _LINES_LIKE_IT:
+                return number, delimiter
+        if num_cells > 1 or '"' in line:
+            break
+    return 0, ","
+
+
+def _outside_quotes(line: str) -> str:
     # What stands in quotes separates nothing: every second piece between quotes is outside of them.
-    outside = "".join(first_line.split('"')[::2])
-    return max(_DELIMITERS, key=lambda mark: (outside.count(mark), -_DELIMITERS.index(mark)))
+    return "".join(line.split('"')[::2])
 
 
 def _first_record(head: str, delimiter: str) -> list[str]:
@@ -130,7 +213,7 @@ def _first_record(head: str, delimiter: str) -> list[str]:
     except csv.Error as error:
         raise Damaged(f"first line is no header: {one_line(error)}") from error
     if record is None or "�" in "".join(record):
-        raise Damaged("first line is no header in UTF-8 or UTF-16")
+        raise Damaged("first line is no header in UTF-8, UTF-16 or Windows-1252")
     if len(record) > MAX_COLUMNS:
         raise Damaged(f"table has {len(record)} columns, more than {MAX_COLUMNS}")
     return record

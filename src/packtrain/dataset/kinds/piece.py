@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
+from packtrain.dataset.arrow import Table
+
 Detail = Mapping[str, str | int | float | bool | list[int] | list[float] | list[str]]
 
 
@@ -32,7 +34,8 @@ class Piece:
     """One sample to be.
 
     Attributes:
-        payload: what goes into the unit's blobs; None where the sample is the source file itself, byte for byte.
+        payload: what goes into the unit's blobs; None where the sample is the source file itself, byte for byte,
+            or a block of a table.
         sha256: digest that makes it a duplicate of another sample; None to take that of the bytes.
         suffix: of the media member.
         group: which table of the source it belongs to, "" for images and clips. Blocks of a group share shards.
@@ -42,6 +45,8 @@ class Piece:
             with no shard.
         fingerprint: what near-duplicates have nearly in common, by the recipe's method; empty where none is asked for
             or the sample has too little in it to be compared.
+        block: the rows of a sample of a table, which has no payload: its bytes are made where it is stored.
+        block_bytes: length of these rows as CSV, by which shards of tables are cut.
     """
 
     payload: bytes | None
@@ -52,6 +57,8 @@ class Piece:
     num_rows: int = 0
     measures: Mapping[str, float] = field(default_factory=dict[str, float])
     fingerprint: bytes = b""
+    block: Table = None
+    block_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,14 +43,20 @@ KINDS: Final[Mapping[Kind, KindSpec]] = {
     for spec in (
         KindSpec(
             kind="table",
-            version=1,
+            version=2,
             suffixes=(
                 *("csv", "tsv", "csv.gz", "tsv.gz", "jsonl", "ndjson", "jsonl.gz", "ndjson.gz"),
                 *("xlsx", "xlsm", "xls", "ods", "parquet"),
             ),
             recipe_fields=("table_block_rows",),
             reader="packtrain.dataset.kinds.tables:pieces_of_table",
-            measures={},
+            measures={
+                "rows": "rows of the block",
+                "columns": "columns of the table",
+                "null_fraction": "share of the cells that are null or an empty text, 0 to 1",
+                "text_bytes": "length of all texts, in bytes of UTF-8",
+                "distinct_row_fraction": "different rows over rows, 0 to 1",
+            },
             near_method="minhash",
         ),
         KindSpec(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from packtrain.dataset.arrow import RecordBatch
@@ -14,11 +15,28 @@ MAX_COLUMNS: Final = 16_384  # as many as a spreadsheet can have
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table's name, its number in the source (from 1), and its rows in order, in batches of any size."""
+    """One table.
+
+    Attributes:
+        name: its name, "" where a source has one table only.
+        number: its number in the source, from 1.
+        batches: its rows in order, in batches of any size.
+        detail: what its samples say beside that, where it is not what one expects.
+    """
 
     name: str
     number: int
     batches: Iterator[RecordBatch]
+    detail: Mapping[str, str | int | float | bool] = field(default_factory=dict[str, "str | int | float | bool"])
+
+
+_NUMBER: Final = re.compile(r"\s*[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?\s*")
+
+
+def names_columns(first: Sequence[str | None]) -> bool:
+    """Return whether a table's first row can be its header: one in which every filled cell is a number is data."""
+    filled = [cell for cell in first if cell]
+    return not filled or not all(_NUMBER.fullmatch(cell) for cell in filled)
 
 
 def column_names(header: Sequence[object]) -> list[str]:

@@ -6,18 +6,15 @@ digits somebody wrote. Parquet keeps its types. A sample is one block of rows, a
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 
 from packtrain.dataset.arrow import RecordBatch, Table
-from packtrain.dataset.kinds.delimited import read_delimited
+from packtrain.dataset.kinds.blocks import BlockMeasures, csv_of
 from packtrain.dataset.kinds.piece import Damaged, OpenSource, Piece, Setback, Tally, one_line
-from packtrain.dataset.kinds.records import read_json_lines, read_parquet
+from packtrain.dataset.kinds.registry import near_method
 from packtrain.dataset.kinds.sheet import Sheet
-from packtrain.dataset.kinds.workbooks import read_workbook
 from packtrain.digest import sha256_bytes
 from packtrain.documents.recipe import RecipeSection
 
@@ -25,8 +22,8 @@ from packtrain.documents.recipe import RecipeSection
 def pieces_of_table(source: OpenSource, recipe: RecipeSection) -> Iterator[Piece | Setback | Tally]:
     """Yield every sheet of a table file in blocks of `table_block_rows` rows; the last block of a sheet may be shorter.
 
-    Payloads are Arrow IPC streams of one block; a block's digest is that of its CSV (see `csv_of`), so equal rows under
-    equal names are duplicates, whatever file form they come from.
+    A block's digest is that of its CSV (see `csv_of`), so equal rows under equal names are duplicates, whatever file
+    form they come from.
 
     Raises:
         Damaged: the file cannot be read, or holds no row.
@@ -35,7 +32,8 @@ def pieces_of_table(source: OpenSource, recipe: RecipeSection) -> Iterator[Piece
         raise Damaged("file is empty")
     num_samples = 0
     first_loss = ""
-    for found in _sheets(source):
+    is_compared = near_method(recipe, "table") is not None
+    for found in _sheets(source, recipe.table_block_rows):
         if not isinstance(found, Sheet):
             if isinstance(found, Setback) and not first_loss:
                 first_loss = f"; first, {found.place}: {found.error.rstrip('.')}"
@@ -49,54 +47,58 @@ def pieces_of_table(source: OpenSource, recipe: RecipeSection) -> Iterator[Piece
                 "first_row": first_row,
                 "rows": block.num_rows,
                 "columns": block.num_columns,
+                **found.detail,
             }
             first_row += block.num_rows
             try:
-                digest = sha256_bytes(csv_of(block))
+                text = csv_of(block)
             except pa.ArrowException as error:
                 raise Damaged(f"a column has no form in text: {one_line(error)}") from error
             yield Piece(
-                ipc_of(block), "parquet", detail, sha256=digest, group=f"s{found.number:02d}", num_rows=block.num_rows
+                None,
+                "parquet",
+                detail,
+                sha256=sha256_bytes(text),
+                group=f"s{found.number:02d}",
+                num_rows=block.num_rows,
+                block=block,
+                block_bytes=len(text),
+                measures=BlockMeasures(block),
+                fingerprint=_fingerprint(block) if is_compared else b"",
             )
     if num_samples == 0:
         raise Damaged(f"table has no rows that could be kept{first_loss}")
 
 
-def csv_of(block: Table) -> bytes:
-    """Return a block as CSV by pyarrow's writer at its defaults: a header line, text in quotes, null as nothing."""
-    target = io.BytesIO()
-    pa_csv.write_csv(block, target)
-    return target.getvalue()
+def _fingerprint(block: Table) -> bytes:
+    from packtrain.dataset.near.blocks import fingerprint_of_block
+
+    return fingerprint_of_block(block)
 
 
-def ipc_of(block: Table) -> bytes:
-    """Return a block as one Arrow IPC stream."""
-    target = io.BytesIO()
-    with pa.ipc.new_stream(target, block.schema) as writer:
-        writer.write_table(block)
-    return target.getvalue()
-
-
-def block_of_ipc(payload: bytes) -> Table:
-    """Return the block that `ipc_of` wrote."""
-    with pa.ipc.open_stream(payload) as reader:
-        return reader.read_all()
-
-
-def _sheets(source: OpenSource) -> Iterator[Sheet | Setback | Tally]:
+def _sheets(source: OpenSource, block_rows: int) -> Iterator[Sheet | Setback | Tally]:
+    # Imported here: a worker that reads CSV loads no library for workbooks.
     match source.suffix.removesuffix(".gz"):
         case "csv" | "tsv":
-            return read_delimited(source)
+            from packtrain.dataset.kinds.delimited import read_delimited
+
+            return read_delimited(source, block_rows)
         case "jsonl" | "ndjson":
+            from packtrain.dataset.kinds.records import read_json_lines
+
             return read_json_lines(source)
         case "parquet":
+            from packtrain.dataset.kinds.records import read_parquet
+
             return read_parquet(source)
         case _:
+            from packtrain.dataset.kinds.workbooks import read_workbook
+
             return read_workbook(source)
 
 
 def _blocks(sheet: Sheet, num_rows: int) -> Iterator[Table]:
-    """Yield the rows of a sheet in tables of exactly `num_rows`, but for the last."""
+    """Yield the rows of a sheet in tables of one chunk and exactly `num_rows`, but for the last."""
     held: list[RecordBatch] = []
     num_held = 0
     for batch in sheet.batches:
@@ -106,7 +108,13 @@ def _blocks(sheet: Sheet, num_rows: int) -> Iterator[Table]:
             held.append(taken)
             at, num_held = at + taken.num_rows, num_held + taken.num_rows
             if num_held == num_rows:
-                yield pa.Table.from_batches(held).combine_chunks()
+                yield _joined(held)
                 held, num_held = [], 0
     if held:
-        yield pa.Table.from_batches(held).combine_chunks()
+        yield _joined(held)
+
+
+def _joined(batches: list[RecordBatch]) -> Table:
+    table = pa.Table.from_batches(batches)
+    # One batch is not copied; a part of it keeps the whole alive, and no longer than its neighbours do.
+    return table if len(batches) == 1 else table.combine_chunks()

@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from packtrain.dataset.arrow import RecordBatch, Table
 from packtrain.dataset.kinds.piece import Piece
-from packtrain.dataset.kinds.tables import block_of_ipc
 from packtrain.dataset.scan.cells import verdicts_on
 from packtrain.dataset.scan.chance import is_evidence
 from packtrain.dataset.scan.column_names import LEAST_WEAK, Meaning, meaning_of
@@ -213,16 +212,14 @@ class TableScan:
 
     def take(self, piece: Piece) -> None:
         """Look at the next sample of the source; those of one table come one after the other."""
-        assert piece.payload is not None
-        block = None
+        block = piece.block
         if self._sheet is None or piece.group != self._group:
             self._close()
             self._group = piece.group
             number = int(piece.group[1:]) if piece.detail["sheet"] else 0
-            block = block_of_ipc(piece.payload)
             self._sheet = _Sheet(number, f"{self._sha256} {piece.group}", list(block.schema.names), self._second)
         if rows := self._sheet.draw(piece.num_rows):
-            self._sheet.take(block if block is not None else block_of_ipc(piece.payload), rows)
+            self._sheet.take(block, rows)
 
     def _close(self) -> None:
         sheet = self._sheet

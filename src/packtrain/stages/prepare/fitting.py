@@ -44,7 +44,7 @@ class BudgetWatch:
 
 
 def kept_bytes(receipt: UnitReceipt) -> int:
-    """Return about how many bytes of shards a unit's samples take, before duplicates; of tables before compression."""
+    """Return about how many bytes of shards a unit's samples take, before duplicates."""
     media = receipt.blobs_bytes or sum(record.bytes for record in receipt.sources if record.num_samples)
     return media + (0 if receipt.kind == "table" else receipt.num_samples * _TAR_BYTES)
 

@@ -20,6 +20,7 @@ from packtrain.documents.recipe import RecipeSection
 from packtrain.documents.withdrawals import Withdrawals
 from packtrain.errors import MissingDependency, VoyageFileError
 from packtrain.events import Sink
+from packtrain.ports import JobMapper
 from packtrain.record.dataset_folder import holds_dataset
 from packtrain.record.folder import VoyageFolder
 
@@ -78,7 +79,7 @@ class Given:
 
     Attributes:
         sources, seen: the source files, and what the walk saw of them.
-        num_workers: processes; 0 works in this one.
+        mapper: runs the units of work.
         retry: read units again that set something aside, though their receipts stand.
         withdrawn: the withdrawals in force.
     """
@@ -87,7 +88,7 @@ class Given:
     sources: Sources
     seen: Survey
     recipe: RecipeSection
-    num_workers: int
+    mapper: JobMapper
     retry: bool
     sink: Sink
     withdrawn: Withdrawn = field(default_factory=Withdrawn)

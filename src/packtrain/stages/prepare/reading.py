@@ -13,11 +13,11 @@ import msgspec
 from packtrain.dataset import work_units
 from packtrain.dataset.kinds.registry import KIND_NAMES
 from packtrain.dataset.papers import Licences
-from packtrain.dataset.pool import map_jobs
 from packtrain.dataset.rejects import Reject, RejectRate
 from packtrain.dataset.scan.merge import ScanMerge
 from packtrain.dataset.unit_reader import read_unit
 from packtrain.dataset.work_units import ReadJob, UnitName, UnitReceipt
+from packtrain.errors import IntegrityError
 from packtrain.events import Progress
 from packtrain.stages.prepare.fitting import BudgetWatch
 from packtrain.stages.prepare.ground import STAGE, Given
@@ -56,6 +56,8 @@ def read_sources(given: Given) -> Read:
         TooManyRejects: more was set aside than the recipe allows.
         SourceChanged, SourceUnreadable: a source is not what the walk saw; what is done is kept.
         DriveFull: no space is left for what units read.
+        IntegrityError: another program removed what a unit wrote.
+        HostUnfit: what another host has written is not seen here.
     """
     places, recipe, seen = given.places, given.recipe, given.seen
     rate = RejectRate(seen.num_files, recipe.max_reject_rate)
@@ -82,14 +84,17 @@ def read_sources(given: Given) -> Read:
             receipt = work_units.finished(places.units, unit.unit_id)
             is_asked_again = receipt is not None and given.retry and bool(receipt.rejects)
             if receipt is None or is_asked_again or given.withdrawn.has_overtaken(receipt):
+                # Whoever does it would take it for done.
+                places.units.receipt(unit.unit_id).unlink(missing_ok=True)
                 yield ReadJob(unit, given.sources, recipe, places.units, given.withdrawn.digests)
             else:
                 num_reused += 1
                 count(name, receipt)
 
-    reading = map_jobs(read_unit, jobs(), given.num_workers, work_units.without_the_source_it_died_of)
+    reading = given.mapper.map(read_unit, jobs(), work_units.without_the_source_it_died_of)
     with contextlib.closing(reading):
         for job, receipt in reading:
+            work_units.await_outputs(places.units, job.unit.unit_id)
             count(job.unit.name, receipt)
     places.early_rejects.unlink(missing_ok=True)
     # Sorting is stable: within a kind units stay in the order of the sources, wherever slices end.
@@ -99,12 +104,22 @@ def read_sources(given: Given) -> Read:
     return read
 
 
-def receipts(given: Given, units: Iterable[UnitName]) -> Iterator[UnitReceipt]:
-    """Yield the receipts of those units that have one."""
+def _receipts(given: Given, units: Iterable[UnitName]) -> Iterator[UnitReceipt]:
+    """Yield the receipt of every unit.
+
+    Raises:
+        IntegrityError: one is not there any more: its samples would be missing without a word.
+    """
     for unit in units:
         receipt = work_units.finished(given.places.units, unit.unit_id)
-        if receipt is not None:
-            yield receipt
+        if receipt is None:
+            raise IntegrityError(
+                "what a unit of work wrote is gone",
+                where=str(given.places.units.receipt(unit.unit_id)),
+                expected="its receipt, and the files that the receipt names",
+                hint="run the same command again: this unit is read anew; let no other program write in that folder",
+            )
+        yield receipt
 
 
 def _write_early_rejects(given: Given, units: list[UnitName]) -> None:
@@ -112,8 +127,9 @@ def _write_early_rejects(given: Given, units: list[UnitName]) -> None:
     from packtrain.dataset.rows import row_writer
 
     with row_writer(given.places.early_rejects, REJECT_SCHEMA) as rows:
-        for receipt in receipts(given, units):
-            for reject in receipt.rejects:
+        for unit in units:
+            receipt = work_units.finished(given.places.units, unit.unit_id)
+            for reject in () if receipt is None else receipt.rejects:
                 rows.add(msgspec.structs.asdict(reject))
 
 
@@ -138,7 +154,7 @@ def _write_manifests(given: Given, read: Read) -> None:
 
         for reject in given.seen.unread():
             add(reject)
-        for receipt in receipts(given, read.units):
+        for receipt in _receipts(given, read.units):
             read.left_over += receipt.left_over
             for scan in receipt.scans:
                 read.scans.add(scan)

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from typing import Any, cast
-
-import msgspec
 
 from packtrain import durable
 from packtrain.dataset import withdrawn, work_units
 from packtrain.dataset.kinds.registry import KIND_NAMES
 from packtrain.dataset.papers import carry_papers
-from packtrain.dataset.recipe import check_recipe
+from packtrain.dataset.recipe import check_recipe, told_on_the_card
 from packtrain.dataset.scan import presidio
 from packtrain.dataset.survey import survey
 from packtrain.dataset.withdrawn import Withdrawn
 from packtrain.documents.codec import encode
 from packtrain.documents.data_scan import DataScan, NotScanned
-from packtrain.documents.dataset import DataFile, Dataset, SampleCount
+from packtrain.documents.dataset import DataFile, Dataset, SampleCount, Shard
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.toml_text import toml_text
 from packtrain.documents.withdrawals import Withdrawals
 from packtrain.errors import NothingToCarry
 from packtrain.events import Notice, Sink
+from packtrain.ports import JobMapper
 from packtrain.record.dataset_folder import DATASET_NAME
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
@@ -31,7 +31,7 @@ from packtrain.stages.prepare.ground import STAGE, Given, Places
 from packtrain.stages.prepare.reading import Read, read_sources
 
 
-def prepare(folder: VoyageFolder, num_workers: int, sink: Sink, *, retry: bool = False) -> Receipt:
+def prepare(folder: VoyageFolder, mapper: JobMapper, sink: Sink, *, retry: bool = False) -> Receipt:
     """Turn the sources into shards, index, cards and miniature in work/dataset; write dataset.json and data-scan.json.
 
     A folder that is carried as it is needs none of this: the receipt says so, and there is neither document. What it
@@ -39,7 +39,7 @@ def prepare(folder: VoyageFolder, num_workers: int, sink: Sink, *, retry: bool =
 
     Args:
         folder: the consignor's voyage folder.
-        num_workers: processes; 0 works in this one.
+        mapper: runs the units of work; where it does changes no byte.
         sink: takes progress and notices.
         retry: read again what was set aside before, for instance after a library that reads it was mended.
 
@@ -52,6 +52,7 @@ def prepare(folder: VoyageFolder, num_workers: int, sink: Sink, *, retry: bool =
         TooManyRejects: more was set aside than the recipe allows.
         NothingToCarry: no sample is left.
         DriveFull: no space is left for the data set.
+        HostUnfit: what another host has written is not seen here.
     """
     if ground.is_carried_as_it_is(folder):
         clock = StageClock(folder, STAGE, ground.inputs(folder))
@@ -69,7 +70,7 @@ def prepare(folder: VoyageFolder, num_workers: int, sink: Sink, *, retry: bool =
     held_out = Withdrawn.of(folder.read_signed(Withdrawals)) if folder.has(Withdrawals) else Withdrawn()
     seen = survey(sources, recipe.kinds, places.work, held_out.names)
     clock = StageClock(folder, STAGE, ground.inputs_of(folder, seen.digest))
-    return _run(Given(places, sources, seen, recipe, num_workers, retry, sink, held_out), clock)
+    return _run(Given(places, sources, seen, recipe, mapper, retry, sink, held_out), clock)
 
 
 def _forget_dataset(folder: VoyageFolder) -> None:
@@ -93,6 +94,7 @@ def _run(given: Given, clock: StageClock) -> Receipt:
             f" {seen.num_withdrawn} withdrawn",
             hint="correct [sources] paths, or kinds in [prepare]",
         )
+    writing.remove_left(places)
     read = read_sources(given)
     sample_files = [places.units.samples(unit.unit_id) for unit in read.units]
     sample_files += [places.withdrawn] if places.withdrawn.exists() else []
@@ -108,7 +110,8 @@ def _run(given: Given, clock: StageClock) -> Receipt:
             )
         shards, index = writing.write_set(given, selection.kept(), total)
         small, small_index = writing.write_miniature(given, selection)
-    files, facts = _write_cards(given, counts, index, read.source_bytes)
+        suffixes = selection.suffixes()
+    files, facts = _write_cards(given, counts, suffixes, shards, index, read.source_bytes)
     document = Dataset(
         name=places.folder.voyage_file().voyage.name,
         recipe=given.recipe_digest,
@@ -125,7 +128,7 @@ def _run(given: Given, clock: StageClock) -> Receipt:
     durable.write_bytes(places.dataset / DATASET_NAME, encode(document))
     places.folder.write(document)
     scan = _write_scan(given, read)
-    telling.tell(given, document, read, scan)
+    telling.tell(given, document, read, scan, selection.num_bounded)
     fits = fitting.at_the_end(given, document)
     return clock.finish(
         outputs=(Dataset, DataScan),
@@ -144,7 +147,12 @@ def _forget_all_withdrawn(given: Given) -> None:
 
 
 def _write_cards(
-    given: Given, counts: list[SampleCount], index: DataFile, source_bytes: int
+    given: Given,
+    counts: list[SampleCount],
+    suffixes: Mapping[str, list[str]],
+    shards: list[Shard],
+    index: DataFile,
+    source_bytes: int,
 ) -> tuple[list[DataFile], dict[str, str]]:
     """Write cards and papers; return all files of the data set beside the shards, and facts for the receipt."""
     from packtrain.dataset.card import CROISSANT, README, CardFacts, croissant, readme
@@ -156,11 +164,13 @@ def _write_cards(
     card = CardFacts(
         name=places.folder.voyage_file().voyage.name,
         counts=counts,
+        suffixes=suffixes,
+        shards=[shard.name for shard in shards],
         splits=split_names(given.recipe),
         num_sources=given.seen.num_files,
         source_bytes=source_bytes,
         recipe=given.recipe_digest,
-        recipe_text=toml_text({"prepare": _said(msgspec.to_builtins(given.recipe))}, {}),
+        recipe_text=toml_text({"prepare": _said(told_on_the_card(given.recipe))}, {}),
         index=index,
         papers=papers,
         libraries=work_units.library_versions(given.recipe),

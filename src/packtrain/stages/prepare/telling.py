@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from packtrain.dataset.kinds.registry import KIND_NAMES
-from packtrain.dataset.selection import DUPLICATE, FILTER, NEAR_DUPLICATE, WITHDRAWN, Selection, totals
+from packtrain.dataset.reasons import DUPLICATE, FILTER, NEAR_DUPLICATE, WITHDRAWN
+from packtrain.dataset.recipe import split_names
+from packtrain.dataset.selection import Selection, totals
 from packtrain.documents.data_scan import DataScan
 from packtrain.documents.dataset import Dataset, SampleCount
 from packtrain.events import Notice
@@ -65,7 +67,7 @@ def numbers(given: Given, document: Dataset, read: Read) -> dict[str, int]:
     return found
 
 
-def tell(given: Given, document: Dataset, read: Read, scan: DataScan) -> None:
+def tell(given: Given, document: Dataset, read: Read, scan: DataScan, num_bounded: int) -> None:
     """Say what was set aside, dropped and found, where to look at it, and what it may mean."""
 
     def warn(text: str) -> None:
@@ -85,6 +87,12 @@ def tell(given: Given, document: Dataset, read: Read, scan: DataScan) -> None:
     if seen.num_other_kinds:
         given.sink(Notice(STAGE, f"{seen.num_other_kinds} files are of kinds that the recipe leaves out"))
     _tell_drops(given, document)
+    _tell_splits(given, document)
+    if num_bounded:
+        warn(
+            f"near-duplicates: {counted(num_bounded, 'crowd')} of samples that look alike was too large to compare all"
+            " pairs: a few copies may be left, and may be on both sides of a split"
+        )
     if read.left_over:
         given.sink(Notice(STAGE, f"{read.left_over} frames at the ends of clips fill no sample"))
     if scan.num_findings:
@@ -101,3 +109,19 @@ def _tell_drops(given: Given, document: Dataset) -> None:
     told = ", ".join(f"{number} {reason}" for reason, number in reasons.items() if number)
     if told:
         given.sink(Notice(STAGE, f"dropped: {told}; work/dataset/drops.parquet has a row for each"))
+
+
+def _tell_splits(given: Given, document: Dataset) -> None:
+    """Say how many samples each split has: groups are whole, so that shares are not those of the recipe."""
+    if len(split_names(given.recipe)) == 1:
+        return
+    total = max(document.num_samples, 1)
+    parts: list[str] = []
+    for name in split_names(given.recipe):
+        number = sum(shard.num_samples for shard in document.shards if shard.split == name)
+        asked = f", asked {getattr(given.recipe.splits, name):.1%}" if name != "train" else ""
+        parts.append(f"{name} {number} ({number / total:.1%}{asked})")
+        if number == 0:
+            text = f"split {name} has no sample: there are too few groups for it; see group_by in [prepare.splits]"
+            given.sink(Notice(STAGE, text, is_warning=True))
+    given.sink(Notice(STAGE, f"splits: {', '.join(parts)}"))

@@ -18,7 +18,6 @@ from typing import Any, Final
 
 from packtrain.dataset import work_units
 from packtrain.dataset.kinds.registry import KIND_NAMES
-from packtrain.dataset.pool import map_jobs
 from packtrain.dataset.recipe import check_recipe
 from packtrain.dataset.survey import Survey, survey
 from packtrain.dataset.trial_sample import Estimate, Layer, Layers, draw, layer_of, share, total
@@ -29,6 +28,7 @@ from packtrain.documents.dataset import Kind
 from packtrain.documents.withdrawals import Withdrawals
 from packtrain.errors import DriveFull, NothingToCarry
 from packtrain.events import Progress, Sink, discard
+from packtrain.ports import JobMapper
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages.prepare import ground
 from packtrain.stages.prepare.fitting import capacity_bytes
@@ -89,13 +89,14 @@ class TrialForecast:
         return asdict(self)
 
 
-def trial(folder: VoyageFolder, num_wanted: int, num_workers: int, sink: Sink) -> TrialForecast:
+def trial(folder: VoyageFolder, num_wanted: int, mapper: JobMapper, num_workers: int, sink: Sink) -> TrialForecast:
     """Return what `prepare` will make of the sources, from reading some of them.
 
     Args:
         folder: the consignor's voyage folder.
         num_wanted: about how many files to read; of each kind and size two at least.
-        num_workers: processes, as `prepare` would have them; 0 works in this one.
+        mapper: reads the files.
+        num_workers: workers like one of this machine's, as `prepare` would have them.
         sink: takes progress.
 
     Raises:
@@ -114,8 +115,8 @@ def trial(folder: VoyageFolder, num_wanted: int, num_workers: int, sink: Sink) -
         seen = survey(sources, recipe.kinds, places.work, held_out.names)
         if not seen.num_files:
             raise NothingToCarry("no table, image or clip in the sources", hint="correct [sources] paths, or kinds")
-        given = Given(places, sources, seen, recipe, num_workers, retry=False, sink=discard, withdrawn=held_out)
-        return _forecast(given, num_wanted, sink)
+        given = Given(places, sources, seen, recipe, mapper, retry=False, sink=discard, withdrawn=held_out)
+        return _forecast(given, num_wanted, max(num_workers, 1), sink)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class _Read:
     seconds: float
 
 
-def _forecast(given: Given, num_wanted: int, sink: Sink) -> TrialForecast:
+def _forecast(given: Given, num_wanted: int, num_workers: int, sink: Sink) -> TrialForecast:
     from packtrain.dataset.selection import Selection
 
     seen, places = given.seen, given.places
@@ -158,7 +159,7 @@ def _forecast(given: Given, num_wanted: int, sink: Sink) -> TrialForecast:
     written = sum(sum(values) for values in sizes.values())
     writing = all_bytes.times(write_seconds / written if written else 0.0)
     reading = total(seconds, num_files)
-    per_hour = 3600 * max(given.num_workers, 1)
+    per_hour = 3600 * num_workers
     return TrialForecast(
         is_exact=len(read) == seen.num_files,
         num_files=seen.num_files,
@@ -175,7 +176,7 @@ def _forecast(given: Given, num_wanted: int, sink: Sink) -> TrialForecast:
             (reading.likely + writing.likely) / per_hour,
             (reading.high + writing.high) / per_hour,
         ),
-        num_workers=max(given.num_workers, 1),
+        num_workers=num_workers,
         capacity_bytes=capacity_bytes(places.folder),
         max_reject_rate=given.recipe.max_reject_rate,
         first_rejects=_first_rejects(read),
@@ -211,15 +212,18 @@ def _timed(job: ReadJob) -> tuple[UnitReceipt, float]:
     kind = job.unit.kind
     if kind not in _warm:
         # The first file of a kind waits for its libraries to be loaded, which happens once and not for each file.
-        read_unit(job)
+        _seconds_of(job)
         bare = replace(job, unit=replace(job.unit, unit_id=f"{'0' * 56}{os.getpid():08x}", files=()))
         _warm[kind] = min(_seconds_of(bare) for _ in range(3))
-    started = time.monotonic()
-    receipt = read_unit(job)
-    return receipt, max(time.monotonic() - started - _warm[kind], 0.0)
+    seconds = max(_seconds_of(job) - _warm[kind], 0.0)
+    receipt = work_units.finished(job.folder, job.unit.unit_id)
+    assert receipt is not None
+    return receipt, seconds
 
 
 def _seconds_of(job: ReadJob) -> float:
+    # Or a unit that was read once would be taken for done.
+    job.folder.receipt(job.unit.unit_id).unlink(missing_ok=True)
     started = time.monotonic()
     read_unit(job)
     return time.monotonic() - started
@@ -233,7 +237,7 @@ def _read_all(given: Given, chosen: list[tuple[Kind, Any]], sink: Sink) -> Itera
             (unit,) = work_units.slice_sources([pair], given.recipe, 1)
             yield ReadJob(unit, given.sources, given.recipe, given.places.units, given.withdrawn.digests)
 
-    reading = map_jobs(_timed, iter(jobs()), given.num_workers, work_units.without_the_source_it_died_of)
+    reading = given.mapper.map(_timed, jobs(), work_units.without_the_source_it_died_of)
     with contextlib.closing(reading):
         for number, (job, (receipt, seconds)) in enumerate(reading, 1):
             sink(Progress(STAGE, "reading a sample", done_items=number, total_items=len(chosen), unit="files"))

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from packtrain.dataset import shards as shard_files
-from packtrain.dataset.pool import map_jobs
 from packtrain.dataset.recipe import split_names
 from packtrain.dataset.work_units import UnitName
 from packtrain.documents.dataset import DataFile, Dataset, Shard
+from packtrain.durable import TEMPORARY_SUFFIX
 from packtrain.events import Progress
 from packtrain.record.dataset_folder import DATASET_NAME
-from packtrain.stages.prepare.ground import MINIATURE, STAGE, Given
+from packtrain.stages.prepare.ground import MINIATURE, STAGE, Given, Places
 
 if TYPE_CHECKING:
     from packtrain.dataset.selection import Selection
+
+_COPIED_HERE_BYTES: Final = 256 << 20
+"""Of shards that are copies: so many are done here in the time that it takes to start processes for them."""
 
 
 def write_set(
@@ -37,7 +42,7 @@ def write_set(
     order: list[str] = []
     written: dict[str, Shard] = {}
     activity = "writing the miniature" if prefix else "writing shards"
-    done = 0
+    done = copied_bytes = 0
 
     def keep(shard: Shard) -> None:
         nonlocal done
@@ -48,6 +53,7 @@ def write_set(
     with row_writer(places.dataset / prefix / INDEX, INDEX_SCHEMA) as index:
 
         def jobs() -> Iterator[shard_files.WriteJob]:
+            nonlocal copied_bytes
             layout = shard_files.lay_out(
                 rows,
                 given.recipe.shard_bytes,
@@ -62,16 +68,24 @@ def write_set(
                 order.append(found.name)
                 job = shard_files.WriteJob(found, given.sources, places.units, places.shard_receipts, places.dataset)
                 shard = shard_files.finished(job)
+                if shard is None and found.copied_bytes and copied_bytes < _COPIED_HERE_BYTES:
+                    copied_bytes += found.copied_bytes
+                    shard = shard_files.write_shard(job)
                 if shard is None:
                     yield job
                 else:
                     keep(shard)
 
-        # The miniature is a few small files: starting processes would cost more than writing them.
-        writing = map_jobs(shard_files.write_shard, jobs(), 0 if prefix else given.num_workers)
-        with contextlib.closing(writing):
-            for _, shard in writing:
-                keep(shard)
+        if prefix:
+            # The miniature is a few files: handing them out would cost more than writing them, and all of it happens in
+            # libraries that let go of the interpreter lock.
+            with ThreadPoolExecutor(os.cpu_count()) as threads:
+                for shard in threads.map(shard_files.write_shard, jobs()):
+                    keep(shard)
+        else:
+            with contextlib.closing(given.mapper.map(shard_files.write_shard, jobs())) as writing:
+                for _, shard in writing:
+                    keep(shard)
     return [written[name] for name in order], places.data_file(prefix + INDEX)
 
 
@@ -114,6 +128,13 @@ def remove_strays(given: Given, document: Dataset, units: list[UnitName]) -> Non
         for path in (folder.blobs(unit.unit_id), folder.samples(unit.unit_id), folder.receipt(unit.unit_id))
     }
     _keep_only(folder.root, kept)
+
+
+def remove_left(places: Places) -> None:
+    """Remove what writers of earlier runs left unfinished; one that is still at it, somewhere, cannot finish then."""
+    for folder in (places.units.root, places.shard_receipts, places.dataset):
+        for path in folder.rglob(f"*{TEMPORARY_SUFFIX}"):
+            path.unlink(missing_ok=True)
 
 
 def _keep_only(root: Path, names: set[str]) -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from packtrain.dataset.kinds.piece import Damaged, Piece, Setback, Setbacks, Tally
 from packtrain.dataset.kinds.sheet import column_names
-from packtrain.dataset.kinds.tables import block_of_ipc
 from packtrain.dataset.kinds.workbooks import cell_text
 from packtrain.documents.recipe import RecipeSection
 from source_parts import csv_text, read, xlsx
@@ -27,7 +26,7 @@ def _file(tmp_path: Path, name: str, payload: bytes) -> Path:
 
 def _rows(path: Path) -> list[dict[str, object]]:
     pieces = [found for found in read(path) if isinstance(found, Piece)]
-    return [row for piece in pieces for row in block_of_ipc(piece.payload or b"").to_pylist()]
+    return [row for piece in pieces for row in piece.block.to_pylist()]
 
 
 def _setbacks(path: Path) -> list[Setback]:
@@ -42,7 +41,7 @@ def test_blocks_have_the_asked_number_of_rows_and_the_last_has_the_rest(tmp_path
 def test_the_digest_of_a_block_is_that_of_its_csv(tmp_path: Path) -> None:
     piece = next(p for p in read(_file(tmp_path, "a.csv", csv_text(3))) if isinstance(p, Piece))
     target = io.BytesIO()
-    pa_csv.write_csv(block_of_ipc(piece.payload or b""), target)
+    pa_csv.write_csv(piece.block, target)
     assert hashlib.sha256(target.getvalue()).hexdigest() == piece.sha256
 
 
@@ -52,8 +51,8 @@ def test_cells_stay_the_text_they_are(tmp_path: Path) -> None:
 
 
 def test_bad_lines_are_set_aside_one_by_one_and_the_others_kept(tmp_path: Path) -> None:
-    path = _file(tmp_path, "a.csv", b"a,b\n1,2\n3\n4,5,6\n\xff,1\n7,8\n")
-    assert _rows(path) == [{"a": "1", "b": "2"}, {"a": "7", "b": "8"}]
+    path = _file(tmp_path, "a.csv", b"a,b\n1,2\n3\n4,5,6\n\xff,1\n7,\xc3\xb6\n")
+    assert _rows(path) == [{"a": "1", "b": "2"}, {"a": "7", "b": "ö"}]
     setbacks = _setbacks(path)
     assert [found.place for found in setbacks] == ["line 3", "line 4", "line 5"]
     assert [found.error.split(":")[0] for found in setbacks] == [
@@ -88,7 +87,6 @@ def test_gzip_utf16_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
     [
         ("a.csv", b""),
         ("a.csv", b"only,a,header\n"),
-        ("a.csv", b"\xff\xff\xff,b\n1,2\n"),
         ("a.csv", b"a\0b,c\n1,2\n"),
         ("a.csv.gz", b"no gzip"),
         ("a.csv.gz", gzip.compress(csv_text(5000))[:-300]),
@@ -189,7 +187,7 @@ def test_parquet_keeps_its_types_and_nested_columns_become_json(tmp_path: Path) 
     table = pa.table({"n": pa.array([1, 2], pa.int16()), "l": [[1], [2, 3]]})
     pq.write_table(table, tmp_path / "a.parquet")
     piece = next(p for p in read(tmp_path / "a.parquet") if isinstance(p, Piece))
-    block = block_of_ipc(piece.payload or b"")
+    block = piece.block
     assert block.schema.field("n").type == pa.int16()
     assert block.to_pylist() == [{"n": 1, "l": "[1]"}, {"n": 2, "l": "[2,3]"}]
 

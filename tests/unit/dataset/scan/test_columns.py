@@ -8,7 +8,6 @@ import pyarrow as pa
 import pytest
 
 from packtrain.dataset.kinds.piece import Piece
-from packtrain.dataset.kinds.tables import ipc_of
 from packtrain.dataset.scan.chance import odds_of_chance
 from packtrain.dataset.scan.column_names import meaning_of
 from packtrain.dataset.scan.counts import ColumnCount, SourceScan
@@ -23,7 +22,7 @@ def _scan(columns: Mapping[str, object], block_rows: int = 64, sha256: str = SHA
     scan = TableScan("raw/a.csv", sha256)
     for first in range(0, max(table.num_rows, 1), block_rows):
         block = table.slice(first, block_rows)
-        scan.take(Piece(ipc_of(block), "parquet", {"sheet": ""}, group="s01", num_rows=block.num_rows))
+        scan.take(Piece(None, "parquet", {"sheet": ""}, group="s01", num_rows=block.num_rows, block=block))
     return scan.finish()
 
 

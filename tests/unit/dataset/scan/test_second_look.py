@@ -6,7 +6,6 @@ import pyarrow as pa
 import pytest
 
 from packtrain.dataset.kinds.piece import Piece
-from packtrain.dataset.kinds.tables import ipc_of
 from packtrain.dataset.scan.counts import SourceScan
 from packtrain.dataset.scan.detector import MAX_TEXT
 from packtrain.dataset.scan.presidio import SHORTEST
@@ -31,7 +30,7 @@ def _scan(columns: Mapping[str, object], engine: _Played | None) -> SourceScan:
     scan = TableScan("raw/a.csv", "5" * 64, engine)
     for first in range(0, table.num_rows, 512):
         block = table.slice(first, 512)
-        scan.take(Piece(ipc_of(block), "parquet", {"sheet": ""}, group="s01", num_rows=block.num_rows))
+        scan.take(Piece(None, "parquet", {"sheet": ""}, group="s01", num_rows=block.num_rows, block=block))
     return scan.finish()
 
 

@@ -1,0 +1,321 @@
+"""The Slurm engine of `prepare`: jobs in lots, a lot a task of a job array, told of by files in the shared folder."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from packtrain.engines.job_lots import Listener, Told, jobs_of_lot, read_records, write_lot, write_records
+from packtrain.engines.shared_folders import SharedFolders
+from packtrain.errors import ClusterUnreachable, MissingDependency, WorkerCrashed
+from packtrain.events import Notice, Sink
+from packtrain.units import counted
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+_COMMANDS: Final = ("sbatch", "squeue", "scancel")
+# An array has at most MaxArraySize tasks, by default 1001; a lot is what one task does: long enough to be worth its
+# start of a second or two, and what is handed out again when it is lost is only what it has not done.
+_MOST_TASKS: Final = 1000
+_JOBS_A_LOT: Final = 64
+_LOTS_A_WORKER: Final = 4  # so that none is idle long at the end
+_WORKERS_GUESSED: Final = 64  # where nobody says how many tasks run at once
+_CHANCES: Final = 3  # to be handed out again, of a lot that gets no further
+_POLL_SECONDS: Final = 2.0
+_POLLS_ENDED: Final = 2
+_SILENT_SECONDS: Final = 600.0  # of a controller that does not answer, before we give up
+_COMMAND_SECONDS: Final = 60
+_ENDED: Final = frozenset(
+    ("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT")
+)
+_JOB_IDS: Final = "arrays.txt"
+
+_log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def open_slurm(
+    place: Path, arguments: Sequence[str], num_workers: int | None, shared: SharedFolders, sink: Sink
+) -> Iterator[SlurmMapper]:
+    """Yield a mapper that submits job arrays; those of a run that was killed are cancelled first.
+
+    Args:
+        place: folder for lots and logs, below the voyage folder. What lies in it is removed.
+        arguments: more options for `sbatch`.
+        num_workers: how many tasks run at once (default: as Slurm sees fit).
+        shared: what every host must see and have.
+        sink: takes what is told of arrays.
+
+    Raises:
+        MissingDependency: Slurm's commands are not here.
+        ClusterUnreachable: its controller does not answer.
+    """
+    missing = [name for name in _COMMANDS if shutil.which(name) is None]
+    if missing:
+        raise MissingDependency(
+            "the commands of Slurm are not here",
+            expected=", ".join(_COMMANDS),
+            found=f"no {', '.join(missing)}",
+            hint="run this on a host that submits jobs (Debian package: slurm-client)",
+        )
+    mapper = SlurmMapper(place, arguments, num_workers, shared, sink)
+    mapper.cancel_left()
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True, mode=0o700)
+    try:
+        yield mapper
+    except BaseException:
+        mapper.cancel_left()
+        raise
+    shutil.rmtree(place, ignore_errors=True)
+
+
+class _Task:
+    """One task of an array: how many jobs it has, and what it has told of them."""
+
+    def __init__(self, folder: Path, number: int, num_jobs: int) -> None:
+        self.number = number
+        self.is_done: list[bool] = [False] * num_jobs
+        self.begun = -1
+        self.num_chances = _CHANCES + 1
+        self.num_crashes = 0
+        self.polls_ended = 0
+        self.state = ""
+        self.folder = folder
+        self.listener = Listener(folder, number)
+
+    @property
+    def has_more(self) -> bool:
+        """Return whether a job is not done."""
+        return not all(self.is_done)
+
+    @property
+    def stopped_at(self) -> int | None:
+        """Return the job that has begun and not ended."""
+        return self.begun if self.begun >= 0 and not self.is_done[self.begun] else None
+
+    def jobs(self, places: Sequence[int]) -> Iterator[Any]:
+        """Yield the jobs at these places of its lot, which must be in order."""
+        wanted = set(places)
+        return (job for place, job in enumerate(jobs_of_lot(self.folder, self.number)) if place in wanted)
+
+    def take_news(self) -> list[Told]:
+        """Return what it has told of jobs that ended; note it.
+
+        Raises:
+            BaseException: the error that it told.
+        """
+        ended: list[Told] = []
+        for told in self.listener.news():
+            if told.error is not None:
+                raise told.error
+            self.begun = told.place
+            if told.has_ended:
+                self.is_done[told.place] = True
+                self.num_chances = _CHANCES + 1
+                ended.append(told)
+        return ended
+
+
+class SlurmMapper:
+    """Maps jobs over the hosts of a Slurm cluster. See `ports.JobMapper`."""
+
+    name = "slurm"
+
+    def __init__(
+        self, place: Path, arguments: Sequence[str], num_workers: int | None, shared: SharedFolders, sink: Sink
+    ) -> None:
+        self._place = place
+        self._arguments = tuple(arguments)
+        self._num_workers = num_workers
+        self._shared = shared
+        self._sink = sink
+        self._num_arrays = 0
+        self._answered = time.monotonic()
+
+    def map(
+        self,
+        run: Callable[[J], R],
+        jobs: Iterable[J],
+        after_crash: Callable[[J], J | None] = lambda job: None,
+    ) -> Generator[tuple[J, R]]:
+        """Yield each job with its result, as they are told.
+
+        Raises:
+            WorkerCrashed: a task ended again and again without having got any further.
+            ClusterUnreachable: Slurm refuses an array, or does not answer any more.
+            HostUnfit: a host that a task was put on is not fit.
+        """
+        waiting = iter(jobs)
+        # A million jobs are some arrays, one after the other. They lie in files: of none more than a lot is in memory.
+        while True:
+            folder = self._place / f"{self._num_arrays:04d}"
+            folder.mkdir(exist_ok=True)
+            num_jobs = write_records(folder / "jobs", islice(waiting, _MOST_TASKS * _JOBS_A_LOT))
+            if num_jobs == 0:
+                return
+            yield from self._map_some(run, folder, num_jobs, after_crash)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _map_some(
+        self, run: Callable[[J], R], folder: Path, num_jobs: int, after_crash: Callable[[J], J | None]
+    ) -> Generator[tuple[J, R]]:
+        jobs = read_records(folder / "jobs")
+        num_tasks = min(num_jobs, self._num_tasks(num_jobs))
+        tasks: list[_Task] = []
+        for number in range(num_tasks):
+            size = num_jobs * (number + 1) // num_tasks - num_jobs * number // num_tasks
+            tasks.append(_Task(folder, number, write_lot(folder, number, run, islice(jobs, size), self._shared)))
+        while tasks:
+            array = self._submit(folder, tasks)
+            left = tasks
+            while left:
+                time.sleep(_POLL_SECONDS)
+                states = self._states_of(array)
+                for task in left:
+                    ended = task.take_news()
+                    for told, job in zip(ended, task.jobs([told.place for told in ended]), strict=True):
+                        yield job, told.result
+                    task.state = states.get(task.number, task.state) if states is not None else "RUNNING"
+                    has_ended = states is not None and (task.number not in states or task.state in _ENDED)
+                    task.polls_ended = task.polls_ended + 1 if has_ended else 0
+                # Asked twice: what a task told last may arrive after the word that it has ended.
+                left = [task for task in left if task.has_more and task.polls_ended < _POLLS_ENDED]
+            tasks = [self._again(run, task, after_crash) for task in tasks if task.has_more]
+
+    def _num_tasks(self, num_jobs: int) -> int:
+        wanted = _LOTS_A_WORKER * (self._num_workers or _WORKERS_GUESSED)
+        return min(max(wanted, -(-num_jobs // _JOBS_A_LOT)), _MOST_TASKS)
+
+    def _again(self, run: Callable[[J], R], task: _Task, after_crash: Callable[[J], J | None]) -> _Task:
+        """Return the task that does what one has left when it ended before its time."""
+        chances = task.num_chances - 1
+        if chances == 0:
+            raise WorkerCrashed(
+                "a task of the array ended without a word, again and again at the same work",
+                where=str(task.folder / "log"),
+                hint="its log says why, perhaps that it ran out of memory or time: ask for more in slurm_arguments",
+            )
+        places = [place for place, is_done in enumerate(task.is_done) if not is_done]
+        first: list[J] = []
+        num_crashes = 0
+        if (stopped_at := task.stopped_at) is not None:
+            places.remove(stopped_at)
+            [job] = task.jobs([stopped_at])
+            # The first end may come from outside. Any other state than this one certainly did: a limit of time or of
+            # memory, a host that was taken away.
+            num_crashes = (task.num_crashes if stopped_at == 0 else 0) + (task.state == "FAILED")
+            changed = after_crash(job) if num_crashes > 1 else None
+            if changed is not None:
+                job, chances, num_crashes = changed, _CHANCES + 1, 1
+            first.append(job)  # first, so that it is known again as the one that a task stops at
+        num_jobs = write_lot(task.folder, task.number, run, chain(first, task.jobs(places)), self._shared)
+        following = _Task(task.folder, task.number, num_jobs)
+        following.num_chances, following.num_crashes = chances, num_crashes
+        why = task.state.lower().replace("_", " ") or "not known why"
+        text = f"task {task.number} of the array ended early ({why}): what it left is handed out again"
+        self._sink(Notice("prepare", text, is_warning=True))
+        return following
+
+    # --- Slurm's commands
+
+    def _submit(self, folder: Path, tasks: Sequence[_Task]) -> str:
+        """Submit an array for these tasks; return its job id."""
+        (folder / "log").mkdir(exist_ok=True)
+        numbers = ",".join(str(task.number) for task in tasks)
+        at_once = f"%{self._num_workers}" if self._num_workers else ""
+        script = folder / "task.sh"
+        script.write_text(_SCRIPT.format(python=_quoted(sys.executable), folder=_quoted(str(folder))))
+        command = ["sbatch", "--parsable", f"--array={_ranges(numbers)}{at_once}", "--job-name=packtrain-prepare"]
+        command += ["--ntasks=1", "--no-requeue", "--export=ALL", f"--output={folder / 'log'}/%A_%a.txt"]
+        done = _call([*command, *self._arguments, str(script)])
+        if done.returncode != 0:
+            raise ClusterUnreachable(
+                f"Slurm refuses the array: {_last_line(done.stderr)}",
+                hint="look at [prepare] slurm_arguments in voyage.toml",
+            )
+        array = done.stdout.strip().partition(";")[0]
+        with (self._place / _JOB_IDS).open("a") as stream:
+            stream.write(f"{array}\n")
+        self._num_arrays += 1
+        self._answered = time.monotonic()
+        num_jobs = sum(len(task.is_done) for task in tasks)
+        text = f"job array {array}: {counted(len(tasks), 'task')} for {counted(num_jobs, 'job')}"
+        self._sink(Notice("prepare", text))
+        return array
+
+    def _states_of(self, array: str) -> dict[int, str] | None:
+        """Return the states of an array's tasks; those that ended some minutes ago are not in it. None: no answer."""
+        done = _call(["squeue", "--noheader", "--array", "--states=all", f"--jobs={array}", "--format=%K %T"])
+        if done.returncode == 0:
+            self._answered = time.monotonic()
+            lines = (line.split() for line in done.stdout.splitlines())
+            return {int(words[0]): words[1] for words in lines if len(words) == 2 and words[0].isdigit()}
+        if "Invalid job id" in done.stderr:
+            self._answered = time.monotonic()
+            return {}
+        _log.debug("squeue: %s", done.stderr)
+        if time.monotonic() > self._answered + _SILENT_SECONDS:
+            raise ClusterUnreachable(
+                f"Slurm does not answer: {_last_line(done.stderr)}",
+                hint="when it does again, run the same command: what is done is kept",
+            )
+        return None
+
+    def cancel_left(self) -> None:
+        """Cancel the arrays of this place that are still there."""
+        try:
+            arrays = (self._place / _JOB_IDS).read_text().split()
+        except OSError:
+            return
+        if arrays:
+            _call(["scancel", *arrays])
+
+
+_SCRIPT: Final = """#!/bin/sh
+exec {python} -m packtrain run-units {folder} "$SLURM_ARRAY_TASK_ID"
+"""
+
+
+def _call(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_COMMAND_SECONDS,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, "", f"{command[0]} did not answer within {_COMMAND_SECONDS} s")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _ranges(numbers: str) -> str:
+    """Return comma-separated numbers as Slurm spells runs of them: a list of a thousand is too long for it."""
+    found: list[list[int]] = []
+    for number in (int(text) for text in numbers.split(",")):
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in found)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return (lines[-1] if lines else "without a word")[:300]
