@@ -27,6 +27,7 @@ from packtrain.training.replay import IndexRows, in_ranges, steps_of
 
 STAGE: Final = "withdraw"
 _MAX_STEPS_TEXT: Final = 4000
+_PAGE: Final = "look.html"
 Decision = Literal["withdrawn", "restored"]
 
 
@@ -148,7 +149,7 @@ def look(folder: VoyageFolder, asked: Sequence[str], decision: Decision, run: As
 def record(folder: VoyageFolder, outlook: Outlook, reason: str) -> None:
     """Sign what is decided anew into withdrawals.json; where nothing is, it stays as it is.
 
-    And clear the place of a rehearsal that was cut off: the miniature lies there in the clear.
+    And clear what shows the data set as it was: the place of a rehearsal that was cut off, and the page of pictures.
 
     Raises:
         KeyMissing: keys/signer is not there.
@@ -180,6 +181,7 @@ def record(folder: VoyageFolder, outlook: Outlook, reason: str) -> None:
         voyage = folder.voyage_file().voyage.name
         folder.write_signed(Withdrawals(voyage=voyage, entries=(*before, *added)), folder.signer())
     shutil.rmtree(folder.work / "rehearsal", ignore_errors=True)
+    (folder.work / _PAGE).unlink(missing_ok=True)
 
 
 def _sources(folder: VoyageFolder) -> Sources:
