@@ -13,12 +13,14 @@ import io
 import os
 import re
 import shutil
+import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import rfc8785
 
 from load_parts import Site, copy_site, pack_template
@@ -26,12 +28,17 @@ from packtrain.crypto import age, dsse, sshsig
 from packtrain.crypto.age_header import open_header, parse_header
 from packtrain.crypto.age_recipients import check_stanzas
 from packtrain.crypto.sshsig import generate_key_pair
+from packtrain.dataset.adopt.croissant import read_card
+from packtrain.dataset.adopt.row import AdoptedShard, ShardToAdopt
+from packtrain.dataset.adopt.webdataset import adopt_tar
+from packtrain.dataset.kinds.piece import Damaged
 from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import decode, encode, namespace
 from packtrain.documents.custody_head import CustodyHead
 from packtrain.documents.plan import Plan
+from packtrain.documents.recipe import RecipeSection
 from packtrain.documents.shipment_key import ShipmentKey
-from packtrain.errors import PacktrainError
+from packtrain.errors import HostileArchive, PacktrainError
 from packtrain.events import discard
 from packtrain.record import keys
 from packtrain.record.custody import head_of, open_line, read_log
@@ -48,6 +55,8 @@ from packtrain.volume.metadata import Metadata
 from packtrain.volume.turns import Turn
 from packtrain.volume.untar import TarReader
 from sample_documents import document_types, samples
+from shard_parts import samples as samples_of_shards
+from shard_parts import tar_of
 
 MOST_PLAIN_BYTES: Final = 4 * MIB
 """What a target reads of an endless plaintext before it calls it enough."""
@@ -94,6 +103,7 @@ def targets(root: Path) -> dict[str, Target]:
         **_envelopes(site, root),
         "drive": _drive(site, drive),
         "rescue": _rescue(site, drive),
+        **_adopted(),
     }
 
 
@@ -321,6 +331,42 @@ def _drive(site: Site, drive: Path) -> Target:
             (folder / "load.jsonl").unlink(missing_ok=True)
 
     return Target(_seeds_of(drive), feed)
+
+
+def _adopted() -> dict[str, Target]:
+    """Return the targets that read ready shards, and the descriptions that come with them."""
+    members = [*samples_of_shards(3, 1), ("long/" + "name" * 60 + ".jpg", b"no picture"), ("0.clip.webm", b"no clip")]
+    shards = tuple(tar_of(members, form) for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT))
+    named = {"@type": "cr:FileObject", "@id": "a", "contentUrl": "a.tar", "sha256": "0" * 64}
+    inside = {"@type": "cr:FileSet", "@id": "b", "containedIn": {"@id": "a"}, "includes": ["**/*.tar", "a?.tar"]}
+    pattern = {"@type": "cr:FileSet", "@id": "c", "includes": "*/train/**/*.parquet", "excludes": "x/*"}
+    card = rfc8785.dumps({"@type": "sc:Dataset", "distribution": [named, inside, pattern]})
+
+    def shard(payload: bytes, folder: Path) -> None:
+        path = folder / "shard.tar"
+        path.write_bytes(payload)
+        found = AdoptedShard(ShardToAdopt("set/shard.tar", len(payload), 0))
+        try:
+            with path.open("rb") as stream:
+                adopt_tar(
+                    found,
+                    stream,
+                    RecipeSection(),
+                    "unit",
+                    decode=True,
+                    given_up=lambda _: False,
+                    reading=lambda _: None,
+                )
+        except Damaged as error:
+            raise HostileArchive(str(error)) from error
+        for row in found.rows:
+            places = [(row["blob_offset"], row["blob_bytes"]), *msgspec.json.decode(row["detail"])["members"].values()]
+            assert all(at >= 0 and at + size <= len(payload) for at, size in places), "a place outside of the shard"
+
+    def croissant(payload: bytes, _: Path) -> None:
+        read_card(payload, "fuzz").names("a/train/" + "b/" * 40 + "c.parquet")
+
+    return {"adopted shard": Target(shards, shard), "croissant": Target((card,), croissant)}
 
 
 def _source(payload: bytes) -> Callable[[memoryview], int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,11 +76,13 @@ class Arrived:
             assert (self.consignee.root / "store" / name).read_bytes() == (source / name).read_bytes()
 
 
-def arrive(root: Path, *, with_kit: bool = False) -> Arrived:
+def arrive(
+    root: Path, *, with_kit: bool = False, make_dataset: Callable[[VoyageFolder], object] | None = None
+) -> Arrived:
     """Make the voyage up to the admission, for real; the kit, if wanted, is not one that installs."""
     papers = Papers(root, three_parties(root))
     papers.declare()
-    _write_dataset(papers.consignor)
+    (make_dataset or _write_dataset)(papers.consignor)
     for label in LABELS:
         (root / "drives" / label).mkdir(parents=True)
     papers.consignor.write(

@@ -19,9 +19,11 @@ from packtrain.verbs_of_data import DataVerbs
 from packtrain.verbs_of_diligence import DiligenceVerbs
 
 if TYPE_CHECKING:
+    from packtrain.dataset.looking.look import Look, Wanted
     from packtrain.stages.check import CheckReport, RepairReport, SignedReport
     from packtrain.stages.close import ApproveKeys
     from packtrain.stages.pack import InBays, Preview
+    from packtrain.stages.prepare import RowsAside
 
 
 class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs):
@@ -47,6 +49,16 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs):
 
         with self._at_work(prepare.STAGE, "consignor"):
             return self._prepare(num_workers, engine, retry=retry)
+
+    def look(self, page: Path, wanted: Wanted, *, with_values: bool = True) -> tuple[Look, int]:
+        """Write the page to look at what was prepared; return what it shows, and its length in bytes."""
+        from packtrain.report.look_page import write_look_page
+        from packtrain.stages import prepare
+
+        with self._at_work("look", "consignor"):
+            self._warn_of_stale("prepare", "look", "what was prepared before is shown")
+            found = prepare.look(self.folder, wanted, with_values=with_values)
+            return found, write_look_page(found, page)
 
     def rehearse(self) -> Receipt:
         """Prove the training program at home, in a box with no network; write kit.json and ready.json."""
@@ -220,6 +232,18 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs):
         if self.role == "consignee":
             return self.folder.resolve(self.folder.voyage_file().site.store) / "shards"
         return self.folder.work / "dataset" / "shards"
+
+    def set_aside(self, first: int, limit: int) -> RowsAside:
+        """Return rows of what could not be used, from `first` on."""
+        from packtrain.stages import prepare
+
+        return prepare.rejects(self.folder, first, limit)
+
+    def dropped(self, first: int, limit: int) -> RowsAside:
+        """Return rows of what was read and is not kept, from `first` on."""
+        from packtrain.stages import prepare
+
+        return prepare.drops(self.folder, first, limit)
 
     def states(self) -> list[StageState]:
         """Return the state of each of this party's stages, in the order of the voyage."""

@@ -6,14 +6,17 @@ A fresh process imports everything and forks a child for each kill: the librarie
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from packtrain.documents.data_scan import DataScan
 from packtrain.engines.processes import ProcessMapper
+from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import is_fresh
 from packtrain.stages.prepare import inputs, prepare
+from shard_parts import adopting_folder, write_shards
 from source_parts import csv_text, ignore, png, tree, voyage_folder
 
 RECIPE = "image_crop_pixels = 16\ntable_block_rows = 4\nshard_bytes = 4096\nminiature_samples = 4"
@@ -75,13 +78,23 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.slow
-def test_after_a_kill_at_any_step_the_same_command_gives_the_same_data_set(tmp_path: Path) -> None:
-    raw = tmp_path / "raw"
+def _files(root: Path, raw: Path) -> VoyageFolder:
     raw.mkdir()
     (raw / "a.png").write_bytes(png(40, 20))
     (raw / "b.csv").write_bytes(csv_text(9))
-    folder = voyage_folder(tmp_path / "voyage", raw, RECIPE)
+    return voyage_folder(root, raw, RECIPE)
+
+
+def _shards(root: Path, raw: Path) -> VoyageFolder:
+    return adopting_folder(root, write_shards(raw), "webdataset", "miniature_samples = 4")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sources", [_files, _shards])
+def test_after_a_kill_at_any_step_the_same_command_gives_the_same_data_set(
+    sources: Callable[[Path, Path], VoyageFolder], tmp_path: Path
+) -> None:
+    folder = sources(tmp_path / "voyage", tmp_path / "raw")
     prepare(folder, ProcessMapper(0), ignore)
     assert is_fresh(folder, "prepare", inputs(folder))
     for name, payload in tree(folder.work / "dataset").items():

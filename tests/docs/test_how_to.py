@@ -52,6 +52,19 @@ def test_every_command_of_your_own_data_runs_and_the_data_comes_back(tmp_path: P
         assert (tmp_path / "guest/store" / name).read_bytes() == (tmp_path / "home/work/dataset" / name).read_bytes()
 
 
+def test_every_command_of_look_at_your_data_runs_and_lists_what_the_page_shows(tmp_path: Path) -> None:
+    done = run_page("how-to/look-at-your-data.md", tmp_path)
+    page = (DOCS / "how-to/look-at-your-data.md").read_text(encoding="utf-8")
+    shown = re.search(r"^```text\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    assert shown[1] in done.stdout
+    for name in ("home/work/look.html", "second-look.html"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+    looked = (tmp_path / "home/work/look.html").read_text(encoding="utf-8")
+    assert "No values are shown" in looked
+    assert "observer" not in looked
+
+
 def test_every_command_of_pack_any_folder_runs_and_the_folder_comes_back_equal(tmp_path: Path) -> None:
     done = run_page("how-to/pack-any-folder.md", tmp_path)
     assert "nothing to prepare" in done.stderr
@@ -61,6 +74,14 @@ def test_every_command_of_pack_any_folder_runs_and_the_folder_comes_back_equal(t
     # Taking the pipe out again moved the time of the folder that is no entry itself, and of no other.
     assert_equal(tmp_path / "guest/store", tmp_path / "data")
     assert (tmp_path / "guest/store/sparse.img").stat().st_blocks == 0
+
+
+def test_every_command_of_adopt_ready_shards_runs_and_says_what_the_page_promises(tmp_path: Path) -> None:
+    done = run_page("how-to/adopt-ready-shards.md", tmp_path)
+    assert "train 0000 a pattern, number 0" in done.stdout
+    assert "refused, as it should be: exit code 21" in done.stdout
+    assert "written to since it was adopted" in done.stderr
+    assert not (tmp_path / "home/work/dataset/shards").exists()
 
 
 def test_every_command_of_send_or_carry_runs_and_prints_what_the_page_shows(tmp_path: Path) -> None:

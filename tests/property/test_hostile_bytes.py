@@ -32,6 +32,8 @@ NAMES = (
     "shipment key",
     "drive",
     "rescue",
+    "adopted shard",
+    "croissant",
 )
 # Twice the largest buffer of a reader and a catalog's pages; a length that was believed asks for gigabytes.
 MOST_BYTES = 48 * MIB

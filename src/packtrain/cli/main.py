@@ -20,6 +20,7 @@ _VERBS: Final[dict[str, tuple[str, str]]] = {
     "init": ("init", "make a voyage folder and its keys"),
     "plan": ("plan", "choose groups and codes for the drives"),
     "prepare": ("prepare", "turn tables, images and clips into training shards"),
+    "look": ("look", "write a page to look at what was prepared, list what was not kept"),
     "withdraw": ("withdraw", "take sources out of the data set, list what they touched"),
     "lineage": ("lineage", "tell where a sample came from, or what became of a source"),
     "replay": ("replay", "print which samples a training step saw"),

@@ -93,6 +93,7 @@ class CardFacts:
         recipe_text: the recipe, as voyage.toml spells it.
         papers: files with licences and credits that travel with the data.
         libraries: versions of what decoded and encoded.
+        adopted: of a data set of adopted shards, by kind and split, the patterns that find them; None of another.
     """
 
     name: str
@@ -107,6 +108,7 @@ class CardFacts:
     index: DataFile
     papers: Sequence[DataFile]
     libraries: Mapping[str, str]
+    adopted: Mapping[str, Mapping[str, Sequence[str]]] | None = None
 
     @property
     def num_samples(self) -> int:
@@ -124,6 +126,12 @@ class CardFacts:
         if len(self.splits) == 1:
             return [(self.splits[0], f"shards/{pattern}")]
         return [(split, f"shards/{split}/{pattern}") for split in self.splits]
+
+    def places(self, kind: str) -> list[tuple[str, list[str]]]:
+        """Return for each split its name and the patterns that find its shards of a kind; of adopted ones, several."""
+        if self.adopted is None:
+            return [(split, [pattern]) for split, pattern in self.patterns(kind)]
+        return [(split, list(found)) for split, found in sorted(self.adopted.get(kind, {}).items())]
 
 
 def croissant(facts: CardFacts) -> bytes:
@@ -145,8 +153,9 @@ def croissant(facts: CardFacts) -> bytes:
     ]
     for kind in facts.kinds:
         name, form, _ = _FORMS[kind]
-        for split, pattern in facts.patterns(kind):
-            of_split = name if len(facts.splits) == 1 else f"{split}-{name}"
+        found = facts.places(kind)
+        for split, patterns in found:
+            of_split = name if len(found) == 1 else f"{split}-{name}"
             distribution.append(
                 {
                     "@type": "cr:FileSet",
@@ -154,7 +163,7 @@ def croissant(facts: CardFacts) -> bytes:
                     "name": of_split,
                     "description": f"Shards of {name}, {split}.",
                     "encodingFormat": form,
-                    "includes": pattern,
+                    "includes": patterns if len(patterns) > 1 else patterns[0],
                 }
             )
     body = {
@@ -193,7 +202,7 @@ def readme(facts: CardFacts) -> bytes:
     """Return README.md: YAML front matter and the page a person reads."""
     lines = ["---", f"pretty_name: {json.dumps(facts.name)}", "tags: [packtrain, webdataset]"]
     lines.append(f"size_categories: [{_size_category(facts.num_samples)}]")
-    lines += _configs(facts)
+    lines += _configs(facts) if facts.adopted is None else _configs_of_adopted(facts)
     lines += ["---", "", f"# {facts.name}", "", _summary(facts), "", "## What is in it", ""]
     lines += ["| kind | samples | filtered | duplicates | near-duplicates | withdrawn | set aside | shards |"]
     lines += ["| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |"]
@@ -202,9 +211,9 @@ def readme(facts: CardFacts) -> bytes:
             *(count.num_samples, count.num_filtered, count.num_duplicates),
             *(count.num_near_duplicates, count.num_withdrawn, count.num_rejects),
         )
-        shards = ", ".join(f"`{pattern}`" for _, pattern in facts.patterns(count.kind))
+        shards = ", ".join(f"`{pattern}`" for _, found in facts.places(count.kind) for pattern in found)
         lines.append(f"| {count.kind} | {' | '.join(str(number) for number in numbers)} | {shards} |")
-    lines += ["", *_HOW_TO_READ, "", "## Where it comes from", ""]
+    lines += ["", *(_HOW_TO_READ if facts.adopted is None else _HOW_TO_READ_ADOPTED), "", "## Where it comes from", ""]
     lines.append(
         f"{facts.num_sources} source files, {format_bytes(facts.source_bytes)}; `sources.parquet` lists them with their"
         " SHA-256 and their licence files, `rejects.parquet` what was set aside and why, `drops.parquet` what was"
@@ -225,6 +234,18 @@ def readme(facts: CardFacts) -> bytes:
         "",
     ]
     return "\n".join(lines).encode("utf-8")
+
+
+def _configs_of_adopted(facts: CardFacts) -> list[str]:
+    """Return a configuration for each kind, by the patterns that find its shards; their makers knew their fields."""
+    lines: list[str] = []
+    for kind in facts.kinds:
+        if found := facts.places(kind):
+            lines += [f"- config_name: {_FORMS[kind][0]}", "  data_files:"]
+        for split, patterns in found:
+            path = json.dumps(patterns if len(patterns) > 1 else patterns[0])
+            lines += [f"  - split: {split}", f"    path: {path}"]
+    return ["configs:", *lines] if lines else []
 
 
 def _configs(facts: CardFacts) -> list[str]:
@@ -290,6 +311,15 @@ _HOW_TO_READ: Final = (
     "",
     'Hugging Face datasets: `load_dataset(FOLDER, "images")`, or "clips"; tables by their files, those of one table at',
     'a time: `load_dataset("parquet", data_files=FOLDER + "/shards/tables/NAME-*.parquet")`.',
+)
+
+
+_HOW_TO_READ_ADOPTED: Final = (
+    "The shards are the ones that their makers wrote, byte for byte. `index.parquet` has a row for each sample with",
+    "its place (`shard`, `offset`, `length`) and `sha256`; in tar files that is its image or clip, and `detail` says",
+    "where its other members lie (`members`: suffix, offset, length). Of Parquet files one row group is one sample.",
+    "What was set aside or dropped has no row in the index, and is still in the shards: go by the index. `miniature/`",
+    "is a small true subset in the same form.",
 )
 
 

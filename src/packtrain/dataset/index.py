@@ -11,7 +11,9 @@ index.parquet, one row a sample, in the order of the shards:
     sha256          of these bytes; for tables of the rows as `pyarrow.csv.write_csv` writes them at its defaults
     source          name of the source: the label of its source path, then the path below it
     source_sha256   of the whole source file
-    detail          JSON: what is known of the sample (box of a crop, times of frames, rows of a block)
+    detail          JSON: what is known of the sample (box of a crop, times of frames, rows of a block). In an adopted
+                    tar also `sample_key` (what the sample is called there), `suffix` of the media member, and `members`
+                    (by suffix, offset and length of the others)
     recipe          SHA-256 of the recipe
 
 drops.parquet, one row a sample that was read and not kept, by kind and key:
@@ -94,6 +96,17 @@ MANIFEST_SCHEMA: Final[Schema] = pa.schema(
         ("kind", pa.string()),
         ("bytes", pa.int64()),
         ("mtime_ns", pa.int64()),
+    ]
+)
+# The same of shards that are adopted, with what a description says of each, or "".
+ADOPTED_SCHEMA: Final[Schema] = pa.schema(
+    [
+        ("path", pa.string()),
+        ("bytes", pa.int64()),
+        ("mtime_ns", pa.int64()),
+        ("sha256", pa.string()),
+        ("split", pa.string()),
+        ("kind", pa.string()),
     ]
 )
 # Between the passes, a table a unit: a sample that has no shard yet. `blob_offset` -1: its bytes are the source itself.

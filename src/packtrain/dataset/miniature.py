@@ -21,7 +21,7 @@ _Name = TypeVar("_Name", str, Stratum)
 class _Width(msgspec.Struct):
     """What the detail of a block of a table says of its width; everything else in it is skipped."""
 
-    columns: int = 0
+    columns: Any = 0
 
 
 _WIDTH: Final = msgspec.json.Decoder(_Width)
@@ -94,4 +94,5 @@ def _sizes(row: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
     measures: dict[str, float] = dict(row["measures"] or ())
     yield from ((name, value) for name, value in measures.items() if name in EXTREMES)
     if row["kind"] == "table" and "columns" not in measures:
-        yield "columns", _WIDTH.decode(row["detail"]).columns
+        columns = _WIDTH.decode(row["detail"]).columns
+        yield "columns", columns if isinstance(columns, int) else 0

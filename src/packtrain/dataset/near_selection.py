@@ -63,7 +63,7 @@ def compare(
                 groups.add(pairs)
             num_bounded += finder.num_bounded
             if asked.drop:
-                _drop(connection, groups, rule, threshold)
+                _drop(connection, groups, rule, threshold, in_common=kind != "image")
             _join(connection, groups)
     _unite(connection)
     return num_bounded
@@ -86,10 +86,15 @@ def _fingerprints(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[int, 
         yield from zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
 
 
-def _drop(connection: duckdb.DuckDBPyConnection, groups: NearGroups, rule: str, threshold: float) -> None:
+def _drop(
+    connection: duckdb.DuckDBPyConnection, groups: NearGroups, rule: str, threshold: float, *, in_common: bool
+) -> None:
+    """Add who is dropped; `in_common`: the threshold is a share of what both have, a distance what they have not."""
     connection.execute("CREATE OR REPLACE TABLE near_rows (number BIGINT, kept BIGINT, distance DOUBLE)")
     for block in groups.dropped():
-        table = pa.table({"number": block.row, "kept": block.kept, "distance": block.distance.astype(np.float64)})
+        distances = block.distance.astype(np.float64)
+        values = np.round(1 - distances, 6) if in_common else distances
+        table = pa.table({"number": block.row, "kept": block.kept, "distance": values})
         connection.from_arrow(table).insert_into("near_rows")
     connection.execute(
         "INSERT INTO dropped SELECT n.kind, n.key,"

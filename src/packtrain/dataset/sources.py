@@ -155,6 +155,10 @@ class Sources:
             label = f"{wanted}-{number}"
         return label
 
+    def labels(self) -> list[str]:
+        """Return what the names of sources begin with, one a source path."""
+        return list(self._roots)
+
     def path_of(self, name: str) -> Path:
         """Return where a source file lies."""
         label, _, below = name.partition("/")

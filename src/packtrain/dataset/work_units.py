@@ -42,13 +42,17 @@ LIBRARIES: Final = ("av", "duckdb", "openpyxl", "pillow", "pyarrow", "python-cal
 
 
 class SourceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a unit found in one source; `lost` is the share of it that was set aside, 0 to 1."""
+    """What a unit found in one source; `lost` is the share of it that was set aside, 0 to 1.
+
+    `kind` is given of adopted shards, whose samples may be of several: that of most of them.
+    """
 
     name: str
     bytes: int
     sha256: str
     num_samples: int
     lost: float
+    kind: str = ""
 
 
 class UnitReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -24,7 +24,11 @@ class DataFile(Part, frozen=True, kw_only=True):
 
 
 class Shard(Part, frozen=True, kw_only=True):
-    """One shard: a USTAR file (images, clips) or a Parquet file (tables) of samples of one kind and split."""
+    """One shard: a USTAR file (images, clips) or a Parquet file (tables) of samples of one kind and split.
+
+    Of an adopted tar, whose samples may be of two kinds, `kind` is that of most; the index says it of each. num_samples
+    counts those that are in the index.
+    """
 
     name: FileName
     kind: Kind

@@ -98,6 +98,7 @@ class RecipeSection(Part, frozen=True, kw_only=True):
         max_reject_rate: stop when a larger part of the inputs than this had to be set aside.
         miniature_samples: samples in the true subset that the rehearsal trains on.
         seed: decides the order of samples; the same seed and sources give the same bytes.
+        adopt_check: "decode" every image and clip of adopted shards in full, which finds damage, or only "digest" them.
         scan_also_with: a second engine for the data scan, after packtrain's own detectors, which run in any case:
             "presidio", of the extra `pii`.
         engine: where the units of work are run: "local", processes of this machine; "ray", hosts of a Ray cluster
@@ -119,6 +120,7 @@ class RecipeSection(Part, frozen=True, kw_only=True):
     max_reject_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1
     miniature_samples: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 64
     seed: Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)] = 0
+    adopt_check: Literal["decode", "digest"] = "decode"
     scan_also_with: Literal["presidio"] | None = None
     engine: Literal["local", "ray", "slurm"] = "local"
     ray_address: Text = ""

@@ -40,11 +40,13 @@ class SourcesSection(Part, frozen=True, kw_only=True):
     Attributes:
         paths: files and folders to read; folders are read with all that is below them.
         form: "files": a sample each, told apart by their endings, of which `prepare` makes shards. "folder": one
-            folder, carried as it is with all that is below it.
+            folder, carried as it is with all that is below it. Ready shards are adopted, indexed where they lie and
+            carried byte for byte: "webdataset" (tar files), "parquet" (a row group is a sample), or "croissant" (what
+            the croissant.json of each folder names).
     """
 
     paths: tuple[PathText, ...]
-    form: Literal["files", "folder"] = "files"
+    form: Literal["files", "folder", "webdataset", "parquet", "croissant"] = "files"
 
 
 class SurviveSection(Part, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from packtrain.report.audit_sections import Section, sections
 from packtrain.report.audit_words import Block, Rows
 from packtrain.report.ownership_svg import ownership_drawing
 from packtrain.report.ownership_tree import one_line
-from packtrain.report.page import STYLE
+from packtrain.report.pieces import STYLE, whole_page
 
 # A document of an archive is called by its digest: a name that may not be broken would leave its row no room. On a
 # telephone the value stands below the name.
@@ -28,14 +28,11 @@ def audit_page(audit: Audit) -> str:
     state = {0: "admit", RecordFaulty.exit_code: "refuse"}.get(audit.verdict.exit_code, "hold")
     title = _text(f"Audit of {audit.voyage or audit.source}")
     body = "".join(_section(section, audit) for section in sections(audit))
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
-        f"<title>{title}</title><style>{STYLE}{_STYLE}</style></head><body><main><h1>{title}</h1>"
-        f'<p class="lead"><span class="{state}">{_text(audit.verdict.sentence)}.</span></p>{body}'
-        f'<p class="dim">Made by packtrain from the record alone. {_text(audit.legal)}</p></main></body></html>\n'
+    return whole_page(
+        title,
+        STYLE + _STYLE,
+        f'<h1>{title}</h1><p class="lead"><span class="{state}">{_text(audit.verdict.sentence)}.</span></p>{body}'
+        f'<p class="dim">Made by packtrain from the record alone. {_text(audit.legal)}</p>',
     )
 
 

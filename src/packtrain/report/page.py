@@ -9,43 +9,13 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
+from packtrain.report.pieces import STYLE, bullets, drawing, section, table, whole_page
 from packtrain.report.summary import Summary
 from packtrain.report.svg import DrawnDrive, DriveState, drives_in_cases, loss_curve, seconds_by_stage
 from packtrain.units import format_bytes, format_seconds
 
 _MAX_PICTURE_BYTES: Final = 200_000
 _MEDIA_TYPES: Final = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
-
-STYLE: Final = """
-:root{color-scheme:light dark;--ink:#1c2024;--dim:#5d6670;--paper:#fff;--panel:#f5f6f8;--line:#d8dce1;
---blue:#2563a8;--green:#2f7d4f;--amber:#b26b00;--red:#b3362b}
-@media(prefers-color-scheme:dark){:root{--ink:#e7eaee;--dim:#9aa4af;--paper:#15181c;--panel:#1d2126;--line:#343a42;
---blue:#6aa9ee;--green:#66bd8a;--amber:#e0a64a;--red:#ec7a6e}}
-*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);
-font:16px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
-main{max-width:60rem;margin:0 auto;padding:2rem 1.2rem 4rem}
-h1{font-size:1.9rem;line-height:1.2;margin:0 0 .3rem}h2{font-size:1.2rem;margin:2.6rem 0 .7rem}
-p{max-width:44rem}.lead,.dim{color:var(--dim)}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(9.3rem,1fr));gap:.7rem;margin:1.4rem 0}
-.card{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:.7rem .9rem}
-.card b{display:block;font-size:1.2rem;white-space:nowrap;font-variant-numeric:tabular-nums}
-.card span{color:var(--dim);font-size:.85rem}
-.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}
-th,td{text-align:left;padding:.4rem .7rem .4rem 0;border-bottom:1px solid var(--line);vertical-align:top}
-th{color:var(--dim);font-weight:600}td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-code{font:.86em ui-monospace,monospace;overflow-wrap:anywhere}
-.kept,.passed,.admit{color:var(--green)}.broken,.refuse{color:var(--red)}
-.not-shown,.not-done,.hold{color:var(--amber)}
-.drawing{overflow-x:auto}svg{width:100%;min-width:34rem;height:auto;display:block}
-svg text{fill:var(--ink);font-size:12px}svg .small{font-size:11px;fill:var(--dim)}
-svg .strong{font-weight:600;font-size:13px}.grid{stroke:var(--line)}.restart{stroke:var(--amber);stroke-dasharray:4 3}
-polyline{fill:none;stroke-width:2}.run0{stroke:var(--blue)}.run1{stroke:var(--green)}.run2{stroke:var(--amber)}
-.bar{fill:var(--blue)}.case{fill:var(--panel);stroke:var(--line)}.drive{fill:var(--paper);stroke-width:2}
-.drive.read,.drive.closed{stroke:var(--green)}.drive.damaged{stroke:var(--amber)}
-.drive.lost{stroke:var(--red);stroke-dasharray:5 4}
-.pictures{display:flex;flex-wrap:wrap;gap:5px}.pictures img{width:72px;height:72px;object-fit:cover;border-radius:4px}
-ul.story{list-style:none;padding:0}ul.story li{margin:.35rem 0;overflow-wrap:anywhere}
-"""
 
 
 def page(summary: Summary, sentences: Sequence[str] = (), shard_folder: Path | None = None) -> str:
@@ -60,32 +30,23 @@ def page(summary: Summary, sentences: Sequence[str] = (), shard_folder: Path | N
     sections = [
         _heading(summary),
         _cards(summary),
-        _section("Drives in their cases", _drives(summary)),
-        _section("What was carried", _pictures(shard_folder)),
-        _section("Training", _training(summary)),
-        _section("Rehearsal", _rehearsal(summary)),
-        _section("Who, for whom, what for", _declaration(summary)),
-        _section("Admission", _admission(summary)),
-        _section("Custody", _custody(sentences)),
-        _section("What came home", _results(summary)),
-        _section("Time", _time(summary)),
-        _section("Digests", _digests(summary)),
-        _section("Not read", _list(summary.unread)),
+        section("Drives in their cases", _drives(summary)),
+        section("What was carried", _pictures(shard_folder)),
+        section("Training", _training(summary)),
+        section("Rehearsal", _rehearsal(summary)),
+        section("Who, for whom, what for", _declaration(summary)),
+        section("Admission", _admission(summary)),
+        section("Custody", _custody(sentences)),
+        section("What came home", _results(summary)),
+        section("Time", _time(summary)),
+        section("Digests", _digests(summary)),
+        section("Not read", bullets(summary.unread)),
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
-        f"<title>{title}: voyage report</title><style>{STYLE}</style></head><body><main>"
-        + "".join(sections)
-        + '<p class="dim">Made by packtrain from the signed documents and receipts of the voyage folders. '
-        "Nothing here is legal advice.</p></main></body></html>\n"
+    foot = (
+        '<p class="dim">Made by packtrain from the signed documents and receipts of the voyage folders. '
+        "Nothing here is legal advice.</p>"
     )
-
-
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{body}</section>" if body else ""
+    return whole_page(f"{title}: voyage report", STYLE, "".join(sections) + foot)
 
 
 def _heading(summary: Summary) -> str:
@@ -142,7 +103,7 @@ def _drives(summary: Summary) -> str:
         elif drive.label in damaged:
             state, caption = "damaged", f"{damaged[drive.label]} blocks\nrepaired"
         drawn.append(DrawnDrive(drive.label, drive.case, state, caption))
-    return _drawing(drives_in_cases(drawn))
+    return drawing(drives_in_cases(drawn))
 
 
 def _pictures(shard_folder: Path | None, most: int = 60) -> str:
@@ -177,7 +138,7 @@ def _training(summary: Summary) -> str:
     runs: dict[int, list[tuple[int, float]]] = {}
     for step in summary.steps:
         runs.setdefault(step.attempt, []).append((step.step, step.loss))
-    return _drawing(loss_curve(runs))
+    return drawing(loss_curve(runs))
 
 
 def _rehearsal(summary: Summary) -> str:
@@ -187,7 +148,7 @@ def _rehearsal(summary: Summary) -> str:
         (escape(clause.clause), _verdict(clause.verdict), escape(clause.evidence)) for clause in summary.ready.clauses
     ]
     verdict = "Ready to leave." if summary.ready.ready_to_leave else "Not shown to be ready; the sheet is not signed."
-    return f"<p>{verdict} Box: {escape(summary.ready.box)}.</p>" + _table(("clause", "verdict", "evidence"), rows)
+    return f"<p>{verdict} Box: {escape(summary.ready.box)}.</p>" + table(("clause", "verdict", "evidence"), rows)
 
 
 def _declaration(summary: Summary) -> str:
@@ -206,14 +167,14 @@ def _declaration(summary: Summary) -> str:
         ("hardware", f"{declared.hardware_class}, {declared.site_country}"),
         ("data", f"{declared.data.description}; erased by {declared.data.erased_by}"),
     ]
-    return _table(("question", "answer"), [(escape(name), escape(value)) for name, value in rows])
+    return table(("question", "answer"), [(escape(name), escape(value)) for name, value in rows])
 
 
 def _admission(summary: Summary) -> str:
     if summary.admission is None:
         return ""
     rows = [(escape(check.check), _verdict(check.outcome), escape(check.detail)) for check in summary.admission.checks]
-    return f"<p>Verdict of the site operator: {_verdict(summary.admission.verdict)}.</p>" + _table(
+    return f"<p>Verdict of the site operator: {_verdict(summary.admission.verdict)}.</p>" + table(
         ("check", "outcome", "detail"), rows
     )
 
@@ -230,7 +191,7 @@ def _results(summary: Summary) -> str:
         (escape(file.name), f'<span class="n">{format_bytes(file.bytes)}</span>', f"<code>{file.sha256}</code>")
         for file in summary.export_list.files
     ]
-    return _table(("file", "size", "SHA-256"), rows) + _list(summary.export_list.checks)
+    return table(("file", "size", "SHA-256"), rows) + bullets(summary.export_list.checks)
 
 
 def _time(summary: Summary) -> str:
@@ -238,7 +199,7 @@ def _time(summary: Summary) -> str:
     for receipt in sorted((r for party in summary.parties for r in party.receipts), key=lambda r: r.finished):
         seconds[receipt.stage] = seconds.get(receipt.stage, 0.0) + receipt.seconds
     total = format_seconds(sum(seconds.values()))
-    return _drawing(seconds_by_stage(seconds, 720)) + f'<p class="dim">{total} in all stages.</p>' if seconds else ""
+    return drawing(seconds_by_stage(seconds, 720)) + f'<p class="dim">{total} in all stages.</p>' if seconds else ""
 
 
 def _digests(summary: Summary) -> str:
@@ -250,23 +211,8 @@ def _digests(summary: Summary) -> str:
                 for name, digest in receipt.outputs.items()
                 if not name.endswith(".sig")
             ]
-    return _table(("document", "SHA-256"), rows) if rows else ""
-
-
-def _list(items: Sequence[str]) -> str:
-    return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>" if items else ""
-
-
-def _drawing(svg: str) -> str:
-    """Return a drawing that scrolls sideways on a narrow screen, where its words would shrink beyond reading."""
-    return f'<div class="drawing">{svg}</div>' if svg else ""
+    return table(("document", "SHA-256"), rows) if rows else ""
 
 
 def _verdict(word: str) -> str:
     return f'<span class="{word.replace(" ", "-")}">{escape(word)}</span>'
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    header = "".join(f"<th>{escape(name)}</th>" for name in head)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table></div>'

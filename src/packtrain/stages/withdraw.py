@@ -122,7 +122,7 @@ def look(folder: VoyageFolder, asked: Sequence[str], decision: Decision, run: As
 
     Raises:
         SourceUnreadable: nothing here has such a name.
-        VoyageFileError: the sources are one folder that is carried as it is.
+        VoyageFileError: the sources are one folder that is carried as it is, or shards that were adopted.
     """
     from packtrain.dataset.holdings import Holdings
 
@@ -191,6 +191,13 @@ def _sources(folder: VoyageFolder) -> Sources:
             "there are no prepared sources to withdraw from",
             where=str(folder.root / "voyage.toml"),
             hint='a folder that is carried as it is (form = "folder") is changed on disk, and packed again',
+        )
+    if section.form != "files":
+        raise VoyageFileError(
+            "shards that were adopted are carried as they are, and cannot be cut",
+            where=str(folder.root / "voyage.toml"),
+            found=f'form = "{section.form}"',
+            hint="make the shards anew without it where they were made, and prepare again",
         )
     return Sources([folder.resolve(text) for text in section.paths], folder.root)
 

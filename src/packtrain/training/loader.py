@@ -38,12 +38,14 @@ class Sample:
         kind: "table", "image" or "clip".
         payload: an image's or clip's file; of a table, rows as CSV with a header line.
         detail: what `prepare` knows about it (names of columns, frames, sizes).
+        shard: the file that holds it.
     """
 
     key: str
     kind: str
     payload: bytes
     detail: dict[str, Any]
+    shard: str = ""
 
 
 class SampleStore:
@@ -106,7 +108,30 @@ class SampleStore:
                     found=sha256_bytes(payload)[:12],
                     hint='the store changed after loading: run "packtrain load" again',
                 )
-        return Sample(str(fields["key"]), str(fields["kind"]), payload, _detail(fields["detail"]))
+        return Sample(str(fields["key"]), str(fields["kind"]), payload, _detail(fields["detail"]), shard)
+
+    def member(self, sample: Sample, suffix: str) -> bytes:
+        """Return another member of a sample in an adopted tar: its caption, its label.
+
+        Its bytes have no digest of their own in the index; `load` held the whole shard against its SHA-256.
+
+        Args:
+            sample: as this store handed it out.
+            suffix: what comes after the first dot of the member's name, in lower case: "txt", "seg.png".
+
+        Raises:
+            SourceUnreadable: the sample has no such member.
+            IntegrityError: the shard is missing, or shorter than the index says.
+        """
+        where = f"{sample.shard}, sample {sample.key}"
+        members = sample.detail.get("members")
+        place = members.get(suffix) if isinstance(members, dict) else None
+        if place is None:
+            known = ", ".join(members) if isinstance(members, dict) else ""
+            raise SourceUnreadable("sample has no such member", where=where, expected=known or "none", found=suffix)
+        if not (isinstance(place, list) and len(place) == 2 and all(isinstance(n, int) and n >= 0 for n in place)):
+            raise IntegrityError("index names no place for a member", where=where)
+        return self._bytes(sample.shard, place[0], place[1], where)
 
     def sample_digests(self) -> list[str]:
         """Return the SHA-256 of every sample, in index order."""

@@ -99,6 +99,49 @@ def listed(root: Path, files: Iterable[tuple[str, int, str]], prefix: bytes = b"
         )
 
 
+def listed_where_they_lie(files: Iterable[tuple[str, Path, int, int, str]]) -> Iterator[CargoEntry]:
+    """Yield files that a document lists and that lie anywhere on this machine, in its order.
+
+    Args:
+        files: name on the shipment, absolute path without links, bytes, time of change in nanoseconds, and SHA-256.
+
+    Raises:
+        SourceUnreadable: at the end, listing all that are missing or are no regular files.
+        SourceChanged: at the end, listing all that were written to since they were read.
+    """
+    faults: list[str] = []
+    changed: list[str] = []
+    for name, path, size_bytes, mtime_ns, sha256 in files:
+        try:
+            status = path.lstat()
+        except OSError as error:
+            faults.append(f"{path}: {error.strerror}")
+            continue
+        if not stat.S_ISREG(status.st_mode) or not os.access(path, os.R_OK):
+            faults.append(f"{path}: not a readable regular file")
+        elif status.st_size != size_bytes:
+            changed.append(f"{path}: expected {size_bytes} bytes, found {status.st_size}")
+        elif status.st_mtime_ns != mtime_ns:
+            changed.append(f"{path}: written to since it was adopted")
+        else:
+            yield CargoEntry(
+                name=name.encode("utf-8"),
+                source=os.fsencode(path),
+                kind="file",
+                size_bytes=size_bytes,
+                mode=stat.S_IMODE(status.st_mode),
+                mtime_ns=mtime_ns,
+                sha256=sha256,
+            )
+    _raise_faults(faults, "adopted shards", "mount the disk they lie on, or bring them back")
+    if changed:
+        raise SourceChanged(
+            f"{len(changed)} adopted shards are not as they were read: {_some(changed)}",
+            where="adopted shards",
+            hint='let whoever writes to them finish, then run "packtrain prepare" again: it reads anew what changed',
+        )
+
+
 def refuse_names_no_reader_takes(entries: Iterable[CargoEntry], target_bytes: int) -> Iterator[CargoEntry]:
     """Yield entries, and hold their names against the rules that a reader goes by: what it would refuse must not leave.
 

@@ -249,3 +249,15 @@ def _chain(chain: int, link: int) -> bytes:
     """Return a fingerprint 20 bits from that of the next link, and far from every other chain's."""
     word = hashlib.sha256(str(chain).encode()).digest()
     return bytes(a ^ b for a, b in zip(word, _print(*range(20 * link)), strict=True))
+
+
+def test_of_tables_the_share_in_common_is_told_beside_the_share_asked_for(tmp_path: Path) -> None:
+    print_of = [number.to_bytes(4, "little") for number in range(128)]
+    other = [b"\xff\xff\xff\x7f"] * 16 + print_of[16:]
+    rows = [
+        _row("a", kind="table", fingerprint=b"".join(print_of)),
+        _row("b", kind="table", fingerprint=b"".join(other)),
+    ]
+    recipe = RecipeSection(near_duplicates=NearDuplicatesSection(drop=True, image="off", clip="off"))
+    (row,) = _Settled(tmp_path, rows, recipe).dropped.values()
+    assert (row["key"], row["value"], row["limit"]) == ("b", 0.875, 0.8)

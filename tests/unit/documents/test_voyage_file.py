@@ -28,6 +28,7 @@ shard_bytes = 4096
 max_reject_rate = 0
 miniature_samples = 1
 seed = 9007199254740991
+adopt_check = "digest"
 scan_also_with = "presidio"
 engine = "slurm"
 ray_address = "10.0.0.1:6379"

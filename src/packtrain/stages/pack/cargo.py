@@ -12,12 +12,13 @@ from packtrain.documents.dataset import Dataset
 from packtrain.documents.placement import PlacementDocument
 from packtrain.errors import NothingToCarry
 from packtrain.events import Notice, Sink
+from packtrain.record.adopted import adopted_places
 from packtrain.record.carried import check_folder_to_carry, folder_to_carry
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages.pack.kept import journals
 from packtrain.volume import layout
 from packtrain.volume.assignment import GroupShare
-from packtrain.volume.cargo import listed, refuse_names_no_reader_takes
+from packtrain.volume.cargo import listed, listed_where_they_lie, refuse_names_no_reader_takes
 from packtrain.volume.cargo_list import CargoList, VolumeCount, count_volumes, list_folder, list_of, look_at_folder
 from packtrain.volume.losses import LossReport
 
@@ -75,8 +76,7 @@ def cargo_to_pack(folder: VoyageFolder, placement: PlacementDocument, sink: Sink
     """
     root = check_folder_to_carry(folder)
     if root is None:
-        dataset, files = folder.read(Dataset), _dataset_files(folder)
-        return Cargo(list_of(list(listed(folder.work / "dataset", files))), dataset.num_samples)
+        return _dataset_cargo(folder)
     place = journals(folder)
     with durable.atomic_writer(place / LOSSES_NAME, 0o600) as stream:
         report = LossReport(stream)
@@ -99,8 +99,7 @@ def preview(folder: VoyageFolder) -> Preview:
     """
     root, placement = check_folder_to_carry(folder), folder.read(PlacementDocument)
     if root is None:
-        dataset, files = folder.read(Dataset), _dataset_files(folder)
-        cargo = Cargo(list_of(list(listed(folder.work / "dataset", files))), dataset.num_samples)
+        cargo = _dataset_cargo(folder)
     else:
         report = LossReport()
         cargo = Cargo(look_at_folder(root, report), None, report)
@@ -113,11 +112,20 @@ def preview(folder: VoyageFolder) -> Preview:
     )
 
 
-def _dataset_files(folder: VoyageFolder) -> list[tuple[str, int, str]]:
+def _dataset_cargo(folder: VoyageFolder) -> Cargo:
     dataset, document = folder.read(Dataset), folder.payload(Dataset)
+    root, places = folder.work / "dataset", adopted_places(folder)
+    adopted = [shard for shard in dataset.shards if shard.name in places]
+    own = [shard for shard in dataset.shards if shard.name not in places]
     # The data set's own document travels first: the receiver holds what was loaded against it.
-    files = [("dataset.json", len(document), sha256_bytes(document))]
-    return files + [(item.name, item.bytes, item.sha256) for item in (*dataset.shards, *dataset.files)]
+    entries = list(listed(root, [("dataset.json", len(document), sha256_bytes(document))]))
+    entries += listed(root, [(shard.name, shard.bytes, shard.sha256) for shard in own])
+    entries += listed_where_they_lie(
+        (shard.name, places[shard.name].place, shard.bytes, places[shard.name].mtime_ns, shard.sha256)
+        for shard in adopted
+    )
+    entries += listed(root, [(file.name, file.bytes, file.sha256) for file in dataset.files])
+    return Cargo(list_of(entries), dataset.num_samples)
 
 
 def _refuse_losses(place: Path, cargo: Cargo, root: Path, *, accept_losses: bool) -> None:

@@ -8,6 +8,7 @@ done is known from receipts in work/prepare; the data set grows in work/dataset.
 from __future__ import annotations
 
 from packtrain.stages.prepare.ground import DATASET_FOLDER, MINIATURE, STAGE, inputs
+from packtrain.stages.prepare.looking import RowsAside, drops, look, rejects
 from packtrain.stages.prepare.run import prepare
 
-__all__ = ["DATASET_FOLDER", "MINIATURE", "STAGE", "inputs", "prepare"]
+__all__ = ["DATASET_FOLDER", "MINIATURE", "STAGE", "RowsAside", "drops", "inputs", "look", "prepare", "rejects"]

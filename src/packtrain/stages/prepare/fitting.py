@@ -26,10 +26,14 @@ class BudgetWatch:
     def __init__(self, given: Given) -> None:
         self._given = given
         self._budget = Budget({**given.seen.bytes_of_kind}, capacity_bytes(given.places.folder))
+        # Adopted shards travel as they are: how much that is stands in the plan.
+        self._is_off = given.adopts
         self._is_warned = False
 
     def add(self, receipt: UnitReceipt) -> None:
         """Count what one unit read and kept."""
+        if self._is_off:
+            return
         self._budget.add(
             receipt.kind, sum(record.bytes for record in receipt.sources), kept_bytes(receipt), receipt.num_samples
         )
@@ -40,7 +44,7 @@ class BudgetWatch:
 
     def note(self) -> str:
         """Return what more fits, in words; "" where no drives are planned."""
-        return budget_line(self._budget.outlook())
+        return "" if self._is_off else budget_line(self._budget.outlook())
 
 
 def kept_bytes(receipt: UnitReceipt) -> int:

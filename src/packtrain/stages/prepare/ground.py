@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from packtrain.dataset.adopt.survey import ShardSurvey
 from packtrain.dataset.recipe import recipe_digest
 from packtrain.dataset.scan import presidio
 from packtrain.dataset.scan.counts import SCAN_VERSION
@@ -18,9 +19,10 @@ from packtrain.digest import sha256_bytes, sha256_file
 from packtrain.documents.dataset import DataFile
 from packtrain.documents.recipe import RecipeSection
 from packtrain.documents.withdrawals import Withdrawals
-from packtrain.errors import MissingDependency, VoyageFileError
+from packtrain.errors import MissingDependency, StageNotReady, VoyageFileError
 from packtrain.events import Sink
 from packtrain.ports import JobMapper
+from packtrain.record.adopted import adopted_places
 from packtrain.record.dataset_folder import holds_dataset
 from packtrain.record.folder import VoyageFolder
 
@@ -94,6 +96,11 @@ class Given:
     withdrawn: Withdrawn = field(default_factory=Withdrawn)
 
     @property
+    def adopts(self) -> bool:
+        """Return whether the sources are ready shards, which are indexed where they lie."""
+        return isinstance(self.seen, ShardSurvey)
+
+    @property
     def recipe_digest(self) -> str:
         """Return the SHA-256 of the recipe."""
         return recipe_digest(self.recipe)
@@ -113,9 +120,18 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
     if is_carried_as_it_is(folder):
         return inputs_of(folder, sha256_bytes(b"carried as it is"))
     found = inputs_of(folder, open_sources(folder).totals().digest)
-    if folder.receipt(STAGE) is not None and not holds_dataset(folder.work / DATASET_FOLDER, with_miniature=True):
+    if folder.receipt(STAGE) is not None and not _is_there(folder):
         found["data set"] = sha256_bytes(b"gone")
     return found
+
+
+def _is_there(folder: VoyageFolder) -> bool:
+    """Return whether all of the data set is still there, but for adopted shards: these are among the sources."""
+    try:
+        places = adopted_places(folder)
+    except StageNotReady:
+        return False  # the list of them is damaged; the stage writes it anew
+    return holds_dataset(folder.work / DATASET_FOLDER, with_miniature=True, elsewhere=places)
 
 
 def inputs_of(folder: VoyageFolder, sources_digest: str) -> dict[str, str]:
@@ -123,15 +139,19 @@ def inputs_of(folder: VoyageFolder, sources_digest: str) -> dict[str, str]:
     voyage_file = folder.voyage_file()
     second = voyage_file.prepare.scan_also_with
     scan = f"version {SCAN_VERSION}" + (f", {second} {presidio.ENTITIES_VERSION}" if second else "")
-    # Only where there is one: a voyage without withdrawals is not prepared again for a document that it has not.
-    withdrawals = {"withdrawals": folder.digest(Withdrawals)} if folder.has(Withdrawals) else {}
-    return {
-        **withdrawals,
+    found = {
         "recipe": recipe_digest(voyage_file.prepare),
         "sources": sources_digest,
         "name": sha256_bytes(voyage_file.voyage.name.encode("utf-8")),
         "data scan": sha256_bytes(scan.encode()),
     }
+    sources = voyage_file.sources
+    if sources is not None and sources.form not in ("files", "folder"):
+        found["adopted"] = sha256_bytes(sources.form.encode())
+    # Only where there is one: a voyage without withdrawals is not prepared again for a document that it has not.
+    if folder.has(Withdrawals):
+        found["withdrawals"] = folder.digest(Withdrawals)
+    return found
 
 
 def is_carried_as_it_is(folder: VoyageFolder) -> bool:

@@ -15,10 +15,10 @@ from packtrain.dataset.kinds.registry import KIND_NAMES
 from packtrain.dataset.papers import Licences
 from packtrain.dataset.rejects import Reject, RejectRate
 from packtrain.dataset.scan.merge import ScanMerge
-from packtrain.dataset.unit_reader import read_unit
 from packtrain.dataset.work_units import ReadJob, UnitName, UnitReceipt
 from packtrain.errors import IntegrityError
 from packtrain.events import Progress
+from packtrain.stages.prepare import adopting
 from packtrain.stages.prepare.fitting import BudgetWatch
 from packtrain.stages.prepare.ground import STAGE, Given
 
@@ -33,6 +33,7 @@ class Read:
     Attributes:
         units: all of them, by kind and in the order of the sources.
         num_reused: units whose receipts stood already.
+        num_of_kind: sources by kind; of shards with samples of several, the kind of most.
         num_rejects: by kind, "" for what no kind reads.
         first_rejects: a few, to be named.
         left_over: frames at the ends of clips that fill no sample.
@@ -42,6 +43,7 @@ class Read:
     units: list[UnitName]
     num_reused: int
     scans: ScanMerge
+    num_of_kind: dict[str, int] = field(default_factory=dict[str, int])
     num_rejects: dict[str, int] = field(default_factory=dict[str, int])
     first_rejects: list[Reject] = field(default_factory=list[Reject])
     left_over: int = 0
@@ -78,20 +80,20 @@ def read_sources(given: Given) -> Read:
 
     def jobs() -> Iterator[ReadJob]:
         nonlocal num_reused
-        for unit in work_units.slice_sources(seen.files(), recipe, target):
-            name = unit.name
+        for job in adopting.read_jobs(given, target):
+            name = job.unit.name
             units.append(name)
-            receipt = work_units.finished(places.units, unit.unit_id)
+            receipt = work_units.finished(places.units, name.unit_id)
             is_asked_again = receipt is not None and given.retry and bool(receipt.rejects)
             if receipt is None or is_asked_again or given.withdrawn.has_overtaken(receipt):
                 # Whoever does it would take it for done.
-                places.units.receipt(unit.unit_id).unlink(missing_ok=True)
-                yield ReadJob(unit, given.sources, recipe, places.units, given.withdrawn.digests)
+                places.units.receipt(name.unit_id).unlink(missing_ok=True)
+                yield job
             else:
                 num_reused += 1
                 count(name, receipt)
 
-    reading = given.mapper.map(read_unit, jobs(), work_units.without_the_source_it_died_of)
+    reading = given.mapper.map(adopting.run_job, jobs(), adopting.after_crash)
     with contextlib.closing(reading):
         for job, receipt in reading:
             work_units.await_outputs(places.units, job.unit.unit_id)
@@ -104,7 +106,7 @@ def read_sources(given: Given) -> Read:
     return read
 
 
-def _receipts(given: Given, units: Iterable[UnitName]) -> Iterator[UnitReceipt]:
+def receipts(given: Given, units: Iterable[UnitName]) -> Iterator[UnitReceipt]:
     """Yield the receipt of every unit.
 
     Raises:
@@ -154,17 +156,19 @@ def _write_manifests(given: Given, read: Read) -> None:
 
         for reject in given.seen.unread():
             add(reject)
-        for receipt in _receipts(given, read.units):
+        for receipt in receipts(given, read.units):
             read.left_over += receipt.left_over
             for scan in receipt.scans:
                 read.scans.add(scan)
             for record in receipt.sources:
                 read.source_bytes += record.bytes
                 state.update(f"{record.sha256} {record.bytes} {record.name}\0".encode())
+                kind = record.kind or receipt.kind
+                read.num_of_kind[kind] = read.num_of_kind.get(kind, 0) + 1
                 sources.add(
                     {
                         "path": record.name,
-                        "kind": receipt.kind,
+                        "kind": kind,
                         "bytes": record.bytes,
                         "sha256": record.sha256,
                         "samples": record.num_samples,

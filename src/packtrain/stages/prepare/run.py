@@ -23,10 +23,11 @@ from packtrain.documents.withdrawals import Withdrawals
 from packtrain.errors import NothingToCarry
 from packtrain.events import Notice, Sink
 from packtrain.ports import JobMapper
+from packtrain.record.adopted import write_places
 from packtrain.record.dataset_folder import DATASET_NAME
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
-from packtrain.stages.prepare import fitting, ground
+from packtrain.stages.prepare import adopting, fitting, ground
 from packtrain.stages.prepare.ground import STAGE, Given, Places
 from packtrain.stages.prepare.reading import Read, read_sources
 
@@ -65,16 +66,23 @@ def prepare(folder: VoyageFolder, mapper: JobMapper, sink: Sink, *, retry: bool 
     if recipe.scan_also_with:
         presidio.require()
     folder.signer()  # it signs the data scan at the end; without it nothing is read in vain
+    form = adopting.form_adopted(folder)
+    if form is not None:
+        adopting.check_adoption(recipe, form, str(folder.root / "voyage.toml"))
     sources = ground.open_sources(folder)
     places = Places(folder)
     held_out = Withdrawn.of(folder.read_signed(Withdrawals)) if folder.has(Withdrawals) else Withdrawn()
-    seen = survey(sources, recipe.kinds, places.work, held_out.names)
+    if form is None:
+        seen = survey(sources, recipe.kinds, places.work, held_out.names)
+    else:
+        seen = adopting.survey_of(sources, form, places)
     clock = StageClock(folder, STAGE, ground.inputs_of(folder, seen.digest))
     return _run(Given(places, sources, seen, recipe, mapper, retry, sink, held_out), clock)
 
 
 def _forget_dataset(folder: VoyageFolder) -> None:
     """Remove the documents of a data set that was prepared before: they say of this voyage what is not so any more."""
+    write_places(folder, ())
     folder.document_path(Dataset).unlink(missing_ok=True)
     folder.signature_path(DataScan).unlink(missing_ok=True)
     folder.document_path(DataScan).unlink(missing_ok=True)
@@ -89,7 +97,7 @@ def _run(given: Given, clock: StageClock) -> Receipt:
     if seen.num_files == 0:
         _forget_all_withdrawn(given)
         raise NothingToCarry(
-            "no table, image or clip in the sources",
+            "no shard that can be adopted in the sources" if given.adopts else "no table, image or clip in the sources",
             found=f"{seen.num_unread} files of other types, {seen.num_other_kinds} of kinds left out,"
             f" {seen.num_withdrawn} withdrawn",
             hint="correct [sources] paths, or kinds in [prepare]",
@@ -108,8 +116,13 @@ def _run(given: Given, clock: StageClock) -> Receipt:
             raise NothingToCarry(
                 "no sample is left", hint="work/dataset/rejects.parquet and drops.parquet say why each was set aside"
             )
-        shards, index = writing.write_set(given, selection.kept(), total)
-        small, small_index = writing.write_miniature(given, selection)
+        if given.adopts:
+            layout, shards, index = adopting.write_index(given, read, selection.kept(), total)
+            small, small_index = adopting.write_miniature(given, layout, selection)
+        else:
+            write_places(places.folder, ())
+            shards, index = writing.write_set(given, selection.kept(), total)
+            small, small_index = writing.write_miniature(given, selection)
         suffixes = selection.suffixes()
     files, facts = _write_cards(given, counts, suffixes, shards, index, read.source_bytes)
     document = Dataset(
@@ -130,6 +143,8 @@ def _run(given: Given, clock: StageClock) -> Receipt:
     scan = _write_scan(given, read)
     telling.tell(given, document, read, scan, selection.num_bounded)
     fits = fitting.at_the_end(given, document)
+    if given.adopts:
+        adopting.tell_adopted(given, document)
     return clock.finish(
         outputs=(Dataset, DataScan),
         counts={**telling.numbers(given, document, read), **fits, "scan_findings": scan.num_findings},
@@ -167,6 +182,7 @@ def _write_cards(
         suffixes=suffixes,
         shards=[shard.name for shard in shards],
         splits=split_names(given.recipe),
+        adopted=adopting.patterns(shards) if given.adopts else None,
         num_sources=given.seen.num_files,
         source_bytes=source_bytes,
         recipe=given.recipe_digest,
@@ -192,7 +208,7 @@ def _said(value: Any) -> Any:
 def _write_scan(given: Given, read: Read) -> DataScan:
     """Write and sign what the scan of the tables counted; return it."""
     folder = given.places.folder
-    num_files = {kind: sum(unit.num_files for unit in read.units if unit.kind == kind) for kind in KIND_NAMES}
+    num_files = {kind: read.num_of_kind.get(kind, 0) for kind in KIND_NAMES}
     scan = read.scans.document(
         folder.voyage_file().voyage.name,
         read.sources_digest,

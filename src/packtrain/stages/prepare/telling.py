@@ -13,7 +13,7 @@ from packtrain.stages.prepare.ground import STAGE, Given
 from packtrain.stages.prepare.reading import Read
 from packtrain.units import counted
 
-_WHERE = "work/dataset/rejects.parquet says which and why"
+_WHERE = "packtrain look --rejects says which and why"
 
 
 def sample_counts(selection: Selection, read: Read) -> list[SampleCount]:
@@ -108,7 +108,7 @@ def _tell_drops(given: Given, document: Dataset) -> None:
     }
     told = ", ".join(f"{number} {reason}" for reason, number in reasons.items() if number)
     if told:
-        given.sink(Notice(STAGE, f"dropped: {told}; work/dataset/drops.parquet has a row for each"))
+        given.sink(Notice(STAGE, f"dropped: {told}; packtrain look --drops has a line for each"))
 
 
 def _tell_splits(given: Given, document: Dataset) -> None:

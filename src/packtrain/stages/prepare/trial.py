@@ -26,7 +26,7 @@ from packtrain.dataset.withdrawn import Withdrawn
 from packtrain.dataset.work_units import ReadJob, UnitReceipt
 from packtrain.documents.dataset import Kind
 from packtrain.documents.withdrawals import Withdrawals
-from packtrain.errors import DriveFull, NothingToCarry
+from packtrain.errors import DriveFull, NothingToCarry, VoyageFileError
 from packtrain.events import Progress, Sink, discard
 from packtrain.ports import JobMapper
 from packtrain.record.folder import VoyageFolder
@@ -107,6 +107,15 @@ def trial(folder: VoyageFolder, num_wanted: int, mapper: JobMapper, num_workers:
     ground.require_extra()
     recipe = folder.voyage_file().prepare
     check_recipe(recipe, str(folder.root / "voyage.toml"))
+    section = folder.voyage_file().sources
+    if section is not None and section.form != "files":
+        raise VoyageFileError(
+            "a dry run reads single files",
+            where=str(folder.root / "voyage.toml"),
+            expected='form = "files"',
+            found=f'form = "{section.form}"',
+            hint="shards that are adopted, and a folder carried as it is, travel as large as they are",
+        )
     sources = ground.open_sources(folder)
     held_out = Withdrawn.of(folder.read_signed(Withdrawals)) if folder.has(Withdrawals) else Withdrawn()
     with tempfile.TemporaryDirectory(prefix="packtrain-dry-run-") as name:

@@ -1,0 +1,82 @@
+"""What every page is made of: its frame, the style sheet, sections and tables. No script, no network, no font."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Final
+
+STYLE: Final = """
+:root{color-scheme:light dark;--ink:#1c2024;--dim:#5d6670;--paper:#fff;--panel:#f5f6f8;--line:#d8dce1;
+--blue:#2563a8;--green:#2f7d4f;--amber:#b26b00;--red:#b3362b}
+@media(prefers-color-scheme:dark){:root{--ink:#e7eaee;--dim:#9aa4af;--paper:#15181c;--panel:#1d2126;--line:#343a42;
+--blue:#6aa9ee;--green:#66bd8a;--amber:#e0a64a;--red:#ec7a6e}}
+*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);
+font:16px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
+main{max-width:60rem;margin:0 auto;padding:2rem 1.2rem 4rem}
+h1{font-size:1.9rem;line-height:1.2;margin:0 0 .3rem}h2{font-size:1.2rem;margin:2.6rem 0 .7rem}
+p{max-width:44rem}.lead,.dim{color:var(--dim)}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(9.3rem,1fr));gap:.7rem;margin:1.4rem 0}
+.card{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:.7rem .9rem}
+.card b{display:block;font-size:1.2rem;white-space:nowrap;font-variant-numeric:tabular-nums}
+.card span{color:var(--dim);font-size:.85rem}
+.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}
+th,td{text-align:left;padding:.4rem .7rem .4rem 0;border-bottom:1px solid var(--line);vertical-align:top}
+th{color:var(--dim);font-weight:600}td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+code{font:.86em ui-monospace,monospace;overflow-wrap:anywhere}
+.kept,.passed,.admit{color:var(--green)}.broken,.refuse{color:var(--red)}
+.not-shown,.not-done,.hold{color:var(--amber)}
+.drawing{overflow-x:auto}svg{width:100%;min-width:34rem;height:auto;display:block}
+svg text{fill:var(--ink);font-size:12px}svg .small{font-size:11px;fill:var(--dim)}
+svg .strong{font-weight:600;font-size:13px}.grid{stroke:var(--line)}.restart{stroke:var(--amber);stroke-dasharray:4 3}
+polyline{fill:none;stroke-width:2}.run0{stroke:var(--blue)}.run1{stroke:var(--green)}.run2{stroke:var(--amber)}
+.bar{fill:var(--blue)}.case{fill:var(--panel);stroke:var(--line)}.drive{fill:var(--paper);stroke-width:2}
+.drive.read,.drive.closed{stroke:var(--green)}.drive.damaged{stroke:var(--amber)}
+.drive.lost{stroke:var(--red);stroke-dasharray:5 4}
+.pictures{display:flex;flex-wrap:wrap;gap:5px}.pictures img{width:72px;height:72px;object-fit:cover;border-radius:4px}
+ul.story{list-style:none;padding:0}ul.story li{margin:.35rem 0;overflow-wrap:anywhere}
+"""
+
+
+def whole_page(title: str, style: str, body: str) -> str:
+    """Return a page that reaches nothing outside of itself.
+
+    Args:
+        title: escaped.
+        style: its style sheet.
+        body: HTML of what stands in `main`.
+    """
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
+        f"<title>{title}</title><style>{style}</style></head><body><main>{body}</main></body></html>\n"
+    )
+
+
+def section(title: str, body: str) -> str:
+    """Return a section under its title; nothing where it has no body."""
+    return f"<section><h2>{escape(title)}</h2>{body}</section>" if body else ""
+
+
+def bullets(items: Sequence[str]) -> str:
+    """Return a list of plain texts; nothing of none."""
+    return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>" if items else ""
+
+
+def drawing(svg: str) -> str:
+    """Return a drawing that scrolls sideways on a narrow screen, where its words would shrink beyond reading."""
+    return f'<div class="drawing">{svg}</div>' if svg else ""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table that scrolls sideways on a narrow screen.
+
+    Args:
+        head: plain texts.
+        rows: cells in HTML.
+    """
+    header = "".join(f"<th>{escape(name)}</th>" for name in head)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="wide"><table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table></div>'
