@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -134,7 +134,7 @@ class ReadJob:
     sources: Sources
     recipe: RecipeSection
     folder: UnitFolder
-    withdrawn: frozenset[str] = frozenset()
+    withdrawn: frozenset[str] = field(default=frozenset(), kw_only=True)
 
 
 def slice_target_bytes(total_bytes: int, num_files: int) -> int:

@@ -244,7 +244,7 @@ def _read_all(given: Given, chosen: list[tuple[Kind, Any]], sink: Sink) -> Itera
     def jobs() -> Iterable[ReadJob]:
         for pair in chosen:
             (unit,) = work_units.slice_sources([pair], given.recipe, 1)
-            yield ReadJob(unit, given.sources, given.recipe, given.places.units, given.withdrawn.digests)
+            yield ReadJob(unit, given.sources, given.recipe, given.places.units, withdrawn=given.withdrawn.digests)
 
     reading = given.mapper.map(_timed, jobs(), work_units.without_the_source_it_died_of)
     with contextlib.closing(reading):
