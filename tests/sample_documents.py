@@ -46,6 +46,7 @@ from packtrain.documents.revocation import Revocation
 from packtrain.documents.screening import Candidate, ScreenedList, ScreenedSubject, Screening, ScreeningEngine
 from packtrain.documents.shipment import Shipment, ShippedDrive, ShippedGroup
 from packtrain.documents.shipment_key import ShipmentKey
+from packtrain.documents.withdrawals import Withdrawal, Withdrawals
 
 VECTORS = Path(__file__).parent / "vectors" / "documents"
 SHIPMENT = "7b1c0a52-3f0e-4c7b-9d7a-0c5b6f0f9a11"
@@ -610,6 +611,29 @@ def samples() -> dict[type[Document], Document]:
             entries=sha256("2"),
             added_on=AT,
             replaces=sha256("3"),
+        ),
+        Withdrawals(
+            voyage="lawful",
+            entries=(
+                Withdrawal(
+                    source="raw/people/0017.jpg",
+                    sha256=sha256("1"),
+                    decision="withdrawn",
+                    reason="asked for by the person",
+                    decided_on=AT,
+                    num_samples=2,
+                    steps="3, 17-18",
+                ),
+                Withdrawal(
+                    source="raw/torn.csv",
+                    sha256=None,
+                    decision="restored",
+                    reason="",
+                    decided_on=AT,
+                    num_samples=0,
+                    steps="",
+                ),
+            ),
         ),
     )
     return {type(document): document for document in documents}

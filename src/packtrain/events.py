@@ -32,6 +32,7 @@ class Progress:
         done_bytes, total_bytes: bytes, or 0 and 0 where the work is not counted in bytes.
         done_items, total_items: items (samples, volumes, steps), or 0 and 0.
         unit: the plural name of the items.
+        note: what else is known by now, a few words.
     """
 
     stage: str
@@ -41,6 +42,7 @@ class Progress:
     done_items: int = 0
     total_items: int = 0
     unit: str = "items"
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def open_mapper(folder: VoyageFolder, engine: str | None, num_workers: int | Non
     if engine == "local" or (sources is not None and sources.form == "folder"):  # carried as it is: there are no units
         from packtrain.engines.processes import ProcessMapper
 
-        with ProcessMapper(num_workers or os.cpu_count() or 1) as mapper:
+        with ProcessMapper(num_workers if num_workers is not None else os.cpu_count() or 1) as mapper:
             yield mapper
         return
     with _shared(folder) as shared:

@@ -41,8 +41,7 @@ class StageRunner:
         self._opener: DriveOpener | None = None
         self.role: Role = self.folder.voyage_file().voyage.role
 
-    @contextmanager
-    def _at_work(self, verb: str, *roles: Role) -> Iterator[None]:
+    def _refuse_others(self, verb: str, *roles: Role) -> None:
         if self.role not in roles:
             raise WrongRole(
                 f'"{verb}" belongs to another party',
@@ -51,6 +50,10 @@ class StageRunner:
                 found=self.role,
                 hint=f"run it in the {roles[0]}'s voyage folder{_own_steps(verb, self.role)}",
             )
+
+    @contextmanager
+    def _at_work(self, verb: str, *roles: Role) -> Iterator[None]:
+        self._refuse_others(verb, *roles)
         with durable.lock_folder(self.folder.root):
             # Plaintext waits in here: packing lists, checkpoints, results before they are sealed.
             self.folder.work.mkdir(mode=0o700, exist_ok=True)

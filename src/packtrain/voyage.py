@@ -15,6 +15,7 @@ from packtrain.next_step import NextStep, next_step
 from packtrain.stage_runner import everyone
 from packtrain.standing import StageState, states_of
 from packtrain.verbs_of_custody import CustodyVerbs
+from packtrain.verbs_of_data import DataVerbs
 from packtrain.verbs_of_diligence import DiligenceVerbs
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from packtrain.stages.prepare import RowsAside
 
 
-class Voyage(DiligenceVerbs, CustodyVerbs):
+class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs):
     """One party's voyage: its verbs. See `StageRunner` for how each is run."""
 
     # --- the stages, in order ---
@@ -44,15 +45,10 @@ class Voyage(DiligenceVerbs, CustodyVerbs):
 
         `engine` and `num_workers` are those of `open_mapper`.
         """
-        from packtrain.mappers import open_mapper
         from packtrain.stages import prepare
 
-        def work() -> Receipt:
-            with open_mapper(self.folder, engine, num_workers, self._sink) as mapper:
-                return prepare.prepare(self.folder, mapper, self._sink, retry=retry)
-
         with self._at_work(prepare.STAGE, "consignor"):
-            return self._run(prepare.STAGE, prepare.inputs(self.folder), work, is_whole=not retry)
+            return self._prepare(num_workers, engine, retry=retry)
 
     def look(self, page: Path, wanted: Wanted, *, with_values: bool = True) -> tuple[Look, int]:
         """Write the page to look at what was prepared; return what it shows, and its length in bytes."""
@@ -69,6 +65,7 @@ class Voyage(DiligenceVerbs, CustodyVerbs):
         from packtrain.stages import rehearse
 
         with self._at_work(rehearse.STAGE, "consignor"):
+            self._refuse_withdrawn()
             return self._run(
                 rehearse.STAGE,
                 rehearse.inputs(self.folder),
@@ -85,6 +82,7 @@ class Voyage(DiligenceVerbs, CustodyVerbs):
 
         with self._at_work(pack.STAGE, "consignor"):
             self._warn_of_stale("prepare", pack.STAGE, "what was prepared before is packed")
+            self._refuse_withdrawn()
             return self._run(
                 pack.STAGE,
                 pack.inputs(self.folder),

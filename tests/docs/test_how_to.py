@@ -43,7 +43,16 @@ def test_the_table_of_endings_is_the_codes() -> None:
         for ending in zipped.split(", ") if zipped else ():
             told |= {ending: kind, f"{ending}.gz": kind}
         told |= dict.fromkeys(plain.split(", "), kind)
-    assert told == KIND_OF_SUFFIX
+    # Of images and clips the page names the usual ones, and where the others stand.
+    told = {ending: kind for ending, kind in told.items() if " and [others]" not in ending} | {
+        ending.partition(" and [others]")[0]: kind for ending, kind in told.items() if " and [others]" in ending
+    }
+    assert told.items() <= KIND_OF_SUFFIX.items()
+    assert {ending for ending, kind in told.items() if kind == "table"} == {
+        ending for ending, kind in KIND_OF_SUFFIX.items() if kind == "table"
+    }
+    rules = (DOCS / "explanation/images-and-clips.md").read_text(encoding="utf-8")
+    assert [ending for ending in KIND_OF_SUFFIX if ending not in told and f"`.{ending}`" not in rules] == []
 
 
 def test_every_command_of_your_own_data_runs_and_the_data_comes_back(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,20 @@ voyage_option = click.option(
     "--voyage", "folder", type=click.Path(path_type=Path), default=".", help="The voyage folder (default: this one)."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+
+
+steps_option = click.option("--steps", type=click.IntRange(1), help="How many steps were trained.")
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what can be said of a training; without it the voyage folder is asked."""
+    for option in (
+        click.option("--order", type=click.Choice(["random", "block"]), help="Order of the samples."),
+        click.option("--global-batch", type=click.IntRange(1), help="Samples of a step, over all workers."),
+        click.option("--seed", type=click.IntRange(0), help="Seed of the training."),
+    ):
+        command = option(command)
+    return command
 
 
 class _LabelledPath(click.ParamType[tuple[str, Path]]):

@@ -108,6 +108,7 @@ class Terminal:
             if rate > 0 and elapsed_seconds > 1:
                 left_seconds = (event.total_bytes - event.done_bytes) / rate
                 parts.append(f"{format_bytes(int(rate))}/s  about {format_seconds(left_seconds)} left")
+        parts += [event.note] if event.note else []
         self._tick("  ".join(parts))
 
     def _tick(self, text: str) -> None:

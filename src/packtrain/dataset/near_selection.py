@@ -13,7 +13,7 @@ import pyarrow as pa
 from packtrain.dataset.near.fingerprint import Method
 from packtrain.dataset.near.groups import NearGroups
 from packtrain.dataset.near.pairs import DEFAULT_THRESHOLDS, PairFinder
-from packtrain.dataset.reasons import NEAR_DUPLICATE, WITHDRAWN
+from packtrain.dataset.reasons import ALIKE, EQUAL, GONE, NEAR_DUPLICATE, WITHDRAWN
 from packtrain.documents.dataset import Kind
 from packtrain.documents.recipe import NearDuplicatesSection
 
@@ -28,8 +28,9 @@ def compare(
 ) -> int:
     """Add near-duplicates to the table `dropped` if the recipe drops them, and fill `joined` with groups that are one.
 
-    Of samples that are alike the one with most pixels is kept, and of equally large ones that with the smallest key; a
-    withdrawn one comes before all, and is near what it was near before.
+    Of samples that are alike the one with most pixels is kept, and of equally large ones that with the smallest key.
+    Withdrawn ones are among them as they were before: one that was kept holds its place and keeps out what looks like
+    it, one that had been dropped holds none, and what was kept in its stead stays.
 
     Args:
         connection: with the tables and views of `Selection`.
@@ -45,10 +46,12 @@ def compare(
         method, threshold, rule = _measure(kind, name, asked)
         # The order is the preference, see `NearGroups`.
         connection.execute(
-            "CREATE OR REPLACE TABLE numbered AS SELECT row_number() OVER (ORDER BY withdrawn DESC,"
-            " coalesce(measures['width_pixels'] * measures['height_pixels'], 0) DESC, key) - 1 AS number,"
-            " kind, key, withdrawn, fingerprint FROM remaining WHERE kind = $kind AND octet_length(fingerprint) > 0",
-            {"kind": kind},
+            "CREATE OR REPLACE TABLE numbered AS SELECT row_number() OVER (ORDER BY"
+            " coalesce(s.measures['width_pixels'] * s.measures['height_pixels'], 0) DESC, s.key) - 1 AS number, s.kind,"
+            " s.key, CASE WHEN s.withdrawn THEN $gone WHEN h.key IS NOT NULL THEN $equal END AS gone, s.fingerprint"
+            " FROM remaining s LEFT JOIN held h ON h.kind = s.kind AND h.key = s.key"
+            " WHERE s.kind = $kind AND octet_length(s.fingerprint) > 0",
+            {"kind": kind, "gone": GONE, "equal": EQUAL},
         )
         num_rows = _number(connection, "SELECT count(*) FROM numbered")
         with (
@@ -94,11 +97,13 @@ def _drop(
         table = pa.table({"number": block.row, "kept": block.kept, "distance": values})
         connection.from_arrow(table).insert_into("near_rows")
     connection.execute(
-        "INSERT INTO dropped SELECT n.kind, n.key, CASE WHEN k.withdrawn THEN $withdrawn ELSE $near END,"
-        " CASE WHEN k.withdrawn THEN 'looks like a withdrawn sample' ELSE $rule END, r.distance, $limit,"
-        " CASE WHEN k.withdrawn THEN '' ELSE k.key END FROM near_rows r JOIN numbered n ON n.number = r.number"
-        " JOIN numbered k ON k.number = r.kept WHERE NOT n.withdrawn",
-        {"withdrawn": WITHDRAWN, "near": NEAR_DUPLICATE, "rule": rule, "limit": threshold},
+        "INSERT INTO dropped SELECT n.kind, n.key,"
+        " CASE WHEN coalesce(n.gone, k.gone) IS NOT NULL THEN $withdrawn ELSE $near END,"
+        " CASE WHEN n.gone IS NOT NULL THEN n.gone WHEN k.gone IS NOT NULL THEN $alike ELSE $rule END,"
+        " CASE WHEN n.gone IS NULL THEN r.distance END, CASE WHEN n.gone IS NULL THEN $limit END,"
+        " CASE WHEN coalesce(n.gone, k.gone) IS NOT NULL THEN '' ELSE k.key END"
+        " FROM near_rows r JOIN numbered n ON n.number = r.number JOIN numbered k ON k.number = r.kept",
+        {"withdrawn": WITHDRAWN, "near": NEAR_DUPLICATE, "alike": ALIKE, "rule": rule, "limit": threshold},
     )
 
 

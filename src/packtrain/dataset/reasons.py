@@ -8,3 +8,8 @@ FILTER: Final = "filter"
 DUPLICATE: Final = "duplicate"
 NEAR_DUPLICATE: Final = "near-duplicate"
 WITHDRAWN: Final = "withdrawn"
+
+GONE: Final = "its source was withdrawn"
+EQUAL: Final = "same bytes as a withdrawn sample"
+ALIKE: Final = "looks like a withdrawn sample"
+"""In the column `rule`, of what was withdrawn and of what stays out, or goes, because of it."""

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 import duckdb
 
 from packtrain.dataset.kinds.registry import KIND_NAMES, near_method
-from packtrain.dataset.reasons import DUPLICATE, FILTER, WITHDRAWN
+from packtrain.dataset.reasons import DUPLICATE, EQUAL, FILTER, GONE, WITHDRAWN
 from packtrain.documents.dataset import Kind
 from packtrain.documents.recipe import FilterSection, RecipeSection
 
@@ -41,7 +41,8 @@ class Selection:
 
     A sample is dropped by the first of these that holds: it was withdrawn, a filter of the recipe leaves it out, one
     with the same digest comes before it (in the order of kind and key), or one that looks like it is kept instead. What
-    was withdrawn goes on dropping what equals it: no sample comes in because another was taken out.
+    was withdrawn goes on dropping what equals it, also what had been kept in its stead: no sample comes in because
+    another was taken out, and no bytes stay under another name. Of equal samples the first holds the place.
 
     Args:
         files: the units' tables of samples, and that of withdrawn ones.
@@ -115,11 +116,15 @@ class Selection:
             if limit is None:
                 continue
             self._run(
-                "INSERT INTO dropped SELECT s.kind, s.key, $reason, $rule, s.measures[$measure], $limit, ''"
-                " FROM remaining s WHERE s.kind = $kind AND NOT s.withdrawn"
-                " AND s.measures[$measure] * $sign < $limit * $sign",
+                # A withdrawn one too: it had no place in a shard, and holds none.
+                "INSERT INTO dropped SELECT s.kind, s.key, CASE WHEN s.withdrawn THEN $withdrawn ELSE $reason END,"
+                " CASE WHEN s.withdrawn THEN $gone ELSE $rule END, CASE WHEN NOT s.withdrawn THEN s.measures[$measure]"
+                " END, CASE WHEN NOT s.withdrawn THEN $limit END, ''"
+                " FROM remaining s WHERE s.kind = $kind AND s.measures[$measure] * $sign < $limit * $sign",
                 sign=sign,
                 reason=FILTER,
+                withdrawn=WITHDRAWN,
+                gone=GONE,
                 rule=f"{rule.measure} {words} {limit:g}",
                 measure=rule.measure,
                 limit=float(limit),
@@ -127,19 +132,22 @@ class Selection:
             )
 
     def _drop_duplicates(self) -> None:
-        # '0' and '1' before the key: of equal samples a withdrawn one comes first, then the smallest key.
         self._run(
-            "CREATE TABLE firsts AS SELECT kind, sha256, substr(first, 2) AS kept_key, first[1] = '0' AS withdrawn FROM"
-            " (SELECT kind, sha256, min((CASE WHEN withdrawn THEN '0' ELSE '1' END) || key) AS first, count(*) AS num"
+            "CREATE TABLE firsts AS SELECT kind, sha256, kept_key, withdrawn FROM"
+            " (SELECT kind, sha256, min(key) AS kept_key, bool_or(withdrawn) AS withdrawn, count(*) AS num"
             " FROM remaining GROUP BY kind, sha256) WHERE num > 1"
         )
+        # The first of equal ones holds its place, whichever of them was withdrawn: it was the one that was kept.
+        self._run("CREATE TABLE held AS SELECT kind, kept_key AS key FROM firsts WHERE withdrawn")
         self._run(
             "INSERT INTO dropped SELECT s.kind, s.key, CASE WHEN f.withdrawn THEN $withdrawn ELSE $duplicate END,"
-            " CASE WHEN f.withdrawn THEN 'same bytes as a withdrawn sample' ELSE 'same bytes' END, NULL, NULL,"
+            " CASE WHEN s.withdrawn THEN $gone WHEN f.withdrawn THEN $equal ELSE 'same bytes' END, NULL, NULL,"
             " CASE WHEN f.withdrawn THEN '' ELSE f.kept_key END FROM remaining s"
-            " JOIN firsts f ON f.kind = s.kind AND f.sha256 = s.sha256 WHERE s.key <> f.kept_key AND NOT s.withdrawn",
+            " JOIN firsts f ON f.kind = s.kind AND f.sha256 = s.sha256 WHERE s.key <> f.kept_key",
             withdrawn=WITHDRAWN,
             duplicate=DUPLICATE,
+            gone=GONE,
+            equal=EQUAL,
         )
 
     # --- on which side
@@ -176,7 +184,9 @@ class Selection:
         Rows that are `withdrawn` are among them: they hold their place in a shard and are written nowhere.
         """
         yield from self._rows(
-            "SELECT s.*, side.split FROM remaining s JOIN side ON side.kind = s.kind AND side.key = s.key"
+            "SELECT s.* REPLACE (s.withdrawn OR h.key IS NOT NULL AS withdrawn), side.split FROM remaining s"
+            " JOIN side ON side.kind = s.kind AND side.key = s.key"
+            " LEFT JOIN held h ON h.kind = s.kind AND h.key = s.key"
             ' ORDER BY s.kind, side.split, s."table", s.key'
         )
 
@@ -187,16 +197,21 @@ class Selection:
             " d.kept_key, coalesce(k.source, '') AS kept_source FROM samples s"
             " JOIN dropped d ON d.kind = s.kind AND d.key = s.key"
             " LEFT JOIN samples k ON k.kind = s.kind AND k.key = d.kept_key"
-            " UNION ALL BY NAME SELECT key, kind, source, source_sha256, sha256, $withdrawn AS reason,"
-            " 'its source was withdrawn' AS rule, NULL::DOUBLE AS value, NULL::DOUBLE AS \"limit\", '' AS kept_key,"
-            " '' AS kept_source FROM samples WHERE withdrawn ORDER BY kind, key",
+            " UNION ALL BY NAME SELECT r.key, r.kind, r.source, r.source_sha256, r.sha256, $withdrawn AS reason,"
+            " CASE WHEN r.withdrawn THEN $gone ELSE $equal END AS rule, NULL::DOUBLE AS value,"
+            " NULL::DOUBLE AS \"limit\", '' AS kept_key, '' AS kept_source FROM remaining r"
+            " LEFT JOIN held h ON h.kind = r.kind AND h.key = r.key WHERE r.withdrawn OR h.key IS NOT NULL"
+            " ORDER BY kind, key",
             withdrawn=WITHDRAWN,
+            gone=GONE,
+            equal=EQUAL,
         )
 
     def splits(self) -> list[Count]:
         """Return how many samples are kept, by kind and split."""
         return self._counts(
             "SELECT s.kind, side.split, count(*) FROM remaining s JOIN side ON side.kind = s.kind AND side.key = s.key"
+            " ANTI JOIN held h ON h.kind = s.kind AND h.key = s.key"
             " WHERE NOT s.withdrawn GROUP BY ALL ORDER BY ALL"
         )
 
@@ -204,14 +219,16 @@ class Selection:
         """Return how many samples were dropped, by kind and reason."""
         return self._counts(
             "SELECT kind, reason, count(*) FROM (SELECT kind, reason FROM dropped UNION ALL"
-            " SELECT kind, 'withdrawn' FROM samples WHERE withdrawn) GROUP BY ALL ORDER BY ALL"
+            " SELECT r.kind, 'withdrawn' FROM remaining r LEFT JOIN held h ON h.kind = r.kind AND h.key = r.key"
+            " WHERE r.withdrawn OR h.key IS NOT NULL) GROUP BY ALL ORDER BY ALL"
         )
 
     def suffixes(self) -> dict[str, list[str]]:
         """Return by kind the endings of the media members that are kept, sorted."""
         found: dict[str, list[str]] = {}
         for kind, suffix in self._run(
-            "SELECT DISTINCT kind, suffix FROM remaining WHERE NOT withdrawn AND suffix <> '' ORDER BY ALL"
+            "SELECT DISTINCT s.kind, s.suffix FROM remaining s ANTI JOIN held h ON h.kind = s.kind AND h.key = s.key"
+            " WHERE NOT s.withdrawn AND s.suffix <> '' ORDER BY ALL"
         ).fetchall():
             found.setdefault(kind, []).append(suffix)
         return found

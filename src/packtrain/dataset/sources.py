@@ -165,6 +165,18 @@ class Sources:
         label, _, below = name.partition("/")
         return self._roots[label] / os.fsdecode(name_of_text(below)) if below else self._roots[label]
 
+    def name_of(self, path: Path) -> str | None:
+        """Return the name that a file or folder has below the source paths, or None where it is not below any.
+
+        It need not be there any more.
+        """
+        real = Path(os.path.realpath(path))
+        for label, root in self._roots.items():
+            if real.is_relative_to(root):
+                below = os.fsencode(real.relative_to(root))
+                return label if below == b"." else f"{label}/{text_of_name(below)}"
+        return None
+
     def walk(self) -> Iterator[SourceFile | OddEntry]:
         """Yield every entry that is no folder, root by root, each folder in the byte order of its names.
 

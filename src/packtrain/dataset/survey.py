@@ -34,7 +34,7 @@ class Survey:
         folder: where manifest.parquet (files of the kinds that the recipe takes, in the order of the walk) and
             unread.parquet (files no kind reads, links and what else is no regular file, as rejects) lie.
         digest: over names, sizes and times; as `Sources.totals` has it.
-        num_files, total_bytes: in the manifest; `num_of_kind` by kind.
+        num_files, total_bytes: in the manifest; `num_of_kind` and `bytes_of_kind` by kind.
         num_other_kinds: files of kinds that the recipe leaves out.
         num_withdrawn: files that were withdrawn; they are not in the manifest.
         papers: licences and credits that travel along.
@@ -46,6 +46,7 @@ class Survey:
     num_files: int = 0
     total_bytes: int = 0
     num_of_kind: dict[Kind, int] = field(default_factory=dict[Kind, int])
+    bytes_of_kind: dict[Kind, int] = field(default_factory=dict[Kind, int])
     num_other_kinds: int = 0
     num_withdrawn: int = 0
     papers: list[SourceFile] = field(default_factory=list[SourceFile])
@@ -116,6 +117,7 @@ def survey(sources: Sources, kinds: tuple[Kind, ...], folder: Path, withdrawn: f
                 found.num_files += 1
                 found.total_bytes += entry.size_bytes
                 found.num_of_kind[role] = found.num_of_kind.get(role, 0) + 1
+                found.bytes_of_kind[role] = found.bytes_of_kind.get(role, 0) + entry.size_bytes
                 manifest.add({"path": entry.name, "kind": role, "bytes": entry.size_bytes, "mtime_ns": entry.mtime_ns})
     found.digest = state.hexdigest()
     return found

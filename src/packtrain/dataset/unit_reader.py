@@ -15,6 +15,7 @@ from packtrain.dataset.rejects import Reject
 from packtrain.dataset.scan import presidio
 from packtrain.dataset.scan.counts import SourceScan
 from packtrain.dataset.sources import SourceFile, key_prefix, suffix_of
+from packtrain.dataset.withdrawn import COPY_OF_WITHDRAWN
 from packtrain.dataset.work_units import ReadJob, SourceRecord, UnitReceipt, finished, library_versions
 from packtrain.digest import sha256_bytes, sha256_stream
 from packtrain.units import GIB
@@ -139,6 +140,10 @@ class _SourceReader:
         try:
             with self._job.sources.open(self._file) as stream:
                 self.sha256, _ = sha256_stream(stream)
+                if self.sha256 in self._job.withdrawn:
+                    # No damage, and no part of the rate of rejects.
+                    self._reject("read", "", COPY_OF_WITHDRAWN, self._file.size_bytes)
+                    return self
                 stream.seek(0)
                 self._take_pieces(stream)
         except Damaged as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -132,12 +132,13 @@ class UnitFolder:
 
 @dataclass(frozen=True, slots=True)
 class ReadJob:
-    """What a worker process needs to do one unit."""
+    """What a worker process needs to do one unit; `withdrawn` are digests of sources that come in under no name."""
 
     unit: Unit
     sources: Sources
     recipe: RecipeSection
     folder: UnitFolder
+    withdrawn: frozenset[str] = field(default=frozenset(), kw_only=True)
 
 
 def slice_target_bytes(total_bytes: int, num_files: int) -> int:

@@ -25,6 +25,7 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
         "kit",
         "ready",
         "data-scan",
+        "withdrawals",
         "declaration",
         "packing-statement",
         "customs",

@@ -27,6 +27,7 @@ _WRITTEN_BY: Final[dict[str, str]] = {
     "placement": "plan",
     "dataset": "prepare",
     "data-scan": "prepare",
+    "withdrawals": "withdraw",
     "kit": "rehearse",
     "ready": "rehearse",
     "declaration": "declare",

@@ -34,6 +34,7 @@ from packtrain.documents.ready import Ready
 from packtrain.documents.revocation import Revocation
 from packtrain.documents.screening import Screening
 from packtrain.documents.shipment import Shipment
+from packtrain.documents.withdrawals import Withdrawals
 from packtrain.errors import DocumentError, DriveFailed, PacktrainError, SignatureMissing
 from packtrain.ports import Drive
 from packtrain.record.custody import MAX_LOG_BYTES, read_log
@@ -62,6 +63,7 @@ _TYPES: Final[dict[str, type[Document]]] = {
         Revocation,
         Screening,
         Shipment,
+        Withdrawals,
     )
 }
 _SIGNED_KINDS: Final = frozenset(kind for kinds in SIGNING_RIGHTS.values() for kind in kinds)

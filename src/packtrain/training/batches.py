@@ -63,6 +63,20 @@ class Permutation:
             if place < self._size:
                 return place
 
+    def place_of(self, element: int) -> int:
+        """Return the place at which `element` stands: the rounds backwards, and the same walk."""
+        assert 0 <= element < self._size, element
+        while True:
+            left, right = divmod(element, self._right)
+            for number, key in reversed(list(enumerate(self._keys))):
+                if number % 2:
+                    right = (right - _hash(key, left)) % self._right
+                else:
+                    left = (left - _hash(key, right)) % self._left
+            element = left * self._right + right
+            if element < self._size:
+                return element
+
 
 class EpochOrder:
     """The order of one epoch: place -> row of the index.
@@ -79,9 +93,10 @@ class EpochOrder:
         self._whole = Permutation(self._num_samples, self._key) if version == "random-1" else None
         if self._whole is None:
             shuffled = Permutation(len(runs), f"{self._key}/shards")
-            starts = list(itertools.accumulate(runs, initial=0))
+            self._starts = list(itertools.accumulate(runs, initial=0))
             order = [shuffled[place] for place in range(len(runs))]
-            self._first_rows = [starts[run] for run in order]
+            self._shuffled = shuffled
+            self._first_rows = [self._starts[run] for run in order]
             self._first_places = list(itertools.accumulate((runs[run] for run in order), initial=0))
             self._window_number = -1
             self._window = Permutation(1, "")
@@ -91,13 +106,25 @@ class EpochOrder:
         if self._whole is not None:
             return self._whole[place]
         number, inside = divmod(place, BLOCK_WINDOW_SAMPLES)
-        start = number * BLOCK_WINDOW_SAMPLES
-        if number != self._window_number:
-            length = min(BLOCK_WINDOW_SAMPLES, self._num_samples - start)
-            self._window, self._window_number = Permutation(length, f"{self._key}/window/{number}"), number
-        mixed = start + self._window[inside]
+        mixed = number * BLOCK_WINDOW_SAMPLES + self._mixing(number)[inside]
         run = bisect.bisect_right(self._first_places, mixed) - 1
         return self._first_rows[run] + mixed - self._first_places[run]
+
+    def place_of(self, row: int) -> int:
+        """Return the place of this epoch at which a row of the index stands: what `__getitem__` undoes."""
+        if self._whole is not None:
+            return self._whole.place_of(row)
+        run = bisect.bisect_right(self._starts, row) - 1
+        mixed = self._first_places[self._shuffled.place_of(run)] + row - self._starts[run]
+        number, inside = divmod(mixed, BLOCK_WINDOW_SAMPLES)
+        return number * BLOCK_WINDOW_SAMPLES + self._mixing(number).place_of(inside)
+
+    def _mixing(self, number: int) -> Permutation:
+        """Return how a window is mixed; the one that was asked for last is kept."""
+        if number != self._window_number:
+            length = min(BLOCK_WINDOW_SAMPLES, self._num_samples - number * BLOCK_WINDOW_SAMPLES)
+            self._window, self._window_number = Permutation(length, f"{self._key}/window/{number}"), number
+        return self._window
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,18 +57,22 @@ class SampleStore:
         root: the folder that holds index.parquet and the shards.
         check_digests: hold every media member against the index's SHA-256 (about 1 GB/s a core). Rows of tables are
             guarded by the page checksums of Parquet where the shard has them.
+        split: only the samples of this side ("train", "validation", "test"): rows, and so positions, are counted within
+            it. None takes all. An index without sides is all "train".
 
     Raises:
         SourceUnreadable: there is no index, or it lacks a column.
     """
 
-    def __init__(self, root: Path, *, check_digests: bool = True) -> None:
+    def __init__(self, root: Path, *, check_digests: bool = True, split: str | None = None) -> None:
         self.root = root
         self._check_digests = check_digests
         path = root / INDEX_NAME
         try:
             self.index_digest = sha256_file(path)
-            table = pq.read_table(path, columns=list(_COLUMNS), use_threads=False)
+            has_splits = split is not None and (split != "train" or "split" in pq.read_schema(path).names)
+            only = [("split", "=", split)] if has_splits else None
+            table = pq.read_table(path, columns=list(_COLUMNS), filters=only, use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise SourceUnreadable(f"index cannot be read: {error}", where=str(path)) from error
         if missing := sorted(set(_COLUMNS) - set(table.column_names)):

@@ -83,16 +83,35 @@ def test_a_duplicate_of_what_a_filter_dropped_is_judged_by_itself(tmp_path: Path
     assert settled.dropped["a"]["kept_key"] == ""
 
 
-def test_what_equals_a_withdrawn_sample_stays_out_and_the_withdrawn_one_holds_its_place(tmp_path: Path) -> None:
-    rows = [_row("a", sha256="same"), _row("b", sha256="same", withdrawn=True), _row("c")]
+def test_what_equals_a_withdrawn_sample_goes_and_stays_out_and_the_first_of_them_holds_the_place(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        _row("a", sha256="same"),
+        _row("b", sha256="same", withdrawn=True),
+        _row("c"),
+        _row("d", sha256="other", withdrawn=True),
+        _row("e", sha256="other"),
+    ]
     settled = _Settled(tmp_path, rows, RecipeSection())
-    assert {key: row["withdrawn"] for key, row in settled.kept.items()} == {"b": True, "c": False}
+    assert {key: row["withdrawn"] for key, row in settled.kept.items()} == {"a": True, "c": False, "d": True}
     assert {key: (row["reason"], row["rule"]) for key, row in settled.dropped.items()} == {
         "a": ("withdrawn", "same bytes as a withdrawn sample"),
         "b": ("withdrawn", "its source was withdrawn"),
+        "d": ("withdrawn", "its source was withdrawn"),
+        "e": ("withdrawn", "same bytes as a withdrawn sample"),
     }
     assert settled.splits == {("image", "train"): 1}
-    assert settled.drops == {("image", "withdrawn"): 2}
+    assert settled.drops == {("image", "withdrawn"): 4}
+
+
+def test_a_withdrawn_sample_that_a_filter_had_left_out_holds_no_place_and_is_told_once(tmp_path: Path) -> None:
+    rows = [_row("a", measures=[("width", 1.0)], withdrawn=True), _row("b", measures=[("width", 9.0)])]
+    recipe = RecipeSection(filter=(FilterSection(kind="image", measure="width", min=5),))
+    settled = _Settled(tmp_path, rows, recipe)
+    assert set(settled.kept) == {"b"}
+    assert (settled.dropped["a"]["reason"], settled.dropped["a"]["value"]) == ("withdrawn", None)
+    assert settled.drops == {("image", "withdrawn"): 1}
 
 
 def test_a_source_is_on_one_side_and_the_shares_are_about_those_asked_for(tmp_path: Path) -> None:
@@ -182,16 +201,25 @@ def test_of_samples_that_look_alike_the_largest_is_kept_and_the_distance_is_told
     assert settled.drops == {("image", "near-duplicate"): 1}
 
 
-def test_what_looks_like_a_withdrawn_sample_stays_out(tmp_path: Path) -> None:
+def test_what_looks_like_a_withdrawn_sample_stays_out_and_what_had_been_kept_in_its_stead_stays(tmp_path: Path) -> None:
     rows = [
         _row("a", fingerprint=_print(), measures=SIZE, withdrawn=True),
-        _row("b", fingerprint=_print(1), measures=LARGE),
+        _row("b", fingerprint=_print(1), measures=SIZE),
         _row("c", fingerprint=_print(1), measures=SIZE, withdrawn=True),
     ]
-    settled = _Settled(tmp_path, rows, DROP)
-    assert {key for key, row in settled.kept.items() if not row["withdrawn"]} == set()
+    (tmp_path / "one").mkdir()
+    settled = _Settled(tmp_path / "one", rows, DROP)
+    # "a" was the one that was kept: it holds the place.
+    assert {key: row["withdrawn"] for key, row in settled.kept.items()} == {"a": True}
     assert settled.dropped["b"]["rule"] == "looks like a withdrawn sample"
+    assert {settled.dropped[key]["rule"] for key in ("a", "c")} == {"its source was withdrawn"}
     assert settled.drops == {("image", "withdrawn"): 3}
+
+    rows[1] = _row("b", fingerprint=_print(1), measures=LARGE)
+    (tmp_path / "two").mkdir()
+    settled = _Settled(tmp_path / "two", rows, DROP)
+    assert {key: row["withdrawn"] for key, row in settled.kept.items()} == {"b": False}
+    assert settled.drops == {("image", "withdrawn"): 2}
 
 
 def test_samples_that_look_alike_are_on_one_side_by_any_chain_and_none_is_dropped(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from packtrain.dataset.adopt.layout import AdoptedLayout
 from packtrain.dataset.adopt.names import pattern_of
 from packtrain.dataset.adopt.survey import AdoptedForm, ShardSurvey, survey_shards
 from packtrain.dataset.sources import Sources
-from packtrain.documents.dataset import DataFile, Dataset, SampleCount, Shard
+from packtrain.documents.dataset import DataFile, Dataset, Shard
 from packtrain.documents.recipe import RecipeSection
 from packtrain.errors import VoyageFileError
 from packtrain.events import Notice, Progress
@@ -114,16 +114,15 @@ def write_index(
     return layout, [each.document() for each in used], places.data_file(INDEX)
 
 
-def write_miniature(
-    given: Given, layout: AdoptedLayout, selection: Selection, counts: list[SampleCount]
-) -> tuple[list[Shard], DataFile]:
+def write_miniature(given: Given, layout: AdoptedLayout, selection: Selection) -> tuple[list[Shard], DataFile]:
     """Write the stratified subset as small shards; return them and their index. For errors see `write_small_shards`."""
     from packtrain.dataset.adopt.miniature import fits, write_small_shards
     from packtrain.dataset.index import INDEX, INDEX_SCHEMA
     from packtrain.dataset.miniature import choose, shares
     from packtrain.dataset.rows import row_writer
 
-    wanted = shares({count.kind: count.num_samples for count in counts}, given.recipe.miniature_samples)
+    there = {(count.kind, count.name): count.num_samples for count in selection.splits()}
+    wanted = shares(there, given.recipe.miniature_samples)
     chosen = choose((row for row in selection.kept() if fits(row)), wanted, given.recipe.seed)
     dataset = given.places.dataset
     small: list[Shard] = []

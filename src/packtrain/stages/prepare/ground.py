@@ -13,10 +13,12 @@ from packtrain.dataset.scan import presidio
 from packtrain.dataset.scan.counts import SCAN_VERSION
 from packtrain.dataset.sources import Sources
 from packtrain.dataset.survey import Survey
+from packtrain.dataset.withdrawn import Withdrawn
 from packtrain.dataset.work_units import UnitFolder
 from packtrain.digest import sha256_bytes, sha256_file
 from packtrain.documents.dataset import DataFile
 from packtrain.documents.recipe import RecipeSection
+from packtrain.documents.withdrawals import Withdrawals
 from packtrain.errors import MissingDependency, StageNotReady, VoyageFileError
 from packtrain.events import Sink
 from packtrain.ports import JobMapper
@@ -81,6 +83,7 @@ class Given:
         sources, seen: the source files, and what the walk saw of them.
         mapper: runs the units of work.
         retry: read units again that set something aside, though their receipts stand.
+        withdrawn: the withdrawals in force.
     """
 
     places: Places
@@ -90,6 +93,7 @@ class Given:
     mapper: JobMapper
     retry: bool
     sink: Sink
+    withdrawn: Withdrawn = field(default_factory=Withdrawn)
 
     @property
     def adopts(self) -> bool:
@@ -103,8 +107,8 @@ class Given:
 
 
 def inputs(folder: VoyageFolder) -> dict[str, str]:
-    """Return what invalidates `prepare`: the recipe, the data set's name, name, size and time of every source, and the
-    version of the data scan with its second engine. Which version of that is installed is not asked here.
+    """Return what invalidates `prepare`: the recipe, the data set's name, name, size and time of every source, what was
+    withdrawn, and the version of the data scan with its second engine. Which version of that is installed is not asked.
 
     Sources are not opened: a file rewritten with the same length and the same time of change is taken for the old one.
     A data set that is not there any more is named as well, which no receipt does: the stage then runs again.
@@ -144,6 +148,9 @@ def inputs_of(folder: VoyageFolder, sources_digest: str) -> dict[str, str]:
     sources = voyage_file.sources
     if sources is not None and sources.form not in ("files", "folder"):
         found["adopted"] = sha256_bytes(sources.form.encode())
+    # Only where there is one: a voyage without withdrawals is not prepared again for a document that it has not.
+    if folder.has(Withdrawals):
+        found["withdrawals"] = folder.digest(Withdrawals)
     return found
 
 

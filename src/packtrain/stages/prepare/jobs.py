@@ -18,7 +18,7 @@ def read_jobs(given: Given, target_bytes: int) -> Iterator[ReadJob]:
         yield from slice_shards(given.seen.shards(), given.sources, recipe, units, target_bytes)
         return
     for unit in slice_sources(given.seen.files(), recipe, target_bytes):
-        yield ReadJob(unit, given.sources, recipe, units)
+        yield ReadJob(unit, given.sources, recipe, units, withdrawn=given.withdrawn.digests)
 
 
 def run_job(job: ReadJob) -> UnitReceipt:

@@ -18,6 +18,7 @@ from packtrain.dataset.scan.merge import ScanMerge
 from packtrain.dataset.work_units import ReadJob, UnitName, UnitReceipt
 from packtrain.errors import IntegrityError
 from packtrain.events import Progress
+from packtrain.stages.prepare.fitting import BudgetWatch
 from packtrain.stages.prepare.ground import STAGE, Given
 from packtrain.stages.prepare.jobs import after_crash, read_jobs, run_job
 
@@ -62,6 +63,7 @@ def read_sources(given: Given) -> Read:
     """
     places, recipe, seen = given.places, given.recipe, given.seen
     rate = RejectRate(seen.num_files, recipe.max_reject_rate)
+    watch = BudgetWatch(given)
     target = work_units.slice_target_bytes(seen.total_bytes, seen.num_files)
     units: list[UnitName] = []
     done_bytes = num_reused = 0
@@ -69,11 +71,12 @@ def read_sources(given: Given) -> Read:
     def count(unit: UnitName, receipt: UnitReceipt) -> None:
         nonlocal done_bytes
         done_bytes += unit.source_bytes
+        watch.add(receipt)
         rate.add(sum(record.lost for record in receipt.sources), receipt.rejects)
         if rate.is_exceeded():
             _write_early_rejects(given, units)
             raise rate.error(places.early_rejects)
-        given.sink(Progress(STAGE, "reading sources", done_bytes, seen.total_bytes))
+        given.sink(Progress(STAGE, "reading sources", done_bytes, seen.total_bytes, note=watch.note()))
 
     def jobs() -> Iterator[ReadJob]:
         nonlocal num_reused
@@ -81,7 +84,8 @@ def read_sources(given: Given) -> Read:
             name = job.unit.name
             units.append(name)
             receipt = work_units.finished(places.units, name.unit_id)
-            if receipt is None or (given.retry and receipt.rejects):
+            is_asked_again = receipt is not None and given.retry and bool(receipt.rejects)
+            if receipt is None or is_asked_again or given.withdrawn.has_overtaken(receipt):
                 # Whoever does it would take it for done.
                 places.units.receipt(name.unit_id).unlink(missing_ok=True)
                 yield job

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from packtrain import durable
-from packtrain.dataset import work_units
+from packtrain.dataset import withdrawn, work_units
 from packtrain.dataset.kinds.registry import KIND_NAMES
 from packtrain.dataset.papers import carry_papers
 from packtrain.dataset.recipe import check_recipe, told_on_the_card
 from packtrain.dataset.scan import presidio
 from packtrain.dataset.survey import survey
+from packtrain.dataset.withdrawn import Withdrawn
 from packtrain.documents.codec import encode
 from packtrain.documents.data_scan import DataScan, NotScanned
 from packtrain.documents.dataset import DataFile, Dataset, SampleCount, Shard
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.toml_text import toml_text
+from packtrain.documents.withdrawals import Withdrawals
 from packtrain.errors import NothingToCarry
 from packtrain.events import Notice, Sink
 from packtrain.ports import JobMapper
@@ -24,7 +27,7 @@ from packtrain.record.adopted import write_places
 from packtrain.record.dataset_folder import DATASET_NAME
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
-from packtrain.stages.prepare import adopting, ground, writing
+from packtrain.stages.prepare import adopting, fitting, ground, writing
 from packtrain.stages.prepare.ground import STAGE, Given, Places
 from packtrain.stages.prepare.reading import Read, read_sources
 
@@ -47,6 +50,7 @@ def prepare(folder: VoyageFolder, mapper: JobMapper, sink: Sink, *, retry: bool 
         MissingDependency: the extra `prepare` is not installed, or `pii` where the recipe asks for it.
         VoyageFileError: the recipe cannot be meant.
         KeyMissing: keys/signer, which signs the data scan, is not there.
+        SignatureMissing, SignatureInvalid, UntrustedSigner: withdrawals.json is not as this party signed it.
         SourceUnreadable, SourceChanged: sources are missing, or changed while they were read; what is done is kept.
         TooManyRejects: more was set aside than the recipe allows.
         NothingToCarry: no sample is left.
@@ -69,9 +73,13 @@ def prepare(folder: VoyageFolder, mapper: JobMapper, sink: Sink, *, retry: bool 
         adopting.check_adoption(recipe, form, str(folder.root / "voyage.toml"))
     sources = ground.open_sources(folder)
     places = Places(folder)
-    seen = survey(sources, recipe.kinds, places.work) if form is None else adopting.survey_of(sources, form, places)
+    held_out = Withdrawn.of(folder.read_signed(Withdrawals)) if folder.has(Withdrawals) else Withdrawn()
+    if form is None:
+        seen = survey(sources, recipe.kinds, places.work, held_out.names)
+    else:
+        seen = adopting.survey_of(sources, form, places)
     clock = StageClock(folder, STAGE, ground.inputs_of(folder, seen.digest))
-    return _run(Given(places, sources, seen, recipe, mapper, retry, sink), clock)
+    return _run(Given(places, sources, seen, recipe, mapper, retry, sink, held_out), clock)
 
 
 def _forget_dataset(folder: VoyageFolder) -> None:
@@ -84,10 +92,13 @@ def _forget_dataset(folder: VoyageFolder) -> None:
 
 def _run(given: Given, clock: StageClock) -> Receipt:
     places, seen = given.places, given.seen
+    withdrawn.settle(places.withdrawn, given.withdrawn.names, places.units, places.dataset, places.spill)
     if seen.num_files == 0:
+        _forget_all_withdrawn(given)
         raise NothingToCarry(
             "no shard that can be adopted in the sources" if given.adopts else "no table, image or clip in the sources",
-            found=f"{seen.num_unread} files of other types, {seen.num_other_kinds} of kinds left out",
+            found=f"{seen.num_unread} files of other types, {seen.num_other_kinds} of kinds left out,"
+            f" {seen.num_withdrawn} withdrawn",
             hint="correct [sources] paths, or kinds in [prepare]",
         )
     writing.remove_left(places)
@@ -104,16 +115,17 @@ def _run(given: Given, clock: StageClock) -> Receipt:
         total = sum(count.num_samples for count in counts)
         writing.write_drops(given, selection)
         if total == 0:
+            _forget_all_withdrawn(given)
             raise NothingToCarry(
                 "no sample is left", hint="work/dataset/rejects.parquet and drops.parquet say why each was set aside"
             )
         if given.adopts:
             layout, shards, index = adopting.write_index(given, read, selection.kept(), total)
-            small, small_index = adopting.write_miniature(given, layout, selection, counts)
+            small, small_index = adopting.write_miniature(given, layout, selection)
         else:
             write_places(places.folder, ())
             shards, index = writing.write_set(given, selection.kept(), total)
-            small, small_index = writing.write_miniature(given, selection, counts)
+            small, small_index = writing.write_miniature(given, selection)
         suffixes = selection.suffixes()
     files, facts = _write_cards(given, counts, suffixes, shards, index, read.source_bytes)
     document = Dataset(
@@ -133,14 +145,23 @@ def _run(given: Given, clock: StageClock) -> Receipt:
     places.folder.write(document)
     scan = _write_scan(given, read)
     telling.tell(given, document, read, scan, selection.num_bounded)
+    fits = fitting.at_the_end(given, document)
     if given.adopts:
         adopting.tell_adopted(given, document)
     return clock.finish(
         outputs=(Dataset, DataScan),
-        counts={**telling.numbers(given, document, read), "scan_findings": scan.num_findings},
+        counts={**telling.numbers(given, document, read), **fits, "scan_findings": scan.num_findings},
         facts={"dataset": str(places.dataset.relative_to(places.folder.root)), **facts},
         versions=work_units.library_versions(given.recipe),
     )
+
+
+def _forget_all_withdrawn(given: Given) -> None:
+    """Remove what was read and prepared before, where nothing is left beside what was withdrawn."""
+    if given.withdrawn.names:
+        _forget_dataset(given.places.folder)
+        for folder in (given.places.dataset, given.places.units.root, given.places.shard_receipts):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_cards(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from packtrain.dataset import shards as shard_files
 from packtrain.dataset.recipe import split_names
 from packtrain.dataset.work_units import UnitName
-from packtrain.documents.dataset import DataFile, Dataset, SampleCount, Shard
+from packtrain.documents.dataset import DataFile, Dataset, Shard
 from packtrain.durable import TEMPORARY_SUFFIX
 from packtrain.events import Progress
 from packtrain.record.dataset_folder import DATASET_NAME
@@ -96,11 +96,12 @@ def write_set(
     return [written[name] for name in order], places.data_file(prefix + INDEX)
 
 
-def write_miniature(given: Given, selection: Selection, counts: list[SampleCount]) -> tuple[list[Shard], DataFile]:
+def write_miniature(given: Given, selection: Selection) -> tuple[list[Shard], DataFile]:
     """Write the stratified subset; return its shards and its index. For errors see `write_set`."""
     from packtrain.dataset.miniature import choose, shares
 
-    wanted = shares({count.kind: count.num_samples for count in counts}, given.recipe.miniature_samples)
+    there = {(count.kind, count.name): count.num_samples for count in selection.splits()}
+    wanted = shares(there, given.recipe.miniature_samples)
     chosen = choose(selection.kept(), wanted, given.recipe.seed)
     return write_set(given, chosen, len(chosen), MINIATURE)
 

@@ -244,7 +244,7 @@ def train(arguments: argparse.Namespace, is_stop_asked: Callable[[], bool]) -> i
     """Train to the last step, or to the step after a stop was asked for; return the exit code."""
     rank, world_size = dist.get_rank(), dist.get_world_size()
     torch.manual_seed(arguments.seed)
-    store = SampleStore(arguments.data)
+    store = SampleStore(arguments.data, split="train")
     model = Transformer()
     training = Training(model, make_optimizer(model), 0, Position.start(arguments.seed, store.index_digest))
     resume(training, arguments.ckpt)
