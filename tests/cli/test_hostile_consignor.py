@@ -6,7 +6,7 @@ import dataclasses
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,8 @@ from packtrain.documents.plan import Plan
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages.pack import cargo as pack_stage
 from packtrain.volume import layout, packing_list, sealing
-from packtrain.volume.cargo import CargoEntry, listed
+from packtrain.volume.cargo import CargoEntry
+from packtrain.volume.cargo_list import CargoList, list_of
 from packtrain.volume.journal import Member
 from packtrain.volume.sealing import member_header
 from packtrain.volume.tar import Xattrs
@@ -83,12 +84,11 @@ def test_a_cargo_that_would_leave_the_store(
     (tmp_path / "loot").mkdir()
     more = HOSTILE[name](tmp_path / "loot")
 
-    def with_more(root: Path, files: Iterable[tuple[str, int, str]]) -> Iterator[CargoEntry]:
-        yield from listed(root, files)
-        yield from more
+    def with_more(entries: Iterable[CargoEntry]) -> CargoList:
+        return list_of([*entries, *more])
 
     with monkeypatch.context() as patched:
-        patched.setattr(pack_stage, "listed", with_more)
+        patched.setattr(pack_stage, "list_of", with_more)
         # A consignor who means it has taken out its own check as well; the reader's is what is tried here.
         patched.setattr(packing_list, "refuse_names_no_reader_takes", lambda entries, target_bytes: entries)
         pack(site)
