@@ -158,7 +158,8 @@ def _voyage_folder(voyage: Path, sources: Path, block_rows: int) -> None:
 
     (voyage / "voyage.toml").write_text(
         f'[voyage]\nname = "csv job"\n\n[sources]\npaths = ["{sources.resolve()}"]\n\n'
-        f"[prepare]\ntable_block_rows = {block_rows}\n"
+        # The miniature is no part of the other's work: the least there can be of it.
+        f"[prepare]\ntable_block_rows = {block_rows}\nminiature_samples = 4\n"
     )
     generate_key_pair(voyage / "keys" / "signer", "csv job")
     (voyage / "keys" / "identity.txt").write_text(age.generate_identity())

@@ -29,11 +29,11 @@ IMAGE_RECIPE: Final[Mapping[str, object]] = {
 """As the peers are asked for; packtrain also drops what it finds alike by phash, where they compute it and no more."""
 _PEERS: Final = {"daft": "image_by_daft.py", "ray data": "image_by_ray.py", "process pool": "image_by_pool.py"}
 
-_NUM_CLIPS: Final = 100
+_NUM_CLIPS: Final = 240
 _CLIP_SIDE_PIXELS: Final = 64
 CLIP_RECIPE: Final[Mapping[str, object]] = {"clip_frames": 12, "clip_size_pixels": _CLIP_SIDE_PIXELS}
 
-_CSV_BYTES: Final = 120_000_000
+_CSV_BYTES: Final = 400_000_000
 NEAR_RECIPE: Final[Mapping[str, object]] = {"near_duplicates": {"drop": True, "image": "pdq"}}
 
 

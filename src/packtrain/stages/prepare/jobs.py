@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from packtrain.dataset.adopt.survey import ShardSurvey
-from packtrain.dataset.adopt.unit import AdoptJob, adopt_unit, slice_shards, without_the_sample_it_died_of
-from packtrain.dataset.unit_reader import read_unit
-from packtrain.dataset.work_units import ReadJob, UnitReceipt, slice_sources, without_the_source_it_died_of
+from packtrain.dataset.adopt.unit import slice_shards
+from packtrain.dataset.work_units import ReadJob, slice_sources
 from packtrain.stages.prepare.ground import Given
 
 
@@ -19,13 +18,3 @@ def read_jobs(given: Given, target_bytes: int) -> Iterator[ReadJob]:
         return
     for unit in slice_sources(given.seen.files(), recipe, target_bytes):
         yield ReadJob(unit, given.sources, recipe, units, withdrawn=given.withdrawn.digests)
-
-
-def run_job(job: ReadJob) -> UnitReceipt:
-    """Do one unit, in whatever process this is; see `read_unit` and `adopt_unit` for errors."""
-    return adopt_unit(job) if isinstance(job, AdoptJob) else read_unit(job)
-
-
-def after_crash(job: ReadJob) -> ReadJob | None:
-    """Return the job without what its process died of, or None if that is not known."""
-    return without_the_sample_it_died_of(job) if isinstance(job, AdoptJob) else without_the_source_it_died_of(job)

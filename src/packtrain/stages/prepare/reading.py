@@ -14,13 +14,14 @@ from packtrain.dataset import work_units
 from packtrain.dataset.kinds.registry import KIND_NAMES
 from packtrain.dataset.papers import Licences
 from packtrain.dataset.rejects import Reject, RejectRate
+from packtrain.dataset.run_unit import after_crash, run_unit
 from packtrain.dataset.scan.merge import ScanMerge
 from packtrain.dataset.work_units import ReadJob, UnitName, UnitReceipt
 from packtrain.errors import IntegrityError
 from packtrain.events import Progress
 from packtrain.stages.prepare.fitting import BudgetWatch
 from packtrain.stages.prepare.ground import STAGE, Given
-from packtrain.stages.prepare.jobs import after_crash, read_jobs, run_job
+from packtrain.stages.prepare.jobs import read_jobs
 
 _NAMED_REJECTS: Final = 3
 """How many of what was set aside are named at the end; rejects.parquet has all of them."""
@@ -93,7 +94,7 @@ def read_sources(given: Given) -> Read:
                 num_reused += 1
                 count(name, receipt)
 
-    reading = given.mapper.map(run_job, jobs(), after_crash)
+    reading = given.mapper.map(run_unit, jobs(), after_crash)
     with contextlib.closing(reading):
         for job, receipt in reading:
             work_units.await_outputs(places.units, job.unit.unit_id)
