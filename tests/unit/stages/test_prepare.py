@@ -1,5 +1,4 @@
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
@@ -262,15 +261,6 @@ def test_the_croissant_card_names_the_index_by_digest_and_a_set_of_files_a_kind(
     assert set(by_id) == {"index", "tables", "images", "clips"}
     index = (_dataset(folder) / "index.parquet").read_bytes()
     assert by_id["index"]["sha256"] == hashlib.sha256(index).hexdigest()
-
-
-@pytest.mark.skipif(importlib.util.find_spec("mlcroissant") is None, reason="mlcroissant is not installed")
-def test_croissants_own_library_accepts_the_card_and_reads_the_records(tmp_path: Path) -> None:
-    import mlcroissant  # pyright: ignore[reportMissingImports]
-
-    folder = _prepared(tmp_path)
-    dataset = mlcroissant.Dataset(str(_dataset(folder) / "croissant.json"))
-    assert len(list(dataset.records("samples"))) == 26
 
 
 def test_progress_tells_bytes_read_and_samples_written_to_the_end(tmp_path: Path) -> None:
