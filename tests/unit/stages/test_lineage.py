@@ -20,6 +20,7 @@ def voyage(tmp_path_factory: pytest.TempPathFactory) -> Voyage:
     root = tmp_path_factory.mktemp("lineage")
     raw = write_raw(root / "raw")
     (raw / "LICENSE.txt").write_bytes(b"CC0\n")
+    (raw / "notes.pdf").write_bytes(b"%PDF-1.4")
     (raw / "images" / "cut.jpg").write_bytes(jpeg()[:900])
     (raw / "tables" / "z-copy.csv").write_bytes(csv_text(12, 1))
     return make_voyage(root / "voyage", raw)
@@ -92,6 +93,11 @@ def test_a_dropped_sample_names_the_one_that_was_kept(voyage: Voyage) -> None:
 def test_a_damaged_source_names_what_was_wrong_with_it(voyage: Voyage) -> None:
     found = voyage.lineage("raw/images/cut.jpg", Asked())
     assert [row["stage"] for row in found.rows["rejects"]] == ["decode"]
+
+
+def test_a_file_of_no_type_that_is_prepared_is_known_as_set_aside(voyage: Voyage) -> None:
+    found = voyage.lineage("raw/notes.pdf", Asked())
+    assert ["not a type that packtrain prepares" in row["error"] for row in found.rows["rejects"]] == [True]
 
 
 def test_what_nobody_knows_is_said_in_words(voyage: Voyage) -> None:

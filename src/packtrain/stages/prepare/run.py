@@ -144,7 +144,7 @@ def _run(given: Given, clock: StageClock) -> Receipt:
     durable.write_bytes(places.dataset / DATASET_NAME, encode(document))
     places.folder.write(document)
     scan = _write_scan(given, read)
-    telling.tell(given, document, read, scan, selection.num_bounded)
+    telling.tell(given, document, read, scan, num_bounded=selection.num_bounded, num_unnamed=selection.num_unnamed)
     fits = fitting.at_the_end(given, document)
     if given.adopts:
         adopting.tell_adopted(given, document)
