@@ -97,11 +97,12 @@ def _check_pattern(pattern: str, where: str) -> None:
             # A list of names asks for as many brackets.
             connection.execute("SELECT regexp_extract('', $pattern, ['group'])", {"pattern": pattern})
         except duckdb.Error as error:
+            wrong = " ".join(str(error).split()).removeprefix("Binder Error: ")
             raise VoyageFileError(
                 "group_pattern names no group",
                 where=where,
                 expected="a regular expression (RE2) with a bracket around what names the group",
-                found=f"{pattern}: {' '.join(str(error).split()).removeprefix('Binder Error: ')}",
+                found=f"{pattern}: {'no bracket that holds a group' if 'capturing groups' in wrong else wrong}",
                 hint='such as group_pattern = "patient-([0-9]+)"',
             ) from error
 

@@ -136,6 +136,6 @@ def _tell_splits(given: Given, document: Dataset, num_unnamed: int | None) -> No
             each.num_samples + each.num_filtered + each.num_duplicates + each.num_near_duplicates + each.num_withdrawn
             for each in document.counts
         )
-        what = "no source at all" if is_all else f"not the sources of {counted(num_unnamed, 'sample')}"
-        text = f"group_pattern matches {what}: each of these sources is a group of its own"
+        what = "matches no source" if is_all else f"does not match the sources of {counted(num_unnamed, 'sample')}"
+        text = f"group_pattern {what}: each of these sources is a group of its own"
         given.sink(Notice(STAGE, text, is_warning=is_all))
