@@ -1,15 +1,17 @@
 """From a sample to its file and on to the drives; from a file to all it became; and what a step saw."""
 
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
 from packtrain.errors import DataOrderChanged, SourceUnreadable, StageNotReady
+from packtrain.stages.init import init
 from packtrain.training.batches import Position
 from packtrain.training.known_run import Asked
 from packtrain.voyage import Voyage
-from source_parts import csv_text, jpeg
+from source_parts import csv_text, ignore, jpeg
 from withdraw_parts import make_voyage, write_raw
 
 TRAINED = Asked(seed=3, global_batch=4, steps=9)
@@ -112,3 +114,12 @@ def test_a_step_of_a_training_that_nobody_knows_asks_for_the_batch(voyage: Voyag
         voyage.replay(range(1, 2), TRAINED, rank=2, world_size=2)
     with pytest.raises(SourceUnreadable, match="no sample on this side"):
         voyage.replay(range(1, 2), TRAINED, split="test")
+
+
+def test_where_nothing_was_prepared_yet_that_is_said(tmp_path: Path) -> None:
+    init(tmp_path / "home", "test voyage", "consignor")
+    voyage = Voyage(tmp_path / "home", ignore)
+    with pytest.raises(StageNotReady, match="no data set is here yet"):
+        voyage.lineage("raw/a.png", Asked())
+    with pytest.raises(StageNotReady, match="no data set is here yet"):
+        voyage.replay(range(1, 2), Asked(global_batch=4))
