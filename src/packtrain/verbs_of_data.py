@@ -79,19 +79,35 @@ class DataVerbs(StageRunner):
         """Return the samples of these steps, as the loader hands them out."""
         from packtrain.stages import replay
 
-        return replay.replay(self.folder, self.data_folder(), steps, run, split=split, rank=rank, world_size=world_size)
+        return replay.replay(
+            self.folder, self._prepared_folder(), steps, run, split=split, rank=rank, world_size=world_size
+        )
 
     def lineage(self, name: str, run: Asked) -> Ancestry:
         """Return where a sample came from and where it went, or what became of a source."""
         from packtrain.stages import lineage
 
-        return lineage.lineage(self.folder, self.data_folder(), name, run)
+        return lineage.lineage(self.folder, self._prepared_folder(), name, run)
 
     def data_folder(self) -> Path:
         """Return where this party's data set lies."""
         if self.role == "consignee":
             return self.folder.resolve(self.folder.voyage_file().site.store)
         return self.folder.work / "dataset"
+
+    def _prepared_folder(self) -> Path:
+        """Return where this party's data set lies.
+
+        Raises:
+            StageNotReady: it is not there yet, and nothing was decided about one that was.
+        """
+        root = self.data_folder()
+        if not (root / "index.parquet").is_file() and not self.folder.has(Withdrawals):
+            hint = {"consignor": 'run "packtrain prepare" first', "consignee": 'run "packtrain load" first'}.get(
+                self.role, "consignor and consignee have it"
+            )
+            raise StageNotReady("no data set is here yet", where=str(root), hint=hint)
+        return root
 
     def _refuse_withdrawn(self) -> None:
         """Refuse to go on with a data set that still holds what was withdrawn.

@@ -64,6 +64,7 @@ def test_rejects_and_drops_are_listed_page_by_page(packtrain: Callable[..., Any]
     assert rest == "and 3 more: --skip 2 goes on"
     found = json.loads(packtrain("look", prepared, "--rejects", "--skip", "2", "--json").stdout)
     assert (found["num_rows"], found["skipped"], len(found["rejects"])) == (5, 2, 3)
+    assert packtrain("look", prepared, "--rejects", "--skip", "5").stdout == "none after these: the list has 5 rows\n"
     told = {row["path"]: row["error"] for row in found["rejects"]}
     assert not any(line.startswith(path) for line in (first, second) for path in told)
     assert "work" in found["table"]

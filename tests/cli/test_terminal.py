@@ -9,7 +9,7 @@ import time
 import pytest
 
 from packtrain.cli import terminal
-from packtrain.cli.terminal import Terminal, answer, print_error, table
+from packtrain.cli.terminal import Terminal, answer, columns, print_error, table
 from packtrain.errors import DriveFull, KeyMissing
 from packtrain.events import Notice, Progress, StageFinished, StageStarted, TrainingStep, WorkerLost, WorkersStarted
 
@@ -112,6 +112,10 @@ def test_a_second_line_of_a_message_cannot_pose_as_a_message(capsys: pytest.Capt
 def test_a_table_is_aligned() -> None:
     assert table([("a", "1"), ("long name", "2")]) == "  a          1\n  long name  2"
     assert table([]) == ""
+
+
+def test_a_name_with_an_end_of_line_stays_in_its_column() -> None:
+    assert columns([("a", "b"), ("x\ny\t", "1")]) == "a               b\nx\\u000ay\\u0009  1"
 
 
 def test_a_passphrase_is_not_asked_for_where_nobody_can_type(monkeypatch: pytest.MonkeyPatch) -> None:

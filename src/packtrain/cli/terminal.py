@@ -168,7 +168,11 @@ def _broken(value: str, width: int) -> Iterator[str]:
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows of equal length as aligned columns; a column without a word below its head is left out."""
+    """Return rows of equal length as aligned columns; a column without a word below its head is left out.
+
+    A cell is one line: what breaks one in a name of a file is shown as \\uXXXX.
+    """
+    rows = [[_harmless(cell).replace("\n", "\\u000a").replace("\t", "\\u0009") for cell in row] for row in rows]
     used = [number for number in range(len(rows[0])) if any(row[number] for row in rows[1:])]
     width = {number: max(len(row[number]) for row in rows) for number in used}
     return "\n".join("  ".join(f"{row[n]:<{width[n]}}" for n in used).rstrip() for row in rows)

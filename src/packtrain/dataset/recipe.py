@@ -57,7 +57,8 @@ def check_recipe(recipe: RecipeSection, where: str) -> None:
 
     Raises:
         VoyageFileError: a filter asks for a measure that its kind has not, or has no limit or an empty range; or the
-            splits leave nothing to train on; or fields for images or clips contradict each other.
+            splits leave nothing to train on, or group by a pattern that is none; or fields for images or clips
+            contradict each other.
     """
     _check_media(recipe, where)
     for number, rule in enumerate(recipe.filter, start=1):
@@ -84,6 +85,26 @@ def check_recipe(recipe: RecipeSection, where: str) -> None:
             expected="validation and test below 1 together",
             found=f"{recipe.splits.validation + recipe.splits.test:g}",
         )
+    if recipe.splits.group_pattern is not None:
+        _check_pattern(recipe.splits.group_pattern, f"{where}, [prepare.splits]")
+
+
+def _check_pattern(pattern: str, where: str) -> None:
+    import duckdb
+
+    with duckdb.connect(":memory:") as connection:
+        try:
+            # A list of names asks for as many brackets.
+            connection.execute("SELECT regexp_extract('', $pattern, ['group'])", {"pattern": pattern})
+        except duckdb.Error as error:
+            wrong = " ".join(str(error).split()).removeprefix("Binder Error: ")
+            raise VoyageFileError(
+                "group_pattern names no group",
+                where=where,
+                expected="a regular expression (RE2) with a bracket around what names the group",
+                found=f"{pattern}: {'no bracket that holds a group' if 'capturing groups' in wrong else wrong}",
+                hint='such as group_pattern = "patient-([0-9]+)"',
+            ) from error
 
 
 def _check_media(recipe: RecipeSection, where: str) -> None:

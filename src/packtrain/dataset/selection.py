@@ -51,6 +51,7 @@ class Selection:
 
     Attributes:
         num_bounded: crowds of samples that look alike of which not every pair was compared; see `PairFinder`.
+        num_unnamed: samples whose source `group_pattern` does not match; None where there is no such pattern.
     """
 
     def __init__(self, files: Sequence[Path], folder: Path, recipe: RecipeSection) -> None:
@@ -58,6 +59,7 @@ class Selection:
         self._folder = folder
         self._recipe = recipe
         self.num_bounded = 0
+        self.num_unnamed: int | None = None
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     def __enter__(self) -> Self:
@@ -107,6 +109,13 @@ class Selection:
             from packtrain.dataset.near_selection import compare
 
             self.num_bounded = compare(self._open(), compared, self._recipe.near_duplicates, self._folder)
+            # A copy of what then was dropped for looking like another is not kept in its shape either: it goes with it.
+            self._run(
+                'UPDATE dropped SET reason = n.reason, rule = n.rule, value = n.value, "limit" = n."limit",'
+                " kept_key = n.kept_key FROM dropped n WHERE dropped.reason = $duplicate AND n.kind = dropped.kind"
+                " AND n.key = dropped.kept_key",
+                duplicate=DUPLICATE,
+            )
         self._assign_splits()
 
     # --- what is dropped
@@ -160,6 +169,8 @@ class Selection:
             pattern = "'" + splits.group_pattern.replace("'", "''") + "'"
             named = f"regexp_extract(source, {pattern}, 1)"
             part = f"CASE WHEN {named} <> '' THEN '=' || {named} ELSE source END"
+            unnamed = self._open().execute(f"SELECT count(*) FROM samples WHERE {named} = ''")  # noqa: S608 - as below
+            self.num_unnamed = int(unnamed.fetchall()[0][0])
         self._run(f"CREATE VIEW parts AS SELECT kind, key, {part} AS part FROM samples")  # noqa: S608 - quoted above
 
     def _assign_splits(self) -> None:

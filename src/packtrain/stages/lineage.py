@@ -54,12 +54,14 @@ def lineage(folder: VoyageFolder, root: Path, name: str, asked: Asked) -> Ancest
             return _of_drop(holdings, drop)
         source = next((each for each in holdings.sources() if each.name == name), None)
         decided = _decisions(folder, name)
-        if source is None and not decided:
+        holdings.choose([name])
+        # A file of no type that is prepared is no source, and was set aside.
+        if source is None and not decided and not any(True for _ in holdings.rejects()):
             raise SourceUnreadable(
                 "neither a sample nor a source has this name",
                 where=str(root),
                 found=name,
-                hint="keys are in index.parquet and drops.parquet, names of sources in sources.parquet",
+                hint="keys are in index.parquet and drops.parquet, names of sources (no folders) in sources.parquet",
             )
         return _of_source(folder, root, holdings, name, source, decided, asked)
 
@@ -106,7 +108,6 @@ def _of_source(
     decided: list[dict[str, Any]],
     asked: Asked,
 ) -> Ancestry:
-    holdings.choose([name])
     samples, drops, rejects = list(holdings.samples()), list(holdings.drops()), list(holdings.rejects())
     facts: dict[str, str] = {}
     if source is not None:

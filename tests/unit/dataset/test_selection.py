@@ -46,6 +46,7 @@ class _Settled:
             self.kept = {row["key"]: row for row in selection.kept()}
             self.dropped = {row["key"]: row for row in selection.dropped()}
             self.drops = {(count.kind, count.name): count.num_samples for count in selection.drops()}
+            self.num_unnamed = selection.num_unnamed
             self.splits = {(count.kind, count.name): count.num_samples for count in selection.splits()}
 
 
@@ -261,3 +262,25 @@ def test_of_tables_the_share_in_common_is_told_beside_the_share_asked_for(tmp_pa
     recipe = RecipeSection(near_duplicates=NearDuplicatesSection(drop=True, image="off", clip="off"))
     (row,) = _Settled(tmp_path, rows, recipe).dropped.values()
     assert (row["key"], row["value"], row["limit"]) == ("b", 0.875, 0.8)
+
+
+def test_a_copy_of_what_looks_like_another_names_the_one_that_is_kept(tmp_path: Path) -> None:
+    small: dict[str, Any] = {
+        "sha256": "small",
+        "fingerprint": _print(1),
+        "measures": [("width_pixels", 8.0), ("height_pixels", 8.0)],
+    }
+    large = _row("large", fingerprint=_print(), measures=[("width_pixels", 9.0), ("height_pixels", 9.0)])
+    recipe = RecipeSection(near_duplicates=NearDuplicatesSection(drop=True))
+    settled = _Settled(tmp_path, [large, _row("small", **small), _row("small-again", **small)], recipe)
+    assert set(settled.kept) == {"large"}
+    for key in ("small", "small-again"):
+        row = settled.dropped[key]
+        assert (row["reason"], row["kept_key"], row["value"]) == ("near-duplicate", "large", 1.0)
+
+
+def test_samples_that_the_pattern_does_not_name_are_counted(tmp_path: Path) -> None:
+    rows = [_row(f"p{p}", source=f"raw/patient-{p}/1.png") for p in range(3)] + [_row("other", source="raw/other.png")]
+    for pattern, num_unnamed in (("patient-([0-9]+)", 1), ("patinet-([0-9]+)", 4), (None, None)):
+        recipe = RecipeSection(splits=SplitsSection(validation=0.5, group_pattern=pattern))
+        assert _Settled(tmp_path, rows, recipe).num_unnamed == num_unnamed

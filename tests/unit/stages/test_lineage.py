@@ -1,15 +1,17 @@
 """From a sample to its file and on to the drives; from a file to all it became; and what a step saw."""
 
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
 from packtrain.errors import DataOrderChanged, SourceUnreadable, StageNotReady
+from packtrain.stages.init import init
 from packtrain.training.batches import Position
 from packtrain.training.known_run import Asked
 from packtrain.voyage import Voyage
-from source_parts import csv_text, jpeg
+from source_parts import csv_text, ignore, jpeg
 from withdraw_parts import make_voyage, write_raw
 
 TRAINED = Asked(seed=3, global_batch=4, steps=9)
@@ -20,6 +22,7 @@ def voyage(tmp_path_factory: pytest.TempPathFactory) -> Voyage:
     root = tmp_path_factory.mktemp("lineage")
     raw = write_raw(root / "raw")
     (raw / "LICENSE.txt").write_bytes(b"CC0\n")
+    (raw / "notes.pdf").write_bytes(b"%PDF-1.4")
     (raw / "images" / "cut.jpg").write_bytes(jpeg()[:900])
     (raw / "tables" / "z-copy.csv").write_bytes(csv_text(12, 1))
     return make_voyage(root / "voyage", raw)
@@ -94,6 +97,11 @@ def test_a_damaged_source_names_what_was_wrong_with_it(voyage: Voyage) -> None:
     assert [row["stage"] for row in found.rows["rejects"]] == ["decode"]
 
 
+def test_a_file_of_no_type_that_is_prepared_is_known_as_set_aside(voyage: Voyage) -> None:
+    found = voyage.lineage("raw/notes.pdf", Asked())
+    assert ["not a type that packtrain prepares" in row["error"] for row in found.rows["rejects"]] == [True]
+
+
 def test_what_nobody_knows_is_said_in_words(voyage: Voyage) -> None:
     with pytest.raises(SourceUnreadable, match="neither a sample nor a source"):
         voyage.lineage("raw/nothing", Asked())
@@ -106,3 +114,12 @@ def test_a_step_of_a_training_that_nobody_knows_asks_for_the_batch(voyage: Voyag
         voyage.replay(range(1, 2), TRAINED, rank=2, world_size=2)
     with pytest.raises(SourceUnreadable, match="no sample on this side"):
         voyage.replay(range(1, 2), TRAINED, split="test")
+
+
+def test_where_nothing_was_prepared_yet_that_is_said(tmp_path: Path) -> None:
+    init(tmp_path / "home", "test voyage", "consignor")
+    voyage = Voyage(tmp_path / "home", ignore)
+    with pytest.raises(StageNotReady, match="no data set is here yet"):
+        voyage.lineage("raw/a.png", Asked())
+    with pytest.raises(StageNotReady, match="no data set is here yet"):
+        voyage.replay(range(1, 2), Asked(global_batch=4))

@@ -10,6 +10,7 @@ from PIL import Image
 
 from packtrain.engines.processes import ProcessMapper
 from packtrain.errors import VoyageFileError
+from packtrain.events import Event, Notice
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages.prepare import prepare
 from source_parts import clip, ignore, jpeg, png, voyage_folder
@@ -108,3 +109,36 @@ def test_a_broken_tail_is_a_reject_and_what_came_before_it_is_kept(tmp_path: Pat
     (row,) = pq.read_table(folder.work / "dataset" / "rejects.parquet").to_pylist()
     assert (row["path"], row["stage"]) == ("raw/torn.mkv", "row")
     assert str(row["place"]).startswith("from ")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [("patient-[0-9", "missing ]"), ("patient-[0-9]+", "no bracket"), ("(?:patient)", "no bracket")],
+)
+def test_a_pattern_that_names_no_group_is_refused(tmp_path: Path, pattern: str, told: str) -> None:
+    rule = f"[prepare.splits]\nvalidation = 0.1\ngroup_pattern = '{pattern}'\n"
+    folder = voyage_folder(tmp_path / "voyage", _sources(tmp_path / "raw"), rule)
+    with pytest.raises(VoyageFileError, match="group_pattern names no group") as caught:
+        prepare(folder, ProcessMapper(0), ignore)
+    assert told in str(caught.value.found)
+    assert "[prepare.splits]" in str(caught.value.where)
+
+
+def _warnings(folder: VoyageFolder) -> str:
+    told: list[Event] = []
+    prepare(folder, ProcessMapper(0), told.append)
+    return "\n".join(each.text for each in told if isinstance(each, Notice) and each.is_warning)
+
+
+def test_a_pattern_that_matches_nothing_is_warned_of(tmp_path: Path) -> None:
+    raw = _sources(tmp_path / "raw")
+    rule = "[prepare.splits]\nvalidation = 0.5\ngroup_pattern = '{}'\n"
+    folder = voyage_folder(tmp_path / "voyage", raw, rule.format("patinet-([0-9]+)"))
+    assert "group_pattern matches no source" in _warnings(folder)
+    voyage_folder(tmp_path / "voyage", raw, rule.format("([0-9]).png"))
+    assert "group_pattern" not in _warnings(folder)
+
+
+def test_a_filter_that_leaves_nothing_of_a_kind_is_warned_of(tmp_path: Path) -> None:
+    folder = voyage_folder(tmp_path / "voyage", _sources(tmp_path / "raw"), _rule(5000))
+    assert "no image is left: filters dropped 5" in _warnings(folder)

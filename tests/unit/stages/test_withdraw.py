@@ -227,8 +227,9 @@ def test_what_is_withdrawn_before_it_was_prepared_never_comes_in(tmp_path: Path)
 
 
 def test_where_everything_is_withdrawn_nothing_is_left(voyage: Voyage) -> None:
-    with pytest.raises(NothingToCarry, match="no table, image or clip"):
+    with pytest.raises(NothingToCarry, match="no table, image or clip") as caught:
         _withdraw(voyage, "raw")
+    assert "--undo" in str(caught.value.hint)
     assert _holders(voyage, CANARY) == []
     assert not (voyage.folder.work / "dataset").exists()
 

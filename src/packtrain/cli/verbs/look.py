@@ -120,7 +120,9 @@ def _list(found: RowsAside, name: str, skip: int, *, as_json: bool) -> None:
     left = found.num_rows - skip - len(rows)
     if left > 0:
         told.append(f"and {left:,} more: --skip {skip + len(rows)} goes on")
-    if not told:
+    if not told and found.num_rows:
+        told.append(f"none after these: the list has {counted(found.num_rows, 'row')}")
+    elif not told:
         told.append("nothing was set aside" if name == "rejects" else "nothing that was read was dropped")
     if found.is_early:
         told.append("this run stopped: too much was set aside")

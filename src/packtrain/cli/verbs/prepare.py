@@ -106,7 +106,8 @@ def _text(found: TrialForecast) -> str:
     about += [("drives", _budget(found))] if found.capacity_bytes is not None else []
     if not found.is_exact:
         about.append(("duplicates", "counted among what was read alone: of all files there may be more"))
-    if any(each.rejects.high > found.max_reject_rate for each in found.kinds):
+    # Of all files, as prepare counts: one kind may be far above.
+    if sum(each.rejects.high * each.num_files for each in found.kinds) > found.max_reject_rate * found.num_files:
         about.append(("set aside", f"may pass max_reject_rate ({found.max_reject_rate:.0%}), at which prepare stops"))
     about += [("such as", text) for text in found.first_rejects]
     return f"prepare, dry run; {how}\n{table(about)}\n{columns(rows)}"

@@ -63,6 +63,8 @@ def command(
 
     if (step is None) == (span is None):
         raise click.UsageError("which step? Give --step 17, or --steps 17:20")
+    if rank >= world_size:
+        raise click.UsageError(f"--rank {rank} is none of --world-size {world_size}: the last one is {world_size - 1}")
     steps = span if span is not None else range(step or 1, (step or 1) + 1)
     found = open_voyage(folder).replay(
         steps,

@@ -64,10 +64,14 @@ def _text(outlook: Outlook, *, is_dry: bool) -> str:
     new = len(outlook.changed)
     rows = [
         ("sources", f"{new:,}, {len(outlook.sources) - new:,} more are {outlook.decision} already"),
-        ("samples", f"{outlook.num_samples:,}"),
-        ("dropped before", f"{sum(source.num_drops for source in outlook.sources):,}"),
-        ("shards", "; ".join(outlook.shards[:_SHOWN]) or "none"),
     ]
+    # Of what comes back nobody knows the samples before it was read.
+    if outlook.decision == "withdrawn":
+        rows += [
+            ("samples", f"{outlook.num_samples:,}"),
+            ("dropped before", f"{sum(source.num_drops for source in outlook.sources):,}"),
+            ("shards", "; ".join(outlook.shards[:_SHOWN]) or "none"),
+        ]
     if outlook.equals:
         rows.append(("same bytes", f"{counted(len(outlook.equals), 'sample')} of other sources go too"))
     if outlook.stay_out:
@@ -83,6 +87,8 @@ def _text(outlook: Outlook, *, is_dry: bool) -> str:
         (source.name, f"{len(source.samples):,}", f"{len(source.shards):,}", source.steps or "-", source.because)
         for source in outlook.sources[:_SHOWN]
     ]
+    if outlook.decision == "restored":
+        head, lines = ("source", "", "", "", "because"), [(line[0], "", "", "", line[4]) for line in lines]
     told.append(columns([head, *lines]))
     if len(outlook.sources) > _SHOWN:
         told.append(f"and {len(outlook.sources) - _SHOWN:,} more (--json has them)")

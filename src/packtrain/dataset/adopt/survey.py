@@ -20,6 +20,7 @@ from packtrain.dataset.survey import MANIFEST, UNREAD, Survey
 from packtrain.documents.codec import decode
 from packtrain.documents.dataset import Dataset
 from packtrain.errors import DocumentError, SourceUnreadable
+from packtrain.units import counted
 
 AdoptedForm = Literal["webdataset", "parquet", "croissant"]
 _DATASET: Final = "dataset.json"
@@ -192,7 +193,7 @@ def _own(dataset: Dataset) -> _Described:
 def _refuse_compressed(names: list[str]) -> None:
     if names:
         raise SourceUnreadable(
-            f"{len(names)} shards are compressed as a whole: nothing in them has a place to be read at",
+            f"compressed as a whole: {counted(len(names), 'shard')}, in which nothing has a place to be read at",
             where=", ".join(names[:_NAMED]),
             expected="tar files as they are",
             hint="unpack them once (gunzip, zstd -d): images and clips inside are compressed already",

@@ -119,10 +119,11 @@ _NO_STATE: Final = "state machine reached an invalid state"
 def one_line(error: BaseException, max_length: int = 300) -> str:
     """Return a library's message as one short line, with the error's type where it has no text.
 
-    Without addresses in memory ("<_io.BytesIO object at 0x7f...>"): the line goes into the data set, whose bytes are
-    a function of the sources and the recipe alone.
+    Without addresses in memory ("<_io.BytesIO object at 0x7f...>") and numbers of descriptors, which PyAV takes for the
+    name of the file: the line goes into the data set, whose bytes are a function of the sources and the recipe alone.
     """
-    text = _ADDRESS.sub("", " ".join(str(error).split())) or type(error).__name__
+    told: object = getattr(error, "strerror", None) or error
+    text = _ADDRESS.sub("", " ".join(str(told).split())) or type(error).__name__
     # DuckDB goes on with settings of its own that nobody can reach here, and with the number of a descriptor.
     text = text.partition(" Possible fixes:")[0]
     if _NO_STATE in text:

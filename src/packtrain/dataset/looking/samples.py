@@ -36,8 +36,9 @@ def making(where: Where, row: Row) -> Making | None:
     opened = partial(open_source, where, row["source"])
     facts: list[tuple[str, str]] = []
     if row["kind"] == "image":
-        box = detail.get("box")
-        pictures = thumbs.image_thumbs(opened, _whole_numbers(box, 4))
+        box, scaled = _whole_numbers(detail.get("box"), 4), _whole_numbers(detail.get("scaled"), 2)
+        # What was scaled first was cut in the pixels of the scaled image.
+        pictures = thumbs.image_thumbs(opened, box, scaled[0] if scaled else None)
         facts += [("pixels", _size(detail))] if _size(detail) else []
     else:
         times = _times(detail)
@@ -56,9 +57,11 @@ def _shown(row: Row, opened: Callable[[], BinaryIO], num_bytes: int | None) -> S
     if row["kind"] == "image":
         pictures = thumbs.image_thumbs(opened)
         box = _whole_numbers(detail.get("box"), 4)
-        size = f"{box[2] - box[0]} x {box[3] - box[1]}" if box else _size(detail)
+        scaled = _whole_numbers(detail.get("scaled"), 2)
+        whole = f"{scaled[0]} x {scaled[1]}" if scaled else _size(detail)
+        size = f"{box[2] - box[0]} x {box[3] - box[1]}" if box else whole
         facts += [("pixels", size)] if size else []
-        facts += [("cut at", f"{box[0]}, {box[1]} of {_size(detail)}")] if box else []
+        facts += [("cut at", f"{box[0]}, {box[1]} of {whole}")] if box else []
     elif row["kind"] == "clip":
         pictures = thumbs.clip_thumbs(opened, _times(detail) if "first_frame" in detail else ())
         facts += [("frames", str(len(_times(detail)) or detail.get("num_frames", "")))]

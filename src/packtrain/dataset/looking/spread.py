@@ -12,7 +12,7 @@ _NUM_CLASSES: Final = 24
 _MOST_HISTOGRAMS: Final = 60
 # From so many times the least on, classes of equal width would put nearly all samples into the first of them.
 _LOGARITHMIC_FROM: Final = 100.0
-# Numbers that stand in every sample's detail or row, for kinds that do not measure them under the same name.
+# Numbers that stand in every sample's detail or row, for kinds that do not measure them under this or a fuller name.
 _OF_DETAIL: Final = ("width", "height", "num_frames", "rows", "columns")
 
 
@@ -87,7 +87,8 @@ def _measured(tables: SetTables) -> None:
         " WHERE NOT EXISTS (FROM named n WHERE n.kind = m.kind AND n.name = 'bytes')"
         " UNION ALL SELECT kind, is_kept, d.name, try_cast(json_extract_string(m.detail, '$.' || d.name) AS DOUBLE)"
         f" FROM marked m, (SELECT unnest([{listed}]) AS name) d"
-        " WHERE NOT EXISTS (FROM named n WHERE n.kind = m.kind AND n.name = d.name)"
+        " WHERE NOT EXISTS (FROM named n WHERE n.kind = m.kind"
+        " AND n.name IN (d.name, d.name || '_pixels', replace(d.name, 'num_', '')))"
         ") WHERE isfinite(value)"
     )
 

@@ -46,16 +46,19 @@ _UNREADABLE: Final = (
 )
 
 
-def image_thumbs(opened: Callable[[], BinaryIO], box: Sequence[int] | None = None) -> tuple[Thumb, ...]:
+def image_thumbs(
+    opened: Callable[[], BinaryIO], box: Sequence[int] = (), box_width: int | None = None
+) -> tuple[Thumb, ...]:
     """Return the thumbnail of an image, of its first frame, upright.
 
     Args:
         opened: opens its bytes.
-        box: left, top, right, lower edge of a part of it that gets a frame, in pixels of the upright image.
+        box: left, top, right, lower edge of a part of it that gets a frame, in pixels of the upright image; or none.
+        box_width: how wide the image is in the pixels of the box, where it was scaled before it was cut.
     """
     try:
         with opened() as stream:
-            return (_image_thumb(stream, box),)
+            return (_image_thumb(stream, box, box_width),)
     except NotThere as error:
         return (Thumb(b"", error=str(error)),)
     except UnidentifiedImageError:
@@ -84,7 +87,7 @@ def clip_thumbs(opened: Callable[[], BinaryIO], times_seconds: Sequence[float] =
         return (Thumb(b"", error=one_line(error)),)
 
 
-def _image_thumb(stream: BinaryIO, box: Sequence[int] | None) -> Thumb:
+def _image_thumb(stream: BinaryIO, box: Sequence[int], box_width: int | None) -> Thumb:
     with _guarded(), Image.open(stream, formats=all_formats()) as image:
         size = image.size
         # A JPEG is decoded at a half, a quarter, an eighth of its size where that is enough.
@@ -93,8 +96,8 @@ def _image_thumb(stream: BinaryIO, box: Sequence[int] | None) -> Thumb:
         upright = ImageOps.exif_transpose(image)
         full_width = size[0] if upright.size == image.size else size[1]
         small = _small(upright, IMAGE_PIXELS)
-    if box is not None:
-        scale = small.width / full_width
+    if box:
+        scale = small.width / (box_width or full_width)
         frame = [round(edge * scale) for edge in box]
         ImageDraw.Draw(small).rectangle((frame[0], frame[1], frame[2] - 1, frame[3] - 1), outline=_BOX, width=2)
     return _thumb(small)

@@ -17,7 +17,7 @@ from packtrain.record.adopted import place_of, write_places
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages.prepare.ground import MINIATURE, STAGE, Given, Places
 from packtrain.stages.prepare.reading import Read, receipts
-from packtrain.units import counted
+from packtrain.units import counted, format_bytes
 
 if TYPE_CHECKING:
     from packtrain.dataset.selection import Selection
@@ -154,7 +154,10 @@ def tell_adopted(given: Given, document: Dataset) -> None:
     """Say how much was adopted, and that what is left out of the index is still in the shards."""
     num_bytes = sum(shard.bytes for shard in document.shards)
     given.sink(
-        Notice(STAGE, f"adopted where they lie: {counted(len(document.shards), 'shard')}, {num_bytes} bytes, no copy")
+        Notice(
+            STAGE,
+            f"adopted where they lie: {counted(len(document.shards), 'shard')}, {format_bytes(num_bytes)}, no copy",
+        )
     )
     left_out = sum(
         each.num_rejects + each.num_filtered + each.num_duplicates + each.num_near_duplicates + each.num_withdrawn

@@ -99,7 +99,9 @@ def _run(given: Given, clock: StageClock) -> Receipt:
             "no shard that can be adopted in the sources" if given.adopts else "no table, image or clip in the sources",
             found=f"{seen.num_unread} files of other types, {seen.num_other_kinds} of kinds left out,"
             f" {seen.num_withdrawn} withdrawn",
-            hint="correct [sources] paths, or kinds in [prepare]",
+            hint="what there was is withdrawn, and nothing of it is left here; packtrain withdraw --undo lets it in"
+            if seen.num_withdrawn
+            else "correct [sources] paths, or kinds in [prepare]",
         )
     writing.remove_left(places)
     read = read_sources(given)
@@ -144,7 +146,7 @@ def _run(given: Given, clock: StageClock) -> Receipt:
     durable.write_bytes(places.dataset / DATASET_NAME, encode(document))
     places.folder.write(document)
     scan = _write_scan(given, read)
-    telling.tell(given, document, read, scan, selection.num_bounded)
+    telling.tell(given, document, read, scan, num_bounded=selection.num_bounded, num_unnamed=selection.num_unnamed)
     fits = fitting.at_the_end(given, document)
     if given.adopts:
         adopting.tell_adopted(given, document)

@@ -67,7 +67,9 @@ def numbers(given: Given, document: Dataset, read: Read) -> dict[str, int]:
     return found
 
 
-def tell(given: Given, document: Dataset, read: Read, scan: DataScan, num_bounded: int) -> None:
+def tell(
+    given: Given, document: Dataset, read: Read, scan: DataScan, *, num_bounded: int, num_unnamed: int | None
+) -> None:
     """Say what was set aside, dropped and found, where to look at it, and what it may mean."""
 
     def warn(text: str) -> None:
@@ -87,7 +89,7 @@ def tell(given: Given, document: Dataset, read: Read, scan: DataScan, num_bounde
     if seen.num_other_kinds:
         given.sink(Notice(STAGE, f"{seen.num_other_kinds} files are of kinds that the recipe leaves out"))
     _tell_drops(given, document)
-    _tell_splits(given, document)
+    _tell_splits(given, document, num_unnamed)
     if num_bounded:
         warn(
             f"near-duplicates: {counted(num_bounded, 'crowd')} of samples that look alike was too large to compare all"
@@ -109,9 +111,13 @@ def _tell_drops(given: Given, document: Dataset) -> None:
     told = ", ".join(f"{number} {reason}" for reason, number in reasons.items() if number)
     if told:
         given.sink(Notice(STAGE, f"dropped: {told}; packtrain look --drops has a line for each"))
+    for count in document.counts:
+        if count.num_samples == 0 and count.num_filtered:
+            text = f"no {count.kind} is left: filters dropped {count.num_filtered:,}; see [[prepare.filter]]"
+            given.sink(Notice(STAGE, text, is_warning=True))
 
 
-def _tell_splits(given: Given, document: Dataset) -> None:
+def _tell_splits(given: Given, document: Dataset, num_unnamed: int | None) -> None:
     """Say how many samples each split has: groups are whole, so that shares are not those of the recipe."""
     if len(split_names(given.recipe)) == 1:
         return
@@ -125,3 +131,11 @@ def _tell_splits(given: Given, document: Dataset) -> None:
             text = f"split {name} has no sample: there are too few groups for it; see group_by in [prepare.splits]"
             given.sink(Notice(STAGE, text, is_warning=True))
     given.sink(Notice(STAGE, f"splits: {', '.join(parts)}"))
+    if num_unnamed:
+        is_all = num_unnamed == sum(
+            each.num_samples + each.num_filtered + each.num_duplicates + each.num_near_duplicates + each.num_withdrawn
+            for each in document.counts
+        )
+        what = "matches no source" if is_all else f"does not match the sources of {counted(num_unnamed, 'sample')}"
+        text = f"group_pattern {what}: each of these sources is a group of its own"
+        given.sink(Notice(STAGE, text, is_warning=is_all))

@@ -107,3 +107,13 @@ def test_sound_without_pictures_is_set_aside(tmp_path: Path) -> None:
             container.mux(packet)
     with pytest.raises(Damaged, match="no picture stream"):
         read(_file(tmp_path, target.getvalue()))
+
+
+def test_what_is_wrong_with_a_clip_does_not_depend_on_how_many_files_are_open(tmp_path: Path) -> None:
+    path = _file(tmp_path, clip(20)[:300])
+    with pytest.raises(Damaged) as first:
+        read(path)
+    with path.open("rb"), path.open("rb"), pytest.raises(Damaged) as second:
+        read(path)
+    assert str(first.value) == str(second.value)
+    assert not any(sign.isdigit() for sign in str(first.value))

@@ -243,3 +243,14 @@ def test_two_tables_that_look_alike_show_the_rows_in_which_they_differ(tmp_path:
     assert kept.rows == (("39", "0", "not shown"),)
     assert dropped.names == ("day", "kelvin", "column 3")
     assert look(folder, Wanted(), with_values=False).pairs[0].differ is None
+
+
+@pytest.mark.parametrize("crop", ["", "image_crop_pixels = 16\n"])
+def test_what_was_scaled_stands_beside_its_source_and_tells_its_own_size(tmp_path: Path, crop: str) -> None:
+    found = look(mixed_voyage(tmp_path, f"image_resize_pixels = 32\n{crop}"), Wanted()).makings
+    images = [each for each in found if each.after.kind == "image"]
+    assert images
+    for each in images:
+        assert not any(thumb.error for thumb in (*each.before.thumbs, *each.after.thumbs))
+        width, height = (int(edge) for edge in dict(each.after.facts)["pixels"].split(" x "))
+        assert max(width, height) == (16 if crop else 32)

@@ -60,10 +60,12 @@ def test_one_value_is_one_class_and_what_is_no_number_is_left_out(
     assert (odd.least, odd.most, sum(odd.before)) == (-4.0, 4.0, 2)
 
 
-def test_numbers_of_the_detail_stand_in_for_measures_of_the_same_name(tmp_path: Path) -> None:
+def test_numbers_of_the_detail_stand_in_for_measures_that_are_not_there(tmp_path: Path) -> None:
     folder = mixed_voyage(tmp_path)
     rows = [row for row in sample_rows(folder) if row["kind"] == "clip"]
-    assert _of(folder, "width", "clip").least == 64
+    assert _of(folder, "width_pixels", "clip").least == 64
+    found = {each.measure for each in look(folder, Wanted()).histograms}
+    assert not found & {"width", "height", "num_frames"}  # one size, one histogram
     assert sum(_of(folder, "bytes", "table").before) == sum(row["kind"] == "table" for row in sample_rows(folder))
     measure(folder, "width", {rows[0]["key"]: 7.0})
     assert (_of(folder, "width", "clip").least, sum(_of(folder, "width", "clip").before)) == (7, 1)
