@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import duckdb
 
+from packtrain.dataset.parquet_sql import rows_of_files
+
 _BATCH_ROWS: Final = 8192
 _MEMORY: Final = "2GB"
 _TABLES: Final = ("index", "drops", "rejects", "sources")
@@ -40,8 +42,7 @@ class Holdings:
         for name in _TABLES:
             path = root / f"{name}.parquet"
             if path.is_file():
-                text = "'" + str(path).replace("'", "''") + "'"
-                self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{text}])")  # noqa: S608
+                self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {rows_of_files([path])}")  # noqa: S608
         self._has = {name for name in _TABLES if (root / f"{name}.parquet").is_file()}
 
     def __enter__(self) -> Holdings:

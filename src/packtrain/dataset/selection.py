@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 import duckdb
 
 from packtrain.dataset.kinds.registry import KIND_NAMES, near_method
+from packtrain.dataset.parquet_sql import rows_of_files
 from packtrain.dataset.reasons import DUPLICATE, EQUAL, FILTER, GONE, WITHDRAWN
 from packtrain.documents.dataset import Kind
 from packtrain.documents.recipe import FilterSection, RecipeSection
@@ -54,7 +55,7 @@ class Selection:
     """
 
     def __init__(self, files: Sequence[Path], folder: Path, recipe: RecipeSection) -> None:
-        self._files = [str(file) for file in files]
+        self._files = list(files)
         self._folder = folder
         self._recipe = recipe
         self.num_bounded = 0
@@ -84,8 +85,7 @@ class Selection:
 
     def settle(self) -> None:
         """Decide about every sample; what the other methods return is known after it."""
-        paths = ", ".join("'" + path.replace("'", "''") + "'" for path in self._files)
-        self._run(f"CREATE VIEW samples AS SELECT * FROM read_parquet([{paths}])")  # noqa: S608 - quoted above
+        self._run(f"CREATE VIEW samples AS SELECT * FROM {rows_of_files(self._files)}")  # noqa: S608 - quoted there
         self._run(
             "CREATE TABLE dropped (kind VARCHAR, key VARCHAR, reason VARCHAR, rule VARCHAR, value DOUBLE,"
             ' "limit" DOUBLE, kept_key VARCHAR)'

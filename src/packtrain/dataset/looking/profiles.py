@@ -14,8 +14,9 @@ from typing import Any, Final
 import duckdb
 
 from packtrain.dataset.looking.look import ColumnProfile, TableProfile
-from packtrain.dataset.looking.set_tables import SetTables, quoted_path
+from packtrain.dataset.looking.set_tables import SetTables
 from packtrain.dataset.looking.where import Where
+from packtrain.dataset.parquet_sql import rows_of_files
 from packtrain.dataset.scan.column_names import meaning_of
 from packtrain.dataset.scan.coordinates import DETECTOR as PLACES
 from packtrain.dataset.scan.dictionary import LONGITUDE
@@ -142,9 +143,9 @@ def _profile(
     connection: duckdb.DuckDBPyConnection, row: dict[str, Any], files: list[str], allowed: Allowed, most_columns: int
 ) -> TableProfile:
     about: Any = {"source": str(row["source"]), "sheet": str(row["sheet"]), "num_rows": int(row["num_rows"])}
-    listed = ", ".join(map(quoted_path, files))
+    rows = rows_of_files(files)
     try:
-        described = connection.execute(f"DESCRIBE SELECT * FROM read_parquet([{listed}])").fetchall()  # noqa: S608
+        described = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()  # noqa: S608
         names = [str(column[0]) for column in described]
         # By position: a name from a header may be anything, and SQL would take some of them for its own.
         cells = ", ".join(f"c{i}" for i in range(len(names)))
@@ -153,7 +154,7 @@ def _profile(
         # A view: each question reads the one column that it is about, and no table is ever held.
         connection.execute(
             f"CREATE OR REPLACE TEMP VIEW looked AS SELECT {as_text or '1 AS t'} FROM"  # noqa: S608
-            f" (SELECT * FROM read_parquet([{listed}]) LIMIT {MOST_ROWS}) AS looked_at({cells})"
+            f" (SELECT * FROM {rows} LIMIT {MOST_ROWS}) AS looked_at({cells})"
         )
         findings = findings_of_columns(allowed, about["source"], int(row["number"]), names)
         num_read = int(connection.execute("SELECT count(*) FROM looked").fetchall()[0][0])
