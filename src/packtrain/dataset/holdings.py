@@ -15,6 +15,8 @@ from packtrain.dataset.parquet_sql import rows_of_files
 _BATCH_ROWS: Final = 8192
 _MEMORY: Final = "2GB"
 _TABLES: Final = ("index", "drops", "rejects", "sources")
+_AS_IN_THE_INDEX: Final = 'ORDER BY i.kind, i.shard, i."offset", i.key'
+"""A join leaves rows in no order, or in one that threads decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ class Holdings:
 
     def samples(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of the index that are of the chosen sources, in its order."""
-        yield from self._rows("index", "SELECT i.* FROM index i SEMI JOIN chosen c ON c.source = i.source")
+        query = f"SELECT i.* FROM index i SEMI JOIN chosen c ON c.source = i.source {_AS_IN_THE_INDEX}"  # noqa: S608
+        yield from self._rows("index", query)
 
     def equals(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of the index that are of other sources and the same bytes as a sample of the chosen ones."""
@@ -80,24 +83,29 @@ class Holdings:
             yield from self._rows(
                 "index",
                 f"SELECT i.* FROM index i SEMI JOIN ({own}) o ON o.kind = i.kind AND o.sha256 = i.sha256"  # noqa: S608
-                " ANTI JOIN chosen c ON c.source = i.source",
+                f" ANTI JOIN chosen c ON c.source = i.source {_AS_IN_THE_INDEX}",
             )
 
     def drops(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of drops.parquet that are of the chosen sources."""
-        yield from self._rows("drops", "SELECT d.* FROM drops d SEMI JOIN chosen c ON c.source = d.source")
+        yield from self._rows(
+            "drops", "SELECT d.* FROM drops d SEMI JOIN chosen c ON c.source = d.source ORDER BY d.kind, d.key"
+        )
 
     def dropped_for(self) -> Iterator[dict[str, Any]]:
         """Yield the drops of other sources for which a sample of the chosen ones was kept instead."""
         yield from self._rows(
             "drops",
             "SELECT d.* FROM drops d SEMI JOIN chosen c ON c.source = d.kept_source"
-            " ANTI JOIN chosen o ON o.source = d.source",
+            " ANTI JOIN chosen o ON o.source = d.source ORDER BY d.kind, d.key",
         )
 
     def rejects(self) -> Iterator[dict[str, Any]]:
         """Yield the rejects of the chosen sources."""
-        yield from self._rows("rejects", "SELECT r.* FROM rejects r SEMI JOIN chosen c ON c.source = r.path")
+        yield from self._rows(
+            "rejects",
+            "SELECT r.* FROM rejects r SEMI JOIN chosen c ON c.source = r.path ORDER BY r.path, r.place, r.error",
+        )
 
     def sample(self, key: str) -> dict[str, Any] | None:
         """Return the row of the index with this key, or None."""

@@ -42,7 +42,7 @@ _LONGEST_SLICE: Final = 4  # times the target: bounds the largest unit where cut
 # A client of NFS may remember for 60 s (acdirmax) that a file was not there.
 SEEN_AFTER_SECONDS: Final = 120.0
 _LOOK_SECONDS: Final = 0.2
-LIBRARIES: Final = ("av", "duckdb", "openpyxl", "pillow", "pyarrow", "python-calamine")
+LIBRARIES: Final = ("av", "duckdb", "openpyxl", "pillow", "pyarrow", "python-calamine", "rensa")
 
 
 class SourceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -29,7 +29,7 @@ from packtrain.record.folder import VoyageFolder
 STAGE: Final = "prepare"
 DATASET_FOLDER: Final = "dataset"
 MINIATURE: Final = "miniature/"
-_MODULES: Final = ("av", "duckdb", "numpy", "openpyxl", "PIL", "pyarrow", "python_calamine")
+_MODULES: Final = ("av", "duckdb", "numpy", "openpyxl", "PIL", "pyarrow", "python_calamine", "rensa")
 
 
 @dataclass(slots=True)
