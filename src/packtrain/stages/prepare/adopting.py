@@ -116,9 +116,9 @@ def write_miniature(given: Given, layout: AdoptedLayout, selection: Selection) -
     from packtrain.dataset.miniature import choose, shares
     from packtrain.dataset.rows import row_writer
 
-    there = {(count.kind, count.name): count.num_samples for count in selection.splits()}
-    wanted = shares(there, given.recipe.miniature_samples)
-    chosen = choose((row for row in selection.kept() if fits(row)), wanted, given.recipe.seed)
+    # The side of an adopted sample is that of its shard; to the global step they are all of one.
+    rows = ({**row, "split": layout.of(row["source"]).split} for row in selection.kept() if fits(row))
+    chosen = choose(rows, shares(layout.num_of_side(), given.recipe.miniature_samples), given.recipe.seed)
     dataset = given.places.dataset
     small: list[Shard] = []
     with row_writer(dataset / MINIATURE / INDEX, INDEX_SCHEMA) as index:
