@@ -116,7 +116,7 @@ def profiles(tables: SetTables, where: Where, allowed: Allowed, seed: int) -> tu
             number=row["number"],
             num=_MOST_SHARDS,
         )
-        files = [str(where.dataset / each["shard"]) for each in shards]
+        files = [where.shard(each["shard"]) for each in shards]
         profile = _profile(connection, row, files, allowed, min(columns_left, MOST_COLUMNS))
         columns_left -= len(profile.columns)
         made.append(profile)
@@ -140,7 +140,7 @@ def _connection(spill: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _profile(
-    connection: duckdb.DuckDBPyConnection, row: dict[str, Any], files: list[str], allowed: Allowed, most_columns: int
+    connection: duckdb.DuckDBPyConnection, row: dict[str, Any], files: list[Path], allowed: Allowed, most_columns: int
 ) -> TableProfile:
     about: Any = {"source": str(row["source"]), "sheet": str(row["sheet"]), "num_rows": int(row["num_rows"])}
     rows = rows_of_files(files)
