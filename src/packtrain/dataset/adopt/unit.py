@@ -152,7 +152,7 @@ def adopt_unit(job: AdoptJob) -> UnitReceipt:
 def without_the_sample_it_died_of(job: ReadJob) -> ReadJob | None:
     """Return the job without the media that its process was decoding when it died, or None if that is not known."""
     try:
-        note = job.folder.reading(job.unit.unit_id).read_text(encoding="utf-8")
+        note = job.folder.reading(job.unit.unit_id).read_bytes().decode("utf-8", "replace")
     except OSError:
         return None
     if note in job.unit.given_up or all(note.rpartition("\0")[0] != file.name for file in job.unit.files):
