@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
-
-from packtrain.dataset.parquet_sql import rows_of_files
+from packtrain.dataset.database import open_database, rows_of_files
+from packtrain.units import GIB
 
 _BATCH_ROWS: Final = 8192
-_MEMORY: Final = "2GB"
+_MEMORY_BYTES: Final = 2 * GIB
 _TABLES: Final = ("index", "drops", "rejects", "sources")
 _AS_IN_THE_INDEX: Final = 'ORDER BY i.kind, i.shard, i."offset", i.key'
 """A join leaves rows in no order, or in one that threads decide."""
@@ -36,11 +35,7 @@ class Holdings:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._connection = duckdb.connect(
-            # No folder to spill into: it would be one where the command was called.
-            ":memory:",
-            config={"memory_limit": _MEMORY, "temp_directory": "", "autoinstall_known_extensions": "false"},
-        )
+        self._connection = open_database(_MEMORY_BYTES, None)
         for name in _TABLES:
             path = root / f"{name}.parquet"
             if path.is_file():

@@ -13,14 +13,15 @@ from typing import Any, Final, Self
 
 import duckdb
 
+from packtrain.dataset.database import open_database, rows_of_files
 from packtrain.dataset.kinds.registry import KIND_NAMES, near_method
-from packtrain.dataset.parquet_sql import rows_of_files
 from packtrain.dataset.reasons import DUPLICATE, EQUAL, FILTER, GONE, WITHDRAWN
 from packtrain.documents.dataset import Kind
 from packtrain.documents.recipe import FilterSection, RecipeSection
+from packtrain.units import GIB
 
 _BATCH_ROWS: Final = 8192
-_MEMORY: Final = "2GB"
+_MEMORY_BYTES: Final = 2 * GIB
 _GROUP: Final = {
     "source": "source",
     "folder": "regexp_replace(source, '/[^/]*$', '')",
@@ -63,16 +64,7 @@ class Selection:
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._connection = duckdb.connect(
-            ":memory:",
-            config={
-                "memory_limit": _MEMORY,
-                "temp_directory": str(self._folder),
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-                "allow_community_extensions": "false",
-            },
-        )
+        self._connection = open_database(_MEMORY_BYTES, self._folder)
         return self
 
     def __exit__(

@@ -13,14 +13,15 @@ from typing import Any, Final
 
 import duckdb
 
+from packtrain.dataset.database import open_database, rows_of_files
 from packtrain.dataset.looking.look import ColumnProfile, TableProfile
 from packtrain.dataset.looking.set_tables import SetTables
 from packtrain.dataset.looking.where import Where
-from packtrain.dataset.parquet_sql import rows_of_files
 from packtrain.dataset.scan.column_names import meaning_of
 from packtrain.dataset.scan.coordinates import DETECTOR as PLACES
 from packtrain.dataset.scan.dictionary import LONGITUDE
 from packtrain.documents.data_scan import DataScan
+from packtrain.units import GIB
 
 MOST_TABLES: Final = 24
 MOST_COLUMNS: Final = 32
@@ -107,7 +108,8 @@ def profiles(tables: SetTables, where: Where, allowed: Allowed, seed: int) -> tu
     total = tables.number("SELECT count(*) FROM (SELECT DISTINCT source, number FROM table_blocks)")
     made: list[TableProfile] = []
     columns_left = _MOST_COLUMNS_OF_ALL
-    connection = _connection(where.spill)
+    # One thread adds up in one order: a mean has the same last digit every time.
+    connection = open_database(1 * GIB, where.spill, num_threads=1)
     for row in sorted(found, key=lambda each: (each["source"], each["number"])):
         shards = tables.rows(
             "SELECT DISTINCT shard FROM table_blocks WHERE source = $source AND number = $number"
@@ -122,21 +124,6 @@ def profiles(tables: SetTables, where: Where, allowed: Allowed, seed: int) -> tu
         made.append(profile)
     connection.close()
     return made, total
-
-
-def _connection(spill: Path) -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(
-        ":memory:",
-        config={
-            "memory_limit": "1GB",
-            "temp_directory": str(spill),
-            # One thread adds up in one order: a mean has the same last digit every time.
-            "threads": 1,
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "allow_community_extensions": "false",
-        },
-    )
 
 
 def _profile(

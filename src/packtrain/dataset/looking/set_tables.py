@@ -16,13 +16,14 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from packtrain.dataset.database import open_database, rows_of_files
 from packtrain.dataset.index import DROPS, INDEX, REJECTS
 from packtrain.dataset.looking.look import DropCount, RejectRow
 from packtrain.dataset.looking.where import Where
-from packtrain.dataset.parquet_sql import rows_of_files
+from packtrain.units import GIB
 
 Row = dict[str, Any]
-_MEMORY: Final = "1GB"
+_MEMORY_BYTES: Final = 1 * GIB
 # Of each sample that was read: the bytes a reader needs, and whether it is kept.
 _READ: Final = (
     "SELECT s.key, s.kind, s.source, s.source_sha256, s.sha256, s.suffix, s.unit, s.blob_offset, s.blob_bytes, s.detail"
@@ -56,16 +57,7 @@ class SetTables:
 
     def __enter__(self) -> Self:
         self._where.spill.mkdir(parents=True, exist_ok=True)
-        self._connection = duckdb.connect(
-            ":memory:",
-            config={
-                "memory_limit": _MEMORY,
-                "temp_directory": str(self._where.spill),
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-                "allow_community_extensions": "false",
-            },
-        )
+        self._connection = open_database(_MEMORY_BYTES, self._where.spill)
         for name, table in (("kept", INDEX), ("drops", DROPS), ("rejects", REJECTS)):
             self._view(name, [self._where.dataset / table])
         self.run(

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from packtrain.dataset.parquet_sql import rows_of_files
+from packtrain.dataset.database import open_database, rows_of_files
+from packtrain.units import GIB, MIB
 
 NAMES = ("plain", "pla*", "plai?", "[a]b", "ab", "{ab}", "o'clock", "kind=x", "split=train", "year=2026", "a\\b", "été")
 
@@ -28,3 +29,16 @@ def test_options_stand_beside_what_keeps_folders_out(tmp_path: Path) -> None:
     pq.write_table(pa.table({"kind": ["image"]}), path)
     asked = duckdb.sql(f"SELECT * FROM {rows_of_files([path], 'filename = true')}")
     assert asked.fetchall() == [("image", str(path))]
+
+
+@pytest.mark.parametrize(
+    ("num_cpus", "memory_bytes", "threads"), [(2, 2 * GIB, 2), (96, 2 * GIB, 16), (96, 512 * MIB, 4), (96, MIB, 1)]
+)
+def test_there_are_no_more_threads_than_the_memory_is_enough_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_cpus: int, memory_bytes: int, threads: int
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: num_cpus)
+    with open_database(memory_bytes, tmp_path) as database:
+        assert database.execute("SELECT current_setting('threads')").fetchone() == (threads,)
+    with open_database(2 * GIB, None, num_threads=1) as database:
+        assert database.execute("SELECT current_setting('threads')").fetchone() == (1,)
