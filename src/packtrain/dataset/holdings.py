@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
+from packtrain.dataset.database import open_database, rows_of_files
+from packtrain.units import GIB
 
 _BATCH_ROWS: Final = 8192
-_MEMORY: Final = "2GB"
+_MEMORY_BYTES: Final = 2 * GIB
 _TABLES: Final = ("index", "drops", "rejects", "sources")
+_AS_IN_THE_INDEX: Final = 'ORDER BY i.kind, i.shard, i."offset", i.key'
+"""A join leaves rows in no order, or in one that threads decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +35,11 @@ class Holdings:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._connection = duckdb.connect(
-            # No folder to spill into: it would be one where the command was called.
-            ":memory:",
-            config={"memory_limit": _MEMORY, "temp_directory": "", "autoinstall_known_extensions": "false"},
-        )
+        self._connection = open_database(_MEMORY_BYTES, None)
         for name in _TABLES:
             path = root / f"{name}.parquet"
             if path.is_file():
-                text = "'" + str(path).replace("'", "''") + "'"
-                self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{text}])")  # noqa: S608
+                self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {rows_of_files([path])}")  # noqa: S608
         self._has = {name for name in _TABLES if (root / f"{name}.parquet").is_file()}
 
     def __enter__(self) -> Holdings:
@@ -67,7 +65,8 @@ class Holdings:
 
     def samples(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of the index that are of the chosen sources, in its order."""
-        yield from self._rows("index", "SELECT i.* FROM index i SEMI JOIN chosen c ON c.source = i.source")
+        query = f"SELECT i.* FROM index i SEMI JOIN chosen c ON c.source = i.source {_AS_IN_THE_INDEX}"  # noqa: S608
+        yield from self._rows("index", query)
 
     def equals(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of the index that are of other sources and the same bytes as a sample of the chosen ones."""
@@ -79,24 +78,29 @@ class Holdings:
             yield from self._rows(
                 "index",
                 f"SELECT i.* FROM index i SEMI JOIN ({own}) o ON o.kind = i.kind AND o.sha256 = i.sha256"  # noqa: S608
-                " ANTI JOIN chosen c ON c.source = i.source",
+                f" ANTI JOIN chosen c ON c.source = i.source {_AS_IN_THE_INDEX}",
             )
 
     def drops(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of drops.parquet that are of the chosen sources."""
-        yield from self._rows("drops", "SELECT d.* FROM drops d SEMI JOIN chosen c ON c.source = d.source")
+        yield from self._rows(
+            "drops", "SELECT d.* FROM drops d SEMI JOIN chosen c ON c.source = d.source ORDER BY d.kind, d.key"
+        )
 
     def dropped_for(self) -> Iterator[dict[str, Any]]:
         """Yield the drops of other sources for which a sample of the chosen ones was kept instead."""
         yield from self._rows(
             "drops",
             "SELECT d.* FROM drops d SEMI JOIN chosen c ON c.source = d.kept_source"
-            " ANTI JOIN chosen o ON o.source = d.source",
+            " ANTI JOIN chosen o ON o.source = d.source ORDER BY d.kind, d.key",
         )
 
     def rejects(self) -> Iterator[dict[str, Any]]:
         """Yield the rejects of the chosen sources."""
-        yield from self._rows("rejects", "SELECT r.* FROM rejects r SEMI JOIN chosen c ON c.source = r.path")
+        yield from self._rows(
+            "rejects",
+            "SELECT r.* FROM rejects r SEMI JOIN chosen c ON c.source = r.path ORDER BY r.path, r.place, r.error",
+        )
 
     def sample(self, key: str) -> dict[str, Any] | None:
         """Return the row of the index with this key, or None."""

@@ -13,13 +13,15 @@ from typing import Any, Final, Self
 
 import duckdb
 
+from packtrain.dataset.database import open_database, rows_of_files
 from packtrain.dataset.kinds.registry import KIND_NAMES, near_method
 from packtrain.dataset.reasons import DUPLICATE, EQUAL, FILTER, GONE, WITHDRAWN
 from packtrain.documents.dataset import Kind
 from packtrain.documents.recipe import FilterSection, RecipeSection
+from packtrain.units import GIB
 
 _BATCH_ROWS: Final = 8192
-_MEMORY: Final = "2GB"
+_MEMORY_BYTES: Final = 2 * GIB
 _GROUP: Final = {
     "source": "source",
     "folder": "regexp_replace(source, '/[^/]*$', '')",
@@ -55,7 +57,7 @@ class Selection:
     """
 
     def __init__(self, files: Sequence[Path], folder: Path, recipe: RecipeSection) -> None:
-        self._files = [str(file) for file in files]
+        self._files = list(files)
         self._folder = folder
         self._recipe = recipe
         self.num_bounded = 0
@@ -64,16 +66,7 @@ class Selection:
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._connection = duckdb.connect(
-            ":memory:",
-            config={
-                "memory_limit": _MEMORY,
-                "temp_directory": str(self._folder),
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-                "allow_community_extensions": "false",
-            },
-        )
+        self._connection = open_database(_MEMORY_BYTES, self._folder)
         return self
 
     def __exit__(
@@ -86,8 +79,7 @@ class Selection:
 
     def settle(self) -> None:
         """Decide about every sample; what the other methods return is known after it."""
-        paths = ", ".join("'" + path.replace("'", "''") + "'" for path in self._files)
-        self._run(f"CREATE VIEW samples AS SELECT * FROM read_parquet([{paths}])")  # noqa: S608 - quoted above
+        self._run(f"CREATE VIEW samples AS SELECT * FROM {rows_of_files(self._files)}")  # noqa: S608 - quoted there
         self._run(
             "CREATE TABLE dropped (kind VARCHAR, key VARCHAR, reason VARCHAR, rule VARCHAR, value DOUBLE,"
             ' "limit" DOUBLE, kept_key VARCHAR)'

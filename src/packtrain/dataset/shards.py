@@ -67,10 +67,11 @@ class ShardLayout:
     @property
     def identity(self) -> str:
         """Return the SHA-256 of all that decides the shard's bytes."""
-        state = hashlib.sha256(b"packtrain shard 2\n")
+        state = hashlib.sha256(b"packtrain shard 3\n")
         for member in self.members:
             state.update(f"{member.key} {member.suffix} {member.sha256} {member.size_bytes}\n".encode())
-            state.update(member.text + b"\n")
+            # The CSV of a block does not say of which types its columns are: the part does.
+            state.update(member.text + f"{member.part.sha256} {member.row_group}\n".encode())
         return state.hexdigest()
 
     @property

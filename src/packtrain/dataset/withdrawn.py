@@ -17,12 +17,13 @@ import rfc8785
 
 from packtrain.dataset.work_units import UnitFolder, UnitReceipt
 from packtrain.documents.withdrawals import Withdrawals
+from packtrain.units import GIB
 
 COPY_OF_WITHDRAWN: Final = "withdrawn: the same bytes as a source that was withdrawn"
 """Why a whole source is set aside at reading."""
 _PADDING: Final = {"left": ""}
 _BATCH_ROWS: Final = 8192
-_MEMORY: Final = "1GB"
+_MEMORY_BYTES: Final = 1 * GIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,33 +115,25 @@ def _rows_of(table: Path, columns: list[str] | None = None) -> Iterator[dict[str
 
 def _in_units(units: UnitFolder, names: frozenset[str], dataset: Path, spill: Path) -> Generator[dict[str, Any]]:
     """Yield the rows of these sources from the units' tables, of each source those of one unit."""
-    import duckdb
-
+    from packtrain.dataset.database import open_database, rows_of_files
     from packtrain.dataset.index import DROPS, INDEX, SAMPLE_SCHEMA
 
-    files = [str(path) for path in sorted(units.root.glob("??/*.samples.parquet"))]
+    files = sorted(units.root.glob("??/*.samples.parquet"))
     if not files:
         return
-    known = [str(path) for path in (dataset / INDEX, dataset / DROPS) if path.exists()]
+    known = [path for path in (dataset / INDEX, dataset / DROPS) if path.exists()]
     spill.mkdir(parents=True, exist_ok=True)
-    config: dict[str, Any] = {
-        "memory_limit": _MEMORY,
-        "temp_directory": str(spill),
-        "autoinstall_known_extensions": "false",
-    }
-    with duckdb.connect(":memory:", config=config) as connection:
+    with open_database(_MEMORY_BYTES, spill) as connection:
         connection.execute("CREATE TABLE names AS SELECT unnest($names) AS source", {"names": sorted(names)})
         connection.execute(
-            "CREATE TABLE found AS SELECT s.* FROM read_parquet($files, filename = true, union_by_name = true) s"
-            " SEMI JOIN names ON names.source = s.source",
-            {"files": files},
+            f"CREATE TABLE found AS SELECT s.* FROM {rows_of_files(files, 'filename = true, union_by_name = true')} s"  # noqa: S608 - quoted there
+            " SEMI JOIN names ON names.source = s.source"
         )
         connection.execute("CREATE TABLE known (kind VARCHAR, key VARCHAR, sha256 VARCHAR)")
         for path in known:
             connection.execute(
-                "INSERT INTO known SELECT kind, key, sha256 FROM read_parquet($path) t"
-                " SEMI JOIN names ON names.source = t.source",
-                {"path": path},
+                f"INSERT INTO known SELECT kind, key, sha256 FROM {rows_of_files([path])} t"  # noqa: S608 - quoted there
+                " SEMI JOIN names ON names.source = t.source"
             )
         connection.execute(
             "CREATE TABLE chosen AS SELECT source, max_by(filename, (num, filename)) AS filename FROM"

@@ -229,7 +229,8 @@ def _own_versions() -> dict[str, str]:
 def without_the_source_it_died_of(job: ReadJob) -> ReadJob | None:
     """Return the job without the source that its process was reading when it died, or None if that is not known."""
     try:
-        name = job.folder.reading(job.unit.unit_id).read_text(encoding="utf-8")
+        # Not as text: a name may hold any line end. It is cut where the disk was full.
+        name = job.folder.reading(job.unit.unit_id).read_bytes().decode("utf-8", "replace")
     except OSError:
         return None
     if name in job.unit.given_up or all(name != file.name for file in job.unit.files):

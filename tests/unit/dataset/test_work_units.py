@@ -196,3 +196,18 @@ def test_a_unit_whose_files_do_not_arrive_here_is_an_error_and_not_left_out(tmp_
     job.folder.blobs(job.unit.unit_id).unlink()
     with pytest.raises(HostUnfit, match="not seen here"):
         work_units.await_outputs(job.folder, job.unit.unit_id, 0)
+
+
+@pytest.mark.parametrize("name", ["a\rb.csv", "a\r\nb.csv", "a\nb.csv", "plain.csv"])
+def test_a_source_of_any_name_is_known_again_when_its_reader_died_of_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / name).write_bytes(csv_text(5))
+    job = _job(tmp_path, name)
+    note = job.folder.reading(job.unit.unit_id)
+    note.parent.mkdir(parents=True)
+    note.write_bytes(f"raw/{name}".encode())
+    again = work_units.without_the_source_it_died_of(job)
+    assert again is not None
+    assert again.unit.given_up == {f"raw/{name}"}
+    note.write_bytes("raw/é".encode()[:-1])
+    assert work_units.without_the_source_it_died_of(job) is None

@@ -7,6 +7,7 @@ import sys
 import tarfile
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -347,3 +348,36 @@ def test_two_copies_of_one_source_with_other_names_are_told_apart_by_lineage(tmp
         ("raw/x.csv", 1),
         ("raw/y.csv", 1),
     ]
+
+
+def test_folders_named_like_columns_or_patterns_bring_in_no_other_voyages_samples(tmp_path: Path) -> None:
+    plain = _prepared(tmp_path / "plain")
+    other = tmp_path / "kind=x" / "split=y" / "runs"
+    _prepared(other, like=tmp_path / "plain" / "raw")
+    odd = other.parent / "run*"
+    shutil.copytree(tmp_path / "plain" / "raw", odd / "raw")
+    (odd / "raw" / "images" / "a.png").write_bytes(png(40, 40, 77))
+    folder = voyage_folder(odd / "voyage", odd / "raw", RECIPE)
+    receipt = prepare(folder, ProcessMapper(0), ignore)
+    assert receipt.counts["samples_prepared"] == 26
+    assert {row["split"] for row in _rows(folder, "index.parquet")} == {"train"}
+    assert tree(_dataset(VoyageFolder(other / "voyage"))) == tree(_dataset(plain))
+    (odd / "raw" / "images" / "a.png").write_bytes((tmp_path / "plain" / "raw" / "images" / "a.png").read_bytes())
+    prepare(folder, ProcessMapper(0), ignore)
+    assert tree(_dataset(folder)) == tree(_dataset(plain))
+
+
+def test_a_column_of_another_type_with_the_same_text_makes_its_shard_anew(tmp_path: Path) -> None:
+    def write(root: Path, width: pa.DataType) -> VoyageFolder:
+        (root / "raw").mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table({"n": pa.array([1, 2, 3], width)}), root / "raw" / "t.parquet")
+        folder = voyage_folder(root / "voyage", root / "raw")
+        prepare(folder, ProcessMapper(0), ignore)
+        return folder
+
+    write(tmp_path / "changed", pa.int32())
+    changed = write(tmp_path / "changed", pa.int64())
+    shards = {name: content for name, content in tree(_dataset(changed)).items() if name.startswith("shards/")}
+    fresh = tree(_dataset(write(tmp_path / "fresh", pa.int64())))
+    assert len(shards) == 1
+    assert shards == {name: content for name, content in fresh.items() if name.startswith("shards/")}

@@ -346,3 +346,29 @@ def test_a_filter_leaves_row_groups_out_of_the_index_and_says_so(tmp_path: Path)
         ("null_fraction at most 0.2", 0.5),
         ("rows at least 20", 10.0),
     ]
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["image_crop_pixels = 8", "image_resize_pixels = 16", 'image_encode = "webp"', "clip_frames = 4"],
+)
+def test_a_recipe_that_would_make_adopted_samples_anew_is_refused_before_anything_is_read(
+    tmp_path: Path, field: str
+) -> None:
+    folder = adopting_folder(tmp_path / "voyage", write_shards(tmp_path / "pictures"), "webdataset", field)
+    with pytest.raises(VoyageFileError, match=field.partition(" ")[0]):
+        prepare(folder, ProcessMapper(0), ignore)
+    assert not (folder.work / "prepare" / "units").exists()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_miniature_of_adopted_shards_has_samples_of_every_side(tmp_path: Path, seed: int) -> None:
+    raw = tmp_path / "pictures"
+    for name, number in {"train": 60, "val": 1, "test": 1}.items():
+        (raw / name).mkdir(parents=True)
+        (raw / name / "0.tar").write_bytes(tar_of(samples(number, len(name), prefix=name)))
+    folder = adopting_folder(tmp_path / "voyage", raw, "webdataset", f"miniature_samples = 6\nseed = {seed}")
+    prepare(folder, ProcessMapper(0), ignore)
+    sides = [row["split"] for row in rows_of(folder.work / "dataset" / "miniature" / "index.parquet")]
+    assert set(sides) == {"train", "validation", "test"}
+    assert sides.count("train") >= 4

@@ -14,7 +14,7 @@ from packtrain.documents.export_list import ExportList
 from packtrain.documents.plan import Plan
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.withdrawals import Withdrawals
-from packtrain.errors import NothingToCarry, SignatureInvalid, SourceUnreadable, StageNotReady
+from packtrain.errors import NothingToCarry, SignatureInvalid, SourceUnreadable, StageNotReady, VoyageFileError
 from packtrain.record.receipts import is_fresh
 from packtrain.stages.prepare import inputs
 from packtrain.training.known_run import Asked
@@ -292,3 +292,17 @@ def test_drives_that_hold_it_and_steps_that_came_home_are_named(voyage: Voyage) 
     assert later.steps == ""
     assert "prepared anew since it was packed" in later.notes[0]
     assert "attempt 1 were packed from another data set" in later.notes[1]
+
+
+@pytest.mark.parametrize("form", ["webdataset", "parquet", "folder"])
+def test_after_a_withdrawal_nothing_is_carried_as_it_is(voyage: Voyage, form: str) -> None:
+    _withdraw(voyage, "raw/tables/person.csv")
+    before = tree(voyage.folder.work)
+    path = voyage.folder.root / "voyage.toml"
+    text = path.read_text().replace("[sources]", f'[sources]\nform = "{form}"')
+    path.write_text(
+        "".join(line for line in text.splitlines(True) if not line.startswith(("image_", "clip_", "valid")))
+    )
+    with pytest.raises(VoyageFileError, match=f"sources were withdrawn.*{form}"):
+        voyage.prepare()
+    assert tree(voyage.folder.work) == before

@@ -100,6 +100,14 @@ class AdoptedLayout:
         """Return the shard of this name among the sources."""
         return self._shards[source]
 
+    def num_of_side(self) -> dict[tuple[str, str], int]:
+        """Return how many samples are in the index, by kind and side."""
+        found: dict[tuple[str, str], int] = {}
+        for shard in self._shards.values():
+            for kind, number in shard.num_of_kind.items():
+                found[kind, shard.split] = found.get((kind, shard.split), 0) + number
+        return found
+
     def used(self) -> list[LaidShard]:
         """Return the shards with a sample in the index, by their names in the data set: the others stay at home."""
         return sorted((shard for shard in self._shards.values() if shard.num_of_kind), key=lambda shard: shard.name)

@@ -15,8 +15,9 @@ from packtrain import durable
 from packtrain.dataset.adopt.row import AdoptedShard, ShardToAdopt
 from packtrain.dataset.kinds.registry import KIND_NAMES
 from packtrain.dataset.recipe import recipe_digest_of_kind
+from packtrain.dataset.rejects import Reject
 from packtrain.dataset.scan import presidio
-from packtrain.dataset.scan.counts import SCAN_VERSION
+from packtrain.dataset.scan.counts import SCAN_VERSION, SourceScan
 from packtrain.dataset.sources import SourceFile, Sources
 from packtrain.dataset.work_units import (
     ReadJob,
@@ -118,26 +119,30 @@ def adopt_unit(job: AdoptJob) -> UnitReceipt:
     reading.unlink(missing_ok=True)
     # A unit of files keeps media here; one of shards keeps none, and says so by an empty file.
     durable.write_bytes(folder.blobs(unit.unit_id), b"", shared=True)
-    done: list[AdoptedShard] = []
-    num_samples = 0
+    records: list[SourceRecord] = []
+    rejects: list[Reject] = []
+    scans: list[SourceScan] = []
     with row_writer(folder.samples(unit.unit_id), SAMPLE_SCHEMA, shared=True) as samples:
         for file, shard in zip(unit.files, job.shards, strict=True):
             found = _adopt(job, file, shard)
             for row in found.rows:
                 samples.add(row)
-            num_samples += len(found.rows)
-            done.append(found)
+            # Not the rows: a unit may have many shards of very many samples.
+            records.append(_record(found))
+            rejects += found.rejects
+            if found.scan is not None:
+                scans.append(found.scan)
     receipt = UnitReceipt(
         unit=unit.unit_id,
         kind=unit.kind,
-        sources=tuple(_record(found) for found in done),
-        rejects=tuple(reject for found in done for reject in found.rejects),
-        num_samples=num_samples,
+        sources=tuple(records),
+        rejects=tuple(rejects),
+        num_samples=samples.num_rows,
         left_over=0,
         blobs_bytes=0,
         samples_bytes=folder.samples(unit.unit_id).stat().st_size,
         libraries=library_versions(job.recipe),
-        scans=tuple(found.scan for found in done if found.scan is not None),
+        scans=tuple(scans),
     )
     durable.write_bytes(folder.receipt(unit.unit_id), msgspec.json.encode(receipt), shared=True)
     reading.unlink(missing_ok=True)
@@ -147,7 +152,7 @@ def adopt_unit(job: AdoptJob) -> UnitReceipt:
 def without_the_sample_it_died_of(job: ReadJob) -> ReadJob | None:
     """Return the job without the media that its process was decoding when it died, or None if that is not known."""
     try:
-        note = job.folder.reading(job.unit.unit_id).read_text(encoding="utf-8")
+        note = job.folder.reading(job.unit.unit_id).read_bytes().decode("utf-8", "replace")
     except OSError:
         return None
     if note in job.unit.given_up or all(note.rpartition("\0")[0] != file.name for file in job.unit.files):

@@ -36,7 +36,7 @@ def stored_schema(schema: Schema) -> Schema:
 
 
 class BlockMeasures(Mapping[str, float]):
-    """What is known of a block: each is computed when it is asked for, so nobody pays for what no recipe needs.
+    """What is known of a block: each is computed when it is asked for. Of pieces of adopted row groups two are.
 
     rows, columns           numbers
     null_fraction           share of the cells that are null or an empty text, 0 to 1

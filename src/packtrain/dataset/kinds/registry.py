@@ -122,7 +122,7 @@ KINDS: Final[Mapping[Kind, KindSpec]] = {
     )
 }
 KIND_NAMES: Final[tuple[Kind, ...]] = tuple(KINDS)
-"""In the order in which they stand in index and shards."""
+"""In the order in which they are counted, and stand in sources.parquet; the index goes by their names."""
 KIND_OF_SUFFIX: Final[Mapping[str, Kind]] = {suffix: kind for kind, spec in KINDS.items() for suffix in spec.suffixes}
 
 

@@ -57,7 +57,7 @@ def open_kept(where: Where, row: Row) -> BinaryIO:
     Raises:
         NotThere: the shard is not there, or shorter than the index says.
     """
-    return _opened(where.dataset / row["shard"], row["offset"], row["length"], f"shard {row['shard']}")
+    return _opened(where.shard(row["shard"]), row["offset"], row["length"], f"shard {row['shard']}")
 
 
 def open_read(where: Where, row: Row) -> BinaryIO:
@@ -66,6 +66,8 @@ def open_read(where: Where, row: Row) -> BinaryIO:
     Raises:
         NotThere: what its unit wrote, or its source, is not there any more or has another length.
     """
+    if where.adopted:
+        return open_source(where, row["source"], row["blob_bytes"], row["blob_offset"])
     if row["blob_offset"] >= 0:
         path = where.units.blobs(row["unit"])
         return _opened(path, row["blob_offset"], row["blob_bytes"], "what was read of its source")
@@ -77,13 +79,14 @@ def open_part(where: Where, row: Row) -> BinaryIO:
     return _opened(where.units.blobs(row["unit"]), row["blob_offset"], row["part_bytes"], "what was read of its source")
 
 
-def open_source(where: Where, name: str, num_bytes: int | None = None) -> BinaryIO:
-    """Return the bytes of a source file.
+def open_source(where: Where, name: str, num_bytes: int | None = None, start: int | None = None) -> BinaryIO:
+    """Return the bytes of a source file, or of a part of it.
 
     Args:
         where: what lies where.
         name: of the source.
-        num_bytes: its length when it was read, where that is known.
+        num_bytes: its length when it was read, where that is known; or that of the part.
+        start: where the part begins, None for all of it.
 
     Raises:
         NotThere: it is not there, or has another length now.
@@ -94,7 +97,7 @@ def open_source(where: Where, name: str, num_bytes: int | None = None) -> Binary
         path = where.sources.path_of(name)
     except (KeyError, ValueError) as error:
         raise NotThere("no source path of voyage.toml has this name") from error
-    return _opened(path, 0, num_bytes, "its source file", is_whole=True)
+    return _opened(path, start or 0, num_bytes, "its source file", is_whole=start is None)
 
 
 def _opened(path: Path, start: int, num_bytes: int | None, what: str, *, is_whole: bool = False) -> BinaryIO:

@@ -13,13 +13,15 @@ from typing import Any, Final
 
 import duckdb
 
+from packtrain.dataset.database import open_database, rows_of_files
 from packtrain.dataset.looking.look import ColumnProfile, TableProfile
-from packtrain.dataset.looking.set_tables import SetTables, quoted_path
+from packtrain.dataset.looking.set_tables import SetTables
 from packtrain.dataset.looking.where import Where
 from packtrain.dataset.scan.column_names import meaning_of
 from packtrain.dataset.scan.coordinates import DETECTOR as PLACES
 from packtrain.dataset.scan.dictionary import LONGITUDE
 from packtrain.documents.data_scan import DataScan
+from packtrain.units import GIB
 
 MOST_TABLES: Final = 24
 MOST_COLUMNS: Final = 32
@@ -106,7 +108,8 @@ def profiles(tables: SetTables, where: Where, allowed: Allowed, seed: int) -> tu
     total = tables.number("SELECT count(*) FROM (SELECT DISTINCT source, number FROM table_blocks)")
     made: list[TableProfile] = []
     columns_left = _MOST_COLUMNS_OF_ALL
-    connection = _connection(where.spill)
+    # One thread adds up in one order: a mean has the same last digit every time.
+    connection = open_database(1 * GIB, where.spill, num_threads=1)
     for row in sorted(found, key=lambda each: (each["source"], each["number"])):
         shards = tables.rows(
             "SELECT DISTINCT shard FROM table_blocks WHERE source = $source AND number = $number"
@@ -115,7 +118,7 @@ def profiles(tables: SetTables, where: Where, allowed: Allowed, seed: int) -> tu
             number=row["number"],
             num=_MOST_SHARDS,
         )
-        files = [str(where.dataset / each["shard"]) for each in shards]
+        files = [where.shard(each["shard"]) for each in shards]
         profile = _profile(connection, row, files, allowed, min(columns_left, MOST_COLUMNS))
         columns_left -= len(profile.columns)
         made.append(profile)
@@ -123,28 +126,13 @@ def profiles(tables: SetTables, where: Where, allowed: Allowed, seed: int) -> tu
     return made, total
 
 
-def _connection(spill: Path) -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(
-        ":memory:",
-        config={
-            "memory_limit": "1GB",
-            "temp_directory": str(spill),
-            # One thread adds up in one order: a mean has the same last digit every time.
-            "threads": 1,
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "allow_community_extensions": "false",
-        },
-    )
-
-
 def _profile(
-    connection: duckdb.DuckDBPyConnection, row: dict[str, Any], files: list[str], allowed: Allowed, most_columns: int
+    connection: duckdb.DuckDBPyConnection, row: dict[str, Any], files: list[Path], allowed: Allowed, most_columns: int
 ) -> TableProfile:
     about: Any = {"source": str(row["source"]), "sheet": str(row["sheet"]), "num_rows": int(row["num_rows"])}
-    listed = ", ".join(map(quoted_path, files))
+    rows = rows_of_files(files)
     try:
-        described = connection.execute(f"DESCRIBE SELECT * FROM read_parquet([{listed}])").fetchall()  # noqa: S608
+        described = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()  # noqa: S608
         names = [str(column[0]) for column in described]
         # By position: a name from a header may be anything, and SQL would take some of them for its own.
         cells = ", ".join(f"c{i}" for i in range(len(names)))
@@ -153,7 +141,7 @@ def _profile(
         # A view: each question reads the one column that it is about, and no table is ever held.
         connection.execute(
             f"CREATE OR REPLACE TEMP VIEW looked AS SELECT {as_text or '1 AS t'} FROM"  # noqa: S608
-            f" (SELECT * FROM read_parquet([{listed}]) LIMIT {MOST_ROWS}) AS looked_at({cells})"
+            f" (SELECT * FROM {rows} LIMIT {MOST_ROWS}) AS looked_at({cells})"
         )
         findings = findings_of_columns(allowed, about["source"], int(row["number"]), names)
         num_read = int(connection.execute("SELECT count(*) FROM looked").fetchall()[0][0])

@@ -29,8 +29,8 @@ def read(where: Where, row: Row) -> Shown:
 
 
 def making(where: Where, row: Row) -> Making | None:
-    """Return a kept sample beside its source, or None where it is its source byte for byte, or none of a picture."""
-    if row["kind"] == "table" or row["sha256"] == row["source_sha256"]:
+    """Return a kept sample beside its source, or None where nothing was made of that, or it is none of a picture."""
+    if where.adopted or row["kind"] == "table" or row["sha256"] == row["source_sha256"]:
         return None
     detail = _detail(row)
     opened = partial(open_source, where, row["source"])

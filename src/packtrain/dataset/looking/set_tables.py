@@ -6,7 +6,7 @@ in an order that is a function of the data alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,12 +16,14 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from packtrain.dataset.database import open_database, rows_of_files
 from packtrain.dataset.index import DROPS, INDEX, REJECTS
 from packtrain.dataset.looking.look import DropCount, RejectRow
 from packtrain.dataset.looking.where import Where
+from packtrain.units import GIB
 
 Row = dict[str, Any]
-_MEMORY: Final = "1GB"
+_MEMORY_BYTES: Final = 1 * GIB
 # Of each sample that was read: the bytes a reader needs, and whether it is kept.
 _READ: Final = (
     "SELECT s.key, s.kind, s.source, s.source_sha256, s.sha256, s.suffix, s.unit, s.blob_offset, s.blob_bytes, s.detail"
@@ -55,24 +57,14 @@ class SetTables:
 
     def __enter__(self) -> Self:
         self._where.spill.mkdir(parents=True, exist_ok=True)
-        self._connection = duckdb.connect(
-            ":memory:",
-            config={
-                "memory_limit": _MEMORY,
-                "temp_directory": str(self._where.spill),
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-                "allow_community_extensions": "false",
-            },
-        )
+        self._connection = open_database(_MEMORY_BYTES, self._where.spill)
         for name, table in (("kept", INDEX), ("drops", DROPS), ("rejects", REJECTS)):
-            self._view(name, str(self._where.dataset / table))
+            self._view(name, [self._where.dataset / table])
         self.run(
             "CREATE VIEW formed AS SELECT *, regexp_replace(left(error, 200), '[0-9]+', '#', 'g') AS form FROM rejects"
         )
-        units = self._where.units.root
-        if any(units.glob("*/*.samples.parquet")):
-            self._view("read_samples", str(units), "/*/*.samples.parquet")
+        if units := sorted(self._where.units.root.glob("??/*.samples.parquet")):
+            self._view("read_samples", units)
         else:
             # Somebody made room: without what the units read there is no "before", and the rest can still be shown.
             self.run(
@@ -216,13 +208,8 @@ class SetTables:
         )
         return [RejectRow(**row) for row in found]
 
-    def _view(self, name: str, path: str, pattern: str = "") -> None:
-        self.run(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({quoted_path(path)[:-1]}{pattern}')")  # noqa: S608 - quoted
-
-
-def quoted_path(path: str) -> str:
-    """Return a path as a text of SQL in which no sign is taken for a pattern."""
-    return "'" + "".join(f"[{sign}]" if sign in "[*?" else sign for sign in path).replace("'", "''") + "'"
+    def _view(self, name: str, files: Iterable[Path]) -> None:
+        self.run(f"CREATE VIEW {name} AS SELECT * FROM {rows_of_files(files)}")  # noqa: S608 - quoted there
 
 
 UNREADABLE_TABLE: Final[tuple[type[Exception], ...]] = (OSError, pa.ArrowException)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from packtrain.dataset.sources import Sources
@@ -18,9 +19,15 @@ class Where:
         units: what the units read: the bytes of samples that are not the source file itself.
         sources: None where a source path is not there any more.
         spill: for what does not fit into memory.
+        adopted: of a data set that adopted its shards, where each lies by its name; else empty.
     """
 
     dataset: Path
     units: UnitFolder
     sources: Sources | None
     spill: Path
+    adopted: Mapping[str, Path] = field(default_factory=dict[str, Path])
+
+    def shard(self, name: str) -> Path:
+        """Return where a shard of the index lies."""
+        return self.adopted.get(name, self.dataset / name)

@@ -20,8 +20,6 @@ from PIL import Image
 
 from packtrain.dataset.near.hashes import PDQ_BYTES, SIDE, Grey, pdq_hash, pdq_quality, phash
 
-FINGERPRINT_VERSION: Final = 1
-
 Method: TypeAlias = Literal["pdq", "phash", "frames", "minhash"]
 
 CLIP_FRAMES: Final = 8

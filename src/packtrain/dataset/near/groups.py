@@ -21,9 +21,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from packtrain.dataset.database import open_database
 from packtrain.dataset.near.pairs import NearPairs
+from packtrain.units import MIB
 
-_MEMORY: Final = "512MB"
+_MEMORY_BYTES: Final = 512 * MIB
 _BATCH_ROWS: Final = 65_536
 
 
@@ -59,16 +61,7 @@ class NearGroups:
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._connection = duckdb.connect(
-            ":memory:",
-            config={
-                "memory_limit": _MEMORY,
-                "temp_directory": str(self._folder),
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-                "allow_community_extensions": "false",
-            },
-        )
+        self._connection = open_database(_MEMORY_BYTES, self._folder)
         self._connection.execute("CREATE TABLE pairs (first BIGINT, second BIGINT, distance FLOAT, is_equal BOOLEAN)")
         return self
 

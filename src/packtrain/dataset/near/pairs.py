@@ -19,13 +19,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from packtrain.dataset.arrow import RecordBatch
+from packtrain.dataset.database import open_database
 from packtrain.dataset.near.blocks import BLOCK_BYTES
 from packtrain.dataset.near.fingerprint import CLIP_FRAMES, CLIP_HEAD_BYTES, Method
 from packtrain.dataset.near.hashes import PDQ_BYTES, PHASH_BYTES
 from packtrain.dataset.near.join import Distances, Join, Places
 from packtrain.dataset.near.measures import Bits, Frames, Sketches, least_frames
+from packtrain.units import MIB
 
-_MEMORY: Final = "512MB"
+_MEMORY_BYTES: Final = 512 * MIB
 _BATCH_ROWS: Final = 65_536
 _WIDTHS: Final[dict[Method, int]] = {
     "pdq": PDQ_BYTES,
@@ -82,16 +84,7 @@ class PairFinder:
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._connection = duckdb.connect(
-            ":memory:",
-            config={
-                "memory_limit": _MEMORY,
-                "temp_directory": str(self._folder),
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-                "allow_community_extensions": "false",
-            },
-        )
+        self._connection = open_database(_MEMORY_BYTES, self._folder)
         self._connection.execute('CREATE TABLE given ("row" BIGINT, fingerprint BLOB)')
         return self
 

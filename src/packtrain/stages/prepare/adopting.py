@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from packtrain.dataset.adopt.layout import AdoptedLayout
 from packtrain.dataset.adopt.names import pattern_of
 from packtrain.dataset.adopt.survey import AdoptedForm, ShardSurvey, survey_shards
+from packtrain.dataset.kinds.registry import KINDS
 from packtrain.dataset.sources import Sources
 from packtrain.documents.dataset import DataFile, Dataset, Shard
 from packtrain.documents.recipe import RecipeSection
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from packtrain.dataset.selection import Selection
 
 FORMS: Final[tuple[AdoptedForm, ...]] = ("webdataset", "parquet", "croissant")
-_CUTTING: Final = ("image_crop_pixels", "clip_frames", "clip_size_pixels")
+_REMAKING: Final = (*KINDS["image"].recipe_fields, *KINDS["clip"].recipe_fields)
 _OF_WHOLE_GROUPS: Final = "distinct_row_fraction"
 _TELL_EVERY: Final = 10_000  # samples
 
@@ -38,12 +39,12 @@ def check_adoption(recipe: RecipeSection, form: AdoptedForm, where: str) -> None
     """Refuse what a recipe asks of shards that are not written again.
 
     Raises:
-        VoyageFileError: to cut samples, to split by shares, or to judge what `adopt_check` leaves undecoded.
+        VoyageFileError: to make samples anew, to split by shares, or to judge what `adopt_check` leaves undecoded.
     """
-    for name in _CUTTING:
-        if getattr(recipe, name) is not None:
+    for name in _REMAKING:
+        if getattr(recipe, name) not in (None, False):
             raise VoyageFileError(
-                f"{name} cuts samples, and adopted shards stay as they are",
+                f"{name} makes samples anew, and adopted shards stay as they are",
                 where=f"{where}, [prepare]",
                 hint=f"take {name} out, or unpack the shards and prepare them as files",
             )
@@ -73,12 +74,6 @@ def check_adoption(recipe: RecipeSection, form: AdoptedForm, where: str) -> None
 def survey_of(sources: Sources, form: AdoptedForm, places: Places) -> ShardSurvey:
     """Walk the sources; see `survey_shards`."""
     return survey_shards(sources, form, ShardSurvey(places.work))
-
-
-# --- pass 1
-
-
-# --- pass 2
 
 
 def write_index(
@@ -121,9 +116,9 @@ def write_miniature(given: Given, layout: AdoptedLayout, selection: Selection) -
     from packtrain.dataset.miniature import choose, shares
     from packtrain.dataset.rows import row_writer
 
-    there = {(count.kind, count.name): count.num_samples for count in selection.splits()}
-    wanted = shares(there, given.recipe.miniature_samples)
-    chosen = choose((row for row in selection.kept() if fits(row)), wanted, given.recipe.seed)
+    # The side of an adopted sample is that of its shard; to the global step they are all of one.
+    rows = ({**row, "split": layout.of(row["source"]).split} for row in selection.kept() if fits(row))
+    chosen = choose(rows, shares(layout.num_of_side(), given.recipe.miniature_samples), given.recipe.seed)
     dataset = given.places.dataset
     small: list[Shard] = []
     with row_writer(dataset / MINIATURE / INDEX, INDEX_SCHEMA) as index:

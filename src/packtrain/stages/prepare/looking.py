@@ -14,6 +14,7 @@ from packtrain.documents.data_scan import DataScan
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.toml_text import toml_text
 from packtrain.errors import IntegrityError, PacktrainError, StageNotReady
+from packtrain.record.adopted import adopted_places
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.stages.prepare import ground
 from packtrain.stages.prepare.ground import Places
@@ -28,7 +29,7 @@ def look(folder: VoyageFolder, wanted: Wanted, *, with_values: bool = True) -> L
         with_values: whether cells of tables may be shown. What the data scan found is not shown in any case.
 
     Raises:
-        StageNotReady: nothing was prepared.
+        StageNotReady: nothing was prepared, or the list of adopted shards is damaged.
         IntegrityError: a table of the data set is not there, or damaged.
         MissingDependency: the extra `prepare` is not installed.
     """
@@ -45,7 +46,8 @@ def look(folder: VoyageFolder, wanted: Wanted, *, with_values: bool = True) -> L
         sources = ground.open_sources(folder)
     except PacktrainError:
         sources = None  # a disk that is not mounted: the page says so, and shows what lies here
-    where = Where(places.dataset, places.units, sources, places.spill)
+    adopted = {name: each.place for name, each in adopted_places(folder).items()}
+    where = Where(places.dataset, places.units, sources, places.spill, adopted)
     allowed = allowed_by(_scan(folder), dataset.sources, wanted=with_values)
     seed = folder.voyage_file().prepare.seed if wanted.seed is None else wanted.seed
     try:

@@ -20,7 +20,7 @@ from packtrain.documents.dataset import DataFile, Dataset, SampleCount, Shard
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.toml_text import toml_text
 from packtrain.documents.withdrawals import Withdrawals
-from packtrain.errors import NothingToCarry
+from packtrain.errors import NothingToCarry, VoyageFileError
 from packtrain.events import Notice, Sink
 from packtrain.ports import JobMapper
 from packtrain.record.adopted import write_places
@@ -48,7 +48,7 @@ def prepare(folder: VoyageFolder, mapper: JobMapper, sink: Sink, *, retry: bool 
 
     Raises:
         MissingDependency: the extra `prepare` is not installed, or `pii` where the recipe asks for it.
-        VoyageFileError: the recipe cannot be meant.
+        VoyageFileError: the recipe cannot be meant, or is for files that are carried as they are after a withdrawal.
         KeyMissing: keys/signer, which signs the data scan, is not there.
         SignatureMissing, SignatureInvalid, UntrustedSigner: withdrawals.json is not as this party signed it.
         SourceUnreadable, SourceChanged: sources are missing, or changed while they were read; what is done is kept.
@@ -57,6 +57,7 @@ def prepare(folder: VoyageFolder, mapper: JobMapper, sink: Sink, *, retry: bool 
         DriveFull: no space is left for the data set.
         HostUnfit: what another host has written is not seen here.
     """
+    held_out = _held_out(folder)
     if ground.is_carried_as_it_is(folder):
         clock = StageClock(folder, STAGE, ground.inputs(folder))
         _forget_dataset(folder)
@@ -73,13 +74,31 @@ def prepare(folder: VoyageFolder, mapper: JobMapper, sink: Sink, *, retry: bool 
         adopting.check_adoption(recipe, form, str(folder.root / "voyage.toml"))
     sources = ground.open_sources(folder)
     places = Places(folder)
-    held_out = Withdrawn.of(folder.read_signed(Withdrawals)) if folder.has(Withdrawals) else Withdrawn()
     if form is None:
         seen = survey(sources, recipe.kinds, places.work, held_out.names)
     else:
         seen = adopting.survey_of(sources, form, places)
     clock = StageClock(folder, STAGE, ground.inputs_of(folder, seen.digest))
     return _run(Given(places, sources, seen, recipe, mapper, retry, sink, held_out), clock)
+
+
+def _held_out(folder: VoyageFolder) -> Withdrawn:
+    """Return the withdrawals in force.
+
+    Raises:
+        VoyageFileError: there are some, and the sources are carried as they are: what was withdrawn would travel.
+    """
+    held_out = Withdrawn.of(folder.read_signed(Withdrawals)) if folder.has(Withdrawals) else Withdrawn()
+    sources = folder.voyage_file().sources
+    if held_out.names and sources is not None and sources.form != "files":
+        raise VoyageFileError(
+            "sources were withdrawn, and files that are carried as they are cannot be cut",
+            where=str(folder.root / "voyage.toml"),
+            expected='form = "files"',
+            found=f'form = "{sources.form}", and {len(held_out.names)} withdrawals in documents/withdrawals.json',
+            hint="make a voyage of its own for these files, after a look that none of them holds what was withdrawn",
+        )
+    return held_out
 
 
 def _forget_dataset(folder: VoyageFolder) -> None:

@@ -109,5 +109,5 @@ def test_fingerprints_do_not_change_with_process_or_version() -> None:
         ).stdout.strip()
         for seed in ("1", "2")
     }
-    # Frozen: another version of the library that gives other values must raise FINGERPRINT_VERSION.
+    # Frozen: another version of the library that gives other values must raise the version of the kind in the registry.
     assert printed == {"cc80f11d466f28387ed8cc4722df4f11"}
