@@ -82,6 +82,11 @@ class PartWriter:
         self._held_bytes = 0
         self._open: tuple[ParquetWriter, Any, _PartStream] | None = None
 
+    @property
+    def num_open(self) -> int:
+        """Return how many rows have not been told their place yet: those of the open part, the last ones."""
+        return len(self._rows)
+
     def add(self, block: Table, group: str, num_bytes: int, row: dict[str, object]) -> None:
         """Append a block; its row of the samples is told the place when the part is closed.
 

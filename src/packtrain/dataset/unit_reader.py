@@ -12,6 +12,7 @@ import rfc8785
 
 from packtrain import durable
 from packtrain.dataset.rejects import Reject
+from packtrain.dataset.row_spool import RowSpool
 from packtrain.dataset.scan import presidio
 from packtrain.dataset.scan.counts import SourceScan
 from packtrain.dataset.sources import SourceFile, key_prefix, suffix_of
@@ -114,7 +115,7 @@ class _SourceReader:
         self._blobs = blobs
         self.sha256 = ""
         self._parts: PartWriter | None = None
-        self.rows: list[dict[str, object]] = []
+        self.rows = RowSpool(job.folder.blobs(job.unit.unit_id).parent)
         self.rejects: list[Reject] = []
         self.lost = 0.0
         self.left_over = 0
@@ -197,39 +198,40 @@ class _SourceReader:
         if blob_bytes > MAX_MEMBER_BYTES:
             raise Damaged(f"sample of {blob_bytes} bytes does not fit a tar member (at most {MAX_MEMBER_BYTES})")
         prefix = key_prefix(file.name)
-        self.rows.append(
-            {
-                "key": f"{prefix}-{len(self.rows):08d}",
-                "kind": self._job.unit.kind,
-                "source": file.name,
-                "source_sha256": self.sha256,
-                "sha256": piece.sha256 or (self.sha256 if piece.payload is None else sha256_bytes(piece.payload)),
-                "suffix": piece.suffix,
-                "table": f"{prefix}-{piece.group}" if piece.group else "",
-                "num_rows": piece.num_rows,
-                "unit": self._job.unit.unit_id,
-                "blob_offset": blob_offset,
-                "blob_bytes": blob_bytes,
-                "part_bytes": 0,
-                "part_sha256": "",
-                "part_blocks": 0,
-                "row_group": 0,
-                "detail": rfc8785.dumps(dict(piece.detail)).decode("utf-8"),  # pyright: ignore[reportArgumentType]
-                "measures": sorted(piece.measures.items()),
-                "fingerprint": piece.fingerprint,
-                "withdrawn": False,
-            }
-        )
-        if piece.block is not None:
-            self._store_block(piece)
+        row: dict[str, object] = {
+            "key": f"{prefix}-{len(self.rows):08d}",
+            "kind": self._job.unit.kind,
+            "source": file.name,
+            "source_sha256": self.sha256,
+            "sha256": piece.sha256 or (self.sha256 if piece.payload is None else sha256_bytes(piece.payload)),
+            "suffix": piece.suffix,
+            "table": f"{prefix}-{piece.group}" if piece.group else "",
+            "num_rows": piece.num_rows,
+            "unit": self._job.unit.unit_id,
+            "blob_offset": blob_offset,
+            "blob_bytes": blob_bytes,
+            "part_bytes": 0,
+            "part_sha256": "",
+            "part_blocks": 0,
+            "row_group": 0,
+            "detail": rfc8785.dumps(dict(piece.detail)).decode("utf-8"),  # pyright: ignore[reportArgumentType]
+            "measures": sorted(piece.measures.items()),
+            "fingerprint": piece.fingerprint,
+            "withdrawn": False,
+        }
+        with _own_disk():
+            self.rows.add(row)
+            if piece.block is not None:
+                self._store_block(piece, row)
+            # Rows of an open part are told their place when it is closed.
+            self.rows.settle(self._parts.num_open if self._parts is not None else 0)
 
-    def _store_block(self, piece: Piece) -> None:
+    def _store_block(self, piece: Piece, row: dict[str, object]) -> None:
         from packtrain.dataset.table_parts import PartWriter
 
         if self._parts is None:
             self._parts = PartWriter(self._blobs, self._job.recipe.shard_bytes)
-        with _own_disk():
-            self._parts.add(piece.block, piece.group, piece.block_bytes, self.rows[-1])
+        self._parts.add(piece.block, piece.group, piece.block_bytes, row)
 
     def _set_aside(self, stage: str, error: str) -> None:
         self.lost = 1.0
