@@ -147,6 +147,24 @@ def test_a_folder_a_pattern_and_a_path_on_disk_name_sources(voyage: Voyage, tmp_
         names("raw/nowhere.png")
 
 
+@pytest.mark.parametrize("by_place", [False, True])
+def test_a_name_with_the_signs_of_a_pattern_means_that_file_alone(tmp_path: Path, by_place: bool) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for number, name in enumerate(("a[1].csv", "a1.csv", "*.csv", "b.csv")):
+        (raw / name).write_bytes(csv_text(8, number))
+    voyage = make_voyage(tmp_path / "voyage", raw)
+
+    def asked(name: str) -> list[str]:  # by its name, or by its place on this machine
+        text = str(raw / name) if by_place else f"raw/{name}"
+        outlook = voyage.withdraw([text], "", Asked(), is_dry=True)
+        return [source.name for source in outlook.sources]
+
+    assert asked("a[1].csv") == ["raw/a[1].csv"]
+    assert asked("*.csv") == ["raw/*.csv"]
+    assert asked("?.csv") == ["raw/*.csv", "raw/b.csv"]
+
+
 def test_the_steps_that_saw_it_are_those_of_the_order_that_was_trained(voyage: Voyage) -> None:
     rows = IndexRows(voyage.folder.work / "dataset")
     source = next(row["source"] for row in _rows(voyage) if row["split"] == "train" and row["kind"] == "image")
