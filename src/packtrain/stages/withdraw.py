@@ -150,7 +150,8 @@ def look(folder: VoyageFolder, asked: Sequence[str], decision: Decision, run: As
 def record(folder: VoyageFolder, outlook: Outlook, reason: str) -> None:
     """Sign what is decided anew into withdrawals.json; where nothing is, it stays as it is.
 
-    And clear what shows the data set as it was: the place of a rehearsal that was cut off, and the page of pictures.
+    And clear what shows the data set as it was: the place of a rehearsal that was cut off, the page of pictures, and
+    what a query spilled.
 
     Raises:
         KeyMissing: keys/signer is not there.
@@ -182,7 +183,9 @@ def record(folder: VoyageFolder, outlook: Outlook, reason: str) -> None:
         voyage = folder.voyage_file().voyage.name
         folder.write_signed(Withdrawals(voyage=voyage, entries=(*before, *added)), folder.signer())
     shutil.rmtree(folder.work / "rehearsal", ignore_errors=True)
-    (folder.work / _PAGE).unlink(missing_ok=True)
+    shutil.rmtree(folder.work / "prepare" / "spill", ignore_errors=True)  # of a `look` or `prepare` that was killed
+    for path in folder.work.glob(f"{_PAGE}*"):  # and a page that was not written to its end
+        path.unlink(missing_ok=True)
 
 
 def _sources(folder: VoyageFolder) -> Sources:

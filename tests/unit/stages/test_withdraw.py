@@ -97,6 +97,15 @@ def test_no_byte_of_it_is_left_below_work_with_all_copies(tmp_path: Path, recipe
         assert CANARY.decode() not in json.dumps(pq.read_table(path).to_pylist(), default=str), path
 
 
+def test_what_a_killed_look_or_prepare_left_is_cleared(voyage: Voyage) -> None:
+    work = voyage.folder.work
+    for name in ("prepare/spill/pairs/rows", "prepare/spill/duckdb_temp_storage-0.tmp", "look.html", "look.html.part"):
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).write_bytes(CANARY)
+    _withdraw(voyage, "raw/tables/person.csv", "raw/images/person.jpg")
+    assert _holders(voyage, CANARY) == []
+
+
 def test_equal_rows_of_another_table_leave_the_data_set_and_hold_their_place(tmp_path: Path) -> None:
     raw = write_raw(tmp_path / "raw")
     (raw / "tables" / "a-part.csv").write_bytes(canary_csv(4) + b"99,elsewhere\n")
