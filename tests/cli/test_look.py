@@ -52,6 +52,15 @@ def test_the_page_may_not_lie_where_it_would_travel(packtrain: Callable[..., Any
     assert not (prepared / place).exists()
 
 
+def test_below_work_it_has_the_one_name_that_a_withdrawal_removes(
+    packtrain: Callable[..., Any], prepared: Path
+) -> None:
+    ran = packtrain("look", prepared, "--out", prepared / "work" / "second.html")
+    assert ran.exit_code == 2
+    assert "a page there is called look.html" in ran.stderr
+    assert packtrain("look", prepared, "--out", prepared / "work" / "look.html").exit_code == 0
+
+
 def test_neither_may_it_lie_behind_a_link_there(packtrain: Callable[..., Any], prepared: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(prepared / "work" / "dataset")
     assert packtrain("look", prepared, "--out", tmp_path / "link" / "look.html").exit_code == 2

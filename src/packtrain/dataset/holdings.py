@@ -118,7 +118,11 @@ class Holdings:
             yield from batch.to_pylist()
 
 
+def is_at_or_below(name: str, asked: str) -> bool:
+    """Return whether a source is the one that is asked for, or lies in the folder that is."""
+    return name == asked or name.startswith(f"{asked.rstrip('/')}/")
+
+
 def matches(name: str, asked: str) -> bool:
     """Return whether a source is meant: by its name, a folder above it, or a pattern with `*`, `?` or `[...]`."""
-    folder = asked.rstrip("/")
-    return name == asked or name.startswith(f"{folder}/") or fnmatch.fnmatchcase(name, asked)
+    return is_at_or_below(name, asked) or fnmatch.fnmatchcase(name, asked)

@@ -22,7 +22,8 @@ drops.parquet, one row a sample that was read and not kept, by kind and key:
     rule            which rule of the recipe, in words ("width at least 64")
     value, limit    what was measured (of near-duplicates the distance or the share in common) and what is allowed; null
                     where nothing was measured
-    kept_key, kept_source    the sample that was kept instead, or "" where none was
+    kept_key, kept_source    the sample that was kept instead, or "" where none was; of a duplicate the first of
+                    the same bytes, which may be a near-duplicate itself: its own row then says of what
 """
 
 from __future__ import annotations

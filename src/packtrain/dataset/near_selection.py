@@ -65,6 +65,7 @@ def compare(
             if asked.drop:
                 _drop(connection, groups, rule, threshold, in_common=kind != "image")
             _join(connection, groups)
+        _join_copies(connection, kind)
     _unite(connection)
     return num_bounded
 
@@ -118,6 +119,17 @@ def _join(connection: duckdb.DuckDBPyConnection, groups: NearGroups) -> None:
         " JOIN numbered n ON n.number = h.number JOIN numbered m ON m.number = h.root"
         " JOIN parts p ON p.kind = n.kind AND p.key = n.key JOIN parts q ON q.kind = m.kind AND q.key = m.key"
         " WHERE p.part <> q.part"
+    )
+
+
+def _join_copies(connection: duckdb.DuckDBPyConnection, kind: Kind) -> None:
+    """Note which groups have samples that are the same bytes; all but the first of them are dropped already."""
+    connection.execute(
+        "INSERT INTO edges SELECT DISTINCT least(p.part, q.part), greatest(p.part, q.part) FROM firsts f"
+        " JOIN samples s ON s.kind = f.kind AND s.sha256 = f.sha256 AND s.key <> f.kept_key"
+        " JOIN parts p ON p.kind = s.kind AND p.key = s.key JOIN parts q ON q.kind = f.kind AND q.key = f.kept_key"
+        " WHERE f.kind = $kind AND p.part <> q.part",
+        {"kind": kind},
     )
 
 

@@ -7,6 +7,7 @@ over processes before a byte of media is read; `write_shard` then fills it in an
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -271,7 +272,8 @@ class _Media:
         if self._open is None or self._open[0] != path:
             if self._open is not None:
                 self._open[1].close()
-            self._open = path, path.open("rb")
+            # O_NONBLOCK: what was a file when it was read may be a pipe now, which nobody writes to. It reads as empty.
+            self._open = path, os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
         return self._open[1]
 
 

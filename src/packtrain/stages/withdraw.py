@@ -7,8 +7,9 @@ data set to what the document says.
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -149,7 +150,8 @@ def look(folder: VoyageFolder, asked: Sequence[str], decision: Decision, run: As
 def record(folder: VoyageFolder, outlook: Outlook, reason: str) -> None:
     """Sign what is decided anew into withdrawals.json; where nothing is, it stays as it is.
 
-    And clear what shows the data set as it was: the place of a rehearsal that was cut off, and the page of pictures.
+    And clear what shows the data set as it was: the place of a rehearsal that was cut off, the page of pictures, and
+    what a query spilled.
 
     Raises:
         KeyMissing: keys/signer is not there.
@@ -181,7 +183,9 @@ def record(folder: VoyageFolder, outlook: Outlook, reason: str) -> None:
         voyage = folder.voyage_file().voyage.name
         folder.write_signed(Withdrawals(voyage=voyage, entries=(*before, *added)), folder.signer())
     shutil.rmtree(folder.work / "rehearsal", ignore_errors=True)
-    (folder.work / _PAGE).unlink(missing_ok=True)
+    shutil.rmtree(folder.work / "prepare" / "spill", ignore_errors=True)  # of a `look` or `prepare` that was killed
+    for path in folder.work.glob(f"{_PAGE}*"):  # and a page that was not written to its end
+        path.unlink(missing_ok=True)
 
 
 def _sources(folder: VoyageFolder) -> Sources:
@@ -210,17 +214,22 @@ def _chosen(
     decision: Decision,
 ) -> list[Touched]:
     """Return the sources that are meant, and those that are the same bytes as one of them."""
-    from packtrain.dataset.holdings import matches
+    from packtrain.dataset.holdings import is_at_or_below, matches
 
-    wanted = [text for each in asked for text in (each, sources.name_of(Path(each))) if text is not None]
-    found = {name for name in known if any(matches(name, text) for text in wanted)}
+    wanted: list[tuple[str, Callable[[str, str], bool]]] = []
+    for text in asked:
+        wanted.append((text, is_at_or_below if _is_name(sources, known, text) else matches))
+        # A place on disk is never a pattern: a file may be called "a[1].csv", or "*.csv".
+        if (below := sources.name_of(Path(text))) is not None:
+            wanted.append((below, is_at_or_below if os.path.lexists(text) else matches))
+    found = {name for name in known if any(is_meant(name, text) for text, is_meant in wanted)}
     if decision == "restored":
         found &= set(held)
     else:
         # What lies on disk and was not prepared yet: it is read once, for its digest.
         for entry in sources.walk():
             is_data = isinstance(entry, SourceFile) and role_of(entry.name) not in (None, "paper")
-            if is_data and entry.name not in known and any(matches(entry.name, text) for text in wanted):
+            if is_data and entry.name not in known and any(is_meant(entry.name, text) for text, is_meant in wanted):
                 found.add(entry.name)
                 known[entry.name] = sha256_file(sources.path_of(entry.name))
     if not found:
@@ -239,6 +248,15 @@ def _chosen(
         if name not in found and digest in digests and (decision == "withdrawn" or name in held):
             touched.append(Touched(name, digest, f"same bytes as {digests[digest]}", stands[name in held]))
     return touched
+
+
+def _is_name(sources: Sources, known: Collection[str], text: str) -> bool:
+    """Return whether this is a source's own name, or a folder's, whatever signs of a pattern are in it."""
+    label = text.partition("/")[0]
+    is_on_disk = label in sources.labels() and "\0" not in text and os.path.lexists(sources.path_of(text.rstrip("/")))
+    from packtrain.dataset.holdings import is_at_or_below
+
+    return is_on_disk or any(is_at_or_below(name, text) for name in known)
 
 
 def _tell_steps(folder: VoyageFolder, outlook: Outlook, asked: Asked) -> None:

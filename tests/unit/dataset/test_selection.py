@@ -246,6 +246,24 @@ def test_samples_that_look_alike_are_on_one_side_by_any_chain_and_none_is_droppe
     assert any(apart[f"{chain:03d}-0"] != apart[f"{chain:03d}-1"] for chain in range(chains))
 
 
+def test_groups_with_copies_of_one_sample_are_on_one_side_though_the_copies_are_dropped(tmp_path: Path) -> None:
+    pairs = 120
+    rows = [
+        _row(f"{pair:03d}-{name}", source=f"raw/{pair:03d}-{folder}/{name}.png", **more)
+        for pair in range(pairs)
+        for folder, name, more in (
+            ("x", "a", {"sha256": f"{pair:064x}"}),
+            ("y", "b", {"sha256": f"{pair:064x}"}),
+            ("y", "c", {}),
+        )
+    ]
+    settled = _Settled(tmp_path, rows, RecipeSection(splits=SplitsSection(validation=0.5, group_by="folder")))
+    assert settled.drops == {("image", "duplicate"): pairs}
+    sides = [{settled.kept[f"{pair:03d}-{name}"]["split"] for name in "ac"} for pair in range(pairs)]
+    assert {len(names) for names in sides} == {1}
+    assert set.union(*sides) == {"train", "validation"}
+
+
 def _chain(chain: int, link: int) -> bytes:
     """Return a fingerprint 20 bits from that of the next link, and far from every other chain's."""
     word = hashlib.sha256(str(chain).encode()).digest()

@@ -1,4 +1,5 @@
 import io
+import os
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,14 @@ def test_a_source_carried_as_it_is_must_be_what_was_read(tmp_path: Path, now: by
     job = _job(tmp_path, layout, b"")
     (tmp_path / "raw" / "a.png").write_bytes(now)
     with pytest.raises(SourceChanged, match=r"a\.png"):
+        write_shard(job)
+
+
+def test_a_source_that_became_a_pipe_is_a_change_and_is_not_waited_for(tmp_path: Path) -> None:
+    _, (layout,) = _layouts([_row("a-00000000", b"was read", -1)], 1 << 20)
+    job = _job(tmp_path, layout, b"")
+    os.mkfifo(tmp_path / "raw" / "a.png")
+    with pytest.raises(SourceChanged):
         write_shard(job)
 
 

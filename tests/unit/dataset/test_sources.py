@@ -1,4 +1,5 @@
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,22 @@ def test_a_walk_goes_through_every_folder_in_the_byte_order_of_names(tmp_path: P
         "raw/b.csv",
         "raw/é.csv",
     ]
+
+
+def test_folders_in_each_other_as_deep_as_a_path_can_be_are_walked(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    place = os.open(tmp_path / "raw", os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("a", dir_fd=place)
+        above, place = place, os.open("a", os.O_RDONLY, dir_fd=place)
+        os.close(above)
+    os.close(os.open("x.csv", os.O_WRONLY | os.O_CREAT, dir_fd=place))
+    os.close(place)
+    try:
+        assert [entry.name for entry in _sources(tmp_path, "raw").walk()] == ["raw/" + "a/" * 1500 + "x.csv"]
+    finally:
+        # What removes the folders of tests goes from call to call.
+        subprocess.run(["rm", "-rf", str(tmp_path / "raw")], check=True)
 
 
 def test_a_name_that_is_not_utf8_can_be_opened_by_its_text(tmp_path: Path) -> None:

@@ -97,6 +97,15 @@ def test_no_byte_of_it_is_left_below_work_with_all_copies(tmp_path: Path, recipe
         assert CANARY.decode() not in json.dumps(pq.read_table(path).to_pylist(), default=str), path
 
 
+def test_what_a_killed_look_or_prepare_left_is_cleared(voyage: Voyage) -> None:
+    work = voyage.folder.work
+    for name in ("prepare/spill/pairs/rows", "prepare/spill/duckdb_temp_storage-0.tmp", "look.html", "look.html.part"):
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).write_bytes(CANARY)
+    _withdraw(voyage, "raw/tables/person.csv", "raw/images/person.jpg")
+    assert _holders(voyage, CANARY) == []
+
+
 def test_equal_rows_of_another_table_leave_the_data_set_and_hold_their_place(tmp_path: Path) -> None:
     raw = write_raw(tmp_path / "raw")
     (raw / "tables" / "a-part.csv").write_bytes(canary_csv(4) + b"99,elsewhere\n")
@@ -145,6 +154,24 @@ def test_a_folder_a_pattern_and_a_path_on_disk_name_sources(voyage: Voyage, tmp_
     assert names(str(tmp_path / "raw" / "tables" / "t0.csv")) == {"raw/tables/t0.csv"}
     with pytest.raises(SourceUnreadable, match="no source of this name"):
         names("raw/nowhere.png")
+
+
+@pytest.mark.parametrize("by_place", [False, True])
+def test_a_name_with_the_signs_of_a_pattern_means_that_file_alone(tmp_path: Path, by_place: bool) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for number, name in enumerate(("a[1].csv", "a1.csv", "*.csv", "b.csv")):
+        (raw / name).write_bytes(csv_text(8, number))
+    voyage = make_voyage(tmp_path / "voyage", raw)
+
+    def asked(name: str) -> list[str]:  # by its name, or by its place on this machine
+        text = str(raw / name) if by_place else f"raw/{name}"
+        outlook = voyage.withdraw([text], "", Asked(), is_dry=True)
+        return [source.name for source in outlook.sources]
+
+    assert asked("a[1].csv") == ["raw/a[1].csv"]
+    assert asked("*.csv") == ["raw/*.csv"]
+    assert asked("?.csv") == ["raw/*.csv", "raw/b.csv"]
 
 
 def test_the_steps_that_saw_it_are_those_of_the_order_that_was_trained(voyage: Voyage) -> None:

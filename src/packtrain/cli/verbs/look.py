@@ -95,7 +95,7 @@ def command(
 
 
 def _refuse_where_it_would_travel(voyage: Voyage, page: Path) -> None:
-    """Refuse a place that is packed, exported or read as a source.
+    """Refuse a place that is packed, exported or read as a source; and, but for look.html, what `withdraw` clears.
 
     Raises:
         UsageError: the page would lie there.
@@ -111,6 +111,10 @@ def _refuse_where_it_would_travel(voyage: Voyage, page: Path) -> None:
         for place in places:
             if page.resolve().is_relative_to(place.resolve()):
                 raise click.UsageError(f"the page is private and may not lie in {place}: it is {what}")
+    if page.resolve().is_relative_to(folder.work.resolve()) and page.resolve() != (folder.work / "look.html").resolve():
+        raise click.UsageError(
+            f"of {folder.work} withdraw clears what it knows: a page there is called look.html, or lies somewhere else"
+        )
 
 
 def _list(found: RowsAside, name: str, skip: int, *, as_json: bool) -> None:

@@ -37,6 +37,8 @@ _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "temp_directory": "",
 }
 
+# DuckDB keeps what it says of each bad line outside of its memory limit, 700 bytes each.
+_MOST_SETBACKS: Final = 250_000
 _UNREADABLE: Final = (duckdb.Error, pa.ArrowException, OSError)
 
 
@@ -64,7 +66,7 @@ def read_delimited(source: OpenSource, block_rows: int) -> Iterator[Sheet | Setb
         with _path_of(source, is_gzip, encoding) as path:
             relation = connection.sql(
                 "SELECT * FROM read_csv($path, delim=$delim, quote='\"', escape='\"', header=$header,"
-                " auto_detect=false, columns=$columns, store_rejects=true, rejects_limit=0, nullstr='',"
+                " auto_detect=false, columns=$columns, store_rejects=true, rejects_limit=$most, nullstr='',"
                 " compression=$compression, encoding='utf-8', max_line_size=$line, skip=$skip)",
                 params={
                     "path": path,
@@ -74,6 +76,7 @@ def read_delimited(source: OpenSource, block_rows: int) -> Iterator[Sheet | Setb
                     "compression": "gzip" if is_gzip and encoding == "utf-8" else "none",
                     "line": _LINE_BYTES,
                     "skip": layout.num_above,
+                    "most": _MOST_SETBACKS,
                 },
             )
             batches = counted.count(relation.to_arrow_reader(_batch_rows(block_rows)), layout.names)
@@ -124,6 +127,9 @@ class _Counted:
 
 def _setbacks(connection: duckdb.DuckDBPyConnection) -> Setbacks:
     found = Setbacks()
+    num_told = connection.execute("SELECT count(*) FROM reject_errors").fetchall()[0][0]
+    if num_told >= _MOST_SETBACKS:  # there may be more of which nothing is known: no share of the file can be told
+        raise Damaged(f"{_MOST_SETBACKS} lines or more do not fit the header: the file as a whole is set aside")
     # One row a line: a line that breaks two rules is one line lost.
     rows = connection.execute(
         "SELECT line, min(error_type::VARCHAR || ': ' || error_message), max(strlen(coalesce(csv_line, '')))"

@@ -146,3 +146,15 @@ def test_whatever_is_written_as_csv_is_read_as_it_was(
     assert [piece.num_rows for piece in pieces[:-1]] == [block_rows] * (len(pieces) - 1)
     found = [tuple(row.values()) for piece in pieces for row in piece.block.to_pylist()]
     assert found == [tuple(cell or None for cell in row) for row in rows]
+
+
+def test_a_file_of_bad_lines_without_end_is_set_aside_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("packtrain.dataset.kinds.delimited._MOST_SETBACKS", 5)
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n1,2\n" + "1,2,3\n" * 4)
+    assert sum(isinstance(found, Setback) for found in read(path)) == 4
+    path.write_text("a,b\n1,2\n" + "1,2,3\n" * 50)
+    with pytest.raises(Damaged, match="5 lines or more do not fit the header"):
+        read(path)
