@@ -78,6 +78,13 @@ def check_recipe(recipe: RecipeSection, where: str) -> None:
             raise VoyageFileError(
                 "filter would drop everything", where=place, expected="min below max", found=f"{rule.min} to {rule.max}"
             )
+    if recipe.splits.group_by is not None and recipe.splits.group_pattern is not None:
+        raise VoyageFileError(
+            "groups are named twice",
+            where=f"{where}, [prepare.splits]",
+            expected="group_by or group_pattern",
+            found="both",
+        )
     if recipe.splits.validation + recipe.splits.test >= 1:
         raise VoyageFileError(
             "splits leave nothing to train on",

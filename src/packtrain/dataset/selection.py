@@ -156,7 +156,7 @@ class Selection:
     def _name_parts(self) -> None:
         """Make the view that says for each sample to which group it belongs before any comparison."""
         splits = self._recipe.splits
-        part = _GROUP[splits.group_by]
+        part = _GROUP[splits.group_by or "source"]
         if splits.group_pattern is not None:
             pattern = "'" + splits.group_pattern.replace("'", "''") + "'"
             named = f"regexp_extract(source, {pattern}, 1)"
@@ -178,6 +178,15 @@ class Selection:
             validation=self._recipe.splits.validation,
             test=self._recipe.splits.test,
         )
+
+    def groups(self) -> tuple[int, float]:
+        """Return how many groups the kept samples are in, and the share of samples in the largest of them, 0 to 1."""
+        row = self._run(
+            "SELECT count(*), coalesce(max(num) / sum(num), 0) FROM (SELECT coalesce(j.root, p.part) AS part,"
+            " count(*) AS num FROM parts p SEMI JOIN remaining r ON r.kind = p.kind AND r.key = p.key"
+            " LEFT JOIN joined j ON j.part = p.part GROUP BY ALL)"
+        ).fetchall()[0]
+        return int(row[0]), float(row[1])
 
     # --- what came of it
 

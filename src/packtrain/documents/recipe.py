@@ -68,15 +68,15 @@ class SplitsSection(Part, frozen=True, kw_only=True):
     Attributes:
         validation: share of the groups that is for validation.
         test: share of the groups that is for the test at the end.
-        group_by: what must stay together: all samples of a "source" file, of a "folder", or no more than the "sample"
-            itself. Near-duplicates stay together in any case.
+        group_by: what must stay together: all samples of a "source" file (without it), of a "folder", or no more than the
+            "sample" itself. Near-duplicates stay together in any case.
         group_pattern: instead of group_by, a regular expression (RE2) over a source's name; what its first bracket
             matches names the group, "patient-([0-9]+)". Sources it does not match are a group each.
     """
 
     validation: Share = 0.0
     test: Share = 0.0
-    group_by: Literal["source", "folder", "sample"] = "source"
+    group_by: Literal["source", "folder", "sample"] | None = None
     group_pattern: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)] | None = None
 
 

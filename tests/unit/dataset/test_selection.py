@@ -4,10 +4,14 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from packtrain.dataset.index import DROP_SCHEMA, SAMPLE_SCHEMA
+from packtrain.dataset.recipe import check_recipe
 from packtrain.dataset.rows import row_writer
 from packtrain.dataset.selection import Selection
 from packtrain.documents.recipe import FilterSection, NearDuplicatesSection, RecipeSection, SplitsSection
+from packtrain.errors import VoyageFileError
 
 
 def _row(key: str, **more: Any) -> dict[str, Any]:
@@ -302,3 +306,22 @@ def test_samples_that_the_pattern_does_not_name_are_counted(tmp_path: Path) -> N
     for pattern, num_unnamed in (("patient-([0-9]+)", 1), ("patinet-([0-9]+)", 4), (None, None)):
         recipe = RecipeSection(splits=SplitsSection(validation=0.5, group_pattern=pattern))
         assert _Settled(tmp_path, rows, recipe).num_unnamed == num_unnamed
+
+
+def test_the_number_of_groups_and_the_largest_ones_share_are_known(tmp_path: Path) -> None:
+    rows = [_row(f"{source}-{i}", source=f"raw/{source}.mp4") for source in "abc" for i in range(2)]
+    rows += [_row(f"d-{i}", source="raw/d.mp4") for i in range(4)]
+    path = tmp_path / "samples.parquet"
+    with row_writer(path, SAMPLE_SCHEMA) as writer:
+        for row in rows:
+            writer.add(row)
+    recipe = RecipeSection(splits=SplitsSection(validation=0.5), near_duplicates=NearDuplicatesSection(image="off"))
+    with Selection([path], tmp_path / "spill", recipe) as selection:
+        selection.settle()
+        assert selection.groups() == (4, 0.4)
+
+
+def test_groups_that_are_named_twice_are_refused() -> None:
+    recipe = RecipeSection(splits=SplitsSection(validation=0.5, group_by="folder", group_pattern="(a)"))
+    with pytest.raises(VoyageFileError, match="groups are named twice"):
+        check_recipe(recipe, "voyage.toml")

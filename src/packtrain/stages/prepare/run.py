@@ -10,7 +10,7 @@ from packtrain import durable
 from packtrain.dataset import withdrawn, work_units
 from packtrain.dataset.kinds.registry import KIND_NAMES
 from packtrain.dataset.papers import carry_papers
-from packtrain.dataset.recipe import check_recipe, told_on_the_card
+from packtrain.dataset.recipe import check_recipe, split_names, told_on_the_card
 from packtrain.dataset.scan import presidio
 from packtrain.dataset.survey import survey
 from packtrain.dataset.withdrawn import Withdrawn
@@ -148,6 +148,7 @@ def _run(given: Given, clock: StageClock) -> Receipt:
             shards, index = writing.write_set(given, selection.kept(), total)
             small, small_index = writing.write_miniature(given, selection)
         suffixes = selection.suffixes()
+        groups = selection.groups() if len(split_names(given.recipe)) > 1 else (0, 0.0)
     files, facts = _write_cards(given, counts, suffixes, shards, index, read.source_bytes)
     document = Dataset(
         name=places.folder.voyage_file().voyage.name,
@@ -165,7 +166,12 @@ def _run(given: Given, clock: StageClock) -> Receipt:
     durable.write_bytes(places.dataset / DATASET_NAME, encode(document))
     places.folder.write(document)
     scan = _write_scan(given, read)
-    telling.tell(given, document, read, scan, num_bounded=selection.num_bounded, num_unnamed=selection.num_unnamed)
+    telling.tell(
+        *(given, document, read, scan),
+        num_bounded=selection.num_bounded,
+        num_unnamed=selection.num_unnamed,
+        groups=groups,
+    )
     fits = fitting.at_the_end(given, document)
     if given.adopts:
         adopting.tell_adopted(given, document)
@@ -196,7 +202,6 @@ def _write_cards(
     """Write cards and papers; return all files of the data set beside the shards, and facts for the receipt."""
     from packtrain.dataset.card import CROISSANT, README, CardFacts, croissant, readme
     from packtrain.dataset.index import DROPS, REJECTS, SOURCES
-    from packtrain.dataset.recipe import split_names
 
     places = given.places
     papers = carry_papers(given.sources, given.seen.papers, places.dataset)

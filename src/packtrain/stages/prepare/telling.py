@@ -68,7 +68,14 @@ def numbers(given: Given, document: Dataset, read: Read) -> dict[str, int]:
 
 
 def tell(
-    given: Given, document: Dataset, read: Read, scan: DataScan, *, num_bounded: int, num_unnamed: int | None
+    given: Given,
+    document: Dataset,
+    read: Read,
+    scan: DataScan,
+    *,
+    num_bounded: int,
+    num_unnamed: int | None,
+    groups: tuple[int, float],
 ) -> None:
     """Say what was set aside, dropped and found, where to look at it, and what it may mean."""
 
@@ -89,7 +96,7 @@ def tell(
     if seen.num_other_kinds:
         given.sink(Notice(STAGE, f"{seen.num_other_kinds} files are of kinds that the recipe leaves out"))
     _tell_drops(given, document)
-    _tell_splits(given, document, num_unnamed)
+    _tell_splits(given, document, num_unnamed, groups)
     if num_bounded:
         warn(
             f"near-duplicates: {counted(num_bounded, 'crowd')} of samples that look alike was too large to compare all"
@@ -117,7 +124,7 @@ def _tell_drops(given: Given, document: Dataset) -> None:
             given.sink(Notice(STAGE, text, is_warning=True))
 
 
-def _tell_splits(given: Given, document: Dataset, num_unnamed: int | None) -> None:
+def _tell_splits(given: Given, document: Dataset, num_unnamed: int | None, groups: tuple[int, float]) -> None:
     """Say how many samples each split has: groups are whole, so that shares are not those of the recipe."""
     if len(split_names(given.recipe)) == 1:
         return
@@ -130,7 +137,8 @@ def _tell_splits(given: Given, document: Dataset, num_unnamed: int | None) -> No
         if number == 0:
             text = f"split {name} has no sample: there are too few groups for it; see group_by in [prepare.splits]"
             given.sink(Notice(STAGE, text, is_warning=True))
-    given.sink(Notice(STAGE, f"splits: {', '.join(parts)}"))
+    whole = f"{counted(groups[0], 'group')}, the largest with {groups[1]:.1%} of the samples"
+    given.sink(Notice(STAGE, f"splits: {', '.join(parts)}; {whole}"))
     if num_unnamed:
         is_all = num_unnamed == sum(
             each.num_samples + each.num_filtered + each.num_duplicates + each.num_near_duplicates + each.num_withdrawn
