@@ -68,8 +68,8 @@ class SplitsSection(Part, frozen=True, kw_only=True):
     Attributes:
         validation: share of the groups that is for validation.
         test: share of the groups that is for the test at the end.
-        group_by: what must stay together: all samples of a "source" file (without it), of a "folder", or no more than the
-            "sample" itself. Near-duplicates stay together in any case.
+        group_by: what must stay together: all samples of a "source" file (which is meant without it), of a "folder", or
+            no more than the "sample" itself. Near-duplicates stay together in any case.
         group_pattern: instead of group_by, a regular expression (RE2) over a source's name; what its first bracket
             matches names the group, "patient-([0-9]+)". Sources it does not match are a group each.
     """
