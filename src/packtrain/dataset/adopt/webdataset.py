@@ -13,11 +13,11 @@ import msgspec
 from packtrain.dataset.adopt.row import MAX_SAMPLES, AdoptedShard
 from packtrain.dataset.adopt.samples import Group, grouped, key_and_suffix
 from packtrain.dataset.adopt.tar_members import TarMember, TarWalk
-from packtrain.dataset.adopt.window import Window
 from packtrain.dataset.kinds import pieces
 from packtrain.dataset.kinds.piece import Damaged, OpenSource, Piece, Setback
 from packtrain.dataset.kinds.registry import KIND_OF_SUFFIX
 from packtrain.dataset.sources import text_of_name
+from packtrain.dataset.window import Window
 from packtrain.documents.dataset import Kind
 from packtrain.documents.recipe import RecipeSection
 from packtrain.units import MIB

@@ -12,6 +12,7 @@ Left out, though Pillow knows their names:
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Mapping
 from functools import cache
 from typing import Final
@@ -34,6 +35,26 @@ _BY_SUFFIX: Final[Mapping[str, str]] = {
     **{"dib": "DIB", "ico": "ICO", "cur": "CUR", "pcx": "PCX", "dcx": "DCX", "msp": "MSP", "ras": "SUN"},
     **{"xbm": "XBM", "xpm": "XPM"},
 }
+
+# What Pillow's readers raise on hostile bytes, beside OSError and their own.
+UNREADABLE: Final = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    OverflowError,
+    MemoryError,
+    NotImplementedError,
+    ZeroDivisionError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 
 ONE_PICTURE: Final = ("PSD", "ICO", "ICNS", "CUR")
 """What Pillow counts as frames of these are layers, or sizes of one picture: the whole picture alone is decoded."""

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import io
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from packtrain.dataset.kinds.image_formats import CUT_WARNINGS, ONE_PICTURE, formats_for, has_its_end
+from packtrain.dataset.exif import orientation_of
+from packtrain.dataset.kinds.image_formats import CUT_WARNINGS, ONE_PICTURE, UNREADABLE, formats_for, has_its_end
 from packtrain.dataset.kinds.picture_measures import measures_of_picture, rounded, small_copy
 from packtrain.dataset.kinds.piece import Damaged, Detail, OpenSource, Piece, Setback, Tally, one_line
 from packtrain.dataset.kinds.registry import near_method
-from packtrain.dataset.kinds.remade import encoded, is_remade, orientation_of, remade, scaled_size, upright
+from packtrain.dataset.kinds.remade import encoded, is_remade, remade, scaled_size, upright
 from packtrain.documents.recipe import RecipeSection
 
 _MAX_FILE_BYTES: Final = 2 << 30
@@ -25,25 +24,6 @@ MAX_PIXELS: Final = 2 * 89_478_485
 # Frames of an animation are decoded one after the other: bounded in sum, or 1 MB of GIF costs an hour.
 _MAX_PIXELS_OF_ALL_FRAMES: Final = 16 * MAX_PIXELS
 
-# What Pillow's readers raise on hostile bytes, beside OSError and their own.
-_UNREADABLE: Final = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    OverflowError,
-    MemoryError,
-    NotImplementedError,
-    ZeroDivisionError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
 _LYING: Final = 5
 """From this EXIF turn on, width and height change places."""
 
@@ -71,7 +51,7 @@ def pieces_of_image(source: OpenSource, recipe: RecipeSection) -> Iterator[Piece
         for part, box in _parts(picture, recipe.image_crop_pixels):
             payload, suffix = encoded(part, recipe)
             yield _piece(payload, suffix, part, known, {**detail, **({"box": box} if box else {})}, method)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise Damaged(f"image cannot be turned, scaled or encoded: {one_line(error)}") from error
 
 
@@ -110,7 +90,7 @@ def _decoded(source: OpenSource, recipe: RecipeSection) -> tuple[Image.Image, _K
             is_cut = form == "TIFF" and any(words in str(each.message) for each in warned for words in CUT_WARNINGS)
     except UnidentifiedImageError as error:
         raise Damaged("not a readable image: no form of image that is known, whatever its name says") from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise Damaged(f"not a readable image: {one_line(error)}") from error
     if is_cut or not has_its_end(form, payload):
         raise Damaged("not a readable image: the end of the file is missing")

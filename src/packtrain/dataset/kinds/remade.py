@@ -10,6 +10,7 @@ from typing import Final
 
 from PIL import Image
 
+from packtrain.dataset.exif import TURNS, orientation_of
 from packtrain.dataset.kinds.piece import Damaged
 from packtrain.documents.recipe import RecipeSection
 
@@ -17,17 +18,6 @@ _QUALITY: Final = 90
 _SUFFIXES: Final = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 _DEEPEST: Final = 65_535
 _WHITE: Final = (255, 255, 255, 255)
-_ORIENTATION_TAG: Final = 0x0112
-# What brings a picture upright (EXIF 3.0, 4.6.5.1.6).
-_TURNS: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def is_remade(recipe: RecipeSection) -> bool:
@@ -66,16 +56,10 @@ def remade(image: Image.Image, recipe: RecipeSection, size: tuple[int, int]) -> 
 
 def upright(image: Image.Image, orientation: int) -> Image.Image:
     """Return a new picture, turned as EXIF's orientation says, without colour profile, comment, time or that saying."""
-    turn = _TURNS.get(orientation)
+    turn = TURNS.get(orientation)
     turned = image.copy() if turn is None else image.transpose(turn)
     turned.info = {}
     return turned
-
-
-def orientation_of(image: Image.Image) -> int:
-    """Return how EXIF says the picture is to be turned, 1 to 8; 1 where it says nothing that has a meaning."""
-    found = image.getexif().get(_ORIENTATION_TAG)
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
 def encoded(image: Image.Image, recipe: RecipeSection) -> tuple[bytes, str]:

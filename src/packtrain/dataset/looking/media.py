@@ -6,10 +6,11 @@ import io
 import os
 import stat
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from packtrain.dataset.looking.set_tables import Row
 from packtrain.dataset.looking.where import Where
+from packtrain.dataset.window import Window
 
 _BUFFER_BYTES: Final = 1 << 16
 
@@ -18,33 +19,12 @@ class NotThere(Exception):
     """The bytes of a sample cannot be had; the page says why in the place of its picture."""
 
 
-class _Window(io.RawIOBase):
+class _OwnWindow(Window):
     """A part of a file as a file of its own; closing it closes the file."""
 
     def __init__(self, stream: BinaryIO, start: int, num_bytes: int) -> None:
+        super().__init__(stream.fileno(), start, num_bytes)
         self._stream = stream
-        self._start = start
-        self._num_bytes = num_bytes
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._num_bytes}[whence]
-        self._at = max(base + offset, 0)
-        return self._at
-
-    def readinto(self, buffer: Any, /) -> int:
-        wanted = min(len(buffer), max(self._num_bytes - self._at, 0))
-        self._stream.seek(self._start + self._at)
-        found = self._stream.read(wanted)
-        buffer[: len(found)] = found
-        self._at += len(found)
-        return len(found)
 
     def close(self) -> None:
         self._stream.close()
@@ -112,4 +92,4 @@ def _opened(path: Path, start: int, num_bytes: int | None, what: str, *, is_whol
     if not stat.S_ISREG(status.st_mode) or end > status.st_size or (is_whole and end < status.st_size):
         stream.close()
         raise NotThere(f"{what} has changed since it was read")
-    return io.BufferedReader(_Window(stream, start, end - start), _BUFFER_BYTES)
+    return io.BufferedReader(_OwnWindow(stream, start, end - start), _BUFFER_BYTES)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import io
-import struct
 import warnings
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, Final
 
 from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
 
-from packtrain.dataset.kinds.image_formats import all_formats
+from packtrain.dataset.kinds.image_formats import UNREADABLE, all_formats
 from packtrain.dataset.kinds.images import MAX_PIXELS
 from packtrain.dataset.kinds.piece import one_line
 from packtrain.dataset.looking.look import Thumb
@@ -26,24 +24,6 @@ _BOX: Final = (255, 64, 32)
 # Frames that are decoded to come to one time: a seek lands at a key frame, and some files have one a minute.
 _MOST_FRAMES_TO_A_TIME: Final = 600
 _MAX_FRAME_PIXELS: Final = 8192 * 8192
-
-_UNREADABLE: Final = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    OverflowError,
-    MemoryError,
-    NotImplementedError,
-    ZeroDivisionError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
 
 
 def image_thumbs(
@@ -63,7 +43,7 @@ def image_thumbs(
         return (Thumb(b"", error=str(error)),)
     except UnidentifiedImageError:
         return (Thumb(b"", error="no form of image that is known"),)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return (Thumb(b"", error=one_line(error)),)
 
 
@@ -83,7 +63,7 @@ def clip_thumbs(opened: Callable[[], BinaryIO], times_seconds: Sequence[float] =
             return tuple(_webp_frames(stream, times_seconds) if is_ours else _clip_frames(stream, times_seconds))
     except NotThere as error:
         return (Thumb(b"", error=str(error)),)
-    except (*_UNREADABLE, FFmpegError) as error:
+    except (*UNREADABLE, FFmpegError) as error:
         return (Thumb(b"", error=one_line(error)),)
 
 

@@ -18,6 +18,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from PIL import Image
 
+from packtrain.dataset.exif import TURNS, orientation_of
 from packtrain.dataset.near.hashes import PDQ_BYTES, SIDE, Grey, pdq_hash, pdq_quality, phash
 
 Method: TypeAlias = Literal["pdq", "phash", "frames", "minhash"]
@@ -33,16 +34,6 @@ _LEAST_FRAMES: Final = CLIP_FRAMES // 2
 _NO_FRAME: Final = bytes(PDQ_BYTES)
 _LONGEST_MILLISECONDS: Final = (1 << 32) - 1
 
-_ORIENTATION_TAG: Final = 0x0112
-_TURNS: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _WHITE: Final = (255, 255, 255, 255)
 
 
@@ -83,7 +74,7 @@ def fingerprint_of_frames(frames: Sequence[Image.Image], duration_seconds: float
 
 def _grey(image: Image.Image) -> Grey:
     """Return the picture scaled to 64 x 64, whatever its form was: a copy of another size then has the same pixels."""
-    turn = _TURNS.get(int(image.getexif().get(_ORIENTATION_TAG) or 1))
+    turn = TURNS.get(orientation_of(image))
     small = _small(image)
     return np.asarray(small if turn is None else small.transpose(turn), dtype=np.uint8)
 

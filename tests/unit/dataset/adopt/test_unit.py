@@ -11,8 +11,8 @@ from packtrain.dataset.adopt import webdataset
 from packtrain.dataset.adopt.row import ShardToAdopt
 from packtrain.dataset.adopt.survey import ShardSurvey, survey_shards
 from packtrain.dataset.adopt.unit import AdoptJob, adopt_unit, slice_shards, without_the_sample_it_died_of
-from packtrain.dataset.adopt.window import Window
 from packtrain.dataset.sources import Sources
+from packtrain.dataset.window import Window
 from packtrain.dataset.work_units import UnitFolder, finished
 from packtrain.documents.recipe import RecipeSection
 from packtrain.errors import SourceChanged
