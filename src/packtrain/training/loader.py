@@ -5,6 +5,7 @@ It hands out bytes; what they mean is the program's business. torch is imported 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import json
@@ -27,6 +28,7 @@ from packtrain.training.batches import GlobalBatchSampler, Position
 INDEX_NAME: Final = "index.parquet"
 _COLUMNS: Final = ("key", "kind", "shard", "offset", "length", "sha256", "detail")
 _MAX_OPEN_SHARDS: Final = 64
+_MOST_AHEAD_BYTES: Final = 16 << 20  # of one sample; what follows, the kernel reads ahead by itself
 _PARQUET_SUFFIX: Final = ".parquet"
 
 
@@ -113,6 +115,24 @@ class SampleStore:
                     hint='the store changed after loading: run "packtrain load" again',
                 )
         return Sample(key, str(columns.kind[row].as_py()), payload, _detail(columns.detail[row].as_py()), shard)
+
+    def __getitems__(self, rows: Sequence[int]) -> list[Sample]:
+        """Return the samples in these rows; the medium is asked for all of them before the first is read.
+
+        torch's DataLoader calls it for a batch. A disk that is asked for 32 places at once serves them in the order
+        that suits it, and a solid-state one side by side.
+        """
+        for row in rows:
+            self._announce(row)
+        return [self[row] for row in rows]
+
+    def _announce(self, row: int) -> None:
+        shard, offset, length = self._columns.shard_of(row), self._columns.offset[row], self._columns.length[row]
+        if shard.endswith(_PARQUET_SUFFIX) or offset < 0 or length < 0:
+            return  # row groups are found by the reader; what is wrong is said when it is read
+        with contextlib.suppress(OSError):  # advice: what cannot be read is told when it is read
+            descriptor = self._files.descriptor(self._path(shard))
+            os.posix_fadvise(descriptor, int(offset), min(int(length), _MOST_AHEAD_BYTES), os.POSIX_FADV_WILLNEED)
 
     def member(self, sample: Sample, suffix: str) -> bytes:
         """Return another member of a sample in an adopted tar: its caption, its label.

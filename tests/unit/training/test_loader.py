@@ -94,6 +94,16 @@ def test_lengths_and_offsets_of_the_index_are_not_believed(root: Path, changes: 
         SampleStore(root)[6]
 
 
+@pytest.mark.parametrize("changes", [{"length": 2**60}, {"offset": 2**63 - 2}, {"offset": -1}, {"length": -5}])
+def test_a_batch_is_its_rows_one_by_one_and_believes_no_more(root: Path, changes: dict[str, int]) -> None:
+    store = SampleStore(root)
+    rows = [6, 0, len(store) - 1, 6]
+    assert store.__getitems__(rows) == [store[row] for row in rows]
+    rewrite_index(root, 6, **changes)
+    with pytest.raises(IntegrityError):
+        SampleStore(root).__getitems__(rows)
+
+
 def test_rows_that_are_no_row_group_are_refused(root: Path) -> None:
     rewrite_index(root, 1, offset=13)
     with pytest.raises(IntegrityError, match="row group"):
