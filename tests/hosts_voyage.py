@@ -1,4 +1,4 @@
-"""What the tests on clusters prepare: some hundred small images, and what a local run makes of them."""
+"""What the tests on clusters prepare: some hundred small images and clips, and what a local run makes of them."""
 
 import os
 import shutil
@@ -10,10 +10,11 @@ from netns_hosts import with_source_tree
 from packtrain.engines.processes import ProcessMapper
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages.prepare import prepare
-from source_parts import ignore, jpeg, tree, voyage_folder
+from source_parts import clip, ignore, jpeg, tree, voyage_folder
 
-RECIPE = "image_crop_pixels = 32\nshard_bytes = 4000000\nminiature_samples = 8"
+RECIPE = "image_crop_pixels = 32\nclip_frames = 10\nshard_bytes = 4000000\nminiature_samples = 8"
 NUM_SOURCES = 240
+NUM_CLIPS = 80  # a clip weighs 2 MiB more than its bytes: these are some twenty units of work
 
 
 def prepared_here(root: Path) -> Path:
@@ -22,6 +23,9 @@ def prepared_here(root: Path) -> Path:
         path = root / "raw" / f"{number % 7}" / f"{number:04}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(jpeg(320, 256, number))
+    (root / "raw" / "clips").mkdir()
+    for number in range(NUM_CLIPS):
+        (root / "raw" / "clips" / f"{number:04}.mp4").write_bytes(clip(30 + number % 5, 160, 128))
     made = [sys.executable, "-m", "packtrain", "init", str(root / "voyage"), "--role", "consignor", "--name", "hosts"]
     subprocess.run(made, check=True, capture_output=True, timeout=60, env=with_source_tree(os.environ))
     prepare(voyage_folder(root / "voyage", root / "raw", RECIPE), ProcessMapper(2), ignore)
