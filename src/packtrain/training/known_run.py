@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from packtrain.documents.dataset import Dataset
 from packtrain.errors import KitError
 from packtrain.record.folder import VoyageFolder
+from packtrain.record.receipts import is_packed_otherwise
+from packtrain.training.batches import OrderVersion
 from packtrain.training.command import split_command
 from packtrain.training.replay import Run
 
 METRICS: Final = "metrics.jsonl"
 _MAX_LINES: Final = 100_000_000
-_ORDERS: Final = {"random": "random-1", "block": "block-1"}
+_ORDERS: Final[dict[str, OrderVersion]] = {"random": "random-1", "block": "block-1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,11 @@ def known_run(folder: VoyageFolder, asked: Asked) -> KnownRun:
     if order is None:
         order = options.get("--order", "")
         origins["order"] = "[training] command" if order in _ORDERS else "assumed"
-    packed = folder.receipt("pack")
-    if packed is not None and folder.has(Dataset) and packed.inputs.get("dataset") != folder.digest(Dataset):
+    if is_packed_otherwise(folder):
         origins["index"] = "the data set was prepared anew since it was packed"
     if steps is None or not global_batch:
         return KnownRun(None, origins)
-    return KnownRun(Run(seed, global_batch, steps, "block-1" if order == "block" else "random-1"), origins)
+    return KnownRun(Run(seed, global_batch, steps, _ORDERS.get(order, "random-1")), origins)
 
 
 def _trained(folder: VoyageFolder) -> Iterator[tuple[str, int, int]]:
