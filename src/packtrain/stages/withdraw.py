@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from packtrain.dataset.holdings import Holdings, is_at_or_below, matches
+from packtrain.dataset.looking.look import PAGE_NAME
 from packtrain.dataset.sources import SourceFile, Sources, role_of
 from packtrain.digest import sha256_file
 from packtrain.documents.export_list import ExportList
@@ -28,7 +29,6 @@ from packtrain.training.replay import INDEX_NAME, IndexRows, in_ranges, steps_of
 
 STAGE: Final = "withdraw"
 _MAX_STEPS_TEXT: Final = 4000
-_PAGE: Final = "look.html"
 Decision = Literal["withdrawn", "restored"]
 
 
@@ -182,7 +182,7 @@ def record(folder: VoyageFolder, outlook: Outlook, reason: str) -> None:
         folder.write_signed(Withdrawals(voyage=voyage, entries=(*before, *added)), folder.signer())
     shutil.rmtree(folder.work / "rehearsal", ignore_errors=True)
     shutil.rmtree(folder.work / "prepare" / "spill", ignore_errors=True)  # of a `look` or `prepare` that was killed
-    for path in folder.work.glob(f"{_PAGE}*"):  # and a page that was not written to its end
+    for path in folder.work.glob(f"{PAGE_NAME}*"):  # and a page that was not written to its end
         path.unlink(missing_ok=True)
 
 
