@@ -24,50 +24,36 @@ EVERY = 11
 """Every eleventh step is killed at: no multiple of the four steps of a write, so that all four are met."""
 
 _KILLER = """
-import json, os, shutil, signal, sys
+import json, shutil, sys
 from pathlib import Path
 
 import av, duckdb, openpyxl, PIL.Image, pyarrow.parquet, python_calamine
-from packtrain import durable
 from packtrain.engines.processes import ProcessMapper
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages.prepare import prepare
 
 root, every = Path(sys.argv[1]), int(sys.argv[2])
+sys.path.append(sys.argv[3])
+from fault_parts import KILLED, run_in_child
 
-def run(kill_at):
-    child = os.fork()
-    if child == 0:
-        left = kill_at
-        def observe(name):
-            nonlocal left
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            left -= 1
-        durable.observe_steps(observe)
-        status = 1
-        try:
-            prepare(VoyageFolder(root / "voyage"), ProcessMapper(0), lambda event: None)
-            status = 0
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+def work():
+    prepare(VoyageFolder(root / "voyage"), ProcessMapper(0), lambda event: None)
 
 def files(folder):
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 found = {"kills": 0, "wrong": []}
-step = 0
+step = 1
 while True:
     for made in ("work", "documents", "receipts"):
         shutil.rmtree(root / "voyage" / made, ignore_errors=True)
-    code = run(step)
+    code = run_in_child(work, step)[0]
     if code == 0:
         break
-    if code != -signal.SIGKILL:
+    if code != KILLED:
         found["wrong"].append(f"step {step}: ended with {code}")
     found["kills"] += 1
-    if run(10**9) != 0:
+    if run_in_child(work, None)[0] != 0:
         found["wrong"].append(f"step {step}: cannot go on")
     elif files(root / "voyage" / "work" / "dataset") != files(root / "whole"):
         found["wrong"].append(f"step {step}: another data set")
@@ -103,7 +89,7 @@ def test_after_a_kill_at_any_step_the_same_command_gives_the_same_data_set(
         path.write_bytes(payload)
     (tmp_path / "scan.json").write_bytes(folder.payload(DataScan))
     done = subprocess.run(
-        [sys.executable, "-c", _KILLER, str(tmp_path), str(EVERY)],
+        [sys.executable, "-c", _KILLER, str(tmp_path), str(EVERY), str(Path(__file__).parents[1])],
         capture_output=True,
         text=True,
         timeout=240,

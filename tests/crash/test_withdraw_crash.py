@@ -23,51 +23,37 @@ EVERY = 9
 CANARY = b"canary-4711"
 
 _KILLER = """
-import json, os, shutil, signal, sys
+import json, shutil, sys
 from pathlib import Path
 
 import av, duckdb, openpyxl, PIL.Image, pyarrow.parquet, python_calamine
-from packtrain import durable
 from packtrain.training.known_run import Asked
 from packtrain.voyage import Voyage
 
 root, every, canary = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3].encode()
+sys.path.append(sys.argv[4])
+from fault_parts import KILLED, run_in_child
 
-def run(kill_at):
-    child = os.fork()
-    if child == 0:
-        left = kill_at
-        def observe(name):
-            nonlocal left
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            left -= 1
-        durable.observe_steps(observe)
-        status = 1
-        try:
-            Voyage(root / "voyage", lambda event: None).withdraw(
-                ["raw/b.png", "raw/person.csv"], "asked for", Asked(), num_workers=0
-            )
-            status = 0
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+def work():
+    Voyage(root / "voyage", lambda event: None).withdraw(
+        ["raw/b.png", "raw/person.csv"], "asked for", Asked(), num_workers=0
+    )
 
 def files(folder):
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 found = {"kills": 0, "wrong": []}
-step = 0
+step = 1
 while True:
     shutil.rmtree(root / "voyage")
     shutil.copytree(root / "before", root / "voyage")
-    code = run(step)
+    code = run_in_child(work, step)[0]
     if code == 0:
         break
-    if code != -signal.SIGKILL:
+    if code != KILLED:
         found["wrong"].append(f"step {step}: ended with {code}")
     found["kills"] += 1
-    if run(10**9) != 0:
+    if run_in_child(work, None)[0] != 0:
         found["wrong"].append(f"step {step}: cannot go on")
     elif files(root / "voyage" / "work" / "dataset") != files(root / "whole" / "dataset"):
         found["wrong"].append(f"step {step}: another data set")
@@ -103,7 +89,7 @@ def test_after_a_kill_at_any_step_the_same_command_ends_the_withdrawal(tmp_path:
     assert not any(CANARY in payload for payload in tree(voyage.folder.work).values())
     shutil.copytree(voyage.folder.work, tmp_path / "whole")
     done = subprocess.run(
-        [sys.executable, "-c", _KILLER, str(tmp_path), str(EVERY), CANARY.decode()],
+        [sys.executable, "-c", _KILLER, str(tmp_path), str(EVERY), CANARY.decode(), str(Path(__file__).parents[1])],
         capture_output=True,
         text=True,
         timeout=280,

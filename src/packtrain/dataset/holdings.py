@@ -34,13 +34,13 @@ class Holdings:
     """The tables of a data set's folder, to be asked; one that is not there has no rows. Use it as a context."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
         self._connection = open_database(_MEMORY_BYTES, None)
+        self._has: set[str] = set()
         for name in _TABLES:
             path = root / f"{name}.parquet"
             if path.is_file():
+                self._has.add(name)
                 self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {rows_of_files([path])}")  # noqa: S608
-        self._has = {name for name in _TABLES if (root / f"{name}.parquet").is_file()}
 
     def __enter__(self) -> Holdings:
         """Return itself."""

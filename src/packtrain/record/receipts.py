@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from packtrain import __version__
 from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import Document
+from packtrain.documents.dataset import Dataset
 from packtrain.documents.receipt import Receipt
 from packtrain.record.folder import VoyageFolder
 
@@ -28,6 +29,12 @@ def is_fresh(folder: VoyageFolder, stage: str, inputs: Mapping[str, str]) -> boo
         if not path.is_file() or sha256_bytes(path.read_bytes()) != expected:
             return False
     return True
+
+
+def is_packed_otherwise(folder: VoyageFolder) -> bool:
+    """Return whether another data set was packed than the one that is here now."""
+    packed = folder.receipt("pack")
+    return packed is not None and folder.has(Dataset) and packed.inputs.get("dataset") != folder.digest(Dataset)
 
 
 class StageClock:

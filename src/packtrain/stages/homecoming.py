@@ -41,6 +41,7 @@ from packtrain.training.export import (
     read_safetensors_header,
     take_tensors,
 )
+from packtrain.training.metrics import METRICS_NAME
 from packtrain.training.outbox import (
     CONSIGNEE_SIGNATURE,
     LIST_NAME,
@@ -193,7 +194,7 @@ def _gather_text(folder: VoyageFolder, rules: ExportRules, gathered: Path, budge
     total_bytes = 0
     for name in rules.text.files:
         # metrics.jsonl is written by packtrain from the step lines, unless the program writes one itself.
-        places = (folder.work / "results" / name, *([folder.logs / name] if name == "metrics.jsonl" else []))
+        places = (folder.work / "results" / name, *([folder.logs / name] if name == METRICS_NAME else []))
         source = next((path for path in places if os.path.lexists(path)), None)
         if source is None:
             raise ExportDenied("declared text file is not there", where=str(places[0]))

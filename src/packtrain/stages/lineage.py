@@ -15,8 +15,9 @@ from packtrain.documents.plan import Plan
 from packtrain.documents.withdrawals import Withdrawals
 from packtrain.errors import SourceUnreadable
 from packtrain.record.folder import VoyageFolder
+from packtrain.record.receipts import is_packed_otherwise
 from packtrain.training.known_run import Asked, known_run
-from packtrain.training.replay import IndexRows, in_ranges, steps_of
+from packtrain.training.replay import INDEX_NAME, IndexRows, in_ranges, steps_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +157,8 @@ def _travel(folder: VoyageFolder, shard: str) -> dict[str, str]:
             told["shard sha256"] = record.sha256
     if not folder.has(Plan):
         return {**told, "drives": "not packed"}
-    plan, packed = folder.read_signed(Plan), folder.receipt("pack")
-    if packed is not None and folder.has(Dataset) and packed.inputs.get("dataset") != folder.digest(Dataset):
+    plan = folder.read_signed(Plan)
+    if is_packed_otherwise(folder):
         return {**told, "drives": f"attempt {plan.attempt} was packed from another data set than the one here"}
     label = {drive.uuid: drive.label for drive in plan.drives}
     groups = [", ".join(label[drive] for drive in group.drives) for group in plan.groups]
@@ -176,6 +177,8 @@ def _steps(folder: VoyageFolder, root: Path, asked: Asked, *, source: str | None
         return "no training is known here"
     if "index" in known.origins:
         return f"not known: {known.origins['index']}"
+    if not (root / INDEX_NAME).is_file():
+        return "not known: there is no index here"
     rows = IndexRows(root)
     numbers = (
         rows.numbers_of([key]) if key is not None else rows.numbers_by_source([source or ""]).get(source or "", [])

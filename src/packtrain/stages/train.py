@@ -20,10 +20,9 @@ from packtrain.ports import Engine, StepRecord, TrainingJob
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.training.command import fill_command
-from packtrain.training.metrics import StepLog, encode_metrics, steps_that_count
+from packtrain.training.metrics import METRICS_NAME, StepLog, encode_metrics, steps_that_count
 
 STAGE: Final = "train"
-METRICS_NAME: Final = "metrics.jsonl"
 
 
 def inputs(folder: VoyageFolder) -> dict[str, str]:

@@ -14,21 +14,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from packtrain.dataset.holdings import Holdings, is_at_or_below, matches
+from packtrain.dataset.looking.look import PAGE_NAME
 from packtrain.dataset.sources import SourceFile, Sources, role_of
 from packtrain.digest import sha256_file
-from packtrain.documents.dataset import Dataset
 from packtrain.documents.export_list import ExportList
 from packtrain.documents.plan import Plan
 from packtrain.documents.withdrawals import MAX_WITHDRAWALS, Withdrawal, Withdrawals
 from packtrain.errors import SourceUnreadable, VoyageFileError
 from packtrain.record.folder import VoyageFolder
-from packtrain.record.receipts import instant
+from packtrain.record.receipts import instant, is_packed_otherwise
 from packtrain.training.known_run import Asked, known_run
-from packtrain.training.replay import IndexRows, in_ranges, steps_of
+from packtrain.training.replay import INDEX_NAME, IndexRows, in_ranges, steps_of
 
 STAGE: Final = "withdraw"
 _MAX_STEPS_TEXT: Final = 4000
-_PAGE: Final = "look.html"
 Decision = Literal["withdrawn", "restored"]
 
 
@@ -125,8 +125,6 @@ def look(folder: VoyageFolder, asked: Sequence[str], decision: Decision, run: As
         SourceUnreadable: nothing here has such a name.
         VoyageFileError: the sources are one folder that is carried as it is, or shards that were adopted.
     """
-    from packtrain.dataset.holdings import Holdings
-
     sources = _sources(folder)
     held = folder.read_signed(Withdrawals).in_force() if folder.has(Withdrawals) else {}
     with Holdings(folder.work / "dataset") as holdings:
@@ -184,7 +182,7 @@ def record(folder: VoyageFolder, outlook: Outlook, reason: str) -> None:
         folder.write_signed(Withdrawals(voyage=voyage, entries=(*before, *added)), folder.signer())
     shutil.rmtree(folder.work / "rehearsal", ignore_errors=True)
     shutil.rmtree(folder.work / "prepare" / "spill", ignore_errors=True)  # of a `look` or `prepare` that was killed
-    for path in folder.work.glob(f"{_PAGE}*"):  # and a page that was not written to its end
+    for path in folder.work.glob(f"{PAGE_NAME}*"):  # and a page that was not written to its end
         path.unlink(missing_ok=True)
 
 
@@ -214,8 +212,6 @@ def _chosen(
     decision: Decision,
 ) -> list[Touched]:
     """Return the sources that are meant, and those that are the same bytes as one of them."""
-    from packtrain.dataset.holdings import is_at_or_below, matches
-
     wanted: list[tuple[str, Callable[[str, str], bool]]] = []
     for text in asked:
         wanted.append((text, is_at_or_below if _is_name(sources, known, text) else matches))
@@ -254,8 +250,6 @@ def _is_name(sources: Sources, known: Collection[str], text: str) -> bool:
     """Return whether this is a source's own name, or a folder's, whatever signs of a pattern are in it."""
     label = text.partition("/")[0]
     is_on_disk = label in sources.labels() and "\0" not in text and os.path.lexists(sources.path_of(text.rstrip("/")))
-    from packtrain.dataset.holdings import is_at_or_below
-
     return is_on_disk or any(is_at_or_below(name, text) for name in known)
 
 
@@ -263,7 +257,7 @@ def _tell_steps(folder: VoyageFolder, outlook: Outlook, asked: Asked) -> None:
     found = known_run(folder, asked)
     outlook.run_from = found.origins
     root = folder.work / "dataset"
-    if found.run is None or not (root / "index.parquet").is_file():
+    if found.run is None or not (root / INDEX_NAME).is_file():
         return
     if "index" in found.origins:
         outlook.notes.append(f"which steps saw it cannot be said here: {found.origins['index']}")
@@ -282,8 +276,8 @@ def _tell_drives(folder: VoyageFolder, outlook: Outlook) -> None:
     if outlook.decision == "restored" or not folder.has(Plan):
         return
     attempt = folder.read_signed(Plan).attempt
-    packed, told = folder.receipt("pack"), outlook.notes
-    if packed is not None and folder.has(Dataset) and packed.inputs.get("dataset") != folder.digest(Dataset):
+    told = outlook.notes
+    if is_packed_otherwise(folder):
         told.append(f"drives of attempt {attempt} were packed from another data set than the one here: look into it")
     elif outlook.num_samples:
         told.append(f"drives of attempt {attempt} hold it: pack again")

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from packtrain.documents.dataset import Dataset
 from packtrain.errors import KitError
 from packtrain.record.folder import VoyageFolder
+from packtrain.record.receipts import is_packed_otherwise
+from packtrain.training.batches import OrderVersion
 from packtrain.training.command import split_command
+from packtrain.training.metrics import METRICS_NAME
 from packtrain.training.replay import Run
 
-METRICS: Final = "metrics.jsonl"
 _MAX_LINES: Final = 100_000_000
-_ORDERS: Final = {"random": "random-1", "block": "block-1"}
+_ORDERS: Final[dict[str, OrderVersion]] = {"random": "random-1", "block": "block-1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,10 @@ def known_run(folder: VoyageFolder, asked: Asked) -> KnownRun:
         origins["steps"] = "given"
     if global_batch is not None:
         origins["global_batch"] = "given"
-    for where, num_steps, num_samples in _trained(folder):
+    records = _trained(folder)
+    # One is opened only for what the one before did not say: metrics may have a million lines.
+    while (steps is None or global_batch is None) and (record := next(records, None)) is not None:
+        where, num_steps, num_samples = record
         if steps is None:
             steps, origins["steps"] = num_steps, where
         if global_batch is None and num_steps and num_samples and num_samples % num_steps == 0:
@@ -75,12 +79,11 @@ def known_run(folder: VoyageFolder, asked: Asked) -> KnownRun:
     if order is None:
         order = options.get("--order", "")
         origins["order"] = "[training] command" if order in _ORDERS else "assumed"
-    packed = folder.receipt("pack")
-    if packed is not None and folder.has(Dataset) and packed.inputs.get("dataset") != folder.digest(Dataset):
+    if is_packed_otherwise(folder):
         origins["index"] = "the data set was prepared anew since it was packed"
     if steps is None or not global_batch:
         return KnownRun(None, origins)
-    return KnownRun(Run(seed, global_batch, steps, "block-1" if order == "block" else "random-1"), origins)
+    return KnownRun(Run(seed, global_batch, steps, _ORDERS.get(order, "random-1")), origins)
 
 
 def _trained(folder: VoyageFolder) -> Iterator[tuple[str, int, int]]:
@@ -88,7 +91,7 @@ def _trained(folder: VoyageFolder) -> Iterator[tuple[str, int, int]]:
     receipt = folder.receipt("train")
     if receipt is not None:
         yield "receipts/train.json", receipt.counts.get("steps", 0), receipt.counts.get("samples", 0)
-    for path in (folder.root / "results" / METRICS, folder.logs / METRICS):
+    for path in (folder.root / "results" / METRICS_NAME, folder.logs / METRICS_NAME):
         if path.is_file():
             num_steps, num_samples = _counted(path)
             if num_steps:

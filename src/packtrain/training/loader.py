@@ -11,7 +11,7 @@ import itertools
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -73,8 +73,7 @@ class SampleStore:
         path = root / INDEX_NAME
         try:
             self.index_digest = sha256_file(path)
-            has_splits = split is not None and (split != "train" or "split" in pq.read_schema(path).names)
-            only = [("split", "=", split)] if has_splits else None
+            only = [("split", "=", split)] if is_by_side(split, pq.read_schema(path).names) else None
             table = pq.read_table(path, columns=list(_COLUMNS), filters=only, use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise SourceUnreadable(f"index cannot be read: {error}", where=str(path)) from error
@@ -209,6 +208,11 @@ class SampleStore:
         return self._paths.setdefault(shard, self.root.joinpath(*parts))
 
 
+def is_by_side(split: str | None, columns: Collection[str]) -> bool:
+    """Return whether rows of an index are taken by their side: one without sides is all "train"."""
+    return split is not None and (split != "train" or "split" in columns)
+
+
 class _Columns:
     """The index in the form that gives one row's fields soonest: numbers as numpy arrays, each shard's name once.
 
@@ -303,7 +307,7 @@ def open_loader(
         runs=store.runs() if position.order_version == "block-1" else None,
     )
     batches = DataLoader(
-        store,  # pyright: ignore[reportArgumentType] - has __getitem__ and __len__, which is all that is asked
+        store,  # pyright: ignore[reportArgumentType] - has __getitem__, __getitems__ and __len__: all that is asked
         batch_sampler=sampler,  # pyright: ignore[reportArgumentType] - an iterable of lists, as documented
         collate_fn=_as_they_are,
         num_workers=num_processes,

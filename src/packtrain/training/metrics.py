@@ -7,8 +7,11 @@ import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from packtrain.ports import StepRecord
+
+METRICS_NAME: Final = "metrics.jsonl"
 
 
 def steps_that_count(records: Iterable[StepRecord]) -> tuple[StepRecord, ...]:

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from packtrain.errors import SourceUnreadable
 from packtrain.training.batches import EpochOrder, GlobalBatchSampler, OrderVersion, Position
+from packtrain.training.loader import INDEX_NAME, is_by_side
 
-INDEX_NAME: Final = "index.parquet"
 _COLUMNS: Final = ("key", "kind", "source", "shard", "offset", "length", "sha256")
 
 
@@ -54,14 +54,12 @@ class IndexRows:
 
     def __init__(self, root: Path, split: str | None = "train") -> None:
         self._path = root / INDEX_NAME
-        self._split: str | None = None
         try:
             with pq.ParquetFile(self._path) as index:
                 names = index.schema_arrow.names
-                if missing := sorted(set(_COLUMNS) - set(names)):
+                self._split = split if is_by_side(split, names) else None
+                if missing := sorted({*_COLUMNS, *(["split"] if self._split else [])} - set(names)):
                     raise SourceUnreadable("index lacks columns", where=str(self._path), found=", ".join(missing))
-                if split is not None and (split != "train" or "split" in names):
-                    self._split = split
             shards = (row["shard"] for row in self._rows(["shard"]))
             self.runs = tuple(sum(1 for _ in group) for _, group in itertools.groupby(shards))
         except (OSError, pa.ArrowException) as error:

@@ -1,5 +1,6 @@
 """From a sample to its file and on to the drives; from a file to all it became; and what a step saw."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +124,16 @@ def test_where_nothing_was_prepared_yet_that_is_said(tmp_path: Path) -> None:
         voyage.lineage("raw/a.png", Asked())
     with pytest.raises(StageNotReady, match="no data set is here yet"):
         voyage.replay(range(1, 2), Asked(global_batch=4))
+
+
+def test_a_withdrawn_source_is_known_where_the_data_set_is_lost(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "a.csv").write_bytes(csv_text(12, 1))
+    (raw / "b.csv").write_bytes(csv_text(12, 2))
+    voyage = make_voyage(tmp_path / "voyage", raw, "")
+    voyage.withdraw(["raw/a.csv"], "asked for", Asked(), num_workers=0)
+    shutil.rmtree(voyage.folder.work)
+    found = voyage.lineage("raw/a.csv", TRAINED)
+    assert found.facts["decided"].endswith("asked for")
+    assert found.facts["seen in steps"] == "not known: there is no index here"

@@ -70,6 +70,12 @@ def test_an_index_without_sides_is_all_for_training(tmp_path: Path) -> None:
     assert len(IndexRows(tmp_path)) == 13
 
 
+def test_an_index_without_sides_has_no_other_side(tmp_path: Path) -> None:
+    make_tiny_dataset(tmp_path, num_tables=3, num_images=2, num_clips=1)
+    with pytest.raises(SourceUnreadable, match="index lacks columns"):
+        IndexRows(tmp_path, "validation")
+
+
 def test_a_folder_without_an_index_is_said_in_words(tmp_path: Path) -> None:
     with pytest.raises(SourceUnreadable):
         IndexRows(tmp_path)

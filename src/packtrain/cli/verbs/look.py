@@ -10,7 +10,7 @@ import click
 
 from packtrain.cli.options import folder_argument, json_option, open_voyage
 from packtrain.cli.terminal import answer
-from packtrain.dataset.looking.look import NUM_SAMPLES, PAGE_BYTES, Wanted
+from packtrain.dataset.looking.look import NUM_SAMPLES, PAGE_BYTES, PAGE_NAME, Wanted
 from packtrain.units import counted, format_bytes, parse_bytes
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _size(_context: click.Context, _parameter: click.Parameter, text: str | None
 
 @click.command("look")
 @folder_argument
-@click.option("--out", type=click.Path(path_type=Path), help="The file to write (default: work/look.html).")
+@click.option("--out", type=click.Path(path_type=Path), help=f"The file to write (default: work/{PAGE_NAME}).")
 @click.option(
     "--samples",
     type=click.IntRange(1, 10_000),
@@ -76,7 +76,7 @@ def command(
         found = voyage.set_aside(skip, limit) if rejects else voyage.dropped(skip, limit)
         _list(found, "rejects" if rejects else "drops", skip, as_json=as_json)
         return
-    page = (out or voyage.folder.work / "look.html").absolute()
+    page = (out or voyage.folder.work / PAGE_NAME).absolute()
     _refuse_where_it_would_travel(voyage, page)
     look, num_bytes = voyage.look(page, Wanted(samples, seed, most_bytes), with_values=not no_values)
     shown = sum(len(sheet.shown) for sheet in look.sheets)
@@ -111,9 +111,10 @@ def _refuse_where_it_would_travel(voyage: Voyage, page: Path) -> None:
         for place in places:
             if page.resolve().is_relative_to(place.resolve()):
                 raise click.UsageError(f"the page is private and may not lie in {place}: it is {what}")
-    if page.resolve().is_relative_to(folder.work.resolve()) and page.resolve() != (folder.work / "look.html").resolve():
+    if page.resolve().is_relative_to(folder.work.resolve()) and page.resolve() != (folder.work / PAGE_NAME).resolve():
         raise click.UsageError(
-            f"of {folder.work} withdraw clears what it knows: a page there is called look.html, or lies somewhere else"
+            f"of {folder.work} withdraw clears what it knows: a page there is called {PAGE_NAME},"
+            " or lies somewhere else"
         )
 
 

@@ -133,17 +133,14 @@ def _makings(where: Where, rows: Iterable[Row], part: Part) -> list[Making]:
 
 def _look_at_drops(tables: SetTables, where: Where, look: Look, room: Room, allowed: Allowed) -> None:
     rules = [count for count in look.drops if count.reason == "filter"]
-    look.num_rules = len(rules)
     part = room.part(0.25)
     look.filters = [_filter_drops(tables, where, rule, part) for rule in rules[:_MOST_RULES]]
     part = room.part(0.15)
-    look.num_copied = sum(count.num_samples for count in look.drops if count.reason == "duplicate")
     for row in tables.copied(_MOST_COPIED, _NAMES_OF_COPIES):
         shown = samples.read(where, row)
         if part.takes(shown):
             look.copies.append(Copies(shown, row["num_dropped"], row["num_sources"], tuple(row["first_sources"])))
     part = room.part(0.3)
-    look.num_pairs = sum(count.num_samples for count in look.drops if count.reason == "near-duplicate")
     for kind in dict.fromkeys(count.kind for count in look.drops if count.reason == "near-duplicate"):
         for pair in tables.near_pairs(kind, _MOST_PAIRS):
             both = samples.read(where, pair.dropped), samples.read(where, pair.kept)

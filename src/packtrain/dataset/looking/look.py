@@ -10,6 +10,8 @@ from packtrain.documents.dataset import SampleCount
 
 PAGE_BYTES: Final = 8_000_000
 NUM_SAMPLES: Final = 48
+PAGE_NAME: Final = "look.html"
+"""Below work/, where `withdraw` removes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +255,7 @@ class Look:
         seed: of the lot by which samples were drawn.
         splits: samples by kind and split.
         with_values: whether cells of tables are shown; `without_because` says why not.
-        num_tables, num_measures, num_rules, num_reject_groups: of which those shown may be the first few.
+        num_tables, num_measures, num_reject_groups: of which those shown may be the first few.
         notes: what a reader has to know before the page is believed.
         page_bytes: what was allowed; `num_left_out` pictures had no room.
     """
@@ -277,13 +279,25 @@ class Look:
     histograms: list[Histogram] = field(default_factory=list[Histogram])
     num_measures: int = 0
     filters: list[FilterDrops] = field(default_factory=list[FilterDrops])
-    num_rules: int = 0
     copies: list[Copies] = field(default_factory=list[Copies])
-    num_copied: int = 0
     pairs: list[Pair] = field(default_factory=list[Pair])
-    num_pairs: int = 0
     rejects: list[RejectGroup] = field(default_factory=list[RejectGroup])
     num_reject_groups: int = 0
     num_rejects: int = 0
     notes: list[str] = field(default_factory=list[str])
     num_left_out: int = 0
+
+    @property
+    def num_rules(self) -> int:
+        """Return how many filters dropped anything."""
+        return sum(1 for count in self.drops if count.reason == "filter")
+
+    @property
+    def num_copied(self) -> int:
+        """Return how many samples were exact copies of one that is kept."""
+        return sum(count.num_samples for count in self.drops if count.reason == "duplicate")
+
+    @property
+    def num_pairs(self) -> int:
+        """Return how many samples were dropped since they look like another."""
+        return sum(count.num_samples for count in self.drops if count.reason == "near-duplicate")

@@ -109,20 +109,19 @@ def profiles(tables: SetTables, where: Where, allowed: Allowed, seed: int) -> tu
     made: list[TableProfile] = []
     columns_left = _MOST_COLUMNS_OF_ALL
     # One thread adds up in one order: a mean has the same last digit every time.
-    connection = open_database(1 * GIB, where.spill, num_threads=1)
-    for row in sorted(found, key=lambda each: (each["source"], each["number"])):
-        shards = tables.rows(
-            "SELECT DISTINCT shard FROM table_blocks WHERE source = $source AND number = $number"
-            " ORDER BY shard LIMIT $num",
-            source=row["source"],
-            number=row["number"],
-            num=_MOST_SHARDS,
-        )
-        files = [where.shard(each["shard"]) for each in shards]
-        profile = _profile(connection, row, files, allowed, min(columns_left, MOST_COLUMNS))
-        columns_left -= len(profile.columns)
-        made.append(profile)
-    connection.close()
+    with open_database(1 * GIB, where.spill, num_threads=1) as connection:
+        for row in sorted(found, key=lambda each: (each["source"], each["number"])):
+            shards = tables.rows(
+                "SELECT DISTINCT shard FROM table_blocks WHERE source = $source AND number = $number"
+                " ORDER BY shard LIMIT $num",
+                source=row["source"],
+                number=row["number"],
+                num=_MOST_SHARDS,
+            )
+            files = [where.shard(each["shard"]) for each in shards]
+            profile = _profile(connection, row, files, allowed, min(columns_left, MOST_COLUMNS))
+            columns_left -= len(profile.columns)
+            made.append(profile)
     return made, total
 
 

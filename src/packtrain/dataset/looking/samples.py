@@ -34,17 +34,15 @@ def making(where: Where, row: Row) -> Making | None:
         return None
     detail = _detail(row)
     opened = partial(open_source, where, row["source"])
-    facts: list[tuple[str, str]] = []
     if row["kind"] == "image":
         box, scaled = _whole_numbers(detail.get("box"), 4), _whole_numbers(detail.get("scaled"), 2)
         # What was scaled first was cut in the pixels of the scaled image.
         pictures = thumbs.image_thumbs(opened, box, scaled[0] if scaled else None)
-        facts += [("pixels", _size(detail))] if _size(detail) else []
     else:
         times = _times(detail)
         pictures = thumbs.clip_thumbs(opened, [times[i] for i in (0, len(times) // 2, -1)] if times else ())
-        facts += [("pixels", _size(detail))] if _size(detail) else []
-    before = Shown("", row["kind"], row["source"], tuple(facts), pictures)
+    facts = (("pixels", _size(detail)),) if _size(detail) else ()
+    before = Shown("", row["kind"], row["source"], facts, pictures)
     return Making(before, kept(where, row))
 
 
@@ -69,7 +67,7 @@ def _shown(row: Row, opened: Callable[[], BinaryIO], num_bytes: int | None) -> S
     else:
         facts += [(name, str(detail[key])) for name, key in _OF_TABLE if detail.get(key) not in (None, "")]
     if row.get("value") is not None:
-        facts += [("measured", number(row["value"])), ("limit", number(row["limit"]))]
+        facts += [("measured", _number(row["value"])), ("limit", _number(row["limit"]))]
     if row.get("split") not in (None, "train"):
         facts.append(("split", row["split"]))
     facts = [(name, text[:_LONGEST_FACT]) for name, text in facts if text]
@@ -79,9 +77,9 @@ def _shown(row: Row, opened: Callable[[], BinaryIO], num_bytes: int | None) -> S
 _OF_TABLE: Final = (("sheet", "sheet"), ("first row", "first_row"), ("rows", "rows"), ("columns", "columns"))
 
 
-def number(value: float | None) -> str:
-    """Return a measured number for people: six digits at most; "" where nothing was measured."""
-    return "" if value is None else f"{value:.6g}"
+def _number(value: float) -> str:
+    """Return a measured number for people: six digits at most."""
+    return f"{value:.6g}"
 
 
 def _detail(row: Row) -> dict[str, Any]:
