@@ -13,7 +13,7 @@ import pyarrow as pa
 from packtrain.dataset.near.fingerprint import Method
 from packtrain.dataset.near.groups import NearGroups
 from packtrain.dataset.near.pairs import DEFAULT_THRESHOLDS, PairFinder
-from packtrain.dataset.reasons import ALIKE, EQUAL, GONE, NEAR_DUPLICATE, WITHDRAWN
+from packtrain.dataset.reasons import ALIKE, NEAR_DUPLICATE, WITHDRAWN
 from packtrain.documents.dataset import Kind
 from packtrain.documents.recipe import NearDuplicatesSection
 
@@ -47,11 +47,9 @@ def compare(
         # The order is the preference, see `NearGroups`.
         connection.execute(
             "CREATE OR REPLACE TABLE numbered AS SELECT row_number() OVER (ORDER BY"
-            " coalesce(s.measures['width_pixels'] * s.measures['height_pixels'], 0) DESC, s.key) - 1 AS number, s.kind,"
-            " s.key, CASE WHEN s.withdrawn THEN $gone WHEN h.key IS NOT NULL THEN $equal END AS gone, s.fingerprint"
-            " FROM remaining s LEFT JOIN held h ON h.kind = s.kind AND h.key = s.key"
-            " WHERE s.kind = $kind AND octet_length(s.fingerprint) > 0",
-            {"kind": kind, "gone": GONE, "equal": EQUAL},
+            " coalesce(measures['width_pixels'] * measures['height_pixels'], 0) DESC, key) - 1 AS number, kind, key,"
+            " gone, fingerprint FROM standing WHERE kind = $kind AND octet_length(fingerprint) > 0",
+            {"kind": kind},
         )
         num_rows = _number(connection, "SELECT count(*) FROM numbered")
         with (
