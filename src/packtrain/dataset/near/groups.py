@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from packtrain.dataset.database import open_database
+from packtrain.dataset.database import open_database, remove_spilled
 from packtrain.dataset.near.pairs import NearPairs
 from packtrain.units import MIB
 
@@ -69,8 +69,7 @@ class NearGroups:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open().close()
-        for left in self._folder.glob("duckdb_temp*"):
-            left.unlink(missing_ok=True)
+        remove_spilled(self._folder)
 
     def add(self, pairs: NearPairs) -> None:
         """Take a block of pairs, the smaller row first."""
