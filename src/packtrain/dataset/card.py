@@ -78,7 +78,6 @@ def form_of(kind: Kind) -> tuple[str, str, str]:
     return spec.plural, "application/x-tar", f"{spec.plural}-*.tar"
 
 
-_MEDIA: Final[tuple[Kind, ...]] = ("image", "clip")
 # What Hugging Face's reader takes for pictures among the endings of clips: an animated WebP is one.
 _PICTURE_SUFFIXES: Final = ("webp", "gif")
 # A front matter of thousands of tables would be read by nobody; load_dataset takes their files by name just as well.

@@ -39,6 +39,12 @@ def open_database(
     )
 
 
+def remove_spilled(folder: Path) -> None:
+    """Remove what databases that were opened with this folder left in it; none of them may be open."""
+    for left in folder.glob("duckdb_temp*"):
+        left.unlink(missing_ok=True)
+
+
 def quoted_path(path: str | Path) -> str:
     """Return a path as a text of SQL in which no sign is taken for a pattern."""
     return "'" + "".join(f"[{sign}]" if sign in "[*?" else sign for sign in str(path)).replace("'", "''") + "'"

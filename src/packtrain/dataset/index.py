@@ -19,7 +19,7 @@ index.parquet, one row a sample, in the order of the shards:
 drops.parquet, one row a sample that was read and not kept, by kind and key:
 
     reason          filter, duplicate, near-duplicate or withdrawn
-    rule            which rule of the recipe, in words ("width at least 64")
+    rule            which rule of the recipe, in words ("width_pixels at least 64")
     value, limit    what was measured (of near-duplicates the distance or the share in common) and what is allowed; null
                     where nothing was measured
     kept_key, kept_source    the sample that was kept instead, or "" where none was; of a duplicate the first of

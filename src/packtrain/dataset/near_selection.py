@@ -13,7 +13,8 @@ import pyarrow as pa
 from packtrain.dataset.near.fingerprint import Method
 from packtrain.dataset.near.groups import NearGroups
 from packtrain.dataset.near.pairs import DEFAULT_THRESHOLDS, PairFinder
-from packtrain.dataset.reasons import ALIKE, EQUAL, GONE, NEAR_DUPLICATE, WITHDRAWN
+from packtrain.dataset.near.trees import Trees
+from packtrain.dataset.reasons import ALIKE, NEAR_DUPLICATE, WITHDRAWN
 from packtrain.documents.dataset import Kind
 from packtrain.documents.recipe import NearDuplicatesSection
 
@@ -47,11 +48,9 @@ def compare(
         # The order is the preference, see `NearGroups`.
         connection.execute(
             "CREATE OR REPLACE TABLE numbered AS SELECT row_number() OVER (ORDER BY"
-            " coalesce(s.measures['width_pixels'] * s.measures['height_pixels'], 0) DESC, s.key) - 1 AS number, s.kind,"
-            " s.key, CASE WHEN s.withdrawn THEN $gone WHEN h.key IS NOT NULL THEN $equal END AS gone, s.fingerprint"
-            " FROM remaining s LEFT JOIN held h ON h.kind = s.kind AND h.key = s.key"
-            " WHERE s.kind = $kind AND octet_length(s.fingerprint) > 0",
-            {"kind": kind, "gone": GONE, "equal": EQUAL},
+            " coalesce(measures['width_pixels'] * measures['height_pixels'], 0) DESC, key) - 1 AS number, kind, key,"
+            " gone, fingerprint FROM standing WHERE kind = $kind AND octet_length(fingerprint) > 0",
+            {"kind": kind},
         )
         num_rows = _number(connection, "SELECT count(*) FROM numbered")
         with (
@@ -139,28 +138,20 @@ def _unite(connection: duckdb.DuckDBPyConnection) -> None:
         "CREATE TABLE ends AS SELECT part, row_number() OVER (ORDER BY part) - 1 AS number FROM"
         " (SELECT one AS part FROM edges UNION SELECT other FROM edges)"
     )
-    parents = np.arange(_number(connection, "SELECT count(*) FROM ends"), dtype=np.int64)
+    trees = Trees(_number(connection, "SELECT count(*) FROM ends"))
     ordered = connection.cursor().sql(
         "SELECT a.number, b.number FROM edges JOIN ends a ON a.part = one JOIN ends b ON b.part = other ORDER BY 1, 2"
     )
     for batch in ordered.to_arrow_reader(_BATCH_ROWS):
-        for one, other in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
-            first, second = sorted((_root(parents, one), _root(parents, other)))
-            parents[second] = first
-    roots = np.array([_root(parents, number) for number in range(len(parents))], dtype=np.int64)
+        one, other = (batch.column(number).to_numpy(zero_copy_only=False) for number in (0, 1))
+        trees.unite(one, other)
+    roots = trees.components()
     connection.execute("CREATE TABLE rooted (number BIGINT, root BIGINT)")
-    connection.from_arrow(pa.table({"number": np.arange(len(parents)), "root": roots})).insert_into("rooted")
+    connection.from_arrow(pa.table({"number": np.arange(len(trees)), "root": roots})).insert_into("rooted")
     connection.execute(
         "INSERT INTO joined SELECT e.part, f.part FROM rooted r JOIN ends e ON e.number = r.number"
         " JOIN ends f ON f.number = r.root"
     )
-
-
-def _root(parents: np.ndarray, number: int) -> int:
-    while parents[number] != number:
-        parents[number] = parents[parents[number]]  # shortens the way for who comes next
-        number = int(parents[number])
-    return number
 
 
 def _number(connection: duckdb.DuckDBPyConnection, query: str) -> int:

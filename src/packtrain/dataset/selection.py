@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 import duckdb
 
-from packtrain.dataset.database import open_database, rows_of_files
+from packtrain.dataset.database import open_database, remove_spilled, rows_of_files
 from packtrain.dataset.kinds.registry import KIND_NAMES, near_method
 from packtrain.dataset.reasons import DUPLICATE, EQUAL, FILTER, GONE, WITHDRAWN
 from packtrain.documents.dataset import Kind
@@ -74,8 +74,7 @@ class Selection:
     ) -> None:
         assert self._connection is not None
         self._connection.close()
-        for left in self._folder.glob("duckdb_temp*"):
-            left.unlink(missing_ok=True)
+        remove_spilled(self._folder)
 
     def settle(self) -> None:
         """Decide about every sample; what the other methods return is known after it."""
@@ -126,7 +125,7 @@ class Selection:
                 reason=FILTER,
                 withdrawn=WITHDRAWN,
                 gone=GONE,
-                rule=f"{rule.measure} {words} {limit:g}",
+                rule=f"{rule.measure} {words} {limit:.15g}",
                 measure=rule.measure,
                 limit=float(limit),
                 kind=rule.kind,
@@ -140,6 +139,12 @@ class Selection:
         )
         # The first of equal ones holds its place, whichever of them was withdrawn: it was the one that was kept.
         self._run("CREATE TABLE held AS SELECT kind, kept_key AS key FROM firsts WHERE withdrawn")
+        # `gone`: why a sample that holds a place is in no shard; null of those that are kept.
+        self._run(
+            "CREATE VIEW standing AS"  # noqa: S608 - words of ours
+            f" SELECT s.*, CASE WHEN s.withdrawn THEN '{GONE}' WHEN h.key IS NOT NULL THEN '{EQUAL}' END AS gone"
+            " FROM remaining s LEFT JOIN held h ON h.kind = s.kind AND h.key = s.key"
+        )
         self._run(
             "INSERT INTO dropped SELECT s.kind, s.key, CASE WHEN f.withdrawn THEN $withdrawn ELSE $duplicate END,"
             " CASE WHEN s.withdrawn THEN $gone WHEN f.withdrawn THEN $equal ELSE 'same bytes' END, NULL, NULL,"
@@ -183,8 +188,8 @@ class Selection:
         """Return how many groups the kept samples are in, and the share of samples in the largest of them, 0 to 1."""
         row = self._run(
             "SELECT count(*), coalesce(max(num) / sum(num), 0) FROM (SELECT coalesce(j.root, p.part) AS part,"
-            " count(*) AS num FROM parts p SEMI JOIN remaining r ON r.kind = p.kind AND r.key = p.key"
-            " LEFT JOIN joined j ON j.part = p.part GROUP BY ALL)"
+            " count(*) AS num FROM parts p SEMI JOIN (FROM standing WHERE gone IS NULL) s ON s.kind = p.kind"
+            " AND s.key = p.key LEFT JOIN joined j ON j.part = p.part GROUP BY ALL)"
         ).fetchall()[0]
         return int(row[0]), float(row[1])
 
@@ -196,9 +201,8 @@ class Selection:
         Rows that are `withdrawn` are among them: they hold their place in a shard and are written nowhere.
         """
         yield from self._rows(
-            "SELECT s.* REPLACE (s.withdrawn OR h.key IS NOT NULL AS withdrawn), side.split FROM remaining s"
+            "SELECT s.* EXCLUDE (gone) REPLACE (gone IS NOT NULL AS withdrawn), side.split FROM standing s"
             " JOIN side ON side.kind = s.kind AND side.key = s.key"
-            " LEFT JOIN held h ON h.kind = s.kind AND h.key = s.key"
             ' ORDER BY s.kind, side.split, s."table", s.key'
         )
 
@@ -209,44 +213,38 @@ class Selection:
             " d.kept_key, coalesce(k.source, '') AS kept_source FROM samples s"
             " JOIN dropped d ON d.kind = s.kind AND d.key = s.key"
             " LEFT JOIN samples k ON k.kind = s.kind AND k.key = d.kept_key"
-            " UNION ALL BY NAME SELECT r.key, r.kind, r.source, r.source_sha256, r.sha256, $withdrawn AS reason,"
-            " CASE WHEN r.withdrawn THEN $gone ELSE $equal END AS rule, NULL::DOUBLE AS value,"
-            " NULL::DOUBLE AS \"limit\", '' AS kept_key, '' AS kept_source FROM remaining r"
-            " LEFT JOIN held h ON h.kind = r.kind AND h.key = r.key WHERE r.withdrawn OR h.key IS NOT NULL"
-            " ORDER BY kind, key",
+            " UNION ALL BY NAME SELECT key, kind, source, source_sha256, sha256, $withdrawn AS reason, gone AS rule,"
+            " NULL::DOUBLE AS value, NULL::DOUBLE AS \"limit\", '' AS kept_key, '' AS kept_source FROM standing"
+            " WHERE gone IS NOT NULL ORDER BY kind, key",
             withdrawn=WITHDRAWN,
-            gone=GONE,
-            equal=EQUAL,
         )
 
     def splits(self) -> list[Count]:
         """Return how many samples are kept, by kind and split."""
         return self._counts(
-            "SELECT s.kind, side.split, count(*) FROM remaining s JOIN side ON side.kind = s.kind AND side.key = s.key"
-            " ANTI JOIN held h ON h.kind = s.kind AND h.key = s.key"
-            " WHERE NOT s.withdrawn GROUP BY ALL ORDER BY ALL"
+            "SELECT s.kind, side.split, count(*) FROM standing s JOIN side ON side.kind = s.kind AND side.key = s.key"
+            " WHERE s.gone IS NULL GROUP BY ALL ORDER BY ALL"
         )
 
     def drops(self) -> list[Count]:
         """Return how many samples were dropped, by kind and reason."""
         return self._counts(
             "SELECT kind, reason, count(*) FROM (SELECT kind, reason FROM dropped UNION ALL"
-            " SELECT r.kind, 'withdrawn' FROM remaining r LEFT JOIN held h ON h.kind = r.kind AND h.key = r.key"
-            " WHERE r.withdrawn OR h.key IS NOT NULL) GROUP BY ALL ORDER BY ALL"
+            " SELECT kind, $withdrawn FROM standing WHERE gone IS NOT NULL) GROUP BY ALL ORDER BY ALL",
+            withdrawn=WITHDRAWN,
         )
 
     def suffixes(self) -> dict[str, list[str]]:
         """Return by kind the endings of the media members that are kept, sorted."""
         found: dict[str, list[str]] = {}
         for kind, suffix in self._run(
-            "SELECT DISTINCT s.kind, s.suffix FROM remaining s ANTI JOIN held h ON h.kind = s.kind AND h.key = s.key"
-            " WHERE NOT s.withdrawn AND s.suffix <> '' ORDER BY ALL"
+            "SELECT DISTINCT kind, suffix FROM standing WHERE gone IS NULL AND suffix <> '' ORDER BY ALL"
         ).fetchall():
             found.setdefault(kind, []).append(suffix)
         return found
 
-    def _counts(self, query: str) -> list[Count]:
-        return [Count(kind, name, int(number)) for kind, name, number in self._run(query).fetchall()]
+    def _counts(self, query: str, **parameters: object) -> list[Count]:
+        return [Count(kind, name, int(number)) for kind, name, number in self._run(query, **parameters).fetchall()]
 
     def _rows(self, query: str, **parameters: object) -> Iterator[dict[str, Any]]:
         relation = self._open().cursor().sql(query, params=parameters)

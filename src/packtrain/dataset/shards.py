@@ -299,11 +299,12 @@ def _fill_parquet(layout: ShardLayout, media: _Media, stream: BinaryIO) -> None:
 
 
 def _copy_part(first: Member, media: _Media, stream: BinaryIO) -> None:
-    from packtrain.dataset.table_parts import PartFile
+    from packtrain.dataset.table_parts import window_of
 
     state = hashlib.sha256()
     try:
-        for piece in PartFile(media.blobs(first.unit), first.part).pieces():
+        part = window_of(media.blobs(first.unit), first.part)
+        while piece := part.read(_COPY_BYTES):
             state.update(piece)
             stream.write(piece)
     except OSError as error:

@@ -7,7 +7,6 @@ that are kept are read from it and written anew, by the same writer.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
@@ -16,10 +15,10 @@ import pyarrow.parquet as pq
 
 from packtrain.dataset.arrow import ParquetWriter, Table
 from packtrain.dataset.part import MAX_SAMPLES, Part
+from packtrain.dataset.window import Window
 
 pc: Any = pyarrow.compute  # its functions are made when it is imported: no checker sees them
 _BUFFER_BYTES: Final = 1 << 20
-_COPY_BYTES: Final = 1 << 20
 # A dictionary costs a page a column and block: it pays where a block is long and every text is there four times.
 _LEAST_ROWS_FOR_DICTIONARY: Final = 1024
 _LEAST_REPEATS: Final = 4
@@ -169,56 +168,16 @@ class _PartStream:
     def close(self) -> None: ...
 
 
-class PartFile:
-    """A part as a file of its own, to be read. One position; not for two readers at once."""
-
-    closed = False
-
-    def __init__(self, blobs: BinaryIO, part: Part) -> None:
-        self._blobs = blobs
-        self._part = part
-        self._at = 0
-
-    def read(self, num_bytes: int = -1) -> bytes:
-        """Return the next bytes of the part, no more than there are."""
-        left = max(self._part.num_bytes - self._at, 0)
-        self._blobs.seek(self._part.offset + self._at)
-        piece = self._blobs.read(left if num_bytes < 0 else min(num_bytes, left))
-        self._at += len(piece)
-        return piece
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Move; as `io.IOBase.seek`."""
-        self._at = offset + (0, self._at, self._part.num_bytes)[whence]
-        return self._at
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._at
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
-
-    def close(self) -> None:
-        """Leave the blobs open: they are not this file's."""
-
-    def pieces(self) -> Iterator[bytes]:
-        """Yield all its bytes."""
-        self.seek(0)
-        while piece := self.read(_COPY_BYTES):
-            yield piece
+def window_of(blobs: BinaryIO, part: Part) -> Window:
+    """Return a part as a file of its own; the blobs must stay open."""
+    return Window(blobs.fileno(), part.offset, part.num_bytes)
 
 
 class PartReader:
     """Reads single blocks of a part."""
 
     def __init__(self, blobs: BinaryIO, part: Part) -> None:
-        self._file = pq.ParquetFile(PartFile(blobs, part), page_checksum_verification=True, pre_buffer=True)
+        self._file = pq.ParquetFile(window_of(blobs, part), page_checksum_verification=True, pre_buffer=True)
 
     def block(self, row_group: int) -> Table:
         """Return one block as it was written.

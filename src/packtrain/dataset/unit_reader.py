@@ -185,10 +185,9 @@ class _SourceReader:
         second = presidio.engine() if self._job.recipe.scan_also_with else None
         return TableScan(self._file.name, self.sha256, second)
 
-    def _keep(self, piece: object) -> None:
-        from packtrain.dataset.kinds.piece import Damaged, Piece
+    def _keep(self, piece: Piece) -> None:
+        from packtrain.dataset.kinds.piece import Damaged
 
-        assert isinstance(piece, Piece)
         file = self._file
         blob_offset, blob_bytes = -1, file.size_bytes if piece.block is None else piece.block_bytes
         if piece.payload is not None:

@@ -80,7 +80,6 @@ class UnitName:
 
     unit_id: str
     kind: Kind
-    num_files: int
     source_bytes: int
 
 
@@ -101,7 +100,7 @@ class Unit:
     @property
     def name(self) -> UnitName:
         """Return the unit without its list of sources."""
-        return UnitName(self.unit_id, self.kind, len(self.files), sum(file.size_bytes for file in self.files))
+        return UnitName(self.unit_id, self.kind, sum(file.size_bytes for file in self.files))
 
 
 @dataclass(frozen=True, slots=True)

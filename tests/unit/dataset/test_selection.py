@@ -50,6 +50,7 @@ class _Settled:
             self.kept = {row["key"]: row for row in selection.kept()}
             self.dropped = {row["key"]: row for row in selection.dropped()}
             self.drops = {(count.kind, count.name): count.num_samples for count in selection.drops()}
+            self.groups = selection.groups()
             self.num_unnamed = selection.num_unnamed
             self.splits = {(count.kind, count.name): count.num_samples for count in selection.splits()}
 
@@ -72,6 +73,12 @@ def test_a_filter_drops_by_measure_and_says_rule_value_and_limit(tmp_path: Path)
     }
     assert all(set(row) == set(DROP_SCHEMA.names) for row in settled.dropped.values())
     assert settled.drops == {("image", "filter"): 2}
+
+
+def test_a_large_limit_is_told_in_all_its_digits(tmp_path: Path) -> None:
+    rule = FilterSection(kind="image", measure="bytes", max=1_048_576)
+    settled = _Settled(tmp_path, [_row("large", measures=[("bytes", 2e6)])], RecipeSection(filter=(rule,)))
+    assert settled.dropped["large"]["rule"] == "bytes at most 1048576"
 
 
 def test_the_first_rule_that_drops_a_sample_is_the_one_that_is_told(tmp_path: Path) -> None:
@@ -108,6 +115,7 @@ def test_what_equals_a_withdrawn_sample_goes_and_stays_out_and_the_first_of_them
     }
     assert settled.splits == {("image", "train"): 1}
     assert settled.drops == {("image", "withdrawn"): 4}
+    assert settled.groups == (1, 1.0)
 
 
 def test_a_withdrawn_sample_that_a_filter_had_left_out_holds_no_place_and_is_told_once(tmp_path: Path) -> None:

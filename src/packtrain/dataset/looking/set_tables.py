@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from packtrain.dataset.database import open_database, rows_of_files
+from packtrain.dataset.database import open_database, remove_spilled, rows_of_files
 from packtrain.dataset.index import DROPS, INDEX, REJECTS
 from packtrain.dataset.looking.look import DropCount, RejectRow
 from packtrain.dataset.looking.where import Where
@@ -81,8 +81,7 @@ class SetTables:
     ) -> None:
         assert self._connection is not None
         self._connection.close()
-        for left in self._where.spill.glob("duckdb_temp*"):
-            left.unlink(missing_ok=True)
+        remove_spilled(self._where.spill)
 
     def run(self, query: str, **parameters: object) -> duckdb.DuckDBPyConnection:
         """Run one statement."""

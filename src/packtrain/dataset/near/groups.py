@@ -21,8 +21,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from packtrain.dataset.database import open_database
+from packtrain.dataset.database import open_database, remove_spilled
 from packtrain.dataset.near.pairs import NearPairs
+from packtrain.dataset.near.trees import Trees
 from packtrain.units import MIB
 
 _MEMORY_BYTES: Final = 512 * MIB
@@ -55,7 +56,7 @@ class NearGroups:
     """
 
     def __init__(self, num_rows: int, folder: Path) -> None:
-        self._parents = np.arange(num_rows, dtype=np.uint32 if num_rows < 2**32 else np.uint64)
+        self._trees = Trees(num_rows)
         self._folder = folder
         self._connection: duckdb.DuckDBPyConnection | None = None
 
@@ -69,14 +70,13 @@ class NearGroups:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open().close()
-        for left in self._folder.glob("duckdb_temp*"):
-            left.unlink(missing_ok=True)
+        remove_spilled(self._folder)
 
     def add(self, pairs: NearPairs) -> None:
         """Take a block of pairs, the smaller row first."""
         if len(pairs.first) == 0:
             return
-        self._unite(pairs.first, pairs.second)
+        self._trees.unite(pairs.first, pairs.second)
         table = pa.table(
             {
                 "first": pairs.first,
@@ -89,11 +89,7 @@ class NearGroups:
 
     def components(self) -> NDArray[np.int64]:
         """Return for every row the smallest row that it hangs together with: its own number where it is alone."""
-        everyone = np.arange(len(self._parents), dtype=np.int64)
-        for start in range(0, len(everyone), _BATCH_ROWS):
-            part = slice(start, start + _BATCH_ROWS)
-            everyone[part] = self._roots(everyone[part])
-        return everyone
+        return self._trees.components()
 
     def dropped(self) -> Iterator[Dropped]:
         """Yield the rows to drop: walked by preference, a row stays unless it is near one that stays.
@@ -106,7 +102,7 @@ class NearGroups:
             "SELECT first, second, distance FROM pairs WHERE NOT is_equal ORDER BY second, distance, first"
         )
         # Every better neighbour of a row has been decided when the row's turn comes.
-        stays = bytearray(b"\1") * len(self._parents)
+        stays = bytearray(b"\1") * len(self._trees)
         for batch in ordered.to_arrow_reader(_BATCH_ROWS):
             going: list[tuple[int, int, float]] = []
             columns = (batch.column(number).to_pylist() for number in range(3))
@@ -133,26 +129,6 @@ class NearGroups:
         for batch in result.to_arrow_reader(_BATCH_ROWS):
             row, kept, distance = (batch.column(number).to_numpy(zero_copy_only=False) for number in range(3))
             yield Dropped(row, kept, distance)
-
-    def _unite(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> None:
-        while True:
-            one, other = self._roots(left), self._roots(right)
-            apart = np.flatnonzero(one != other)
-            if len(apart) == 0:
-                return
-            left, right, one, other = left[apart], right[apart], one[apart], other[apart]
-            # The larger root hangs on the smallest that any pair offers it; the others find it in the next round.
-            np.minimum.at(self._parents, np.maximum(one, other), np.minimum(one, other).astype(self._parents.dtype))
-
-    def _roots(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the root of each row's tree, and hang the rows there directly."""
-        roots = self._parents[rows].astype(np.int64)
-        while True:
-            above = self._parents[roots].astype(np.int64)
-            if np.array_equal(above, roots):
-                self._parents[rows] = roots.astype(self._parents.dtype)
-                return roots
-            roots = above
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         assert self._connection is not None

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from packtrain.dataset.arrow import RecordBatch
-from packtrain.dataset.database import open_database
+from packtrain.dataset.database import open_database, remove_spilled
 from packtrain.dataset.near.blocks import BLOCK_BYTES
 from packtrain.dataset.near.fingerprint import CLIP_FRAMES, CLIP_HEAD_BYTES, Method
 from packtrain.dataset.near.hashes import PDQ_BYTES, PHASH_BYTES
@@ -92,7 +92,8 @@ class PairFinder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open().close()
-        for left in (*self._folder.glob("duckdb_temp*"), *self._folder.glob("*.bin")):
+        remove_spilled(self._folder)
+        for left in self._folder.glob("*.bin"):
             left.unlink(missing_ok=True)
 
     def add(self, rows: Iterable[tuple[int, bytes]]) -> None:

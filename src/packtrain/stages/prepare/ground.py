@@ -154,6 +154,15 @@ def inputs_of(folder: VoyageFolder, sources_digest: str) -> dict[str, str]:
     return found
 
 
+def held_out(folder: VoyageFolder) -> Withdrawn:
+    """Return the withdrawals in force; none where there is no document of them.
+
+    Raises:
+        SignatureMissing, SignatureInvalid, UntrustedSigner: withdrawals.json is not as this party signed it.
+    """
+    return Withdrawn.of(folder.read_signed(Withdrawals)) if folder.has(Withdrawals) else Withdrawn()
+
+
 def is_carried_as_it_is(folder: VoyageFolder) -> bool:
     """Return whether the sources are one folder that is packed without being prepared."""
     sources = folder.voyage_file().sources

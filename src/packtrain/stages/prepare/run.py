@@ -19,7 +19,6 @@ from packtrain.documents.data_scan import DataScan, NotScanned
 from packtrain.documents.dataset import DataFile, Dataset, SampleCount, Shard
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.toml_text import toml_text
-from packtrain.documents.withdrawals import Withdrawals
 from packtrain.errors import NothingToCarry, VoyageFileError
 from packtrain.events import Notice, Sink
 from packtrain.ports import JobMapper
@@ -88,7 +87,7 @@ def _held_out(folder: VoyageFolder) -> Withdrawn:
     Raises:
         VoyageFileError: there are some, and the sources are carried as they are: what was withdrawn would travel.
     """
-    held_out = Withdrawn.of(folder.read_signed(Withdrawals)) if folder.has(Withdrawals) else Withdrawn()
+    held_out = ground.held_out(folder)
     sources = folder.voyage_file().sources
     if held_out.names and sources is not None and sources.form != "files":
         raise VoyageFileError(

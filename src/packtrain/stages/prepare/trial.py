@@ -22,10 +22,8 @@ from packtrain.dataset.recipe import check_recipe
 from packtrain.dataset.survey import Survey, survey
 from packtrain.dataset.trial_sample import Estimate, Layer, Layers, draw, layer_of, share, total
 from packtrain.dataset.unit_reader import read_unit
-from packtrain.dataset.withdrawn import Withdrawn
 from packtrain.dataset.work_units import ReadJob, UnitReceipt
 from packtrain.documents.dataset import Kind
-from packtrain.documents.withdrawals import Withdrawals
 from packtrain.errors import DriveFull, NothingToCarry, VoyageFileError
 from packtrain.events import Progress, Sink, discard
 from packtrain.ports import JobMapper
@@ -117,7 +115,7 @@ def trial(folder: VoyageFolder, num_wanted: int, mapper: JobMapper, num_workers:
             hint="shards that are adopted, and a folder carried as it is, travel as large as they are",
         )
     sources = ground.open_sources(folder)
-    held_out = Withdrawn.of(folder.read_signed(Withdrawals)) if folder.has(Withdrawals) else Withdrawn()
+    held_out = ground.held_out(folder)
     with tempfile.TemporaryDirectory(prefix="packtrain-dry-run-") as name:
         places = Places(folder)
         places.work, places.dataset = Path(name) / "work", Path(name) / "dataset"
