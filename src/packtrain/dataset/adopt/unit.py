@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
-import msgspec
 import rfc8785
 
 from packtrain import durable
@@ -17,7 +16,7 @@ from packtrain.dataset.kinds.registry import KIND_NAMES
 from packtrain.dataset.recipe import recipe_digest_of_kind
 from packtrain.dataset.rejects import Reject
 from packtrain.dataset.scan import presidio
-from packtrain.dataset.scan.counts import SCAN_VERSION, SourceScan
+from packtrain.dataset.scan.counts import SourceScan
 from packtrain.dataset.sources import SourceFile, Sources
 from packtrain.dataset.work_units import (
     ReadJob,
@@ -26,7 +25,8 @@ from packtrain.dataset.work_units import (
     UnitFolder,
     UnitReceipt,
     finished,
-    library_versions,
+    scan_versions,
+    write_receipt,
 )
 from packtrain.digest import sha256_bytes, sha256_stream
 from packtrain.documents.dataset import Kind
@@ -84,14 +84,13 @@ def _job(
     form: ShardForm, held: list[ShardToAdopt], sources: Sources, recipe: RecipeSection, folder: UnitFolder
 ) -> AdoptJob:
     kinds: tuple[Kind, ...] = ("table",) if form == "parquet" else ("image", "clip")
-    second = [presidio.identity()] if recipe.scan_also_with else []
     made_by = [
         f"adopt {ADOPT_VERSION}",
         form,
         recipe.adopt_check,
         *(kind for kind in kinds if kind in recipe.kinds),
         *(recipe_digest_of_kind(recipe, kind) for kind in kinds),
-        *([f"scan {SCAN_VERSION}", *second] if form == "parquet" else []),
+        *(scan_versions(recipe) if form == "parquet" else []),
     ]
     said = [[each.name, str(each.size_bytes), str(each.mtime_ns), each.sha256, each.kind] for each in held]
     identity = sha256_bytes(rfc8785.dumps([*made_by, said]))  # pyright: ignore[reportArgumentType]
@@ -132,21 +131,7 @@ def adopt_unit(job: AdoptJob) -> UnitReceipt:
             rejects += found.rejects
             if found.scan is not None:
                 scans.append(found.scan)
-    receipt = UnitReceipt(
-        unit=unit.unit_id,
-        kind=unit.kind,
-        sources=tuple(records),
-        rejects=tuple(rejects),
-        num_samples=samples.num_rows,
-        left_over=0,
-        blobs_bytes=0,
-        samples_bytes=folder.samples(unit.unit_id).stat().st_size,
-        libraries=library_versions(job.recipe),
-        scans=tuple(scans),
-    )
-    durable.write_bytes(folder.receipt(unit.unit_id), msgspec.json.encode(receipt), shared=True)
-    reading.unlink(missing_ok=True)
-    return receipt
+    return write_receipt(job, records, rejects, scans, num_samples=samples.num_rows)
 
 
 def without_the_sample_it_died_of(job: ReadJob) -> ReadJob | None:
