@@ -63,8 +63,8 @@ class AdoptedShard:
 
     @property
     def lost(self) -> float:
-        """Return the share of the shard that was set aside, 0 to 1."""
-        return self.num_lost / self.num_samples if self.num_samples else 1.0
+        """Return the share of the shard that was set aside, 0 to 1; of one that the recipe leaves out nothing was."""
+        return self.num_lost / self.num_samples if self.num_samples else float(bool(self.rejects))
 
     @property
     def kind(self) -> str:

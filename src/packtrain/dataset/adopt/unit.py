@@ -167,7 +167,7 @@ def _adopt(job: AdoptJob, file: SourceFile, shard: ShardToAdopt) -> AdoptedShard
             _read(job, found, stream)
         if shard.sha256 and shard.sha256 != found.sha256:
             raise Damaged(f"its SHA-256 is {found.sha256[:12]}, and {shard.sha256[:12]} is what its description says")
-        if not found.num_samples:
+        if not found.num_samples and kind in ("", *job.recipe.kinds):
             raise Damaged("there is no sample in it")
     except Damaged as error:
         found.set_aside_whole(str(error), kind)
