@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,9 +14,12 @@ from packtrain.dataset.adopt import webdataset
 from packtrain.dataset.adopt.row import ShardToAdopt
 from packtrain.dataset.adopt.survey import AdoptedForm, ShardSurvey, survey_shards
 from packtrain.dataset.adopt.unit import AdoptJob, adopt_unit, slice_shards, without_the_sample_it_died_of
+from packtrain.dataset.kinds import pieces
+from packtrain.dataset.kinds.piece import OpenSource
 from packtrain.dataset.sources import Sources
 from packtrain.dataset.window import Window
 from packtrain.dataset.work_units import UnitFolder, finished
+from packtrain.documents.dataset import Kind
 from packtrain.documents.recipe import RecipeSection
 from packtrain.errors import SourceChanged
 from packtrain.units import GIB
@@ -56,6 +60,30 @@ def test_a_sample_whose_decoder_crashed_is_set_aside_alone(tmp_path: Path) -> No
         ('sample "000001"', ".png: its decoder crashed and took the process with it")
     ]
     assert [record.num_samples for record in receipt.sources] == [2]
+
+
+def test_a_process_that_dies_in_a_decoder_leaves_the_name_of_what_it_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "0.tar", samples(3))
+    job = job_of(tmp_path)
+    decoded: list[str] = []
+
+    def die_at_the_second(kind: Kind, source: OpenSource, recipe: RecipeSection) -> Iterator[object]:
+        decoded.append(source.name)
+        return os._exit(9) if len(decoded) == 2 else pieces(kind, source, recipe)
+
+    monkeypatch.setattr(webdataset, "pieces", die_at_the_second)
+    if (child := os.fork()) == 0:
+        adopt_unit(job)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    monkeypatch.undo()
+    changed = without_the_sample_it_died_of(job)
+    assert isinstance(changed, AdoptJob)
+    receipt = adopt_unit(changed)
+    assert [reject.place for reject in receipt.rejects] == ['sample "000001"']
+    assert not job.folder.reading(job.unit.unit_id).exists()
 
 
 def test_a_note_of_another_unit_changes_nothing(tmp_path: Path) -> None:
