@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
-import rfc8785
 
 from packtrain import durable
 from packtrain.dataset.rejects import Reject
 from packtrain.dataset.row_spool import RowSpool
+from packtrain.dataset.sample_row import sample_row
 from packtrain.dataset.scan import presidio
 from packtrain.dataset.scan.counts import SourceScan
 from packtrain.dataset.sources import SourceFile, key_prefix, suffix_of
 from packtrain.dataset.withdrawn import COPY_OF_WITHDRAWN
-from packtrain.dataset.work_units import ReadJob, SourceRecord, UnitReceipt, finished, library_versions
+from packtrain.dataset.work_units import ReadJob, SourceRecord, UnitReceipt, finished, write_receipt
 from packtrain.digest import sha256_bytes, sha256_stream
 from packtrain.units import GIB
 
@@ -50,13 +50,12 @@ def read_unit(job: ReadJob) -> UnitReceipt:
     rejects: list[Reject] = []
     scans: list[SourceScan] = []
     left_over = 0
-    blobs_path = folder.blobs(unit.unit_id)
     reading = folder.reading(unit.unit_id)
     reading.parent.mkdir(parents=True, exist_ok=True)
     with (
         row_writer(folder.samples(unit.unit_id), SAMPLE_SCHEMA, shared=True) as samples,
         reading.open("wb", buffering=0) as note,
-        durable.atomic_writer(blobs_path, shared=True) as blobs,
+        durable.atomic_writer(folder.blobs(unit.unit_id), shared=True) as blobs,
     ):
         for file in unit.files:
             # One file held open: to make one for each source costs more than to read a small source.
@@ -73,21 +72,7 @@ def read_unit(job: ReadJob) -> UnitReceipt:
             left_over += done.left_over
             if done.scan is not None:
                 scans.append(done.scan)
-    receipt = UnitReceipt(
-        unit=unit.unit_id,
-        kind=unit.kind,
-        sources=tuple(records),
-        rejects=tuple(rejects),
-        num_samples=samples.num_rows,
-        left_over=left_over,
-        blobs_bytes=blobs_path.stat().st_size,
-        samples_bytes=folder.samples(unit.unit_id).stat().st_size,
-        libraries=library_versions(job.recipe),
-        scans=tuple(scans),
-    )
-    durable.write_bytes(folder.receipt(unit.unit_id), msgspec.json.encode(receipt), shared=True)
-    reading.unlink(missing_ok=True)
-    return receipt
+    return write_receipt(job, records, rejects, scans, num_samples=samples.num_rows, left_over=left_over)
 
 
 class _OutputFailedError(Exception):
@@ -197,27 +182,22 @@ class _SourceReader:
         if blob_bytes > MAX_MEMBER_BYTES:
             raise Damaged(f"sample of {blob_bytes} bytes does not fit a tar member (at most {MAX_MEMBER_BYTES})")
         prefix = key_prefix(file.name)
-        row: dict[str, object] = {
-            "key": f"{prefix}-{len(self.rows):08d}",
-            "kind": self._job.unit.kind,
-            "source": file.name,
-            "source_sha256": self.sha256,
-            "sha256": piece.sha256 or (self.sha256 if piece.payload is None else sha256_bytes(piece.payload)),
-            "suffix": piece.suffix,
-            "table": f"{prefix}-{piece.group}" if piece.group else "",
-            "num_rows": piece.num_rows,
-            "unit": self._job.unit.unit_id,
-            "blob_offset": blob_offset,
-            "blob_bytes": blob_bytes,
-            "part_bytes": 0,
-            "part_sha256": "",
-            "part_blocks": 0,
-            "row_group": 0,
-            "detail": rfc8785.dumps(dict(piece.detail)).decode("utf-8"),  # pyright: ignore[reportArgumentType]
-            "measures": sorted(piece.measures.items()),
-            "fingerprint": piece.fingerprint,
-            "withdrawn": False,
-        }
+        row = sample_row(
+            key=f"{prefix}-{len(self.rows):08d}",
+            kind=self._job.unit.kind,
+            source=file.name,
+            source_sha256=self.sha256,
+            sha256=piece.sha256 or (self.sha256 if piece.payload is None else sha256_bytes(piece.payload)),
+            suffix=piece.suffix,
+            unit=self._job.unit.unit_id,
+            blob_offset=blob_offset,
+            blob_bytes=blob_bytes,
+            table=f"{prefix}-{piece.group}" if piece.group else "",
+            num_rows=piece.num_rows,
+            detail=piece.detail,
+            measures=piece.measures,
+            fingerprint=piece.fingerprint,
+        )
         with _own_disk():
             self.rows.add(row)
             if piece.block is not None:

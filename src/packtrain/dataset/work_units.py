@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 import rfc8785
 
+from packtrain import durable
 from packtrain.dataset.kinds.registry import KINDS
 from packtrain.dataset.recipe import recipe_digest_of_kind
 from packtrain.dataset.rejects import Reject
@@ -177,12 +178,13 @@ def slice_sources(files: Iterable[tuple[Kind, SourceFile]], recipe: RecipeSectio
 
 def _unit(kind: Kind, files: list[SourceFile], recipe: RecipeSection) -> Unit:
     sources = [[file.name, str(file.size_bytes), str(file.mtime_ns)] for file in files]
-    made_by = [recipe_digest_of_kind(recipe, kind), *(_scans(recipe) if kind == "table" else [])]
+    made_by = [recipe_digest_of_kind(recipe, kind), *(scan_versions(recipe) if kind == "table" else [])]
     identity = rfc8785.dumps([*made_by, sources])  # pyright: ignore[reportArgumentType]
     return Unit(sha256_bytes(identity), kind, tuple(files))
 
 
-def _scans(recipe: RecipeSection) -> list[str]:
+def scan_versions(recipe: RecipeSection) -> list[str]:
+    """Return what the identity of a unit of tables has of the data scan and of its second engine."""
     return [f"scan {SCAN_VERSION}", *([presidio.identity()] if recipe.scan_also_with else [])]
 
 
@@ -195,6 +197,38 @@ def finished(folder: UnitFolder, unit_id: str) -> UnitReceipt | None:
         return None
     whole = receipt.unit == unit_id and sizes == (receipt.blobs_bytes, receipt.samples_bytes)
     return receipt if whole else None
+
+
+def write_receipt(
+    job: ReadJob,
+    records: Iterable[SourceRecord],
+    rejects: Iterable[Reject],
+    scans: Iterable[SourceScan],
+    *,
+    num_samples: int,
+    left_over: int = 0,
+) -> UnitReceipt:
+    """End a unit whose outputs stand: write its receipt and return it.
+
+    Raises:
+        DriveFull: no space is left for it.
+    """
+    unit, folder = job.unit, job.folder
+    receipt = UnitReceipt(
+        unit=unit.unit_id,
+        kind=unit.kind,
+        sources=tuple(records),
+        rejects=tuple(rejects),
+        num_samples=num_samples,
+        left_over=left_over,
+        blobs_bytes=folder.blobs(unit.unit_id).stat().st_size,
+        samples_bytes=folder.samples(unit.unit_id).stat().st_size,
+        libraries=library_versions(job.recipe),
+        scans=tuple(scans),
+    )
+    durable.write_bytes(folder.receipt(unit.unit_id), msgspec.json.encode(receipt), shared=True)
+    folder.reading(unit.unit_id).unlink(missing_ok=True)
+    return receipt
 
 
 def await_outputs(folder: UnitFolder, unit_id: str, seconds: float = SEEN_AFTER_SECONDS) -> None:

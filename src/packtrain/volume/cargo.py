@@ -71,25 +71,9 @@ def listed(root: Path, files: Iterable[tuple[str, int, str]], prefix: bytes = b"
     root = root.resolve()
     for name, size_bytes, sha256 in files:
         path = root / name
-        try:
-            status = path.lstat()
-        except OSError as error:
-            faults.append(f"{name}: {error.strerror}")
-            continue
-        if not stat.S_ISREG(status.st_mode) or not os.access(path, os.R_OK):
-            faults.append(f"{name}: not a readable regular file")
-        elif status.st_size != size_bytes:
-            changed.append(f"{name}: expected {size_bytes} bytes, found {status.st_size}")
-        else:
-            yield CargoEntry(
-                name=prefix + name.encode("utf-8"),
-                source=os.fsencode(path),
-                kind="file",
-                size_bytes=size_bytes,
-                mode=stat.S_IMODE(status.st_mode),
-                mtime_ns=status.st_mtime_ns,
-                sha256=sha256,
-            )
+        status = _look_at(path, name, size_bytes, faults, changed)
+        if status is not None:
+            yield _file_entry(prefix + name.encode("utf-8"), path, status, sha256)
     _raise_faults(faults, str(root), "run the stage that wrote them again")
     if changed:
         raise SourceChanged(
@@ -112,27 +96,13 @@ def listed_where_they_lie(files: Iterable[tuple[str, Path, int, int, str]]) -> I
     faults: list[str] = []
     changed: list[str] = []
     for name, path, size_bytes, mtime_ns, sha256 in files:
-        try:
-            status = path.lstat()
-        except OSError as error:
-            faults.append(f"{path}: {error.strerror}")
+        status = _look_at(path, str(path), size_bytes, faults, changed)
+        if status is None:
             continue
-        if not stat.S_ISREG(status.st_mode) or not os.access(path, os.R_OK):
-            faults.append(f"{path}: not a readable regular file")
-        elif status.st_size != size_bytes:
-            changed.append(f"{path}: expected {size_bytes} bytes, found {status.st_size}")
-        elif status.st_mtime_ns != mtime_ns:
+        if status.st_mtime_ns != mtime_ns:
             changed.append(f"{path}: written to since it was adopted")
         else:
-            yield CargoEntry(
-                name=name.encode("utf-8"),
-                source=os.fsencode(path),
-                kind="file",
-                size_bytes=size_bytes,
-                mode=stat.S_IMODE(status.st_mode),
-                mtime_ns=mtime_ns,
-                sha256=sha256,
-            )
+            yield _file_entry(name.encode("utf-8"), path, status, sha256)
     _raise_faults(faults, "adopted shards", "mount the disk they lie on, or bring them back")
     if changed:
         raise SourceChanged(
@@ -140,6 +110,34 @@ def listed_where_they_lie(files: Iterable[tuple[str, Path, int, int, str]]) -> I
             where="adopted shards",
             hint='let whoever writes to them finish, then run "packtrain prepare" again: it reads anew what changed',
         )
+
+
+def _look_at(path: Path, shown: str, size_bytes: int, faults: list[str], changed: list[str]) -> os.stat_result | None:
+    """Return what a listed file is; where it is not as listed, say so under the name `shown` and return None."""
+    try:
+        status = path.lstat()
+    except OSError as error:
+        faults.append(f"{shown}: {error.strerror}")
+        return None
+    if not stat.S_ISREG(status.st_mode) or not os.access(path, os.R_OK):
+        faults.append(f"{shown}: not a readable regular file")
+    elif status.st_size != size_bytes:
+        changed.append(f"{shown}: expected {size_bytes} bytes, found {status.st_size}")
+    else:
+        return status
+    return None
+
+
+def _file_entry(name: bytes, path: Path, status: os.stat_result, sha256: str) -> CargoEntry:
+    return CargoEntry(
+        name=name,
+        source=os.fsencode(path),
+        kind="file",
+        size_bytes=status.st_size,
+        mode=stat.S_IMODE(status.st_mode),
+        mtime_ns=status.st_mtime_ns,
+        sha256=sha256,
+    )
 
 
 def refuse_names_no_reader_takes(entries: Iterable[CargoEntry], target_bytes: int) -> Iterator[CargoEntry]:

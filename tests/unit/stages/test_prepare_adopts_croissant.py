@@ -71,6 +71,15 @@ def test_the_description_says_which_files_are_adopted(tmp_path: Path) -> None:
     assert any("license" in name for name in papers)
 
 
+def test_shards_of_a_kind_that_is_left_out_are_no_rejects(tmp_path: Path) -> None:
+    root = described(tmp_path / "set")
+    folder = adopting_folder(tmp_path / "voyage", root, "croissant", 'kinds = ["image"]')
+    prepare(folder, ProcessMapper(0), ignore)
+    assert [shard.name for shard in folder.read(Dataset).shards] == ["shards/set/named.tar"]
+    rejects = {row["path"] for row in rows_of(folder.work / "dataset" / "rejects.parquet")}
+    assert rejects == {"set/other.tar", "set/table.csv"}
+
+
 def test_a_shard_with_another_digest_than_the_description_says_is_set_aside(tmp_path: Path) -> None:
     root = described(tmp_path / "set")
     (root / "named.tar").write_bytes(tar_of(samples(3, 8)))

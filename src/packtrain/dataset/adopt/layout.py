@@ -82,19 +82,8 @@ class AdoptedLayout:
             shard = self._shards[row["source"]]
             kind = row["kind"]
             shard.num_of_kind[kind] = shard.num_of_kind.get(kind, 0) + 1
-            yield {
-                "key": row["key"],
-                "kind": kind,
-                "split": shard.split,
-                "shard": shard.name,
-                "offset": row["blob_offset"],
-                "length": row["num_rows"] if kind == "table" else row["blob_bytes"],
-                "sha256": row["sha256"],
-                "source": row["source"],
-                "source_sha256": row["source_sha256"],
-                "detail": row["detail"],
-                "recipe": recipe,
-            }
+            length = row["num_rows"] if kind == "table" else row["blob_bytes"]
+            yield index_row(row, shard, row["blob_offset"], length, row["detail"], recipe)
 
     def of(self, source: str) -> LaidShard:
         """Return the shard of this name among the sources."""
@@ -111,3 +100,22 @@ class AdoptedLayout:
     def used(self) -> list[LaidShard]:
         """Return the shards with a sample in the index, by their names in the data set: the others stay at home."""
         return sorted((shard for shard in self._shards.values() if shard.num_of_kind), key=lambda shard: shard.name)
+
+
+def index_row(
+    row: Mapping[str, Any], shard: LaidShard, offset: int, length: int, detail: str, recipe: str
+) -> dict[str, Any]:
+    """Return the index row of a sample that has its place in a shard."""
+    return {
+        "key": row["key"],
+        "kind": row["kind"],
+        "split": shard.split,
+        "shard": shard.name,
+        "offset": offset,
+        "length": length,
+        "sha256": row["sha256"],
+        "source": row["source"],
+        "source_sha256": row["source_sha256"],
+        "detail": detail,
+        "recipe": recipe,
+    }

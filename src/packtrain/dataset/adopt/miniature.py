@@ -16,7 +16,7 @@ import msgspec
 import rfc8785
 
 from packtrain import durable
-from packtrain.dataset.adopt.layout import AdoptedLayout, LaidShard
+from packtrain.dataset.adopt.layout import AdoptedLayout, LaidShard, index_row
 from packtrain.dataset.shards import BLOCK_BYTES, END_BYTES, tar_header
 from packtrain.dataset.sources import SourceFile, Sources
 from packtrain.dataset.unit_reader import MAX_MEMBER_BYTES
@@ -102,7 +102,7 @@ def _copy_samples(
             at += BLOCK_BYTES + size_bytes + -size_bytes % BLOCK_BYTES
         offset, length = places.pop(media)
         about = {**detail, "suffix": media, "members": places}
-        yield _index_row(row, shard, offset, length, rfc8785.dumps(about).decode("utf-8"), recipe)
+        yield index_row(row, shard, offset, length, rfc8785.dumps(about).decode("utf-8"), recipe)
     target.write(bytes(END_BYTES))
 
 
@@ -126,18 +126,10 @@ def _copy_groups(
                 block = reader.read_row_group(detail["row_group"], use_threads=False)
                 writer.write_table(block, row_group_size=block.num_rows)
                 about = rfc8785.dumps({**detail, "first_row": first_row}).decode("utf-8")
-                yield _index_row(row, shard, first_row, block.num_rows, about, recipe)
+                yield index_row(row, shard, first_row, block.num_rows, about, recipe)
                 first_row += block.num_rows
     except pa.ArrowException as error:
         raise _differs(shard, "row groups") from error
-
-
-def _index_row(
-    row: Mapping[str, Any], shard: LaidShard, offset: int, length: int, detail: str, recipe: str
-) -> dict[str, Any]:
-    taken = {name: row[name] for name in ("key", "kind", "sha256", "source", "source_sha256")}
-    place = {"split": shard.split, "shard": shard.name, "offset": offset, "length": length}
-    return {**taken, **place, "detail": detail, "recipe": recipe}
 
 
 def _kind_of(chosen: Sequence[Mapping[str, Any]]) -> Kind:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import rfc8785
+import msgspec
 
-from packtrain.dataset.part import NO_PART
 from packtrain.dataset.rejects import Reject, RejectStage
+from packtrain.dataset.sample_row import sample_row
 from packtrain.dataset.scan.counts import SourceScan
 from packtrain.dataset.sources import key_prefix
 from packtrain.documents.dataset import Kind
@@ -63,8 +63,8 @@ class AdoptedShard:
 
     @property
     def lost(self) -> float:
-        """Return the share of the shard that was set aside, 0 to 1."""
-        return self.num_lost / self.num_samples if self.num_samples else 1.0
+        """Return the share of the shard that was set aside, 0 to 1; of one that the recipe leaves out nothing was."""
+        return self.num_lost / self.num_samples if self.num_samples else float(bool(self.rejects))
 
     @property
     def kind(self) -> str:
@@ -90,27 +90,21 @@ class AdoptedShard:
     ) -> None:
         """Take one sound sample: `length` bytes at `offset`, or of a table `num_rows` rows from row `offset`."""
         self.rows.append(
-            {
-                "key": f"{self.key_prefix}-{self.num_samples - 1:08d}",
-                "kind": kind,
-                "source": self.shard.name,
-                "source_sha256": "",
-                "sha256": sha256,
-                "suffix": suffix,
-                "table": "",
-                "num_rows": num_rows,
-                "unit": unit,
-                "blob_offset": offset,
-                "blob_bytes": length,
-                "part_bytes": NO_PART.num_bytes,
-                "part_sha256": NO_PART.sha256,
-                "part_blocks": NO_PART.num_blocks,
-                "row_group": 0,
-                "detail": rfc8785.dumps(dict(detail)).decode("utf-8"),  # pyright: ignore[reportArgumentType]
-                "measures": sorted((measures or {}).items()),
-                "fingerprint": fingerprint,
-                "withdrawn": False,
-            }
+            sample_row(
+                key=f"{self.key_prefix}-{self.num_samples - 1:08d}",
+                kind=kind,
+                source=self.shard.name,
+                source_sha256="",
+                sha256=sha256,
+                suffix=suffix,
+                unit=unit,
+                blob_offset=offset,
+                blob_bytes=length,
+                num_rows=num_rows,
+                detail=detail,
+                measures=measures or {},
+                fingerprint=fingerprint,
+            )
         )
 
     def set_aside(self, place: str, error: str, kind: str, num_bytes: int, stage: RejectStage = "decode") -> None:
@@ -134,18 +128,7 @@ class AdoptedShard:
         if self.num_lost > len(self.rejects) and self.rejects:
             more = f"and {self.num_lost - len(self.rejects)} more samples of this shard"
             self.rejects.append(self._reject("decode", "", more, kind, 0))
-        self.rejects = [
-            Reject(
-                path=each.path,
-                sha256=self.sha256,
-                kind=each.kind,
-                stage=each.stage,
-                place=each.place,
-                error=each.error,
-                bytes=each.bytes,
-            )
-            for each in self.rejects
-        ]
+        self.rejects = [msgspec.structs.replace(each, sha256=self.sha256) for each in self.rejects]
 
     def _reject(self, stage: RejectStage, place: str, error: str, kind: str, num_bytes: int) -> Reject:
         return Reject(

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
-import msgspec
 import rfc8785
 
 from packtrain import durable
@@ -17,7 +15,7 @@ from packtrain.dataset.kinds.registry import KIND_NAMES
 from packtrain.dataset.recipe import recipe_digest_of_kind
 from packtrain.dataset.rejects import Reject
 from packtrain.dataset.scan import presidio
-from packtrain.dataset.scan.counts import SCAN_VERSION, SourceScan
+from packtrain.dataset.scan.counts import SourceScan
 from packtrain.dataset.sources import SourceFile, Sources
 from packtrain.dataset.work_units import (
     ReadJob,
@@ -26,7 +24,8 @@ from packtrain.dataset.work_units import (
     UnitFolder,
     UnitReceipt,
     finished,
-    library_versions,
+    scan_versions,
+    write_receipt,
 )
 from packtrain.digest import sha256_bytes, sha256_stream
 from packtrain.documents.dataset import Kind
@@ -84,14 +83,13 @@ def _job(
     form: ShardForm, held: list[ShardToAdopt], sources: Sources, recipe: RecipeSection, folder: UnitFolder
 ) -> AdoptJob:
     kinds: tuple[Kind, ...] = ("table",) if form == "parquet" else ("image", "clip")
-    second = [presidio.identity()] if recipe.scan_also_with else []
     made_by = [
         f"adopt {ADOPT_VERSION}",
         form,
         recipe.adopt_check,
         *(kind for kind in kinds if kind in recipe.kinds),
         *(recipe_digest_of_kind(recipe, kind) for kind in kinds),
-        *([f"scan {SCAN_VERSION}", *second] if form == "parquet" else []),
+        *(scan_versions(recipe) if form == "parquet" else []),
     ]
     said = [[each.name, str(each.size_bytes), str(each.mtime_ns), each.sha256, each.kind] for each in held]
     identity = sha256_bytes(rfc8785.dumps([*made_by, said]))  # pyright: ignore[reportArgumentType]
@@ -116,15 +114,18 @@ def adopt_unit(job: AdoptJob) -> UnitReceipt:
     folder.receipt(unit.unit_id).unlink(missing_ok=True)
     reading = folder.reading(unit.unit_id)
     reading.parent.mkdir(parents=True, exist_ok=True)
-    reading.unlink(missing_ok=True)
     # A unit of files keeps media here; one of shards keeps none, and says so by an empty file.
     durable.write_bytes(folder.blobs(unit.unit_id), b"", shared=True)
     records: list[SourceRecord] = []
     rejects: list[Reject] = []
     scans: list[SourceScan] = []
-    with row_writer(folder.samples(unit.unit_id), SAMPLE_SCHEMA, shared=True) as samples:
+    with (
+        row_writer(folder.samples(unit.unit_id), SAMPLE_SCHEMA, shared=True) as samples,
+        # One file held open: to make one for each picture takes 50 microseconds.
+        reading.open("wb", buffering=0) as note,
+    ):
         for file, shard in zip(unit.files, job.shards, strict=True):
-            found = _adopt(job, file, shard)
+            found = _adopt(job, file, shard, note)
             for row in found.rows:
                 samples.add(row)
             # Not the rows: a unit may have many shards of very many samples.
@@ -132,21 +133,7 @@ def adopt_unit(job: AdoptJob) -> UnitReceipt:
             rejects += found.rejects
             if found.scan is not None:
                 scans.append(found.scan)
-    receipt = UnitReceipt(
-        unit=unit.unit_id,
-        kind=unit.kind,
-        sources=tuple(records),
-        rejects=tuple(rejects),
-        num_samples=samples.num_rows,
-        left_over=0,
-        blobs_bytes=0,
-        samples_bytes=folder.samples(unit.unit_id).stat().st_size,
-        libraries=library_versions(job.recipe),
-        scans=tuple(scans),
-    )
-    durable.write_bytes(folder.receipt(unit.unit_id), msgspec.json.encode(receipt), shared=True)
-    reading.unlink(missing_ok=True)
-    return receipt
+    return write_receipt(job, records, rejects, scans, num_samples=samples.num_rows)
 
 
 def without_the_sample_it_died_of(job: ReadJob) -> ReadJob | None:
@@ -171,7 +158,7 @@ def _record(found: AdoptedShard) -> SourceRecord:
     )
 
 
-def _adopt(job: AdoptJob, file: SourceFile, shard: ShardToAdopt) -> AdoptedShard:
+def _adopt(job: AdoptJob, file: SourceFile, shard: ShardToAdopt, note: BinaryIO) -> AdoptedShard:
     from packtrain.dataset.kinds.piece import Damaged, one_line
 
     found = AdoptedShard(shard)
@@ -179,10 +166,10 @@ def _adopt(job: AdoptJob, file: SourceFile, shard: ShardToAdopt) -> AdoptedShard
     assert shard.kind in ("", *KIND_NAMES)
     try:
         with job.sources.open(file) as stream:
-            _read(job, found, stream)
+            _read(job, found, stream, note)
         if shard.sha256 and shard.sha256 != found.sha256:
             raise Damaged(f"its SHA-256 is {found.sha256[:12]}, and {shard.sha256[:12]} is what its description says")
-        if not found.num_samples:
+        if not found.num_samples and kind in ("", *job.recipe.kinds):
             raise Damaged("there is no sample in it")
     except Damaged as error:
         found.set_aside_whole(str(error), kind)
@@ -192,11 +179,10 @@ def _adopt(job: AdoptJob, file: SourceFile, shard: ShardToAdopt) -> AdoptedShard
     return found
 
 
-def _read(job: AdoptJob, found: AdoptedShard, stream: BinaryIO) -> None:
+def _read(job: AdoptJob, found: AdoptedShard, stream: BinaryIO, note: BinaryIO) -> None:
     from packtrain.dataset.kinds.piece import Damaged
 
     name, unit_id = found.shard.name, job.unit.unit_id
-    note = job.folder.reading(unit_id)
     if form_of(name) == "parquet":
         from packtrain.dataset.adopt.parquet import adopt_parquet
 
@@ -223,9 +209,10 @@ def _read(job: AdoptJob, found: AdoptedShard, stream: BinaryIO) -> None:
     )
 
 
-def _note(path: Path, text: str) -> None:
+def _note(note: BinaryIO, text: str) -> None:
     """Write down what is decoded next: the text that stands there when a process died is what it died of."""
-    path.write_text(text, encoding="utf-8")
+    note.truncate(note.seek(0))
+    note.write(text.encode("utf-8"))
 
 
 def _new_scan(job: AdoptJob, found: AdoptedShard) -> TableScan:

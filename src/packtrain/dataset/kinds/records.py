@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 import itertools
 import json
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Final
 
@@ -18,12 +16,13 @@ from packtrain.dataset.arrow import RecordBatch, Schema
 from packtrain.dataset.kinds.blocks import stored_schema
 from packtrain.dataset.kinds.piece import Damaged, OpenSource, Setback, Setbacks, Tally, one_line
 from packtrain.dataset.kinds.sheet import MAX_COLUMNS, Sheet, column_names, guarded
+from packtrain.dataset.kinds.text_form import GZIP_FAILS, opened
 
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
 _LINE_BYTES: Final = 64 << 20
 _BATCH_ROWS: Final = 4096
-_GZIP_FAILS: Final = (OSError, EOFError, zlib.error, UnicodeEncodeError)
+_FAILS: Final = (*GZIP_FAILS, UnicodeEncodeError)
 _PARQUET_FAILS: Final = (pa.ArrowException, OSError)
 
 
@@ -52,8 +51,8 @@ def read_json_lines(source: OpenSource) -> Iterator[Sheet | Setback | Tally]:
                 raise Damaged(f"lines have more than {MAX_COLUMNS} names in all")
         if num_rows and names:
             batches = _batches(_lines(source.stream, is_gzip), list(names))
-            yield Sheet("", 1, guarded(batches, _GZIP_FAILS, "gzip file"))
-    except _GZIP_FAILS as error:
+            yield Sheet("", 1, guarded(batches, _FAILS, "gzip file"))
+    except _FAILS as error:
         raise Damaged(f"not a readable gzip file: {one_line(error)}") from error
     yield from setbacks.all()
     yield Tally(num_parts=max(num_rows + setbacks.num_seen, 1), num_lost=setbacks.num_seen)
@@ -138,10 +137,9 @@ def _holds_bytes(data_type: Any) -> bool:
 
 def _lines(stream: BinaryIO, is_gzip: bool) -> Iterator[tuple[int, bytes]]:
     """Yield each line that is not blank, with its number from 1."""
-    stream.seek(0)
-    opened = gzip.GzipFile(fileobj=stream, mode="rb") if is_gzip else stream
+    unpacked = opened(stream, is_gzip)
     number = 0
-    while line := opened.readline(_LINE_BYTES):
+    while line := unpacked.readline(_LINE_BYTES):
         number += 1
         if len(line) == _LINE_BYTES and not line.endswith(b"\n"):
             raise Damaged(f"line {number} is longer than {_LINE_BYTES} bytes")

@@ -2,18 +2,24 @@
 
 import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from packtrain.dataset.adopt import webdataset
 from packtrain.dataset.adopt.row import ShardToAdopt
-from packtrain.dataset.adopt.survey import ShardSurvey, survey_shards
+from packtrain.dataset.adopt.survey import AdoptedForm, ShardSurvey, survey_shards
 from packtrain.dataset.adopt.unit import AdoptJob, adopt_unit, slice_shards, without_the_sample_it_died_of
+from packtrain.dataset.kinds import pieces
+from packtrain.dataset.kinds.piece import OpenSource
 from packtrain.dataset.sources import Sources
 from packtrain.dataset.window import Window
 from packtrain.dataset.work_units import UnitFolder, finished
+from packtrain.documents.dataset import Kind
 from packtrain.documents.recipe import RecipeSection
 from packtrain.errors import SourceChanged
 from packtrain.units import GIB
@@ -23,10 +29,10 @@ from source_parts import clip, png
 RECIPE = RecipeSection()
 
 
-def job_of(tmp_path: Path, recipe: RecipeSection = RECIPE) -> AdoptJob:
+def job_of(tmp_path: Path, recipe: RecipeSection = RECIPE, form: AdoptedForm = "webdataset") -> AdoptJob:
     (tmp_path / "voyage").mkdir(exist_ok=True)
     sources = Sources([tmp_path / "set"], tmp_path / "voyage")
-    found = survey_shards(sources, "webdataset", ShardSurvey(tmp_path / "work"))
+    found = survey_shards(sources, form, ShardSurvey(tmp_path / "work"))
     (job,) = slice_shards(found.shards(), sources, recipe, UnitFolder(tmp_path / "units"), GIB)
     return job
 
@@ -54,6 +60,30 @@ def test_a_sample_whose_decoder_crashed_is_set_aside_alone(tmp_path: Path) -> No
         ('sample "000001"', ".png: its decoder crashed and took the process with it")
     ]
     assert [record.num_samples for record in receipt.sources] == [2]
+
+
+def test_a_process_that_dies_in_a_decoder_leaves_the_name_of_what_it_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "0.tar", samples(3))
+    job = job_of(tmp_path)
+    decoded: list[str] = []
+
+    def die_at_the_second(kind: Kind, source: OpenSource, recipe: RecipeSection) -> Iterator[object]:
+        decoded.append(source.name)
+        return os._exit(9) if len(decoded) == 2 else pieces(kind, source, recipe)
+
+    monkeypatch.setattr(webdataset, "pieces", die_at_the_second)
+    if (child := os.fork()) == 0:
+        adopt_unit(job)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    monkeypatch.undo()
+    changed = without_the_sample_it_died_of(job)
+    assert isinstance(changed, AdoptJob)
+    receipt = adopt_unit(changed)
+    assert [reject.place for reject in receipt.rejects] == ['sample "000001"']
+    assert not job.folder.reading(job.unit.unit_id).exists()
 
 
 def test_a_note_of_another_unit_changes_nothing(tmp_path: Path) -> None:
@@ -104,6 +134,18 @@ def test_what_touches_the_reading_is_in_the_unit_and_what_is_settled_later_is_no
     assert job_of(tmp_path, RecipeSection(seed=7, shard_bytes=8192)).unit.unit_id == unit
     for recipe in (RecipeSection(adopt_check="digest"), RecipeSection(kinds=("image",))):
         assert job_of(tmp_path, recipe).unit.unit_id != unit
+
+
+def test_tables_that_the_recipe_leaves_out_are_no_damage(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    pq.write_table(pa.table({"x": [1, 2]}), tmp_path / "set" / "0.parquet")
+    pq.write_table(pa.table({"x": pa.array([], pa.int64())}), tmp_path / "set" / "1.parquet")
+    left_out = adopt_unit(job_of(tmp_path, RecipeSection(kinds=("image",)), "parquet"))
+    assert [(record.num_samples, record.lost) for record in left_out.sources] == [(0, 0.0), (0, 0.0)]
+    assert left_out.rejects == ()
+    wanted = adopt_unit(job_of(tmp_path, form="parquet"))
+    assert [(record.num_samples, record.lost) for record in wanted.sources] == [(1, 0.0), (0, 1.0)]
+    assert [reject.error for reject in wanted.rejects] == ["there is no sample in it"]
 
 
 def test_slices_keep_a_shard_whole_and_one_form_each(tmp_path: Path) -> None:
