@@ -158,7 +158,7 @@ def _begin(parent: int) -> None:
 class _WithoutPandas(MetaPathFinder):
     """Says that there is no pandas.
 
-    pyarrow imports it where it is installed, to know its types when it sees one: 120 MB a process, and nothing that
+    pyarrow imports it where it is installed, to know its types when it sees one: 50 MiB a process, and nothing that
     reads sources makes any.
     """
 

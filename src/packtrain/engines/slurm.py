@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -105,9 +106,10 @@ class _Task:
         return self.begun if self.begun >= 0 and not self.is_done[self.begun] else None
 
     def jobs(self, places: Sequence[int]) -> Iterator[Any]:
-        """Yield the jobs at these places of its lot, which must be in order."""
+        """Yield the jobs at these places of its lot, which must be in order; no more of it is read than they need."""
         wanted = set(places)
-        return (job for place, job in enumerate(jobs_of_lot(self.folder, self.number)) if place in wanted)
+        jobs = islice(jobs_of_lot(self.folder, self.number), places[-1] + 1 if places else 0)
+        return (job for place, job in enumerate(jobs) if place in wanted)
 
     def take_news(self) -> list[Told]:
         """Return what it has told of jobs that ended; note it.
@@ -232,11 +234,11 @@ class SlurmMapper:
     def _submit(self, folder: Path, tasks: Sequence[_Task]) -> str:
         """Submit an array for these tasks; return its job id."""
         (folder / "log").mkdir(exist_ok=True)
-        numbers = ",".join(str(task.number) for task in tasks)
         at_once = f"%{self._num_workers}" if self._num_workers else ""
         script = folder / "task.sh"
-        script.write_text(_SCRIPT.format(python=_quoted(sys.executable), folder=_quoted(str(folder))))
-        command = ["sbatch", "--parsable", f"--array={_ranges(numbers)}{at_once}", "--job-name=packtrain-prepare"]
+        script.write_text(_SCRIPT.format(python=shlex.quote(sys.executable), folder=shlex.quote(str(folder))))
+        numbers = _ranges(task.number for task in tasks)
+        command = ["sbatch", "--parsable", f"--array={numbers}{at_once}", "--job-name=packtrain-prepare"]
         command += ["--ntasks=1", "--no-requeue", "--export=ALL", f"--output={folder / 'log'}/%A_%a.txt"]
         done = _call([*command, *self._arguments, str(script)])
         if done.returncode != 0:
@@ -301,14 +303,10 @@ def _call(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, 1, "", f"{command[0]} did not answer within {_COMMAND_SECONDS} s")
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
-
-
-def _ranges(numbers: str) -> str:
-    """Return comma-separated numbers as Slurm spells runs of them: a list of a thousand is too long for it."""
+def _ranges(numbers: Iterable[int]) -> str:
+    """Return rising numbers as Slurm spells runs of them: a list of a thousand is too long for it."""
     found: list[list[int]] = []
-    for number in (int(text) for text in numbers.split(",")):
+    for number in numbers:
         if found and number == found[-1][1] + 1:
             found[-1][1] = number
         else:

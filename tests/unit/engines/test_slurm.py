@@ -1,0 +1,29 @@
+from pathlib import Path
+
+import pytest
+
+from dying_jobs import Job, work
+from packtrain.engines.job_lots import lot_path, write_lot
+from packtrain.engines.shared_folders import shared_folders
+from packtrain.engines.slurm import _ranges, _Task
+
+
+def test_of_a_lot_no_more_is_read_than_the_jobs_that_are_asked_for(tmp_path: Path) -> None:
+    jobs = [Job(number) for number in range(4)]
+    with shared_folders(tmp_path / "hosts", [], []) as shared:
+        task = _Task(tmp_path, 3, write_lot(tmp_path, 3, work, jobs, shared))
+    assert list(task.jobs([0, 2])) == [jobs[0], jobs[2]]
+    assert list(task.jobs(range(4))) == jobs
+    lot = lot_path(tmp_path, 3)
+    # The last record is no pickle any more: whoever reads on fails.
+    lot.write_bytes(lot.read_bytes()[:-1] + b"?")
+    assert list(task.jobs([0, 2])) == [jobs[0], jobs[2]]
+    lot.unlink()
+    assert list(task.jobs([])) == []
+
+
+@pytest.mark.parametrize(
+    ("numbers", "spelled"), [([4], "4"), ([0, 1, 2, 3], "0-3"), ([0, 2, 3, 7, 9, 10], "0,2-3,7,9-10")]
+)
+def test_runs_of_tasks_are_spelled_as_ranges(numbers: list[int], spelled: str) -> None:
+    assert _ranges(numbers) == spelled
