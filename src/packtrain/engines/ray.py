@@ -166,6 +166,8 @@ class RayMapper:
         self._newcomers: dict[Any, tuple[str, _Host]] = {}
         self._known: set[str] = set()
         self._looked = float("-inf")
+        # Not whether there are hosts: all may be lost for a while, and an unfit one that joins then is told like any.
+        self._has_begun = False
         self._last_seen = time.monotonic()
 
     def require_fit_hosts(self) -> None:
@@ -182,6 +184,7 @@ class RayMapper:
             raise HostUnfit("this host does not answer", where=address, expected=f"within {_PROBE_SECONDS:.0f} s")
         self._welcome()
         self._require_hosts()
+        self._has_begun = True
 
     def map(
         self,
@@ -333,7 +336,6 @@ class RayMapper:
         if not self._newcomers:
             return
         answered, _ = self._ray.wait(list(self._newcomers), num_returns=len(self._newcomers), timeout=0)
-        has_begun = bool(self._hosts)
         for probe in answered:
             name, host = self._newcomers.pop(probe)
             try:
@@ -343,7 +345,7 @@ class RayMapper:
                 continue  # lost meanwhile, which is no fault of its folders
             except (self._ray.exceptions.RayError, HostUnfit) as error:
                 unfit = _unfit(host.address, error)
-                if not has_begun:
+                if not self._has_begun:
                     raise unfit from error
                 self._sink(Notice("prepare", f"gets no work: {unfit.message}", is_warning=True))
                 continue
