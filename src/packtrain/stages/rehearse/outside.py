@@ -6,14 +6,12 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
 import rfc8785
 
-from packtrain import __version__, durable
-from packtrain.digest import sha256_bytes, sha256_tree
+from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import digest
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.kit import Kit
@@ -21,20 +19,20 @@ from packtrain.documents.parties import Parties
 from packtrain.documents.ready import Clause, Ready
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.voyage_file import TrainingSection
-from packtrain.errors import KitError, RehearsalFailed, VoyageFileError
+from packtrain.errors import RehearsalFailed, VoyageFileError
 from packtrain.events import Notice, Progress, Sink
 from packtrain.ports import Drive
 from packtrain.record import keys
-from packtrain.record.folder import VOYAGE_FILE, VoyageFolder, read_signature
+from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.receipts import StageClock, instant
+from packtrain.stages.rehearse.kit import build, kit_inputs, section_of
 from packtrain.stages.rehearse.miniature import IDENTITY, Packed, miniature_digest, pack_miniature
 from packtrain.training import checks, network_witness, rehearsal_job
 from packtrain.training.box import Box
 from packtrain.training.event_relay import EventTail
-from packtrain.training.kit import INSTALLER, PROGRAM, build_kit, holds_kit
+from packtrain.training.kit import INSTALLER, PROGRAM, holds_kit
 from packtrain.training.rehearsal import STAGE
 from packtrain.training.rehearsal_job import RehearsalJob, RehearsalResult
-from packtrain.training.wheels import Target
 from packtrain.units import format_seconds
 
 INSTALL_LIMIT_SECONDS: Final = 1800.0
@@ -56,21 +54,17 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
 
 
 def _inputs(folder: VoyageFolder) -> dict[str, str]:
-    section, target = _section(folder), Target.here()
+    section = section_of(folder)
     _require_miniature(folder)
     settings = {
         "command": section.command,
         "workers": section.workers,
         "rehearsal_steps": section.rehearsal_steps,
-        "provided": [[name, _version_here(name)] for name in section.provided],
     }
     return {
         "miniature": miniature_digest(folder.read(Dataset)),
-        "program": sha256_tree(_existing(folder, section.program, "program")),
-        "wheels": sha256_tree(_wheels_folder(folder, section)),
+        **kit_inputs(folder, section),
         "settings": sha256_bytes(rfc8785.dumps(settings)),
-        # Wheels are chosen and tried for one Python on one platform: on another, the kit is another.
-        "target": sha256_bytes(f"{target.python} {target.platform}".encode()),
         # A sheet that could not show the absence of a network is made again where that can be shown.
         "box": sha256_bytes((Box.probe() or "closed").encode("utf-8")),
     }
@@ -113,12 +107,12 @@ def rehearse(
         RehearsalFailed: a clause was broken; the sheet is written, unsigned, and names it and where its log lies.
     """
     clock = StageClock(folder, STAGE, _inputs(folder))
-    section, dataset = _section(folder), folder.read(Dataset)
+    section, dataset = section_of(folder), folder.read(Dataset)
     # A sheet of an earlier program must not stand beside the new kit, whatever happens from here on.
     for path in (folder.signature_path(Ready), folder.document_path(Ready)):
         path.unlink(missing_ok=True)
     sink(Progress(STAGE, "building the kit"))
-    kit = _build_kit(folder, section)
+    kit = build(folder, section)
     place = _Place(folder, folder.work / "rehearsal", folder.logs / STAGE)
     place.clear()
     try:
@@ -193,66 +187,6 @@ class _Seen:
     num_steps: int = 0
     measurements: dict[str, float] = field(default_factory=dict[str, float])
     versions: dict[str, str] = field(default_factory=dict[str, str])
-
-
-def _section(folder: VoyageFolder) -> TrainingSection:
-    section = folder.voyage_file().training
-    if section is None:
-        raise VoyageFileError(
-            "there is no [training], so there is nothing to rehearse",
-            where=str(folder.root / "voyage.toml"),
-            expected="program and command",
-            hint="add [training] with program, command and wheels (docs/how-to/bring-your-own-program.md)",
-        )
-    return section
-
-
-def _existing(folder: VoyageFolder, text: str, name: str) -> Path:
-    path = folder.resolve(text)
-    if not path.is_dir():
-        raise VoyageFileError(f"training.{name}: no such folder", where=str(path))
-    return path
-
-
-def _wheels_folder(folder: VoyageFolder, section: TrainingSection) -> Path:
-    if section.wheels is None:
-        raise VoyageFileError(
-            "training.wheels is not given: a kit needs the wheels of all that is imported, packtrain's own included",
-            where=str(folder.root / "voyage.toml"),
-            hint="docs/how-to/bring-your-own-program.md says how to fetch them",
-        )
-    return _existing(folder, section.wheels, "wheels")
-
-
-def _version_here(requirement: str) -> str:
-    try:
-        return version(requirement.partition("==")[0].strip())
-    except (PackageNotFoundError, ValueError):
-        return ""
-
-
-def _build_kit(folder: VoyageFolder, section: TrainingSection) -> Kit:
-    destination = folder.work / "kit"
-    kit = build_kit(
-        folder.resolve(section.program),
-        _wheels_folder(folder, section),
-        section.provided,
-        section.command,
-        destination,
-    )
-    if not any(file.name.startswith("wheels/packtrain-") for file in kit.files):
-        raise KitError(
-            "kit holds no wheel of packtrain, which loads the drives and starts the program at the site",
-            where=str(folder.resolve(section.wheels or "")),
-            expected=f"packtrain-{__version__}-py3-none-any.whl",
-            hint="add it and the wheels it needs to the folder",
-        )
-    folder.write_signed(kit, folder.signer())
-    # Beside the files, so that the folder is complete by itself wherever it is copied.
-    signature = read_signature(folder.signature_path(Kit)) or b""
-    durable.write_bytes(destination / "kit.json.sig", signature)
-    durable.write_bytes(destination / "kit.json", folder.payload(Kit))
-    return kit
 
 
 def _run_in_box(

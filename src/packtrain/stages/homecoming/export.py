@@ -1,4 +1,4 @@
-"""return: the results come home, and only the results. Export (consignee), release (operator), accept (consignor)."""
+"""The consignee: the declared results, sealed to the consignor, and their signed list."""
 
 from __future__ import annotations
 
@@ -11,34 +11,25 @@ from typing import Final
 
 from packtrain import durable
 from packtrain.digest import sha256_bytes, sha256_tree
-from packtrain.diligence import evidence
-from packtrain.diligence.hand_over import custody_log
-from packtrain.diligence.judging import judge_voyage, kept_policy, policy_of
-from packtrain.diligence.rules.policy import POLICY_FILE
-from packtrain.diligence.screening.record import current_screening
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
-from packtrain.documents.codec import encode, namespace
-from packtrain.documents.export_list import ExportedTensor, ExportList
-from packtrain.documents.flags import Flags
+from packtrain.documents.codec import encode
+from packtrain.documents.export_list import ExportList
 from packtrain.documents.kit import Kit
 from packtrain.documents.parties import Parties
 from packtrain.documents.receipt import Receipt
-from packtrain.documents.shipment import Shipment
-from packtrain.errors import ExportDenied, IntegrityError, KeyMissing, NotAdmitted, StageNotReady
+from packtrain.errors import ExportDenied, KeyMissing, NotAdmitted, StageNotReady
 from packtrain.events import Notice, Progress, Sink
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock, instant
+from packtrain.stages.homecoming.kept import STAGE
 from packtrain.training import sample_search
 from packtrain.training.export import (
     DECLARATION_NAME,
-    TEXT_SUFFIXES,
     ExportRules,
     check_text,
     checkpoint_to_export,
-    choose_tensors,
     read_rules,
-    read_safetensors_header,
     take_tensors,
 )
 from packtrain.training.metrics import METRICS_NAME
@@ -47,16 +38,11 @@ from packtrain.training.outbox import (
     LIST_NAME,
     OPERATOR_SIGNATURE,
     SEALED_SUFFIX,
-    ReadList,
     check_plausible,
-    check_sealed,
-    read_list,
     results_digest,
     seal,
-    unseal,
 )
 
-STAGE: Final = "return"
 _SEARCH_LIMITS: Final = (
     "not looked for: samples compressed, encrypted, decoded, cut or reordered; what the model learned by heart"
 )
@@ -95,9 +81,6 @@ def _outbox_stands(folder: VoyageFolder) -> bool:
         )
     except FileNotFoundError:
         return False
-
-
-# --- the consignee ---------------------------------------------------------------------------------------------------
 
 
 def export(folder: VoyageFolder, sink: Sink) -> Receipt:
@@ -270,184 +253,3 @@ def _clear(outbox: Path) -> None:
 
 
 _REMOVABLE: Final = (SEALED_SUFFIX, durable.TEMPORARY_SUFFIX)
-
-
-# --- the operator ----------------------------------------------------------------------------------------------------
-
-
-def release(folder: VoyageFolder, outbox: Path, sink: Sink) -> Receipt:
-    """Check an outbox against its list and this site's admission, and countersign the list; return the receipt.
-
-    The operator sees names, sizes, digests, tensors and checks, and not the contents: they are sealed to the consignor.
-
-    Raises:
-        IntegrityError, ExportDenied: see `check_sealed`; or the list is of another admission, or over this site's
-            budget, or a STOP or HOLD of the rules is open as of today.
-        NotAdmitted: this site's last verdict is no admission.
-        StageNotReady, SignatureMissing, SignatureInvalid, UntrustedSigner: see `read_list`.
-    """
-    found = read_list(outbox, folder.trust(), ("consignee",))
-    document = found.document
-    clock = StageClock(folder, STAGE, {"export-list": sha256_bytes(found.payload)})
-    admission = folder.read_signed(Admission)
-    if admission.verdict != "admit":
-        # Drives and hand-overs are judged at the gate alone: what was refused there is not let out by the rules.
-        raise NotAdmitted(
-            f"this site's last verdict on the shipment is {admission.verdict}: no results of it are released",
-            where=str(folder.document_path(Admission)),
-            expected="admit",
-            found=admission.verdict,
-            hint='mend what the verdict names, and run "packtrain admit" again',
-        )
-    expected = (admission.shipment, admission.shipment_root, folder.digest(Admission))
-    if (document.shipment, document.shipment_root, document.admission) != expected:
-        raise ExportDenied(
-            "export list is of another shipment or admission",
-            where=str(outbox / LIST_NAME),
-            expected=f"shipment {admission.shipment}",
-            found=f"shipment {document.shipment}",
-        )
-    budget = folder.voyage_file().results.text_budget_bytes
-    if document.text_budget_bytes > budget:
-        raise ExportDenied(
-            "export list was made under a larger text budget than this site allows",
-            where=str(outbox / LIST_NAME),
-            expected=f"at most {budget} bytes",
-            found=f"{document.text_budget_bytes} bytes",
-        )
-    check_sealed(outbox, document)
-    _refuse_open_flags(folder, admission)
-    for file in document.files:
-        sink(Notice(STAGE, f"released: {file.name}, {file.bytes} bytes"))
-    countersignature = folder.signer().sign(namespace(ExportList), found.payload).encode("ascii")
-    _keep(folder, found, {OPERATOR_SIGNATURE: countersignature})
-    durable.write_bytes(outbox / OPERATOR_SIGNATURE, countersignature)
-    return clock.finish(
-        outputs=(ExportList,), counts={"files": len(document.files)}, facts={"results": document.results}
-    )
-
-
-def _refuse_open_flags(folder: VoyageFolder, admission: Admission) -> None:
-    """Run the rules before results leave: where the model goes, and to whom, is judged on the day that it goes.
-
-    By the lists of that day, and, where the site has no site.toml, by the policy of its verdict.
-    """
-    policy = policy_of(folder)
-    if policy.sha256 is None:
-        policy = kept_policy(folder, admission.policy)
-    else:
-        evidence.keep(folder, folder.root / POLICY_FILE)
-    current_screening(folder, "operator")
-    ruled = judge_voyage(folder, "return", policy=policy)
-    if ruled.standing.is_blocking:
-        raise ExportDenied(
-            ruled.standing.sentence,
-            where=str(folder.document_path(Flags)),
-            hint='"packtrain flags show" says what was found; "packtrain flags answer" signs what a person of this '
-            "site found, then release again",
-        )
-
-
-# --- the consignor ---------------------------------------------------------------------------------------------------
-
-
-def accept(folder: VoyageFolder, outbox: Path, sink: Sink) -> Receipt:
-    """Check both signatures, open the outbox into results/, tell the custody log; return the receipt.
-
-    Raises:
-        StageNotReady, SignatureMissing, SignatureInvalid, UntrustedSigner: see `read_list`.
-        IntegrityError, ExportDenied: see `check_sealed`; or the results are of another shipment or program, or hold
-            what this party did not declare.
-        WrongKey, AgeFormatError: see `unseal`.
-    """
-    found = read_list(outbox, folder.trust(), ("consignee", "operator"))
-    document = found.document
-    clock = StageClock(folder, STAGE, {"export-list": sha256_bytes(found.payload)})
-    _check_ours(folder, document, str(outbox / LIST_NAME))
-    check_sealed(outbox, document)
-    opened = folder.work / "homecoming"
-    shutil.rmtree(opened, ignore_errors=True)
-    opened.mkdir(parents=True)
-    tensors: list[ExportedTensor] = []
-    for number, file in enumerate(document.files):
-        sink(Progress(STAGE, "opening results", done_items=number, total_items=len(document.files), unit="files"))
-        path = unseal(file, outbox, folder.identity(), opened)
-        if path.suffix in TEXT_SUFFIXES:
-            check_text(path)
-        else:
-            tensors += read_safetensors_header(path)
-    if sorted(tensors, key=lambda tensor: tensor.name) != sorted(document.tensors, key=lambda tensor: tensor.name):
-        raise IntegrityError("weights hold other tensors than the export list names", where=str(outbox))
-    _move_in(opened, folder.root / "results")
-    _keep(folder, found, {})
-    _tell_custody(folder, document)
-    return clock.finish(
-        outputs=(ExportList,),
-        counts={
-            "files": len(document.files),
-            "tensors": len(tensors),
-            "result_bytes": sum(file.bytes for file in document.files),
-        },
-        facts={"results": document.results},
-    )
-
-
-def _check_ours(folder: VoyageFolder, document: ExportList, where: str) -> None:
-    shipment = folder.read_signed(Shipment)
-    if (document.shipment, document.shipment_root) != (shipment.shipment, folder.digest(Shipment)):
-        raise IntegrityError(
-            "export list is of another shipment", where=where, expected=shipment.shipment, found=document.shipment
-        )
-    if folder.has(Kit) and document.kit != folder.digest(Kit):
-        raise IntegrityError(
-            "results were trained by another kit than the one that was sent",
-            where=where,
-            expected=folder.digest(Kit)[:12],
-            found=(document.kit or "none")[:12],
-        )
-    budget = folder.voyage_file().results.text_budget_bytes
-    if document.text_budget_bytes > budget:
-        raise ExportDenied(
-            "export list was made under a larger text budget than this party set",
-            where=where,
-            expected=f"at most {budget} bytes",
-            found=f"{document.text_budget_bytes} bytes",
-        )
-    section = folder.voyage_file().training
-    if section is None:
-        return
-    rules = read_rules(folder.resolve(section.program))
-    _, undeclared = choose_tensors(rules, document.tensors, where)
-    texts = {file.name for file in document.files if not file.name.endswith(".safetensors")}
-    if extra := sorted({*undeclared, *(texts - set(rules.text.files))}):
-        raise ExportDenied(
-            f"results hold what {DECLARATION_NAME} does not declare", where=where, found=", ".join(extra[:20])
-        )
-
-
-def _move_in(opened: Path, results: Path) -> None:
-    results.mkdir(parents=True, exist_ok=True)
-    for path in sorted(opened.iterdir()):
-        path.replace(results / path.name)
-    durable.sync_folder(results)
-    opened.rmdir()
-
-
-def _keep(folder: VoyageFolder, found: ReadList, more: dict[str, bytes]) -> None:
-    durable.write_together(folder.documents, {**found.signatures, **more, LIST_NAME: found.payload})
-
-
-def _tell_custody(folder: VoyageFolder, document: ExportList) -> None:
-    log, trust = custody_log(folder), folder.trust()
-    note = f"results {document.results} came home, {len(document.files)} files"
-    if any(line.event.verb == "returned" and line.event.note == note for line in log.read(trust)):
-        return
-    log.append(
-        "returned",
-        shipment=document.shipment,
-        by="consignor",
-        counterpart="consignee",
-        signer=folder.signer(),
-        trust=trust,
-        note=note,
-    )

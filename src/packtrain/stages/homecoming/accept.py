@@ -1,0 +1,131 @@
+"""The consignor: opens what came home and holds it against what was declared."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from packtrain import durable
+from packtrain.digest import sha256_bytes
+from packtrain.diligence.hand_over import custody_log
+from packtrain.documents.export_list import ExportedTensor, ExportList
+from packtrain.documents.kit import Kit
+from packtrain.documents.receipt import Receipt
+from packtrain.documents.shipment import Shipment
+from packtrain.errors import ExportDenied, IntegrityError
+from packtrain.events import Progress, Sink
+from packtrain.record.folder import VoyageFolder
+from packtrain.record.receipts import StageClock
+from packtrain.stages.homecoming.kept import STAGE, keep
+from packtrain.training.export import (
+    DECLARATION_NAME,
+    TEXT_SUFFIXES,
+    check_text,
+    choose_tensors,
+    read_rules,
+    read_safetensors_header,
+)
+from packtrain.training.outbox import (
+    LIST_NAME,
+    check_sealed,
+    read_list,
+    unseal,
+)
+
+
+def accept(folder: VoyageFolder, outbox: Path, sink: Sink) -> Receipt:
+    """Check both signatures, open the outbox into results/, tell the custody log; return the receipt.
+
+    Raises:
+        StageNotReady, SignatureMissing, SignatureInvalid, UntrustedSigner: see `read_list`.
+        IntegrityError, ExportDenied: see `check_sealed`; or the results are of another shipment or program, or hold
+            what this party did not declare.
+        WrongKey, AgeFormatError: see `unseal`.
+    """
+    found = read_list(outbox, folder.trust(), ("consignee", "operator"))
+    document = found.document
+    clock = StageClock(folder, STAGE, {"export-list": sha256_bytes(found.payload)})
+    _check_ours(folder, document, str(outbox / LIST_NAME))
+    check_sealed(outbox, document)
+    opened = folder.work / "homecoming"
+    shutil.rmtree(opened, ignore_errors=True)
+    opened.mkdir(parents=True)
+    tensors: list[ExportedTensor] = []
+    for number, file in enumerate(document.files):
+        sink(Progress(STAGE, "opening results", done_items=number, total_items=len(document.files), unit="files"))
+        path = unseal(file, outbox, folder.identity(), opened)
+        if path.suffix in TEXT_SUFFIXES:
+            check_text(path)
+        else:
+            tensors += read_safetensors_header(path)
+    if sorted(tensors, key=lambda tensor: tensor.name) != sorted(document.tensors, key=lambda tensor: tensor.name):
+        raise IntegrityError("weights hold other tensors than the export list names", where=str(outbox))
+    _move_in(opened, folder.root / "results")
+    keep(folder, found, {})
+    _tell_custody(folder, document)
+    return clock.finish(
+        outputs=(ExportList,),
+        counts={
+            "files": len(document.files),
+            "tensors": len(tensors),
+            "result_bytes": sum(file.bytes for file in document.files),
+        },
+        facts={"results": document.results},
+    )
+
+
+def _check_ours(folder: VoyageFolder, document: ExportList, where: str) -> None:
+    shipment = folder.read_signed(Shipment)
+    if (document.shipment, document.shipment_root) != (shipment.shipment, folder.digest(Shipment)):
+        raise IntegrityError(
+            "export list is of another shipment", where=where, expected=shipment.shipment, found=document.shipment
+        )
+    if folder.has(Kit) and document.kit != folder.digest(Kit):
+        raise IntegrityError(
+            "results were trained by another kit than the one that was sent",
+            where=where,
+            expected=folder.digest(Kit)[:12],
+            found=(document.kit or "none")[:12],
+        )
+    budget = folder.voyage_file().results.text_budget_bytes
+    if document.text_budget_bytes > budget:
+        raise ExportDenied(
+            "export list was made under a larger text budget than this party set",
+            where=where,
+            expected=f"at most {budget} bytes",
+            found=f"{document.text_budget_bytes} bytes",
+        )
+    section = folder.voyage_file().training
+    if section is None:
+        return
+    rules = read_rules(folder.resolve(section.program))
+    _, undeclared = choose_tensors(rules, document.tensors, where)
+    texts = {file.name for file in document.files if not file.name.endswith(".safetensors")}
+    if extra := sorted({*undeclared, *(texts - set(rules.text.files))}):
+        raise ExportDenied(
+            f"results hold what {DECLARATION_NAME} does not declare", where=where, found=", ".join(extra[:20])
+        )
+
+
+def _move_in(opened: Path, results: Path) -> None:
+    results.mkdir(parents=True, exist_ok=True)
+    for path in sorted(opened.iterdir()):
+        path.replace(results / path.name)
+    durable.sync_folder(results)
+    opened.rmdir()
+
+
+def _tell_custody(folder: VoyageFolder, document: ExportList) -> None:
+    log, trust = custody_log(folder), folder.trust()
+    note = f"results {document.results} came home, {len(document.files)} files"
+    if any(line.event.verb == "returned" and line.event.note == note for line in log.read(trust)):
+        return
+    log.append(
+        "returned",
+        shipment=document.shipment,
+        by="consignor",
+        counterpart="consignee",
+        signer=folder.signer(),
+        trust=trust,
+        note=note,
+    )

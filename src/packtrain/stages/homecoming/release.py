@@ -1,0 +1,101 @@
+"""The operator: checks an outbox and countersigns its list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from packtrain import durable
+from packtrain.digest import sha256_bytes
+from packtrain.diligence import evidence
+from packtrain.diligence.judging import judge_voyage, kept_policy, policy_of
+from packtrain.diligence.rules.policy import POLICY_FILE
+from packtrain.diligence.screening.record import current_screening
+from packtrain.documents.admission import Admission
+from packtrain.documents.codec import namespace
+from packtrain.documents.export_list import ExportList
+from packtrain.documents.flags import Flags
+from packtrain.documents.receipt import Receipt
+from packtrain.errors import ExportDenied, NotAdmitted
+from packtrain.events import Notice, Sink
+from packtrain.record.folder import VoyageFolder
+from packtrain.record.receipts import StageClock
+from packtrain.stages.homecoming.kept import STAGE, keep
+from packtrain.training.outbox import (
+    LIST_NAME,
+    OPERATOR_SIGNATURE,
+    check_sealed,
+    read_list,
+)
+
+
+def release(folder: VoyageFolder, outbox: Path, sink: Sink) -> Receipt:
+    """Check an outbox against its list and this site's admission, and countersign the list; return the receipt.
+
+    The operator sees names, sizes, digests, tensors and checks, and not the contents: they are sealed to the consignor.
+
+    Raises:
+        IntegrityError, ExportDenied: see `check_sealed`; or the list is of another admission, or over this site's
+            budget, or a STOP or HOLD of the rules is open as of today.
+        NotAdmitted: this site's last verdict is no admission.
+        StageNotReady, SignatureMissing, SignatureInvalid, UntrustedSigner: see `read_list`.
+    """
+    found = read_list(outbox, folder.trust(), ("consignee",))
+    document = found.document
+    clock = StageClock(folder, STAGE, {"export-list": sha256_bytes(found.payload)})
+    admission = folder.read_signed(Admission)
+    if admission.verdict != "admit":
+        # Drives and hand-overs are judged at the gate alone: what was refused there is not let out by the rules.
+        raise NotAdmitted(
+            f"this site's last verdict on the shipment is {admission.verdict}: no results of it are released",
+            where=str(folder.document_path(Admission)),
+            expected="admit",
+            found=admission.verdict,
+            hint='mend what the verdict names, and run "packtrain admit" again',
+        )
+    expected = (admission.shipment, admission.shipment_root, folder.digest(Admission))
+    if (document.shipment, document.shipment_root, document.admission) != expected:
+        raise ExportDenied(
+            "export list is of another shipment or admission",
+            where=str(outbox / LIST_NAME),
+            expected=f"shipment {admission.shipment}",
+            found=f"shipment {document.shipment}",
+        )
+    budget = folder.voyage_file().results.text_budget_bytes
+    if document.text_budget_bytes > budget:
+        raise ExportDenied(
+            "export list was made under a larger text budget than this site allows",
+            where=str(outbox / LIST_NAME),
+            expected=f"at most {budget} bytes",
+            found=f"{document.text_budget_bytes} bytes",
+        )
+    check_sealed(outbox, document)
+    _refuse_open_flags(folder, admission)
+    for file in document.files:
+        sink(Notice(STAGE, f"released: {file.name}, {file.bytes} bytes"))
+    countersignature = folder.signer().sign(namespace(ExportList), found.payload).encode("ascii")
+    keep(folder, found, {OPERATOR_SIGNATURE: countersignature})
+    durable.write_bytes(outbox / OPERATOR_SIGNATURE, countersignature)
+    return clock.finish(
+        outputs=(ExportList,), counts={"files": len(document.files)}, facts={"results": document.results}
+    )
+
+
+def _refuse_open_flags(folder: VoyageFolder, admission: Admission) -> None:
+    """Run the rules before results leave: where the model goes, and to whom, is judged on the day that it goes.
+
+    By the lists of that day, and, where the site has no site.toml, by the policy of its verdict.
+    """
+    policy = policy_of(folder)
+    if policy.sha256 is None:
+        policy = kept_policy(folder, admission.policy)
+    else:
+        evidence.keep(folder, folder.root / POLICY_FILE)
+    current_screening(folder, "operator")
+    ruled = judge_voyage(folder, "return", policy=policy)
+    if ruled.standing.is_blocking:
+        raise ExportDenied(
+            ruled.standing.sentence,
+            where=str(folder.document_path(Flags)),
+            hint='"packtrain flags show" says what was found; "packtrain flags answer" signs what a person of this '
+            "site found, then release again",
+        )
