@@ -263,11 +263,11 @@ def test_a_worker_that_closes_its_output_is_watched_by_its_checkpoints(tmp_path:
     body = """
     say(1)
     os.close(1)
-    for number in range(4):
+    for number in range(6):
         (ckpt / f"step-{number}").touch()
-        time.sleep(0.2)
+        time.sleep(0.4)
     """
-    job = job_of(tmp_path, body, num_workers=1, max_restarts=0, stall_seconds=0.6)
+    job = job_of(tmp_path, body, num_workers=1, max_restarts=0, stall_seconds=1.6)
     assert [step.step for step in LocalEngine().run(job, discard).steps] == [1]
 
 
@@ -288,10 +288,11 @@ def test_a_log_without_end_is_begun_anew_and_its_last_part_kept_beside_it(
     body = """
     for number in range(30):
         print(f"line {number} " + "x" * 20_000, file=sys.stderr, flush=True)
-        time.sleep(0.05)
+        (ckpt / f"step-{number}").touch()
+        time.sleep(0.1)
     """
     # The watch looks at logs four times within stall_seconds.
-    LocalEngine().run(job_of(tmp_path, body, num_workers=1, stall_seconds=1.8, max_restarts=0), discard)
+    LocalEngine().run(job_of(tmp_path, body, num_workers=1, stall_seconds=2.0, max_restarts=0), discard)
     log = tmp_path / "logs" / "attempt-1-rank-0.log"
     assert "line 29" in log.read_text()
     assert log.stat().st_size < 600_000
