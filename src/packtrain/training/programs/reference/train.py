@@ -108,7 +108,7 @@ def train(arguments: argparse.Namespace, device: torch.device, is_stop_asked: Ca
     with torch.no_grad():
         found = evaluate(losses_of, sides, arguments.seed)
     if rank == 0:
-        print(in_words(found), flush=True)
+        print(in_words(found), file=sys.stderr, flush=True)  # stdout has step lines alone
         if arguments.out:
             write(found, arguments.out)
     dist.barrier()
