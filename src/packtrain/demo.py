@@ -6,6 +6,7 @@ is bytes overwritten, and the killed worker is a process that gets SIGKILL. All 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -35,8 +36,11 @@ CASES: Final = ("A", "B", "C", "D")
 LOST_DRIVE: Final = "C2"
 DAMAGED_DRIVE: Final = "A1"
 DAMAGED_VOLUMES: Final = 6
-STEPS: Final = 80
-KILL_AT_STEP: Final = 45
+STEPS: Final = 160
+KILL_AT_STEP: Final = 85
+COMMAND: Final = (
+    "train.py --data {data} --ckpt {checkpoints} --out {results} --steps {steps} --batch 32 --checkpoint-every 5"
+)
 _INTO_SOURCES: Final = "sources"
 _CARRIERS: Final = ("Ada Example", "Ben Example", "Cleo Example", "Dan Example")
 
@@ -64,6 +68,7 @@ class DemoResult:
     duplicates: int
     not_shown: list[str]
     holds_answered: int
+    evaluation: dict[str, dict[str, float]]
     seconds: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -90,12 +95,18 @@ class DemoResult:
             ("repaired", f"{self.blocks_repaired:,} damaged blocks, {self.volumes_rebuilt:,} volumes of lost drives"),
             ("workers killed", f"{self.restarts} (training went on from its checkpoint)"),
             ("loss", f"{self.loss_first:.4f} at the first step, {self.loss_last:.4f} at the last"),
+            ("evaluation", ";\n".join(_judged(kind, of) for kind, of in self.evaluation.items())),
             ("shipment root", self.shipment_root),
             ("results", self.results_sha256),
             ("not shown here", "\n".join(self.not_shown) or "nothing"),
             ("time", f"{format_seconds(sum(self.seconds.values()))} in all stages"),
             ("report", self.report),
         ]
+
+
+def _judged(kind: str, of: Mapping[str, float]) -> str:
+    model, baseline = of["model_bits_per_token"], of["baseline_bits_per_token"]
+    return f"{kind}: {model:.2f} bits a token on {of['samples']:g} held-out samples, {baseline:.2f} by counting pairs"
 
 
 class _Stopwatch:
@@ -215,6 +226,7 @@ def run_demo(into: Path, data: Path, kit_wheels: Path, sink: Sink) -> DemoResult
         duplicates=prepared.counts["duplicates"],
         not_shown=_not_shown(consignor),
         holds_answered=holds,
+        evaluation=json.loads((consignor.folder.root / "results" / "evaluation.json").read_bytes())["kinds"],
         seconds=watch.seconds,
     )
 
@@ -303,7 +315,7 @@ survive = {{ cases = 1, drives = 1 }}
 {cases}
 [training]
 program = "program"
-command = "train.py --data {{data}} --ckpt {{checkpoints}} --out {{results}} --steps {{steps}} --checkpoint-every 5"
+command = "{COMMAND}"
 workers = 2
 steps = {STEPS}
 wheels = "{kit_wheels.absolute()}"
@@ -323,7 +335,7 @@ store = "store"
 
 [training]
 program = "work/kit/program"
-command = "train.py --data {{data}} --ckpt {{checkpoints}} --out {{results}} --steps {{steps}} --checkpoint-every 5"
+command = "{COMMAND}"
 workers = 2
 steps = {STEPS}
 

@@ -5,9 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -18,13 +16,13 @@ from packtrain.engines.local import LocalEngine
 from packtrain.events import Event, TrainingStep, WorkersStarted, discard
 from packtrain.stages import homecoming
 from packtrain.stages.train import train
+from packtrain.training.checkpoints import weights_of
+from reference_runs import PROGRAM, PYTHON, Workers, losses, steps
 from site_parts import COMMAND, site_after_load, write_training
 from tiny_dataset import make_tiny_dataset
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.slow]
 
-PROGRAM = Path(str(files("packtrain.training.programs"))) / "reference"
-PYTHON = Path(sys.executable)
 STEPS = 16
 
 
@@ -63,7 +61,7 @@ def test_a_run_with_a_killed_worker_brings_home_the_same_bits_as_one_without(tmp
     assert trained.facts["loss_last"] == trained_again.facts["loss_last"]
     assert float(trained.facts["loss_last"]) < 0.8 * float(trained.facts["loss_first"])
     assert trained.counts["steps"] == trained_again.counts["steps"] == STEPS
-    for name in ("weights.safetensors", "metrics.jsonl"):
+    for name in ("weights.safetensors", "metrics.jsonl", "evaluation.json"):
         assert sha256_file(results / name) == sha256_file(results_again / name)
     assert returned.facts["results"] == returned_again.facts["results"]
 
@@ -106,3 +104,47 @@ def test_neither_an_incomplete_checkpoint_nor_that_of_another_data_set_is_gone_o
     assert (stranger.communicate(timeout=60)[0], stranger.returncode) == (b"", 1)
     output, _ = run_alone(tmp_path / "data", tmp_path / "ck", 4).communicate(timeout=60)
     assert [json.loads(line)["step"] for line in output.splitlines()] == [3, 4]
+
+
+def test_a_run_under_fsdp_that_goes_on_has_the_bits_of_one_that_was_not_interrupted(tmp_path: Path) -> None:
+    make_tiny_dataset(tmp_path / "data", num_tables=4, num_images=4, num_clips=2)
+    options = ("--parallel", "fsdp", "--checkpoint-every", "3")
+    whole = Workers(2, tmp_path / "data", tmp_path / "whole", 6, *options)
+    assert whole.wait() == [0, 0], whole.words()
+    shutil.copytree(tmp_path / "whole" / "step-00000003", tmp_path / "rest" / "step-00000003")
+    rest = Workers(2, tmp_path / "data", tmp_path / "rest", 6, *options)
+    assert rest.wait() == [0, 0], rest.words()
+    assert steps(rest.output) == [4, 5, 6]
+    assert weights_of(tmp_path / "whole" / "step-00000006") == weights_of(tmp_path / "rest" / "step-00000006")
+
+
+def test_a_run_goes_on_under_another_way_of_spreading_and_another_number_of_workers(tmp_path: Path) -> None:
+    """Three workers under FSDP2, stopped in the middle of an epoch; two under DDP, stopped; one under FSDP2 to its end.
+
+    Of the epoch no sample is lost or repeated, and every step has the loss of a run by one worker without a stop.
+    """
+    num_samples = make_tiny_dataset(tmp_path / "data", num_tables=100, num_images=100, num_clips=40)
+    batch = ("--batch", "4", "--log-samples", tmp_path / "seen")
+    num_steps = num_samples // 4
+    last_step, found, seen_by = 0, dict[int, float](), list[int]()
+    for num_workers, parallel in ((3, "fsdp"), (2, "ddp"), (1, "fsdp")):
+        workers = Workers(num_workers, tmp_path / "data", tmp_path / "ck", num_steps, "--parallel", parallel, *batch)
+        first = workers.next_step()
+        assert first == last_step + 1
+        if num_workers > 1:
+            workers.next_step()
+            workers.processes[-1].terminate()  # one is asked, all of them save
+        assert workers.wait() == [75 if num_workers > 1 else 0] * num_workers, workers.words()
+        last_step = max(steps(workers.output))
+        found |= losses(workers.output)
+        seen_by.append(last_step)
+    assert seen_by[0] < seen_by[1] < seen_by[2] == num_steps
+
+    lines = [json.loads(line) for path in (tmp_path / "seen").iterdir() for line in path.read_text().splitlines()]
+    assert {line["workers"] for line in lines} == {3, 2, 1}
+    handed_out = [key for line in lines for key in line["keys"]]
+    assert len(handed_out) == len(set(handed_out)) == num_samples
+
+    alone = Workers(1, tmp_path / "data", tmp_path / "alone", num_steps, "--batch", "4")
+    assert alone.wait() == [0]
+    assert found == pytest.approx(losses(alone.output), rel=1e-3)

@@ -80,6 +80,15 @@ def test_the_demo_restarts_training_and_the_loss_falls(voyage: tuple[Path, dict[
     assert said["loss_last"] < said["loss_first"]
 
 
+def test_the_demo_beats_its_baseline_on_samples_it_never_trained_on(voyage: tuple[Path, dict[str, Any]]) -> None:
+    into, said = voyage
+    came_home = json.loads((into / "consignor" / "results" / "evaluation.json").read_bytes())
+    assert came_home["kinds"] == said["evaluation"]
+    assert set(said["evaluation"]) == {"table", "image", "clip"}
+    for of in said["evaluation"].values():
+        assert of["model_bits_per_token"] < of["baseline_bits_per_token"] < of["frequencies_bits_per_token"]
+
+
 def test_the_demo_names_the_digest_of_what_came_home_and_the_seconds_of_each_stage(
     voyage: tuple[Path, dict[str, Any]],
 ) -> None:

@@ -174,7 +174,8 @@ class TrainingSection(Part, frozen=True, kw_only=True):
         rehearsal_steps: what {steps} becomes in the rehearsal.
         wheels: folder with a wheel of everything the program imports, for the site's Python and platform.
         provided: packages that the site has already, as NAME==VERSION.
-        max_restarts: how often a failed attempt is followed by another.
+        max_restarts: how often a failed attempt is followed by another. The local engine counts anew after one that got
+            further than all before it.
         stall_seconds: an attempt without a step for so long is ended and counts as failed.
     """
 

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
@@ -40,6 +41,8 @@ _POLL_SECONDS: Final = 0.05
 _CHECKPOINT_POLL_SECONDS: Final = 5.0
 _MAX_LINE_BYTES: Final = 64 * 1024
 _LOG_TAIL_BYTES: Final = 4096
+_MOST_LOG_BYTES: Final = 64 << 20  # of one worker in one attempt; twice that lies on the disk, see _Attempt._cut_logs
+_PIPE_PIECES: Final = 64  # 4 MiB: more than any pipe holds by default
 # After a lost worker the others usually fail by themselves at once: their connection to it is gone.
 _KILL_WAIT_SECONDS: Final = 10.0
 
@@ -53,6 +56,11 @@ class LocalEngine:
 
     def run(self, job: TrainingJob, sink: Sink) -> TrainingRun:
         """Run the program to its end, with a fresh attempt after each failure.
+
+        `max_restarts` counts failures in a row: an attempt that got further than all before it starts the count anew,
+        or a run of months would end by the hundredth lost machine though each was got over. A program that fails at the
+        same step again and again gets no further, nor does one without step lines. An attempt that got further, saved
+        and exited 75 did not fail: somebody else had asked it to stop.
 
         On Ctrl-C, and on SIGTERM to packtrain, workers get SIGTERM and `grace_seconds` to save; then KeyboardInterrupt
         goes on to the caller. If packtrain is killed outright the kernel kills the workers.
@@ -68,9 +76,10 @@ class LocalEngine:
         steps: list[StepRecord] = []
         # Numbers go on from earlier runs: a later run never writes over the evidence of an earlier one.
         first_number = _last_attempt(job.log_folder) + 1
+        num_failed, furthest = 0, -1
         with _sigterm_is_interrupt():
             for number in itertools.count(first_number):
-                attempt = _Attempt(job, number, started, sink, steps)
+                attempt, num_before = _Attempt(job, number, started, sink, steps), len(steps)
                 try:
                     attempt.run()
                 finally:
@@ -87,8 +96,13 @@ class LocalEngine:
                     return TrainingRun(
                         attempts=tuple(records), steps=tuple(steps), elapsed_seconds=time.monotonic() - started
                     )
-                if len(records) > job.max_restarts:
-                    raise attempt.failure(len(records))
+                reached = max((step.step for step in steps[num_before:]), default=-1)
+                if reached > furthest:
+                    num_failed, furthest = int(attempt.outcome != "saved"), reached
+                else:
+                    num_failed += 1
+                if num_failed > job.max_restarts:
+                    raise attempt.failure(num_failed, len(records))
         raise AssertionError("the loop above has no other end")
 
 
@@ -124,6 +138,7 @@ class _Attempt:
         self._steps = steps
         self._workers: list[_Worker] = []
         self._selector = selectors.DefaultSelector()
+        self._port = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._done_mark = job.log_folder / f"attempt-{number}.done"
         self._checkpoint_state: object = None
         self._checkpoint_looked = 0.0
@@ -136,7 +151,7 @@ class _Attempt:
     def run(self) -> None:
         """Set `outcome`, `reason` and `lost_rank`; no process of this attempt is left afterwards."""
         try:
-            port = _free_port()
+            port = self._reserve_port()
             for rank in range(self._job.num_workers):
                 self._start(rank, port)
             self._sink(WorkersStarted(self._number, tuple(worker.process.pid for worker in self._workers)))
@@ -152,11 +167,12 @@ class _Attempt:
         """Return where this worker's output lies."""
         return self._job.log_folder / f"attempt-{self._number}-rank-{rank}.log"
 
-    def failure(self, num_attempts: int) -> PacktrainError:
-        """Return the error of a run that ends with this attempt."""
+    def failure(self, num_failed: int, num_attempts: int) -> PacktrainError:
+        """Return the error of a run that ends with this attempt: so many failed in a row, of all that were made."""
         error_type = WorkerStalled if self.outcome == "stalled" else TrainingFailed
+        last = "" if num_failed == num_attempts else f", the last {num_failed} without getting further"
         return error_type(
-            f"training did not finish in {num_attempts} attempts; the last ended because {self.reason}",
+            f"training did not finish in {num_attempts} attempts{last}; the last ended because {self.reason}",
             where=str(self.log_path(self.lost_rank or 0)),
             expected="exit 0 of every worker",
             found=self.last_words(self.lost_rank or 0),
@@ -172,6 +188,13 @@ class _Attempt:
         return "no log"
 
     # --- starting ---
+
+    def _reserve_port(self) -> int:
+        # Held, without listening, for as long as the attempt runs: nobody is given it as a free one. Rank 0's store may
+        # bind it all the same, as it asks for SO_REUSEADDR; so do all stores of torch.
+        self._port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._port.bind(("127.0.0.1", 0))
+        return int(self._port.getsockname()[1])
 
     def _start(self, rank: int, port: int) -> None:
         log = self.log_path(rank).open("ab", buffering=0)
@@ -267,6 +290,7 @@ class _Attempt:
         if now - self._checkpoint_looked > min(_CHECKPOINT_POLL_SECONDS, self._job.stall_seconds / 4):
             # Step lines are optional in the contract: a program without them shows its progress by saving.
             self._checkpoint_looked = now
+            self._cut_logs()
             state = _newest_change(self._job.checkpoints)
             if self._checkpoint_state not in (None, state):
                 self._last_progress = now
@@ -314,6 +338,18 @@ class _Attempt:
         self._steps.append(StepRecord(self._number, number, loss, num_samples, elapsed_seconds))
         self._sink(TrainingStep(self._number, number, loss, num_samples))
 
+    def _cut_logs(self) -> None:
+        """Begin a log that is too long anew; what it held, and no more, stays beside it as `….log.1`.
+
+        Workers append to it themselves: what one writes between copy and cut is lost.
+        """
+        for worker in self._workers:
+            if os.fstat(worker.log.fileno()).st_size > _MOST_LOG_BYTES:
+                path = self.log_path(worker.rank)
+                with contextlib.suppress(OSError):  # on a full disk it is the cut that helps
+                    shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+                os.ftruncate(worker.log.fileno(), 0)
+
     # --- ending ---
 
     def _ask_to_stop(self) -> None:
@@ -331,15 +367,35 @@ class _Attempt:
             # Before reaping: while the leader is a zombie its group id cannot belong to anybody else.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(worker.process.pid, signal.SIGKILL)
+        _kill_all_with(f"PACKTRAIN_DONE={self._done_mark}".encode())
         for worker in self._workers:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 worker.process.wait(_KILL_WAIT_SECONDS)
-            while not worker.stdout.closed and worker.stdout in self._selector.get_map() and self._read_worker(worker):
-                pass
+            # Counted: a process that escaped and writes without end is no reason to read without end.
+            for _ in range(_PIPE_PIECES):
+                if worker.stdout not in self._selector.get_map() or not self._read_worker(worker):
+                    break
             self._take_line(worker, worker.rest)
             worker.stdout.close()
             worker.log.close()
         self._selector.close()
+        self._port.close()
+
+
+def _kill_all_with(variable: bytes) -> None:
+    """Kill every process that was started with this variable: daemons of a worker, which left its process group.
+
+    One that also wiped its environment, or that of another user, is not found.
+    """
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                process = os.pidfd_open(int(entry.name))  # by descriptor: the number could pass to another process
+                try:
+                    if variable in (entry / "environ").read_bytes().split(b"\0"):
+                        signal.pidfd_send_signal(process, signal.SIGKILL)
+                finally:
+                    os.close(process)
 
 
 def _parse_step(line: bytes) -> tuple[int, float | None, int | None] | None:
@@ -362,13 +418,6 @@ def _parse_step(line: bytes) -> tuple[int, float | None, int | None] | None:
         float(loss) if isinstance(loss, float) or (type(loss) is int and abs(loss) < 2**53) else None,
         samples if type(samples) is int and samples >= 0 else None,
     )
-
-
-def _free_port() -> int:
-    # Free now; if another program takes it before rank 0 does, the attempt fails and the next has another port.
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _last_attempt(log_folder: Path) -> int:

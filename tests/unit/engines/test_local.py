@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from packtrain.engines import local
 from packtrain.engines.local import LocalEngine
 from packtrain.errors import TrainingFailed, WorkerStalled
 from packtrain.events import Event, TrainingStep, WorkerLost, WorkersStarted, discard
@@ -179,6 +180,123 @@ def test_a_worker_that_saved_and_stopped_is_started_again(tmp_path: Path) -> Non
     run = LocalEngine().run(job_of(tmp_path, "sys.exit(75) if first_time() else say(1)", num_workers=1), discard)
     assert run.attempts[0].reason == "rank 0 was asked to stop, and saved"
     assert run.num_restarts == 1
+
+
+def test_failures_are_counted_in_a_row_and_not_over_the_whole_run(tmp_path: Path) -> None:
+    body = """
+    lives = len(list(ckpt.glob("life-*")))
+    (ckpt / f"life-{lives}").touch()
+    say(lives + 1)
+    sys.exit(1 if lives < 6 else 0)
+    """
+    run = LocalEngine().run(job_of(tmp_path, body, num_workers=1, max_restarts=1), discard)
+    assert run.num_restarts == 6
+
+
+def test_a_program_that_fails_at_one_step_again_and_again_ends_the_run(tmp_path: Path) -> None:
+    body = """
+    lives = len(list(ckpt.glob("life-*")))
+    (ckpt / f"life-{lives}").touch()
+    for step in range(lives, 4):
+        say(step)
+    sys.exit(1)
+    """
+    with pytest.raises(TrainingFailed, match="in 3 attempts"):
+        LocalEngine().run(job_of(tmp_path, body, num_workers=1, max_restarts=2), discard)
+
+
+def test_a_program_that_always_saves_and_stops_without_a_step_ends_the_run(tmp_path: Path) -> None:
+    with pytest.raises(TrainingFailed, match="in 2 attempts"):
+        LocalEngine().run(job_of(tmp_path, "sys.exit(75)", num_workers=1, max_restarts=1), discard)
+
+
+def test_workers_whom_somebody_else_asked_to_stop_did_not_fail(tmp_path: Path) -> None:
+    body = """
+    lives = len(list(ckpt.glob("life-*")))
+    (ckpt / f"life-{lives}").touch()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(75))
+    say(lives + 1)
+    if lives < 4:
+        os.kill(os.getpid(), signal.SIGTERM)
+    """
+    run = LocalEngine().run(job_of(tmp_path, body, num_workers=1, max_restarts=0), discard)
+    assert [attempt.reason for attempt in run.attempts[:4]] == ["rank 0 was asked to stop, and saved"] * 4
+
+
+def test_the_port_of_an_attempt_is_given_to_nobody_else_and_rank_0_can_have_it(tmp_path: Path) -> None:
+    body = """
+    import socket
+    port = int(os.environ["MASTER_PORT"])
+    with socket.socket() as stranger:
+        try:
+            stranger.bind(("127.0.0.1", port))
+        except OSError as error:
+            (ckpt / "stranger").write_text(error.strerror)
+    with socket.socket(socket.AF_INET6) as store:  # as torch's store does: all addresses, SO_REUSEADDR
+        store.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        store.bind(("::", port))
+        store.listen()
+        socket.create_connection(("127.0.0.1", port)).close()
+    say(1)
+    """
+    LocalEngine().run(job_of(tmp_path, body, num_workers=1, max_restarts=0), discard)
+    assert (tmp_path / "checkpoints" / "stranger").read_text() == "Address already in use"
+
+
+def test_a_daemon_that_left_its_process_group_is_killed_and_its_chatter_ends(tmp_path: Path) -> None:
+    body = """
+    import subprocess
+    chatter = "import time\\nwhile True: print('x' * 60000, flush=True)"
+    daemon = subprocess.Popen([sys.executable, "-c", chatter], start_new_session=True)
+    (ckpt / "daemon").write_text(str(daemon.pid))
+    say(1)
+    """
+    LocalEngine().run(job_of(tmp_path, body, num_workers=1), discard)
+    daemon = int((tmp_path / "checkpoints" / "daemon").read_text())
+    deadline = time.monotonic() + 10
+    while is_running(daemon) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not is_running(daemon)
+
+
+def test_a_worker_that_closes_its_output_is_watched_by_its_checkpoints(tmp_path: Path) -> None:
+    body = """
+    say(1)
+    os.close(1)
+    for number in range(6):
+        (ckpt / f"step-{number}").touch()
+        time.sleep(0.4)
+    """
+    job = job_of(tmp_path, body, num_workers=1, max_restarts=0, stall_seconds=1.6)
+    assert [step.step for step in LocalEngine().run(job, discard).steps] == [1]
+
+
+def test_a_step_line_that_comes_in_pieces_is_one_step_and_a_torn_one_at_the_end_is_none(tmp_path: Path) -> None:
+    body = """
+    for piece in ('{"step": 1, "lo', 'ss": 2.0}', chr(10), '{"step": 2, "lo'):
+        sys.stdout.write(piece); sys.stdout.flush(); time.sleep(0.15)
+    """
+    run = LocalEngine().run(job_of(tmp_path, body, num_workers=1), discard)
+    assert [(step.step, step.loss) for step in run.steps] == [(1, 2.0)]
+    assert (tmp_path / "logs" / "attempt-1-rank-0.log").read_text() == '{"step": 2, "lo'
+
+
+def test_a_log_without_end_is_begun_anew_and_its_last_part_kept_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "_MOST_LOG_BYTES", 100_000)
+    body = """
+    for number in range(30):
+        print(f"line {number} " + "x" * 20_000, file=sys.stderr, flush=True)
+        (ckpt / f"step-{number}").touch()
+        time.sleep(0.1)
+    """
+    # The watch looks at logs four times within stall_seconds.
+    LocalEngine().run(job_of(tmp_path, body, num_workers=1, stall_seconds=2.0, max_restarts=0), discard)
+    log = tmp_path / "logs" / "attempt-1-rank-0.log"
+    assert "line 29" in log.read_text()
+    assert log.stat().st_size < 600_000
+    assert log.with_name(f"{log.name}.1").stat().st_size > 100_000
 
 
 def test_survivors_that_ignore_sigterm_are_killed_with_their_children(tmp_path: Path) -> None:

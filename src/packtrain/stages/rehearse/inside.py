@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -62,7 +63,7 @@ def rehearse_inside(
         shown = run_twice(
             RehearsalRuns(
                 python=Path(sys.executable),
-                program_folder=Path(job.program),
+                program_folder=_copy_of(Path(job.program), Path(job.runs)),
                 command=job.command,
                 data=store.local_path(),
                 folder=Path(job.runs),
@@ -98,6 +99,14 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def _copy_of(program: Path, runs: Path) -> Path:
+    """Return a copy to run: Python writes caches beside modules, and a program may write anything beside itself."""
+    copy = runs / "program"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(program, copy)
+    return copy
 
 
 def _load(
