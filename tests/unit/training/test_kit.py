@@ -65,7 +65,10 @@ def _build(program: Path, wheels: Path, destination: Path, *provided: str) -> Ki
 def test_kit_names_every_file_with_its_digest_and_leaves_caches_behind(program: Path, wheels: Path, tmp_path: Path):
     kit = _build(program, wheels, tmp_path / "kit")
     assert [file.name for file in kit.files] == [
+        "README.txt",
         "SHA256SUMS",
+        "bom.cdx.json",
+        "check_installed.py",
         "install.sh",
         "link_provided.py",
         "program/model/layers.py",
