@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -164,8 +164,12 @@ def python_of(target: Target) -> Path | None:
     """Return an interpreter of this machine that is the target's: the running one, or one on PATH; None without one."""
     if target.python == Target.here().python:
         return Path(sys.executable)
-    found = shutil.which(f"python{target.python}")
-    return Path(found) if found else None
+    for folder in os.get_exec_path():
+        path = Path(folder) / f"python{target.python}"
+        # Version managers put a file of that name there whether or not there is such a Python.
+        if path.is_file() and _probed(path) == f"{target.python} {Target.here().system_platform}":
+            return path
+    return None
 
 
 def cannot_run_here(folder: VoyageFolder, section: TrainingSection, python: Path | None) -> str | None:

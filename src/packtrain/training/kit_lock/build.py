@@ -90,7 +90,7 @@ def _command(source: Path, destination: Path, python: Path, *, is_offline: bool)
 
         offline = ["--offline"] if is_offline else []
         return [
-            *(find_uv_bin(), "build", "--wheel", "--no-config", "--quiet", *offline),
+            *(find_uv_bin(), "build", "--wheel", "--no-config", *offline),
             *("--python", str(python), "--out-dir", str(destination), str(source)),
         ]
     offline = ["--no-index"] if is_offline else []
