@@ -21,7 +21,7 @@ from packtrain.errors import KitError, VoyageFileError
 from packtrain.events import Sink, discard
 from packtrain.record.folder import VoyageFolder, read_signature
 from packtrain.training.kit import build_kit
-from packtrain.training.kit_lock.locked_kit import LockedKit, build_locked_kit, check_folder, folders_of
+from packtrain.training.kit_lock.locked_kit import LockedKit, build_locked_kit, check_folder, folders_of, packages_of
 from packtrain.training.target import Target, glibc_here
 
 LOCK: Final = "uv.lock"
@@ -133,10 +133,15 @@ def build(
     )
     if section.wheels is not None:
         wheels = _existing(folder, section.wheels, "wheels")
+        if not any(wheels.glob("packtrain-*.whl")):
+            raise _refuse_without_packtrain(folder, section)
         if lock is not None:
             check_folder(locked, wheels)
         kit = build_kit(program, wheels, section.provided, section.command, destination, target, interpreter)
     else:
+        # Before anything is fetched: the wheels of a program may be gigabytes.
+        if "packtrain" not in packages_of(locked):
+            raise _refuse_without_packtrain(folder, section)
         python = options.python or python_of(target) or Path(sys.executable)
         kit = build_locked_kit(
             locked,
@@ -147,7 +152,6 @@ def build(
             python=python,
             sink=sink,
         )
-    _require_packtrain(kit, folder, section)
     if folder.has(Ready) and not (folder.has(Kit) and folder.read(Kit) == kit):
         # Its first words are the digest of a kit that is no more.
         for path in (folder.signature_path(Ready), folder.document_path(Ready)):
@@ -209,20 +213,20 @@ def _numbers(text: str) -> list[int]:
     return [int(part) for part in text.split(".")[:2] if part.isdigit()]
 
 
-def _require_packtrain(kit: Kit, folder: VoyageFolder, section: TrainingSection) -> None:
-    if any(file.name.startswith("wheels/packtrain-") for file in kit.files):
-        return
+def _refuse_without_packtrain(folder: VoyageFolder, section: TrainingSection) -> KitError:
     program = folder.resolve(section.program)
+    name = f"packtrain-{__version__}-py3-none-any.whl"
     how = f"add it and the wheels it needs to the folder {section.wheels}"
     if section.wheels is None:
         how = (
-            f'run "uv add --project {program} --group site PATH/TO/packtrain-{__version__}-py3-none-any.whl[kit]" and '
-            'add groups = ["site"] to [training]; "make package-wheel" in a checkout of packtrain makes that wheel'
+            f'in a checkout of packtrain run "uv build --wheel --out-dir {program.parent}"; then '
+            f"run \"uv add --project {program} --group site 'packtrain[kit] @ {program.parent / name}'\" and put "
+            'groups = ["site"] under [training]'
         )
-    raise KitError(
+    return KitError(
         "kit holds no wheel of packtrain, which loads the drives and starts the program at the site",
-        where=str(folder.resolve(section.wheels) if section.wheels else program),
-        expected=f"packtrain-{__version__}-py3-none-any.whl",
+        where=str(folder.resolve(section.wheels) if section.wheels else program / LOCK),
+        expected=name,
         hint=how,
     )
 

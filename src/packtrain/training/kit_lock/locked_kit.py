@@ -109,6 +109,15 @@ def check_folder(wanted: LockedKit, wheels: Path) -> None:
     hold_against_lock(read_wheels(wheels, wanted.target), resolved, wanted.target, str(wheels))
 
 
+def packages_of(wanted: LockedKit) -> frozenset[str]:
+    """Return the canonical names of the packages that a kit from this lock carries.
+
+    Raises:
+        LockUnreadable: the lock cannot be read, or has no answer for the target.
+    """
+    return frozenset(_resolved(wanted)[1].packages)
+
+
 def folders_of(path: Path) -> tuple[Path, ...]:
     """Return the folders beside the lock's own that wheels are built from: no digest of the lock covers them.
 
