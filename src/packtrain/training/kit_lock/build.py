@@ -46,6 +46,11 @@ def build_wheel(
     building = place.with_name(place.name + durable.TEMPORARY_SUFFIX)
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
+    scratch = building / "source"
+    if source.is_dir():
+        # Some build systems write into the folder that they build: the program must stay as it is.
+        shutil.copytree(source, scratch, symlinks=True, ignore=shutil.ignore_patterns(".venv", "__pycache__"))
+        source = scratch
     done = subprocess.run(
         _command(source, building, python, is_offline=is_offline),
         env={**os.environ, "SOURCE_DATE_EPOCH": _EPOCH, "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"},
@@ -54,6 +59,7 @@ def build_wheel(
         stderr=subprocess.STDOUT,
         check=False,
     )
+    shutil.rmtree(scratch, ignore_errors=True)
     where = f"{package.name} {package.version}".strip()
     built = _only_wheel(building)
     if done.returncode != 0 or built is None:
@@ -90,7 +96,7 @@ def _command(source: Path, destination: Path, python: Path, *, is_offline: bool)
 
         offline = ["--offline"] if is_offline else []
         return [
-            *(find_uv_bin(), "build", "--wheel", "--no-config", *offline),
+            *(find_uv_bin(), "build", "--wheel", *offline),
             *("--python", str(python), "--out-dir", str(destination), str(source)),
         ]
     offline = ["--no-index"] if is_offline else []

@@ -12,7 +12,7 @@ from typing import Final
 from packtrain.digest import sha256_file
 from packtrain.documents.kit import Kit
 from packtrain.errors import KitError, LockUnreadable
-from packtrain.events import Progress, Sink
+from packtrain.events import Notice, Progress, Sink
 from packtrain.training.kit import KitParts, Origin, assemble, pin_provided
 from packtrain.training.kit_install import link_provided
 from packtrain.training.kit_lock.fetch import Fetcher
@@ -64,7 +64,8 @@ def build_locked_kit(
     Raises:
         LockUnreadable: the lock cannot be read, or has no answer for the target.
         WheelUnavailable: a wheel cannot be fetched or built.
-        KitError: see `assemble`; or the lock has another version of what the site provides.
+        KitError: see `assemble`; or the lock has another version of what the site provides. What a wheel asks for and
+            the lock does not have is a warning.
     """
     lock, resolved, pins = _resolved(wanted)
     came = 0
@@ -81,7 +82,11 @@ def build_locked_kit(
     gathered = gather(lock, resolved, wanted.target, fetcher, python=python, is_offline=is_offline, on_package=tell)
     wheels = wheels_at((one.path for one in gathered), wanted.target)
     hold_against_lock(wheels, resolved, wanted.target, str(wanted.lock))
-    check_requirements(wheels, {**resolved.provided, **pins}, wanted.target)
+    try:
+        check_requirements(wheels, {**resolved.provided, **pins}, wanted.target)
+    except KitError as error:
+        # The lock may mean it so: uv takes a project's word over that of a package (override-dependencies).
+        sink(Notice(STAGE, f"lock settles otherwise than its wheels ask for: {error.message}", is_warning=True))
     by_path = {one.path: Origin(one.vouched_by, one.built_from) for one in gathered}
     return assemble(
         KitParts(

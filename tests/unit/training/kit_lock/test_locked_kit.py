@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ from lock_parts import (
 from packtrain.documents.codec import digest
 from packtrain.documents.kit import Kit
 from packtrain.errors import KitError, LockUnreadable, WheelUnavailable
-from packtrain.events import discard
+from packtrain.events import Event, Notice, Sink, discard
 from packtrain.training.bom import read_properties
 from packtrain.training.box import Box
 from packtrain.training.kit import verify_kit
@@ -67,7 +68,7 @@ class Place:
             interpreter=None,
         )
 
-    def build(self, wanted: LockedKit | None = None, *, destination: str = "kit") -> Kit:
+    def build(self, wanted: LockedKit | None = None, *, destination: str = "kit", sink: Sink = discard) -> Kit:
         return build_locked_kit(
             wanted or self.wanted(),
             self.root / destination,
@@ -75,7 +76,7 @@ class Place:
             wheelhouses=(),
             is_offline=True,
             python=Path(sys.executable),
-            sink=discard,
+            sink=sink,
         )
 
 
@@ -280,3 +281,25 @@ def test_where_the_lock_names_no_digest_the_list_says_so(place: Place):
     table = json.loads((place.root / "kit" / "bom.cdx.json").read_text())
     told = [read_properties(one["properties"]).get("vouched-by") for one in table["components"]]
     assert "version of uv.lock, which names no digest for it" in told
+
+
+def test_a_project_that_is_a_package_is_built_and_its_folder_stays_as_it_is(place: Place, tmp_path: Path):
+    make_sdist(tmp_path, "tiny-own", "3.0", "py3-none-any")
+    with tarfile.open(tmp_path / "tiny_own-3.0.tar.gz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    folder = tmp_path / "tiny_own-3.0"
+    (folder / "backend.py").write_text("open('left.txt', 'w')\n" + (folder / "backend.py").read_text())
+    place.lock("tiny-own", more='[tool.uv.sources]\ntiny-own = { path = "../tiny_own-3.0" }')
+    (folder / "left.txt").unlink(missing_ok=True)
+    assert _wheels(place.build()) == ["tiny_own-3.0-py3-none-any.whl"]
+    assert not (folder / "left.txt").exists()
+
+
+def test_an_override_of_the_project_is_the_locks_word_and_warned_of(place: Place):
+    place.wheel("tiny-user", requires=[f"tiny-num=={NEW}"])
+    place.lock("tiny-user", more=f'[tool.uv]\noverride-dependencies = ["tiny-num=={OLD}"]')
+    events: list[Event] = []
+    assert f"tiny_num-{OLD}-py3-none-any.whl" in _wheels(place.build(sink=events.append))
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert len(told) == 1
+    assert f"tiny-user needs tiny-num=={NEW}, found {OLD}" in told[0]
