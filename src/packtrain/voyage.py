@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,6 +77,18 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs):
         from packtrain.training.kit_contents import kit_contents
 
         return kit_contents(self.folder.work / "kit", self.folder.read_signed(Kit))
+
+    def write_kit_image(self, base: Path, destination: Path) -> dict[str, Any]:
+        """Write the kit as a layer on a base image, an OCI archive; return what was written."""
+        from packtrain.training.kit import verify_kit
+        from packtrain.training.oci_image import PLACE, write_image
+        from packtrain.training.target import Target
+
+        kit, place = self.folder.read_signed(Kit), self.folder.work / "kit"
+        verify_kit(place, kit)
+        machine = Target(kit.target_python, kit.target_platform).machine
+        image = write_image(place, kit, base, destination, machine)
+        return {"image": str(destination), "place": f"/{PLACE}", **dataclasses.asdict(image)}
 
     def rehearse(self, python: Path | None = None) -> Receipt:
         """Prove the training program at home, in a box with no network; write kit.json and ready.json.

@@ -1,4 +1,4 @@
-"""packtrain kit build | show"""
+"""packtrain kit build | show | image"""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from packtrain.cli.options import InOrder, folder_argument, json_option, open_voyage
+from packtrain.cli.options import InOrder, folder_argument, json_option, open_voyage, voyage_option
 from packtrain.cli.terminal import answer, columns, table
 from packtrain.units import format_bytes
 
 
 @click.group("kit", cls=InOrder)
 def command() -> None:
-    """Build the kit for the site's Python and platform without rehearsing it, and show what is in it."""
+    """Build the kit for the site's Python and platform without rehearsing it, show it, make an image."""
 
 
 @command.command("build")
@@ -50,6 +50,30 @@ def show(folder: Path, as_json: bool) -> None:
     """Show what is in the kit: packages, sizes, what the site must have, and what is absent."""
     contents = open_voyage(folder).kit_contents()
     answer(_text(contents, with_packages=True), contents, as_json=as_json)
+
+
+@command.command("image")
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--base",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The site's base image as an OCI archive, for the kit's machine.",
+)
+@voyage_option
+@json_option
+def image(out: Path, base: Path, folder: Path, *, as_json: bool) -> None:
+    """Write OUT, an OCI archive: a base image of the site's, and the kit's files in one layer on top of it.
+
+    Nothing is installed in it: run sh /opt/packtrain/kit/install.sh FOLDER in the container, with no network.
+    """
+    written = open_voyage(folder).write_kit_image(base.absolute(), out.absolute())
+    answer(
+        f"image written to {out}: {format_bytes(written['bytes'])}, manifest sha256:{written['manifest']}\n"
+        f"the kit is in {written['place']}, not installed: sh {written['place']}/install.sh FOLDER",
+        written,
+        as_json=as_json,
+    )
 
 
 def _text(contents: Mapping[str, Any], *, with_packages: bool) -> str:
