@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from image_parts import write_base
 from kit_parts import make_packtrain_wheel, make_wheel
 from lock_parts import OTHER, OTHER_TARGET, lock
 from packtrain.cli.main import cli
@@ -114,5 +115,10 @@ def test_kit_build_and_show_tell_what_is_in_it_and_what_is_not(tmp_path: Path):
     assert [one["name"] for one in contents["packages"]] == ["packtrain", "tiny-num"]
     assert contents["bytes"] == sum(file.bytes for file in folder.read_signed(Kit).files)
     assert (contents["python"], contents["platform"]) == (OTHER, OTHER_TARGET.platform)
+    machine = "arm64" if OTHER_TARGET.machine == "aarch64" else "amd64"
+    base = write_base(tmp_path / "base.tar", architecture=machine)
+    words = ["kit", "image", str(tmp_path / "out.tar"), "--base", str(base), "--voyage", str(folder.root), "--json"]
+    image = CliRunner().invoke(cli, words, catch_exceptions=False)
+    assert (image.exit_code, json.loads(image.stdout)["bytes"]) == (0, (tmp_path / "out.tar").stat().st_size)
     listed = CliRunner().invoke(cli, ["kit", "show", str(folder.root)], catch_exceptions=False)
     assert "tiny-num" in listed.stdout

@@ -256,6 +256,17 @@ def test_kit_without_a_wheel_of_uv_is_installed_by_pip(program: Path, wheels: Pa
     assert _says(tmp_path / "env", "import tiny_sum, tiny_base; print(tiny_sum.VALUE)") == "42"
 
 
+@pytest.mark.slow
+def test_a_uv_that_does_not_run_here_is_replaced_by_pip(program: Path, wheels: Path, tmp_path: Path):
+    if importlib.util.find_spec("ensurepip") is None:
+        pytest.skip("this Python has no ensurepip (Debian package: python3-venv)")
+    make_wheel(wheels, "uv", "99.0", files={"uv-99.0.data/scripts/uv": b"#!/bin/sh\nexit 127\n"})
+    _build(program, wheels, tmp_path / "kit")
+    done = _install(tmp_path / "kit", tmp_path / "env")
+    assert done.returncode == 0, done.stderr
+    assert "3 packages of the kit installed by pip" in done.stdout
+
+
 def test_provided_packages_are_linked_with_what_they_need_and_nothing_else(
     program: Path, no_wheels: Path, tmp_path: Path
 ):

@@ -5,13 +5,11 @@ import json
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from image_parts import tar_of, write_base
 from kit_parts import make_wheel
 from packtrain import durable
 from packtrain.documents.codec import encode
@@ -19,49 +17,6 @@ from packtrain.documents.kit import Kit
 from packtrain.errors import KitError
 from packtrain.training.kit import build_kit
 from packtrain.training.oci_image import PLACE, write_image
-
-
-def _tar(files: Mapping[str, bytes]) -> bytes:
-    stream = BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as tar:
-        for name, payload in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(payload)
-            tar.addfile(info, BytesIO(payload))
-    return stream.getvalue()
-
-
-def _described(payload: bytes, media_type: str) -> dict[str, Any]:
-    digest = f"sha256:{hashlib.sha256(payload).hexdigest()}"
-    return {"mediaType": f"application/vnd.oci.image.{media_type}", "digest": digest, "size": len(payload)}
-
-
-def _base(path: Path, *, architecture: str = "amd64", changed: Mapping[str, bytes] | None = None) -> Path:
-    """Write an OCI archive of one layer, by hand."""
-    layer = _tar({"etc/site": b"the site's\n"})
-    config = json.dumps(
-        {
-            "architecture": architecture,
-            "os": "linux",
-            "config": {"Env": ["SITE=yes"]},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
-            "history": [{"created_by": "the site"}],
-        }
-    ).encode()
-    manifest = json.dumps(
-        {
-            "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": _described(config, "config.v1+json"),
-            "layers": [_described(layer, "layer.v1.tar")],
-        }
-    ).encode()
-    index = {"schemaVersion": 2, "manifests": [_described(manifest, "manifest.v1+json")]}
-    files = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": json.dumps(index).encode()}
-    for payload in (layer, config, manifest):
-        files[f"blobs/sha256/{hashlib.sha256(payload).hexdigest()}"] = payload
-    path.write_bytes(_tar({**files, **(changed or {})}))
-    return path
 
 
 @pytest.fixture
@@ -81,14 +36,14 @@ def _write(kit: Kit, root: Path, base: Path, name: str = "out.tar") -> Path:
 
 
 def test_the_same_base_and_kit_give_the_same_image(kit: Kit, tmp_path: Path):
-    base = _base(tmp_path / "base.tar")
+    base = write_base(tmp_path / "base.tar")
     one, two = (_write(kit, tmp_path, base, name).read_bytes() for name in ("one.tar", "two.tar"))
     assert one == two
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".layer")]
 
 
 def test_every_blob_is_the_one_its_name_says_and_the_base_stays_below(kit: Kit, tmp_path: Path):
-    with tarfile.open(_write(kit, tmp_path, _base(tmp_path / "base.tar"))) as archive:
+    with tarfile.open(_write(kit, tmp_path, write_base(tmp_path / "base.tar"))) as archive:
         files = {one.name: archive.extractfile(one).read() for one in archive}  # pyright: ignore[reportOptionalMemberAccess]
     for name, payload in files.items():
         if name.startswith("blobs/"):
@@ -101,12 +56,11 @@ def test_every_blob_is_the_one_its_name_says_and_the_base_stays_below(kit: Kit, 
     assert config["rootfs"]["diff_ids"][1] == manifest["layers"][1]["digest"]
 
 
-@pytest.mark.root
 def test_skopeo_and_umoci_read_the_image_and_find_the_kit(kit: Kit, tmp_path: Path):
     for tool in ("skopeo", "umoci"):
         if shutil.which(tool) is None:
             pytest.skip(f"no {tool} (Debian package: {tool})")
-    out = _write(kit, tmp_path, _base(tmp_path / "base.tar"))
+    out = _write(kit, tmp_path, write_base(tmp_path / "base.tar"))
 
     def run(*command: str) -> str:
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -125,15 +79,15 @@ def test_skopeo_and_umoci_read_the_image_and_find_the_kit(kit: Kit, tmp_path: Pa
 
 
 def test_a_base_for_another_machine_is_refused(kit: Kit, tmp_path: Path):
-    base = _base(tmp_path / "base.tar", architecture="arm64")
+    base = write_base(tmp_path / "base.tar", architecture="arm64")
     with pytest.raises(KitError, match=r"another machine than the kit \(expected linux amd64, found linux arm64"):
         _write(kit, tmp_path, base)
 
 
 def test_a_layer_that_differs_from_its_digest_is_refused_and_nothing_is_left(kit: Kit, tmp_path: Path):
-    digest = hashlib.sha256(_tar({"etc/site": b"the site's\n"})).hexdigest()
+    digest = hashlib.sha256(tar_of({"etc/site": b"the site's\n"})).hexdigest()
     layer = f"blobs/sha256/{digest}"
-    base = _base(tmp_path / "base.tar", changed={layer: b"another"})
+    base = write_base(tmp_path / "base.tar", changed={layer: b"another"})
     with pytest.raises(KitError, match="which differs from its digest"):
         _write(kit, tmp_path, base)
     assert not (tmp_path / "out.tar").exists()
@@ -153,14 +107,14 @@ def test_a_layer_that_differs_from_its_digest_is_refused_and_nothing_is_left(kit
     ],
 )
 def test_a_base_that_is_no_image_is_refused(kit: Kit, tmp_path: Path, index: bytes, told: str):
-    base = _base(tmp_path / "base.tar", changed={"index.json": index})
+    base = write_base(tmp_path / "base.tar", changed={"index.json": index})
     with pytest.raises(KitError, match="no OCI archive that can be built on") as caught:
         _write(kit, tmp_path, base)
     assert told in caught.value.message
 
 
 def test_a_cut_archive_is_refused(kit: Kit, tmp_path: Path):
-    base = _base(tmp_path / "base.tar")
+    base = write_base(tmp_path / "base.tar")
     for size in (0, 100, 700, 2000):
         base.write_bytes(base.read_bytes()[:size])
         with pytest.raises(KitError, match="no OCI archive that can be built on"):

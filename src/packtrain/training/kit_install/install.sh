@@ -5,8 +5,8 @@
 # PYTHON   the interpreter to build on (default: the kit's own, where one travels; else python3). Packages that the
 #          site provides are taken from it.
 #
-# It needs sh and Python; sha256sum is used where it is there. uv comes out of its own wheel; a kit without that wheel
-# is installed with the pip of the new environment.
+# It needs sh and Python; sha256sum is used where it is there. uv comes out of its own wheel; without one that runs here
+# the pip of the new environment installs.
 set -eu
 
 fail() {
@@ -93,6 +93,10 @@ for wheel in "$kit"/wheels/uv-[0-9]*.whl; do
     done
 done
 
+# A base system that lacks a library of uv's has pip all the same.
+if [ -n "$uv" ] && ! "$uv" --version >/dev/null 2>&1; then
+    uv=
+fi
 how=pip
 if [ -n "$uv" ]; then
     how=uv
@@ -102,7 +106,7 @@ if [ -n "$uv" ]; then
             --python "$environment/bin/python" "$kit/requirements.txt" || fail "uv cannot install the kit's wheels"
     fi
 elif [ -s "$kit/requirements.txt" ]; then
-    "$python" -m venv "$environment" || fail "$python cannot make an environment with pip, and the kit holds no wheel of uv"
+    "$python" -m venv "$environment" || fail "$python cannot make an environment with pip, and the kit holds no uv that runs here"
     "$environment/bin/python" -m pip install --quiet --no-deps --require-hashes --only-binary :all: \
         --find-links "$kit/wheels" --requirement "$kit/requirements.txt" || fail "pip cannot install the kit's wheels"
 else
