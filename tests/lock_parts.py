@@ -24,6 +24,36 @@ OLD, NEW = "2.4", "2.5"
 HOME_VERSION, OTHER_VERSION = (OLD, NEW) if HOME_MINOR < 12 else (NEW, OLD)
 FORK = (f"tiny-num>={NEW}; python_version >= '3.12'", f"tiny-num<{NEW}; python_version < '3.12'")
 
+# A lock as uv writes it.
+GOOD = """\
+version = 1
+revision = 3
+requires-python = ">=3.11"
+
+[[package]]
+name = "prog"
+version = "0.1"
+source = { virtual = "." }
+dependencies = [
+    { name = "tiny", marker = "python_full_version >= '3.11'" },
+    { name = "far", marker = "sys_platform == 'win32'" },
+]
+
+[[package]]
+name = "tiny"
+version = "1.0"
+source = { registry = "index" }
+sdist = { path = "tiny/tiny-1.0.tar.gz" }
+wheels = [
+    { url = "https://user:word@index.example/a%20b/tiny-1.0-py3-none-any.whl", hash = "sha256:HEX", size = 9 },
+]
+
+[[package]]
+name = "far"
+version = "1.0"
+source = { registry = "index" }
+""".replace("HEX", "a" * 64)
+
 # A build system that lies in the source itself and needs nothing: what `uv build` calls.
 BACKEND = """\
 import sys, zipfile

@@ -18,7 +18,7 @@ from packtrain.training.target import Target
 from packtrain.training.wheels import Wheel, needs_of
 
 NAME: Final = "bom.cdx.json"
-MAX_BOM_BYTES: Final = 32 << 20
+MAX_BOM_BYTES: Final = 16 << 20
 _PROGRAM: Final = "program"
 _INTERPRETER: Final = "interpreter"
 

@@ -17,7 +17,8 @@ from urllib.parse import unquote, urlsplit
 from packtrain.errors import LockUnreadable
 
 VERSION: Final = 1
-MAX_LOCK_BYTES: Final = 64 << 20
+MAX_LOCK_BYTES: Final = 16 << 20
+"""The lock of a few hundred packages is 1 to 3 MB."""
 MAX_PACKAGES: Final = 20_000
 MAX_FILES: Final = 2_000
 """Files of one package; the largest seen has about 120."""

@@ -6,39 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lock_parts import GOOD
 from packtrain.errors import LockUnreadable
 from packtrain.training.kit_lock.read import MAX_FILES, LockedFile, read_lock
 from packtrain.training.kit_lock.resolve import Wanted, resolve
 from packtrain.training.target import Target
-
-GOOD = """\
-version = 1
-revision = 3
-requires-python = ">=3.11"
-
-[[package]]
-name = "prog"
-version = "0.1"
-source = { virtual = "." }
-dependencies = [
-    { name = "tiny", marker = "python_full_version >= '3.11'" },
-    { name = "far", marker = "sys_platform == 'win32'" },
-]
-
-[[package]]
-name = "tiny"
-version = "1.0"
-source = { registry = "index" }
-sdist = { path = "tiny/tiny-1.0.tar.gz" }
-wheels = [
-    { url = "https://user:word@index.example/a%20b/tiny-1.0-py3-none-any.whl", hash = "sha256:HEX", size = 9 },
-]
-
-[[package]]
-name = "far"
-version = "1.0"
-source = { registry = "index" }
-""".replace("HEX", "a" * 64)
 
 
 @pytest.fixture
