@@ -136,6 +136,9 @@ def _is_of(path: Path, package: LockedPackage) -> bool:
 
 
 def _canonical(version: str) -> str:
-    from packaging.version import Version
+    from packaging.version import InvalidVersion, Version
 
-    return str(Version(version))
+    try:
+        return str(Version(version))
+    except InvalidVersion:
+        return version

@@ -125,7 +125,7 @@ def read_lock(path: Path) -> Lock:
         listed = _tables(table, "package", MAX_PACKAGES)
         packages = tuple(_package(one) for one in listed)
         requires = _text(table, "requires-python", "")
-    except _Malformed as error:
+    except (_Malformed, ValueError) as error:  # a ValueError: an address that is none
         raise LockUnreadable(f"lock says what it cannot mean: {error}", where=where) from error
     by_name: dict[str, tuple[LockedPackage, ...]] = {}
     for package in packages:

@@ -125,12 +125,12 @@ class _Markers:
         return found
 
     def _evaluate(self, text: str) -> bool:
-        from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
+        from packaging.markers import Marker
 
         try:
             marker = Marker(_CHOSEN.sub(self._settle, text))
             verdicts = {marker.evaluate({**one, "extra": ""}) for one in self._environments}
-        except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise LockUnreadable("marker cannot be read", where=str(self._lock.path), found=text[:200]) from error
         if len(verdicts) > 1:
             first = self._environments[0]["python_version"]

@@ -42,6 +42,7 @@ def test_markers_leave_out_what_the_target_does_not_need(lock: Path):
         ("size = 9", "size = -1", "length of tiny-1.0-py3-none-any.whl is out of range"),
         ("size = 9", "size = 99999999999999", "length of .* is out of range"),
         ("sha256:" + "a" * 64, "md5:" + "a" * 32, "is no SHA-256"),
+        ("https://user:word@index.example", "https://[bad", "lock says what it cannot mean"),
         ("tiny-1.0-py3-none-any.whl", "..", "no name or no address"),
         ("tiny-1.0-py3-none-any.whl", "%2e%2e%2f%2e%2e%2fetc", "no name or no address"),
         ('source = { registry = "index" }', 'source = { moon = "index" }', "kind that is not known here"),
