@@ -23,7 +23,9 @@ from typing import Final
 import msgspec
 import rfc8785
 
+from image_parts import write_base
 from load_parts import Site, copy_site, pack_template
+from lock_parts import GOOD as LOCK
 from packtrain.crypto import age, dsse, sshsig
 from packtrain.crypto.age_header import open_header, parse_header
 from packtrain.crypto.age_recipients import check_stanzas
@@ -35,6 +37,7 @@ from packtrain.dataset.kinds.piece import Damaged
 from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import decode, encode, namespace
 from packtrain.documents.custody_head import CustodyHead
+from packtrain.documents.kit import Kit
 from packtrain.documents.plan import Plan
 from packtrain.documents.recipe import RecipeSection
 from packtrain.documents.shipment_key import ShipmentKey
@@ -45,6 +48,10 @@ from packtrain.record.custody import head_of, open_line, read_log
 from packtrain.record.heads import HeadSignatures, head_file, open_head, read_head_file
 from packtrain.record.line_code import LINE_PREFIX, read_line_code, write_line_code
 from packtrain.stages.check import check
+from packtrain.training.kit_lock.read import read_lock
+from packtrain.training.kit_lock.resolve import Wanted, resolve
+from packtrain.training.oci_image import write_image
+from packtrain.training.target import Target as KitTarget
 from packtrain.units import KIB, MIB
 from packtrain.volume import layout, rescue
 from packtrain.volume.blocks import parse_block_list
@@ -104,7 +111,32 @@ def targets(root: Path) -> dict[str, Target]:
         "drive": _drive(site, drive),
         "rescue": _rescue(site, drive),
         **_adopted(),
+        **_kits(root),
     }
+
+
+def _kits(root: Path) -> dict[str, Target]:
+    kit = Kit(
+        target_python="3.12",
+        target_platform="manylinux_2_28_x86_64",
+        program="0" * 64,
+        command="train.py",
+        files=(),
+        provided=(),
+    )
+    for name in ("kit.json", "kit.json.sig"):
+        (root / name).write_bytes(b"{}")
+
+    def lock(payload: bytes, folder: Path) -> None:
+        (folder / "uv.lock").write_bytes(payload)
+        resolve(read_lock(folder / "uv.lock"), Wanted("prog"), KitTarget("3.12", "manylinux_2_28_x86_64"))
+
+    def image(payload: bytes, folder: Path) -> None:
+        (folder / "base.tar").write_bytes(payload)
+        write_image(root, kit, folder / "base.tar", folder / "out.tar", "x86_64")
+
+    base = write_base(root / "base.tar").read_bytes()
+    return {"uv.lock": Target((LOCK.encode(),), lock), "base image": Target((base,), image)}
 
 
 def _vectors(pattern: str) -> tuple[bytes, ...]:

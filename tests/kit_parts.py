@@ -17,11 +17,13 @@ def make_wheel(
     files: Mapping[str, bytes] | None = None,
     requires: Sequence[str] = (),
     tag: str = "py3-none-any",
+    licence: Sequence[str] = (),
 ) -> Path:
     """Write an installable pure-Python wheel and return its path."""
     stem = f"{name.replace('-', '_')}-{version}"
     members = dict(files if files is not None else {f"{name.replace('-', '_')}.py": b"VALUE = 42\n"})
     metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}"]
+    metadata += licence
     metadata += [f"Requires-Dist: {requirement}" for requirement in requires]
     members[f"{stem}.dist-info/METADATA"] = ("\n".join(metadata) + "\n").encode()
     members[f"{stem}.dist-info/WHEEL"] = (

@@ -442,6 +442,18 @@ class DataOrderChanged(PacktrainError):
     exit_code = 84
 
 
+class LockUnreadable(PacktrainError):
+    """A program's uv.lock cannot be read, or has no answer for the target of the kit."""
+
+    exit_code = 85
+
+
+class WheelUnavailable(PacktrainError):
+    """A wheel of a lock cannot be fetched, is not the one of the lock, or cannot be built for the target."""
+
+    exit_code = 86
+
+
 # --- 90: results and closing -------------------------------------------------------------------------------------
 
 

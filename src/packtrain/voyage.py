@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from packtrain.documents.kit import Kit
 from packtrain.documents.placement import PlacementDocument
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import CustodyBroken, StageNotReady
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from packtrain.stages.close import ApproveKeys
     from packtrain.stages.pack import InBays, Preview
     from packtrain.stages.prepare import RowsAside
+    from packtrain.stages.rehearse import KitOptions
 
 
 class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs):
@@ -60,8 +63,38 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs):
             found = prepare.look(self.folder, wanted, with_values=with_values)
             return found, write_look_page(found, page)
 
-    def rehearse(self) -> Receipt:
-        """Prove the training program at home, in a box with no network; write kit.json and ready.json."""
+    def build_kit(self, options: KitOptions) -> dict[str, Any]:
+        """Build and sign the kit without rehearsing it; return what is in it."""
+        from packtrain.stages import rehearse
+        from packtrain.training.kit_contents import kit_contents
+
+        with self._at_work("kit", "consignor"):
+            kit = rehearse.build(self.folder, rehearse.section_of(self.folder), self._sink, options)
+        return kit_contents(self.folder.work / "kit", kit)
+
+    def kit_contents(self) -> dict[str, Any]:
+        """Return what is in the kit: at home as it was built, elsewhere as it was loaded."""
+        from packtrain.training.kit_contents import kit_contents
+
+        return kit_contents(self.folder.work / "kit", self.folder.read_signed(Kit))
+
+    def write_kit_image(self, base: Path, destination: Path) -> dict[str, Any]:
+        """Write the kit as a layer on a base image, an OCI archive; return what was written."""
+        from packtrain.training.kit import verify_kit
+        from packtrain.training.oci_image import PLACE, write_image
+        from packtrain.training.target import Target
+
+        kit, place = self.folder.read_signed(Kit), self.folder.work / "kit"
+        verify_kit(place, kit)
+        machine = Target(kit.target_python, kit.target_platform).machine
+        image = write_image(place, kit, base, destination, machine)
+        return {"image": str(destination), "place": f"/{PLACE}", **dataclasses.asdict(image)}
+
+    def rehearse(self, python: Path | None = None) -> Receipt:
+        """Prove the training program at home, in a box with no network; write kit.json and ready.json.
+
+        `python` is the interpreter that plays the site's; without it, one of the kit's target on this machine.
+        """
         from packtrain.stages import rehearse
 
         with self._at_work(rehearse.STAGE, "consignor"):
@@ -69,7 +102,7 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs):
             return self._run(
                 rehearse.STAGE,
                 rehearse.inputs(self.folder),
-                lambda: rehearse.rehearse(self.folder, self._open_drive, self._sink),
+                lambda: rehearse.rehearse(self.folder, self._open_drive, self._sink, python=python),
             )
 
     def pack(self, replace: tuple[str, Path] | None = None, *, accept_losses: bool = False) -> Receipt:

@@ -64,6 +64,8 @@ EXIT_CODES = {
     "TrainingFailed": 82,
     "WorkerStalled": 83,
     "DataOrderChanged": 84,
+    "LockUnreadable": 85,
+    "WheelUnavailable": 86,
     "ExportDenied": 90,
     "ClosingRefused": 91,
     "ListUnreadable": 100,

@@ -24,6 +24,7 @@ _VERBS: Final[dict[str, tuple[str, str]]] = {
     "withdraw": ("withdraw", "take sources out of the data set, list what they touched"),
     "lineage": ("lineage", "tell where a sample came from, or what became of a source"),
     "replay": ("replay", "print which samples a training step saw"),
+    "kit": ("kit", "build the kit for the site's Python, show what is in it"),
     "rehearse": ("rehearse", "prove the training program at home, with no network"),
     "lists": ("lists", "add the lists of parties to screen against, show them"),
     "rules": ("rules", "show the rules a voyage is judged by, add country groups"),

@@ -172,7 +172,14 @@ class TrainingSection(Part, frozen=True, kw_only=True):
         workers: training processes.
         steps: what {steps} becomes.
         rehearsal_steps: what {steps} becomes in the rehearsal.
-        wheels: folder with a wheel of everything the program imports, for the site's Python and platform.
+        lock: the uv.lock that the kit's wheels come from; without it, the one of the program's folder, if there is one.
+        python: the site's Python, "3.12"; without it, the version that packtrain runs under.
+        platform: the site's machine and the oldest glibc there, "x86_64-manylinux_2_28"; without it, this machine.
+        extras: optional dependencies of the program that the kit carries.
+        groups: dependency groups of the program that the kit carries.
+        interpreter: .tar.gz or folder of an interpreter that travels in the kit; without it the site must have one.
+        wheels: folder with a wheel of everything the program imports, for the site's Python and platform. Where there
+            is a lock too, the folder must hold what the lock says.
         provided: packages that the site has already, as NAME==VERSION.
         max_restarts: how often a failed attempt is followed by another. The local engine counts anew after one that got
             further than all before it.
@@ -184,6 +191,12 @@ class TrainingSection(Part, frozen=True, kw_only=True):
     workers: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 1
     steps: Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)] = 100
     rehearsal_steps: Annotated[int, msgspec.Meta(ge=4, le=1_000_000)] = 12
+    lock: PathText | None = None
+    python: Annotated[str, msgspec.Meta(min_length=1, max_length=16)] | None = None
+    platform: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+    extras: tuple[Text, ...] = ()
+    groups: tuple[Text, ...] = ()
+    interpreter: PathText | None = None
     wheels: PathText | None = None
     provided: tuple[Text, ...] = ()
     max_restarts: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 3

@@ -7,63 +7,72 @@ at hand, and fails at the site where nothing is: so both are looked for when the
 from __future__ import annotations
 
 import email.parser
-import sys
-import sysconfig
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from packtrain.errors import KitError, MissingDependency
+from packtrain.errors import KitError
+from packtrain.training.target import Target, no_packaging
 
 if TYPE_CHECKING:
     from packaging.tags import Tag
 
+__all__ = ["Target", "Wheel", "check_requirements", "needs_of", "read_wheels", "wheels_at"]
+
 MAX_METADATA_BYTES: Final = 4 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The interpreter and machine a kit is for: "3.11" and "linux_x86_64"."""
-
-    python: str
-    platform: str
-
-    @classmethod
-    def here(cls) -> Target:
-        """Return the running interpreter's target."""
-        return cls("{}.{}".format(*sys.version_info[:2]), sysconfig.get_platform().replace("-", "_"))
+_MAX_LICENCE_CHARACTERS: Final = 200
+_CLASSIFIER: Final = "License :: "
 
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """One wheel: canonical project name, version, file, and the unconditional and marked requirements it states."""
+    """One wheel.
+
+    Attributes:
+        name: canonical name of the project.
+        version: in its canonical spelling.
+        stated: the version as its METADATA spells it: what is installed says so.
+        path: the file.
+        requires: the unconditional and marked requirements that it states.
+        platforms: the platform tags of its name.
+        licence: an SPDX expression, or an empty text.
+        licence_name: what METADATA says of its licence where it is no expression, one line, or an empty text.
+    """
 
     name: str
     version: str
+    stated: str
     path: Path
     requires: tuple[str, ...]
+    platforms: tuple[str, ...]
+    licence: str
+    licence_name: str
 
 
-def read_wheels(folder: Path) -> tuple[Wheel, ...]:
-    """Return the wheels of a folder by name, each checked against the running interpreter's tags.
+def read_wheels(folder: Path, target: Target | None = None) -> tuple[Wheel, ...]:
+    """Return the wheels of a folder by name, each checked against the tags of the target (default: here).
 
     Raises:
-        KitError: a file is no wheel (a source distribution for instance), is broken, does not fit this Python or
+        KitError: a file is no wheel (a source distribution for instance), is broken, does not fit the Python or the
             platform, or is the second wheel of a project.
         MissingDependency: the extra `kit` is not installed.
     """
+    listed = sorted(folder.iterdir()) if folder.is_dir() else _missing(folder)
+    return wheels_at((path for path in listed if not path.name.startswith(".")), target or Target.here())
+
+
+def wheels_at(paths: Iterable[Path], target: Target) -> tuple[Wheel, ...]:
+    """Return the wheels at these paths, in the order of their names; checks and errors are those of `read_wheels`."""
     try:
-        from packaging.tags import sys_tags
         from packaging.utils import InvalidWheelFilename, parse_wheel_filename
     except ImportError as error:
-        raise _no_packaging() from error
-    supported = frozenset(sys_tags())
+        raise no_packaging() from error
+    supported = frozenset(target.tags())
     wheels: dict[str, Wheel] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else _missing(folder):
-        if path.name.startswith("."):
-            continue
+    for path in sorted(paths, key=lambda one: one.name):
         if path.suffix != ".whl" or not path.is_file():
             raise KitError(
                 "file in the folder of wheels is no wheel",
@@ -79,18 +88,75 @@ def read_wheels(folder: Path) -> tuple[Wheel, ...]:
             raise KitError(
                 "wheel does not fit the target",
                 where=path.name,
-                expected=f"Python {Target.here().python} on {Target.here().platform}",
+                expected=target.spelled(),
                 found=_spell(tags),
                 hint="fetch the wheels with the same Python version and on the same platform as the site's",
             )
         if name in wheels:
             raise KitError("two wheels of one project", where=path.name, expected="one", found=wheels[name].path.name)
-        wheels[name] = Wheel(name, str(version), path, _requires(path))
-    return tuple(wheels.values())
+        wheels[name] = _read(path, name, str(version), tuple(sorted({tag.platform for tag in tags})))
+    return tuple(wheels[name] for name in sorted(wheels))
 
 
-def check_requirements(wheels: Iterable[Wheel], provided: Mapping[str, str]) -> None:
-    """Check that everything the wheels need is among them or provided (name -> version).
+def _read(path: Path, name: str, version: str, platforms: tuple[str, ...]) -> Wheel:
+    from packaging.utils import canonicalize_name
+    from packaging.version import InvalidVersion, Version
+
+    metadata = _metadata(path)
+    stated = str(metadata.get("Version", "")).strip()
+    try:
+        is_same = str(Version(stated)) == version
+    except InvalidVersion:
+        is_same = False
+    if not is_same or canonicalize_name(str(metadata.get("Name", ""))) != name:
+        raise KitError(
+            "wheel is another than its name says",
+            where=str(path),
+            expected=f"{name} {version}",
+            found=f"{metadata.get('Name', '')} {stated}"[:120],
+        )
+    expression, told = _licence(metadata)
+    requires = tuple(str(text) for text in metadata.get_all("Requires-Dist", []))
+    return Wheel(name, version, stated, path, requires, platforms, expression, told)
+
+
+def _licence(metadata: Message) -> tuple[str, str]:
+    """Return an expression, or what is said of the licence in other words."""
+    expression = " ".join(str(metadata.get("License-Expression", "")).split())
+    if expression:
+        return expression[:_MAX_LICENCE_CHARACTERS], ""
+    lines = str(metadata.get("License", "")).strip().splitlines()
+    classifiers = [str(text) for text in metadata.get_all("Classifier", []) if str(text).startswith(_CLASSIFIER)]
+    # Some put the whole licence into that field: its first line names it.
+    told = lines[0].strip() if lines else "; ".join(text.rpartition(" :: ")[2] for text in classifiers)
+    return "", told[:_MAX_LICENCE_CHARACTERS]
+
+
+def needs_of(wheel: Wheel, target: Target) -> Iterator[tuple[str, str]]:
+    """Yield canonical name and version specifier of what a wheel needs on the target; extras are not followed.
+
+    Raises:
+        KitError: a requirement cannot be read.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    environments = target.environments()
+    for text in wheel.requires:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement as error:
+            raise KitError(
+                "wheel states a requirement that cannot be read", where=wheel.name, found=text[:80]
+            ) from error
+        marker = requirement.marker
+        # Of two patch releases that a marker tells apart one may be the site's: what it may need must be there.
+        if marker is None or any(marker.evaluate({**one, "extra": ""}) for one in environments):
+            yield canonicalize_name(requirement.name), str(requirement.specifier)
+
+
+def check_requirements(wheels: Iterable[Wheel], provided: Mapping[str, str], target: Target | None = None) -> None:
+    """Check that everything the wheels need on the target (default: here) is among them or provided (name -> version).
 
     Extras are nobody's stated wish and are not followed.
 
@@ -99,26 +165,17 @@ def check_requirements(wheels: Iterable[Wheel], provided: Mapping[str, str]) -> 
         MissingDependency: the extra `kit` is not installed.
     """
     try:
-        from packaging.requirements import InvalidRequirement, Requirement
-        from packaging.utils import canonicalize_name
+        from packaging.specifiers import SpecifierSet
     except ImportError as error:
-        raise _no_packaging() from error
+        raise no_packaging() from error
     wheels = tuple(wheels)
     versions = {**provided, **{wheel.name: wheel.version for wheel in wheels}}
     faults: list[str] = []
     for wheel in wheels:
-        for text in wheel.requires:
-            try:
-                requirement = Requirement(text)
-            except InvalidRequirement:
-                faults.append(f"{wheel.name} states a requirement that cannot be read: {text[:80]}")
-                continue
-            if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
-                continue
-            found = versions.get(canonicalize_name(requirement.name))
-            if found is None or not requirement.specifier.contains(found, prereleases=True):
-                wanted = f"{requirement.name}{requirement.specifier}"
-                faults.append(f"{wheel.name} needs {wanted}, found {found or 'nothing'}")
+        for name, specifier in needs_of(wheel, target or Target.here()):
+            found = versions.get(name)
+            if found is None or not SpecifierSet(specifier).contains(found, prereleases=True):
+                faults.append(f"{wheel.name} needs {name}{specifier}, found {found or 'nothing'}")
     if faults:
         raise KitError(
             f"kit lacks {len(faults)} packages that its wheels need: {'; '.join(faults[:8])}",
@@ -126,7 +183,7 @@ def check_requirements(wheels: Iterable[Wheel], provided: Mapping[str, str]) -> 
         )
 
 
-def _requires(path: Path) -> tuple[str, ...]:
+def _metadata(path: Path) -> Message:
     try:
         with zipfile.ZipFile(path) as archive:
             name = next(n for n in archive.namelist() if n.count("/") == 1 and n.endswith(".dist-info/METADATA"))
@@ -136,7 +193,7 @@ def _requires(path: Path) -> tuple[str, ...]:
         raise KitError(
             "wheel is broken", where=str(path), expected="a zip file with *.dist-info/METADATA", hint="fetch it again"
         ) from error
-    return tuple(email.parser.BytesHeaderParser().parsebytes(payload).get_all("Requires-Dist", []))
+    return email.parser.BytesHeaderParser().parsebytes(payload)
 
 
 def _missing(folder: Path) -> list[Path]:
@@ -149,9 +206,3 @@ def _missing(folder: Path) -> list[Path]:
 
 def _spell(tags: Iterable[Tag]) -> str:
     return ", ".join(sorted(str(tag) for tag in tags)[:4])
-
-
-def _no_packaging() -> MissingDependency:
-    return MissingDependency(
-        "building a kit needs the extra `kit`", where="packaging", hint='install it with pip install "packtrain[kit]"'
-    )

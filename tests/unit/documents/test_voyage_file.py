@@ -87,6 +87,12 @@ command = "train.py --data {{data}}"
 workers = 4096
 steps = 1
 rehearsal_steps = 4
+lock = "uv.lock"
+python = "3.12"
+platform = "x86_64-manylinux_2_28"
+extras = ["cuda"]
+groups = ["site"]
+interpreter = "python.tar.gz"
 wheels = "wheels"
 provided = ["torch==2.13.0"]
 max_restarts = 0

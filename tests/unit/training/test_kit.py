@@ -6,7 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
+from platform import python_version
 
 import pytest
 
@@ -17,6 +19,9 @@ from packtrain.documents.kit import Kit
 from packtrain.errors import DocumentError, KitError
 from packtrain.training.box import Box
 from packtrain.training.kit import build_kit, verify_kit
+from packtrain.training.kit_contents import kit_contents
+from packtrain.training.kit_install import check_installed
+from packtrain.training.target import Target
 
 COMMAND = "train.py --data {data} --steps {steps}"
 
@@ -65,7 +70,10 @@ def _build(program: Path, wheels: Path, destination: Path, *provided: str) -> Ki
 def test_kit_names_every_file_with_its_digest_and_leaves_caches_behind(program: Path, wheels: Path, tmp_path: Path):
     kit = _build(program, wheels, tmp_path / "kit")
     assert [file.name for file in kit.files] == [
+        "README.txt",
         "SHA256SUMS",
+        "bom.cdx.json",
+        "check_installed.py",
         "install.sh",
         "link_provided.py",
         "program/model/layers.py",
@@ -248,6 +256,17 @@ def test_kit_without_a_wheel_of_uv_is_installed_by_pip(program: Path, wheels: Pa
     assert _says(tmp_path / "env", "import tiny_sum, tiny_base; print(tiny_sum.VALUE)") == "42"
 
 
+@pytest.mark.slow
+def test_a_uv_that_does_not_run_here_is_replaced_by_pip(program: Path, wheels: Path, tmp_path: Path):
+    if importlib.util.find_spec("ensurepip") is None:
+        pytest.skip("this Python has no ensurepip (Debian package: python3-venv)")
+    make_wheel(wheels, "uv", "99.0", files={"uv-99.0.data/scripts/uv": b"#!/bin/sh\nexit 127\n"})
+    _build(program, wheels, tmp_path / "kit")
+    done = _install(tmp_path / "kit", tmp_path / "env")
+    assert done.returncode == 0, done.stderr
+    assert "3 packages of the kit installed by pip" in done.stdout
+
+
 def test_provided_packages_are_linked_with_what_they_need_and_nothing_else(
     program: Path, no_wheels: Path, tmp_path: Path
 ):
@@ -343,3 +362,109 @@ def test_kit_with_uv_installs_inside_the_box(program: Path, wheels: Path, tmp_pa
     )
     assert outcome.status == 0, (tmp_path / "install.log").read_text()
     assert _says(tmp_path / "env", "import tiny_sum; print(tiny_sum.VALUE)") == "42"
+
+
+# --- what else lies in it, and what is told ------------------------------------------------------------------------
+
+
+def test_readme_says_what_the_site_must_have(program: Path, wheels: Path, tmp_path: Path):
+    _build(program, wheels, tmp_path / "kit", "click")
+    text = (tmp_path / "kit" / "README.txt").read_text()
+    assert f"The interpreter is NOT in the kit: the site must have Python {Target.here().python}." in text
+    assert "uv is NOT in the kit" in text
+    assert "the site provides it to that Python: click 8." in text
+
+
+def test_installation_says_in_one_line_what_it_did(program: Path, wheels: Path, tmp_path: Path):
+    _carry_uv(wheels)
+    _build(program, wheels, tmp_path / "kit", "click")
+    done = _install(tmp_path / "kit", tmp_path / "env")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (
+        f"packtrain: 3 packages of the kit installed by uv, 1 linked from the site; Python {python_version()}, "
+        f"{tmp_path / 'env'}\n"
+    )
+
+
+def test_what_is_installed_is_held_against_what_was_asked_for():
+    wanted = {"tiny-sum": "1.2", "tiny-base": "1.0"}
+    assert check_installed.differences(wanted, {**wanted, "pip": "23.0"}) == []
+    assert check_installed.differences(wanted, {"tiny-sum": "1.3", "stray": "9"}) == [
+        "tiny-base: expected 1.0, found nothing",
+        "tiny-sum: expected 1.2, found 1.3",
+        "stray: not asked for, found 9",
+    ]
+
+
+def test_a_wheel_whose_metadata_says_another_version_is_refused(program: Path, wheels: Path, tmp_path: Path):
+    path = wheels / "tiny_base-1.0-py3-none-any.whl"
+    path.rename(wheels / "tiny_base-1.1-py3-none-any.whl")
+    with pytest.raises(KitError, match=r"another than its name says \(expected tiny-base 1\.1, found tiny-base 1\.0"):
+        _build(program, wheels, tmp_path / "kit")
+
+
+def test_a_wheel_that_needs_a_newer_glibc_than_the_machines_is_refused_there(
+    program: Path, no_wheels: Path, tmp_path: Path
+):
+    _build(program, no_wheels, tmp_path / "kit")
+    line = (tmp_path / "kit" / "target.txt").read_text().split()
+    (tmp_path / "kit" / "target.txt").write_text(f"{line[0]} {line[1]} 2.999\n")
+    _sum_anew(tmp_path / "kit")
+    done = _install(tmp_path / "kit", tmp_path / "env")
+    assert (done.returncode, "needs glibc 2.999" in done.stderr) == (80, True)
+
+
+def test_wheels_of_another_target_go_into_a_kit_for_it_and_into_no_other(program: Path, tmp_path: Path):
+    make_wheel(tmp_path / "wheels", "tiny-far", tag="cp399-cp399-manylinux_2_28_aarch64")
+    target = Target("3.99", "manylinux_2_28_aarch64")
+    kit = build_kit(program, tmp_path / "wheels", (), COMMAND, tmp_path / "kit", target)
+    assert (kit.target_python, kit.target_platform) == ("3.99", "manylinux_2_28_aarch64")
+    assert (tmp_path / "kit" / "target.txt").read_text() == "3.99 linux_aarch64 2.28\n"
+    contents = kit_contents(tmp_path / "kit", kit)
+    assert (contents["glibc"], [one["name"] for one in contents["packages"]]) == ("2.28", ["tiny-far"])
+    assert contents["interpreter"] == "absent: the site has 3.99"
+
+
+@pytest.fixture
+def interpreter(tmp_path: Path) -> Path:
+    """A folder that looks like an interpreter which can be moved: it runs this one."""
+    folder = tmp_path / "cpython"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "lib" / "__pycache__").mkdir(parents=True)
+    (folder / "lib" / "__pycache__" / "x.pyc").write_bytes(b"cache")
+    script = folder / "bin" / f"python{Target.here().python}"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    script.chmod(0o755)
+    (folder / "bin" / "python3").symlink_to(script.name)
+    return folder
+
+
+def test_an_interpreter_travels_and_is_taken_where_none_is_named(
+    program: Path, no_wheels: Path, tmp_path: Path, interpreter: Path
+):
+    kit = build_kit(program, no_wheels, (), COMMAND, tmp_path / "kit", interpreter=interpreter)
+    again = build_kit(program, no_wheels, (), COMMAND, tmp_path / "two", interpreter=interpreter)
+    assert digest(kit) == digest(again)
+    assert "The interpreter is in the kit" in (tmp_path / "kit" / "README.txt").read_text()
+    with tarfile.open(tmp_path / "kit" / "interpreter.tar.gz") as archive:
+        assert [(one.name, one.mtime, one.uid) for one in archive] == [
+            ("python/bin/python3", 0, 0),
+            (f"python/bin/python{Target.here().python}", 0, 0),
+        ]
+    done = subprocess.run(
+        ["sh", str(tmp_path / "kit" / "install.sh"), str(tmp_path / "env")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "env.python" / "python" / "bin" / "python3").is_symlink()
+    assert f"Python {python_version()}" in done.stdout
+
+
+@pytest.mark.parametrize("what", ["absent", "no archive", "empty folder"])
+def test_what_is_no_interpreter_is_refused(program: Path, no_wheels: Path, tmp_path: Path, what: str):
+    path = tmp_path / "python"
+    if what == "no archive":
+        path.write_text("#!/bin/sh\n")
+    elif what == "empty folder":
+        path.mkdir()
+    with pytest.raises(KitError, match="interpreter"):
+        build_kit(program, no_wheels, (), COMMAND, tmp_path / "kit", interpreter=path)

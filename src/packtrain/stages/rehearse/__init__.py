@@ -8,6 +8,7 @@ and runs the program twice. What both saw becomes the sheet.
 from __future__ import annotations
 
 from packtrain.stages.rehearse.inside import rehearse_inside
+from packtrain.stages.rehearse.kit import KitOptions, build, section_of
 from packtrain.stages.rehearse.outside import STAGE, inputs, rehearse
 
-__all__ = ["STAGE", "inputs", "rehearse", "rehearse_inside"]
+__all__ = ["STAGE", "KitOptions", "build", "inputs", "rehearse", "rehearse_inside", "section_of"]

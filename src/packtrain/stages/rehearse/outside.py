@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,15 @@ from packtrain.ports import Drive
 from packtrain.record import keys
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.receipts import StageClock, instant
-from packtrain.stages.rehearse.kit import build, kit_inputs, section_of
+from packtrain.stages.rehearse.kit import (
+    KitOptions,
+    build,
+    cannot_run_here,
+    kit_inputs,
+    python_of,
+    section_of,
+    target_of,
+)
 from packtrain.stages.rehearse.miniature import IDENTITY, Packed, miniature_digest, pack_miniature
 from packtrain.training import checks, network_witness, rehearsal_job
 from packtrain.training.box import Box
@@ -99,7 +106,8 @@ def rehearse(
         folder: the consignor's voyage folder.
         open_drive: opens a folder as a drive.
         sink: takes events.
-        python: the interpreter to install the kit on, which also provides the packages of the site; this one if None.
+        python: the interpreter to install the kit on, which also provides the packages of the site; if None, the kit's
+            own, or one of its target on this machine. Where there is none, nothing is shown and nothing broken.
 
     Raises:
         StageNotReady: there is no data set yet.
@@ -112,7 +120,7 @@ def rehearse(
     for path in (folder.signature_path(Ready), folder.document_path(Ready)):
         path.unlink(missing_ok=True)
     sink(Progress(STAGE, "building the kit"))
-    kit = build(folder, section)
+    kit = build(folder, section, sink, KitOptions(python=python))
     place = _Place(folder, folder.work / "rehearsal", folder.logs / STAGE)
     place.clear()
     try:
@@ -123,7 +131,13 @@ def rehearse(
         if reason is not None:
             sink(Notice(STAGE, f"no box can be made: {reason}; the network stays there", is_warning=True))
         box = Box(place.root / "box", is_open=reason is not None)
-        seen = _run_in_box(place, box, packed, section, dataset, python or Path(sys.executable), sink)
+        if (foreign := cannot_run_here(folder, section, python)) is not None:
+            sink(Notice(STAGE, f"kit cannot be tried here: {foreign}", is_warning=True))
+            seen = _Seen([checks.not_shown(checks.INSTALLS, foreign)])
+        else:
+            if python is None and section.interpreter is None:
+                python = python_of(target_of(section))
+            seen = _run_in_box(place, box, packed, section, dataset, python, sink)
     finally:
         # Whatever came of it: the key of this shipment is good for nothing any more.
         keys.destroy(place.identity)
@@ -190,7 +204,7 @@ class _Seen:
 
 
 def _run_in_box(
-    place: _Place, box: Box, packed: Packed, section: TrainingSection, dataset: Dataset, python: Path, sink: Sink
+    place: _Place, box: Box, packed: Packed, section: TrainingSection, dataset: Dataset, python: Path | None, sink: Sink
 ) -> _Seen:
     """Install the kit in the box and run the inner half there; return the clauses of both."""
     seen = _Seen()
@@ -198,7 +212,7 @@ def _run_in_box(
     sink(Progress(STAGE, "installing the kit in the box"))
     log = place.logs / "install.log"
     outcome = box.run(
-        ["/bin/sh", str(kit / INSTALLER), str(place.environment), str(python)],
+        ["/bin/sh", str(kit / INSTALLER), str(place.environment), *([str(python)] if python else [])],
         cwd=place.root,
         log=log,
         timeout_seconds=INSTALL_LIMIT_SECONDS,
