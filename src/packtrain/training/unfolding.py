@@ -6,7 +6,7 @@ Everything is bounded: depth, and bytes in all. What would become larger is refu
 from __future__ import annotations
 
 import base64
-import binascii
+import bz2
 import lzma
 import re
 import zlib
@@ -25,7 +25,8 @@ _STEP_BYTES: Final = 1 << 12
 _HEX: Final = re.compile(rb"[0-9A-Fa-f]{48,}")
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{32,}")
 _BASE32: Final = re.compile(rb"[A-Z2-7]{40,}")
-_BASE85: Final = re.compile(rb"[!-~]{40,}")
+_BASE85: Final = re.compile(rb"[0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~-]{40,}")
+_ASCII85: Final = re.compile(rb"[!-u]{40,}")
 _BETWEEN_DIGITS: Final = re.compile(rb"0x|\\x|[%\s,:;\"'\[\]\\]")
 _BETWEEN_LINES: Final = re.compile(rb"[\s,\"'\[\]\\]|\\n")
 _NUMBER: Final = re.compile(rb"(?<![\w.])\d{1,3}(?:\.0+)?(?![\w.])")
@@ -36,7 +37,7 @@ _COMPRESSED: Final = re.compile(
     rb"\x1f\x8b\x08|\x28\xb5\x2f\xfd|\xfd7zXZ\x00|BZh[1-9]1AY|\x04\x22\x4d\x18|x[\x01\x5e\x9c\xda]"
 )
 _MOST_STREAMS: Final = 16_384  # by chance a MiB of random bytes holds some 64 that look like the beginning of one
-_LEAST_TEXT_SHARE: Final = 0.95
+_LEAST_TEXT_SHARE: Final = 0.9
 
 
 def unfold(content: bytes, where: str) -> tuple[bytes, ...]:
@@ -47,11 +48,11 @@ def unfold(content: bytes, where: str) -> tuple[bytes, ...]:
     """
     found, layer = [content], [content]
     left = MAX_UNFOLDED_BYTES
-    for _ in range(MAX_DEPTH):
+    for depth in range(MAX_DEPTH):
         below: list[bytes] = []
         for piece in layer:
             # Bytes that came out are read as text where they are text; by chance alone digits make endless more digits.
-            writings = _writings(piece) if _is_text(piece) else iter(())
+            writings = _writings(piece) if not depth or _is_text(piece) else iter(())
             for written in (*writings, *_decompressed(piece, left, where)):
                 left -= len(written)
                 if left < 0:
@@ -86,16 +87,18 @@ def _writings(text: bytes) -> Iterator[bytes]:
         for run in _BASE64.findall(form):
             digits = run.translate(_URL_SAFE)
             for place in range(4):
-                yield base64.b64decode(digits[place : place + (len(digits) - place) // 4 * 4])
+                rest = digits[place:] if (len(digits) - place) % 4 != 1 else digits[place:-1]
+                yield base64.b64decode(rest + b"=" * (-len(rest) % 4))
         for run in _BASE32.findall(form):
             for place in range(8):
                 yield base64.b32decode(run[place : place + (len(run) - place) // 8 * 8])
-    for run in _BASE85.findall(text):
-        for decode in (base64.b85decode, base64.a85decode):
-            try:
-                yield decode(run)
-            except (ValueError, binascii.Error):
-                continue
+    for pattern, decode in ((_BASE85, base64.b85decode), (_ASCII85, base64.a85decode)):
+        for run in pattern.findall(text):
+            for place in range(5):
+                try:
+                    yield decode(run[place : place + (len(run) - place) // 5 * 5])
+                except ValueError:
+                    continue
     yield from _small_numbers(text)
 
 
@@ -119,7 +122,7 @@ def _decompressed(content: bytes, left: int, where: str) -> Iterator[bytes]:
         if number >= _MOST_STREAMS:
             raise _too_much(where)
         start = memoryview(content)[match.start() :]
-        unpacked = _zlib(start) if match[0][:1] in b"\x1fx" else _by_arrow(start)
+        unpacked = _zlib(start) if match[0][:1] in b"\x1fx" else _others(start)
         if len(unpacked) > min(left, MAX_UNFOLDED_BYTES):
             raise _too_much(where)
         if len(unpacked) >= MIN_RUN_BYTES:
@@ -139,14 +142,16 @@ def _zlib(start: memoryview) -> bytes:
     return bytes(found)
 
 
-def _by_arrow(start: memoryview) -> bytes:
+def _others(start: memoryview) -> bytes:
     import pyarrow as pa
 
     found = bytearray()
     try:
         if bytes(start[:2]) == b"\xfd7":
             return lzma.LZMADecompressor(memlimit=256 << 20).decompress(start, MAX_UNFOLDED_BYTES + 1)
-        name = {b"\x28\xb5": "zstd", b"BZ": "bz2", b"\x04\x22": "lz4"}[bytes(start[:2])]
+        if bytes(start[:2]) == b"BZ":
+            return bz2.BZ2Decompressor().decompress(start, MAX_UNFOLDED_BYTES + 1)
+        name = {b"\x28\xb5": "zstd", b"\x04\x22": "lz4"}[bytes(start[:2])]
         with pa.CompressedInputStream(pa.BufferReader(start), name) as stream:
             while len(found) <= MAX_UNFOLDED_BYTES and (piece := stream.read(_STEP_BYTES)):
                 found += piece
