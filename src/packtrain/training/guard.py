@@ -58,47 +58,78 @@ class Texts:
         return [piece for pieces in self.pieces.values() for piece in pieces]
 
 
-def search_at_site(
-    weights: Sequence[Path],
-    texts: Sequence[Path],
-    store: SampleStore,
-    tokens: Sequence[bytes],
-    shard_digests: Iterable[str],
-    values: Mapping[str, Values],
-) -> tuple[str, ...]:
-    """Look through what is about to leave; return what was looked for, in words, for the export list.
+@dataclass(frozen=True, slots=True)
+class TextsSearched:
+    """Texts that hold none of what was looked for.
+
+    Attributes:
+        needles: what is to be looked for in weights.
+        checks: what was looked for, in words.
+    """
+
+    needles: Needles
+    checks: tuple[str, ...]
+
+
+def search_texts_at_site(
+    texts: Sequence[Path], store: SampleStore, tokens: Sequence[bytes], shard_digests: Collection[str]
+) -> TextsSearched:
+    """Look through texts that are about to leave; return what was looked for, and what to look for in weights.
 
     Args:
-        weights: safetensors files.
         texts: text files.
         store: the samples.
         tokens: numbers of the canaries that lie in the store.
         shard_digests: SHA-256 of its shards.
-        values: what the declaration says of the numbers of a tensor.
 
     Raises:
-        ExportDenied: training data, a canary, a digest or a pickle was found, text that nobody can read, or numbers
-            that are none of a model.
+        ExportDenied: training data, a canary, a digest or a pickle was found, or text that nobody can read.
         IntegrityError: the store cannot be read.
     """
     read = _read_texts(texts)
     looked = look_at_samples(store, TextWindows(read.all_pieces))
     if looked.in_text:
         _data_found(", ".join(read.pieces), f"a stretch of sample {looked.in_text[0]}", len(looked.in_text))
-    shards = tuple(shard_digests)
-    _refuse_digests(read, itertools.chain(store.sample_digests(), shards))
+    _refuse_digests(read, itertools.chain(store.sample_digests(), shard_digests))
     needles = Needles([*canary_needles(tokens), *looked.needles()])
     _refuse_needles_in_text(read, needles)
-    judged = _judge_weights(weights, needles, values)
-    return (
-        _about_canaries(tokens),
-        f"any {MIN_STRETCH_BYTES} bytes of {looked.num_samples} of {looked.num_in_store} samples: in no text, nor in "
-        "what its digits say",
-        f"{len(looked.probes)} stretches of 32 bytes of them: in no weights, nor in one byte of each number",
-        f"digests of {looked.num_in_store} samples and {len(shards)} shards: in no text",
-        *_about_numbers(judged, values),
-        LIMITS,
+    return TextsSearched(
+        needles,
+        (
+            _about_canaries(tokens),
+            f"any {MIN_STRETCH_BYTES} bytes of {looked.num_samples} of {looked.num_in_store} samples: in no text, nor "
+            "in what its digits say",
+            f"{len(looked.probes)} stretches of 32 bytes of them: in no weights, nor in one byte of each number",
+            f"digests of {looked.num_in_store} samples and {len(shard_digests)} shards: in no text",
+        ),
     )
+
+
+def search_weights(weights: Sequence[Path], needles: Needles, values: Mapping[str, Values]) -> tuple[str, ...]:
+    """Look through weights, and at the shape of their numbers; return what was looked at, in words.
+
+    Args:
+        weights: safetensors files.
+        needles: what they must not hold.
+        values: what the declaration says of the numbers of a tensor; "weights" for one that is not in it.
+
+    Raises:
+        ExportDenied: training data or a canary was found, or numbers that are none of a model.
+    """
+    judged = Judged()
+    for path in weights:
+        wrong: list[tuple[str, str]] = []
+        if found := read_weights(path, needles, values, judged, wrong):
+            _data_found(path.name, _said(min(found)), len(found))
+        if wrong:
+            name, what = wrong[0]
+            more = f", and {len(wrong) - 1} more tensors" if len(wrong) > 1 else ""
+            raise ExportDenied(
+                f"tensor does not look like weights: {what}{more}",
+                where=f"{path.name}, {name}",
+                hint="nothing was exported; what its numbers are is declared at home, in export.toml (values)",
+            )
+    return _about_numbers(judged, values)
 
 
 def search_at_home(
@@ -111,16 +142,16 @@ def search_at_home(
     """Look once more through what came home, by what this party kept; return what was looked for, in words.
 
     Raises:
-        ExportDenied: as `search_at_site`.
+        ExportDenied: as `search_texts_at_site` and `search_weights`.
     """
     read = _read_texts(texts)
     _refuse_digests(read, digests)
     needles = Needles(canary_needles(tokens))
     _refuse_needles_in_text(read, needles)
-    return (_about_canaries(tokens), *_about_numbers(_judge_weights(weights, needles, values), values))
+    return (_about_canaries(tokens), *search_weights(weights, needles, values))
 
 
-def search_weights(
+def read_weights(
     path: Path, needles: Needles, values: Mapping[str, Values], judged: Judged, wrong: list[tuple[str, str]]
 ) -> set[str]:
     """Read a safetensors file once: return the labels of what it holds, and add what is wrong with its numbers.
@@ -228,24 +259,6 @@ def _refuse_needles_in_text(read: Texts, needles: Needles) -> None:
         for piece in pieces:
             if found := sorted(needles.in_bytes(piece)):
                 _data_found(name, _said(found[0]), len(found))
-
-
-def _judge_weights(weights: Sequence[Path], needles: Needles, values: Mapping[str, Values]) -> Judged:
-    judged = Judged()
-    for path in weights:
-        wrong: list[tuple[str, str]] = []
-        found = search_weights(path, needles, values, judged, wrong)
-        if found:
-            _data_found(path.name, _said(min(found)), len(found))
-        if wrong:
-            name, what = wrong[0]
-            more = f", and {len(wrong) - 1} more tensors" if len(wrong) > 1 else ""
-            raise ExportDenied(
-                f"tensor does not look like weights: {what}{more}",
-                where=f"{path.name}, {name}",
-                hint="nothing was exported; what its numbers are is declared at home, in export.toml (values)",
-            )
-    return judged
 
 
 def _said(label: str) -> str:

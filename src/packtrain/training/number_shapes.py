@@ -44,6 +44,10 @@ MAX_NORM_NUMBERS: Final = 1 << 15
 _SAMPLED: Final = 4096
 _SHORT_BYTES: Final = 2
 _NORM_SHARE: Final = 0.98
+_OFTEN: Final = 4
+_OFTEN_SHARE: Final = 0.2
+_REPEATED_PAIRS: Final = 1.25
+_SPREADER: Final = np.uint64(0x9E3779B97F4A7C15)
 _MIN_ODD: Final = 1500
 
 
@@ -90,6 +94,8 @@ class Judge:
         if self._form is None:
             return self._whole_numbers(len(content))
         words = np.frombuffer(content, dtype=self._form.word)
+        minus_zero = words.dtype.type(1 << (8 * words.itemsize - 1))
+        words = np.where(words == minus_zero, words.dtype.type(0), words)
         if self._values == "any":
             self.num_not_judged += len(words)
             return None
@@ -108,7 +114,7 @@ class Judge:
             self.num_not_judged += len(words)
             return None
         self.num_judged += len(words)
-        return self._spread(words) or self._grid(sampled, len(distinct) - 1, num_free) or self._low_bits(words)
+        return self._spread(words) or self._grid(words, sampled, np.sort(counts)[-2::-1]) or self._low_bits(words)
 
     def _whole_numbers(self, num_bytes: int) -> str | None:
         """Integers, flags, and floats of eight bits: any byte is a number of theirs."""
@@ -130,17 +136,32 @@ class Judge:
             return f"its exponents have {bits:.1f} bits, weights at most {most}: bytes that are called numbers"
         return None
 
-    def _grid(self, sampled: Any, num_distinct: int, num_free: int) -> str | None:
+    def _grid(self, words: Any, sampled: Any, counts: Any) -> str | None:
+        """`counts`: how often each value was sampled, the most frequent first and left out."""
         if self._values == "few":
             return None
-        if self._is_vector and num_distinct <= MAX_GRID_VALUES and self._is_norm(sampled):
+        num_free = int(counts.sum())
+        if len(counts) <= MAX_GRID_VALUES:
+            most = len(counts)
+            if num_free < 2 * most or (self._is_vector and self._is_norm(sampled)):
+                return None
+        else:
+            # Bytes among other numbers: they come again and again, which numbers of 24 bits and more do not.
+            most = MAX_GRID_VALUES
+            often = int(counts[:most].sum())
+            if self._is_narrow(sampled) or often < max(_OFTEN_SHARE * num_free, _OFTEN * most):
+                return None
+            num_free = often
+        if _repeats(words):
             return None
-        if num_distinct <= min(MAX_GRID_VALUES, num_free // 2):
-            return (
-                f"{num_free} numbers take {num_distinct} values, as bytes do; "
-                'export.toml lets it leave with values = "few"'
-            )
-        return None
+        return (
+            f"{num_free} of {len(sampled)} numbers take {most} values, as bytes do; "
+            'export.toml lets it leave with values = "few"'
+        )
+
+    def _is_narrow(self, sampled: Any) -> bool:
+        """Return whether numbers have few bits, or had: what was trained in 16 bits may be kept in 32."""
+        return sampled.itemsize == _SHORT_BYTES or not (sampled & sampled.dtype.type(0x1FFF)).any()
 
     def _is_norm(self, sampled: Any) -> bool:
         """Return whether numbers lie close together, as a norm's weights: there are few in 16 bits, on no grid."""
@@ -152,7 +173,7 @@ class Judge:
         return max(counts[place : place + 3].sum() for place in range(len(counts))) >= _NORM_SHARE * len(sampled)
 
     def _low_bits(self, words: Any) -> str | None:
-        if self._dtype not in ("float32", "float64"):
+        if self._values == "few" or self._dtype not in ("float32", "float64"):
             return None
         low = (words & words.dtype.type(0xFF)).astype(np.uint8)
         odd = low[(low & 1) == 1] >> 1
@@ -162,6 +183,13 @@ class Judge:
         if bits < MIN_LOW_BITS:
             return f"its lowest bits have an entropy of {bits:.1f} of 7, as of text that was laid there"
         return None
+
+
+def _repeats(words: Any) -> bool:
+    """Return whether each number says which one comes next: a row that stands there again and again."""
+    wide = words.astype(np.uint64)
+    pairs = np.unique(wide[:-1] * _SPREADER ^ wide[1:])
+    return len(pairs) <= _REPEATED_PAIRS * len(np.unique(wide))
 
 
 def entropy_bits(counts: Any) -> float:

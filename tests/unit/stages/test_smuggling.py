@@ -288,7 +288,7 @@ def search_text(folders: Folders, content: bytes) -> None:
     root = folders["consignee"].root / "store"
     path = folders["consignee"].work / "results" / "notes.txt"
     path.write_bytes(content)
-    guard.search_at_site([], [path], SampleStore(root), read_tokens(root, (CANARY_NAME,)), ["7" * 64], {})
+    guard.search_texts_at_site([path], SampleStore(root), read_tokens(root, (CANARY_NAME,)), ["7" * 64])
 
 
 def test_the_stage_itself_refuses_a_text_with_a_canary(site: Folders) -> None:
@@ -493,13 +493,13 @@ def in_low_bits(raw: bytes) -> Any:
 
 
 CAUGHT: dict[str, tuple[Callable[[bytes], Any], str]] = {
-    "as they are": (called_floats, "training data|not finite|text in disguise|does not look like weights"),
+    "as they are": (called_floats, "training data lies in"),
     "a number a byte": (lambda raw: as_numbers(raw).float().reshape(128, 64), "does not look like weights"),
     "from 0 to 1": (lambda raw: (as_numbers(raw).float() / 255).reshape(128, 64), "does not look like weights"),
     "around 0": (lambda raw: ((as_numbers(raw).float() - 128) / 128).reshape(128, 64), "does not look like weights"),
     "compressed, called floats": (
         lambda raw: called_floats((gzip.compress(raw) * 20)[:NUM_BYTES]),
-        "not finite|does not look like weights",
+        "does not look like weights",
     ),
     "encrypted, called floats": (lambda raw: called_floats(os.urandom(len(raw))), "does not look like weights"),
     "in the lowest bits": (in_low_bits, "training data lies in"),
@@ -507,7 +507,22 @@ CAUGHT: dict[str, tuple[Callable[[bytes], Any], str]] = {
 
 
 @pytest.mark.parametrize("way", CAUGHT)
-def test_bytes_of_samples_as_weights_are_caught(site: Folders, way: str) -> None:
+def test_bytes_of_samples_as_weights_are_caught(after: Folders, way: str) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    make, why = CAUGHT[way]
+    tensor = make(stolen(after))
+    assert torch.isfinite(tensor).all(), "what is not finite is refused before it is looked at"
+    path = after["consignee"].work / "weights.safetensors"
+    save_file({"w": tensor}, path)
+    searched = guard.search_texts_at_site([], SampleStore(after["consignee"].root / "store"), (), ())
+    with pytest.raises(ExportDenied, match=why):
+        guard.search_weights([path], searched.needles, {})
+
+
+@pytest.mark.parametrize("way", ["from 0 to 1", "in the lowest bits"])
+def test_the_stage_itself_refuses_bytes_of_samples_as_weights(site: Folders, way: str) -> None:
     make, why = CAUGHT[way]
     save_checkpoint(site["consignee"], make(stolen(site)))
     refused(site, why)

@@ -28,7 +28,6 @@ from packtrain.training.canaries import canary_names, read_tokens, shards_of
 from packtrain.training.export import (
     DECLARATION_NAME,
     ExportRules,
-    TakenTensors,
     check_text,
     checkpoint_to_export,
     read_rules,
@@ -109,6 +108,8 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
     budget = folder.voyage_file().results.text_budget_bytes
     texts = _gather_text(folder, rules, gathered, budget)
 
+    sink(Progress(STAGE, "looking for training data in the texts"))
+    searched = _search_texts(folder, texts)
     sink(Progress(STAGE, "taking the declared tensors out of the checkpoint"))
     checkpoint = checkpoint_to_export(folder.work / "checkpoints")
     taken = take_tensors(Path(training.facts.get("python", sys.executable)), checkpoint, rules, gathered)
@@ -116,7 +117,8 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
     if texts:
         names = ", ".join(path.name for path in texts)
         sink(Notice(STAGE, f"to be read by a person before it leaves, in {gathered}: {names}"))
-    checks = _search(folder, rules, taken, texts, sink)
+    sink(Progress(STAGE, "looking for training data in the weights"))
+    looked = guard.search_weights(taken.files, searched.needles, values_of(rules, taken.tensors))
 
     _clear(outbox)
     files = tuple(seal(path, outbox, consignor.recipient) for path in sorted([*taken.files, *texts]))
@@ -132,7 +134,9 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
         checks=(
             f"tensors: {len(taken.tensors)} as declared, {len(taken.left)} others stayed",
             *_about_texts(texts),
-            *checks,
+            *searched.checks,
+            *looked,
+            guard.LIMITS,
         ),
         text_budget_bytes=budget,
         made_on=instant(),
@@ -228,18 +232,14 @@ def _tell_what_stays(folder: VoyageFolder, left: Sequence[str], texts: Sequence[
         sink(Notice(STAGE, f"{len(undeclared)} undeclared files stay: {', '.join(undeclared[:10])}", is_warning=True))
 
 
-def _search(
-    folder: VoyageFolder, rules: ExportRules, taken: TakenTensors, texts: Sequence[Path], sink: Sink
-) -> tuple[str, ...]:
+def _search_texts(folder: VoyageFolder, texts: Sequence[Path]) -> guard.TextsSearched:
     from packtrain.training.loader import SampleStore
 
     root = folder.resolve(folder.voyage_file().site.store)
-    store = SampleStore(root)
     shards = shards_of(root)
-    tokens = read_tokens(root, canary_names(shards))
-    sink(Progress(STAGE, "looking for training data in what is to leave"))
-    values = values_of(rules, taken.tensors)
-    return guard.search_at_site(taken.files, texts, store, tokens, shards.values(), values)
+    return guard.search_texts_at_site(
+        texts, SampleStore(root), read_tokens(root, canary_names(shards)), tuple(shards.values())
+    )
 
 
 def _refuse_strangers(outbox: Path) -> None:
