@@ -36,6 +36,7 @@ _MIN_PICKLE_BYTES: Final = 8
 _MIN_OPCODES: Final = 4  # by chance digits decode to the first two bytes of a pickle now and then
 _ZIP: Final = b"PK\x03\x04"
 _SHA256_BYTES: Final = 32
+_READ_BLOCKS: Final = 4
 
 
 @dataclass(slots=True)
@@ -178,16 +179,18 @@ def read_weights(
             planes = _Planes(width, needles)
             left = tensor.bytes
             is_wrong = False
-            while left and (block := stream.read(min(left, BLOCK_NUMBERS * width))):
+            while left and (block := stream.read(min(left, _READ_BLOCKS * BLOCK_NUMBERS * width))):
                 left -= len(block)
                 window = tail[-needles.overlap_bytes :] + block
                 found |= needles.in_bytes(window)
                 tail = window
                 found |= planes.look(block)
                 # A judge that found one block wrong has said enough; what it holds is still looked for.
-                if not is_wrong and (what := judge.look(block)) is not None:
-                    wrong.append((tensor.name, what))
-                    is_wrong = True
+                for at in range(0, len(block), BLOCK_NUMBERS * width):
+                    what = None if is_wrong else judge.look(block[at : at + BLOCK_NUMBERS * width])
+                    if what is not None:
+                        wrong.append((tensor.name, what))
+                        is_wrong = True
             judged.num_judged += judge.num_judged
             judged.num_not_judged += judge.num_not_judged
     return found

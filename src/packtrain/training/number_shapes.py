@@ -175,11 +175,11 @@ class Judge:
     def _low_bits(self, words: Any) -> str | None:
         if self._values == "few" or self._dtype not in ("float32", "float64"):
             return None
-        low = (words & words.dtype.type(0xFF)).astype(np.uint8)
-        odd = low[(low & 1) == 1] >> 1
-        if len(odd) < _MIN_ODD:
+        low = np.ascontiguousarray(words).view(np.uint8)[:: words.itemsize]
+        odd = np.bincount(low, minlength=256)[1::2]
+        if odd.sum() < _MIN_ODD:
             return None
-        bits = entropy_bits(np.bincount(odd, minlength=128))
+        bits = entropy_bits(odd)
         if bits < MIN_LOW_BITS:
             return f"its lowest bits have an entropy of {bits:.1f} of 7, as of text that was laid there"
         return None

@@ -16,7 +16,10 @@ from typing import Final
 from packtrain.errors import ExportDenied
 
 MAX_DEPTH: Final = 3
-MAX_UNFOLDED_BYTES: Final = 128 << 20
+MAX_UNFOLDED_BYTES: Final = 32 << 20
+"""Or eight times the text, where that is more: prose, read as base64 from each place, makes four of it."""
+
+_PER_BYTE: Final = 8
 MAX_ENCODED_CHARACTERS: Final = 4096
 """More digits of encoded bytes than this do not leave as text: no person can read them. 64 digests have as many."""
 
@@ -44,16 +47,16 @@ def unfold(content: bytes, where: str) -> tuple[bytes, ...]:
     """Return the content, and all that it says in another writing, down to `MAX_DEPTH` writings of a writing.
 
     Raises:
-        ExportDenied: it unfolds to more than `MAX_UNFOLDED_BYTES`.
+        ExportDenied: it unfolds to more than `MAX_UNFOLDED_BYTES`, or eight times itself.
     """
     found, layer = [content], [content]
-    left = MAX_UNFOLDED_BYTES
+    left = max(MAX_UNFOLDED_BYTES, _PER_BYTE * len(content))
     for depth in range(MAX_DEPTH):
         below: list[bytes] = []
         for piece in layer:
             # Bytes that came out are read as text where they are text; by chance alone digits make endless more digits.
             writings = _writings(piece) if not depth or _is_text(piece) else iter(())
-            for written in (*writings, *_decompressed(piece, left, where)):
+            for written in (*writings, *_decompressed(piece, where)):
                 left -= len(written)
                 if left < 0:
                     raise _too_much(where)
@@ -117,13 +120,13 @@ def _small_numbers(text: bytes) -> Iterator[bytes]:
             yield bytes(values)
 
 
-def _decompressed(content: bytes, left: int, where: str) -> Iterator[bytes]:
+def _decompressed(content: bytes, where: str) -> Iterator[bytes]:
     for number, match in enumerate(_COMPRESSED.finditer(content)):
         if number >= _MOST_STREAMS:
             raise _too_much(where)
         start = memoryview(content)[match.start() :]
         unpacked = _zlib(start) if match[0][:1] in b"\x1fx" else _others(start)
-        if len(unpacked) > min(left, MAX_UNFOLDED_BYTES):
+        if len(unpacked) > MAX_UNFOLDED_BYTES:
             raise _too_much(where)
         if len(unpacked) >= MIN_RUN_BYTES:
             yield unpacked

@@ -131,7 +131,7 @@ def test_a_folder_without_a_complete_checkpoint_is_denied(tmp_path: Path) -> Non
 
 
 def safetensors(header: dict[str, Any], data: bytes) -> bytes:
-    raw = json.dumps(header).encode()
+    raw = json.dumps(header, separators=(",", ":")).encode()
     return len(raw).to_bytes(8, "little") + raw + data
 
 
