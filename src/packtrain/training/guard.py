@@ -139,8 +139,17 @@ def search_at_home(
     tokens: Sequence[bytes],
     digests: Iterable[str],
     values: Mapping[str, Values],
+    num_planted: int,
 ) -> tuple[str, ...]:
     """Look once more through what came home, by what this party kept; return what was looked for, in words.
+
+    Args:
+        weights: safetensors files.
+        texts: text files.
+        tokens: numbers of the canaries that this party planted and still has.
+        digests: SHA-256 that no text may hold.
+        values: see `search_weights`.
+        num_planted: how many canaries were packed.
 
     Raises:
         ExportDenied: as `search_texts_at_site` and `search_weights`.
@@ -149,7 +158,7 @@ def search_at_home(
     _refuse_digests(read, digests)
     needles = Needles(canary_needles(tokens))
     _refuse_needles_in_text(read, needles)
-    return (_about_canaries(tokens), *search_weights(weights, needles, values))
+    return (_about_canaries(tokens, num_planted), *search_weights(weights, needles, values))
 
 
 def read_weights(
@@ -268,9 +277,12 @@ def _said(label: str) -> str:
     return label if label.startswith("canary ") else f"bytes of sample {label}"
 
 
-def _about_canaries(tokens: Sequence[bytes]) -> str:
+def _about_canaries(tokens: Sequence[bytes], num_planted: int | None = None) -> str:
+    if num_planted is not None and len(tokens) < num_planted:
+        return f"{num_planted} canaries were planted, and the numbers of {len(tokens)} are here: others not looked for"
     if not tokens:
-        return "no canaries were planted"
+        # Nobody at the site can tell: the consignor searches again with what it planted.
+        return "no canaries were planted" + ("" if num_planted is not None else ", or none lie in the store any more")
     return f"{len(tokens)} canaries ({tokens_digest(tokens)[:12]}): in no file"
 
 

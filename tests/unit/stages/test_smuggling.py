@@ -170,7 +170,8 @@ def test_honest_results_leave_and_come_home_and_the_list_says_what_was_looked_fo
 def test_a_store_without_canaries_says_so(site: Folders) -> None:
     (site["consignee"].root / "store" / CANARY_NAME).unlink()
     homecoming.export(site["consignee"], discard)
-    assert "no canaries were planted" in site["consignee"].read_signed(ExportList).checks
+    told = "no canaries were planted, or none lie in the store any more"
+    assert told in site["consignee"].read_signed(ExportList).checks
 
 
 # --- 1. an extra tensor ----------------------------------------------------------------------------------------------
@@ -448,6 +449,17 @@ def test_a_canary_that_the_site_took_out_of_its_store_is_found_at_home(after: Fo
     with pytest.raises(ExportDenied, match="training data lies in"):
         homecoming.accept(after["consignor"], outbox_of(after), discard)
     assert not (after["consignor"].root / "results").exists()
+
+
+def test_a_party_that_lost_its_canaries_says_that_it_did_not_look_for_them(after: Folders) -> None:
+    home = after["consignor"]
+    shutil.rmtree(home.work / KEPT_FOLDER)
+    packed = samples()[Receipt]
+    assert isinstance(packed, Receipt)
+    home.write_receipt(replace(packed, stage="pack", counts={"canaries": 1}))
+    homecoming.release(after["operator"], outbox_of(after), discard)
+    told = homecoming.accept(home, outbox_of(after), discard).facts["searched again"]
+    assert told.startswith("1 canaries were planted, and the numbers of 0 are here")
 
 
 def test_metrics_with_more_digits_than_leave_are_refused_at_home(after: Folders) -> None:

@@ -109,7 +109,10 @@ def _search_again(folder: VoyageFolder, document: ExportList, opened: Path) -> t
         values = values_of(rules, document.tensors)
     paths = sorted(opened.iterdir())
     texts = [path for path in paths if path.suffix in TEXT_SUFFIXES]
-    return guard.search_at_home([path for path in paths if path not in texts], texts, tokens, digests, values)
+    packed = folder.receipt("pack")
+    planted = packed.counts.get("canaries", 0) if packed is not None else len(tokens)
+    weights = [path for path in paths if path not in texts]
+    return guard.search_at_home(weights, texts, tokens, digests, values, planted)
 
 
 def _check_ours(folder: VoyageFolder, document: ExportList, where: str) -> None:

@@ -193,7 +193,7 @@ def _gather_text(folder: VoyageFolder, rules: ExportRules, gathered: Path, budge
         if source is None:
             raise ExportDenied("declared text file is not there", where=str(places[0]))
         payload = check_text(source, budget - total_bytes)
-        if name == METRICS_NAME:
+        if name == METRICS_NAME and len(payload) <= budget - total_bytes:
             payload = metrics_that_leave(payload, str(source))
         total_bytes += len(payload)
         if total_bytes > budget:
