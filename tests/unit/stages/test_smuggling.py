@@ -167,24 +167,17 @@ def test_honest_results_leave_and_come_home_and_the_list_says_what_was_looked_fo
     assert receipt.facts["searched again"].startswith("1 canaries (")
 
 
-def test_a_store_without_canaries_says_so(site: Folders) -> None:
-    (site["consignee"].root / "store" / CANARY_NAME).unlink()
-    homecoming.export(site["consignee"], discard)
-    told = "no canaries were planted, or none lie in the store any more"
-    assert told in site["consignee"].read_signed(ExportList).checks
-
-
 # --- 1. an extra tensor ----------------------------------------------------------------------------------------------
 
 
-def test_an_extra_tensor_stays_and_is_named(site: Folders) -> None:
+def test_an_extra_tensor_stays_and_so_does_an_object_that_would_run(site: Folders, tmp_path: Path) -> None:
     import torch
 
     rows = torch.frombuffer(bytearray(stolen(site)), dtype=torch.uint8)
-    save_checkpoint(site["consignee"], extra={"rows": rows}, more={"note": "three words"})
-    told: list[Event] = []
-    receipt = homecoming.export(site["consignee"], told.append)
+    save_checkpoint(site["consignee"], extra={"rows": rows}, more={"object": Evil(tmp_path / "ran")})
+    receipt = homecoming.export(site["consignee"], discard)
     assert receipt.counts["tensors_left"] == 2
+    assert not (tmp_path / "ran").exists()
     assert [tensor.name for tensor in site["consignee"].read_signed(ExportList).tensors] == [
         "model.0.weight",
         "model.1.weight",
@@ -193,18 +186,10 @@ def test_an_extra_tensor_stays_and_is_named(site: Folders) -> None:
     assert stolen(site)[:64] not in raw and b"rows" not in raw
 
 
-@pytest.mark.parametrize("name", ["shape", "dtype", "number in the name"])
-def test_a_declared_name_does_not_cover_another_tensor(site: Folders, name: str) -> None:
+def test_a_declared_name_does_not_cover_a_tensor_of_another_shape(site: Folders) -> None:
     import torch
 
-    other = {"shape": torch.randn(64, 128), "dtype": torch.randn(128, 64).double()}.get(name)
-    save_checkpoint(site["consignee"], other)
-    if name == "number in the name":
-        shutil.rmtree(site["consignee"].work / "checkpoints")
-        from torch.distributed.checkpoint.state_dict_saver import save
-
-        state = {"model": {"0": {"weight": weights(0)}, "104975": {"weight": weights(1)}}}
-        save(state, checkpoint_id=site["consignee"].work / "checkpoints" / "step-4", no_dist=True)
+    save_checkpoint(site["consignee"], torch.randn(64, 128))
     refused(site, "does not hold what export.toml declares")
 
 
@@ -230,12 +215,6 @@ def test_a_pickle_in_the_place_of_a_tensor_is_refused_and_never_run(site: Folder
     for path in place.glob("*.distcp"):
         path.write_bytes(evil + path.read_bytes()[len(evil) :])
     refused(site, "checkpoint cannot be read")
-    assert not (tmp_path / "ran").exists()
-
-
-def test_an_object_in_a_checkpoint_stays_and_is_never_run(site: Folders, tmp_path: Path) -> None:
-    save_checkpoint(site["consignee"], extra={"object": Evil(tmp_path / "ran")})
-    assert homecoming.export(site["consignee"], discard).counts["tensors_left"] == 1
     assert not (tmp_path / "ran").exists()
 
 
@@ -330,10 +309,12 @@ def test_metrics_hold_numbers_and_nothing_else(site: Folders, line: str, why: st
 def test_metrics_leave_with_seven_digits_and_the_list_says_what_these_can_carry(site: Folders) -> None:
     lines = '{"loss":   2.3456789012345678, "samples": 8, "step": 1}\n\n{"step":2,"lr":1e-05,"loss":null}\n'
     (site["consignee"].work / "results" / "metrics.jsonl").write_text(lines)
+    (site["consignee"].root / "store" / CANARY_NAME).unlink()
     homecoming.export(site["consignee"], discard)
     leaves = (site["consignee"].work / "export" / "metrics.jsonl").read_text()
     assert leaves == '{"step": 1, "loss": 2.345679, "samples": 8}\n{"step": 2, "loss": null, "lr": 1e-05}\n'
     checks = site["consignee"].read_signed(ExportList).checks
+    assert "no canaries were planted, or none lie in the store any more" in checks
     assert any("metrics.jsonl" in check and "what digits could carry is not looked for" in check for check in checks)
 
 
@@ -533,9 +514,8 @@ def test_bytes_of_samples_as_weights_are_caught(after: Folders, way: str) -> Non
         guard.search_weights([path], searched.needles, {})
 
 
-@pytest.mark.parametrize("way", ["from 0 to 1", "in the lowest bits"])
-def test_the_stage_itself_refuses_bytes_of_samples_as_weights(site: Folders, way: str) -> None:
-    make, why = CAUGHT[way]
+def test_the_stage_itself_refuses_bytes_of_samples_as_weights(site: Folders) -> None:
+    make, why = CAUGHT["from 0 to 1"]
     save_checkpoint(site["consignee"], make(stolen(site)))
     refused(site, why)
 
