@@ -22,6 +22,7 @@ from unittest import mock
 
 from packtrain.cli.main import main
 from packtrain.digest import sha256_file
+from packtrain.training.canaries import canary_names
 
 DRIVES = ("a1", "a2", "b1", "b2")
 CASES = """
@@ -144,14 +145,15 @@ class Site:
         return packtrain("load", *(drives or self.drives()), "--voyage", self.guest, "--json", *options)
 
     def assert_loaded(self) -> None:
-        """Assert that the store holds the data set, bit for bit, and nothing else."""
+        """Assert that the store holds the data set, bit for bit, its canaries, and nothing else."""
         source, store = self.home / "work" / "dataset", self.guest / "store"
         document = json.loads((store / "dataset.json").read_bytes())
         names = [file["name"] for file in (*document["shards"], *document["files"])]
         for name in names:
             assert (store / name).read_bytes() == (source / name).read_bytes(), name
         found = {path.relative_to(store).as_posix() for path in store.rglob("*") if not path.is_dir()}
-        assert found == {"dataset.json", *names}
+        canaries = set(canary_names(shard["name"] for shard in document["shards"]))
+        assert found == {"dataset.json", *names, *canaries}
 
     def snapshot(self) -> dict[str, str]:
         """Return what lies below root: SHA-256 of a file, target of a link.

@@ -29,6 +29,7 @@ from voyage_papers import Papers
 LABELS = ("A1", "A2", "B1", "B2")
 FILES = {"shards/image-000000.tar": 500_000, "shards/table-000000.parquet": 20_000, "index.parquet": 700}
 NUM_SAMPLES = 10
+NUM_CANARIES = 2  # at the top, and beside the shards
 KIT_FILES = {
     "install.sh": b"#!/bin/sh\n",
     "program/train.py": b"print('trained')\n",

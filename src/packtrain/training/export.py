@@ -23,10 +23,16 @@ from packtrain.documents.export_list import ExportedTensor
 from packtrain.documents.toml_file import MAX_TOML_BYTES, decode_toml
 from packtrain.errors import ExportDenied
 from packtrain.training.checkpoints import DCP_MARK, newest_checkpoint
+from packtrain.training.number_shapes import Values
+from packtrain.training.weights_file import ITEM_BYTES
+from packtrain.training.weights_file import read_safetensors_header as read_safetensors_header
 
 DECLARATION_NAME: Final = "export.toml"
 WEIGHTS_FILE_BYTES: Final = 4 << 30
 """Weights beyond this are cut into several files, tensor by tensor: memory is bounded by one of them."""
+
+MAX_NUMBER_PER_TENSOR: Final = 64
+"""Layers may be numbered with gaps; a number this many times above their count is something else."""
 
 TEXT_SUFFIXES: Final = (".csv", ".json", ".jsonl", ".log", ".md", ".toml", ".txt", ".yaml")
 MAX_PRINTABLE_SHARE: Final = 0.9
@@ -43,16 +49,21 @@ FileNameText = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9._-]{0,99}
 class TextRules(Part, frozen=True, kw_only=True):
     """[text]: names of small text files in the program's results that may leave."""
 
-    files: tuple[FileNameText, ...] = ()
+    files: Annotated[tuple[FileNameText, ...], msgspec.Meta(max_length=100)] = ()
 
 
 class TensorRule(Part, frozen=True, kw_only=True):
-    """[[tensors]]: one name, or a family of names in which a star stands for a number, with its dtype and shape."""
+    """[[tensors]]: one name, or a family of names in which a star stands for a number, with its dtype and shape.
+
+    `values` says what its numbers are: "weights" are judged by their shape, "few" are weights that take few values by
+    design (quantised, masks), "any" are not judged (integers, lookup tables).
+    """
 
     name: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_.*-]{1,256}\Z")]
     dtype: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9_]{1,32}\Z")]
     shape: tuple[Count, ...]
     count: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    values: Values = "weights"
 
 
 class ExportRules(Part, frozen=True, kw_only=True):
@@ -107,11 +118,16 @@ def choose_tensors(
     chosen: dict[str, ExportedTensor] = {}
     problems: list[str] = []
     for rule in rules.tensors:
-        pattern = re.compile(r"\d{1,9}".join(re.escape(part) for part in rule.name.split("*")))
+        pattern = _pattern(rule)
         matching = [tensor for tensor in found if pattern.fullmatch(tensor.name)]
         if len(matching) != rule.count:
             problems.append(f"{rule.name}: {rule.count} declared, {len(matching)} found")
+        if rule.dtype not in ITEM_BYTES:
+            problems.append(f"{rule.name}: numbers of the kind {rule.dtype} do not leave")
         for tensor in matching:
+            problems += [f"{tensor.name}: declared twice"] if tensor.name in chosen else []
+            if any(int(number) >= rule.count * MAX_NUMBER_PER_TENSOR for number in _numbers(pattern, tensor.name)):
+                problems.append(f"{tensor.name}: a number far above the {rule.count} tensors declared")
             if (tensor.dtype, tensor.shape) != (rule.dtype, rule.shape):
                 declared, is_there = f"{rule.dtype} {list(rule.shape)}", f"{tensor.dtype} {list(tensor.shape)}"
                 problems.append(f"{tensor.name}: declared {declared}, found {is_there}")
@@ -125,6 +141,18 @@ def choose_tensors(
         )
     stay = tuple(sorted(tensor.name for tensor in found if tensor.name not in chosen))
     return tuple(chosen[name] for name in sorted(chosen)), stay
+
+
+def values_of(rules: ExportRules, tensors: Sequence[ExportedTensor]) -> dict[str, Values]:
+    """Return what the declaration says of the numbers of those of these tensors that are no plain weights."""
+    patterns: list[tuple[re.Pattern[str], Values]] = [(_pattern(rule), rule.values) for rule in rules.tensors]
+    found: dict[str, Values] = {}
+    for tensor in tensors:
+        # What two lines find is refused by `choose_tensors`.
+        named: list[Values] = [values for pattern, values in patterns if pattern.fullmatch(tensor.name)]
+        if len(named) == 1 and named[0] != "weights":
+            found[tensor.name] = named[0]
+    return found
 
 
 def checkpoint_to_export(folder: Path) -> Path:
@@ -188,8 +216,8 @@ def take_tensors(python: Path, checkpoint: Path, rules: ExportRules, output: Pat
     return TakenTensors(tuple(output / name for name in files), chosen, (*stay, *objects))
 
 
-def check_text(path: Path) -> bytes:
-    """Return a declared text file's bytes.
+def check_text(path: Path, max_bytes: int | None = None) -> bytes:
+    """Return a declared text file's bytes, of one that is longer than `max_bytes` one byte more.
 
     Raises:
         ExportDenied: it is no regular file, has no text suffix, or is not plain UTF-8 text.
@@ -204,7 +232,10 @@ def check_text(path: Path) -> bytes:
             found=path.suffix or "no suffix",
             hint="weights leave as declared tensors; pickles, archives and unknown formats never leave",
         )
-    payload = path.read_bytes()
+    with path.open("rb") as stream:
+        payload = stream.read(-1 if max_bytes is None else max_bytes + 1)
+    if max_bytes is not None and len(payload) > max_bytes:
+        return payload  # the caller says what the budget was; the end may be half a letter
     try:
         text = payload.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -214,62 +245,14 @@ def check_text(path: Path) -> bytes:
     return payload
 
 
-def read_safetensors_header(path: Path, max_header_bytes: int = 64 << 20) -> tuple[ExportedTensor, ...]:
-    """Return the tensors that a safetensors file lists, in order of their names; nothing is unpickled or executed.
-
-    Raises:
-        ExportDenied: it is no safetensors file, or its header does not describe its bytes exactly.
-    """
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        header_bytes = int.from_bytes(stream.read(8), "little")
-        if header_bytes > min(max_header_bytes, size - 8):
-            raise ExportDenied("file is no safetensors file: header longer than the file", where=str(path))
-        raw = stream.read(header_bytes)
-    try:
-        header = msgspec.json.decode(raw.rstrip(b" "), type=dict[str, dict[str, Any]])
-        header.pop("__metadata__", None)
-        entries = {name: msgspec.convert(entry, _HeaderEntry) for name, entry in header.items()}
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ExportDenied(f"file is no safetensors file: {error}", where=str(path)) from error
-    place = 0
-    for entry in sorted(entries.values(), key=lambda entry: entry.data_offsets):
-        if entry.data_offsets[0] != place or entry.data_offsets[1] < place:
-            raise ExportDenied("safetensors file has bytes that belong to no tensor", where=str(path))
-        place = entry.data_offsets[1]
-    if place != size - 8 - header_bytes:
-        raise ExportDenied("safetensors file has bytes that belong to no tensor", where=str(path))
-    return tuple(
-        ExportedTensor(
-            name=name,
-            dtype=_DTYPES.get(entry.dtype, entry.dtype),
-            shape=entry.shape,
-            bytes=entry.data_offsets[1] - entry.data_offsets[0],
-        )
-        for name, entry in sorted(entries.items())
-    )
+def _pattern(rule: TensorRule) -> re.Pattern[str]:
+    # Digits of other scripts, and zeros in front, would be a second way to write a name: names could carry bytes.
+    return re.compile("(0|[1-9][0-9]{0,8})".join(re.escape(part) for part in rule.name.split("*")))
 
 
-class _HeaderEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    dtype: str
-    shape: tuple[Count, ...]
-    data_offsets: tuple[Count, Count]
-
-
-_DTYPES: Final = {
-    "F64": "float64",
-    "F32": "float32",
-    "F16": "float16",
-    "BF16": "bfloat16",
-    "F8_E4M3": "float8_e4m3fn",
-    "F8_E5M2": "float8_e5m2",
-    "I64": "int64",
-    "I32": "int32",
-    "I16": "int16",
-    "I8": "int8",
-    "U8": "uint8",
-    "BOOL": "bool",
-}
+def _numbers(pattern: re.Pattern[str], name: str) -> tuple[str, ...]:
+    match = pattern.fullmatch(name)
+    return match.groups() if match is not None else ()
 
 
 def _spread(tensors: Sequence[ExportedTensor]) -> dict[str, list[ExportedTensor]]:

@@ -1,89 +1,94 @@
-"""Looks for the training data in what is about to leave.
+"""Samples of the store, for looking for them in what is about to leave: whole in texts, by stretches in weights.
 
-What it sees: bytes of a sample as the program gets them, for samples spread over the data set, and digests of samples
-in text. What it cannot see: other samples; samples that were compressed, encrypted, decoded, cut into small pieces or
-put in another order; what a model has learned by heart. It is one gate among others, and the export list says so.
+At most 4,096 samples and 2 GiB of them are read, spread over the data set: all of a small one. The others are not
+looked for, and the export list says how many were.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from packtrain.training.needles import Needle, telling
+from packtrain.training.text_search import TextWindows
+from packtrain.training.written_forms import as_text, as_words
 
 if TYPE_CHECKING:
     from packtrain.training.loader import SampleStore
 
-NUM_PROBES: Final = 256
+MAX_SAMPLES: Final = 4096
+MAX_SAMPLE_BYTES: Final = 2 << 30
 PROBE_BYTES: Final = 32
-# Fewer different bytes than this occur in weights and in text by themselves (runs of zeros, ruled lines).
-_MIN_DISTINCT: Final = 12
-_PIECE_BYTES: Final = 16 << 20
-_DIGEST: Final = re.compile(rb"[0-9a-f]{64}")
+NUM_PROBES: Final = 2048
+_PLACES: Final = (2, 1, 3)
+"""Where stretches are taken, in quarters of a sample: the middle first, where no header of a file lies."""
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """A stretch of one sample's bytes, and whose it is."""
+class Looked:
+    """What was read of the store.
 
-    key: str
-    content: bytes
+    Attributes:
+        num_samples: that were read, of `num_in_store`.
+        probes: stretches of them, to be looked for in weights; each of the first samples has at least one.
+        in_text: keys of samples of which some text has a stretch.
+    """
+
+    num_samples: int
+    num_in_store: int
+    probes: tuple[Needle, ...]
+    in_text: tuple[str, ...]
+
+    def needles(self) -> Iterator[Needle]:
+        """Yield the stretches in the forms that are looked for in weights."""
+        for probe in self.probes:
+            for forms in (as_text(probe.content), as_words(probe.content)):
+                for form in forms:
+                    yield Needle(probe.label, form)
 
 
-def choose_probes(store: SampleStore, num_probes: int = NUM_PROBES) -> tuple[Probe, ...]:
-    """Return probes from samples spread evenly over the data set: the middle of each, where no file header lies.
-
-    Samples without a telling stretch (too short, or too plain) give none.
+def look_at_samples(store: SampleStore, windows: TextWindows, max_bytes: int = MAX_SAMPLE_BYTES) -> Looked:
+    """Read samples spread over the store; hold them against the texts, and take stretches of them.
 
     Raises:
         IntegrityError: the store cannot be read.
     """
-    count = min(num_probes, len(store))
-    probes: list[Probe] = []
-    for number in range(count):
+    count = min(MAX_SAMPLES, len(store))
+    probes: list[Needle] = []
+    in_text: list[str] = []
+    num_read, left = 0, max_bytes
+    each = max(1, min(len(_PLACES), NUM_PROBES // max(1, count)))
+    for number in _spread(count):
+        if left <= 0:
+            break
         sample = store[number * len(store) // count]
-        start = max(0, (len(sample.payload) - PROBE_BYTES) // 2)
-        content = sample.payload[start : start + PROBE_BYTES]
-        if len(content) == PROBE_BYTES and len(set(content)) >= _MIN_DISTINCT:
-            probes.append(Probe(sample.key, content))
-    return tuple(probes)
+        num_read, left = num_read + 1, left - len(sample.payload)
+        content = sample.payload
+        if sample.kind == "table":
+            content = content.partition(b"\n")[2]  # names of columns may be said
+        if windows.hold(content):
+            in_text.append(sample.key)
+        if len(probes) < NUM_PROBES:
+            probes += [Needle(sample.key, probe) for probe in _probes(content)][:each]
+    return Looked(num_read, len(store), tuple(probes), tuple(in_text))
 
 
-def find_samples(path: Path, probes: Iterable[Probe]) -> list[str]:
-    """Return the keys of the samples of which a stretch lies in the file.
-
-    The file is read once, in pieces of 16 MiB, whatever the number of probes.
-    """
-    wanted = list(probes)
-    if not wanted:
-        return []
-    import numpy as np
-
-    starts = np.unique(np.array([int.from_bytes(probe.content[:4], "little") for probe in wanted], dtype=np.uint32))
-    # Two bytes first, by table: only some 0.4 % of all places (256 of 65,536) are looked at more closely.
-    is_start = np.zeros(1 << 16, dtype=np.bool_)
-    is_start[starts & 0xFFFF] = True
-    by_start: dict[bytes, list[Probe]] = {}
-    for probe in wanted:
-        by_start.setdefault(probe.content[:4], []).append(probe)
-    found: set[str] = set()
-    with path.open("rb") as stream:
-        tail = b""
-        while piece := stream.read(_PIECE_BYTES):
-            window = tail + piece
-            for shift in (0, 1):
-                pairs = np.frombuffer(window, dtype="<u2", offset=shift, count=max(0, len(window) - shift) // 2)
-                for place in (np.flatnonzero(is_start[pairs]) * 2 + shift).tolist():
-                    for probe in by_start.get(window[place : place + 4], ()):
-                        if window.startswith(probe.content, place):
-                            found.add(probe.key)
-            tail = window[-(PROBE_BYTES - 1) :]
-    return sorted(found)
+def _probes(content: bytes) -> Iterator[bytes]:
+    """Yield stretches that can be told from others; none where a sample is too short, or too plain."""
+    for quarter in _PLACES:
+        start = max(0, len(content) * quarter // 4 - PROBE_BYTES // 2)
+        probe = content[start : start + PROBE_BYTES]
+        if len(probe) == PROBE_BYTES and telling(probe):
+            yield probe
 
 
-def find_digests(text: bytes, digests: Iterable[str]) -> list[str]:
-    """Return which of these SHA-256 digests (hex) the text holds."""
-    written = {match.decode("ascii") for match in _DIGEST.findall(text.lower())}
-    return sorted(written.intersection(digests)) if written else []
+def _spread(count: int) -> Iterator[int]:
+    """Yield each number below `count` once, so that those of any beginning lie spread over all."""
+    import math
+
+    step = max(1, int(count * 0.618))
+    while math.gcd(step, count) > 1:
+        step += 1
+    for number in range(count):
+        yield number * step % count

@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from load_parts import flip
-from loading_parts import FILES, LABELS, NUM_SAMPLES, Arrived, arrive, copy_arrived
+from loading_parts import FILES, LABELS, NUM_CANARIES, NUM_SAMPLES, Arrived, arrive, copy_arrived
 from packtrain.crypto import age
 from packtrain.devices.directory import DirectoryDrive
 from packtrain.documents.admission import Admission
@@ -65,7 +65,7 @@ def test_every_sample_is_loaded_and_the_receipt_and_custody_log_say_so(arrived: 
     arrived.assert_loaded()
     assert receipt.counts == {
         "samples_loaded": NUM_SAMPLES,
-        "entries_loaded": len(FILES) + 1,
+        "entries_loaded": len(FILES) + 1 + NUM_CANARIES,
         "bytes_loaded": receipt.counts["bytes_loaded"],
         "blocks_repaired": 0,
         "volumes_rebuilt": 0,
@@ -132,7 +132,8 @@ def test_the_custody_log_says_what_a_load_beyond_repair_did_and_did_not_restore(
         with pytest.raises(BeyondRepair):
             arrived.load("A1", no_more=True)
     (note,) = notes_of_loading(arrived)
-    assert re.match(r"not whole: \d files, restored; expected 4 files; the rest is beyond repair$", note)
+    expected = len(FILES) + 1 + NUM_CANARIES
+    assert re.match(rf"not whole: \d files, restored; expected {expected} files; the rest is beyond repair$", note)
     assert not any(name in note for name in FILES), "names of files are nobody's but the consignee's"
     arrived.load("A1", "B1")
     assert notes_of_loading(arrived)[1:] == ["not here: A2, B2"]

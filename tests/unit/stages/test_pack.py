@@ -35,6 +35,7 @@ from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.parties import sync_parties
 from packtrain.record.receipts import is_fresh
 from packtrain.stages import declare, pack
+from packtrain.training.canaries import new_canary
 from packtrain.volume.scrub import scrub
 from shipment_parts import content
 from three_parties import three_parties
@@ -166,7 +167,9 @@ def test_it_writes_drives_documents_custody_envelopes_and_a_receipt(home: Home) 
     assert home.folder.trust().open(Group, group.read_bytes(), (group.parent / "0.json.sig").read_bytes(), "group")
     lines = CustodyLog(home.folder.documents / "custody.jsonl").read(home.folder.trust())
     assert [line.event.verb for line in lines] == ["formatted", "closed"]
-    assert receipt.counts["bytes_packed"] == 420_700 + len(home.folder.payload(Dataset))
+    assert receipt.counts["canaries"] == 2
+    canaries = 2 * len(new_canary())
+    assert receipt.counts["bytes_packed"] == 420_700 + len(home.folder.payload(Dataset)) + canaries
     assert receipt.counts["samples"] == 10
     assert is_fresh(home.folder, pack.STAGE, pack.inputs(home.folder))
 

@@ -23,6 +23,7 @@ from packtrain.training.export import (
     read_rules,
     read_safetensors_header,
     take_tensors,
+    values_of,
 )
 
 HERE = Path(sys.executable)
@@ -75,6 +76,33 @@ def test_one_tensor_more_than_declared_is_denied() -> None:
     found = [tensor("b.0.w", 1), tensor("b.1.w", 1)]
     with pytest.raises(ExportDenied, match="1 declared, 2 found"):
         choose_tensors(rules(TensorRule(name="b.*.w", dtype="float32", shape=(1,))), found, "")
+
+
+@pytest.mark.parametrize("name", ["b.104975.w", "b.128.w", "b.01.w", "b.\u0661.w"])
+def test_numbers_in_names_carry_no_bytes(name: str) -> None:
+    lines = rules(TensorRule(name="b.*.w", dtype="float32", shape=(1,), count=2))
+    choose_tensors(lines, [tensor("b.0.w", 1), tensor("b.127.w", 1)], "")
+    with pytest.raises(ExportDenied):
+        choose_tensors(lines, [tensor("b.0.w", 1), tensor(name, 1)], "")
+
+
+def test_a_tensor_that_two_lines_find_is_denied_and_so_are_kinds_that_do_not_leave() -> None:
+    star, name = (TensorRule(name=name, dtype="float32", shape=(1,)) for name in ("b.*.w", "b.0.w"))
+    with pytest.raises(ExportDenied, match="declared twice"):
+        choose_tensors(rules(star, name), [tensor("b.0.w", 1)], "")
+    with pytest.raises(ExportDenied, match="do not leave"):
+        choose_tensors(
+            rules(TensorRule(name="w", dtype="complex64", shape=(1,))), [tensor("w", 1, dtype="complex64")], ""
+        )
+
+
+def test_what_is_said_of_the_numbers_of_a_tensor_is_found_by_its_name() -> None:
+    lines = rules(
+        TensorRule(name="a", dtype="int64", shape=(1,), values="any"),
+        TensorRule(name="b.*", dtype="float32", shape=(1,), values="few"),
+        TensorRule(name="c", dtype="float32", shape=(1,)),
+    )
+    assert values_of(lines, [tensor(name, 1) for name in ("a", "b.3", "c", "d")]) == {"a": "any", "b.3": "few"}
 
 
 def test_a_program_without_a_declaration_exports_nothing(tmp_path: Path) -> None:
@@ -131,7 +159,7 @@ def test_a_folder_without_a_complete_checkpoint_is_denied(tmp_path: Path) -> Non
 
 
 def safetensors(header: dict[str, Any], data: bytes) -> bytes:
-    raw = json.dumps(header).encode()
+    raw = json.dumps(header, separators=(",", ":")).encode()
     return len(raw).to_bytes(8, "little") + raw + data
 
 
@@ -140,7 +168,7 @@ def entry(start: int, end: int, shape: tuple[int, ...] = (1,)) -> dict[str, Any]
 
 
 def test_a_safetensors_file_lists_its_tensors(tmp_path: Path) -> None:
-    (tmp_path / "w").write_bytes(safetensors({"b": entry(4, 12, (2,)), "a": entry(0, 4)}, bytes(12)))
+    (tmp_path / "w").write_bytes(safetensors({"a": entry(0, 4), "b": entry(4, 12, (2,))}, bytes(12)))
     assert read_safetensors_header(tmp_path / "w") == (tensor("a", 1), tensor("b", 2))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from packtrain import durable
 from packtrain.digest import sha256_bytes
 from packtrain.diligence.hand_over import custody_log
+from packtrain.documents.dataset import Dataset
 from packtrain.documents.export_list import ExportedTensor, ExportList
 from packtrain.documents.kit import Kit
 from packtrain.documents.receipt import Receipt
@@ -17,6 +18,8 @@ from packtrain.events import Progress, Sink
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.stages.homecoming.kept import STAGE, keep
+from packtrain.training import guard
+from packtrain.training.canaries import KEPT_FOLDER, canary_names, read_tokens
 from packtrain.training.export import (
     DECLARATION_NAME,
     TEXT_SUFFIXES,
@@ -24,7 +27,11 @@ from packtrain.training.export import (
     choose_tensors,
     read_rules,
     read_safetensors_header,
+    values_of,
 )
+from packtrain.training.metrics import METRICS_NAME
+from packtrain.training.metrics_home import metrics_that_leave
+from packtrain.training.number_shapes import Values
 from packtrain.training.outbox import (
     LIST_NAME,
     check_sealed,
@@ -55,11 +62,13 @@ def accept(folder: VoyageFolder, outbox: Path, sink: Sink) -> Receipt:
         sink(Progress(STAGE, "opening results", done_items=number, total_items=len(document.files), unit="files"))
         path = unseal(file, outbox, folder.identity(), opened)
         if path.suffix in TEXT_SUFFIXES:
-            check_text(path)
+            _check_text(path)
         else:
             tensors += read_safetensors_header(path)
     if sorted(tensors, key=lambda tensor: tensor.name) != sorted(document.tensors, key=lambda tensor: tensor.name):
         raise IntegrityError("weights hold other tensors than the export list names", where=str(outbox))
+    sink(Progress(STAGE, "looking for canaries and digests in what came home"))
+    searched = _search_again(folder, document, opened)
     _move_in(opened, folder.root / "results")
     keep(folder, found, {})
     _tell_custody(folder, document)
@@ -70,8 +79,40 @@ def accept(folder: VoyageFolder, outbox: Path, sink: Sink) -> Receipt:
             "tensors": len(tensors),
             "result_bytes": sum(file.bytes for file in document.files),
         },
-        facts={"results": document.results},
+        facts={"results": document.results, "searched again": "; ".join(searched)[:4096]},
     )
+
+
+def _check_text(path: Path) -> None:
+    payload = check_text(path)
+    if path.name == METRICS_NAME and metrics_that_leave(payload, str(path)) != payload:
+        raise ExportDenied(
+            f"{METRICS_NAME} is not written as it leaves a site: more digits, or another order",
+            where=str(path),
+            hint="digits can carry bytes; ask the consignee to export again",
+        )
+
+
+def _search_again(folder: VoyageFolder, document: ExportList, opened: Path) -> tuple[str, ...]:
+    """Look through what came home by what this party kept: the site may have searched with fewer canaries, or none."""
+    tokens: tuple[bytes, ...] = ()
+    digests: list[str] = []
+    if folder.has(Dataset):
+        shards = folder.read(Dataset).shards
+        tokens = read_tokens(folder.work / KEPT_FOLDER, canary_names(shard.name for shard in shards))
+        digests = [shard.sha256 for shard in shards]
+    section = folder.voyage_file().training
+    if section is None:
+        values: dict[str, Values] = {tensor.name: "any" for tensor in document.tensors}
+    else:
+        rules = read_rules(folder.resolve(section.program))
+        values = values_of(rules, document.tensors)
+    paths = sorted(opened.iterdir())
+    texts = [path for path in paths if path.suffix in TEXT_SUFFIXES]
+    packed = folder.receipt("pack")
+    planted = packed.counts.get("canaries", 0) if packed is not None else len(tokens)
+    weights = [path for path in paths if path not in texts]
+    return guard.search_at_home(weights, texts, tokens, digests, values, planted)
 
 
 def _check_ours(folder: VoyageFolder, document: ExportList, where: str) -> None:

@@ -23,7 +23,8 @@ from packtrain.events import Notice, Progress, Sink
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock, instant
 from packtrain.stages.homecoming.kept import STAGE
-from packtrain.training import sample_search
+from packtrain.training import guard
+from packtrain.training.canaries import canary_names, read_tokens, shards_of
 from packtrain.training.export import (
     DECLARATION_NAME,
     ExportRules,
@@ -31,8 +32,10 @@ from packtrain.training.export import (
     checkpoint_to_export,
     read_rules,
     take_tensors,
+    values_of,
 )
 from packtrain.training.metrics import METRICS_NAME
+from packtrain.training.metrics_home import NUM_DIGITS, metrics_that_leave
 from packtrain.training.outbox import (
     CONSIGNEE_SIGNATURE,
     LIST_NAME,
@@ -41,10 +44,6 @@ from packtrain.training.outbox import (
     check_plausible,
     results_digest,
     seal,
-)
-
-_SEARCH_LIMITS: Final = (
-    "not looked for: samples compressed, encrypted, decoded, cut or reordered; what the model learned by heart"
 )
 
 
@@ -109,11 +108,17 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
     budget = folder.voyage_file().results.text_budget_bytes
     texts = _gather_text(folder, rules, gathered, budget)
 
+    sink(Progress(STAGE, "looking for training data in the texts"))
+    searched = _search_texts(folder, texts)
     sink(Progress(STAGE, "taking the declared tensors out of the checkpoint"))
     checkpoint = checkpoint_to_export(folder.work / "checkpoints")
     taken = take_tensors(Path(training.facts.get("python", sys.executable)), checkpoint, rules, gathered)
     _tell_what_stays(folder, taken.left, texts, sink)
-    checks = _search(folder, [*taken.files, *texts], texts)
+    if texts:
+        names = ", ".join(path.name for path in texts)
+        sink(Notice(STAGE, f"to be read by a person before it leaves, in {gathered}: {names}"))
+    sink(Progress(STAGE, "looking for training data in the weights"))
+    looked = guard.search_weights(taken.files, searched.needles, values_of(rules, taken.tensors))
 
     _clear(outbox)
     files = tuple(seal(path, outbox, consignor.recipient) for path in sorted([*taken.files, *texts]))
@@ -126,7 +131,13 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
         files=files,
         tensors=taken.tensors,
         results=results_digest((file.name, file.sha256) for file in files),
-        checks=(f"tensors: {len(taken.tensors)} as declared, {len(taken.left)} others stayed", *checks),
+        checks=(
+            f"tensors: {len(taken.tensors)} as declared, {len(taken.left)} others stayed",
+            *_about_texts(texts),
+            *searched.checks,
+            *looked,
+            guard.LIMITS,
+        ),
         text_budget_bytes=budget,
         made_on=instant(),
     )
@@ -181,7 +192,9 @@ def _gather_text(folder: VoyageFolder, rules: ExportRules, gathered: Path, budge
         source = next((path for path in places if os.path.lexists(path)), None)
         if source is None:
             raise ExportDenied("declared text file is not there", where=str(places[0]))
-        payload = check_text(source)
+        payload = check_text(source, budget - total_bytes)
+        if name == METRICS_NAME and len(payload) <= budget - total_bytes:
+            payload = metrics_that_leave(payload, str(source))
         total_bytes += len(payload)
         if total_bytes > budget:
             raise ExportDenied(
@@ -196,6 +209,19 @@ def _gather_text(folder: VoyageFolder, rules: ExportRules, gathered: Path, budge
     return texts
 
 
+def _about_texts(texts: Sequence[Path]) -> tuple[str, ...]:
+    """Return what was done to each text, in words."""
+    return tuple(
+        f"{path.name}: {path.stat().st_size} bytes; "
+        + (
+            f"written anew from its numbers, {NUM_DIGITS} digits each; what digits could carry is not looked for"
+            if path.name == METRICS_NAME
+            else "as the program wrote it; what its words mean is for a person to read"
+        )
+        for path in texts
+    )
+
+
 def _tell_what_stays(folder: VoyageFolder, left: Sequence[str], texts: Sequence[Path], sink: Sink) -> None:
     if left:
         sink(Notice(STAGE, f"{len(left)} entries of the checkpoint are not declared and stay"))
@@ -206,31 +232,13 @@ def _tell_what_stays(folder: VoyageFolder, left: Sequence[str], texts: Sequence[
         sink(Notice(STAGE, f"{len(undeclared)} undeclared files stay: {', '.join(undeclared[:10])}", is_warning=True))
 
 
-def _search(folder: VoyageFolder, files: Sequence[Path], texts: Sequence[Path]) -> tuple[str, ...]:
+def _search_texts(folder: VoyageFolder, texts: Sequence[Path]) -> guard.TextsSearched:
     from packtrain.training.loader import SampleStore
 
-    store = SampleStore(folder.resolve(folder.voyage_file().site.store))
-    probes = sample_search.choose_probes(store)
-    for path in files:
-        if found := sample_search.find_samples(path, probes):
-            raise _data_found(path, f"bytes of sample {found[0]}", len(found))
-    digests = store.sample_digests()
-    for path in texts:
-        if named := sample_search.find_digests(path.read_bytes(), digests):
-            raise _data_found(path, f"digest {named[0][:12]} of a sample", len(named))
-    return (
-        f"bytes of {len(probes)} of {len(store)} samples: in no file",
-        f"digests of {len(digests)} samples: in no text",
-        _SEARCH_LIMITS,
-    )
-
-
-def _data_found(path: Path, what: str, count: int) -> ExportDenied:
-    return ExportDenied(
-        "training data lies in what was to leave",
-        where=path.name,
-        found=what if count == 1 else f"{what}, and {count - 1} more",
-        hint="nothing was exported; look at what the program writes",
+    root = folder.resolve(folder.voyage_file().site.store)
+    shards = shards_of(root)
+    return guard.search_texts_at_site(
+        texts, SampleStore(root), read_tokens(root, canary_names(shards)), tuple(shards.values())
     )
 
 

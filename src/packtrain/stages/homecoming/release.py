@@ -72,12 +72,22 @@ def release(folder: VoyageFolder, outbox: Path, sink: Sink) -> Receipt:
     _refuse_open_flags(folder, admission)
     for file in document.files:
         sink(Notice(STAGE, f"released: {file.name}, {file.bytes} bytes"))
+    for line in (*_tensors_by_kind(document), *(f"export list says: {check}" for check in document.checks)):
+        sink(Notice(STAGE, line))
     countersignature = folder.signer().sign(namespace(ExportList), found.payload).encode("ascii")
     keep(folder, found, {OPERATOR_SIGNATURE: countersignature})
     durable.write_bytes(outbox / OPERATOR_SIGNATURE, countersignature)
     return clock.finish(
         outputs=(ExportList,), counts={"files": len(document.files)}, facts={"results": document.results}
     )
+
+
+def _tensors_by_kind(document: ExportList) -> list[str]:
+    """Return in a line for each kind of numbers how many tensors leave: all names are in the list."""
+    kinds: dict[str, list[int]] = {}
+    for tensor in document.tensors:
+        kinds.setdefault(tensor.dtype, []).append(tensor.bytes)
+    return [f"tensors of {kind}: {len(sizes)}, {sum(sizes)} bytes" for kind, sizes in sorted(kinds.items())]
 
 
 def _refuse_open_flags(folder: VoyageFolder, admission: Admission) -> None:

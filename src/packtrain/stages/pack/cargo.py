@@ -16,6 +16,7 @@ from packtrain.record.adopted import adopted_places
 from packtrain.record.carried import check_folder_to_carry, folder_to_carry
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages.pack.kept import journals
+from packtrain.stages.pack.planting import canaries_folder, planted
 from packtrain.volume import layout
 from packtrain.volume.assignment import GroupShare
 from packtrain.volume.cargo import listed, listed_where_they_lie, refuse_names_no_reader_takes
@@ -34,12 +35,14 @@ class Cargo:
     Attributes:
         listed: its entries.
         num_samples: of a data set; None of a folder as it is.
+        num_canaries: beside the shards of a data set; a folder as it is has none.
         losses: of a folder: what is left out, and what is not carried whole.
     """
 
     listed: CargoList
     num_samples: int | None
     losses: LossReport = field(default_factory=LossReport)
+    num_canaries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ def preview(folder: VoyageFolder) -> Preview:
     """
     root, placement = check_folder_to_carry(folder), folder.read(PlacementDocument)
     if root is None:
-        cargo = _dataset_cargo(folder)
+        cargo = _dataset_cargo(folder, is_preview=True)
     else:
         report = LossReport()
         cargo = Cargo(look_at_folder(root, report), None, report)
@@ -112,7 +115,7 @@ def preview(folder: VoyageFolder) -> Preview:
     )
 
 
-def _dataset_cargo(folder: VoyageFolder) -> Cargo:
+def _dataset_cargo(folder: VoyageFolder, *, is_preview: bool = False) -> Cargo:
     dataset, document = folder.read(Dataset), folder.payload(Dataset)
     root, places = folder.work / "dataset", adopted_places(folder)
     adopted = [shard for shard in dataset.shards if shard.name in places]
@@ -125,7 +128,9 @@ def _dataset_cargo(folder: VoyageFolder) -> Cargo:
         for shard in adopted
     )
     entries += listed(root, [(file.name, file.bytes, file.sha256) for file in dataset.files])
-    return Cargo(list_of(entries), dataset.num_samples)
+    canaries = planted(folder, dataset, is_preview=is_preview)
+    entries += listed(canaries_folder(folder), canaries)
+    return Cargo(list_of(entries), dataset.num_samples, num_canaries=len(canaries))
 
 
 def _refuse_losses(place: Path, cargo: Cargo, root: Path, *, accept_losses: bool) -> None:

@@ -160,6 +160,7 @@ def pack(
             "files": cargo.listed.num_files,
             "entries": written.num_files,
             **({"samples": cargo.num_samples} if cargo.num_samples is not None else {}),
+            **({"canaries": cargo.num_canaries} if cargo.num_canaries else {}),
             **({"entries_left_out": cargo.losses.num_left_out} if cargo.losses.left_out else {}),
             "drives": len(plan.drives),
             "groups": len(plan.groups),
