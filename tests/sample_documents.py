@@ -119,7 +119,12 @@ def samples() -> dict[type[Document], Document]:
             by="consignee",
             export_list=sha256("6"),
             keys_destroyed=("release.age",),
-            drives=(ClosedDrive(uuid=DRIVES[0], label="A1", sanitisation="not sanitised", detail="a folder"),),
+            not_reached=("backups",),
+            drives=(
+                ClosedDrive(
+                    uuid=DRIVES[0], label="A1", sanitisation="not sanitised", record=sha256("9"), detail="a folder"
+                ),
+            ),
             kept=("custody.jsonl",),
             retention_years=10,
             closed_on=AT,

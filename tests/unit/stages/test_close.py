@@ -71,7 +71,7 @@ def test_the_closing_record_says_plainly_that_drives_are_not_sanitised(papers: P
     assert closing.retention_years == 10
     assert "documents/admission.json" not in closing.kept
     assert {"documents/declaration.json", "documents/custody.jsonl", "keys/signer"} <= set(closing.kept)
-    assert "packtrain ran no device command" in papers.notices()
+    assert "4 drives not sanitised, and the record says so" in papers.notices()
 
 
 def test_closing_again_changes_nothing(papers: Papers) -> None:
