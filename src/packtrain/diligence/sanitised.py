@@ -17,7 +17,7 @@ from packtrain.record.folder import VoyageFolder, read_signature
 
 SANITISATIONS: Final = "sanitisations"
 """Folder below documents/: one document a run, called by its SHA-256."""
-MAX_SANITISATIONS: Final = 20_000
+MAX_SANITISATIONS: Final = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def read_sanitisations(folder: VoyageFolder) -> tuple[SignedSanitisation, ...]:
 
     Raises:
         SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError: one is not in order.
-        DossierError: one lies under a name that is not its digest, or there are more than 20 000.
+        DossierError: one lies under a name that is not its digest, or there are more than 8192.
     """
     place = folder.documents / SANITISATIONS
     paths = sorted(place.glob("*.json")) if place.is_dir() else []

@@ -111,7 +111,10 @@ def _is_place_of_keys(folder: VoyageFolder, path: Path, shipment: str) -> bool:
 
 
 def _name(folder: VoyageFolder, path: Path) -> str:
-    return path.name if path.parent == folder.keys else path.relative_to(folder.root).as_posix()
+    if path.parent == folder.keys:
+        return path.name
+    name = path.relative_to(folder.root).as_posix()
+    return name if "/" in name else f"./{name}"
 
 
 def _small_files(root: Path) -> Iterator[Path]:

@@ -288,7 +288,7 @@ def _recognised(
         expected="the signed closing record of a drive on it, or a serial number that the shipment names",
         found=f"{'nothing in its first bytes' if target.is_blank else 'no closing record that can be read'}; serial "
         f"number {serial or 'none of its own'}",
-        hint='"packtrain drives" tells what lies on it. A blank drive is never called sanitised: nobody knows whose it is',
+        hint='"packtrain drives" tells what lies on it. A blank drive is never called sanitised: it may be any',
     )
 
 
