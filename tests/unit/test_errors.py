@@ -66,6 +66,8 @@ EXIT_CODES = {
     "DataOrderChanged": 84,
     "ExportDenied": 90,
     "ClosingRefused": 91,
+    "SanitisingFailed": 94,
+    "NotEmpty": 95,
     "ListUnreadable": 100,
     "ListMissing": 101,
     "RulePackError": 106,
