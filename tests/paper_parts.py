@@ -239,8 +239,9 @@ def close(papers: Papers, detail: str = "no sanitising command was run on this d
         by="consignor",
         export_list=None,
         keys_destroyed=("shipment.consignor.age",),
+        not_reached=("backups",),
         drives=tuple(
-            ClosedDrive(uuid=drive.uuid, label=drive.label, sanitisation="not sanitised", detail=detail)
+            ClosedDrive(uuid=drive.uuid, label=drive.label, sanitisation="not sanitised", record=None, detail=detail)
             for drive in shipment.drives
         ),
         kept=("custody.jsonl",),

@@ -43,6 +43,7 @@ from packtrain.documents.plan import Algorithms, Plan, PlannedDrive, PlannedGrou
 from packtrain.documents.ready import Clause, Ready
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.revocation import Revocation
+from packtrain.documents.sanitisation import FirstFault, ReadBack, Sanitisation, SanitisedDevice, SanitisingStep
 from packtrain.documents.screening import Candidate, ScreenedList, ScreenedSubject, Screening, ScreeningEngine
 from packtrain.documents.shipment import Shipment, ShippedDrive, ShippedGroup
 from packtrain.documents.shipment_key import ShipmentKey
@@ -119,7 +120,12 @@ def samples() -> dict[type[Document], Document]:
             by="consignee",
             export_list=sha256("6"),
             keys_destroyed=("release.age",),
-            drives=(ClosedDrive(uuid=DRIVES[0], label="A1", sanitisation="not sanitised", detail="a folder"),),
+            not_reached=("backups",),
+            drives=(
+                ClosedDrive(
+                    uuid=DRIVES[0], label="A1", sanitisation="not sanitised", record=sha256("9"), detail="a folder"
+                ),
+            ),
             kept=("custody.jsonl",),
             retention_years=10,
             closed_on=AT,
@@ -523,6 +529,55 @@ def samples() -> dict[type[Document], Document]:
             documents=(sha256("1"), sha256("2")),
             log_lines=(sha256("3"),),
             revoked_on=AT,
+        ),
+        Sanitisation(
+            shipment=SHIPMENT,
+            by="operator",
+            person="A. Example, engineer",
+            drive=DRIVES[0],
+            label="A1",
+            shipped_serial="S-1",
+            known_by="closing record",
+            device=SanitisedDevice(
+                id="/dev/disk/by-id/ata-EXAMPLE_S-1",
+                model="EXAMPLE 24 TB",
+                serial="S-1",
+                size_bytes=24_000_277_250_048,
+                transport="sata",
+                is_rotational=True,
+                says_zeros="",
+            ),
+            method="zeroout",
+            steps=(
+                SanitisingStep(
+                    argv=("/usr/sbin/blkdiscard", "--zeroout", "--offset", "1048576", "/dev/sdb"),
+                    tool="blkdiscard from util-linux 2.38.1",
+                    exit_status=0,
+                    detail="bytes 1048576 to 24000277250048 (24.0 TB) in 100000.0 s",
+                    succeeded=True,
+                    started=AT,
+                    finished=AT,
+                ),
+            ),
+            read_back=ReadBack(
+                how="sample",
+                seed="0123456789abcdef" * 2,
+                num_blocks=2003,
+                block_bytes=1048576,
+                read_bytes=2_100_297_728,
+                past_cache="direct",
+                pattern="",
+                num_headers=256,
+                num_headers_left=1,
+                num_faults=1,
+                first_fault=FirstFault(offset=1073741824, found="6167652d656e6372"),
+            ),
+            result="not sanitised",
+            why="1 blocks are not empty or cannot be read, the first at byte 1073741824",
+            limits=("this is no Purge",),
+            started=AT,
+            finished=AT,
+            software="packtrain test",
         ),
         Screening(
             by="consignor",

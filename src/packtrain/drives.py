@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from packtrain.devices import clear, dip, mkfs, smart
-from packtrain.devices.block import SYSTEM, BlockDrive, MountedDrive, Part, Roots, drive_at, read_drives
+from packtrain.devices.block import SYSTEM, BlockDrive, MountedDrive, Part, Roots, drive_at, find_drive, read_drives
 from packtrain.devices.directory import DirectoryDrive
+from packtrain.devices.sanitise_plan import CommandPlan, plan_commands
 from packtrain.devices.serials import SerialWitness, Sighting
 from packtrain.errors import DriveInUse, DriveMissing, DuplicateDrive
 from packtrain.events import Notice, Progress, Sink, discard
@@ -292,6 +293,18 @@ def formatting(device: Path, label: str, roots: Roots = SYSTEM) -> Deed:
 
     others = [f"and {len(drive.parts) - 1} partitions" for _ in (1,) if part.is_whole and len(drive.parts) > 1]
     return Deed(word, word_of, (*_about(drive, part), *others, "all that is on it goes"), do)
+
+
+def own_commands(device: Path, roots: Roots = SYSTEM) -> tuple[BlockDrive, CommandPlan]:
+    """Return the drive that a device file names, and how its own sanitise commands would be called; nothing is run.
+
+    Raises:
+        DriveMissing: no such drive.
+    """
+    found = find_drive(device, read_drives(roots))
+    if found is None:
+        raise DriveMissing("no such drive", where=str(device), hint='"packtrain drives" lists them')
+    return found[0], plan_commands(found[0])
 
 
 def _listed(drive: BlockDrive, *, with_health: bool) -> ListedDrive:

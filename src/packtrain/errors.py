@@ -469,6 +469,18 @@ class ClosingRefused(PacktrainError):
     exit_code = 91
 
 
+class SanitisingFailed(PacktrainError):
+    """A drive cannot be sanitised this way, or the command failed; the signed record says *not sanitised*."""
+
+    exit_code = 94
+
+
+class NotEmpty(PacktrainError):
+    """What was read back from a drive is not empty; the signed record says *not sanitised*."""
+
+    exit_code = 95
+
+
 # --- 100: lists, screening and rules -----------------------------------------------------------------------------
 
 

@@ -22,8 +22,9 @@ from packtrain.verbs_of_diligence import DiligenceVerbs
 
 if TYPE_CHECKING:
     from packtrain.dataset.looking.look import Look, Wanted
+    from packtrain.documents.sanitisation import Method, Sanitisation
     from packtrain.stages.check import CheckReport, RepairReport, SignedReport
-    from packtrain.stages.close import ApproveKeys
+    from packtrain.stages.close import ApproveErasure, ApproveKeys
     from packtrain.stages.pack import InBays, Preview
     from packtrain.stages.prepare import RowsAside
     from packtrain.stages.rehearse import KitOptions
@@ -253,6 +254,44 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs):
                 close.inputs(self.folder),
                 lambda: close.close(self.folder, self._sink, without_results=without_results, approve=approve),
             )
+
+    def sanitise(
+        self,
+        path: Path,
+        person: str,
+        approve: ApproveErasure,
+        *,
+        method: Method = "overwrite",
+        read_all: bool = False,
+        without_results: bool = False,
+    ) -> Sanitisation:
+        """Erase one drive of this shipment, read it back, and sign what ran; a folder that plays one is emptied.
+
+        The folder is locked at the beginning and at the end alone: several drives are erased side by side.
+
+        Raises:
+            SanitisingFailed, NotEmpty: it is not sanitised; the signed record says so too.
+        """
+        from packtrain.devices.sanitise import PlayedDrive, WholeDrive
+        from packtrain.record.receipts import instant
+        from packtrain.stages import close
+
+        target = PlayedDrive(path, instant) if path.is_dir() else WholeDrive(path, instant)
+        with self._at_work("drives sanitise", *everyone()):
+            run = close.begin(
+                self.folder,
+                target,
+                approve,
+                person=person,
+                method="files removed" if path.is_dir() else method,
+                read_back="full" if read_all else "sample",
+                without_results=without_results,
+            )
+        steps, read_back = close.erase(self.folder, run, target, self._sink)
+        with self._at_work("drives sanitise", *everyone()):
+            record = close.finish(self.folder, run, steps, read_back, self._sink)
+        close.refuse_failed(record)
+        return record
 
     # --- what the folder says ---
 

@@ -189,6 +189,21 @@ def test_status_of_a_new_voyage_lists_every_stage_of_the_role(packtrain: Run, tm
     assert stages == ["plan", "prepare", "rehearse", "declare", "screen", "flags", "pack", "seal", "return", "close"]
 
 
+def test_status_of_a_consignee_draws_the_last_training(packtrain: Run, tmp_path: Path) -> None:
+    packtrain("init", tmp_path, "--role", "consignee")
+    assert "training" not in packtrain("status", tmp_path).stdout.splitlines()
+    log = tmp_path / "logs" / "train" / "steps.jsonl"
+    log.parent.mkdir(parents=True)
+    log.write_text("".join(f"[{1 + (i > 20)}, {i}, {4 - i / 10}, 8, {i}.5]\n" for i in range(1, 31)))
+
+    text, document = packtrain("status", tmp_path).stdout, json.loads(packtrain("status", tmp_path, "--json").stdout)
+
+    assert "training\nstep 30  loss 1.0000  attempt 2  1 steps/s, 8 samples/s" in text
+    assert all(len(line) < 100 for line in text.splitlines())
+    assert (document["training"]["last_step"], document["training"]["samples"]) == (30, 240)
+    assert [attempt["first_step"] for attempt in document["training"]["attempts"]] == [1, 21]
+
+
 def test_a_verb_of_another_party_is_refused(packtrain: Run, tmp_path: Path) -> None:
     packtrain("init", tmp_path, "--role", "operator")
 

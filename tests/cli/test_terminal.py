@@ -12,6 +12,7 @@ from packtrain.cli import terminal
 from packtrain.cli.terminal import Terminal, answer, columns, print_error, table
 from packtrain.errors import DriveFull, KeyMissing
 from packtrain.events import Notice, Progress, StageFinished, StageStarted, TrainingStep, WorkerLost, WorkersStarted
+from packtrain.report.training_curve import TrainingCurve
 
 HOSTILE = "drive \u061c\u2028\x1b]0;owned\x07\x1b[2J \u202egnp.exe \x9b1m \udcff"
 SHOWN = "drive \\u061c\\u2028\\u001b]0;owned\\u0007\\u001b[2J \\u202egnp.exe \\u009b1m \\udcff"
@@ -157,3 +158,50 @@ def test_a_notice_that_would_fill_a_screen_is_broken_at_its_semicolons(capsys: p
     assert capsys.readouterr().err == (
         f"packtrain: admit: rules: {'x' * 200};\n  {'y' * 200}\npacktrain: admit: papers: good; all of them\n"
     )
+
+
+def test_a_training_is_drawn_over_itself_and_a_message_stands_above_the_next_picture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = Tty()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(terminal.shutil, "get_terminal_size", lambda: os.terminal_size((80, 40)))
+    now = 1000.0
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now)
+    sink = Terminal(TrainingCurve(), 1000)
+    for step in range(1, 30):
+        now += 1.0
+        sink(TrainingStep(1, step, 3.0 / step, 8))
+        sink(Progress("train", "training", 0, 0, step, 100, "steps"))
+    before = stream.getvalue()
+    sink(Notice("train", "checkpoint written"))
+
+    pictures = before.split("\x1b[J")[1:-1]
+    heights = [picture.count("\n") for picture in pictures]
+    assert min(heights) > 6
+    drawn_over = [before.split("\x1b[J")[0].count("\n"), *heights[:-1]]
+    assert all(picture.startswith(f"\x1b[{height}A\r") for height, picture in zip(drawn_over, pictures, strict=True))
+    num_lines = heights[-1]
+    assert "step 29 of 100" in pictures[-1]
+    assert stream.getvalue()[len(before) :] == f"\x1b[{num_lines}A\r\x1b[Jpacktrain: train: checkpoint written\n"
+
+
+def test_the_last_picture_of_a_training_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Tty()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(terminal.shutil, "get_terminal_size", lambda: os.terminal_size((80, 40)))
+    sink = Terminal(TrainingCurve())
+    sink(TrainingStep(1, 1, 3.0, 8))
+    sink(TrainingStep(1, 2, 2.5, 8))
+    sink(StageFinished("train", 3.0, fresh=False))
+
+    last = stream.getvalue().rsplit("A\r", 1)[-1]
+    assert "step 2" in last
+    assert last.endswith("\x1b[Jpacktrain: train: done in 3.0 s\n")
+
+
+def test_off_a_terminal_a_training_is_the_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
+    sink = Terminal(TrainingCurve())
+    sink._last_progress = 0.0
+    sink(TrainingStep(1, 7, 2.5, 8))
+    assert capsys.readouterr().err == "packtrain: train  attempt 1  step 7  loss 2.5000\n"

@@ -68,6 +68,8 @@ EXIT_CODES = {
     "WheelUnavailable": 86,
     "ExportDenied": 90,
     "ClosingRefused": 91,
+    "SanitisingFailed": 94,
+    "NotEmpty": 95,
     "ListUnreadable": 100,
     "ListMissing": 101,
     "RulePackError": 106,

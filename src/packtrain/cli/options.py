@@ -115,9 +115,9 @@ class InOrder(click.Group):
             formatter.write_dl([(name, step.get_short_help_str(200)) for name, step in self.commands.items()])
 
 
-def open_voyage(folder: Path) -> Voyage:
+def open_voyage(folder: Path, terminal: Terminal | None = None) -> Voyage:
     """Return the voyage in `folder`, its events shown on this terminal."""
-    terminal = Terminal()
+    terminal = terminal or Terminal()
     return Voyage(folder, terminal, terminal.ask_passphrase)
 
 

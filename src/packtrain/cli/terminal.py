@@ -4,7 +4,8 @@ Rules of the terminal:
 - stdout carries the answer: text, or with --json exactly one JSON document.
 - Everything else (progress, warnings, errors) goes to stderr with the prefix "packtrain:".
 - Messages start in lower case and end without a full stop.
-- On a terminal progress is one live line; elsewhere it is one line every 30 seconds.
+- On a terminal progress is one live line, and a training a chart that is drawn over; elsewhere it is one line every 30
+  seconds.
 - Errors are one line, with the hint on a second; a defect says how to see more.
 - What a stage says is broken at its semicolons where it would fill a screen; what follows is indented.
 - Words may come from a drive or a dossier: control characters are shown as \\uXXXX, never sent to the terminal.
@@ -16,11 +17,12 @@ import json
 import os
 import re
 import select
+import shutil
 import sys
 import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
@@ -37,11 +39,15 @@ from packtrain.events import (
 )
 from packtrain.units import format_bytes, format_seconds
 
+if TYPE_CHECKING:
+    from packtrain.report.training_curve import TrainingCurve
+
 _COLUMNS: Final = 100
 _LONG: Final = 300
 """Characters from which on a notice is broken at its semicolons."""
 _QUIET_SECONDS: Final = 30.0
 _LIVE_SECONDS: Final = 0.1
+_CHART_SECONDS: Final = 0.5
 # Controls (an escape sequence can retitle, recolour and rewrite a terminal), signs that turn the direction of writing,
 # and the lone surrogates by which Python spells bytes that are no UTF-8, which stdout would refuse.
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -50,8 +56,16 @@ _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202
 class Terminal:
     """Takes the events of the stages and shows them on stderr. Call it as a sink."""
 
-    def __init__(self) -> None:
+    def __init__(self, training: TrainingCurve | None = None, epoch_samples: int = 0) -> None:
         self._live = sys.stderr.isatty()
+        # Drawn as it grows where there is room: what earlier runs of this training did comes with it.
+        self._training = training
+        self._epoch_samples = epoch_samples
+        self._total_steps = 0
+        self._training_since = time.monotonic()
+        self._lost: dict[int, str] = {}
+        # Of the lines that are drawn over, how wide each was.
+        self._open_widths: list[int] = []
         self._last_progress = time.monotonic() if not self._live else 0.0
         self._line_is_open = False
         self._activity = ("", "")
@@ -67,18 +81,32 @@ class Terminal:
                 state = (
                     "up to date, nothing to do" if event.fresh else f"done in {format_seconds(event.elapsed_seconds)}"
                 )
+                if self._training is not None and self._open_widths:
+                    # The last picture stays.
+                    self._last_progress = 0.0
+                    self._draw_training(self._training)
+                    self._open_widths, self._line_is_open = [], False
                 self._say(f"{event.stage}: {state}")
             case Notice():
                 text = event.text if len(event.text) <= _LONG else event.text.replace("; ", ";\n")
                 self._say(f"{event.stage}: {'warning: ' if event.is_warning else ''}{text}")
+            case Progress() if self._training is not None and self._live and event.stage == "train":
+                self._total_steps = event.total_items
             case Progress():
                 self._progress(event)
+            case TrainingStep() if self._training is not None and self._live:
+                elapsed_seconds = time.monotonic() - self._training_since
+                self._training.add(event.attempt, event.step, event.loss, event.num_samples, elapsed_seconds)
+                self._draw_training(self._training)
             case TrainingStep():
                 loss = f"  loss {event.loss:.4f}" if event.loss is not None else ""
                 self._tick(f"train  attempt {event.attempt}  step {event.step}{loss}")
             case WorkersStarted():
                 self._say(f"train: attempt {event.attempt}: {len(event.pids)} workers started")
             case WorkerLost():
+                if self._training is not None:
+                    self._lost[event.attempt] = event.reason
+                    self._training.explain(self._lost)
                 self._say(f"train: warning: attempt {event.attempt}: worker {event.rank} lost: {event.reason}")
 
     def ask_passphrase(self, prompt: str, *, twice: bool) -> str:
@@ -88,9 +116,7 @@ class Terminal:
                 "a passphrase is needed, and no terminal is here to ask on",
                 hint="name a passphrase_file or a passphrase_env in [keys] of voyage.toml",
             )
-        if self._line_is_open:
-            click.echo("\r\x1b[K", nl=False, err=True)
-            self._line_is_open = False
+        self._close_lines()
         typed: str = click.prompt(f"packtrain: {prompt}", hide_input=True, confirmation_prompt=twice, err=True)
         return typed
 
@@ -111,6 +137,38 @@ class Terminal:
         parts += [event.note] if event.note else []
         self._tick("  ".join(parts))
 
+    def _draw_training(self, curve: TrainingCurve) -> None:
+        from packtrain.report.training_text import chart_lines
+
+        now = time.monotonic()
+        if now - self._last_progress < _CHART_SECONDS:
+            return
+        self._last_progress = now
+        columns, rows = shutil.get_terminal_size()
+        lines = chart_lines(
+            curve,
+            columns - 1,
+            total_steps=self._total_steps,
+            epoch_samples=self._epoch_samples,
+            with_unicode=shows_unicode(sys.stderr),
+        )
+        if not lines or rows < len(lines) + 2:
+            self._replace_line(f"train  attempt {curve.marks[-1].attempt}  step {curve.last_step}")
+            return
+        # One write, and every line over its older self: nothing is blank in between.
+        text = "".join(f"\r{_harmless(line)}\x1b[K\n" for line in lines)
+        click.echo(f"{self._up()}{text}\x1b[J", nl=False, err=True)
+        self._open_widths, self._line_is_open = [len(line) for line in lines], True
+
+    def _up(self) -> str:
+        """Return what moves to the first of the lines that are drawn over."""
+        columns = max(shutil.get_terminal_size().columns, 1)
+        # A window that became narrower has broken the wide ones.
+        rows = sum(max(1, -(-width // columns)) for width in self._open_widths)
+        self._open_widths = []
+        up = f"\x1b[{rows}A" if rows else ""
+        return f"{up}\r"
+
     def _tick(self, text: str) -> None:
         now = time.monotonic()
         if now - self._last_progress < (_LIVE_SECONDS if self._live else _QUIET_SECONDS):
@@ -122,14 +180,20 @@ class Terminal:
             _tell(text)
 
     def _say(self, text: str) -> None:
-        if self._line_is_open:
-            click.echo("\r\x1b[K", nl=False, err=True)
-            self._line_is_open = False
+        self._close_lines()
         _tell(text)
 
-    def _replace_line(self, text: str) -> None:
-        import shutil
+    def _close_lines(self) -> None:
+        """Clear what is drawn over: a message stands in its place."""
+        if self._open_widths:
+            click.echo(f"{self._up()}\x1b[J", nl=False, err=True)
+        elif self._line_is_open:
+            click.echo("\r\x1b[K", nl=False, err=True)
+        self._line_is_open = False
 
+    def _replace_line(self, text: str) -> None:
+        if self._open_widths:
+            self._close_lines()
         width = shutil.get_terminal_size().columns - 1
         click.echo(f"\r\x1b[K{_harmless(text)[:width]}", nl=False, err=True)
         self._line_is_open = True
@@ -186,6 +250,11 @@ def ask(told: str, question: str) -> str | None:
     _tell(told)
     typed: str = click.prompt(f"packtrain: {_harmless(question)}", err=True, default="", show_default=False)
     return typed
+
+
+def shows_unicode(stream: TextIO) -> bool:
+    """Return whether characters beyond ASCII reach whoever reads a stream."""
+    return (stream.encoding or "").lower().replace("-", "") == "utf8" and os.environ.get("TERM") != "linux"
 
 
 def asks_here() -> bool:

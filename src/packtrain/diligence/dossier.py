@@ -28,6 +28,7 @@ from packtrain.diligence.hand_over import (
 from packtrain.diligence.merge import Taken, merge
 from packtrain.diligence.papers import Papers, check_names, disagreements, place_of, read_papers, signature_names
 from packtrain.diligence.rules.record import ANSWERS, FLAGS, MAX_ANSWERS
+from packtrain.diligence.sanitised import MAX_SANITISATIONS, SANITISATIONS
 from packtrain.diligence.screening.record import DISPOSITIONS, MAX_DISPOSITIONS, SCREENINGS
 from packtrain.documents.admission import Admission
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, namespace
@@ -57,6 +58,7 @@ _MOST_IN: Final = {
     SCREENINGS: MAX_ANSWERS,
     ANSWERS: MAX_ANSWERS,
     DISPOSITIONS: MAX_DISPOSITIONS,
+    SANITISATIONS: MAX_SANITISATIONS,
     "admissions": MAX_ANSWERS,
 }
 """How many documents of a folder below documents/ are read."""

@@ -9,12 +9,14 @@ from typing import Final, TypeVar
 
 from packtrain.crypto.sshsig import fingerprint
 from packtrain.diligence.hand_over import custody_log
+from packtrain.diligence.sanitised import read_sanitisations
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import Document
 from packtrain.documents.customs import Customs, GoodsKind
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import Parties, Role
+from packtrain.documents.sanitisation import Sanitisation
 from packtrain.documents.shipment import Shipment
 from packtrain.errors import DossierError
 from packtrain.record.custody import CustodyLine
@@ -59,6 +61,7 @@ class PaperSources:
 
     Attributes:
         role, fingerprint: of the party that makes the papers.
+        sanitised: the sanitisations that the closing record names, by digest.
         digests: SHA-256 of each document that is here, by kind; of the custody log, of its last line.
         reasons: why a document that lies here is not used, by kind.
     """
@@ -71,6 +74,7 @@ class PaperSources:
     statement: PackingStatement | None
     customs: Customs | None
     closing: Closing | None
+    sanitised: dict[str, Sanitisation]
     custody: tuple[CustodyLine, ...]
     digests: dict[str, str]
     reasons: dict[str, str]
@@ -168,6 +172,7 @@ def gather(folder: VoyageFolder) -> PaperSources:
     custody = tuple(line for line in lines if line.event.shipment == shipment_id)
     if custody:
         digests[CUSTODY] = custody[-1].digest
+    named = {drive.record for drive in closing.drives} if closing is not None else set[str | None]()
     parties, role = folder.parties(), folder.voyage_file().voyage.role
     return PaperSources(
         role=role,
@@ -178,6 +183,7 @@ def gather(folder: VoyageFolder) -> PaperSources:
         statement=statement,
         customs=customs,
         closing=closing,
+        sanitised={each.digest: each.record for each in read_sanitisations(folder) if each.digest in named},
         custody=custody,
         digests=digests,
         reasons=reasons,

@@ -27,6 +27,7 @@ from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import ROLES, Role
 from packtrain.documents.plan import Plan, PlannedDrive
 from packtrain.documents.ready import Ready
+from packtrain.documents.sanitisation import Sanitisation
 from packtrain.documents.screening import Screening
 from packtrain.documents.shipment import Shipment, ShippedDrive
 from packtrain.errors import DossierError, SignatureMissing, UntrustedSigner
@@ -64,10 +65,11 @@ _FOLDERS: Final[dict[str, type[Document]]] = {
     "groups": Group,
     "dispositions": Disposition,
     "flag-answers": FlagAnswer,
+    "sanitisations": Sanitisation,
     **{folder: SHARED[kind] for kind, folder in ARCHIVES.items() if kind in SHARED},
     **OF_EACH_PARTY,
 }
-_BY_A_PARTY: Final = (Closing, Screening, Disposition, Flags, FlagAnswer)
+_BY_A_PARTY: Final = (Closing, Screening, Disposition, Flags, FlagAnswer, Sanitisation)
 _IN_FOLDER: Final = re.compile(r"(?P<folder>[a-z-]+)/(?P<stem>[0-9a-z]{1,64})\.json")
 D = TypeVar("D", bound=Document)
 
@@ -125,6 +127,10 @@ class Papers:
             for paper in self.by_name.values()
             if isinstance(paper.document, document_type) and getattr(paper.document, "by", None) == role
         }
+
+    def sanitisations(self) -> dict[str, Sanitisation]:
+        """Return the sanitisations of drives by digest, of every party."""
+        return {paper.digest: record for paper, record in self._inside("sanitisations", Sanitisation)}
 
     def groups(self) -> dict[str, Group]:
         """Return the group documents by digest."""

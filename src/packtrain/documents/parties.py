@@ -34,6 +34,7 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
         "custody",
         "custody-head",
         "revocation",
+        "sanitisation",
         "closing",
         "screening",
         "disposition",
@@ -52,10 +53,20 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
         "revocation",
         "paper",
         "export-list",
+        "sanitisation",
         "closing",
         "statement",
     ),
-    "consignee": ("custody", "custody-head", "revocation", "paper", "export-list", "provenance", "closing"),
+    "consignee": (
+        "custody",
+        "custody-head",
+        "revocation",
+        "paper",
+        "export-list",
+        "provenance",
+        "sanitisation",
+        "closing",
+    ),
 }
 """Which documents each role may sign; a signature by any other key is a stranger's.
 

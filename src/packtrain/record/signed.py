@@ -32,6 +32,7 @@ from packtrain.documents.parties import SIGNING_RIGHTS, STATEMENT_NAMESPACE, STA
 from packtrain.documents.plan import Plan
 from packtrain.documents.ready import Ready
 from packtrain.documents.revocation import Revocation
+from packtrain.documents.sanitisation import Sanitisation
 from packtrain.documents.screening import Screening
 from packtrain.documents.shipment import Shipment
 from packtrain.documents.withdrawals import Withdrawals
@@ -61,6 +62,7 @@ _TYPES: Final[dict[str, type[Document]]] = {
         Plan,
         Ready,
         Revocation,
+        Sanitisation,
         Screening,
         Shipment,
         Withdrawals,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import tarfile
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -11,10 +12,13 @@ from typing import Final
 
 from packtrain.report.pieces import STYLE, bullets, drawing, section, table, whole_page
 from packtrain.report.summary import Summary
-from packtrain.report.svg import DrawnDrive, DriveState, drives_in_cases, loss_curve, seconds_by_stage
+from packtrain.report.svg import DrawnDrive, DriveState, drives_in_cases, seconds_by_stage
+from packtrain.report.training_curve import TrainingCurve
+from packtrain.report.training_svg import loss_drawing, position_drawing, rate_drawing
 from packtrain.units import format_bytes, format_seconds
 
 _MAX_PICTURE_BYTES: Final = 200_000
+_MOST_ATTEMPTS: Final = 100
 _MEDIA_TYPES: Final = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
 
 
@@ -72,8 +76,8 @@ def _cards(summary: Summary) -> str:
     add("load", "volumes_rebuilt", "volumes rebuilt")
     add("load", "drives_lost", "drives lost")
     add("train", "restarts", "restarts in training")
-    if summary.steps:
-        cards.append((f"{summary.steps[0].loss:.2f} → {summary.steps[-1].loss:.2f}", "loss, first to last"))
+    if (curve := summary.training) is not None and not math.isnan(curve.first_loss):
+        cards.append((f"{curve.first_loss:.2f} → {curve.last_loss:.2f}", "loss, first to last"))
     return (
         '<div class="cards">'
         + "".join(
@@ -135,10 +139,36 @@ def _pictures_of(shard: Path, most: int) -> list[str]:
 
 
 def _training(summary: Summary) -> str:
-    runs: dict[int, list[tuple[int, float]]] = {}
-    for step in summary.steps:
-        runs.setdefault(step.attempt, []).append((step.step, step.loss))
-    return drawing(loss_curve(runs))
+    curve = summary.training
+    if curve is None:
+        return ""
+    drawn = (
+        ("Loss by step", loss_drawing(curve)),
+        (f"{'Samples' if curve.has_samples else 'Steps'} a second", rate_drawing(curve)),
+        ("Place in the data, by time", position_drawing(curve, summary.samples_loaded)),
+    )
+    parts = [f"<h3>{escape(title)}</h3>{drawing(svg)}" for title, svg in drawn if svg]
+    if not curve.has_times:
+        parts.append('<p class="dim">Rates and times are not here: only the steps came home.</p>')
+    return "".join([*parts, _attempts(curve)])
+
+
+def _attempts(curve: TrainingCurve) -> str:
+    if curve.num_attempts < 2:
+        return ""
+    rows = [
+        (
+            str(mark.attempt),
+            f'<span class="n">{mark.step:,}</span>',
+            f'<span class="n">{mark.num_undone:,}</span>',
+            escape(mark.reason or "not told"),
+        )
+        for mark in curve.marks[1 : _MOST_ATTEMPTS + 1]
+    ]
+    more = curve.num_attempts - 1 - len(rows)
+    return table(("attempt", "from step", "steps made again", "the one before ended because"), rows) + (
+        f'<p class="dim">And {more:,} more.</p>' if more > 0 else ""
+    )
 
 
 def _rehearsal(summary: Summary) -> str:

@@ -30,6 +30,9 @@ code{font:.86em ui-monospace,monospace;overflow-wrap:anywhere}
 svg text{fill:var(--ink);font-size:12px}svg .small{font-size:11px;fill:var(--dim)}
 svg .strong{font-weight:600;font-size:13px}.grid{stroke:var(--line)}.restart{stroke:var(--amber);stroke-dasharray:4 3}
 polyline{fill:none;stroke-width:2}.run0{stroke:var(--blue)}.run1{stroke:var(--green)}.run2{stroke:var(--amber)}
+.undone{stroke:var(--dim);stroke-width:1;opacity:.6}.band{stroke:none;opacity:.22}.band.run0{fill:var(--blue)}
+.band.run1{fill:var(--green)}.band.run2{fill:var(--amber)}.band.undone{fill:var(--dim)}
+h3{font-size:1rem;margin:1.2rem 0 .2rem}
 .bar{fill:var(--blue)}.case{fill:var(--panel);stroke:var(--line)}.drive{fill:var(--paper);stroke-width:2}
 .drive.read,.drive.closed{stroke:var(--green)}.drive.damaged{stroke:var(--amber)}
 .drive.lost{stroke:var(--red);stroke-dasharray:5 4}

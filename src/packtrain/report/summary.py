@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from packtrain.documents.shipment import Shipment
 from packtrain.errors import PacktrainError
 from packtrain.record.custody import CustodyLine, CustodyLog
 from packtrain.record.folder import VoyageFolder
+from packtrain.report.training_curve import TrainingCurve, read_metrics, read_steps
 
 STAGE_ORDER: Final = (
     "plan",
@@ -41,16 +41,7 @@ STAGE_ORDER: Final = (
     "close",
 )
 STEPS: Final = "train/steps.jsonl"
-_MAX_STEPS: Final = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One training step that was logged."""
-
-    attempt: int
-    step: int
-    loss: float
+METRICS: Final = "metrics.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +70,8 @@ class Summary:
     packing_statement: PackingStatement | None
     admission: Admission | None
     export_list: ExportList | None
-    steps: tuple[Step, ...]
+    training: TrainingCurve | None
+    samples_loaded: int = 0
     unread: tuple[str, ...] = ()
 
     def receipt(self, stage: str, role: str | None = None) -> Receipt | None:
@@ -119,7 +111,8 @@ def summarize(folders: Sequence[VoyageFolder]) -> Summary:
         packing_statement=find(PackingStatement, signed=True),
         admission=find(Admission, signed=True),
         export_list=find(ExportList, signed=True),
-        steps=tuple(step for folder in folders for step in _steps(folder)),
+        training=_training(folders),
+        samples_loaded=max(samples_loaded(folder) for folder in folders),
         unread=tuple(unread),
     )
 
@@ -147,9 +140,15 @@ def to_builtins(summary: Summary) -> dict[str, Any]:
         "ready": plain(summary.ready),
         "admission": plain(summary.admission),
         "export_list": plain(summary.export_list),
-        "steps": [[step.attempt, step.step, step.loss] for step in summary.steps],
+        "training": training_summary(summary.training) if summary.training is not None else None,
         "unread": list(summary.unread),
     }
+
+
+def _training(folders: Sequence[VoyageFolder]) -> TrainingCurve | None:
+    """Return the training that the most step lines tell of: those at the site, with times, before metrics at home."""
+    found = [curve for folder in folders if (curve := training_of(folder)) is not None]
+    return max(found, key=lambda curve: (curve.has_times, curve.num_lines), default=None)
 
 
 def _party(folder: VoyageFolder, unread: list[str]) -> PartyView:
@@ -193,27 +192,43 @@ def _ready(folders: Sequence[VoyageFolder], unread: list[str]) -> Ready | None:
     return None
 
 
-def _steps(folder: VoyageFolder) -> list[Step]:
-    """Return every step that was logged, also those that a restart took back."""
-    path = folder.logs / STEPS
-    if not path.is_file():
-        return []
-    steps: list[Step] = []
-    with path.open(encoding="utf-8", errors="replace") as stream:
-        for line in stream:
-            if len(steps) >= _MAX_STEPS:
-                break
-            step = _step(line)
-            if step is not None:
-                steps.append(step)
-    return steps
+def training_of(folder: VoyageFolder) -> TrainingCurve | None:
+    """Return a training as this party saw it: the step lines at the site; at home the metrics that came back."""
+    found = read_steps(folder.logs / STEPS)
+    if found is not None:
+        return found
+    at_home = [folder.root / "results" / METRICS, folder.logs / METRICS]
+    return next((curve for path in at_home if (curve := read_metrics(path)) is not None), None)
 
 
-def _step(line: str) -> Step | None:
-    """Return the step of a line [attempt, step, loss, …], or None: no loss, or cut short when its writer was killed."""
+def samples_loaded(folder: VoyageFolder) -> int:
+    """Return how many samples the store of this party holds, as its receipt says; 0 where it has none."""
     try:
-        row = json.loads(line)
-        step = Step(int(row[0]), int(row[1]), float(row[2]))
-    except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
-        return None
-    return step if math.isfinite(step.loss) else None
+        receipt = folder.receipt("load")
+    except PacktrainError:
+        return 0
+    return receipt.counts.get("samples_loaded", 0) if receipt is not None else 0
+
+
+def training_summary(curve: TrainingCurve) -> dict[str, Any]:
+    """Return a training as plain values: where it stands, its rates, and where attempts began."""
+    steps_a_second, samples_a_second = curve.rate()
+    return {
+        "last_step": curve.last_step,
+        "loss_first": None if math.isnan(curve.first_loss) else curve.first_loss,
+        "loss_last": None if math.isnan(curve.last_loss) else curve.last_loss,
+        "samples": curve.num_samples if curve.has_samples else None,
+        "steps_per_second": steps_a_second or None,
+        "samples_per_second": samples_a_second or None,
+        "steps_made_again": curve.num_undone,
+        "attempts": [
+            {
+                "attempt": mark.attempt,
+                "first_step": mark.step,
+                "steps_made_again": mark.num_undone,
+                "after": mark.reason,
+            }
+            for mark in curve.marks
+        ],
+        "num_attempts": curve.num_attempts,
+    }

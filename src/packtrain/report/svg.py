@@ -1,4 +1,4 @@
-"""Small drawings as SVG text: a loss curve, drives in their cases, seconds by stage. The page's CSS colours them."""
+"""Small drawings as SVG text: drives in their cases, seconds by stage. The page's CSS colours them."""
 
 from __future__ import annotations
 
@@ -18,48 +18,6 @@ class DrawnDrive:
     case: str
     state: DriveState
     caption: str
-
-
-def loss_curve(runs: Mapping[int, Sequence[tuple[int, float]]], width: int = 720, height: int = 260) -> str:
-    """Return the loss by step, one line an attempt, a dashed mark where a new attempt begins.
-
-    Args:
-        runs: attempt -> (step, loss) in order.
-        width, height: of the drawing, in pixels.
-    """
-    points = [point for run in runs.values() for point in run]
-    if not points:
-        return ""
-    left, right, top, bottom = 52, 12, 12, 34
-    first, last = min(step for step, _ in points), max(step for step, _ in points)
-    low, high = min(loss for _, loss in points), max(loss for _, loss in points)
-    low, high = (low - 0.5, high + 0.5) if high == low else (low, high)
-
-    def x(step: float) -> float:
-        return left + (step - first) / max(last - first, 1) * (width - left - right)
-
-    def y(loss: float) -> float:
-        return top + (high - loss) / (high - low) * (height - top - bottom)
-
-    parts = [_open(width, height, f"Training loss from {points[0][1]:.3f} to {points[-1][1]:.3f}")]
-    for i in range(5):
-        value = low + (high - low) * i / 4
-        parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>')
-        parts.append(f'<text x="{left - 8}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.2f}</text>')
-    for i in range(5):
-        step = first + (last - first) * i / 4
-        parts.append(f'<text x="{x(step):.1f}" y="{height - 14}" text-anchor="middle">{step:.0f}</text>')
-    parts.append(f'<text x="{width - right}" y="{height - 1}" text-anchor="end">step</text>')
-    for number, (attempt, run) in enumerate(sorted(runs.items())):
-        if not run:
-            continue
-        if number:
-            at = x(run[0][0])
-            parts.append(f'<line class="restart" x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{height - bottom}"/>')
-            parts.append(f'<text x="{at + 5:.1f}" y="{top + 12}">attempt {attempt}</text>')
-        path = " ".join(f"{x(step):.1f},{y(loss):.1f}" for step, loss in run)
-        parts.append(f'<polyline class="run{number % 3}" points="{path}"/>')
-    return "".join([*parts, "</svg>"])
 
 
 def drives_in_cases(drives: Sequence[DrawnDrive], width: int = 720) -> str:

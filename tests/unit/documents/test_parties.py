@@ -26,6 +26,7 @@ def test_only_what_two_parties_must_agree_on_has_two_signers() -> None:
     assert {kind for kind, count in times.items() if count > 1} == {
         "custody",
         "closing",
+        "sanitisation",
         "export-list",
         "custody-head",
         "revocation",

@@ -40,7 +40,7 @@ def test_a_new_voyage_has_a_name_and_nothing_else(folders: dict[Role, VoyageFold
     assert summary.name == "test voyage"
     assert [party.role for party in summary.parties] == ["consignor", "operator", "consignee"]
     assert summary.shipment is None
-    assert summary.steps == ()
+    assert summary.training is None
     assert summary.unread == ()
 
 
@@ -150,9 +150,12 @@ def test_steps_are_read_and_what_is_no_step_is_left_out(folders: dict[Role, Voya
     ]
     _log_steps(folders["consignee"], "\n".join(lines))
 
-    steps = summarize([folders["consignee"]]).steps
+    curve = summarize([folders["consignee"]]).training
 
-    assert [(step.attempt, step.step, step.loss) for step in steps] == [(1, 1, 4.5), (2, 7, 2.0)]
+    assert curve is not None
+    points = [(column.at, column.last) for column in curve.kept.in_order() if column.low == column.last]
+    assert points == [(1, 4.5), (7, 2.0)]
+    assert [(mark.attempt, mark.step) for mark in curve.marks] == [(1, 1), (2, 7)]
 
 
 def test_steps_that_are_no_utf8_spoil_no_report(folders: dict[Role, VoyageFolder]) -> None:
@@ -160,7 +163,8 @@ def test_steps_that_are_no_utf8_spoil_no_report(folders: dict[Role, VoyageFolder
     with (folders["consignee"].logs / STEPS).open("ab") as stream:
         stream.write(b"\xff\xfe\n")
 
-    assert len(summarize([folders["consignee"]]).steps) == 1
+    curve = summarize([folders["consignee"]]).training
+    assert curve is not None and curve.num_lines == 1
 
 
 def test_a_summary_is_plain_values_that_json_takes(folders: dict[Role, VoyageFolder]) -> None:

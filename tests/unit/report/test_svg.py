@@ -2,7 +2,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from packtrain.report.svg import DrawnDrive, DriveState, drives_in_cases, loss_curve, seconds_by_stage
+from packtrain.report.svg import DrawnDrive, DriveState, drives_in_cases, seconds_by_stage
 
 HOSTILE = "<script>alert(1)</script>\"&'"
 
@@ -15,30 +15,8 @@ def _drive(label: str, case: str, state: DriveState = "read") -> DrawnDrive:
     return DrawnDrive(label, case, state, "read")
 
 
-def test_a_loss_curve_has_a_line_an_attempt_and_a_mark_where_the_second_begins() -> None:
-    drawing = ElementTree.fromstring(loss_curve({1: [(1, 4.0), (2, 3.0)], 2: [(2, 3.0), (3, 2.0)]}))
-
-    assert len(list(drawing.iter("polyline"))) == 2
-    assert [line.get("class") for line in drawing.iter("line")].count("restart") == 1
-    assert drawing.get("aria-label") == "Training loss from 4.000 to 2.000"
-
-
-def test_a_loss_curve_runs_from_left_to_right_and_down_as_the_loss_falls() -> None:
-    polyline = next(ElementTree.fromstring(loss_curve({1: [(1, 4.0), (2, 3.0), (3, 1.0)]})).iter("polyline"))
-    points = [tuple(map(float, point.split(","))) for point in (polyline.get("points") or "").split()]
-
-    assert points == sorted(points)
-    assert [y for _, y in points] == sorted(y for _, y in points)
-
-
-@pytest.mark.parametrize("runs", [{1: [(5, 2.0)]}, {1: [(1, 2.0), (2, 2.0)]}, {1: [], 2: [(1, 2.0)]}])
-def test_a_single_step_or_a_level_loss_is_drawn(runs: dict[int, list[tuple[int, float]]]) -> None:
-    assert "nan" not in loss_curve(runs)
-    assert ElementTree.fromstring(loss_curve(runs)) is not None
-
-
 def test_nothing_to_draw_is_no_drawing() -> None:
-    assert loss_curve({}) == loss_curve({1: []}) == drives_in_cases([]) == seconds_by_stage({}) == ""
+    assert drives_in_cases([]) == seconds_by_stage({}) == ""
 
 
 def test_drives_are_drawn_in_their_cases_with_their_state() -> None:

@@ -71,7 +71,7 @@ def test_the_closing_record_says_plainly_that_drives_are_not_sanitised(papers: P
     assert closing.retention_years == 10
     assert "documents/admission.json" not in closing.kept
     assert {"documents/declaration.json", "documents/custody.jsonl", "keys/signer"} <= set(closing.kept)
-    assert "packtrain ran no device command" in papers.notices()
+    assert "4 drives not sanitised, and the record says so" in papers.notices()
 
 
 def test_closing_again_changes_nothing(papers: Papers) -> None:
@@ -130,3 +130,66 @@ def test_a_closing_travels_with_the_next_dossier(papers: Papers) -> None:
     close.close(papers.operator, discard)
     taken = exchange.import_dossier(papers.consignor, papers.dossier("home", "operator", "consignor"), discard)
     assert taken["closings/operator.json"] == papers.operator.digest(Closing)
+
+
+def test_copies_of_a_key_in_the_folder_go_with_it_wherever_they_lie(papers: Papers) -> None:
+    papers.come_home()
+    folder = papers.consignor
+    envelope = (folder.keys / keys.SITE_ENVELOPE).read_bytes()
+    exchange.export_dossier(folder, folder.root / "sent here", "operator", discard)
+    staged = folder.work / "dossier-import" / "data" / "keys" / keys.SITE_ENVELOPE
+    staged.parent.mkdir(parents=True)
+    staged.write_bytes(b"cut off while it was copied")
+    (folder.keys / f"{keys.SITE_ENVELOPE}.part").write_bytes(envelope[:100])
+    (folder.root / "a backup").write_bytes(envelope)
+    other = folder.root / "another voyage"
+    (other / "keys").mkdir(parents=True)
+    (other / "voyage.toml").touch()
+    (other / "keys" / keys.SITE_ENVELOPE).write_bytes(b"of another shipment")
+    (folder.root / "notes" / "data" / "keys").mkdir(parents=True)
+    stranger = folder.root / "notes" / "data" / "keys" / keys.SITE_ENVELOPE
+    stranger.write_bytes(b"of nobody knows which shipment")
+
+    close.close(folder, discard)
+
+    left = [path for path in folder.root.rglob("*") if path.is_file() and path.read_bytes() == envelope]
+    assert left == []
+    assert not staged.exists()
+    assert folder.read_signed(Closing).keys_destroyed == (
+        "./a backup",
+        "sent here/data/keys/shipment.site.age",
+        "shipment.consignor.age",
+        "shipment.site.age",
+        "shipment.site.age.part",
+        "work/dossier-import/data/keys/shipment.site.age",
+    )
+    assert (other / "keys" / keys.SITE_ENVELOPE).exists()
+    assert stranger.exists()
+
+
+def test_copies_under_other_names_are_found_also_after_a_death(papers: Papers) -> None:
+    papers.come_home()
+    folder = papers.consignee
+    (folder.root / "z copy").write_bytes((folder.keys / keys.RELEASE).read_bytes())
+    (folder.root / "a copy").write_bytes((folder.keys / keys.RELEASE).read_bytes())
+
+    def die(step: str) -> None:
+        if step == "overwritten a copy":
+            raise Killed
+
+    durable.observe_steps(die)
+    try:
+        with pytest.raises(Killed):
+            close.close(folder, discard)
+    finally:
+        durable.observe_steps(None)
+    close.close(folder, discard)
+    assert folder.read_signed(Closing).keys_destroyed == ("./a copy", "./z copy", keys.RELEASE)
+    assert not (folder.root / "z copy").exists()
+
+
+def test_the_record_says_what_was_not_reached(papers: Papers) -> None:
+    papers.come_home()
+    close.close(papers.operator, discard)
+    told = " ".join(papers.operator.read_signed(Closing).not_reached)
+    assert "backups" in told and "identity" in told and "files in the clear" in told

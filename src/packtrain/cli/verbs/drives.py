@@ -1,18 +1,22 @@
-"""packtrain drives [clear | format | labels]"""
+"""packtrain drives [clear | format | sanitise | labels]"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from packtrain.cli.options import InOrder, folder_argument, json_option, open_voyage
+from packtrain.cli.options import InOrder, folder_argument, json_option, open_voyage, voyage_option
 from packtrain.cli.terminal import Terminal, answer, ask, columns, table
+from packtrain.documents.sanitisation import NOT_SANITISED
 from packtrain.units import format_bytes, format_seconds, parse_bytes
 
 if TYPE_CHECKING:
     from packtrain.devices.dip import DipReport
+    from packtrain.devices.sanitise_plan import PlannedCommand
+    from packtrain.documents.sanitisation import Method, Sanitisation
     from packtrain.drives import Deed, ListedDrive, ListedPart
 
 _PATH = click.Path(path_type=Path)
@@ -95,6 +99,64 @@ def format_(device: Path, label: str, confirm: str | None, as_json: bool) -> Non
     _do(deed, confirm, as_json=as_json)
 
 
+@command.command("sanitise")
+@click.argument("device", type=_PATH)
+@voyage_option
+@click.option("--person", default=None, help="Who does it, name and function: it stands in the signed record.")
+@click.option(
+    "--method",
+    type=click.Choice(["overwrite", "zeroout", "discard", "secure-discard"]),
+    default="overwrite",
+    show_default=True,
+    help="One pass of zeros by packtrain, or blkdiscard with --zeroout, alone, or with --secure.",
+)
+@click.option("--read-all", is_flag=True, help="Read back every byte, not a sample.")
+@click.option("--yes-erase", default=None, metavar="LABEL", help="The drive's label, in place of typing it.")
+@click.option("--without-results", is_flag=True, help="Erase though nothing came home.")
+@click.option("--plan", "plan_alone", is_flag=True, help="Only show how the drive's own commands are called.")
+@json_option
+def sanitise(
+    device: Path,
+    folder: Path,
+    person: str | None,
+    method: Method,
+    read_all: bool,
+    yes_erase: str | None,
+    without_results: bool,
+    plan_alone: bool,
+    as_json: bool,
+) -> None:
+    """Erase the drive DEVICE of this voyage's shipment, read it back, and sign what ran: Clear, or not sanitised.
+
+    DEVICE is a whole drive that is not mounted, or a folder that plays one: its files are removed, which sanitises
+    nothing. What is no drive of this shipment is refused, and so is every drive while the voyage is open. Cut off, the
+    same command goes on.
+    """
+    if plan_alone:
+        _show_plan(device, as_json=as_json)
+        return
+    if not person or not person.strip():
+        raise click.UsageError("--person is missing: the record names who did it, by name and function")
+    import msgspec
+
+    def approve(label: str, told: Sequence[str]) -> None:
+        if yes_erase is None:
+            lines = "\n".join([*told, f"drive    {label} of this shipment", "all that is on it goes, for good"])
+            typed = None if as_json else ask(lines, f"type the label of this drive, {label}")
+            if typed is None:
+                said = "; ".join(" ".join(line.split()) for line in told)
+                raise click.UsageError(f"not done without confirmation ({said}); add --yes-erase {label}")
+        else:
+            typed = yes_erase
+        if typed.strip() != label:
+            raise click.UsageError(f"not done: '{typed}' is not the label of this drive, {label}")
+
+    record = open_voyage(folder).sanitise(
+        device, person.strip(), approve, method=method, read_all=read_all, without_results=without_results
+    )
+    answer(_sanitised_text(record), msgspec.to_builtins(record), as_json=as_json)
+
+
 @command.command("labels")
 @folder_argument
 @click.option("--out", type=_PATH, default=None, help="The file to write (default: labels.html in the voyage folder).")
@@ -111,6 +173,52 @@ def labels(folder: Path, out: Path | None, with_name: bool, with_contact: bool, 
     )
     document = {"labels": str(path), "texts": [label.qr_text for label in made]}
     answer(f"{len(made)} labels written to {path}", document, as_json=as_json)
+
+
+def _sanitised_text(record: Sanitisation) -> str:
+    rows = [
+        ("result", record.result.upper() if record.result == NOT_SANITISED else record.result),
+        ("drive", f"{record.label}, {record.device.model}, serial {record.device.serial or 'none of its own'}"),
+    ]
+    rows += [("ran", f"{' '.join(step.argv) or step.tool}: {step.detail}") for step in record.steps]
+    if (read := record.read_back) is not None:
+        seen = f"{read.num_blocks:,} blocks ({read.how}), {format_bytes(read.read_bytes)}, {read.past_cache}"
+        headers = f"{read.num_headers_left} of {read.num_headers} beginnings of volumes left"
+        rows.append(("read back", f"{seen}: all {read.pattern or '??'}, {read.num_faults} faults; {headers}"))
+    rows += [("why", record.why)] if record.why else []
+    rows += [("limit", text) for text in record.limits]
+    return f"sanitise {record.label}\n{table(rows)}"
+
+
+def _show_plan(device: Path, *, as_json: bool) -> None:
+    from packtrain import drives
+
+    drive, plan = drives.own_commands(device)
+    ways = [
+        {
+            "would_be": way.would_be,
+            "argvs": [list(argv) for argv in way.argvs],
+            "takes": way.takes,
+            "before": list(way.before),
+        }
+        for way in plan.commands
+    ]
+    rows = [
+        (f"would be {way.would_be}", "\n".join([*(" ".join(argv) for argv in way.argvs), *_notes(way)]))
+        for way in plan.commands
+    ]
+    rows += [("remark", text) for text in plan.remarks]
+    head = (
+        f"{drive.device} ({drive.model or drive.name}): packtrain runs none of these; as long as they did not run and "
+    )
+    text = f"{head}were not verified, the drive is NOT SANITISED"
+    document = {"device": str(drive.device), "commands": ways, "remarks": list(plan.remarks)}
+    answer(f"{text}\n{table(rows)}", document, as_json=as_json)
+
+
+def _notes(way: PlannedCommand) -> list[str]:
+    notes = [f"takes {way.takes}"] if way.takes else []
+    return [f"({'; '.join([*notes, *way.before])})"]
 
 
 def _do(deed: Deed, confirm: str | None, *, as_json: bool) -> None:

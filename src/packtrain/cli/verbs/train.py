@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from packtrain.cli.options import answer_receipt, folder_argument, json_option, open_voyage
+from packtrain.cli.terminal import Terminal
 
 
 @click.command("train")
@@ -17,8 +18,18 @@ from packtrain.cli.options import answer_receipt, folder_argument, json_option, 
 )
 @json_option
 def command(folder: Path, python: Path | None, as_json: bool) -> None:
-    """Run the training program on the loaded data, restarting lost workers, to its last step."""
+    """Run the training program on the loaded data, restarting lost workers, to its last step.
+
+    On a terminal loss, rate, restarts and place in the data are drawn as they come.
+    """
+    from packtrain.record.folder import VoyageFolder
+    from packtrain.report.summary import STEPS, samples_loaded
+    from packtrain.report.training_curve import TrainingCurve, read_steps
+
     if python is not None:
         # Workers start in the program's folder, so a path from here, or a name on PATH, is made whole first.
         python = Path(shutil.which(python) or python).absolute()
-    answer_receipt(open_voyage(folder).train(python), as_json=as_json)
+    # What was trained before this call is in the chart from the start.
+    log = VoyageFolder(folder).logs / STEPS
+    terminal = Terminal(read_steps(log) or TrainingCurve(), samples_loaded(VoyageFolder(folder)))
+    answer_receipt(open_voyage(folder, terminal).train(python), as_json=as_json)

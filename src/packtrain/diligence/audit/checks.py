@@ -14,6 +14,7 @@ from packtrain.diligence.audit.heads import heads_of, lines_of_revoked_keys
 from packtrain.diligence.audit.log import CustodyLog
 from packtrain.diligence.audit.reading import Record, SeenDocument
 from packtrain.diligence.audit.references import dangling
+from packtrain.diligence.audit.sanitised import sanitisations
 from packtrain.diligence.hand_over import NOTED_ALONE, num_common
 from packtrain.diligence.packing import names_statement
 from packtrain.diligence.papers import disagreements
@@ -50,7 +51,7 @@ def contradictions(record: Record, hands: Hands) -> list[Fault]:
     faults += _admitted(record)
     faults += _refused(record)
     faults += _one_key(record)
-    faults += _closings(record)
+    faults += [*_closings(record), *sanitisations(record)]
     faults += _evidence(record)
     return faults
 

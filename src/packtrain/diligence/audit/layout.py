@@ -22,6 +22,7 @@ from packtrain.documents.flags import Flags
 from packtrain.documents.group import Group
 from packtrain.documents.parties import ROLES
 from packtrain.documents.revocation import Revocation
+from packtrain.documents.sanitisation import Sanitisation
 from packtrain.documents.screening import Screening
 from packtrain.record.heads import HEADS
 from packtrain.record.revocations import REVOCATIONS
@@ -36,6 +37,7 @@ _FOLDERS: Final[dict[str, tuple[type[Document], Naming]]] = {
     "screenings": (Screening, "role or digest"),
     "dispositions": (Disposition, "digest"),
     "flag-answers": (FlagAnswer, "digest"),
+    "sanitisations": (Sanitisation, "digest"),
     HEADS: (CustodyHead, "digest"),
     REVOCATIONS: (Revocation, "digest"),
     **{folder: (SHARED[kind], "digest") for kind, folder in ARCHIVES.items() if kind in SHARED},

@@ -9,11 +9,12 @@ from packtrain.diligence.audit.log import SeenLine
 from packtrain.diligence.audit.reading import Record
 from packtrain.diligence.audit.telling import told_of, told_of_current
 from packtrain.documents.admission import Admission
-from packtrain.documents.closing import Closing
+from packtrain.documents.closing import ClosedDrive, Closing
 from packtrain.documents.custody import CustodyEvent
 from packtrain.documents.export_list import ExportList
 from packtrain.documents.kit import Kit
 from packtrain.documents.ready import Ready
+from packtrain.documents.sanitisation import NOT_SANITISED
 from packtrain.documents.shipment import Shipment
 from packtrain.units import format_bytes
 
@@ -107,9 +108,16 @@ def came_home(record: Record) -> CameHome:
                 by=closing.by,
                 closed_on=closing.closed_on,
                 keys_destroyed=closing.keys_destroyed,
-                drives=tuple(f"{drive.label}: {drive.sanitisation}" for drive in closing.drives),
+                drives=tuple(_became(drive) for drive in closing.drives),
                 retention_years=closing.retention_years,
             )
             for closing_seen, closing in closings
         ),
     )
+
+
+def _became(drive: ClosedDrive) -> str:
+    """Return what became of a drive; a text that ends with "not sanitised" is counted as such."""
+    if drive.sanitisation == NOT_SANITISED:
+        return f"{drive.label}: {drive.sanitisation}"
+    return f"{drive.label}: {drive.sanitisation} ({drive.detail}; sanitisation {(drive.record or 'none')[:16]})"

@@ -1,0 +1,326 @@
+"""A training as it went, in bounded memory: loss, rates and data position by step and time, and where attempts began.
+
+Of a million steps some thousand columns are kept, each with the least, the greatest and the last value in it: no spike
+is lost, however long a run is. Steps that a restart took back are kept apart.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, cast
+
+import msgspec
+
+CAPACITY: Final = 1024
+"""Columns of one series; where more are filled, neighbours are put together."""
+MOST_ATTEMPTS: Final = 500
+_MOST_LINE_BYTES: Final = 64 * 1024
+_MOST_REASON: Final = 200
+_MOST: Final = 2**53
+_step_line: Final = msgspec.json.Decoder(tuple[int, int, float | None, int | None, float])
+
+
+@dataclass(slots=True)
+class Column:
+    """What fell into one stretch of an axis.
+
+    Attributes:
+        low, high, last: of the values; NaN where there is none.
+        at: the last place on the axis.
+        seconds, steps, samples: of the lines whose time since the line before is known.
+        total_samples: consumed up to and with `at`.
+    """
+
+    low: float = math.nan
+    high: float = math.nan
+    last: float = math.nan
+    at: int = 0
+    seconds: float = 0.0
+    steps: int = 0
+    samples: int = 0
+    total_samples: int = 0
+
+    def put(self, value: float) -> None:
+        """Take a value in; one that is no finite number leaves it as it is."""
+        if math.isfinite(value):
+            self.low = value if math.isnan(self.low) else min(self.low, value)
+            self.high = value if math.isnan(self.high) else max(self.high, value)
+            self.last = value
+
+    def join(self, later: Column) -> None:
+        """Take in a column that lies behind this one."""
+        for value in (later.low, later.high, later.last):
+            self.put(value)
+        self.at, self.total_samples = later.at, later.total_samples
+        self.seconds, self.steps = self.seconds + later.seconds, self.steps + later.steps
+        self.samples += later.samples
+
+
+class Columns:
+    """Columns of equal width on an axis of whole numbers from 0 on; as many as `capacity`, wide as that asks."""
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self.width = 1
+        self._capacity = capacity
+        self._columns: dict[int, Column] = {}
+
+    def at(self, place: int) -> Column:
+        """Return the column of a place, made where there is none."""
+        column = self._columns.get(place // self.width)
+        if column is None:
+            while len(self._columns) >= self._capacity:
+                self._widen()
+            column = self._columns.setdefault(place // self.width, Column())
+        column.at = place
+        return column
+
+    def take_from(self, place: int) -> list[Column]:
+        """Remove and return the columns that begin at a place or behind it, in order."""
+        keys = sorted(key for key in self._columns if key * self.width >= place)
+        return [self._columns.pop(key) for key in keys]
+
+    def in_order(self) -> list[Column]:
+        """Return the columns along the axis."""
+        return [self._columns[key] for key in sorted(self._columns)]
+
+    def _widen(self) -> None:
+        self.width *= 2
+        joined: dict[int, Column] = {}
+        for key in sorted(self._columns):
+            if (before := joined.get(key // 2)) is None:
+                joined[key // 2] = self._columns[key]
+            else:
+                before.join(self._columns[key])
+        self._columns = joined
+
+
+@dataclass(slots=True)
+class AttemptMark:
+    """Where an attempt began.
+
+    Attributes:
+        step: the first that it made.
+        seconds: since the first line of all, as far as runs were watched.
+        num_undone: steps of earlier attempts that it made once more.
+        reason: why the attempt before it ended; "" where nobody says.
+    """
+
+    attempt: int
+    step: int
+    seconds: float
+    num_undone: int
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class TrainingCurve:
+    """A training, line by line.
+
+    Attributes:
+        kept: loss by step, of the steps that count.
+        undone: loss by step, of those that a restart took back.
+        position: samples consumed (steps where the program tells no samples), by thousandths of a second.
+        marks: attempts, the first ones; `num_attempts` counts all.
+        has_times, has_samples: whether lines tell them.
+    """
+
+    kept: Columns = field(default_factory=Columns)
+    undone: Columns = field(default_factory=Columns)
+    position: Columns = field(default_factory=Columns)
+    marks: list[AttemptMark] = field(default_factory=list[AttemptMark])
+    num_attempts: int = 0
+    num_lines: int = 0
+    num_undone: int = 0
+    first_loss: float = math.nan
+    last_loss: float = math.nan
+    last_step: int = 0
+    num_samples: int = 0
+    seconds: float = 0.0
+    has_times: bool = False
+    has_samples: bool = False
+    _attempt: int | None = None
+    _elapsed: float = 0.0
+    _offset: float = 0.0
+
+    def add(self, attempt: int, step: int, loss: float | None, samples: int | None, elapsed: float | None) -> None:
+        """Take in one step line; `elapsed` is in seconds from the start of the run of packtrain that read it."""
+        since = self._time(attempt, elapsed)
+        steps = step - self.last_step if self.num_lines else 0
+        if attempt != self._attempt:
+            self._begin(attempt, step)
+            since, steps = 0.0, 0
+        self.num_lines += 1
+        self.has_samples = self.has_samples or samples is not None
+        self.num_samples += samples or 0
+        self.last_step = step
+        column = self.kept.at(step)
+        column.total_samples = self.num_samples
+        if loss is not None and math.isfinite(loss):
+            column.put(loss)
+            self.first_loss = loss if math.isnan(self.first_loss) else self.first_loss
+            self.last_loss = loss
+        if since > 0 and steps > 0:
+            column.seconds += since
+            column.steps += steps
+            column.samples += samples or 0
+        if self.has_times:
+            self.position.at(int(self.seconds * 1000)).put(self.num_samples if self.has_samples else step)
+
+    def rate(self) -> tuple[float, float]:
+        """Return steps and samples a second over the last columns that tell times; zeros where none does."""
+        columns = [column for column in self.kept.in_order()[-16:] if column.seconds > 0]
+        seconds = sum(column.seconds for column in columns)
+        if seconds <= 0:
+            return 0.0, 0.0
+        return sum(column.steps for column in columns) / seconds, sum(column.samples for column in columns) / seconds
+
+    def explain(self, reasons: dict[int, str]) -> None:
+        """Write to each mark why the attempt before it ended."""
+        for mark in self.marks:
+            mark.reason = reasons.get(mark.attempt - 1, mark.reason)
+
+    def _time(self, attempt: int, elapsed: float | None) -> float:
+        """Move the clock; return the seconds since the line before."""
+        if elapsed is None or not math.isfinite(elapsed) or elapsed < 0:
+            return 0.0
+        if attempt != self._attempt and elapsed < self._elapsed:
+            # Another run of packtrain, which counts from its own start.
+            self._offset = self.seconds
+        self.has_times = True
+        before, self._elapsed = self.seconds, elapsed
+        self.seconds = max(before, self._offset + elapsed)
+        return self.seconds - before
+
+    def _begin(self, attempt: int, step: int) -> None:
+        num_undone = 0
+        if self._attempt is not None and step <= self.last_step:
+            num_undone = self.last_step - step + 1
+            for column in self.kept.take_from(step):
+                self.undone.at(column.at).join(column)
+            self.num_samples = self._samples_before(step)
+        self._attempt = attempt
+        self.num_attempts += 1
+        self.num_undone += num_undone
+        if len(self.marks) < MOST_ATTEMPTS:
+            self.marks.append(AttemptMark(attempt, step, self.seconds, num_undone))
+
+    def _samples_before(self, step: int) -> int:
+        """Return the samples that the steps before `step` consumed: exact while no two steps share a column."""
+        columns = self.kept.in_order()
+        if not columns:
+            return 0
+        last = columns[-1]
+        if last.at < step:
+            return last.total_samples
+        before = columns[-2] if len(columns) > 1 else Column()
+        share = (step - 1 - before.at) / max(last.at - before.at, 1)
+        return before.total_samples + round((last.total_samples - before.total_samples) * share)
+
+
+def read_steps(path: Path) -> TrainingCurve | None:
+    """Return the training that a steps.jsonl tells; None where there is none. Lines that are none are passed over."""
+    curve = TrainingCurve()
+    for line in _lines(path):
+        try:
+            # Nearly all lines are of this form; the others take the longer way.
+            attempt, step, loss, samples, elapsed = _step_line.decode(line)
+        except msgspec.MsgspecError:
+            if (found := _unusual(line)) is None:
+                continue
+            attempt, step, loss, samples, elapsed = found
+        if 0 <= step < _MOST and 0 <= (samples or 0) < _MOST:
+            curve.add(attempt, step, loss, samples, elapsed)
+    if not curve.num_lines:
+        return None
+    reasons = {
+        int(attempt): str(row.get("reason", ""))[:_MOST_REASON]
+        for row in _objects(path.with_name("attempts.jsonl"))
+        if (attempt := _number(row.get("attempt"))) is not None
+    }
+    curve.explain(reasons)
+    return curve
+
+
+def read_metrics(path: Path) -> TrainingCurve | None:
+    """Return the training that a metrics.jsonl tells: steps that count, without times; None where there is none."""
+    curve = TrainingCurve()
+    for row in _objects(path):
+        step, samples = _number(row.get("step")), _number(row.get("samples"))
+        if step is not None and step >= 0:
+            curve.add(1, int(step), _number(row.get("loss")), None if samples is None else int(samples), None)
+    return curve if curve.num_lines else None
+
+
+def by_column(
+    columns: list[Column], first: float, last: float, width: int, of: Literal["loss", "steps", "samples"] = "loss"
+) -> list[tuple[float, float] | None]:
+    """Return the least and the greatest value in each of `width` stretches between two places; None of an empty one.
+
+    Args:
+        columns: in order.
+        first, last: the ends of the axis.
+        width: how many stretches.
+        of: "loss" the values; "steps" or "samples" the rates a second.
+    """
+    found: list[tuple[float, float] | None] = [None] * width
+    sums: list[tuple[float, float]] = [(0.0, 0.0)] * width
+    for column in columns:
+        cell = min(width - 1, max(0, int((column.at - first) / max(last - first, 1e-9) * width)))
+        if of != "loss":
+            amount, seconds = sums[cell]
+            sums[cell] = (amount + (column.steps if of == "steps" else column.samples), seconds + column.seconds)
+        elif not math.isnan(column.low):
+            before = found[cell]
+            found[cell] = (
+                min(column.low, before[0] if before else column.low),
+                max(column.high, before[1] if before else column.high),
+            )
+    if of == "loss":
+        return found
+    return [(amount / seconds, amount / seconds) if seconds > 0 else None for amount, seconds in sums]
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        stream = path.open("rb")
+    except OSError:
+        return
+    with stream:
+        while line := stream.readline(_MOST_LINE_BYTES):
+            yield line
+
+
+def _unusual(line: bytes) -> tuple[int, int, float | None, int | None, float | None] | None:
+    """Return a step line that lacks its last fields, or whose loss is no number of JSON; None where it is none."""
+    try:
+        row: object = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, list):
+        return None
+    values = [*cast("list[object]", row)[:5], *[None] * 5][:5]
+    attempt, step, loss, samples, elapsed = (_number(value) for value in values)
+    if attempt is None or step is None:
+        return None
+    return int(attempt), int(step), loss, None if samples is None else int(samples), elapsed
+
+
+def _objects(path: Path) -> Iterator[dict[str, object]]:
+    for line in _lines(path):
+        try:
+            row: object = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(row, dict):
+            yield cast("dict[str, object]", row)
+
+
+def _number(value: object) -> float | None:
+    """Return a finite number of sane size; None of anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < _MOST and math.isfinite(value) else None
