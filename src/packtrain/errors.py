@@ -457,6 +457,18 @@ class ClosingRefused(PacktrainError):
     exit_code = 91
 
 
+class PiecesIncomplete(PacktrainError):
+    """Pieces of an outbox are missing, cut or damaged; what was found good is kept, and a list names the others."""
+
+    exit_code = 92
+
+
+class WeightsUnopenable(PacktrainError):
+    """Compressed weights are not in their form, or are a difference to weights that are not here."""
+
+    exit_code = 93
+
+
 # --- 100: lists, screening and rules -----------------------------------------------------------------------------
 
 
