@@ -55,7 +55,7 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
         "closing",
         "statement",
     ),
-    "consignee": ("custody", "custody-head", "revocation", "paper", "export-list", "provenance", "closing"),
+    "consignee": ("custody", "custody-head", "revocation", "paper", "export-list", "pieces", "provenance", "closing"),
 }
 """Which documents each role may sign; a signature by any other key is a stranger's.
 
