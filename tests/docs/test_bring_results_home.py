@@ -9,53 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from packtrain.digest import sha256_tree
-from packtrain.documents.parties import Role
-from packtrain.documents.receipt import Receipt
-from packtrain.record.folder import VoyageFolder
-from site_parts import site_after_load, write_program, write_training
+from trained_parts import trained_site
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.filterwarnings("ignore:torch.distributed is disabled")]
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "bring-results-home.md"
-NUM_ROWS = 1500
-DECLARATION = f"""
-[[tensors]]
-name = "model.weight"
-dtype = "float32"
-shape = [{NUM_ROWS}, 512]
-"""
 
 
 @pytest.fixture
 def trained(tmp_path: Path) -> Path:
     """Return a folder with home, hall and guest as `train` leaves them."""
-    import torch
-    from torch.distributed.checkpoint.state_dict_saver import save
-
-    folders = site_after_load(tmp_path / "made")
-    names: dict[Role, str] = {"consignor": "home", "operator": "hall", "consignee": "guest"}
-    for role, name in names.items():
-        if role != "operator":
-            write_program(folders[role], "", DECLARATION)
-            write_training(folders[role])
-        folders[role].root.rename(tmp_path / name)
-    guest = VoyageFolder(tmp_path / "guest")
-    weights = 0.02 * torch.randn(NUM_ROWS, 512, generator=torch.Generator().manual_seed(3))
-    save({"model": {"weight": weights}}, checkpoint_id=guest.work / "checkpoints" / "step-00000004", no_dist=True)
-    (guest.work / "results").mkdir()
-    guest.write_receipt(
-        Receipt(
-            stage="train",
-            inputs={"program": sha256_tree(guest.root / "program")},
-            outputs={},
-            counts={"steps": 4},
-            facts={"python": sys.executable},
-            seconds=1.0,
-            finished="2026-11-21T08:09:10Z",
-            versions={},
-        )
-    )
+    trained_site(tmp_path, {"consignor": "home", "operator": "hall", "consignee": "guest"})
     return tmp_path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Final
 from packtrain import durable
 from packtrain.digest import sha256_file
 from packtrain.documents.export_list import ExportedFile, Packing
+from packtrain.errors import MissingDependency
 from packtrain.training import weights_codec
 from packtrain.training.weights_codec_base import BaseWeights, base_files, best_base
 
@@ -35,10 +37,10 @@ def pack(source: Path, target: Path, bases: Sequence[Path]) -> tuple[Path, Packi
     path = best_base(source, bases)
     threads = weights_codec.num_threads_here()
     if path is None:
-        with target.open("wb") as stream:
+        with durable.atomic_writer(target) as stream:
             packed_bytes, digest = weights_codec.compress(source, stream, None, threads), None
     else:
-        with BaseWeights(path) as base, target.open("wb") as stream:
+        with BaseWeights(path) as base, durable.atomic_writer(target) as stream:
             packed_bytes, digest = weights_codec.compress(source, stream, base, threads), base.sha256
     if packed_bytes > (1 - _LEAST_SAVING) * source.stat().st_size:
         target.unlink()
@@ -51,8 +53,17 @@ def unpack(source: Path, target: Path, file: ExportedFile, find_base: FindBase) 
 
     Raises:
         WeightsUnopenable: see `decompress`; or the base is not here.
+        MissingDependency: numpy or pyarrow is not installed.
     """
     assert file.packed is not None
+    missing = [name for name in ("numpy", "pyarrow") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise MissingDependency(
+            "libraries that open compressed weights are not installed",
+            where=file.name,
+            found=f"no {', '.join(missing)}",
+            hint="pip install 'packtrain[prepare]'; what was sent stays as it is",
+        )
     path = None if file.packed.base is None else find_base(file.packed.base)
     threads = weights_codec.num_threads_here()
     with source.open("rb") as packed, durable.atomic_writer(target) as stream:

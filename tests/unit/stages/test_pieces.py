@@ -4,10 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from msgspec.structs import replace
 
 from fault_parts import KILLED, run_in_child
 from outbox_parts import WEIGHTS, Folders, contents, release, sealed_outbox
+from packtrain.cli.main import cli
 from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import decode, encode, namespace
 from packtrain.documents.parties import ROLES
@@ -115,6 +117,12 @@ def test_a_strange_file_among_the_pieces_is_refused_and_stays(site: Folders, cut
     with pytest.raises(ExportDenied, match=r"readme\.txt"):
         homecoming.cut_pieces(site["consignee"], MIB, discard)
     assert (cut / "readme.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("size", "exit_code"), [("64MB", 2), ("512KiB", 2), ("5GiB", 2), ("many", 2), ("2MiB", 0)])
+def test_a_piece_has_a_whole_number_of_mebibytes(site: Folders, size: str, exit_code: int) -> None:
+    done = CliRunner().invoke(cli, ["return", "pieces", "--size", size, "--voyage", str(site["consignee"].root)])
+    assert done.exit_code == exit_code, done.output
 
 
 # --- gathering ---

@@ -100,9 +100,11 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
     Raises:
         StageNotReady: nothing was trained yet.
         NotAdmitted: the admission is no admission.
+        WeightsUnopenable: the base that voyage.toml names is not there.
         ExportDenied: see `take_tensors` and `check_text`; or text over the budget, or training data in a result.
     """
     clock = StageClock(folder, STAGE, _inputs(folder))
+    bases = base_files(_base_paths(folder))
     training, admission = _training(folder), folder.read_signed(Admission)
     if admission.verdict != "admit":
         raise NotAdmitted("the operator's verdict does not admit this shipment", found=admission.verdict)
@@ -127,7 +129,9 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
     checks = _search(folder, [*taken.files, *texts], texts)
 
     _clear(outbox)
-    files = tuple(_seal(folder, path, outbox, consignor.recipient, sink) for path in sorted([*taken.files, *texts]))
+    files = tuple(
+        _seal(folder, path, outbox, consignor.recipient, bases, sink) for path in sorted([*taken.files, *texts])
+    )
     document = ExportList(
         shipment=admission.shipment,
         shipment_root=admission.shipment_root,
@@ -159,12 +163,14 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
     )
 
 
-def _seal(folder: VoyageFolder, path: Path, outbox: Path, recipient: str, sink: Sink) -> ExportedFile:
+def _seal(
+    folder: VoyageFolder, path: Path, outbox: Path, recipient: str, bases: Sequence[Path], sink: Sink
+) -> ExportedFile:
     """Compress where that is asked for and pays, then seal; the compressed form is removed again."""
     packed = None
     if path.suffix not in TEXT_SUFFIXES and folder.voyage_file().results.compress == "auto":
         sink(Progress(STAGE, f"compressing {path.name}"))
-        packed = pack(path, path.with_name(path.name + PACKED_SUFFIX), base_files(_base_paths(folder)))
+        packed = pack(path, path.with_name(path.name + PACKED_SUFFIX), bases)
     file = seal(path, outbox, recipient, packed)
     if packed is not None:
         packed[0].unlink()
