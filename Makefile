@@ -152,7 +152,7 @@ $(INSTALLED)/package: pyproject.toml $(INSTALLED)/locked
 	@touch $@
 
 system-packages:
-	@bash scripts/system_packages.sh age=age ssh-keygen=openssh-client
+	@bash scripts/system_packages.sh age=age ssh-keygen=openssh-client rsync=rsync rclone=rclone
 
 # ---- what the demo works on
 

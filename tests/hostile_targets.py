@@ -48,10 +48,12 @@ from packtrain.record.custody import head_of, open_line, read_log
 from packtrain.record.heads import HeadSignatures, head_file, open_head, read_head_file
 from packtrain.record.line_code import LINE_PREFIX, read_line_code, write_line_code
 from packtrain.stages.check import check
+from packtrain.training import weights_codec
 from packtrain.training.kit_lock.read import read_lock
 from packtrain.training.kit_lock.resolve import Wanted, resolve
 from packtrain.training.oci_image import write_image
 from packtrain.training.target import Target as KitTarget
+from packtrain.training.weights_codec_base import BaseWeights
 from packtrain.units import KIB, MIB
 from packtrain.volume import layout, rescue
 from packtrain.volume.blocks import parse_block_list
@@ -64,6 +66,7 @@ from packtrain.volume.untar import TarReader
 from sample_documents import document_types, samples
 from shard_parts import samples as samples_of_shards
 from shard_parts import tar_of
+from weights_parts import normal_weights, raw_of, write_safetensors
 
 MOST_PLAIN_BYTES: Final = 4 * MIB
 """What a target reads of an endless plaintext before it calls it enough."""
@@ -112,6 +115,7 @@ def targets(root: Path) -> dict[str, Target]:
         "rescue": _rescue(site, drive),
         **_adopted(),
         **_kits(root),
+        "compressed weights": _weights(root),
     }
 
 
@@ -399,6 +403,32 @@ def _adopted() -> dict[str, Target]:
         read_card(payload, "fuzz").names("a/train/" + "b/" * 40 + "c.parquet")
 
     return {"adopted shard": Target(shards, shard), "croissant": Target((card,), croissant)}
+
+
+def _weights(root: Path) -> Target:
+    """Return the target that opens compressed weights, some of them a difference to a base."""
+    numbers = {moved: raw_of(normal_weights(4000, moved), "F32") for moved in (0.0, 2e-5)}
+    base_path, path = (
+        write_safetensors(
+            root / name, {"w": ("F32", (4000,), numbers[moved]), "b": ("BF16", (4000,), numbers[moved][:8000])}
+        )
+        for name, moved in (("base.safetensors", 0.0), ("weights.safetensors", 2e-5))
+    )
+    base = BaseWeights(base_path)
+    seeds: list[bytes] = []
+    for of_base in (None, base):
+        packed = io.BytesIO()
+        weights_codec.compress(path, packed, of_base)
+        seeds.append(packed.getvalue())
+
+    def feed(payload: bytes, _: Path) -> None:
+        # As long as the file itself says: the longest way through the reader.
+        total_bytes = int.from_bytes(payload[20:28], "little")
+        opened = io.BytesIO()
+        weights_codec.decompress(io.BytesIO(payload), opened, total_bytes, base, "fuzz")
+        assert len(opened.getvalue()) == total_bytes
+
+    return Target(tuple(seeds), feed)
 
 
 def _source(payload: bytes) -> Callable[[memoryview], int]:

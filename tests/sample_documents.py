@@ -30,7 +30,7 @@ from packtrain.documents.declaration import Declaration, DeclaredData, DeclaredP
 from packtrain.documents.declared_party import Evidence
 from packtrain.documents.disposition import Disposition, DispositionEvidence
 from packtrain.documents.drive import Drive
-from packtrain.documents.export_list import ExportedFile, ExportedTensor, ExportList
+from packtrain.documents.export_list import ExportedFile, ExportedTensor, ExportList, Packing
 from packtrain.documents.flag_answer import FlagAnswer, FlagException
 from packtrain.documents.flags import Flags, RuleFinding, RuleResult, UsedGroup
 from packtrain.documents.group import Catalog, Group, Volume
@@ -38,6 +38,7 @@ from packtrain.documents.kit import Kit, KitFile, Provided
 from packtrain.documents.list_record import LeftOut, ListFile, ListRecord, MappedColumn
 from packtrain.documents.packing_statement import PackedCase, PackedDrive, PackingStatement
 from packtrain.documents.parties import Parties, Party
+from packtrain.documents.pieces import Piece, PiecedFile, Pieces
 from packtrain.documents.placement import PlacedDrive, PlacedGroup, PlacementDocument
 from packtrain.documents.plan import Algorithms, Plan, PlannedDrive, PlannedGroup, Survive
 from packtrain.documents.ready import Clause, Ready
@@ -335,6 +336,24 @@ def samples() -> dict[type[Document], Document]:
             formatted=AT,
             closed=AT,
         ),
+        Pieces(
+            shipment=SHIPMENT,
+            export_list=sha256("6"),
+            piece_bytes=1 << 26,
+            files=tuple(
+                PiecedFile(
+                    name=name,
+                    bytes=332,
+                    sha256=sha256(digit),
+                    pieces=(Piece(sha256=sha256(digit), bytes=332),),
+                )
+                for name, digit in (
+                    ("export-list.json", "6"),
+                    ("export-list.json.sig", "7"),
+                    ("weights.safetensors.ptw.age", "8"),
+                )
+            ),
+        ),
         ExportList(
             shipment=SHIPMENT,
             shipment_root=sha256("2"),
@@ -348,6 +367,7 @@ def samples() -> dict[type[Document], Document]:
                     sha256=sha256("5"),
                     sealed_bytes=332,
                     sealed_sha256=sha256("6"),
+                    packed=Packing(form="packtrain-weights-1", bytes=66, base=sha256("9")),
                 ),
             ),
             tensors=(ExportedTensor(name="embed.weight", dtype="F32", shape=(5, 5), bytes=100),),

@@ -469,6 +469,18 @@ class ClosingRefused(PacktrainError):
     exit_code = 91
 
 
+class PiecesIncomplete(PacktrainError):
+    """Pieces of an outbox are missing, cut or damaged; what was found good is kept, and a list names the others."""
+
+    exit_code = 92
+
+
+class WeightsUnopenable(PacktrainError):
+    """Compressed weights are not in their form, or are a difference to weights that are not here."""
+
+    exit_code = 93
+
+
 class SanitisingFailed(PacktrainError):
     """A drive cannot be sanitised this way, or the command failed; the signed record says *not sanitised*."""
 

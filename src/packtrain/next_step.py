@@ -118,6 +118,11 @@ def _on_the_way(folder: VoyageFolder, states: Mapping[str, StageState]) -> NextS
         )
     if states["return"].state == "done":
         return NextStep("packtrain close")
+    from packtrain.stages import homecoming
+
+    if (how_far := homecoming.gathering(folder)) is not None:
+        command = "packtrain return gather FOLDER..." if how_far else "packtrain return accept inbox"
+        return NextStep(command, how_far)
     return NextStep(
         "packtrain return accept OUTBOX",
         'when the results come home; until then the site acts, on the dossier ("packtrain dossier export FOLDER --to '

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from packtrain.drives import DriveOpener
     from packtrain.ports import AskPassphrase, Drive
 
-_RETURN_STEPS: Final[Mapping[Role, str]] = {"consignor": "accept", "operator": "release", "consignee": "export"}
+_RETURN_STEPS: Final[Mapping[Role, str]] = {
+    "consignor": "gather, accept",
+    "operator": "release, gather",
+    "consignee": "export, pieces",
+}
 
 
 class StageRunner:

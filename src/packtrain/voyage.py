@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from packtrain.documents.sanitisation import Method, Sanitisation
     from packtrain.stages.check import CheckReport, RepairReport, SignedReport
     from packtrain.stages.close import ApproveErasure, ApproveKeys
+    from packtrain.stages.homecoming.pieces import Cut, Joined
     from packtrain.stages.pack import InBays, Preview
     from packtrain.stages.prepare import RowsAside
     from packtrain.stages.rehearse import KitOptions
@@ -237,12 +238,26 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs):
         with self._at_work("return release", "operator"):
             return homecoming.release(self.folder, outbox, self._sink)
 
-    def accept_results(self, outbox: Path) -> Receipt:
-        """Check and open an outbox that came home, into results/."""
+    def cut_results(self, piece_bytes: int) -> Cut:
+        """Cut a released outbox into outbox-pieces/, for a thin link; sign their list."""
+        from packtrain.stages import homecoming
+
+        with self._at_work("return pieces", "consignee"):
+            return homecoming.cut_pieces(self.folder, piece_bytes, self._sink)
+
+    def gather_results(self, sources: Sequence[Path], *, consume: bool = False) -> Joined:
+        """Join pieces that came by whatever ways into inbox/; `consume` removes those of files that are joined."""
+        from packtrain.stages import homecoming
+
+        with self._at_work("return gather", "consignor", "operator"):
+            return homecoming.gather_pieces(self.folder, sources, self._sink, consume=consume)
+
+    def accept_results(self, outbox: Path, bases: Sequence[Path] = ()) -> Receipt:
+        """Check and open an outbox that came home, into results/; `bases` are what weights are a difference to."""
         from packtrain.stages import homecoming
 
         with self._at_work("return accept", "consignor"):
-            return homecoming.accept(self.folder, outbox, self._sink)
+            return homecoming.accept(self.folder, outbox, self._sink, bases)
 
     def close(self, *, without_results: bool = False, approve: ApproveKeys | None = None) -> Receipt:
         """Destroy the keys of this shipment and write closing.json; without results a person may be asked first."""

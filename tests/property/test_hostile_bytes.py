@@ -36,6 +36,7 @@ NAMES = (
     "croissant",
     "uv.lock",
     "base image",
+    "compressed weights",
 )
 # Twice the largest buffer of a reader and a catalog's pages; a length that was believed asks for gigabytes.
 MOST_BYTES = 48 * MIB

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -18,14 +18,32 @@ class ExportedTensor(Part, frozen=True, kw_only=True):
     bytes: Count
 
 
+class Packing(Part, frozen=True, kw_only=True):
+    """How a file was made smaller before it was sealed.
+
+    Attributes:
+        form: of the compressed file: docs/spec/weights-1.md.
+        bytes: of the compressed file.
+        base: SHA-256 of the weights that it is a difference to, which the consignor must have; None where it is none.
+    """
+
+    form: Literal["packtrain-weights-1"]
+    bytes: Count
+    base: Sha256 | None
+
+
 class ExportedFile(Part, frozen=True, kw_only=True):
-    """One file that leaves: its digest in the clear, and the digest of the age file that travels."""
+    """One file that leaves: its digest in the clear, and the digest of the age file that travels.
+
+    `packed` says how it was compressed; None where it was sealed as it is.
+    """
 
     name: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9._-]{0,99}\Z")]
     bytes: Count
     sha256: Sha256
     sealed_bytes: Count
     sealed_sha256: Sha256
+    packed: Packing | None = None
 
 
 class ExportList(Document, frozen=True, kw_only=True):

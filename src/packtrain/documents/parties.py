@@ -63,6 +63,7 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
         "revocation",
         "paper",
         "export-list",
+        "pieces",
         "provenance",
         "sanitisation",
         "closing",

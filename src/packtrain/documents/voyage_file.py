@@ -209,10 +209,16 @@ class ResultsSection(Part, frozen=True, kw_only=True):
     Attributes:
         text_budget_bytes: most bytes of text (metrics, logs) that may leave beside the declared tensors.
         retention_years: how long the record of the voyage is kept.
+        compress: "auto" makes weights smaller without loss, where that saves more than 2 %; "none" seals them as they
+            are.
+        base: weights that site and home both have (a safetensors file, or a folder of them; an earlier return, or what
+            went out with the data): new ones are sealed as their difference to these, where that is smaller.
     """
 
     text_budget_bytes: Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)] = 1 << 20
     retention_years: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
+    compress: Literal["auto", "none"] = "auto"
+    base: Annotated[str, msgspec.Meta(min_length=1)] | None = None
 
 
 class VoyageFile(Part, frozen=True, kw_only=True):

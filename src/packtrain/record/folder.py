@@ -38,6 +38,7 @@ _WRITTEN_BY: Final[dict[str, str]] = {
     "customs": "papers",
     "admission": "admit",
     "export-list": "return",
+    "pieces": "return pieces",
     "closing": "close",
     "parties": "init",
 }

@@ -29,6 +29,7 @@ from packtrain.documents.group import Group
 from packtrain.documents.kit import Kit
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import SIGNING_RIGHTS, STATEMENT_NAMESPACE, STATEMENT_TYPE, Role
+from packtrain.documents.pieces import Pieces
 from packtrain.documents.plan import Plan
 from packtrain.documents.ready import Ready
 from packtrain.documents.revocation import Revocation
@@ -59,6 +60,7 @@ _TYPES: Final[dict[str, type[Document]]] = {
         Group,
         Kit,
         PackingStatement,
+        Pieces,
         Plan,
         Ready,
         Revocation,

@@ -12,11 +12,12 @@ from typing import Final
 from packtrain import durable
 from packtrain.crypto import age
 from packtrain.digest import sha256_bytes, sha256_file
-from packtrain.documents.export_list import ExportedFile, ExportList
+from packtrain.documents.export_list import ExportedFile, ExportList, Packing
 from packtrain.documents.parties import Role
 from packtrain.errors import ExportDenied, IntegrityError, SignatureMissing, StageNotReady, UntrustedSigner
 from packtrain.record.trust import MAX_SIGNATURE_BYTES, Trust
 from packtrain.training.export import TEXT_SUFFIXES
+from packtrain.training.packed_weights import PACKED_SUFFIX, FindBase, unpack
 
 LIST_NAME: Final = "export-list.json"
 CONSIGNEE_SIGNATURE: Final = f"{LIST_NAME}.sig"
@@ -33,6 +34,11 @@ class ReadList:
     document: ExportList
     payload: bytes
     signatures: dict[str, bytes]
+
+
+def sealed_name(file: ExportedFile) -> str:
+    """Return under which name a file of the list travels: its own, that it is compressed, that it is sealed."""
+    return file.name + (SEALED_SUFFIX if file.packed is None else PACKED_SUFFIX + SEALED_SUFFIX)
 
 
 def results_digest(files: Iterable[tuple[str, str]]) -> str:
@@ -88,7 +94,7 @@ def check_sealed(outbox: Path, document: ExportList) -> None:
         ExportDenied: the outbox holds something that is not on the list, or the list contradicts itself.
     """
     check_plausible(document, str(outbox / LIST_NAME))
-    known = {LIST_NAME, *_SIGNATURES.values(), *(file.name + SEALED_SUFFIX for file in document.files)}
+    known = {LIST_NAME, *_SIGNATURES.values(), *(sealed_name(file) for file in document.files)}
     if strangers := sorted({path.name for path in outbox.iterdir()} - known):
         raise ExportDenied(
             "outbox holds files that are not on the export list",
@@ -97,7 +103,7 @@ def check_sealed(outbox: Path, document: ExportList) -> None:
             hint="only what is listed and signed may leave; take the rest out",
         )
     for file in document.files:
-        path = outbox / (file.name + SEALED_SUFFIX)
+        path = outbox / sealed_name(file)
         if not path.exists() or path.is_symlink() or not stat.S_ISREG(path.lstat().st_mode):
             raise IntegrityError("sealed file is missing, or no regular file", where=str(path))
         if path.stat().st_size != file.sealed_bytes:
@@ -139,7 +145,17 @@ def check_plausible(document: ExportList, where: str) -> None:
             (len(set(names)) != len(names), "a name given twice"),
             (text_bytes > document.text_budget_bytes, f"{text_bytes} bytes of text"),
             (sum(file.bytes for file in weights) > allowed, "weights larger than their tensors"),
-            (any(file.sealed_bytes != age.ciphertext_bytes(file.bytes) for file in document.files), "sealed lengths"),
+            (
+                any(file.sealed_bytes != age.ciphertext_bytes(_inner_bytes(file)) for file in document.files),
+                "sealed lengths",
+            ),
+            (
+                any(
+                    file.packed is not None and (file in texts or file.packed.bytes >= file.bytes)
+                    for file in document.files
+                ),
+                "a compressed file that is text, or larger than it was",
+            ),
             (
                 results_digest((file.name, file.sha256) for file in document.files) != document.results,
                 "digest of results",
@@ -151,29 +167,50 @@ def check_plausible(document: ExportList, where: str) -> None:
         raise ExportDenied("export list contradicts itself or its budget", where=where, found="; ".join(problems))
 
 
-def seal(source: Path, outbox: Path, recipient: str) -> ExportedFile:
-    """Encrypt a file into the outbox, durably; return its entry of the list."""
-    target = outbox / (source.name + SEALED_SUFFIX)
+def seal(source: Path, outbox: Path, recipient: str, packed: tuple[Path, Packing] | None = None) -> ExportedFile:
+    """Encrypt a file into the outbox, durably; return its entry of the list. `packed` is its compressed form."""
+    inner, packing = (source, None) if packed is None else packed
+    target = outbox / (inner.name + SEALED_SUFFIX)
     with durable.atomic_writer(target) as stream:
-        sealed_bytes = age.encrypt_file(source, stream, recipient)
+        sealed_bytes = age.encrypt_file(inner, stream, recipient)
     return ExportedFile(
         name=source.name,
         bytes=source.stat().st_size,
         sha256=sha256_file(source),
         sealed_bytes=sealed_bytes,
         sealed_sha256=sha256_file(target),
+        packed=packing,
     )
 
 
-def unseal(file: ExportedFile, outbox: Path, identity: str, folder: Path) -> Path:
-    """Decrypt one file of the list into `folder`, durably; return its path.
+def unseal(file: ExportedFile, outbox: Path, identity: str, folder: Path, find_base: FindBase = lambda _: None) -> Path:
+    """Decrypt one file of the list into `folder`, durably, and open it where it is compressed; return its path.
+
+    `find_base` finds the weights with a digest that it may be a difference to.
 
     Raises:
         WrongKey: it is not sealed to this identity.
         AgeFormatError: it was altered or cut.
+        WeightsUnopenable: its compressed form is damaged, or its base is not here.
         IntegrityError: what comes out is not what the list names.
     """
-    sealed, target = outbox / (file.name + SEALED_SUFFIX), folder / file.name
+    sealed, target = outbox / sealed_name(file), folder / file.name
+    inner = target if file.packed is None else folder / (file.name + PACKED_SUFFIX)
+    _decrypt(sealed, inner, _inner_bytes(file), identity)
+    if file.packed is not None:
+        unpack(inner, target, file, find_base)
+        inner.unlink()
+    if target.stat().st_size != file.bytes or sha256_file(target) != file.sha256:
+        target.unlink()
+        raise IntegrityError("opened file differs from the export list", where=str(sealed), expected=file.sha256[:12])
+    return target
+
+
+def _inner_bytes(file: ExportedFile) -> int:
+    return file.bytes if file.packed is None else file.packed.bytes
+
+
+def _decrypt(sealed: Path, target: Path, most_bytes: int, identity: str) -> None:
     with sealed.open("rb", buffering=0) as source, durable.atomic_writer(target) as stream:
         # A party that opens with its SSH key gets its results sealed to that key.
         strict = not age.is_ssh_identity(identity)
@@ -181,13 +218,9 @@ def unseal(file: ExportedFile, outbox: Path, identity: str, folder: Path) -> Pat
         total_bytes = 0
         while piece := reader.read(1 << 20):
             total_bytes += len(piece)
-            if total_bytes > file.bytes:
+            if total_bytes > most_bytes:
                 raise IntegrityError("opened file is longer than the export list says", where=str(sealed))
             stream.write(piece)
-    if total_bytes != file.bytes or sha256_file(target) != file.sha256:
-        target.unlink()
-        raise IntegrityError("opened file differs from the export list", where=str(sealed), expected=file.sha256[:12])
-    return target
 
 
 def _read(path: Path, max_bytes: int) -> bytes | None:

@@ -100,6 +100,8 @@ stall_seconds = 0.5
 [results]
 text_budget_bytes = 0
 retention_years = 1
+compress = "none"
+base = "weights/first.safetensors"
 """
 
 

@@ -1,10 +1,14 @@
-"""return: the results come home, and only the results. Export (consignee), release (operator), accept (consignor)."""
+"""return: the results come home, and only the results.
+
+Export and pieces (consignee), release (operator), gather and accept (consignor).
+"""
 
 from __future__ import annotations
 
 from packtrain.stages.homecoming.accept import accept
 from packtrain.stages.homecoming.export import export, inputs
 from packtrain.stages.homecoming.kept import STAGE
+from packtrain.stages.homecoming.pieces import cut_pieces, gather_pieces, gathering
 from packtrain.stages.homecoming.release import release
 
-__all__ = ["STAGE", "accept", "export", "inputs", "release"]
+__all__ = ["STAGE", "accept", "cut_pieces", "export", "gather_pieces", "gathering", "inputs", "release"]

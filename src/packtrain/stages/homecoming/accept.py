@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from packtrain import durable
@@ -38,16 +39,20 @@ from packtrain.training.outbox import (
     read_list,
     unseal,
 )
+from packtrain.training.packed_weights import FindBase, finder
 
 
-def accept(folder: VoyageFolder, outbox: Path, sink: Sink) -> Receipt:
+def accept(folder: VoyageFolder, outbox: Path, sink: Sink, bases: Sequence[Path] = ()) -> Receipt:
     """Check both signatures, open the outbox into results/, tell the custody log; return the receipt.
+
+    Weights that are a difference to others need these: they are looked for by their digest in `bases`, in [results]
+    base, and in results/.
 
     Raises:
         StageNotReady, SignatureMissing, SignatureInvalid, UntrustedSigner: see `read_list`.
         IntegrityError, ExportDenied: see `check_sealed`; or the results are of another shipment or program, or hold
             what this party did not declare.
-        WrongKey, AgeFormatError: see `unseal`.
+        WrongKey, AgeFormatError, WeightsUnopenable: see `unseal`.
     """
     found = read_list(outbox, folder.trust(), ("consignee", "operator"))
     document = found.document
@@ -57,10 +62,11 @@ def accept(folder: VoyageFolder, outbox: Path, sink: Sink) -> Receipt:
     opened = folder.work / "homecoming"
     shutil.rmtree(opened, ignore_errors=True)
     opened.mkdir(parents=True)
+    find_base = _base_finder(folder, bases)
     tensors: list[ExportedTensor] = []
     for number, file in enumerate(document.files):
         sink(Progress(STAGE, "opening results", done_items=number, total_items=len(document.files), unit="files"))
-        path = unseal(file, outbox, folder.identity(), opened)
+        path = unseal(file, outbox, folder.identity(), opened, find_base)
         if path.suffix in TEXT_SUFFIXES:
             _check_text(path)
         else:
@@ -113,6 +119,14 @@ def _search_again(folder: VoyageFolder, document: ExportList, opened: Path) -> t
     planted = packed.counts.get("canaries", 0) if packed is not None else len(tokens)
     weights = [path for path in paths if path not in texts]
     return guard.search_at_home(weights, texts, tokens, digests, values, planted)
+
+
+def _base_finder(folder: VoyageFolder, bases: Sequence[Path]) -> FindBase:
+    stated = folder.voyage_file().results.base
+    here = [*bases, *([folder.resolve(stated)] if stated is not None else [])]
+    if (folder.root / "results").is_dir():
+        here.append(folder.root / "results")
+    return finder(here)
 
 
 def _check_ours(folder: VoyageFolder, document: ExportList, where: str) -> None:

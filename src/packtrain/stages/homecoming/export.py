@@ -14,7 +14,7 @@ from packtrain.digest import sha256_bytes, sha256_tree
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import encode
-from packtrain.documents.export_list import ExportList
+from packtrain.documents.export_list import ExportedFile, ExportList
 from packtrain.documents.kit import Kit
 from packtrain.documents.parties import Parties
 from packtrain.documents.receipt import Receipt
@@ -27,6 +27,7 @@ from packtrain.training import guard
 from packtrain.training.canaries import canary_names, read_tokens, shards_of
 from packtrain.training.export import (
     DECLARATION_NAME,
+    TEXT_SUFFIXES,
     ExportRules,
     check_text,
     checkpoint_to_export,
@@ -44,7 +45,10 @@ from packtrain.training.outbox import (
     check_plausible,
     results_digest,
     seal,
+    sealed_name,
 )
+from packtrain.training.packed_weights import PACKED_SUFFIX, base_mark, pack
+from packtrain.training.weights_codec_base import base_files
 
 
 def inputs(folder: VoyageFolder) -> dict[str, str]:
@@ -63,12 +67,19 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
 
 
 def _inputs(folder: VoyageFolder) -> dict[str, str]:
+    results = folder.voyage_file().results
     return {
         "training": sha256_bytes(encode(_training(folder))),
         "parties": folder.digest(Parties),
         "admission": folder.digest(Admission),
-        "text budget": sha256_bytes(str(folder.voyage_file().results.text_budget_bytes).encode()),
+        "text budget": sha256_bytes(str(results.text_budget_bytes).encode()),
+        "compression": sha256_bytes(f"{results.compress} {base_mark(_base_paths(folder))}".encode()),
     }
+
+
+def _base_paths(folder: VoyageFolder) -> list[Path]:
+    base = folder.voyage_file().results.base
+    return [] if base is None else [folder.resolve(base)]
 
 
 def _outbox_stands(folder: VoyageFolder) -> bool:
@@ -76,7 +87,7 @@ def _outbox_stands(folder: VoyageFolder) -> bool:
     files = folder.read_signed(ExportList).files
     try:
         return (outbox / LIST_NAME).is_file() and all(
-            (outbox / (file.name + SEALED_SUFFIX)).stat().st_size == file.sealed_bytes for file in files
+            (outbox / sealed_name(file)).stat().st_size == file.sealed_bytes for file in files
         )
     except FileNotFoundError:
         return False
@@ -88,9 +99,11 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
     Raises:
         StageNotReady: nothing was trained yet.
         NotAdmitted: the admission is no admission.
+        WeightsUnopenable: the base that voyage.toml names is not there.
         ExportDenied: see `take_tensors` and `check_text`; or text over the budget, or training data in a result.
     """
     clock = StageClock(folder, STAGE, _inputs(folder))
+    bases = base_files(_base_paths(folder))
     training, admission = _training(folder), folder.read_signed(Admission)
     if admission.verdict != "admit":
         raise NotAdmitted("the operator's verdict does not admit this shipment", found=admission.verdict)
@@ -121,7 +134,9 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
     looked = guard.search_weights(taken.files, searched.needles, values_of(rules, taken.tensors))
 
     _clear(outbox)
-    files = tuple(seal(path, outbox, consignor.recipient) for path in sorted([*taken.files, *texts]))
+    files = tuple(
+        _seal(folder, path, outbox, consignor.recipient, bases, sink) for path in sorted([*taken.files, *texts])
+    )
     document = ExportList(
         shipment=admission.shipment,
         shipment_root=admission.shipment_root,
@@ -153,9 +168,26 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
             "tensors": len(taken.tensors),
             "tensors_left": len(taken.left),
             "result_bytes": sum(file.bytes for file in files),
+            "sealed_bytes": sum(file.sealed_bytes for file in files),
         },
         facts={"results": document.results, "checkpoint": checkpoint.name},
     )
+
+
+def _seal(
+    folder: VoyageFolder, path: Path, outbox: Path, recipient: str, bases: Sequence[Path], sink: Sink
+) -> ExportedFile:
+    """Compress where that is asked for and pays, then seal; the compressed form is removed again."""
+    packed = None
+    if path.suffix not in TEXT_SUFFIXES and folder.voyage_file().results.compress == "auto":
+        sink(Progress(STAGE, f"compressing {path.name}"))
+        packed = pack(path, path.with_name(path.name + PACKED_SUFFIX), bases)
+    file = seal(path, outbox, recipient, packed)
+    if packed is not None:
+        packed[0].unlink()
+        of_base = "" if packed[1].base is None else f", as its difference to base {packed[1].base[:12]}"
+        sink(Notice(STAGE, f"{path.name}: {packed[1].bytes / file.bytes:.1%} of its bytes{of_base}"))
+    return file
 
 
 def _training(folder: VoyageFolder) -> Receipt:
