@@ -442,6 +442,12 @@ class DataOrderChanged(PacktrainError):
     exit_code = 84
 
 
+class KitUpdateRefused(PacktrainError):
+    """A change of the kit after departure does not follow from the kit in force, or may not be made."""
+
+    exit_code = 87
+
+
 # --- 90: results and closing -------------------------------------------------------------------------------------
 
 
@@ -455,6 +461,12 @@ class ClosingRefused(PacktrainError):
     """The voyage cannot be closed yet."""
 
     exit_code = 91
+
+
+class ProvenanceBroken(PacktrainError):
+    """A provenance statement is missing, or does not follow from the signed papers."""
+
+    exit_code = 96
 
 
 # --- 100: lists, screening and rules -----------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from packtrain.standing import StageState, states_of
 from packtrain.verbs_of_custody import CustodyVerbs
 from packtrain.verbs_of_data import DataVerbs
 from packtrain.verbs_of_diligence import DiligenceVerbs
+from packtrain.verbs_of_kit import KitVerbs
 
 if TYPE_CHECKING:
     from packtrain.dataset.looking.look import Look, Wanted
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from packtrain.stages.prepare import RowsAside
 
 
-class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs):
+class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
     """One party's voyage: its verbs. See `StageRunner` for how each is run."""
 
     # --- the stages, in order ---

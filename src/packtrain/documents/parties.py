@@ -23,6 +23,7 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
         "shipment",
         "drive",
         "kit",
+        "kit-update",
         "ready",
         "data-scan",
         "withdrawals",
@@ -43,6 +44,7 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
     ),
     "operator": (
         "admission",
+        "kit-update",
         "screening",
         "disposition",
         "flags",
@@ -52,10 +54,20 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
         "revocation",
         "paper",
         "export-list",
+        "provenance",
         "closing",
         "statement",
     ),
-    "consignee": ("custody", "custody-head", "revocation", "paper", "export-list", "provenance", "closing"),
+    "consignee": (
+        "custody",
+        "custody-head",
+        "revocation",
+        "paper",
+        "export-list",
+        "provenance",
+        "closing",
+        "statement",
+    ),
 }
 """Which documents each role may sign; a signature by any other key is a stranger's.
 

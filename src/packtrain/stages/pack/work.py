@@ -11,6 +11,7 @@ import rfc8785
 
 from packtrain.digest import sha256_bytes
 from packtrain.documents.kit import Kit
+from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.placement import PlacementDocument
 from packtrain.documents.plan import Plan
@@ -78,6 +79,10 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
     }
     if folder.voyage_file().training is not None:
         found |= {kind.kind: folder.digest(kind) for kind in (Kit, Ready) if folder.has(kind)}
+        packed = folder.receipt(STAGE)
+        if folder.has(KitUpdate) and packed is not None:
+            # The drives have the kit that left; what came after it went by an update, and packs nothing.
+            found |= {name: packed.inputs[name] for name in (Kit.kind, Ready.kind) if name in packed.inputs}
     return found
 
 
