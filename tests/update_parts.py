@@ -86,12 +86,12 @@ def pack_receipt(folder: VoyageFolder) -> None:
     )
 
 
-def kit_at_the_site(root: Path) -> Papers:
+def kit_at_the_site(root: Path, program: Mapping[str, str] = PROGRAM) -> Papers:
     """Return a voyage that is admitted, its kit in the consignee's work/kit as `load` leaves it."""
     papers = declared(root)
     for folder in papers.folders.values():
         folder.work.mkdir(exist_ok=True)
-    rehearse(papers.consignor)
+    rehearse(papers.consignor, program)
     papers.pack()
     pack_receipt(papers.consignor)
     papers.seal()

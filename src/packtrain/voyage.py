@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from packtrain.dataset.looking.look import Look, Wanted
     from packtrain.stages.check import CheckReport, RepairReport, SignedReport
     from packtrain.stages.close import ApproveKeys
+    from packtrain.stages.homecoming import SignedModel
     from packtrain.stages.pack import InBays, Preview
     from packtrain.stages.prepare import RowsAside
 
@@ -210,6 +211,13 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
 
         with self._at_work("return accept", "consignor"):
             return homecoming.accept(self.folder, outbox, self._sink)
+
+    def sign_model(self, key: Path | None = None) -> SignedModel:
+        """Sign results/ for the tool of OpenSSF, by keys/model-signer or another key."""
+        from packtrain.stages import homecoming
+
+        with self._at_work("return sign-model", "consignor"):
+            return homecoming.sign_model(self.folder, key)
 
     def close(self, *, without_results: bool = False, approve: ApproveKeys | None = None) -> Receipt:
         """Destroy the keys of this shipment and write closing.json; without results a person may be asked first."""

@@ -23,7 +23,7 @@ from packtrain.ports import Engine, StepRecord, TrainingJob
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.training.command import fill_command
-from packtrain.training.kit_steps import kits_of_attempts, note_attempt, spelled, steps_by_kit
+from packtrain.training.kit_steps import kits_of_attempts, note_attempt, spelled, steps_by_update
 from packtrain.training.metrics import METRICS_NAME, StepLog, encode_metrics, steps_that_count
 
 STAGE: Final = "train"
@@ -86,7 +86,7 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
         stall_seconds=section.stall_seconds,
     )
     step_log = StepLog(logs / "steps.jsonl")
-    kit = chain[-1].digest if chain else None
+    kit = chain[-1] if chain else None
     training = engine.run(job, _recording(step_log, section.steps, logs, kit, sink))
     counted = steps_that_count(step_log.read())
     metrics = encode_metrics(counted)
@@ -159,8 +159,8 @@ def _check_program(folder: VoyageFolder, program: Path) -> None:
 def _kits_told(counted: Sequence[StepRecord], logs: Path, chain: Sequence[LawfulKit]) -> dict[str, str]:
     if not chain:
         return {}
-    steps = steps_by_kit(counted, kits_of_attempts(logs), chain[0].digest)
-    told = [f"steps {spelled(steps[each.digest])} under {each.digest[:12]}" for each in chain if each.digest in steps]
+    steps = steps_by_update(counted, kits_of_attempts(logs))
+    told = [f"steps {spelled(steps[each.number])} under {each.digest[:12]}" for each in chain if each.number in steps]
     return {"kits": "; ".join(told)[:4096] or "no step line"}
 
 
@@ -219,13 +219,13 @@ def _free_name(path: Path) -> Path:
     return next(candidate for candidate in candidates if not candidate.exists())
 
 
-def _recording(step_log: StepLog, num_steps: int, logs: Path, kit: str | None, sink: Sink) -> Sink:
+def _recording(step_log: StepLog, num_steps: int, logs: Path, kit: LawfulKit | None, sink: Sink) -> Sink:
     started = time.monotonic()
 
     def take(event: Event) -> None:
         sink(event)
-        if isinstance(event, WorkersStarted):
-            note_attempt(logs, event.attempt, kit)
+        if isinstance(event, WorkersStarted) and kit is not None:
+            note_attempt(logs, event.attempt, kit.digest, kit.number)
         if isinstance(event, TrainingStep):
             elapsed_seconds = time.monotonic() - started
             step_log.append(StepRecord(event.attempt, event.step, event.loss, event.num_samples, elapsed_seconds))

@@ -1,6 +1,7 @@
 """Under which kit each attempt of a training ran, and so each step that led to the weights.
 
-`kits.jsonl` lies beside the steps: a line for each attempt that began, [attempt, kit], written before its first step.
+`kits.jsonl` lies beside the steps: a line for each attempt that began, [attempt, kit, number of the update that brought
+it], written before its first step.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _MAX_TEXT: Final = 4000
 
 @dataclass(frozen=True, slots=True)
 class NotedAttempt:
-    """One attempt as the engine noted it, and the kit it ran under (None where that was not noted)."""
+    """One attempt as the engine noted it; `kit` is the SHA-256 of kit.json, None where it was not noted."""
 
     attempt: int
     kit: str | None
@@ -31,18 +32,18 @@ class NotedAttempt:
     reason: str
 
 
-def note_attempt(log_folder: Path, attempt: int, kit: str | None) -> None:
-    """Note under which kit an attempt begins, durably; None where no kit came along."""
-    durable.append_line(log_folder / KITS_NAME, json.dumps([attempt, kit]).encode("ascii"))
+def note_attempt(log_folder: Path, attempt: int, kit: str, number: int) -> None:
+    """Note under which kit an attempt begins, durably; `number` is that of its update, 0 of the kit that left."""
+    durable.append_line(log_folder / KITS_NAME, json.dumps([attempt, kit, number]).encode("ascii"))
 
 
-def kits_of_attempts(log_folder: Path) -> dict[int, str | None]:
-    """Return attempt -> kit of each attempt that was noted."""
-    found: dict[int, str | None] = {}
+def kits_of_attempts(log_folder: Path) -> dict[int, tuple[str, int]]:
+    """Return attempt -> kit and number of its update, of each attempt that was noted."""
+    found: dict[int, tuple[str, int]] = {}
     for entry in _lines(log_folder / KITS_NAME):
         match entry:
-            case [int(attempt), str() | None as kit]:
-                found[attempt] = kit
+            case [int(attempt), str(kit), int(number)]:
+                found[attempt] = kit, number
             case _:
                 continue
     return found
@@ -61,25 +62,26 @@ def attempts_of(log_folder: Path) -> list[NotedAttempt]:
                 "reason": str(reason),
             }:
                 seconds = round(max(0.0, ended - started), 3)
-                found.append(NotedAttempt(attempt, kits.get(attempt), seconds, reason[:_MAX_TEXT]))
+                found.append(
+                    NotedAttempt(attempt, kits[attempt][0] if attempt in kits else None, seconds, reason[:_MAX_TEXT])
+                )
             case _:
                 continue
     return found
 
 
-def steps_by_kit(
-    records: Iterable[StepRecord], kits: Mapping[int, str | None], only: str | None = None
-) -> dict[str | None, list[int]]:
-    """Return the steps that count under each kit.
+def steps_by_update(records: Iterable[StepRecord], kits: Mapping[int, tuple[str, int]]) -> dict[int, list[int]]:
+    """Return the steps that count by the number of the update whose kit they ran under.
+
+    Attempts that nobody noted ran before there were updates: under the kit that left, number 0.
 
     Args:
         records: the steps that count: `steps_that_count`.
-        kits: attempt -> kit, as noted.
-        only: the kit of attempts that nobody noted: the one there was before there were updates.
+        kits: `kits_of_attempts`.
     """
-    found: dict[str | None, list[int]] = {}
+    found: dict[int, list[int]] = {}
     for record in records:
-        found.setdefault(kits.get(record.attempt, only), []).append(record.step)
+        found.setdefault(kits.get(record.attempt, ("", 0))[1], []).append(record.step)
     return found
 
 

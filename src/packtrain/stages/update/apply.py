@@ -9,7 +9,7 @@ from typing import Final
 
 from packtrain import durable
 from packtrain.diligence.kit_chain import chain_of
-from packtrain.documents.kit import Kit, KitFile
+from packtrain.documents.kit import KitFile
 from packtrain.errors import KitError, KitUpdateRefused, SignatureMissing
 from packtrain.events import Progress, Sink
 from packtrain.record.folder import VoyageFolder
@@ -55,7 +55,7 @@ def apply(folder: VoyageFolder, path: Path, sink: Sink) -> Told:
             hint='the operator looks at it and signs: "packtrain update countersign"; send both files',
         )
     kit = folder.work / "kit"
-    if before is not None or not _is(kit, opened.kit):
+    if before is not None or not _is(kit, opened):
         sink(Progress(STAGE, "building the new kit beside the old one"))
         _build(folder, opened)
         if before is not None:
@@ -68,7 +68,7 @@ def apply(folder: VoyageFolder, path: Path, sink: Sink) -> Told:
 def _build(folder: VoyageFolder, opened: Opened) -> None:
     """Make work/kit.update, whole and compared; files that did not change are those of the kit that is here."""
     building = folder.work / _BUILDING
-    if _is(building, opened.kit):
+    if _is(building, opened):
         return  # built by a run that was killed
     shutil.rmtree(building, ignore_errors=True)
     brought = {file.name for file in opened.update.files}
@@ -119,12 +119,13 @@ def _clear(work: Path) -> None:
         shutil.rmtree(work / name, ignore_errors=True)
 
 
-def _is(place: Path, kit: Kit) -> bool:
+def _is(place: Path, opened: Opened) -> bool:
+    """Return whether a folder is the whole new kit, its signed document beside the files."""
     try:
-        verify_kit(place, kit)
-    except KitError:
+        verify_kit(place, opened.kit)
+        return all((place / name).read_bytes() == opened.file.documents[name] for name in RECORDS)
+    except (KitError, FileNotFoundError):
         return False
-    return True
 
 
 def _steps_next(folder: VoyageFolder, opened: Opened) -> list[str]:
