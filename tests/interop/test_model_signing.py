@@ -23,10 +23,8 @@ from three_parties import three_parties
 TOOL = Path(__file__).parents[2] / "build" / "model-signing" / "bin" / "python"
 FILES = {
     "weights.safetensors": bytes(range(256)) * 300,
-    "metrics.jsonl": b'{"step": 1}
-',
-    "MODEL-CARD.md": b"# card
-",
+    "metrics.jsonl": b'{"step": 1}\n',
+    "MODEL-CARD.md": b"# card\n",
 }
 
 
