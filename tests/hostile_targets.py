@@ -45,6 +45,7 @@ from packtrain.record.custody import head_of, open_line, read_log
 from packtrain.record.heads import HeadSignatures, head_file, open_head, read_head_file
 from packtrain.record.line_code import LINE_PREFIX, read_line_code, write_line_code
 from packtrain.stages.check import check
+from packtrain.training.update_file import KIT, READY, UPDATE, read_update, write_update
 from packtrain.units import KIB, MIB
 from packtrain.volume import layout, rescue
 from packtrain.volume.blocks import parse_block_list
@@ -104,7 +105,34 @@ def targets(root: Path) -> dict[str, Target]:
         "drive": _drive(site, drive),
         "rescue": _rescue(site, drive),
         **_adopted(),
+        "kit update": _kit_update(root),
     }
+
+
+def _kit_update(root: Path) -> Target:
+    documents = {
+        file_name: body
+        for name in (UPDATE, KIT, READY)
+        for file_name, body in ((name, b"{}" * 300), (f"{name}.sig", b"signature"))
+    }
+    contents: dict[str, Path] = {}
+    for number, body in enumerate((b"", b"print(1)\n", b"x" * 512, b"y" * 3000)):
+        path = root / f"content-{number}"
+        path.write_bytes(body)
+        contents[sha256_bytes(body)] = path
+    write_update(root / "update", documents, contents)
+
+    def feed(payload: bytes, folder: Path) -> None:
+        path = folder / "update"
+        path.write_bytes(payload)
+        found = read_update(path)
+        taken = {sha256: folder / sha256 for sha256 in found.contents}
+        for sha256, target in taken.items():
+            found.take(sha256, target)
+        write_update(folder / "again", found.documents, taken)
+        assert (folder / "again").read_bytes() == payload, "what is taken has one spelling"
+
+    return Target(((root / "update").read_bytes(),), feed)
 
 
 def _vectors(pattern: str) -> tuple[bytes, ...]:

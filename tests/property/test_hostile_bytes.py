@@ -34,6 +34,7 @@ NAMES = (
     "rescue",
     "adopted shard",
     "croissant",
+    "kit update",
 )
 # Twice the largest buffer of a reader and a catalog's pages; a length that was believed asks for gigabytes.
 MOST_BYTES = 48 * MIB

@@ -311,7 +311,9 @@ def _keep_sealed(
             "what is packed has changed, but the drives are sealed under a packing statement",
             where=str(folder.document_path(PackingStatement)),
             found=f"changed: {', '.join(changed)}" if before is not None else "no receipt says what was packed",
-            hint="undo the change, or make another voyage for what is new; sealed drives are not written again",
+            hint="undo the change, or make another voyage for what is new; sealed drives are not written again"
+            if set(changed) - {Kit.kind, Ready.kind}
+            else 'a kit that has left changes by an update: "packtrain update make"',
         )
     renew_envelopes(folder, plan.shipment, recipients_marker(folder, plan.attempt))
     warn_of_envelopes(folder, sink, STAGE)
