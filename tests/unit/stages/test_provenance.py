@@ -310,9 +310,9 @@ def test_back_to_the_first_kit_its_steps_are_told_apart(voyage: Papers) -> None:
     update.make(voyage.consignor, voyage.root / "two.update", "back", discard)
     update.countersign(voyage.operator, voyage.root / "two.update", yes)
     update.apply(voyage.consignee, voyage.root / "two.update", discard)
+    path = voyage.consignee.root / VOYAGE_FILE
+    path.write_text(path.read_text().replace("steps = 8", "steps = 9"))
     with pytest.raises(TrainingFailed):
-        path = voyage.consignee.root / VOYAGE_FILE
-        path.write_text(path.read_text().replace("steps = 8", "steps = 9"))
         run(voyage)
     path.write_text(path.read_text().replace("steps = 9", "steps = 8"))
     run(voyage)
