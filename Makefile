@@ -28,6 +28,8 @@ LOCK_ARGS ?=
 FUZZ_ARGS ?=
 ATHERIS_VERSION := 3.0.0
 MLCROISSANT_VERSION := 1.1.1
+MODEL_SIGNING_VERSION := 1.1.1
+PYOPENSSL_VERSION := 26.4.0
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -45,7 +47,7 @@ DEMO_DATA := build/demo-data
 KIT_WHEELS := build/kit-wheels
 SOURCES := $(shell find src -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
-.PHONY: card-validator fuzz help demo test test-slow test-cluster bench-cargo bench-diligence bench-prepare check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
+.PHONY: card-validator model-signing fuzz help demo test test-slow test-cluster bench-cargo bench-diligence bench-prepare check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
 
 help:
 	@sed -n '3,14s/^#   //p' Makefile
@@ -55,7 +57,7 @@ help:
 demo: setup demo-data kit-wheels
 	@$(BIN)/packtrain demo $(DEMO_ARGS)
 
-test: setup demo-data kit-wheels card-validator system-packages
+test: setup demo-data kit-wheels card-validator model-signing system-packages
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 check: lint types arch test
@@ -122,6 +124,17 @@ $(BUILT)/card-validator: $(INSTALLED)/venv
 	@rm -rf build/card-validator && mkdir -p $(BUILT)
 	@$(BIN)/python -m venv build/card-validator
 	@build/card-validator/bin/python -m pip install --quiet --disable-pip-version-check mlcroissant==$(MLCROISSANT_VERSION)
+	@touch $@
+
+# OpenSSF's own verifier of the models we sign: some thirty packages that nothing of ours imports. It imports pyOpenSSL
+# without asking for it.
+model-signing: $(BUILT)/model-signing
+$(BUILT)/model-signing: $(INSTALLED)/venv
+	@echo "installing model-signing $(MODEL_SIGNING_VERSION)"
+	@rm -rf build/model-signing && mkdir -p $(BUILT)
+	@$(BIN)/python -m venv build/model-signing
+	@build/model-signing/bin/python -m pip install --quiet --disable-pip-version-check \
+		model-signing==$(MODEL_SIGNING_VERSION) pyopenssl==$(PYOPENSSL_VERSION)
 	@touch $@
 
 # ---- the virtual environment

@@ -53,6 +53,7 @@ from packtrain.training.kit_lock.read import read_lock
 from packtrain.training.kit_lock.resolve import Wanted, resolve
 from packtrain.training.oci_image import write_image
 from packtrain.training.target import Target as KitTarget
+from packtrain.training.update_file import KIT, READY, UPDATE, read_update, write_update
 from packtrain.training.weights_codec_base import BaseWeights
 from packtrain.units import KIB, MIB
 from packtrain.volume import layout, rescue
@@ -116,6 +117,7 @@ def targets(root: Path) -> dict[str, Target]:
         **_adopted(),
         **_kits(root),
         "compressed weights": _weights(root),
+        "kit update": _kit_update(root),
     }
 
 
@@ -141,6 +143,32 @@ def _kits(root: Path) -> dict[str, Target]:
 
     base = write_base(root / "base.tar").read_bytes()
     return {"uv.lock": Target((LOCK.encode(),), lock), "base image": Target((base,), image)}
+
+
+def _kit_update(root: Path) -> Target:
+    documents = {
+        file_name: body
+        for name in (UPDATE, KIT, READY)
+        for file_name, body in ((name, b"{}" * 300), (f"{name}.sig", b"signature"))
+    }
+    contents: dict[str, Path] = {}
+    for number, body in enumerate((b"", b"print(1)\n", b"x" * 512, b"y" * 3000)):
+        path = root / f"content-{number}"
+        path.write_bytes(body)
+        contents[sha256_bytes(body)] = path
+    write_update(root / "update", documents, contents)
+
+    def feed(payload: bytes, folder: Path) -> None:
+        path = folder / "update"
+        path.write_bytes(payload)
+        found = read_update(path)
+        taken = {sha256: folder / sha256 for sha256 in found.contents}
+        for sha256, target in taken.items():
+            found.take(sha256, target)
+        write_update(folder / "again", found.documents, taken)
+        assert (folder / "again").read_bytes() == payload, "what is taken has one spelling"
+
+    return Target(((root / "update").read_bytes(),), feed)
 
 
 def _vectors(pattern: str) -> tuple[bytes, ...]:

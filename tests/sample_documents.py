@@ -35,12 +35,14 @@ from packtrain.documents.flag_answer import FlagAnswer, FlagException
 from packtrain.documents.flags import Flags, RuleFinding, RuleResult, UsedGroup
 from packtrain.documents.group import Catalog, Group, Volume
 from packtrain.documents.kit import Kit, KitFile, Provided
+from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.list_record import LeftOut, ListFile, ListRecord, MappedColumn
 from packtrain.documents.packing_statement import PackedCase, PackedDrive, PackingStatement
 from packtrain.documents.parties import Parties, Party
 from packtrain.documents.pieces import Piece, PiecedFile, Pieces
 from packtrain.documents.placement import PlacedDrive, PlacedGroup, PlacementDocument
 from packtrain.documents.plan import Algorithms, Plan, PlannedDrive, PlannedGroup, Survive
+from packtrain.documents.provenance import Provenance, Result, TrainedAttempt, TrainedKit
 from packtrain.documents.ready import Clause, Ready
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.revocation import Revocation
@@ -374,6 +376,47 @@ def samples() -> dict[type[Document], Document]:
             results=sha256("7"),
             checks=("no canary found",),
             text_budget_bytes=1 << 20,
+            made_on=AT,
+        ),
+        KitUpdate(
+            shipment=SHIPMENT,
+            shipment_root=sha256("2"),
+            number=2,
+            supersedes=sha256("3"),
+            from_kit=sha256("4"),
+            to_kit=sha256("5"),
+            ready=sha256("6"),
+            files=(KitFile(name="program/train.py", bytes=100, sha256=sha256("7")),),
+            removed=("wheels/old-1.0-py3-none-any.whl",),
+            export_rules_changed=False,
+            command_changed=True,
+            reason="the learning rate was ten times too high",
+            created=AT,
+        ),
+        Provenance(
+            shipment=SHIPMENT,
+            shipment_root=sha256("2"),
+            plan=sha256("1"),
+            cargo=sha256("8"),
+            admission=sha256("3"),
+            kits=(
+                TrainedKit(kit=sha256("4"), ready=sha256("6"), update=None, steps="1-400"),
+                TrainedKit(kit=sha256("5"), ready=None, update=sha256("9"), steps="401-800"),
+            ),
+            program=sha256("a"),
+            training=sha256("4"),
+            num_steps=800,
+            num_samples=25_600,
+            attempts=(TrainedAttempt(attempt=1, kit=sha256("4"), seconds=12.5, reason="worker 1 ended with 1"),),
+            position="epoch 2, 128 samples of it consumed",
+            hosts=("node-7",),
+            workers=2,
+            engine="local",
+            versions={"packtrain": "0.5.0"},
+            export_list=sha256("b"),
+            results=sha256("7"),
+            files=(Result(name="weights.safetensors", bytes=100, sha256=sha256("5")),),
+            trained_on=AT,
             made_on=AT,
         ),
         FlagAnswer(

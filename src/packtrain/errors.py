@@ -454,6 +454,12 @@ class WheelUnavailable(PacktrainError):
     exit_code = 86
 
 
+class KitUpdateRefused(PacktrainError):
+    """A change of the kit after departure does not follow from the kit in force, or may not be made."""
+
+    exit_code = 87
+
+
 # --- 90: results and closing -------------------------------------------------------------------------------------
 
 
@@ -491,6 +497,12 @@ class NotEmpty(PacktrainError):
     """What was read back from a drive is not empty; the signed record says *not sanitised*."""
 
     exit_code = 95
+
+
+class ProvenanceBroken(PacktrainError):
+    """A provenance statement is missing, or does not follow from the signed papers."""
+
+    exit_code = 96
 
 
 # --- 100: lists, screening and rules -----------------------------------------------------------------------------

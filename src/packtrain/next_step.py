@@ -97,6 +97,8 @@ def _on_the_way(folder: VoyageFolder, states: Mapping[str, StageState]) -> NextS
         return _run(states["declare"])
     if states["pack"].changed == ("recipients",):
         return NextStep("packtrain pack", "the key is sealed to the parties as they are now; no drive is written")
+    if states["pack"].state == "changed" and states["pack"].changed and set(states["pack"].changed) <= {"kit", "ready"}:
+        return NextStep("packtrain update make FILE --reason WHY", "the kit was rehearsed anew since it left")
     if waiting := open_releases(held, "consignor"):
         return NextStep(
             "packtrain carry adopt FILE", f"the operator's answer to the hand-over of case {', '.join(waiting)}"

@@ -19,19 +19,21 @@ from packtrain.standing import StageState, states_of
 from packtrain.verbs_of_custody import CustodyVerbs
 from packtrain.verbs_of_data import DataVerbs
 from packtrain.verbs_of_diligence import DiligenceVerbs
+from packtrain.verbs_of_kit import KitVerbs
 
 if TYPE_CHECKING:
     from packtrain.dataset.looking.look import Look, Wanted
     from packtrain.documents.sanitisation import Method, Sanitisation
     from packtrain.stages.check import CheckReport, RepairReport, SignedReport
     from packtrain.stages.close import ApproveErasure, ApproveKeys
+    from packtrain.stages.homecoming import SignedModel
     from packtrain.stages.homecoming.pieces import Cut, Joined
     from packtrain.stages.pack import InBays, Preview
     from packtrain.stages.prepare import RowsAside
     from packtrain.stages.rehearse import KitOptions
 
 
-class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs):
+class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
     """One party's voyage: its verbs. See `StageRunner` for how each is run."""
 
     # --- the stages, in order ---
@@ -258,6 +260,13 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs):
 
         with self._at_work("return accept", "consignor"):
             return homecoming.accept(self.folder, outbox, self._sink, bases)
+
+    def sign_model(self, key: Path | None = None) -> SignedModel:
+        """Sign results/ for the tool of OpenSSF, by keys/model-signer or another key."""
+        from packtrain.stages import homecoming
+
+        with self._at_work("return sign-model", "consignor"):
+            return homecoming.sign_model(self.folder, key)
 
     def close(self, *, without_results: bool = False, approve: ApproveKeys | None = None) -> Receipt:
         """Destroy the keys of this shipment and write closing.json; without results a person may be asked first."""

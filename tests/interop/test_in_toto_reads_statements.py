@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from packtrain.diligence.statements import statements_of
+from packtrain.diligence.statements import provenance_statement, statements_of
 from packtrain.documents.admission import Admission
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.parties import Role
+from packtrain.documents.provenance import Provenance
 from packtrain.events import discard
 from packtrain.stages import admit
+from sample_documents import samples
 from voyage_papers import Papers, arrived
 
 NAMES: dict[str, Role] = {"declaration": "consignor", "packing-statement": "consignor", "admission": "operator"}
@@ -120,3 +122,20 @@ def test_the_digest_of_the_declaration_is_what_sha256sum_says(admitted: Papers, 
 
     subject = json.loads(files["declaration.statement.json"])["subject"]
     assert {"name": "declaration.json", "digest": {"sha256": said}} in subject
+
+
+def test_in_totos_own_reader_takes_the_statement_of_a_provenance() -> None:
+    pytest.importorskip("in_toto_attestation", reason="in-toto-attestation is not installed: no independent reader")
+    from google.protobuf import json_format  # pyright: ignore[reportMissingImports, reportMissingModuleSource]
+    from in_toto_attestation.v1 import statement_pb2  # pyright: ignore[reportMissingImports]
+    from in_toto_attestation.v1.statement import Statement  # pyright: ignore[reportMissingImports]
+
+    made = samples()[Provenance]
+    assert isinstance(made, Provenance)
+    read = json_format.Parse(provenance_statement(made), statement_pb2.Statement())
+    Statement.copy_from_pb(read).validate()
+    assert {each.name: dict(each.digest) for each in read.subject} == {
+        file.name: {"sha256": file.sha256} for file in made.files
+    }
+    assert read.predicate_type == "urn:packtrain:provenance:v1"
+    assert [dict(kit)["steps"] for kit in read.predicate["kits"]] == ["1-400", "401-800"]

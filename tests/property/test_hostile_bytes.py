@@ -37,6 +37,7 @@ NAMES = (
     "uv.lock",
     "base image",
     "compressed weights",
+    "kit update",
 )
 # Twice the largest buffer of a reader and a catalog's pages; a length that was believed asks for gigabytes.
 MOST_BYTES = 48 * MIB

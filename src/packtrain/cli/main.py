@@ -40,6 +40,7 @@ _VERBS: Final[dict[str, tuple[str, str]]] = {
     "admit": ("admit", "site operator: judge a dossier, release the key"),
     "load": ("load", "read the drives into the store, repairing on the way"),
     "train": ("train", "run the training program through failures"),
+    "update": ("update", "mend the program after departure, signed by both ends"),
     "return": ("homecoming", "bring home the results, and only the results"),
     "close": ("close", "destroy the keys and close the record"),
     "drives": ("drives", "list, test, clear and format drives, print their labels"),

@@ -33,6 +33,9 @@ ARCHIVES: Final[dict[str, str]] = {
     "screening": "screenings",
     "flags": "flags",
     "customs": "customs-answers",
+    "kit": "kits",
+    "ready": "ready-sheets",
+    "kit-update": "kit-updates",
 }
 """Where the superseded documents of a kind lie, below documents/: <digest>.json and <digest>.json.sig."""
 

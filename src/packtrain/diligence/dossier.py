@@ -302,12 +302,15 @@ def _take_documents(folder: VoyageFolder, documents: Path, taken: Taken) -> None
         for file_name in (name, *signature_names(name)):
             (folder.documents / file_name).unlink(missing_ok=True)
     for name in taken.digests:
+        source = taken.sources.get(name, name)
         # Together: an older paper beside a newer signature would be refused for ever after a crash between them.
         durable.write_together(
             folder.documents,
             {
-                file_name: (documents / file_name).read_bytes()
-                for file_name in (*reversed(signature_names(name)), name)
+                target: (documents / file_name).read_bytes()
+                for target, file_name in zip(
+                    (*reversed(signature_names(name)), name), (*reversed(signature_names(source)), source), strict=True
+                )
                 if (documents / file_name).is_file()
             },
         )

@@ -8,10 +8,11 @@ by a later verdict, a run of the rules by one that names it, everything else by 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from packtrain.diligence.amendments import ARCHIVES
+from packtrain.diligence.kit_chain import chain_in
 from packtrain.diligence.packing import names_statement
 from packtrain.diligence.papers import Paper, Papers, place_of
 from packtrain.documents.admission import Admission
@@ -19,13 +20,25 @@ from packtrain.documents.closing import Closing
 from packtrain.documents.customs import Customs
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.flags import Flags
+from packtrain.documents.kit import Kit
+from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import Role
+from packtrain.documents.ready import Ready
 from packtrain.documents.screening import Screening
 from packtrain.errors import AnswerChanged, DossierError
 from packtrain.record.custody import CustodyLine
 
-_OF_AN_ATTEMPT: Final = ("plan.json", "shipment.json", "packing-statement.json", "customs.json", "admission.json")
+_OF_AN_ATTEMPT: Final = (
+    "plan.json",
+    "shipment.json",
+    "packing-statement.json",
+    "customs.json",
+    "admission.json",
+    "kit-update.json",
+)
+_OF_THE_KIT: Final = ("kit.json", "ready.json")
+_BY_UPDATE: Final = 'a kit changes by "packtrain update" alone'
 _BEFORE_PACKING: Final = ("kit.json", "ready.json", "data-scan.json")
 
 
@@ -40,6 +53,7 @@ class Taken:
         removed: own documents of an older attempt that go after they were archived.
         newer_attempt: the dossier is of a newer attempt than this folder.
         remarks: what was left aside, and why.
+        sources: documents that lie under another name in the dossier: the kit that left, where it was changed since.
     """
 
     result: Papers
@@ -48,6 +62,7 @@ class Taken:
     removed: list[str] = field(default_factory=list[str])
     newer_attempt: bool = False
     remarks: list[str] = field(default_factory=list[str])
+    sources: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def merge(own: Papers, incoming: Papers, role: Role, custody: Sequence[CustodyLine], where: str) -> Taken:
@@ -68,7 +83,14 @@ def merge(own: Papers, incoming: Papers, role: Role, custody: Sequence[CustodyLi
     taken.newer_attempt = _is_newer_attempt(own, incoming, where)
     if taken.newer_attempt:
         _leave_attempt(own, incoming, taken)
-    for name, paper in sorted(incoming.by_name.items()):
+    for name, found in sorted(incoming.by_name.items()):
+        paper = found
+        if name in _OF_THE_KIT and name not in taken.result.by_name and incoming.current(KitUpdate) is not None:
+            # Whoever gets the papers for the first time begins with what is on the drives, as the others did.
+            left = _as_it_left(incoming, name)
+            if left is None:
+                continue
+            paper, taken.sources[name] = replace(left, name=name), left.name
         before = taken.result.by_name.get(name)
         if (before is not None and before.digest == paper.digest) or place_of(name, role) != name:
             continue
@@ -153,6 +175,9 @@ def _is_taken(
             return False
         if before is None or before.digest in {name for name, _ in incoming.chain()}:
             return True
+    elif paper.name == "kit-update.json":
+        remarks.append(f"{paper.name} in the dossier brings nothing into force here: {_BY_UPDATE}")
+        return False
     elif before is None:
         return True
     elif isinstance(document, PackingStatement):
@@ -176,6 +201,9 @@ def _is_taken(
         if paper.digest in own.superseded(Customs):
             remarks.append(older)
             return False
+    elif isinstance(document, Kit | Ready) and _is_updated(own, incoming):
+        remarks.append(f"{paper.name} in the dossier is another than the one here, which stays: {_BY_UPDATE}")
+        return False
     elif isinstance(document, Flags) and isinstance(before.document, Flags):
         # A later run names every earlier one; a run that does not would hide one.
         if before.digest in incoming.made_by(Flags, document.by):
@@ -192,6 +220,22 @@ def _is_taken(
         hint="a declaration changes by an amendment, a packing statement by a new seal, a run of the rules by one that "
         "names it, the rest by a newer attempt",
     )
+
+
+def _as_it_left(incoming: Papers, name: str) -> Paper | None:
+    """Return the kit that left, or its sheet, of papers in which it was changed since; None where it is not there."""
+    left = chain_in(incoming)[0].digest
+    for paper in incoming.by_name.values():
+        if paper.digest == left and name == "kit.json":
+            return paper
+        if isinstance(paper.document, Ready) and paper.document.kit == left and name == "ready.json":
+            return paper
+    return None
+
+
+def _is_updated(own: Papers, incoming: Papers) -> bool:
+    """Return whether a signed update of the kit is here or there: their kits then differ by it."""
+    return own.current(KitUpdate) is not None or incoming.current(KitUpdate) is not None
 
 
 def _superseded_here(own: Papers) -> set[str]:

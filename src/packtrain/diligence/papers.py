@@ -23,9 +23,11 @@ from packtrain.documents.flag_answer import FlagAnswer
 from packtrain.documents.flags import Flags
 from packtrain.documents.group import Group
 from packtrain.documents.kit import Kit
+from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import ROLES, Role
 from packtrain.documents.plan import Plan, PlannedDrive
+from packtrain.documents.provenance import Provenance
 from packtrain.documents.ready import Ready
 from packtrain.documents.sanitisation import Sanitisation
 from packtrain.documents.screening import Screening
@@ -43,10 +45,12 @@ SHARED: Final[dict[str, type[Document]]] = {
         PackingStatement,
         Customs,
         Kit,
+        KitUpdate,
         Ready,
         DataScan,
         Admission,
         ExportList,
+        Provenance,
     )
 }
 """The documents that lie under their own name; groups, superseded documents and closings lie in folders."""
@@ -60,6 +64,12 @@ OF_EACH_PARTY: Final[dict[str, type[Closing | Screening | Flags]]] = {
 
 COUNTERSIGNATURES: Final[dict[str, Role]] = {"export-list.json": "operator"}
 """Documents with a second signature, NAME.<role>.sig, and whose it is."""
+
+OPERATORS_TOO: Final = re.compile(r"kit-update\.json|kit-updates/[0-9a-f]{64}\.json|provenance\.json")
+"""Documents under which the operator's signature comes too, at those to whom it came: NAME.operator.sig."""
+
+_FIRST_SIGNED_BY: Final[dict[type[Document], Role]] = {KitUpdate: "consignor", Provenance: "consignee"}
+"""Documents that two parties sign, and whose the first signature has to be."""
 
 _FOLDERS: Final[dict[str, type[Document]]] = {
     "groups": Group,
@@ -223,7 +233,14 @@ def _read(path: Path, name: str, document_type: type[Document], trust: Trust) ->
             expected=document.by,
             found=", ".join(sorted(signers)),
         )
-    if (second := COUNTERSIGNATURES.get(name)) is not None:
+    if (first := _FIRST_SIGNED_BY.get(document_type)) is not None and first not in signers:
+        raise UntrustedSigner(
+            f"{document.kind} is not signed by the {first}",
+            where=name,
+            expected=first,
+            found=", ".join(sorted(signers)),
+        )
+    if (second := second_signer(name)) is not None:
         _check_countersignature(path, payload, document_type, second, trust)
     return Paper(name, document_digest, document, signers)
 
@@ -251,9 +268,14 @@ def _check_countersignature(
         raise UntrustedSigner("the second signature is another party's", where=path.name, expected=role)
 
 
+def second_signer(name: str) -> Role | None:
+    """Return whose second signature a document may have, or None."""
+    return COUNTERSIGNATURES.get(name) or ("operator" if OPERATORS_TOO.fullmatch(name) else None)
+
+
 def signature_names(name: str) -> tuple[str, ...]:
     """Return the names of a document's signature files: its author's, and the second one where it may have one."""
-    role = COUNTERSIGNATURES.get(name)
+    role = second_signer(name)
     return (f"{name}.sig", f"{name}.{role}.sig") if role else (f"{name}.sig",)
 
 
@@ -330,6 +352,11 @@ def disagreements(papers: Papers) -> list[Disagreement]:
     ready = papers.current(Ready)
     if ready is not None and ready.kit != papers.digest(Kit):
         faults.append(_named("the ready sheet is of another kit"))
+    update = papers.current(KitUpdate)
+    if update is not None and shipment is not None and update.shipment_root != papers.digest(Shipment):
+        faults.append(_named("the kit update is of another shipment root"))
+    if update is not None and not papers.holds(update.to_kit):
+        faults.append(_named("the kit update names a kit that is not here"))
     admission = papers.current(Admission)
     if admission is not None:
         if admission.shipment_root != papers.digest(Shipment) or admission.plan != papers.digest(Plan):

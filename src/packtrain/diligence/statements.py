@@ -22,6 +22,7 @@ from packtrain.documents.codec import Document, encode
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import SIGNING_RIGHTS, STATEMENT_NAMESPACE, STATEMENT_TYPE, Role
+from packtrain.documents.provenance import Provenance
 from packtrain.documents.shipment import Shipment
 from packtrain.errors import DossierError, PacktrainError, StageNotReady
 from packtrain.record.folder import VoyageFolder
@@ -31,7 +32,7 @@ STATEMENT: Final = ".statement.json"
 SIGNATURE: Final = ".sig"
 ENVELOPE: Final = ".dsse.json"
 VERIFICATION_SUMMARY: Final = "https://slsa.dev/verification_summary/v1"
-_STATED: Final[tuple[type[Document], ...]] = (Declaration, PackingStatement, Admission)
+_STATED: Final[tuple[type[Document], ...]] = (Declaration, PackingStatement, Admission, Provenance)
 _BY_NAME: Final = {f"{kind.kind}{STATEMENT}": kind for kind in _STATED}
 Json = dict[str, Any]
 
@@ -66,11 +67,11 @@ def statements_of(folder: VoyageFolder, *, envelopes: bool = False) -> dict[str,
         )
     files = signed_statements(papers, role, folder.signer(), envelopes=envelopes)
     if not files:
-        verbs = {"consignor": "declare", "operator": "admit"}
+        verbs = {"consignor": "declare", "operator": "admit", "consignee": "return export"}
         raise StageNotReady(
             f"this {role} has signed nothing that a statement is made of",
             where=str(folder.documents),
-            expected="a declaration or packing statement of the consignor, or the operator's admission",
+            expected="the consignor's declaration or packing statement, the operator's admission, or a provenance",
             hint=f'run "packtrain {verbs[role]}" first' if role in verbs else "ask the other parties for theirs",
         )
     return files
@@ -86,6 +87,13 @@ def signed_statements(papers: Papers, role: Role, signer: SshSigner, *, envelope
             if envelopes:
                 files[_envelope_name(name)] = dsse.seal(signer, statement)
     return files
+
+
+def provenance_statement(provenance: Provenance) -> bytes:
+    """Return the statement about results that a provenance makes, unsigned; its subjects are the files in the clear."""
+    subject = [_digest(file.name, file.sha256) for file in provenance.files]
+    own: Json = msgspec.json.decode(encode(provenance))
+    return rfc8785.dumps(_of(subject, f"urn:packtrain:{Provenance.kind}:v{Provenance.version}", own))
 
 
 def check_statement(name: str, payload: bytes, papers: Papers) -> str | None:
@@ -165,6 +173,8 @@ def _statement(kind: type[Document], papers: Papers) -> Json | None:
             subject = list(_shipped(papers))
         case Admission():
             return _summary(document, own)
+        case Provenance():
+            subject = [_digest(file.name, file.sha256) for file in document.files]
         case _:
             raise AssertionError(kind)
     return _of(subject, f"urn:packtrain:{kind.kind}:v{kind.version}", own) if subject else None

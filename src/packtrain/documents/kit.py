@@ -10,12 +10,13 @@ from packtrain.documents.codec import Count, Document, Part, Sha256, Text
 
 # No component begins with a dot: no "..", nothing hidden.
 _KIT_NAME: Final = r"\A[A-Za-z0-9_+][A-Za-z0-9_+.-]*(/[A-Za-z0-9_+][A-Za-z0-9_+.-]*)*\Z"
+KitName = Annotated[str, msgspec.Meta(pattern=_KIT_NAME, max_length=512)]
 
 
 class KitFile(Part, frozen=True, kw_only=True):
     """One file of the kit, by its path below the kit's folder."""
 
-    name: Annotated[str, msgspec.Meta(pattern=_KIT_NAME, max_length=512)]
+    name: KitName
     bytes: Count
     sha256: Sha256
 

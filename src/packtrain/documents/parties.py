@@ -23,6 +23,7 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
         "shipment",
         "drive",
         "kit",
+        "kit-update",
         "ready",
         "data-scan",
         "withdrawals",
@@ -44,6 +45,7 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
     ),
     "operator": (
         "admission",
+        "kit-update",
         "screening",
         "disposition",
         "flags",
@@ -53,6 +55,7 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
         "revocation",
         "paper",
         "export-list",
+        "provenance",
         "sanitisation",
         "closing",
         "statement",
@@ -67,6 +70,7 @@ SIGNING_RIGHTS: Final[dict[Role, tuple[str, ...]]] = {
         "provenance",
         "sanitisation",
         "closing",
+        "statement",
     ),
 }
 """Which documents each role may sign; a signature by any other key is a stranger's.

@@ -37,6 +37,8 @@ _WRITTEN_BY: Final[dict[str, str]] = {
     "packing-statement": "carry seal",
     "customs": "papers",
     "admission": "admit",
+    "kit-update": "update make",
+    "provenance": "return",
     "export-list": "return",
     "pieces": "return pieces",
     "closing": "close",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import platform
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,15 +13,17 @@ import rfc8785
 
 from packtrain import durable
 from packtrain.digest import sha256_bytes, sha256_tree
+from packtrain.diligence.kit_chain import LawfulKit, chain_of
 from packtrain.documents.kit import Kit
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.voyage_file import TrainingSection
 from packtrain.errors import KitError, StageNotReady, VoyageFileError
-from packtrain.events import Event, Notice, Progress, Sink, TrainingStep
+from packtrain.events import Event, Notice, Progress, Sink, TrainingStep, WorkersStarted
 from packtrain.ports import Engine, StepRecord, TrainingJob
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.training.command import fill_command
+from packtrain.training.kit_steps import kits_of_attempts, note_attempt, spelled, steps_by_update
 from packtrain.training.metrics import METRICS_NAME, StepLog, encode_metrics, steps_that_count
 
 STAGE: Final = "train"
@@ -41,7 +45,8 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
 
     Checkpoints lie in work/checkpoints and the program's results in work/results. A run that packtrain did not see the
     end of goes on from its newest checkpoint. Those of another program, command or data set are put aside, under the
-    name of the run they belong to, and never gone on from. More steps than before continue the same run.
+    name of the run they belong to, and never gone on from. More steps than before continue the same run, and so does a
+    kit that a signed update brought: which steps ran under which kit is noted attempt by attempt.
 
     Args:
         folder: the consignee's voyage folder.
@@ -59,8 +64,8 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
     clock = StageClock(folder, STAGE, stage_inputs)
     program = folder.resolve(section.program)
     _check_program(folder, program)
-    run = sha256_bytes(rfc8785.dumps({name: value for name, value in stage_inputs.items() if name != "steps"}))
-    _set_aside_other_runs(folder, run, sink)
+    chain = chain_of(folder)
+    _set_aside_other_runs(folder, stage_inputs, chain, sink)
     checkpoints, results, logs = (folder.root / name for name in _RUN_FOLDERS)
     results.mkdir(parents=True, exist_ok=True)
     job = TrainingJob(
@@ -81,7 +86,8 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
         stall_seconds=section.stall_seconds,
     )
     step_log = StepLog(logs / "steps.jsonl")
-    training = engine.run(job, _recording(step_log, section.steps, sink))
+    kit = chain[-1] if chain else None
+    training = engine.run(job, _recording(step_log, section.steps, logs, kit, sink))
     counted = steps_that_count(step_log.read())
     metrics = encode_metrics(counted)
     durable.write_bytes(folder.logs / METRICS_NAME, metrics)
@@ -98,6 +104,9 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
             "metrics": sha256_bytes(metrics),
             "engine": engine.name,
             "python": str(python),
+            # The engines that there are start every worker here.
+            "hosts": platform.node() or "unnamed",
+            **_kits_told(counted, logs, chain),
         },
     )
 
@@ -143,17 +152,58 @@ def _check_program(folder: VoyageFolder, program: Path) -> None:
             where=str(program),
             expected=f"the program of kit.json, {kit.program[:12]}",
             found=found[:12],
-            hint="install the kit again; a changed program needs a new rehearsal and a new kit",
+            hint='install the kit again; a program changes after departure by "packtrain update" alone',
         )
 
 
-def _set_aside_other_runs(folder: VoyageFolder, run: str, sink: Sink) -> None:
+def _kits_told(counted: Sequence[StepRecord], logs: Path, chain: Sequence[LawfulKit]) -> dict[str, str]:
+    if not chain:
+        return {}
+    steps = steps_by_update(counted, kits_of_attempts(logs))
+    told = [f"steps {spelled(steps[each.number])} under {each.digest[:12]}" for each in chain if each.number in steps]
+    return {"kits": "; ".join(told)[:4096] or "no step line"}
+
+
+def _run_of(run_inputs: Mapping[str, str], program: str, command: str) -> str:
+    """Return what tells one run from another: the loaded data, the program, the command."""
+    others = {name: value for name, value in run_inputs.items() if name != "steps"}
+    return sha256_bytes(rfc8785.dumps({**others, "program": program, "command": sha256_bytes(command.encode())}))
+
+
+def _continued_by(run_inputs: Mapping[str, str], command: str, chain: Sequence[LawfulKit]) -> dict[str, int]:
+    """Return the runs that this one goes on with lawfully, each with the number of the update that made it end.
+
+    They had the same data, the program of a kit of the chain, and either the command of now, or, where the command is
+    the one that the kit in force names, that of an earlier kit.
+    """
+    kits = [each.kit for each in chain if each.kit is not None]
+    commands = {command}
+    if len(kits) > 1 and command == kits[-1].command:
+        commands |= {kit.command for kit in kits}
+    return {
+        _run_of(run_inputs, each.kit.program, spelling): each.number
+        for each in (chain if len(chain) > 1 else ())
+        if each.kit is not None
+        for spelling in commands
+    }
+
+
+def _set_aside_other_runs(
+    folder: VoyageFolder, run_inputs: Mapping[str, str], chain: Sequence[LawfulKit], sink: Sink
+) -> None:
+    command = _section(folder).command
+    run = _run_of(run_inputs, run_inputs["program"], command)
     marker = folder.work / "training.json"
     try:
         previous = str(json.loads(marker.read_bytes())["run"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         previous = ""
     if previous == run:
+        return
+    if previous in _continued_by(run_inputs, command, chain):
+        update = chain[-1].number
+        sink(Notice(STAGE, f"kit update {update} is in force: the same run goes on from its newest checkpoint"))
+        durable.write_bytes(marker, rfc8785.dumps({"run": run}))
         return
     for name in _RUN_FOLDERS:
         path = folder.root / name
@@ -169,11 +219,13 @@ def _free_name(path: Path) -> Path:
     return next(candidate for candidate in candidates if not candidate.exists())
 
 
-def _recording(step_log: StepLog, num_steps: int, sink: Sink) -> Sink:
+def _recording(step_log: StepLog, num_steps: int, logs: Path, kit: LawfulKit | None, sink: Sink) -> Sink:
     started = time.monotonic()
 
     def take(event: Event) -> None:
         sink(event)
+        if isinstance(event, WorkersStarted) and kit is not None:
+            note_attempt(logs, event.attempt, kit.digest, kit.number)
         if isinstance(event, TrainingStep):
             elapsed_seconds = time.monotonic() - started
             step_log.append(StepRecord(event.attempt, event.step, event.loss, event.num_samples, elapsed_seconds))

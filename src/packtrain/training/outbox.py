@@ -22,9 +22,24 @@ from packtrain.training.packed_weights import PACKED_SUFFIX, FindBase, unpack
 LIST_NAME: Final = "export-list.json"
 CONSIGNEE_SIGNATURE: Final = f"{LIST_NAME}.sig"
 OPERATOR_SIGNATURE: Final = f"{LIST_NAME}.operator.sig"
+PROVENANCE_NAME: Final = "provenance.json"
+PROVENANCE_STATEMENT: Final = "provenance.statement.json"
 SEALED_SUFFIX: Final = ".age"
 MAX_LIST_BYTES: Final = 64 << 20
 _SIGNATURES: Final[dict[Role, str]] = {"consignee": CONSIGNEE_SIGNATURE, "operator": OPERATOR_SIGNATURE}
+
+
+def signature_name(name: str, role: Role) -> str:
+    """Return the name of a party's signature over a file of the outbox."""
+    return f"{name}.operator.sig" if role == "operator" else f"{name}.sig"
+
+
+SIGNED_BESIDE: Final = frozenset(
+    file_name
+    for name in (PROVENANCE_NAME, PROVENANCE_STATEMENT)
+    for file_name in (name, f"{name}.sig", f"{name}.operator.sig")
+)
+"""What lies in an outbox beside the list: how the results came to be, for all to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +71,7 @@ def read_list(outbox: Path, trust: Trust, roles: Iterable[Role]) -> ReadList:
         DocumentError: the list does not fit its schema.
     """
     path = outbox / LIST_NAME
-    payload = _read(path, MAX_LIST_BYTES)
+    payload = read_bounded(path, MAX_LIST_BYTES)
     if payload is None:
         raise StageNotReady(
             "there is no export list", where=str(path), hint='the consignee makes one with "packtrain return export"'
@@ -65,7 +80,7 @@ def read_list(outbox: Path, trust: Trust, roles: Iterable[Role]) -> ReadList:
     document: ExportList | None = None
     for role in roles:
         name = _SIGNATURES[role]
-        signature = _read(outbox / name, MAX_SIGNATURE_BYTES)
+        signature = read_bounded(outbox / name, MAX_SIGNATURE_BYTES)
         if signature is None:
             raise SignatureMissing(
                 f"export list has no signature of the {role}",
@@ -94,7 +109,7 @@ def check_sealed(outbox: Path, document: ExportList) -> None:
         ExportDenied: the outbox holds something that is not on the list, or the list contradicts itself.
     """
     check_plausible(document, str(outbox / LIST_NAME))
-    known = {LIST_NAME, *_SIGNATURES.values(), *(sealed_name(file) for file in document.files)}
+    known = {LIST_NAME, *_SIGNATURES.values(), *SIGNED_BESIDE, *(sealed_name(file) for file in document.files)}
     if strangers := sorted({path.name for path in outbox.iterdir()} - known):
         raise ExportDenied(
             "outbox holds files that are not on the export list",
@@ -223,7 +238,12 @@ def _decrypt(sealed: Path, target: Path, most_bytes: int, identity: str) -> None
             stream.write(piece)
 
 
-def _read(path: Path, max_bytes: int) -> bytes | None:
+def read_bounded(path: Path, max_bytes: int) -> bytes | None:
+    """Return the bytes of a file of the outbox, or None where it is not there.
+
+    Raises:
+        IntegrityError: it is a link, cannot be read, or is longer than `max_bytes`.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:

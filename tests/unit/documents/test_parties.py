@@ -28,6 +28,8 @@ def test_only_what_two_parties_must_agree_on_has_two_signers() -> None:
         "closing",
         "sanitisation",
         "export-list",
+        "kit-update",
+        "provenance",
         "custody-head",
         "revocation",
     } | {

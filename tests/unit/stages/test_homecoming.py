@@ -33,11 +33,14 @@ from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import is_fresh
 from packtrain.stages import homecoming
 from packtrain.training.loader import SampleStore
+from provenance_parts import write_provenance
 from site_parts import site_after_load, write_program, write_training
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.filterwarnings("ignore:torch.distributed is disabled")]
 
 Folders = dict[Role, VoyageFolder]
+BESIDE = {"MODEL-CARD.md", *(f"PROVENANCE.statement.json{end}" for end in ("", ".sig", ".operator.sig"))}
+"""What stands in results/ beside the results."""
 DECLARATION = """
 [text]
 files = ["metrics.jsonl", "notes.txt"]
@@ -132,15 +135,16 @@ def go_home(folders: Folders) -> Receipt:
 def test_results_come_home_as_they_were_exported(site: Folders) -> None:
     go_home(site)
     results = site["consignor"].root / "results"
-    assert {path.name for path in results.iterdir()} == {"weights.safetensors", "metrics.jsonl", "notes.txt"}
-    for path in results.iterdir():
+    names = {"weights.safetensors", "metrics.jsonl", "notes.txt"}
+    assert {path.name for path in results.iterdir()} == names | BESIDE
+    for path in (results / name for name in sorted(names)):
         assert path.read_bytes() == (site["consignee"].work / "export" / path.name).read_bytes()
 
 
 def test_the_same_digest_of_results_is_in_all_three_receipts_and_is_that_of_sha256sum(site: Folders) -> None:
     go_home(site)
     digests = {folder.receipt("return").facts["results"] for folder in site.values()}  # pyright: ignore[reportOptionalMemberAccess]
-    results = sorted((site["consignor"].root / "results").iterdir())
+    results = sorted(path for path in (site["consignor"].root / "results").iterdir() if path.name not in BESIDE)
     assert digests == {sha256_bytes("".join(f"{sha256_file(path)}  {path.name}\n" for path in results).encode())}
 
 
@@ -157,6 +161,10 @@ def test_nothing_in_the_outbox_is_readable_without_the_consignors_key(site: Fold
     assert names == {
         "export-list.json",
         "export-list.json.sig",
+        "provenance.json",
+        "provenance.json.sig",
+        "provenance.statement.json",
+        "provenance.statement.json.sig",
         "weights.safetensors.age",
         "metrics.jsonl.age",
         "notes.txt.age",
@@ -290,6 +298,7 @@ def sign_anew(site: Folders, role: Role, **changes: object) -> None:
     signature = site[role].signer().sign(namespace(ExportList), payload)
     (outbox_of(site) / "export-list.json").write_bytes(payload)
     (outbox_of(site) / "export-list.json.sig").write_text(signature)
+    write_provenance(outbox_of(site), site["consignee"], document, site["consignee"].read_signed(Admission).plan)
 
 
 def test_a_file_that_is_not_on_the_list_is_not_released(site: Folders) -> None:

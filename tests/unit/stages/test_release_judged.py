@@ -14,6 +14,7 @@ from packtrain.errors import ExportDenied, NotAdmitted
 from packtrain.events import discard
 from packtrain.stages import admit, flags, homecoming
 from packtrain.training.outbox import results_digest
+from provenance_parts import write_provenance
 from scenario_parts import on_paper, verdict, with_lists
 from voyage_papers import AT, Papers, write_pair
 
@@ -54,6 +55,7 @@ def outbox(papers: Papers) -> Path:
         made_on=AT,
     )
     write_pair(place / "export-list.json", document, papers.consignee)
+    write_provenance(place, papers.consignee, document, admission.plan)
     return place
 
 

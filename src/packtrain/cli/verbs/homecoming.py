@@ -1,4 +1,4 @@
-"""packtrain return export | release | pieces | gather | accept"""
+"""packtrain return export | release | pieces | gather | accept | sign-model"""
 
 from __future__ import annotations
 
@@ -101,3 +101,28 @@ def gather(folders: tuple[Path, ...], consume: bool, folder: Path, as_json: bool
 def accept(outbox: Path, bases: tuple[Path, ...], folder: Path, as_json: bool) -> None:
     """Consignor: check OUTBOX and its two signatures, open it into results/."""
     answer_receipt(open_voyage(folder).accept_results(outbox, bases), as_json=as_json)
+
+
+@command.command("sign-model")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="An EC private key on P-256, in PEM (default: keys/model-signer, made at the first use).",
+)
+@voyage_option
+@json_option
+def sign_model(key: Path | None, folder: Path, as_json: bool) -> None:
+    """Consignor: sign results/ into results/model.sig, as OpenSSF's model_signing verifies it."""
+    signed = open_voyage(folder).sign_model(key)
+    verify = (
+        f"model_signing verify key --signature {signed.signature} --public_key {signed.public_key} "
+        f"{signed.signature.parent}"
+    )
+    rows = [
+        ("signature", str(signed.signature)),
+        ("public key", str(signed.public_key)),
+        ("files", f"{len(signed.files)}"),
+        ("verify with", verify),
+    ]
+    answer(table(rows), signed.to_dict(), as_json=as_json)

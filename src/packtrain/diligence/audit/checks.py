@@ -18,6 +18,7 @@ from packtrain.diligence.audit.sanitised import sanitisations
 from packtrain.diligence.hand_over import NOTED_ALONE, num_common
 from packtrain.diligence.packing import names_statement
 from packtrain.diligence.papers import disagreements
+from packtrain.diligence.provenance import provenance_faults
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
 from packtrain.documents.declaration import Declaration
@@ -27,6 +28,7 @@ from packtrain.documents.flag_answer import FlagAnswer
 from packtrain.documents.flags import Flags, finding_digest
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import REVIEWING_RIGHTS, SIGNING_RIGHTS, Role
+from packtrain.documents.provenance import Provenance
 from packtrain.documents.screening import Screening
 from packtrain.documents.shipment import Shipment
 
@@ -35,7 +37,10 @@ def contradictions(record: Record, hands: Hands) -> list[Fault]:
     """Return everything that documents, log and manifests say against each other."""
     faults = [*dangling(record)]
     # Those by reference are told by `dangling`, with the digests.
-    said = [each.what for each in disagreements(record.papers()) if not each.by_reference]
+    papers = record.papers()
+    said = [each.what for each in disagreements(papers) if not each.by_reference]
+    if (provenance := papers.current(Provenance)) is not None:
+        said += [f"the provenance does not follow: {fault}" for fault in provenance_faults(provenance, papers)]
     faults += [Fault("contradiction", "documents", sentence) for sentence in said]
     faults += _first_of_all(record)
     faults += [*amendments(record), *_chains(record)]

@@ -17,8 +17,10 @@ from packtrain.documents.export_list import ExportList
 from packtrain.documents.flag_answer import FlagAnswer
 from packtrain.documents.flags import Flags
 from packtrain.documents.group import Group
+from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.plan import Plan
+from packtrain.documents.provenance import Provenance
 from packtrain.documents.ready import Ready
 from packtrain.documents.screening import Screening
 from packtrain.documents.shipment import Shipment
@@ -52,6 +54,14 @@ _NAMED: Final[tuple[tuple[type[Document], str, str], ...]] = (
     (ExportList, "shipment_root", "shipment"),
     (ExportList, "admission", "admission"),
     (ExportList, "kit", "kit"),
+    (KitUpdate, "shipment_root", "shipment"),
+    (KitUpdate, "supersedes", "kit-update"),
+    (KitUpdate, "from_kit", "kit"),
+    (KitUpdate, "to_kit", "kit"),
+    (KitUpdate, "ready", "ready"),
+    (Provenance, "shipment_root", "shipment"),
+    (Provenance, "admission", "admission"),
+    (Provenance, "export_list", "export-list"),
     (Closing, "export_list", "export-list"),
 )
 """(document, field, kind of the document whose SHA-256 the field is)."""

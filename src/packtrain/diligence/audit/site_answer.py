@@ -13,6 +13,8 @@ from packtrain.documents.closing import ClosedDrive, Closing
 from packtrain.documents.custody import CustodyEvent
 from packtrain.documents.export_list import ExportList
 from packtrain.documents.kit import Kit
+from packtrain.documents.kit_update import KitUpdate
+from packtrain.documents.provenance import Provenance
 from packtrain.documents.ready import Ready
 from packtrain.documents.sanitisation import NOT_SANITISED
 from packtrain.documents.shipment import Shipment
@@ -84,6 +86,14 @@ def _trained(record: Record) -> list[str]:
             f"rehearsal before departure, finished {ready.finished}: {kept} of {len(ready.clauses)} clauses kept, "
             f"{'ready' if ready.ready_to_leave else 'not ready'} to leave, {ready.num_steps} steps"
         )
+    for update in sorted((document for _, document in record.all_of(KitUpdate)), key=lambda each: each.number):
+        told.append(f"kit update {update.number}, made {update.created}: {update.reason}")
+    if (provenance := record.current(Provenance)) is not None:
+        told += [
+            f"under kit {each.kit[:16]}{f', brought by update {number}' if number else ', from the drives'}: "
+            f"{f'steps {each.steps}' if each.steps else 'no step'}"
+            for number, each in enumerate(provenance.kits)
+        ]
     if export_list is not None:
         told.append(f"the export list names the receipt of a training by its SHA-256, {export_list.training}")
     return told

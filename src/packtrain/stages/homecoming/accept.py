@@ -9,16 +9,18 @@ from pathlib import Path
 from packtrain import durable
 from packtrain.digest import sha256_bytes
 from packtrain.diligence.hand_over import custody_log
+from packtrain.diligence.kit_chain import chain_of, kept_program
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.export_list import ExportedTensor, ExportList
-from packtrain.documents.kit import Kit
+from packtrain.documents.provenance import Provenance
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.shipment import Shipment
 from packtrain.errors import ExportDenied, IntegrityError
-from packtrain.events import Progress, Sink
+from packtrain.events import Notice, Progress, Sink
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
-from packtrain.stages.homecoming.kept import STAGE, keep
+from packtrain.stages.homecoming.kept import STAGE, is_kept, keep
+from packtrain.stages.homecoming.provenance import read_provenance, steps_told, write_papers
 from packtrain.training import guard
 from packtrain.training.canaries import KEPT_FOLDER, canary_names, read_tokens
 from packtrain.training.export import (
@@ -59,6 +61,7 @@ def accept(folder: VoyageFolder, outbox: Path, sink: Sink, bases: Sequence[Path]
     clock = StageClock(folder, STAGE, {"export-list": sha256_bytes(found.payload)})
     _check_ours(folder, document, str(outbox / LIST_NAME))
     check_sealed(outbox, document)
+    provenance = read_provenance(folder, outbox, found, ("consignee", "operator"))
     opened = folder.work / "homecoming"
     shutil.rmtree(opened, ignore_errors=True)
     opened.mkdir(parents=True)
@@ -75,11 +78,14 @@ def accept(folder: VoyageFolder, outbox: Path, sink: Sink, bases: Sequence[Path]
         raise IntegrityError("weights hold other tensors than the export list names", where=str(outbox))
     sink(Progress(STAGE, "looking for canaries and digests in what came home"))
     searched = _search_again(folder, document, opened)
+    write_papers(opened, provenance, document)
     _move_in(opened, folder.root / "results")
-    keep(folder, found, {})
+    keep(folder, found, {name: payload for name, payload in provenance.files.items() if is_kept(name)})
+    for told in steps_told(provenance.document):
+        sink(Notice(STAGE, f"trained under {told}"))
     _tell_custody(folder, document)
     return clock.finish(
-        outputs=(ExportList,),
+        outputs=(ExportList, Provenance),
         counts={
             "files": len(document.files),
             "tensors": len(tensors),
@@ -135,11 +141,12 @@ def _check_ours(folder: VoyageFolder, document: ExportList, where: str) -> None:
         raise IntegrityError(
             "export list is of another shipment", where=where, expected=shipment.shipment, found=document.shipment
         )
-    if folder.has(Kit) and document.kit != folder.digest(Kit):
+    lawful = [each.digest for each in chain_of(folder)]
+    if lawful and document.kit not in lawful:
         raise IntegrityError(
             "results were trained by another kit than the one that was sent",
             where=where,
-            expected=folder.digest(Kit)[:12],
+            expected=" or ".join(digest[:12] for digest in lawful),
             found=(document.kit or "none")[:12],
         )
     budget = folder.voyage_file().results.text_budget_bytes
@@ -153,7 +160,9 @@ def _check_ours(folder: VoyageFolder, document: ExportList, where: str) -> None:
     section = folder.voyage_file().training
     if section is None:
         return
-    rules = read_rules(folder.resolve(section.program))
+    # What an earlier kit declared may have changed since: the program of the kit that was exported counts.
+    kept = kept_program(folder, document.kit) if document.kit is not None else None
+    rules = read_rules(kept if kept is not None and kept.is_dir() else folder.resolve(section.program))
     _, undeclared = choose_tensors(rules, document.tensors, where)
     texts = {file.name for file in document.files if not file.name.endswith(".safetensors")}
     if extra := sorted({*undeclared, *(texts - set(rules.text.files))}):

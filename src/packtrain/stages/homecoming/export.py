@@ -17,12 +17,14 @@ from packtrain.documents.codec import encode
 from packtrain.documents.export_list import ExportedFile, ExportList
 from packtrain.documents.kit import Kit
 from packtrain.documents.parties import Parties
+from packtrain.documents.provenance import Provenance
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import ExportDenied, KeyMissing, NotAdmitted, StageNotReady
 from packtrain.events import Notice, Progress, Sink
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock, instant
 from packtrain.stages.homecoming.kept import STAGE
+from packtrain.stages.homecoming.provenance import make_provenance, provenance_files
 from packtrain.training import guard
 from packtrain.training.canaries import canary_names, read_tokens, shards_of
 from packtrain.training.export import (
@@ -42,6 +44,7 @@ from packtrain.training.outbox import (
     LIST_NAME,
     OPERATOR_SIGNATURE,
     SEALED_SUFFIX,
+    SIGNED_BESIDE,
     check_plausible,
     results_digest,
     seal,
@@ -72,6 +75,7 @@ def _inputs(folder: VoyageFolder) -> dict[str, str]:
         "training": sha256_bytes(encode(_training(folder))),
         "parties": folder.digest(Parties),
         "admission": folder.digest(Admission),
+        **({"kit": folder.digest(Kit)} if folder.has(Kit) else {}),
         "text budget": sha256_bytes(str(results.text_budget_bytes).encode()),
         "compression": sha256_bytes(f"{results.compress} {base_mark(_base_paths(folder))}".encode()),
     }
@@ -158,11 +162,15 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
     )
     check_plausible(document, LIST_NAME)
     folder.write_signed(document, folder.signer())
+    provenance = make_provenance(folder, document, admission, training, checkpoint)
+    folder.write_signed(provenance, folder.signer())
+    for name, payload in provenance_files(folder, provenance).items():
+        durable.write_bytes(outbox / name, payload)
     # The list comes last: an outbox without one is unfinished, and nobody reads it.
     durable.write_bytes(outbox / CONSIGNEE_SIGNATURE, folder.signature_path(ExportList).read_bytes())
     durable.write_bytes(outbox / LIST_NAME, folder.payload(ExportList))
     return clock.finish(
-        outputs=(ExportList,),
+        outputs=(ExportList, Provenance),
         counts={
             "files": len(files),
             "tensors": len(taken.tensors),
@@ -275,7 +283,7 @@ def _search_texts(folder: VoyageFolder, texts: Sequence[Path]) -> guard.TextsSea
 
 
 def _refuse_strangers(outbox: Path) -> None:
-    ours = {LIST_NAME, CONSIGNEE_SIGNATURE, OPERATOR_SIGNATURE}
+    ours = {LIST_NAME, CONSIGNEE_SIGNATURE, OPERATOR_SIGNATURE, *SIGNED_BESIDE}
     outbox.mkdir(parents=True, exist_ok=True)
     strangers = [
         path.name

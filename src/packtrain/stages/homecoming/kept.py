@@ -8,10 +8,16 @@ from packtrain import durable
 from packtrain.record.folder import VoyageFolder
 from packtrain.training.outbox import (
     LIST_NAME,
+    PROVENANCE_NAME,
     ReadList,
 )
 
 STAGE: Final = "return"
+
+
+def is_kept(name: str) -> bool:
+    """Return whether a file of a provenance is a document, or a signature of one; its statement is made from it."""
+    return name.startswith(PROVENANCE_NAME)
 
 
 def keep(folder: VoyageFolder, found: ReadList, more: dict[str, bytes]) -> None:

@@ -14,12 +14,14 @@ from packtrain.documents.admission import Admission
 from packtrain.documents.codec import namespace
 from packtrain.documents.export_list import ExportList
 from packtrain.documents.flags import Flags
+from packtrain.documents.provenance import Provenance
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import ExportDenied, NotAdmitted
 from packtrain.events import Notice, Sink
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
-from packtrain.stages.homecoming.kept import STAGE, keep
+from packtrain.stages.homecoming.kept import STAGE, is_kept, keep
+from packtrain.stages.homecoming.provenance import provenance_files, read_provenance, steps_told
 from packtrain.training.outbox import (
     LIST_NAME,
     OPERATOR_SIGNATURE,
@@ -69,16 +71,23 @@ def release(folder: VoyageFolder, outbox: Path, sink: Sink) -> Receipt:
             found=f"{document.text_budget_bytes} bytes",
         )
     check_sealed(outbox, document)
+    provenance = read_provenance(folder, outbox, found, ("consignee",))
     _refuse_open_flags(folder, admission)
     for file in document.files:
         sink(Notice(STAGE, f"released: {file.name}, {file.bytes} bytes"))
     for line in (*_tensors_by_kind(document), *(f"export list says: {check}" for check in document.checks)):
         sink(Notice(STAGE, line))
+    for told in steps_told(provenance.document):
+        sink(Notice(STAGE, f"trained under {told}"))
+    countersigned = provenance_files(folder, provenance.document)
     countersignature = folder.signer().sign(namespace(ExportList), found.payload).encode("ascii")
-    keep(folder, found, {OPERATOR_SIGNATURE: countersignature})
+    kept = {name: payload for name, payload in (provenance.files | countersigned).items() if is_kept(name)}
+    keep(folder, found, {OPERATOR_SIGNATURE: countersignature, **kept})
+    for name, payload in countersigned.items():
+        durable.write_bytes(outbox / name, payload)
     durable.write_bytes(outbox / OPERATOR_SIGNATURE, countersignature)
     return clock.finish(
-        outputs=(ExportList,), counts={"files": len(document.files)}, facts={"results": document.results}
+        outputs=(ExportList, Provenance), counts={"files": len(document.files)}, facts={"results": document.results}
     )
 
 

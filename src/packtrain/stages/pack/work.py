@@ -11,6 +11,7 @@ import rfc8785
 
 from packtrain.digest import sha256_bytes
 from packtrain.documents.kit import Kit
+from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.placement import PlacementDocument
 from packtrain.documents.plan import Plan
@@ -78,6 +79,10 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
     }
     if folder.voyage_file().training is not None:
         found |= {kind.kind: folder.digest(kind) for kind in (Kit, Ready) if folder.has(kind)}
+        packed = folder.receipt(STAGE)
+        if folder.has(KitUpdate) and packed is not None:
+            # The drives have the kit that left; what came after it went by an update, and packs nothing.
+            found |= {name: packed.inputs[name] for name in (Kit.kind, Ready.kind) if name in packed.inputs}
     return found
 
 
@@ -307,7 +312,9 @@ def _keep_sealed(
             "what is packed has changed, but the drives are sealed under a packing statement",
             where=str(folder.document_path(PackingStatement)),
             found=f"changed: {', '.join(changed)}" if before is not None else "no receipt says what was packed",
-            hint="undo the change, or make another voyage for what is new; sealed drives are not written again",
+            hint="undo the change, or make another voyage for what is new; sealed drives are not written again"
+            if set(changed) - {Kit.kind, Ready.kind}
+            else 'a kit that has left changes by an update: "packtrain update make"',
         )
     renew_envelopes(folder, plan.shipment, recipients_marker(folder, plan.attempt))
     warn_of_envelopes(folder, sink, STAGE)

@@ -11,6 +11,7 @@ from typing import Final
 import rfc8785
 
 from packtrain.digest import sha256_bytes
+from packtrain.diligence.kit_chain import keep_lawful_kit
 from packtrain.documents.codec import digest
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.kit import Kit
@@ -116,6 +117,7 @@ def rehearse(
     """
     clock = StageClock(folder, STAGE, _inputs(folder))
     section, dataset = section_of(folder), folder.read(Dataset)
+    keep_lawful_kit(folder)
     # A sheet of an earlier program must not stand beside the new kit, whatever happens from here on.
     for path in (folder.signature_path(Ready), folder.document_path(Ready)):
         path.unlink(missing_ok=True)
