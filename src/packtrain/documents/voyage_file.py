@@ -172,6 +172,8 @@ class TrainingSection(Part, frozen=True, kw_only=True):
         workers: training processes.
         steps: what {steps} becomes.
         rehearsal_steps: what {steps} becomes in the rehearsal.
+        rehearsal_hang: whether the rehearsal also stops rank 0 and waits until the watchdog ends it.
+        site_samples_per_second: how fast the site trains, where you know it; the sheet then says how long it takes there.
         wheels: folder with a wheel of everything the program imports, for the site's Python and platform.
         provided: packages that the site has already, as NAME==VERSION.
         max_restarts: how often a failed attempt is followed by another.
@@ -183,6 +185,8 @@ class TrainingSection(Part, frozen=True, kw_only=True):
     workers: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 1
     steps: Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)] = 100
     rehearsal_steps: Annotated[int, msgspec.Meta(ge=4, le=1_000_000)] = 12
+    rehearsal_hang: bool = True
+    site_samples_per_second: Annotated[float, msgspec.Meta(gt=0, le=1e12)] | None = None
     wheels: PathText | None = None
     provided: tuple[Text, ...] = ()
     max_restarts: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 3

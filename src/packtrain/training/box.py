@@ -49,23 +49,30 @@ _INIT: Final = (sys.executable, "-I", str(Path(box_init.__file__)))
 _PROBE_SECONDS: Final = 20
 _NAMESPACES: Final[tuple[tuple[str, ...], ...]] = (
     # Best first. A new /proc is refused where a container masks parts of it; a namespace of process numbers makes the
-    # end of the box the end of everything in it.
-    ("--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"),
-    ("--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child"),
+    # end of the box the end of everything in it; one of mounts lets the rehearsal mount a small disk that nobody else
+    # sees; one of names lets a program that asks for its own host's name find it without a name service.
+    ("--user", "--map-root-user", "--net", "--uts", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+    ("--user", "--map-root-user", "--net", "--uts", "--mount", "--pid", "--fork", "--kill-child"),
     ("--user", "--map-root-user", "--net"),
     # Root on a machine that forbids user namespaces.
-    ("--net", "--pid", "--fork", "--kill-child", "--mount-proc"),
+    ("--net", "--uts", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
     ("--net",),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class BoxOutcome:
-    """How a command in the box ended: exit status (negative: the signal), seconds, and whether it ran out of time."""
+    """How a command in the box ended: exit status (negative: the signal), seconds, and whether it ran out of time.
+
+    Attributes:
+        unrouted_sends: connections and datagrams that the kernel refused because no route leads out, whatever code
+            tried them; None where nothing was counted (an open box, or one that had to be ended).
+    """
 
     status: int
     elapsed_seconds: float
     timed_out: bool
+    unrouted_sends: int | None
 
 
 class Box:
@@ -133,13 +140,15 @@ class Box:
         found = None if self.is_open else _find_namespaces()
         assert not isinstance(found, str), "the caller probes first"
         log.parent.mkdir(parents=True, exist_ok=True)
+        report = self.folder / "unrouted"
+        report.unlink(missing_ok=True)
         started = time.monotonic()
         # The box ends when this pipe closes: also when this process is killed and can close nothing itself.
         lifeline, held = os.pipe()
         try:
             with log.open("wb") as stream:
                 process = subprocess.Popen(
-                    _entered(found, (*command,), lifeline, loopback=found is not None),
+                    _entered(found, (*command,), lifeline, None if found is None else report),
                     cwd=cwd,
                     env=self.environment(environment),
                     stdin=subprocess.DEVNULL,
@@ -168,14 +177,24 @@ class Box:
         finally:
             os.close(held)
             status = _end(process)
-        return BoxOutcome(status, time.monotonic() - started, timed_out)
+        return BoxOutcome(status, time.monotonic() - started, timed_out, _read_count(report))
 
 
 def _entered(
-    namespaces: tuple[str, ...] | None, command: tuple[str, ...], lifeline: int, *, loopback: bool
+    namespaces: tuple[str, ...] | None, command: tuple[str, ...], lifeline: int, report: Path | None
 ) -> list[str]:
-    inside = [*_INIT, str(lifeline), "up" if loopback else "as-is", *command]
+    # Libraries ask for the address of their own host; under its outer name that could be a question to a name service.
+    host = "localhost" if namespaces is not None and "--uts" in namespaces else box_init.AS_IT_IS
+    inside = [*_INIT, str(lifeline), str(report or box_init.AS_IT_IS), host, *command]
     return inside if namespaces is None else [*_unshare(), *namespaces, "--", *inside]
+
+
+def _read_count(report: Path) -> int | None:
+    try:
+        with report.open("rb") as stream:
+            return int(stream.read(32))
+    except (OSError, ValueError):
+        return None
 
 
 def _unshare() -> list[str]:
@@ -211,7 +230,7 @@ def _try(namespaces: tuple[str, ...]) -> str:
     read_end, write_end = os.pipe()
     try:
         done = subprocess.run(
-            _entered(namespaces, (*_INIT, "check"), read_end, loopback=True),
+            _entered(namespaces, (*_INIT, "check"), read_end, Path(os.devnull)),
             capture_output=True,
             check=False,
             timeout=_PROBE_SECONDS,

@@ -27,7 +27,7 @@ from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.receipts import StageClock, instant
 from packtrain.stages.rehearse.kit import build, kit_inputs, section_of
 from packtrain.stages.rehearse.miniature import IDENTITY, Packed, miniature_digest, pack_miniature
-from packtrain.training import checks, network_witness, rehearsal_job
+from packtrain.training import checks, network_witness, rehearsal_job, rehearsal_numbers
 from packtrain.training.box import Box
 from packtrain.training.event_relay import EventTail
 from packtrain.training.kit import INSTALLER, PROGRAM, holds_kit
@@ -60,6 +60,7 @@ def _inputs(folder: VoyageFolder) -> dict[str, str]:
         "command": section.command,
         "workers": section.workers,
         "rehearsal_steps": section.rehearsal_steps,
+        "rehearsal_hang": section.rehearsal_hang,
     }
     return {
         "miniature": miniature_digest(folder.read(Dataset)),
@@ -92,7 +93,7 @@ def rehearse(
 ) -> Receipt:
     """Build the kit, rehearse with it, write the sheet; return the receipt.
 
-    The sheet is signed only if every clause was kept. Where no box can be made the program runs without one, the sheet
+    The sheet is signed only if nothing was broken, and every clause that is not optional was kept. Where no box can be made the program runs without one, the sheet
     says what was not shown, and stays unsigned.
 
     Args:
@@ -130,7 +131,7 @@ def rehearse(
     sheet = _write_sheet(folder, kit, dataset, packed, seen, reason)
     _raise_if_broken(folder, sheet, place)
     if not sheet.ready_to_leave:
-        missing = "; ".join(f"{part.clause}: {part.evidence}" for part in sheet.clauses if part.verdict != "kept")
+        missing = "; ".join(f"{part.clause}: {part.evidence}" for part in sheet.clauses if not checks.is_ready([part]))
         sink(Notice(STAGE, f"ready.json is not signed, because something was not shown: {missing}", is_warning=True))
     shutil.rmtree(place.root, ignore_errors=True)
     return clock.finish(
@@ -146,7 +147,9 @@ def rehearse(
             "kit_bytes": sum(file.bytes for file in kit.files),
         },
         facts={
-            "ready_to_leave": "yes, signed" if sheet.ready_to_leave else "not shown in all clauses, not signed",
+            "ready_to_leave": "yes, signed"
+            if sheet.ready_to_leave
+            else "not shown in all clauses that must be kept, not signed",
             "box": sheet.box,
             "shipment": packed.plan.shipment,
             "weights": sheet.weights or "none",
@@ -197,17 +200,19 @@ def _run_in_box(
     kit = place.folder.work / "kit"
     sink(Progress(STAGE, "installing the kit in the box"))
     log = place.logs / "install.log"
-    outcome = box.run(
+    installed = box.run(
         ["/bin/sh", str(kit / INSTALLER), str(place.environment), str(python)],
         cwd=place.root,
         log=log,
         timeout_seconds=INSTALL_LIMIT_SECONDS,
     )
-    if outcome.status != 0 or outcome.timed_out:
+    if installed.status != 0 or installed.timed_out:
         seen.clauses.append(checks.broken(checks.INSTALLS, f"{_last_line(log)} ({log})"))
         return seen
-    seen.measurements["install_seconds"] = round(outcome.elapsed_seconds, 3)
-    how = f"sh {INSTALLER}, {format_seconds(outcome.elapsed_seconds)}"
+    seen.measurements["install_seconds"] = round(installed.elapsed_seconds, 3)
+    how = f"sh {INSTALLER}, {format_seconds(installed.elapsed_seconds)}"
+    if installed.unrouted_sends:
+        how += f"; {_told_sends(installed.unrouted_sends)}, and it did without"
     if box.is_open:
         seen.clauses.append(checks.not_shown(checks.INSTALLS, f"{how}, but with the network there: {Box.probe()}"))
     else:
@@ -217,7 +222,7 @@ def _run_in_box(
     for site_packages in (place.environment / "lib").glob("python*/site-packages"):
         network_witness.install(site_packages, witness)
     job_path = place.root / "JOB.json"
-    rehearsal_job.write(job_path, _job(place, packed, section, kit))
+    rehearsal_job.write(job_path, _job(place, packed, section, kit, is_boxed=not box.is_open))
     tail = EventTail(job_path.with_name(rehearsal_job.EVENTS), sink)
     log = place.logs / "boxed.log"
     outcome = box.run(
@@ -235,17 +240,22 @@ def _run_in_box(
             hint="read the log; it runs under the kit's Python, from the kit's packages alone",
         )
     result = rehearsal_job.read(job_path.with_name(rehearsal_job.RESULT), RehearsalResult)
-    seen.clauses.append(_network_clause(box, witness, kit / PROGRAM))
+    seen.clauses.append(_network_clause(box, witness, kit / PROGRAM, outcome.unrouted_sends or 0))
     seen.clauses += result.clauses
     seen.weights, seen.num_steps = result.weights, result.num_steps
     seen.measurements |= result.measurements
     seen.versions = result.versions
-    if rate := seen.measurements.get("samples_per_second"):
-        seen.measurements["epoch_seconds_on_this_machine"] = round(dataset.num_samples / rate, 1)
+    seen.measurements |= rehearsal_numbers.at_real_size(
+        seen.measurements,
+        num_samples=dataset.num_samples,
+        num_steps=section.steps,
+        sample_bytes=packed.total_bytes / packed.num_samples if packed.num_samples else None,
+        site_samples_per_second=section.site_samples_per_second,
+    )
     return seen
 
 
-def _job(place: _Place, packed: Packed, section: TrainingSection, kit: Path) -> RehearsalJob:
+def _job(place: _Place, packed: Packed, section: TrainingSection, kit: Path, *, is_boxed: bool) -> RehearsalJob:
     return RehearsalJob(
         parties=str(place.folder.document_path(Parties).absolute()),
         plan=str((place.root / "plan.json").absolute()),
@@ -262,17 +272,29 @@ def _job(place: _Place, packed: Packed, section: TrainingSection, kit: Path) -> 
         num_steps=section.rehearsal_steps,
         num_samples=packed.num_samples,
         stall_seconds=section.stall_seconds,
+        is_boxed=is_boxed,
+        with_hang=section.rehearsal_hang,
     )
 
 
-def _network_clause(box: Box, witness: Path, program: Path) -> Clause:
+def _network_clause(box: Box, witness: Path, program: Path, num_sends: int) -> Clause:
+    """Return NO_NETWORK, by the lines of Python code that tried, and by the kernel's count of what any code tried."""
     attempts = network_witness.read_witness(witness)
     if attempts:
         told = "; ".join(attempt.spelled(program) for attempt in attempts[:8])
-        return checks.broken(checks.NO_NETWORK, f"{len(attempts)} attempts: {told}")
+        counted = f"; {_told_sends(num_sends)} in all" if num_sends else ""
+        return checks.broken(checks.NO_NETWORK, f"{len(attempts)} attempts: {told}{counted}")
+    if num_sends:
+        return checks.broken(
+            checks.NO_NETWORK, f"{_told_sends(num_sends)}, by code that is not Python: which one is not named"
+        )
     if box.is_open:
         return checks.not_shown(checks.NO_NETWORK, f"no attempt of Python code was seen, but no box: {Box.probe()}")
-    return checks.kept(checks.NO_NETWORK, "no attempt in the box")
+    return checks.kept(checks.NO_NETWORK, "no line of Python tried, and the kernel counted nothing that found no route")
+
+
+def _told_sends(num_sends: int) -> str:
+    return f"the kernel counted {num_sends} sends for which there was no route"
 
 
 def _last_line(log: Path) -> str:
@@ -295,7 +317,7 @@ def _write_sheet(
         miniature=miniature_digest(dataset),
         box=reason or Box.description(),
         clauses=clauses,
-        ready_to_leave=all(part.verdict == "kept" for part in clauses),
+        ready_to_leave=checks.is_ready(clauses),
         num_steps=seen.num_steps,
         weights=seen.weights,
         measurements={"miniature_bytes": float(packed.total_bytes), **seen.measurements},
@@ -316,5 +338,5 @@ def _raise_if_broken(folder: VoyageFolder, sheet: Ready, place: _Place) -> None:
         raise RehearsalFailed(
             f"{len(faults)} of {len(sheet.clauses)} clauses of the contract are broken: {'; '.join(faults)}",
             where=str(folder.document_path(Ready)),
-            hint=f"logs of both runs lie in {place.logs}; mend the program and run the same command again",
+            hint=f"logs of all runs lie in {place.logs}; mend the program and run the same command again",
         )
