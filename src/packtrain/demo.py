@@ -306,6 +306,7 @@ program = "program"
 command = "train.py --data {{data}} --ckpt {{checkpoints}} --out {{results}} --steps {{steps}} --checkpoint-every 5"
 workers = 2
 steps = {STEPS}
+rehearsal_hang = false # to wait for a watchdog would take the demo some 15 s more
 wheels = "{kit_wheels.absolute()}"
 provided = ["torch=={metadata.version("torch").partition("+")[0]}"]
 

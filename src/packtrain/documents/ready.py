@@ -9,8 +9,8 @@ import msgspec
 from packtrain.documents.codec import Count, Document, Instant, Part, Sha256, Text, Uuid
 
 Verdict = Literal["kept", "broken", "not kept", "not shown"]
-"""*kept*: it was seen. *broken*: the opposite was seen, and the program must be mended. *not kept*: the opposite was seen of
-something that a program need not promise. *not shown*: nothing was seen of it here; the evidence says why."""
+"""*kept*: it was seen. *broken*: the opposite was seen, and the program must be mended. *not kept*: the opposite was
+seen of something that a program need not promise. *not shown*: nothing was seen of it; the evidence says why."""
 
 
 class Clause(Part, frozen=True, kw_only=True):

@@ -173,7 +173,7 @@ class TrainingSection(Part, frozen=True, kw_only=True):
         steps: what {steps} becomes.
         rehearsal_steps: what {steps} becomes in the rehearsal.
         rehearsal_hang: whether the rehearsal also stops rank 0 and waits until the watchdog ends it.
-        site_samples_per_second: how fast the site trains, where you know it; the sheet then says how long it takes there.
+        site_samples_per_second: how fast the site trains, where you know it; the sheet then says how long it takes.
         wheels: folder with a wheel of everything the program imports, for the site's Python and platform.
         provided: packages that the site has already, as NAME==VERSION.
         max_restarts: how often a failed attempt is followed by another.

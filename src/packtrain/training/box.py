@@ -47,6 +47,7 @@ _POLL_SECONDS: Final = 0.1
 # -I: the box's first program must not load what a caller's PYTHONPATH or folder brings.
 _INIT: Final = (sys.executable, "-I", str(Path(box_init.__file__)))
 _PROBE_SECONDS: Final = 20
+_MOST_NAME_BYTES: Final = 64 * 1024
 _NAMESPACES: Final[tuple[tuple[str, ...], ...]] = (
     # Best first. A new /proc is refused where a container masks parts of it; a namespace of process numbers makes the
     # end of the box the end of everything in it; one of mounts lets the rehearsal mount a small disk that nobody else
@@ -67,12 +68,14 @@ class BoxOutcome:
     Attributes:
         unrouted_sends: connections and datagrams that the kernel refused because no route leads out, whatever code
             tried them; None where nothing was counted (an open box, or one that had to be ended).
+        names_asked: the names that any code asked a name service for, each once; those of loopback are left out.
     """
 
     status: int
     elapsed_seconds: float
     timed_out: bool
     unrouted_sends: int | None
+    names_asked: tuple[str, ...]
 
 
 class Box:
@@ -141,7 +144,9 @@ class Box:
         assert not isinstance(found, str), "the caller probes first"
         log.parent.mkdir(parents=True, exist_ok=True)
         report = self.folder / "unrouted"
-        report.unlink(missing_ok=True)
+        names = self.folder / "unrouted.names"
+        for path in (report, names):
+            path.unlink(missing_ok=True)
         started = time.monotonic()
         # The box ends when this pipe closes: also when this process is killed and can close nothing itself.
         lifeline, held = os.pipe()
@@ -177,7 +182,7 @@ class Box:
         finally:
             os.close(held)
             status = _end(process)
-        return BoxOutcome(status, time.monotonic() - started, timed_out, _read_count(report))
+        return BoxOutcome(status, time.monotonic() - started, timed_out, _read_count(report), _read_names(names))
 
 
 def _entered(
@@ -195,6 +200,23 @@ def _read_count(report: Path) -> int | None:
             return int(stream.read(32))
     except (OSError, ValueError):
         return None
+
+
+def _read_names(names: Path) -> tuple[str, ...]:
+    try:
+        with names.open("rb") as stream:
+            lines = stream.read(_MOST_NAME_BYTES).decode("ascii", "replace").split()
+    except OSError:
+        return ()
+    return tuple(dict.fromkeys(name for name in lines if not _is_of_loopback(name)))
+
+
+def _is_of_loopback(name: str) -> bool:
+    """Return whether a name is localhost, or a question for the name of 127.0.0.0/8, ::1 or ::ffff:127.0.0.0/104."""
+    if name in ("localhost", "localhost.localdomain") or name.endswith(".127.in-addr.arpa"):
+        return True
+    digits = name.removesuffix(".ip6.arpa").replace(".", "")[::-1]
+    return name.endswith(".ip6.arpa") and (digits == "1".zfill(32) or digits.startswith("0" * 20 + "ffff7f"))
 
 
 def _unshare() -> list[str]:

@@ -1,7 +1,7 @@
 """What the rehearsal does to a running program: kills a worker, asks all to stop, lets one hang. And what came of it.
 
-A disturber is a sink that stands between the engine and the terminal: it hears of every attempt and every step line, and
-acts on the workers by their process ids. One disturbance an attempt; the attempt after the last runs to its end.
+A disturber is a sink that stands between the engine and the terminal: it hears of every attempt and every step line,
+and acts on the workers by their process ids. One disturbance an attempt; the attempt after the last runs to its end.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What a program did under the faults that it need not bear: a full disk, a request to stop, fewer workers, a hang.
 
-Each function returns one clause. What breaks the three clauses of the contract is *broken* here as well: an exit 0 without
-the last checkpoint, or going on from half a checkpoint. All else is *not kept*: known before departure, and no reason to stay.
+Each function returns one clause. What breaks the three clauses of the contract is *broken* here as well: an exit 0
+without the last checkpoint, or half a checkpoint in the way of going on. All else is *not kept*: known before
+departure, and no reason to stay.
 """
 
 from __future__ import annotations

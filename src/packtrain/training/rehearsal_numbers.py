@@ -1,7 +1,7 @@
 """Numbers of the sheet, with their unit in the name; a range has two names that end in `_low` and `_high`.
 
-What a rehearsal measures is true of this machine and of the miniature. What follows from it for the real size is a range,
-and what nobody measured is not there.
+What a rehearsal measures is true of this machine and of the miniature. What follows from it for the real size is a
+range, and what nobody measured is not there.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ def test_a_swallowed_network_attempt_breaks_the_sheet_and_names_its_line(tmp_pat
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash, whose /dev/tcp is no code of Python")
 def test_an_attempt_of_code_that_is_not_python_is_counted_by_the_kernel(tmp_path: Path, wheels: Path):
     folder = _voyage(tmp_path, wheels, "phones home by another program")
-    told = r"the kernel counted \d+ sends for which there was no route, by code that is not Python"
+    told = r"asked for nowhere\.example; the kernel counted \d+ sends for which there was no route, by code that is not"
     with pytest.raises(RehearsalFailed, match=told):
         rehearse.rehearse(folder, DirectoryDrive, discard)
     assert [name for name, verdict in _sheet(folder).items() if verdict == "broken"] == [checks.NO_NETWORK]

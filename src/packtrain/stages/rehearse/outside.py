@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -28,9 +28,10 @@ from packtrain.record.receipts import StageClock, instant
 from packtrain.stages.rehearse.kit import build, kit_inputs, section_of
 from packtrain.stages.rehearse.miniature import IDENTITY, Packed, miniature_digest, pack_miniature
 from packtrain.training import checks, network_witness, rehearsal_job, rehearsal_numbers
-from packtrain.training.box import Box
+from packtrain.training.box import Box, BoxOutcome
 from packtrain.training.event_relay import EventTail
 from packtrain.training.kit import INSTALLER, PROGRAM, holds_kit
+from packtrain.training.network_witness import Attempt
 from packtrain.training.rehearsal import STAGE
 from packtrain.training.rehearsal_job import RehearsalJob, RehearsalResult
 from packtrain.units import format_seconds
@@ -93,8 +94,8 @@ def rehearse(
 ) -> Receipt:
     """Build the kit, rehearse with it, write the sheet; return the receipt.
 
-    The sheet is signed only if nothing was broken, and every clause that is not optional was kept. Where no box can be made the program runs without one, the sheet
-    says what was not shown, and stays unsigned.
+    The sheet is signed only if nothing was broken, and every clause that is not optional was kept. Where no box can be
+    made the program runs without one, the sheet says what was not shown, and stays unsigned.
 
     Args:
         folder: the consignor's voyage folder.
@@ -211,8 +212,8 @@ def _run_in_box(
         return seen
     seen.measurements["install_seconds"] = round(installed.elapsed_seconds, 3)
     how = f"sh {INSTALLER}, {format_seconds(installed.elapsed_seconds)}"
-    if installed.unrouted_sends:
-        how += f"; {_told_sends(installed.unrouted_sends)}, and it did without"
+    if reached := _native_attempts(installed, ()):
+        how += f"; {reached}, and it did without"
     if box.is_open:
         seen.clauses.append(checks.not_shown(checks.INSTALLS, f"{how}, but with the network there: {Box.probe()}"))
     else:
@@ -240,7 +241,7 @@ def _run_in_box(
             hint="read the log; it runs under the kit's Python, from the kit's packages alone",
         )
     result = rehearsal_job.read(job_path.with_name(rehearsal_job.RESULT), RehearsalResult)
-    seen.clauses.append(_network_clause(box, witness, kit / PROGRAM, outcome.unrouted_sends or 0))
+    seen.clauses.append(_network_clause(box, witness, kit / PROGRAM, outcome))
     seen.clauses += result.clauses
     seen.weights, seen.num_steps = result.weights, result.num_steps
     seen.measurements |= result.measurements
@@ -277,24 +278,29 @@ def _job(place: _Place, packed: Packed, section: TrainingSection, kit: Path, *, 
     )
 
 
-def _network_clause(box: Box, witness: Path, program: Path, num_sends: int) -> Clause:
+def _network_clause(box: Box, witness: Path, program: Path, outcome: BoxOutcome) -> Clause:
     """Return NO_NETWORK, by the lines of Python code that tried, and by the kernel's count of what any code tried."""
     attempts = network_witness.read_witness(witness)
     if attempts:
         told = "; ".join(attempt.spelled(program) for attempt in attempts[:8])
-        counted = f"; {_told_sends(num_sends)} in all" if num_sends else ""
-        return checks.broken(checks.NO_NETWORK, f"{len(attempts)} attempts: {told}{counted}")
-    if num_sends:
-        return checks.broken(
-            checks.NO_NETWORK, f"{_told_sends(num_sends)}, by code that is not Python: which one is not named"
-        )
+        native = _native_attempts(outcome, attempts)
+        return checks.broken(checks.NO_NETWORK, f"{len(attempts)} attempts: {told}{native and '; '}{native}")
+    if native := _native_attempts(outcome, attempts):
+        return checks.broken(checks.NO_NETWORK, f"{native}, by code that is not Python: its line cannot be named")
     if box.is_open:
         return checks.not_shown(checks.NO_NETWORK, f"no attempt of Python code was seen, but no box: {Box.probe()}")
-    return checks.kept(checks.NO_NETWORK, "no line of Python tried, and the kernel counted nothing that found no route")
+    return checks.kept(checks.NO_NETWORK, "no line of Python tried, no name was asked for, no send without a route")
 
 
-def _told_sends(num_sends: int) -> str:
-    return f"the kernel counted {num_sends} sends for which there was no route"
+def _native_attempts(outcome: BoxOutcome, attempts: Sequence[Attempt]) -> str:
+    """Return what was asked for or sent beyond what lines of Python are known to have tried, in words."""
+    told: list[str] = []
+    known = {attempt.address.partition(":")[0].lower() for attempt in attempts}
+    if names := [name for name in outcome.names_asked if name not in known]:
+        told.append(f"a name service was asked for {', '.join(names[:8])}")
+    if outcome.unrouted_sends:
+        told.append(f"the kernel counted {outcome.unrouted_sends} sends for which there was no route")
+    return "; ".join(told)
 
 
 def _last_line(log: Path) -> str:
