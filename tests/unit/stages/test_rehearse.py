@@ -152,7 +152,7 @@ def test_without_a_box_the_sheet_says_not_shown_and_is_not_signed(
 @pytest.mark.needs_torch
 @pytest.mark.namespaces
 def test_the_reference_program_keeps_every_clause(tmp_path: Path):
-    """With the wheels of the demo's kit and torch from this environment: 40 s on two quiet cores."""
+    """With the wheels of the demo's kit and torch from this environment, all but the hang: 60 s on two quiet cores."""
     fetched = sorted((Path(__file__).parents[3] / "build" / "kit-wheels").glob("*.whl"))
     if not fetched:
         pytest.skip("no wheels (make kit-wheels)")
@@ -176,7 +176,8 @@ def test_the_reference_program_keeps_every_clause(tmp_path: Path):
 
     receipt = rehearse.rehearse(folder, DirectoryDrive, discard)
     sheet = folder.read_signed(Ready)
-    assert {part.clause: part.verdict for part in sheet.clauses} == dict.fromkeys(checks.CLAUSES, "kept")
+    expected = dict.fromkeys(checks.CLAUSES, "kept") | {checks.HANGS: "not shown"}
+    assert {part.clause: part.verdict for part in sheet.clauses} == expected
     assert receipt.versions["torch"].startswith(torch)
 
 
