@@ -30,7 +30,8 @@ def number_rows(measurements: Mapping[str, float]) -> list[tuple[str, str]]:
             low_text, high_text = _spelled(stem, value), _spelled(stem, high)
             rows.append((_label(stem), low_text if low_text == high_text else f"{low_text} to {high_text}"))
         else:
-            rows.append((_label(name), _spelled(name, value)))
+            if stem != name or name + _LOW not in measurements:  # a middle is in its range
+                rows.append((_label(name), _spelled(name, value)))
     return rows
 
 
@@ -43,7 +44,23 @@ def _named(part: Clause) -> str:
     return f"{part.clause} (optional)" if part.optional else part.clause
 
 
+_LABELS: Final[Mapping[str, str]] = {
+    "checkpoint_bytes": "a checkpoint holds",
+    "checkpoint_seconds": "a checkpoint is written in",
+    "checkpoint_interval_seconds": "save about every",
+    "first_step_seconds": "from start to first step",
+    "load_bytes_per_second": "load of the miniature, rate",
+    "load_seconds": "load of the miniature",
+    "lost_fraction": "time that failures cost",
+    "restart_seconds": "from killed worker to next step",
+    "step_seconds": "a step",
+    "worker_memory_bytes": "most memory of a worker",
+}
+
+
 def _label(name: str) -> str:
+    if name in _LABELS:
+        return _LABELS[name]
     for unit in ("_bytes_per_second", "_seconds", "_bytes", "_fraction"):
         name = name.removesuffix(unit)
     return name.replace("_", " ")

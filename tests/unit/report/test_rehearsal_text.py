@@ -17,10 +17,10 @@ def test_a_range_is_one_row_and_a_number_has_its_unit():
         }
     )
     assert rows == [
-        ("checkpoint", "1.5 GB"),
-        ("lost", "1 %"),
+        ("a checkpoint holds", "1.5 GB"),
+        ("time that failures cost", "1 %"),
         ("read needed", "2 MB/s"),
-        ("restart", f"{format_seconds(2.0)} to {format_seconds(90.0)}"),
+        ("from killed worker to next step", f"{format_seconds(2.0)} to {format_seconds(90.0)}"),
         ("training days here low", "3"),
     ]
 
