@@ -103,7 +103,7 @@ def main() -> None:
         parser = sft.make_parser()
         script_args, training_args, model_args, dataset_args = parser.parse_args_and_config(args=arguments)[:4]
         sft.main(script_args, training_args, model_args, dataset_args)
-        # The work is done. With gloo, the ends of the script's workers can wait for each other for ever: say it, and end.
+        # The work is done: say it. With gloo, the ends of the script's workers can wait for each other for ever.
         if os.environ.get("RANK", "0") == "0" and (mark := os.environ.get("PACKTRAIN_DONE")):
             Path(mark).touch()
 
