@@ -11,6 +11,7 @@
 #   make bench-diligence   screen, and follow owners                 BENCH_ARGS="--entries 20000"
 #   make bench-prepare     prepare and read beside other engines     BENCH_ARGS="--only images --repeats 1"
 #   make test-slow     the tests at full size, minutes each
+#   make test-programs  rehearse training programs of others, from their wheels (280 MB to fetch); minutes
 #   make test-cluster  prepare on hosts of our own making, with Ray and Slurm: root, iproute2, slurm-wlm; minutes
 #
 # Which torch fits is known on your machine only: TORCH_PIP_ARGS is handed to the `pip install` that brings it, for
@@ -47,10 +48,10 @@ DEMO_DATA := build/demo-data
 KIT_WHEELS := build/kit-wheels
 SOURCES := $(shell find src -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
-.PHONY: card-validator model-signing fuzz help demo test test-slow test-cluster bench-cargo bench-diligence bench-prepare check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
+.PHONY: card-validator model-signing fuzz help demo test test-slow test-programs test-cluster bench-cargo bench-diligence bench-prepare check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
 
 help:
-	@sed -n '3,14s/^#   //p' Makefile
+	@sed -n '3,15s/^#   //p' Makefile
 
 # ---- the two commands a newcomer needs
 
@@ -79,6 +80,11 @@ bench-prepare: setup demo-data
 
 test-slow: package
 	@$(BIN)/python -m pytest -n0 -m full_size --timeout 3600 --capture=tee-sys $(PYTEST_ARGS)
+
+# Each program has its own lock and its own wheels; torch is the one of .venv.
+test-programs: setup kit-wheels
+	@bash scripts/program_wheels.sh $(BIN)/python $(KIT_WHEELS) build/programs
+	@$(BIN)/python -m pytest -n0 -m programs -rA $(PYTEST_ARGS)
 
 # Hosts are network namespaces: as root, with iproute2; Slurm's part also wants slurm-wlm. What is missing is said, and skipped.
 test-cluster: package

@@ -54,8 +54,8 @@ INSTALLED_BY_MAKE = {"needs_torch"} | ({"needs_age", "needs_ssh_keygen"} if os.g
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests at full size, and those on clusters, out unless they are asked for."""
-    unasked = [mark for mark in ("full_size", "cluster") if mark not in config.option.markexpr]
+    """Leave the tests at full size, on clusters and of other people's programs out unless they are asked for."""
+    unasked = [mark for mark in ("full_size", "cluster", "programs") if mark not in config.option.markexpr]
     left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in unasked)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,9 +16,10 @@ COMMAND = "train.py {data} {checkpoints} {steps}"
 
 # One number is trained; a checkpoint is a file with that number and the step. Marks are where the variants differ.
 PROGRAM = """\
-import json, os, sys, time
+import json, os, signal, sys, time
 from pathlib import Path
 
+asked = []
 data, checkpoints, steps = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 rank = int(os.environ["RANK"])
 {START}
@@ -32,11 +34,17 @@ while state["step"] < steps:
 {STEP}
     if rank == 0:
         {LINE}
-        if state["step"] % {EVERY} == 0 or state["step"] == steps:
+        if state["step"] % {EVERY} == 0 or state["step"] == steps{OR_ASKED}:
+{SAVE}
+{END}
+"""
+SAVE = """\
             part = checkpoints / "unfinished.part"
             part.write_text(json.dumps(state))
-            part.rename(checkpoints / f"step-{{state['step']:04d}}.json")
+            part.rename(checkpoints / f"step-{state['step']:04d}.json")
 """
+LISTEN = "signal.signal(signal.SIGTERM, lambda *_: asked.append(1))"
+EXIT_75 = "    if asked: sys.exit(75)"
 LINE = 'print(json.dumps({"step": state["step"], "loss": loss, "samples": 4}), flush=True)'
 VARIANTS: Mapping[str, Mapping[str, str]] = {
     "good": {},
@@ -45,6 +53,15 @@ VARIANTS: Mapping[str, Mapping[str, str]] = {
     "takes other samples": {"LINE": LINE.replace('"samples": 4', '"samples": 4 + bool(saved)')},
     "skips steps": {"RESUMED": 'state["step"] += 4 * bool(saved)'},
     "differs each time": {"STEP": "    loss += time.time_ns() % 1000 / 1e6"},
+    "stops when asked": {"START": LISTEN, "OR_ASKED": " or asked", "END": EXIT_75},
+    "says that it saved": {"START": LISTEN, "END": EXIT_75},
+    "grows with its workers": {"LINE": LINE.replace('"samples": 4', '"samples": 2 * int(os.environ["WORLD_SIZE"])')},
+    "wants two workers": {"START": "assert os.environ['WORLD_SIZE'] == '2', 'two workers, please'"},
+    "keeps one": {"SAVE": "            [old.unlink() for old in checkpoints.glob('step-*')]\n" + SAVE},
+    "says nothing of a full disk": {
+        "SAVE": f"            try:\n{textwrap.indent(SAVE, '    ')}            except OSError:\n                pass\n"
+    },
+    "saves without renaming": {"SAVE": SAVE.replace('"unfinished.part"', "f\"step-{state['step']:04d}.json\"")},
     "saves too seldom": {"EVERY": "1000"},
     "never saves": {"EVERY": "1000 == 1 or False", "LINE": LINE + "\n        continue"},
     "speaks no lines": {"LINE": "pass"},
@@ -52,6 +69,13 @@ VARIANTS: Mapping[str, Mapping[str, str]] = {
     "loss grows": {"STEP": "    loss = 1.0 + state['step']"},
     "fails": {"STEP": "    assert state['step'] < 3, 'out of memory, say'"},
     "ignores the number of steps": {"START": "steps = 17"},
+    "phones home by another program": {
+        "START": (
+            "import subprocess\n"
+            "for host in ('192.0.2.1', 'nowhere.example'):\n"
+            "    subprocess.run(['bash', '-c', f'exec 3<>/dev/tcp/{host}/9'], stderr=subprocess.DEVNULL, check=False)"
+        )
+    },
     "phones home": {
         "START": (
             "import urllib.request\n"
@@ -66,19 +90,23 @@ VARIANTS: Mapping[str, Mapping[str, str]] = {
 
 def write_program(folder: Path, variant: str) -> Path:
     """Write train.py of a variant; return its folder."""
-    marks = {"START": "", "RESUMED": "", "STEP": "", "LINE": LINE, "EVERY": "3", **VARIANTS[variant]}
+    marks = dict.fromkeys(("START", "RESUMED", "STEP", "OR_ASKED", "END"), "")
+    marks |= {"LINE": LINE, "EVERY": "3", "SAVE": SAVE, **VARIANTS[variant]}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "train.py").write_text(PROGRAM.format(**marks))
     return folder
 
 
-def make_voyage(root: Path, *, variant: str, wheels: Path, provided: tuple[str, ...], steps: int = 12) -> VoyageFolder:
+def make_voyage(
+    root: Path, *, variant: str, wheels: Path, provided: tuple[str, ...], steps: int = 12, hang: bool = False
+) -> VoyageFolder:
     """Make a consignor's folder with a program, and a data set of which only the miniature is there."""
     init(root, "rehearsal test", "consignor")
     write_program(root / "program", variant)
     with (root / "voyage.toml").open("a") as stream:
         stream.write(
             f'[training]\nprogram = "program"\ncommand = "{COMMAND}"\nworkers = 2\nrehearsal_steps = {steps}\n'
+            f"rehearsal_hang = {str(hang).lower()}\nsite_samples_per_second = 4000\n"
             f'wheels = "{wheels}"\nprovided = {json.dumps(list(provided))}\n'
         )
     folder = VoyageFolder(root)

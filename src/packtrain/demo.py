@@ -318,6 +318,7 @@ program = "program"
 command = "{COMMAND}"
 workers = 2
 steps = {STEPS}
+rehearsal_hang = false # to wait for a watchdog would take the demo some 15 s more
 wheels = "{kit_wheels.absolute()}"
 provided = ["torch=={metadata.version("torch").partition("+")[0]}"]
 

@@ -23,6 +23,7 @@ from packtrain.verbs_of_kit import KitVerbs
 
 if TYPE_CHECKING:
     from packtrain.dataset.looking.look import Look, Wanted
+    from packtrain.documents.ready import Ready
     from packtrain.documents.sanitisation import Method, Sanitisation
     from packtrain.stages.check import CheckReport, RepairReport, SignedReport
     from packtrain.stages.close import ApproveErasure, ApproveKeys
@@ -108,6 +109,12 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
                 rehearse.inputs(self.folder),
                 lambda: rehearse.rehearse(self.folder, self._open_drive, self._sink, python=python),
             )
+
+    def rehearsal_sheet(self) -> Ready | None:
+        """Return what the last rehearsal showed, signed or not; None where none came so far."""
+        from packtrain.documents.ready import Ready
+
+        return self.folder.read(Ready) if self.folder.has(Ready) else None
 
     def pack(self, replace: tuple[str, Path] | None = None, *, accept_losses: bool = False) -> Receipt:
         """Write the drives that are here; write plan.json and, after the last group, shipment.json.

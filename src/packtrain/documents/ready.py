@@ -1,4 +1,4 @@
-"""ready.json: the rehearsal's sheet. Signed only when every clause was shown; public."""
+"""ready.json: the rehearsal's sheet. Signed only when nothing was broken and all that must be kept was seen; public."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ import msgspec
 
 from packtrain.documents.codec import Count, Document, Instant, Part, Sha256, Text, Uuid
 
-Verdict = Literal["kept", "broken", "not shown"]
+Verdict = Literal["kept", "broken", "not kept", "not shown"]
+"""*kept*: it was seen. *broken*: the opposite was seen, and the program must be mended. *not kept*: the opposite was
+seen of something that a program need not promise. *not shown*: nothing was seen of it; the evidence says why."""
 
 
 class Clause(Part, frozen=True, kw_only=True):
-    """One clause of the contract, or one promise of packtrain, and what the rehearsal saw of it."""
+    """One clause of the contract, or one promise of packtrain, and what the rehearsal saw of it.
+
+    Attributes:
+        optional: the sheet is signed without it, too, unless it is broken.
+    """
 
     clause: Text
     verdict: Verdict
     evidence: Text
+    optional: bool = False
 
 
 class Ready(Document, frozen=True, kw_only=True):
@@ -27,7 +34,7 @@ class Ready(Document, frozen=True, kw_only=True):
         kit: SHA-256 of kit.json.
         miniature: SHA-256 over the digests of the miniature's files.
         box: how the network was taken away, or why it could not be.
-        ready_to_leave: every clause is kept.
+        ready_to_leave: no clause is broken, and every clause that is not optional is kept.
         measurements: numbers by name, with their unit in the name.
     """
 

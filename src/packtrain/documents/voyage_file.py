@@ -172,6 +172,8 @@ class TrainingSection(Part, frozen=True, kw_only=True):
         workers: training processes.
         steps: what {steps} becomes.
         rehearsal_steps: what {steps} becomes in the rehearsal.
+        rehearsal_hang: whether the rehearsal also stops rank 0 and waits until the watchdog ends it.
+        site_samples_per_second: how fast the site trains, where you know it; the sheet then says how long it takes.
         lock: the uv.lock that the kit's wheels come from; without it, the one of the program's folder, if there is one.
         python: the site's Python, "3.12"; without it, the version that packtrain runs under.
         platform: the site's machine and the oldest glibc there, "x86_64-manylinux_2_28"; without it, this machine.
@@ -191,6 +193,8 @@ class TrainingSection(Part, frozen=True, kw_only=True):
     workers: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 1
     steps: Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)] = 100
     rehearsal_steps: Annotated[int, msgspec.Meta(ge=4, le=1_000_000)] = 12
+    rehearsal_hang: bool = True
+    site_samples_per_second: Annotated[float, msgspec.Meta(gt=0, le=1e12)] | None = None
     lock: PathText | None = None
     python: Annotated[str, msgspec.Meta(min_length=1, max_length=16)] | None = None
     platform: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from packtrain.report.pieces import STYLE, bullets, drawing, section, table, whole_page
+from packtrain.report.rehearsal_text import number_rows
 from packtrain.report.summary import Summary
 from packtrain.report.svg import DrawnDrive, DriveState, drives_in_cases, seconds_by_stage
 from packtrain.report.training_curve import TrainingCurve
@@ -175,10 +176,20 @@ def _rehearsal(summary: Summary) -> str:
     if summary.ready is None:
         return ""
     rows = [
-        (escape(clause.clause), _verdict(clause.verdict), escape(clause.evidence)) for clause in summary.ready.clauses
+        (
+            escape(clause.clause) + (" (optional)" if clause.optional else ""),
+            _verdict(clause.verdict),
+            escape(clause.evidence),
+        )
+        for clause in summary.ready.clauses
     ]
     verdict = "Ready to leave." if summary.ready.ready_to_leave else "Not shown to be ready; the sheet is not signed."
-    return f"<p>{verdict} Box: {escape(summary.ready.box)}.</p>" + table(("clause", "verdict", "evidence"), rows)
+    numbers = [(escape(name), escape(value)) for name, value in number_rows(summary.ready.measurements)]
+    return (
+        f"<p>{verdict} Box: {escape(summary.ready.box)}.</p>"
+        + table(("clause", "verdict", "evidence"), rows)
+        + table(("measured at home, in miniature", ""), numbers)
+    )
 
 
 def _declaration(summary: Summary) -> str:

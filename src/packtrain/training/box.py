@@ -47,25 +47,35 @@ _POLL_SECONDS: Final = 0.1
 # -I: the box's first program must not load what a caller's PYTHONPATH or folder brings.
 _INIT: Final = (sys.executable, "-I", str(Path(box_init.__file__)))
 _PROBE_SECONDS: Final = 20
+_MOST_NAME_BYTES: Final = 64 * 1024
 _NAMESPACES: Final[tuple[tuple[str, ...], ...]] = (
     # Best first. A new /proc is refused where a container masks parts of it; a namespace of process numbers makes the
-    # end of the box the end of everything in it.
-    ("--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"),
-    ("--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child"),
+    # end of the box the end of everything in it; one of mounts lets the rehearsal mount a small disk that nobody else
+    # sees; one of names lets a program that asks for its own host's name find it without a name service.
+    ("--user", "--map-root-user", "--net", "--uts", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+    ("--user", "--map-root-user", "--net", "--uts", "--mount", "--pid", "--fork", "--kill-child"),
     ("--user", "--map-root-user", "--net"),
     # Root on a machine that forbids user namespaces.
-    ("--net", "--pid", "--fork", "--kill-child", "--mount-proc"),
+    ("--net", "--uts", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
     ("--net",),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class BoxOutcome:
-    """How a command in the box ended: exit status (negative: the signal), seconds, and whether it ran out of time."""
+    """How a command in the box ended: exit status (negative: the signal), seconds, and whether it ran out of time.
+
+    Attributes:
+        unrouted_sends: connections and datagrams that the kernel refused because no route leads out, whatever code
+            tried them; None where nothing was counted (an open box, or one that had to be ended).
+        names_asked: the names that any code asked a name service for, each once; those of loopback are left out.
+    """
 
     status: int
     elapsed_seconds: float
     timed_out: bool
+    unrouted_sends: int | None
+    names_asked: tuple[str, ...]
 
 
 class Box:
@@ -133,13 +143,17 @@ class Box:
         found = None if self.is_open else _find_namespaces()
         assert not isinstance(found, str), "the caller probes first"
         log.parent.mkdir(parents=True, exist_ok=True)
+        report = self.folder / "unrouted"
+        names = self.folder / "unrouted.names"
+        for path in (report, names):
+            path.unlink(missing_ok=True)
         started = time.monotonic()
         # The box ends when this pipe closes: also when this process is killed and can close nothing itself.
         lifeline, held = os.pipe()
         try:
             with log.open("wb") as stream:
                 process = subprocess.Popen(
-                    _entered(found, (*command,), lifeline, loopback=found is not None),
+                    _entered(found, (*command,), lifeline, None if found is None else report),
                     cwd=cwd,
                     env=self.environment(environment),
                     stdin=subprocess.DEVNULL,
@@ -168,14 +182,41 @@ class Box:
         finally:
             os.close(held)
             status = _end(process)
-        return BoxOutcome(status, time.monotonic() - started, timed_out)
+        return BoxOutcome(status, time.monotonic() - started, timed_out, _read_count(report), _read_names(names))
 
 
 def _entered(
-    namespaces: tuple[str, ...] | None, command: tuple[str, ...], lifeline: int, *, loopback: bool
+    namespaces: tuple[str, ...] | None, command: tuple[str, ...], lifeline: int, report: Path | None
 ) -> list[str]:
-    inside = [*_INIT, str(lifeline), "up" if loopback else "as-is", *command]
+    # Libraries ask for the address of their own host; under its outer name that could be a question to a name service.
+    host = "localhost" if namespaces is not None and "--uts" in namespaces else box_init.AS_IT_IS
+    inside = [*_INIT, str(lifeline), str(report or box_init.AS_IT_IS), host, *command]
     return inside if namespaces is None else [*_unshare(), *namespaces, "--", *inside]
+
+
+def _read_count(report: Path) -> int | None:
+    try:
+        with report.open("rb") as stream:
+            return int(stream.read(32))
+    except (OSError, ValueError):
+        return None
+
+
+def _read_names(names: Path) -> tuple[str, ...]:
+    try:
+        with names.open("rb") as stream:
+            lines = stream.read(_MOST_NAME_BYTES).decode("ascii", "replace").split()
+    except OSError:
+        return ()
+    return tuple(dict.fromkeys(name for name in lines if not _is_of_loopback(name)))
+
+
+def _is_of_loopback(name: str) -> bool:
+    """Return whether a name is localhost, or a question for the name of 127.0.0.0/8, ::1 or ::ffff:127.0.0.0/104."""
+    if name in ("localhost", "localhost.localdomain") or name.endswith(".127.in-addr.arpa"):
+        return True
+    digits = name.removesuffix(".ip6.arpa").replace(".", "")[::-1]
+    return name.endswith(".ip6.arpa") and (digits == "1".zfill(32) or digits.startswith("0" * 20 + "ffff7f"))
 
 
 def _unshare() -> list[str]:
@@ -211,7 +252,7 @@ def _try(namespaces: tuple[str, ...]) -> str:
     read_end, write_end = os.pipe()
     try:
         done = subprocess.run(
-            _entered(namespaces, (*_INIT, "check"), read_end, loopback=True),
+            _entered(namespaces, (*_INIT, "check"), read_end, Path(os.devnull)),
             capture_output=True,
             check=False,
             timeout=_PROBE_SECONDS,

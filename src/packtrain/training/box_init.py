@@ -1,7 +1,9 @@
 """The first process inside a box: brings loopback up, starts the command, and takes everything down with it.
 
-Run as a file by `box.py`, in new namespaces: `python -I box_init.py LIFELINE up|as-is COMMAND…`, or `check`. Standard
-library only. LIFELINE is a pipe that closes when the caller is done or dead.
+Run as a file by `box.py`, in new namespaces: `python -I box_init.py LIFELINE REPORT HOST COMMAND…`, or `check`.
+Standard library only. LIFELINE is a pipe that closes when the caller is done or dead. REPORT is a file for the number
+of sends that found no route, or "as-is" where there is no new namespace and loopback is left as it is. HOST is this
+host's name in the box, or "as-is" where it has no namespace of names of its own: the machine's name must not change.
 
 It stays while the command runs, because the first process of a namespace of process numbers inherits the orphans, and
 does not die of signals that it does not handle: a training program in that place would collect dead workers.
@@ -28,7 +30,11 @@ SIOCSIFFLAGS: Final = 0x8914
 IFF_UP: Final = 0x1
 # From <linux/prctl.h>.
 PR_SET_CHILD_SUBREAPER: Final = 36
+# From <sys/mount.h>.
+MS_BIND: Final = 4096
+NAME_PORT: Final = 53
 MAX_GENERATIONS: Final = 64
+AS_IT_IS: Final = "as-is"
 OUTSIDE: Final = ("192.0.2.1", 9)
 """An address kept for documentation (RFC 5737): a datagram to it asks for a route and reaches nobody."""
 
@@ -50,6 +56,59 @@ def has_way_out() -> bool:
         except OSError:
             return False
     return True
+
+
+def count_unrouted() -> int:
+    """Return how many sends of this network namespace found no route: connections and datagrams, of any code.
+
+    Source: the counters OutNoRoutes (IP-MIB, RFC 4293) in /proc/net/snmp and /proc/net/snmp6.
+    """
+    num_sends = 0
+    with contextlib.suppress(OSError, ValueError):
+        lines = [line.split() for line in Path("/proc/self/net/snmp").read_text(encoding="ascii").splitlines()]
+        names, values = (line for line in lines if line[0] == "Ip:")
+        num_sends += int(values[names.index("OutNoRoutes")])
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/self/net/snmp6").read_text(encoding="ascii").splitlines():
+            name, value = line.split()
+            num_sends += int(value) if name == "Ip6OutNoRoutes" else 0
+    return num_sends
+
+
+def answer_names(report: str) -> None:
+    """Answer every name that is asked for in this box with "there is none", and write it to REPORT.names.
+
+    A name service that the box cannot reach would leave nothing but a refused send, of which nobody could tell whether
+    a C library asked for the name of 127.0.0.1 or for that of a server far away. Only in namespaces of mounts and of
+    the network that are this box's own.
+    """
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    resolver = Path(f"{report}.resolver")
+    with contextlib.suppress(OSError):
+        server.bind(("127.0.0.1", NAME_PORT))
+        resolver.write_text("nameserver 127.0.0.1\noptions attempts:1\n", encoding="ascii")
+        target = os.path.realpath("/etc/resolv.conf")
+        ctypes.CDLL(None).mount(os.fsencode(resolver), os.fsencode(target), None, MS_BIND, None)
+        if os.fork() == 0:
+            with open(f"{report}.names", "a", encoding="ascii", buffering=1) as log:  # noqa: PTH123
+                while True:
+                    question, address = server.recvfrom(512)
+                    if name := asked_name(question):
+                        log.write(name + "\n")
+                        # The question comes back with the bits "answer", "recursion available" and the code NXDOMAIN.
+                        server.sendto(question[:2] + b"\x81\x83" + question[4:], address)
+    server.close()
+
+
+def asked_name(question: bytes) -> str:
+    """Return the name that a DNS question asks for, in lower case; empty where it is none (RFC 1035, section 4.1)."""
+    labels: list[str] = []
+    place = 12
+    while place < len(question) and 0 < question[place] < 64 and len(labels) < 128:
+        label = question[place + 1 : place + 1 + question[place]]
+        labels.append("".join(chr(byte) if 33 <= byte < 127 else "?" for byte in label).lower())
+        place += 1 + question[place]
+    return ".".join(labels)
 
 
 def check() -> str:
@@ -147,10 +206,19 @@ def main(arguments: list[str]) -> int:
         if fault:
             sys.stderr.write(fault + "\n")
         return 1 if fault else 0
-    lifeline, loopback, command = int(arguments[0]), arguments[1], arguments[2:]
-    if loopback == "up":
-        bring_loopback_up()
-    return run(lifeline, command)
+    lifeline, report, host, command = int(arguments[0]), arguments[1], arguments[2], arguments[3:]
+    if report == AS_IT_IS:
+        return run(lifeline, command)
+    bring_loopback_up()
+    if host != AS_IT_IS:
+        socket.sethostname(host)
+        if report != os.devnull:
+            answer_names(report)
+    before = count_unrouted()
+    status = run(lifeline, command)
+    with contextlib.suppress(OSError):
+        Path(report).write_text(str(count_unrouted() - before), encoding="ascii")
+    return status
 
 
 if __name__ == "__main__":

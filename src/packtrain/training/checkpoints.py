@@ -25,10 +25,16 @@ if TYPE_CHECKING:
 DCP_MARK: Final = ".metadata"
 """torch.distributed.checkpoint writes it last: a folder that holds it is complete."""
 
+TRAINER_MARK: Final = "trainer_state.json"
+"""The Trainer of transformers writes it after weights, optimizer and generators."""
+
+_MARKS: Final = frozenset({DCP_MARK, TRAINER_MARK})
 _POLL_SECONDS: Final = 0.02
 _MAX_DEPTH: Final = 4
 _TENSORS_AT_ONCE_BYTES: Final = 256 * MIB
 _SAVED_BY_TORCH: Final = frozenset({".pt", ".pth", ".bin", ".ckpt"})
+_STORAGE: Final = re.compile(r"[^/]+/data/\d{1,9}")
+_PIECE_BYTES: Final = 4 * MIB
 _SUFFIX: Final = re.compile(r"\.[A-Za-z][A-Za-z0-9]*\Z")
 _NO_STEP: Final = (0, 0)
 _UNFINISHED: Final = (".part", ".tmp", ".temp", ".partial")
@@ -47,13 +53,16 @@ class Weights:
 def newest_checkpoint(folder: Path) -> Path | None:
     """Return the newest complete checkpoint below a folder: a file or a folder, or None where there is none.
 
-    Folders of torch.distributed.checkpoint are told by their `.metadata`, wherever they lie; without any, each entry of
-    the folder is one. Links (such as "latest"), hidden and temporary names do not count. The newest is the one whose
-    name says the highest step: times change when files are copied, names do not. Where no name holds a number, it is
-    the one that was written last.
+    Folders of torch.distributed.checkpoint are told by their `.metadata`, those of the Trainer of transformers by their
+    `trainer_state.json`, wherever they lie; without any, each entry of the folder is one. Links (such as "latest"),
+    hidden and temporary names do not count. The newest is the one whose name says the highest step: times change when
+    files are copied, names do not. Where no name holds a number, it is the one that was written last.
     """
-    marked = [path.parent for path in _files(folder) if path.name == DCP_MARK]
-    candidates = marked or [path for path in _listed(folder) if not path.is_symlink() and _is_finished(path)]
+    marked = [path.parent for path in _files(folder) if path.name in _MARKS]
+    # What a program writes beside its marked checkpoints (the model by itself, at the end) is no checkpoint.
+    candidates = [path for path in marked if path != folder] or [
+        path for path in _listed(folder) if not path.is_symlink() and _is_finished(path)
+    ]
     found: list[tuple[tuple[int, int], int, Path]] = []
     for path in candidates:
         changed = max((status.st_mtime_ns for status in _statuses(path)), default=0)
@@ -71,8 +80,9 @@ def checkpoint_bytes(path: Path) -> int:
 def weights_of(path: Path) -> Weights:
     """Return the digest of a checkpoint's tensors, or of its files' bytes where it holds none that can be told.
 
-    Tensors count by name, dtype, shape and bits; how they are spread over files and workers does not. Everything else
-    in a checkpoint (times, paths) is left out where tensors can be told.
+    Tensors count by name, dtype, shape and bits; how they are spread over files and workers of a distributed checkpoint
+    does not. Everything else in a checkpoint (times, paths, arguments) is left out where tensors can be told. A file of
+    torch.save that holds other classes is not unpickled: what counts is the raw storages in it.
 
     Raises:
         OSError: it cannot be read.
@@ -80,14 +90,13 @@ def weights_of(path: Path) -> Weights:
     if (path / DCP_MARK).is_file() and find_spec("torch") is not None:
         return Weights(_digest(_dcp_tensors(path)), "all tensors")
     files = sorted(_files(path)) if path.is_dir() else [path]
+    names = {file: file.relative_to(path).as_posix() if file != path else "" for file in files}
+    tensors = {names[file]: digest for file in files if (digest := _file_tensors(file)) is not None}
+    found = tensors or {names[file]: sha256_file(file) for file in files}
     state = hashlib.sha256()
-    num_tensor_files = 0
-    for file in files:
-        tensors = _torch_save_tensors(file)
-        num_tensor_files += tensors is not None
-        digest = sha256_file(file) if tensors is None else tensors
-        state.update(f"{file.relative_to(path).as_posix() if file != path else ''}\n{digest}\n".encode())
-    return Weights(state.hexdigest(), "all tensors and bytes of other files" if num_tensor_files else "all bytes")
+    for name, digest in sorted(found.items()):
+        state.update(f"{name}\n{digest}\n".encode())
+    return Weights(state.hexdigest(), "all tensors" if tensors else "all bytes")
 
 
 class CheckpointWatch:
@@ -221,9 +230,33 @@ def _dcp_tensors(path: Path) -> Iterator[tuple[str, Tensor]]:
             batch, batch_bytes = {}, 0
 
 
-def _torch_save_tensors(path: Path) -> str | None:
-    """Return the digest of the tensors in a file of torch.save, or None where it is none or holds other classes."""
-    if path.suffix not in _SAVED_BY_TORCH or not zipfile.is_zipfile(path) or find_spec("torch") is None:
+def _file_tensors(path: Path) -> str | None:
+    """Return the digest of the tensors in a file of safetensors or torch.save, or None where it holds none."""
+    if path.suffix == ".safetensors":
+        # Nothing else is in it, and equal tensors are written as equal bytes.
+        return sha256_file(path)
+    if path.suffix not in _SAVED_BY_TORCH or not zipfile.is_zipfile(path):
+        return None
+    return _loaded_tensors(path) or _raw_storages(path)
+
+
+def _raw_storages(path: Path) -> str | None:
+    """Return the digest of the storages in a file of torch.save: its members NAME/data/NUMBER, by number."""
+    state, num_storages = hashlib.sha256(), 0
+    with zipfile.ZipFile(path) as archive:
+        for member in sorted(archive.namelist()):
+            if _STORAGE.fullmatch(member) is None:
+                continue
+            num_storages += 1
+            state.update(f"{member.partition('/')[2]}\0".encode())
+            with archive.open(member) as stream:
+                while piece := stream.read(_PIECE_BYTES):
+                    state.update(piece)
+    return state.hexdigest() if num_storages else None
+
+
+def _loaded_tensors(path: Path) -> str | None:
+    if find_spec("torch") is None:
         return None
     import pickle
 

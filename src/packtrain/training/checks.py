@@ -1,21 +1,22 @@
-"""What two runs of a program show of its contract: one undisturbed, one in which a worker was lost.
+"""What an undisturbed run and a disturbed one show of a program's contract.
 
 The judging is plain comparison of step lines and digests; each function returns one clause of the sheet. A clause is
-*kept* only when it was seen, *broken* when the opposite was seen, and *not shown* otherwise.
+*kept* only when it was seen, *broken* when the opposite was seen, and *not shown* otherwise. Of what a program need not
+promise the opposite is *not kept*.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from packtrain.documents.ready import Clause
+from packtrain.documents.ready import Clause, Verdict
 from packtrain.ports import StepRecord, TrainingRun
 from packtrain.training.checkpoints import Weights
+from packtrain.training.disturbances import Disturbance, Lived
 from packtrain.training.metrics import steps_that_count
 from packtrain.units import format_bytes, format_seconds
 
@@ -26,10 +27,14 @@ READS_DRIVES: Final = "reads the miniature with a drive lost and blocks damaged"
 RUNS: Final = "runs its steps and exits with 0"
 SAVES: Final = "saves complete checkpoints"
 LOSS: Final = "loss is finite and falls"
-REPEATS: Final = "gives the same numbers twice"
 RESUMES: Final = "goes on from its newest checkpoint after a lost worker"
 SAME_WEIGHTS: Final = "ends with the same weights after a lost worker"
 SAMPLES: Final = "loses and repeats no sample"
+REPEATS: Final = "gives the same numbers twice"
+FULL_DISK: Final = "ends with an error on a full disk and goes on when there is room"
+STOPS: Final = "saves and exits with 75 when it is asked to stop"
+OTHER_WORKERS: Final = "goes on with one worker fewer"
+HANGS: Final = "goes on after rank 0 hung"
 CLAUSES: Final = (
     INSTALLS,
     NO_NETWORK,
@@ -37,14 +42,24 @@ CLAUSES: Final = (
     RUNS,
     SAVES,
     LOSS,
-    REPEATS,
     RESUMES,
     SAME_WEIGHTS,
     SAMPLES,
+    REPEATS,
+    FULL_DISK,
+    STOPS,
+    OTHER_WORKERS,
+    HANGS,
 )
 """Every sheet has these clauses, in this order."""
+OPTIONAL: Final = frozenset({REPEATS, FULL_DISK, STOPS, OTHER_WORKERS, HANGS})
+"""What a plain program need not promise."""
 
 NO_STEP_LINES: Final = 'the program writes no step lines ({"step": 1, "loss": 2.5, "samples": 16} on its output)'
+
+
+LEAST_TOLERANCE: Final = 1e-3
+SPREADS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,34 +74,49 @@ class Undisturbed:
 
 @dataclass(frozen=True, slots=True)
 class Disturbed:
-    """The second run.
+    """The run that was disturbed again and again, at equal number of workers.
 
     Attributes:
-        run: its lines, of all attempts.
-        lost_after_step: the last step line before a worker was killed; None where none was killed in time.
-        had_checkpoint: whether a complete checkpoint was there when it was killed.
+        lived: its lines and disturbances, of all attempts; without those of the full disk.
+        before: step lines from the very start up to the first thing that was done to the program.
+        error: why it did not come to its end; empty where it did.
         weights: of the checkpoint with the same name as the undisturbed run's last one; None where there is none.
     """
 
-    run: TrainingRun
-    lost_after_step: int | None
-    had_checkpoint: bool
+    lived: Lived
+    before: Sequence[StepRecord]
+    error: str
     weights: Weights | None
 
 
 def kept(clause: str, evidence: str) -> Clause:
     """Return a clause that was seen to hold."""
-    return Clause(clause=clause, verdict="kept", evidence=evidence[:4000])
+    return _clause(clause, "kept", evidence)
 
 
 def broken(clause: str, evidence: str) -> Clause:
     """Return a clause that was seen not to hold."""
-    return Clause(clause=clause, verdict="broken", evidence=evidence[:4000])
+    return _clause(clause, "broken", evidence)
 
 
-def not_shown(clause: str, evidence: str) -> Clause:
+def not_kept(clause: str, evidence: str) -> Clause:
+    """Return a clause that was seen not to hold, and that a program need not promise."""
+    assert clause in OPTIONAL
+    return _clause(clause, "not kept", evidence)
+
+
+def not_shown(clause: str, evidence: str, *, optional: bool = False) -> Clause:
     """Return a clause of which nothing was seen, with the reason."""
-    return Clause(clause=clause, verdict="not shown", evidence=evidence[:4000])
+    return _clause(clause, "not shown", evidence, optional=optional)
+
+
+def _clause(clause: str, verdict: Verdict, evidence: str, *, optional: bool = False) -> Clause:
+    return Clause(clause=clause, verdict=verdict, evidence=evidence[:4000], optional=optional or clause in OPTIONAL)
+
+
+def is_ready(clauses: Iterable[Clause]) -> bool:
+    """Return whether a sheet of these clauses may be signed: nothing broken, and all kept that is not optional."""
+    return all(part.verdict == "kept" or (part.optional and part.verdict != "broken") for part in clauses)
 
 
 def judge_undisturbed(first: Undisturbed, num_steps: int, num_workers: int) -> list[Clause]:
@@ -95,19 +125,62 @@ def judge_undisturbed(first: Undisturbed, num_steps: int, num_workers: int) -> l
 
 
 def judge_disturbed(first: Undisturbed, second: Disturbed) -> list[Clause]:
-    """Return the clauses that comparing the two runs shows: REPEATS, RESUMES, SAME_WEIGHTS, SAMPLES."""
-    return [_repeats(first, second), _resumes(first, second), _same_weights(first, second), _samples(first, second)]
+    """Return the clauses that comparing the two runs shows: RESUMES, SAME_WEIGHTS, SAMPLES, REPEATS."""
+    likeness = Likeness.of(first, second)
+    return [
+        _resumes(first, second, likeness),
+        _same_weights(first, second, likeness),
+        _samples(first, second, likeness),
+        likeness.clause(first, second),
+    ]
 
 
-def last_of_each_step(run: TrainingRun) -> dict[int, StepRecord]:
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How far two runs of the program agree before anything is done to it.
+
+    Attributes:
+        compared: steps whose losses were compared.
+        differing: the first of them with two losses, as text; empty where all are equal to the last bit.
+        tolerance: by how much losses may differ, as a fraction of the undisturbed one. 0.0 for a program that repeats
+            itself.
+    """
+
+    compared: int
+    differing: str
+    tolerance: float
+
+    @classmethod
+    def of(cls, first: Undisturbed, second: Disturbed) -> Likeness:
+        """Return the likeness of the undisturbed run and of the other before its first disturbance."""
+        expected = last_of_each_step(first.run.steps)
+        compared, differing, spread = 0, "", 0.0
+        for record in second.before:
+            twin = expected.get(record.step)
+            if twin is None or twin.loss is None or record.loss is None:
+                continue
+            compared += 1
+            if not same(twin.loss, record.loss, 0.0):
+                differing = differing or f"loss of step {record.step} was {twin.loss!r} and, run again, {record.loss!r}"
+                spread = max(spread, _apart(twin.loss, record.loss))
+        # What a few steps showed is not the most that may be; a thousandth is far below what other samples make.
+        tolerance = max(LEAST_TOLERANCE, SPREADS * spread) if differing else 0.0
+        return cls(compared, differing, tolerance)
+
+    def clause(self, first: Undisturbed, second: Disturbed) -> Clause:
+        """Return REPEATS."""
+        if self.differing:
+            return not_kept(REPEATS, f"{self.differing}; losses are compared within {self.tolerance:.2g} of each other")
+        if self.compared:
+            return kept(REPEATS, f"equal losses, to the last bit, in {self.compared} steps of two runs")
+        if first.weights is not None and first.weights == second.weights:
+            return kept(REPEATS, "two runs ended with equal weights")
+        return not_shown(REPEATS, NO_STEP_LINES)
+
+
+def last_of_each_step(steps: Sequence[StepRecord]) -> dict[int, StepRecord]:
     """Return the line that counts of each step: a later attempt did some of them again."""
-    return {record.step: record for record in steps_that_count(run.steps)}
-
-
-def step_seconds(steps: Sequence[StepRecord]) -> float | None:
-    """Return the median time between step lines of one run, or None with fewer than two."""
-    gaps = [later.elapsed_seconds - earlier.elapsed_seconds for earlier, later in itertools.pairwise(steps)]
-    return statistics.median(gaps) if gaps else None
+    return {record.step: record for record in steps_that_count(steps)}
 
 
 def _runs(run: TrainingRun, num_steps: int, num_workers: int) -> Clause:
@@ -143,101 +216,125 @@ def _loss(run: TrainingRun) -> Clause:
     return not_shown(LOSS, f"{told}: it did not fall; more rehearsal_steps may show it")
 
 
-def _repeats(first: Undisturbed, second: Disturbed) -> Clause:
-    expected = last_of_each_step(first.run)
-    before = [record for record in second.run.steps if record.attempt == second.run.attempts[0].attempt]
-    compared = 0
-    for record in before:
-        twin = expected.get(record.step)
-        if twin is None or twin.loss is None or record.loss is None:
-            continue
-        if not _same(twin.loss, record.loss):
-            return broken(REPEATS, f"loss of step {record.step} was {twin.loss!r} and, run again, {record.loss!r}")
-        compared += 1
-    if compared:
-        return kept(REPEATS, f"equal losses, to the last bit, in {compared} steps of two runs")
-    if first.weights is not None and first.weights == second.weights:
-        return kept(REPEATS, "two runs ended with equal weights")
-    return not_shown(REPEATS, NO_STEP_LINES)
-
-
-def _resumes(first: Undisturbed, second: Disturbed) -> Clause:
-    if reason := _no_loss(second):
+def _resumes(first: Undisturbed, second: Disturbed, likeness: Likeness) -> Clause:
+    kills = [made for made in second.lived.made if made.kind.endswith("killed")]
+    if second.error:
+        doing = (
+            f"after the loss of a worker: {second.error}" if kills else f"before a worker was killed: {second.error}"
+        )
+        return broken(RESUMES, doing)
+    if reason := _no_loss(kills):
         return not_shown(RESUMES, reason)
-    after = [record for record in second.run.steps if record.attempt != second.run.attempts[0].attempt]
-    if not after or not first.run.steps:
+    if not first.run.steps:
         return not_shown(RESUMES, f"it ended with exit 0 after the loss; {NO_STEP_LINES}")
     start = min(record.step for record in first.run.steps)
-    if after[0].step <= start:
-        return broken(RESUMES, f"it began again at step {after[0].step} although a complete checkpoint was there")
-    expected = last_of_each_step(first.run)
-    for record in after:
+    told: list[str] = []
+    for made in kills:
+        after = second.lived.lines_of(second.lived.attempt_after(made.attempt))
+        if not after:
+            return not_shown(RESUMES, f"no step line followed after the {made.kind}")
+        if made.had_checkpoint and after[0].step <= start:
+            return broken(RESUMES, f"it began again at step {after[0].step} although a complete checkpoint was there")
+        told.append(f"{made.kind} after step {made.after_step}, went on at {after[0].step}")
+    if fault := first_difference(first, second.lived.steps, likeness.tolerance):
+        return broken(RESUMES, f"after {second.lived.made[0].kind}: {fault}")
+    return kept(RESUMES, f"{'; '.join(told)}; {'like' if likeness.tolerance else 'equal'} losses to the end")
+
+
+def first_difference(first: Undisturbed, found: Sequence[StepRecord], tolerance: float) -> str:
+    """Return where a run's lines leave those of the undisturbed one, in words; empty where they do not."""
+    expected = last_of_each_step(first.run.steps)
+    for record in found:
         twin = expected.get(record.step)
         if twin is None:
-            return broken(RESUMES, f"after the loss it made a step {record.step}, which the undisturbed run did not")
-        if twin.loss is not None and record.loss is not None and not _same(twin.loss, record.loss):
-            return broken(
-                RESUMES,
-                f"from step {record.step} on the losses differ: {twin.loss!r} undisturbed, {record.loss!r} after going "
-                f"on at step {after[0].step}",
+            return f"it made a step {record.step}, which the undisturbed run did not"
+        if not same(twin.loss, record.loss, tolerance):
+            return (
+                f"from step {record.step} of attempt {record.attempt} on the losses differ: "
+                f"{twin.loss!r} undisturbed, {record.loss!r} here"
             )
-    return kept(
-        RESUMES,
-        f"worker killed after step {second.lost_after_step}, went on at step {after[0].step}, equal losses to the end",
-    )
+    return ""
 
 
-def _same_weights(first: Undisturbed, second: Disturbed) -> Clause:
-    if second.lost_after_step is None:
-        return not_shown(SAME_WEIGHTS, _no_loss(second))
+def _same_weights(first: Undisturbed, second: Disturbed, likeness: Likeness) -> Clause:
+    if not any(made.kind.endswith("killed") for made in second.lived.made):
+        return not_shown(SAME_WEIGHTS, second.error or _no_loss([]))
     if first.weights is None:
         return not_shown(SAME_WEIGHTS, "no checkpoint to compare")
+    if second.error:
+        return not_shown(SAME_WEIGHTS, "the disturbed run did not come to its end")
     if second.weights is None:
         return broken(
             SAME_WEIGHTS, "the disturbed run did not write the checkpoint that the undisturbed one ended with"
         )
-    if first.weights != second.weights:
-        return broken(
+    if first.weights == second.weights:
+        return kept(
             SAME_WEIGHTS,
-            f"{first.weights.taken_of} differ: {first.weights.sha256[:16]} undisturbed, "
-            f"{second.weights.sha256[:16]} after a lost worker",
+            f"{first.weights.taken_of} equal to the bit after {len(second.lived.made)} disturbances: "
+            f"{first.weights.sha256[:16]}",
         )
-    return kept(SAME_WEIGHTS, f"{first.weights.taken_of} equal to the bit: {first.weights.sha256[:16]}")
+    if likeness.differing:
+        return not_shown(
+            SAME_WEIGHTS,
+            "two runs of this program differ without any disturbance, so equal bits say nothing",
+            optional=True,
+        )
+    return broken(
+        SAME_WEIGHTS,
+        f"{first.weights.taken_of} differ: {first.weights.sha256[:16]} undisturbed, "
+        f"{second.weights.sha256[:16]} after a lost worker",
+    )
 
 
-def _samples(first: Undisturbed, second: Disturbed) -> Clause:
-    expected, found = last_of_each_step(first.run), last_of_each_step(second.run)
+def _samples(first: Undisturbed, second: Disturbed, likeness: Likeness) -> Clause:
+    expected, found = last_of_each_step(first.run.steps), last_of_each_step(second.lived.steps)
     counts = {step: record.num_samples for step, record in expected.items()}
     if not counts or any(count is None for count in counts.values()):
         return not_shown(SAMPLES, f"its step lines name no samples: {NO_STEP_LINES}" if counts else NO_STEP_LINES)
-    if reason := _no_loss(second):
+    if second.error:
+        return not_shown(SAMPLES, "the disturbed run did not come to its end")
+    if reason := _no_loss([made for made in second.lived.made if made.kind.endswith("killed")]):
         return not_shown(SAMPLES, reason)
+    # The full disk came first: the steps before its checkpoint are not among the later attempts' lines.
+    for record in second.before:
+        found.setdefault(record.step, record)
     missing = sorted(expected.keys() - found.keys())
     if missing:
         return broken(SAMPLES, f"steps {_some(missing)} are missing from the disturbed run")
     for step, count in sorted(counts.items()):
         if found[step].num_samples != count:
             return broken(SAMPLES, f"step {step} took {count} samples undisturbed and {found[step].num_samples} after")
-    if any(not _same(expected[step].loss, found[step].loss) for step in counts):
-        return not_shown(SAMPLES, "as many samples in every step, but other losses: they may be other samples")
+    if any(not same(expected[step].loss, found[step].loss, 0.0) for step in counts):
+        return not_shown(
+            SAMPLES,
+            "as many samples in every step, but other losses: they may be other samples",
+            optional=bool(likeness.differing),
+        )
     total = sum(count or 0 for count in counts.values())
     return kept(SAMPLES, f"{total} samples in {len(counts)} steps of both runs, and equal losses step by step")
 
 
-def _no_loss(second: Disturbed) -> str:
-    if second.lost_after_step is None:
+def _no_loss(kills: Sequence[Disturbance]) -> str:
+    if not kills:
         return "the program ended before a worker could be killed: give more rehearsal_steps"
-    if not second.had_checkpoint:
+    if not kills[0].had_checkpoint:
         return (
-            f"no complete checkpoint was there when the worker was killed after step {second.lost_after_step}: let the "
+            f"no complete checkpoint was there when the worker was killed after step {kills[0].after_step}: let the "
             "program save more often, or give more rehearsal_steps"
         )
     return ""
 
 
-def _same(one: float | None, other: float | None) -> bool:
+def same(one: float | None, other: float | None, tolerance: float) -> bool:
+    """Return whether two losses agree, to the last bit where the tolerance is 0."""
     # NaN is no difference here: LOSS tells of it.
-    return one == other or (one is not None and other is not None and math.isnan(one) and math.isnan(other))
+    if one == other or one is None or other is None or (math.isnan(one) and math.isnan(other)):
+        return True
+    return _apart(one, other) <= tolerance
+
+
+def _apart(one: float, other: float) -> float:
+    return abs(one - other) / max(abs(one), 1e-9) if math.isfinite(one - other) else math.inf
 
 
 def _some(steps: Sequence[int]) -> str:

@@ -1,34 +1,37 @@
-"""The two runs of a rehearsal, inside the box: one undisturbed, one in which a worker is killed at about half.
+"""The runs of a rehearsal, inside the box: one undisturbed, and others in which something is done to the program.
 
-The undisturbed run serves twice: what it shows by itself, and as the measure that the disturbed one is held against.
+The undisturbed run serves twice: what it shows by itself, and as the measure that the others are held against. Runs are
+shared where they can be: the full disk, both killed workers and the request to stop follow each other in one run.
 """
 
 from __future__ import annotations
 
-import contextlib
-import math
-import os
-import signal
-import threading
-import time
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from packtrain.documents.ready import Clause
 from packtrain.errors import PacktrainError
-from packtrain.events import Event, Notice, Sink, TrainingStep, WorkersStarted
-from packtrain.ports import Engine, StepRecord, TrainingJob, TrainingRun
-from packtrain.training import checks
+from packtrain.events import Notice, Sink
+from packtrain.ports import Engine, StepRecord, TrainingJob
+from packtrain.training import checks, fault_checks, rehearsal_numbers, small_disk
 from packtrain.training.checkpoints import CheckpointWatch, Weights, checkpoint_bytes, newest_checkpoint, weights_of
 from packtrain.training.command import fill_command
+from packtrain.training.disturbances import Disturber, Kind, Lived, When, longest_gap_seconds
+from packtrain.training.fault_checks import FullDisk
 
 STAGE: Final = "rehearse"
 UNDISTURBED: Final = "undisturbed"
 DISTURBED: Final = "disturbed"
+FEWER: Final = "fewer-workers"
+HUNG: Final = "hung"
 GRACE_SECONDS: Final = 10.0
-# A day between failures: about what 300 servers of 8 accelerators met in published logs, taken in proportion.
-ASSUMED_FAILURE_SECONDS: Final = 86_400.0
+_HANG_GRACE_SECONDS: Final = 2.0
+_LEAST_HANG_SECONDS: Final = 3.0
+# An attempt that ends for a reason of its own (a port that was taken meanwhile) is followed by another.
+_SPARE_RESTARTS: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,11 @@ class RehearsalRuns:
         program_folder: the kit's program.
         command: with its placeholders.
         data: the store that the miniature was loaded into.
-        folder: where checkpoints and results of both runs go.
+        folder: where checkpoints and results of all runs go.
         logs: where the engine writes.
         stall_seconds: no step and no checkpoint for so long ends a run.
+        is_boxed: whether a disk may be mounted that nobody else sees.
+        with_hang: whether rank 0 is stopped once, and the watchdog waited for.
     """
 
     python: Path
@@ -54,6 +59,8 @@ class RehearsalRuns:
     num_workers: int
     num_steps: int
     stall_seconds: float
+    is_boxed: bool = False
+    with_hang: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,153 +73,217 @@ class Shown:
     measurements: dict[str, float]
 
 
-def run_twice(wanted: RehearsalRuns, engine: Engine, sink: Sink) -> Shown:
-    """Run the program undisturbed, then with a lost worker; return what that showed.
+def run_rehearsal(wanted: RehearsalRuns, engine: Engine, sink: Sink) -> Shown:
+    """Run the program undisturbed, then under each fault; return what that showed.
 
     A program that fails breaks a clause; nothing of it is raised.
     """
-    checkpoints = wanted.folder / UNDISTURBED / "checkpoints"
-    sink(Notice(STAGE, f"undisturbed run: {wanted.num_steps} steps, {wanted.num_workers} workers"))
-    try:
-        with CheckpointWatch(checkpoints) as watch:
-            run = engine.run(_job(wanted, UNDISTURBED, max_restarts=0), sink)
-    except PacktrainError as error:
-        return Shown((checks.broken(checks.RUNS, _told(error)),), None, 0, {})
-    newest = newest_checkpoint(checkpoints)
-    first = checks.Undisturbed(
-        run=run,
-        checkpoint_bytes=checkpoint_bytes(newest) if newest else 0,
-        checkpoint_seconds=watch.longest_seconds,
-        weights=weights_of(newest) if newest else None,
-    )
-    clauses = checks.judge_undisturbed(first, wanted.num_steps, wanted.num_workers)
-    measurements = _measure(first)
-
-    sink(Notice(STAGE, "disturbed run: a worker is killed at about half"))
-    last_name = newest.relative_to(checkpoints) if newest else None
-    try:
-        second = _disturbed(wanted, engine, sink, run, last_name)
-    except PacktrainError as error:
-        clauses.append(checks.broken(checks.RESUMES, f"after the loss of a worker: {_told(error)}"))
-    else:
-        clauses += checks.judge_disturbed(first, second)
-        measurements |= _measure_restart(second)
-    return Shown(tuple(clauses), first.weights, len(checks.last_of_each_step(run)), measurements)
+    return _Rehearsal(wanted, engine, sink).run()
 
 
-def _disturbed(
-    wanted: RehearsalRuns, engine: Engine, sink: Sink, undisturbed: TrainingRun, last_name: Path | None
-) -> checks.Disturbed:
-    checkpoints = wanted.folder / DISTURBED / "checkpoints"
-    killer = _WorkerKiller(sink, undisturbed, checkpoints)
-    with CheckpointWatch(checkpoints, killer.look):
-        run = engine.run(_job(wanted, DISTURBED, max_restarts=2), killer)
-    final = checkpoints / last_name if last_name is not None else None
-    return checks.Disturbed(
-        run=run,
-        # A worker that had ended before the signal reached it was not lost.
-        lost_after_step=killer.killed_after_step if run.num_restarts else None,
-        had_checkpoint=killer.had_checkpoint,
-        weights=weights_of(final) if final is not None and final.exists() else None,
-    )
-
-
-class _WorkerKiller:
-    """A sink that kills the last worker of the first attempt, once, when half the steps are done and one is saved.
-
-    Without a checkpoint it waits for one, but not beyond three quarters of the steps. A program without step lines is
-    killed at half the time that the undisturbed run took.
-    """
-
-    def __init__(self, sink: Sink, undisturbed: TrainingRun, checkpoints: Path) -> None:
+class _Rehearsal:
+    def __init__(self, wanted: RehearsalRuns, engine: Engine, sink: Sink) -> None:
+        self._wanted = wanted
+        self._engine = engine
         self._sink = sink
-        self._checkpoints = checkpoints
-        steps = sorted({record.step for record in undisturbed.steps})
-        self._half = steps[(len(steps) - 1) // 2] if steps else None
-        self._latest = steps[len(steps) * 3 // 4] if len(steps) > 1 else None
-        self._half_seconds = undisturbed.elapsed_seconds / 2
-        self._pid: int | None = None
-        self._started = 0.0
-        self._attempt: int | None = None
-        self._step = 0
-        self._lock = threading.Lock()
-        self.killed_after_step: int | None = None
-        self.had_checkpoint = False
+        self._snapshot = wanted.folder / "snapshot"
+        self._patience_seconds = wanted.stall_seconds
 
-    def __call__(self, event: Event) -> None:
-        self._sink(event)
-        if isinstance(event, WorkersStarted) and self._attempt is None:
-            self._attempt, self._started, self._pid = event.attempt, time.monotonic(), event.pids[-1]
-        elif isinstance(event, TrainingStep) and event.attempt == self._attempt:
-            self._step = event.step
-            if self._half is not None and event.step >= self._half:
-                self._kill(even_without=self._latest is not None and event.step >= self._latest)
+    def run(self) -> Shown:
+        wanted = self._wanted
+        checkpoints = self._checkpoints(UNDISTURBED)
+        self._say(f"undisturbed run: {wanted.num_steps} steps, {wanted.num_workers} workers")
+        try:
+            with CheckpointWatch(checkpoints) as watch:
+                run = self._engine.run(self._job(UNDISTURBED, 0), self._sink)
+        except PacktrainError as error:
+            return Shown((checks.broken(checks.RUNS, error.message),), None, 0, {})
+        newest = newest_checkpoint(checkpoints)
+        first = checks.Undisturbed(
+            run=run,
+            checkpoint_bytes=checkpoint_bytes(newest) if newest else 0,
+            checkpoint_seconds=watch.longest_seconds,
+            weights=weights_of(newest) if newest else None,
+        )
+        measurements = rehearsal_numbers.of_undisturbed(first)
+        # A program that stood still under a fault must not hold the rehearsal for as long as it may at the site.
+        self._patience_seconds = min(wanted.stall_seconds, max(30.0, 4 * run.elapsed_seconds))
 
-    def look(self) -> None:
-        """Kill by the clock where no step line can tell the time; called from the watch's thread."""
-        if self._half is None and self._pid is not None and time.monotonic() - self._started >= self._half_seconds:
-            self._kill(even_without=False)
+        last = newest.relative_to(checkpoints) if newest else None
+        full = self._on_full_disk(first, checkpoints / last if last else None, last)
+        second = self._disturbed(first, full, last)
+        tolerance = checks.Likeness.of(first, second).tolerance
+        clauses = [
+            *checks.judge_undisturbed(first, wanted.num_steps, wanted.num_workers),
+            *checks.judge_disturbed(first, second),
+            fault_checks.judge_full_disk(first, full, tolerance),
+            fault_checks.judge_stop(second.lived, second.error),
+            self._with_fewer(first, tolerance),
+            self._with_a_hang(first, last),
+        ]
+        measurements |= rehearsal_numbers.of_restart(second.lived)
+        measurements |= rehearsal_numbers.of_losses(measurements, wanted.stall_seconds)
+        return Shown(tuple(clauses), first.weights, len(checks.last_of_each_step(run.steps)), measurements)
 
-    def _kill(self, *, even_without: bool) -> None:
-        with self._lock:
-            if self._pid is None or self.killed_after_step is not None:
-                return
-            self.had_checkpoint = newest_checkpoint(self._checkpoints) is not None
-            if self.had_checkpoint or even_without:
-                self.killed_after_step = self._step
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self._pid, signal.SIGKILL)
+    # --- the faults ---
+
+    def _on_full_disk(self, first: checks.Undisturbed, newest: Path | None, last: Path | None) -> FullDisk:
+        """Run on a disk that holds one checkpoint and not two."""
+        if newest is None:
+            return FullDisk("not run", "no checkpoint to measure a disk by")
+        size_bytes = small_disk.room_for(newest)
+        if reason := small_disk.why_not(size_bytes, is_boxed=self._wanted.is_boxed):
+            return FullDisk("not run", reason)
+        self._say("disturbed run: on a disk that holds one checkpoint and not two")
+        checkpoints = self._checkpoints(DISTURBED)
+        disturber = Disturber(self._sink, (), When.at_half(first.run), checkpoints)
+        seen = FullDisk("finished", "", size_bytes)
+        job = self._job(DISTURBED, 0)
+        try:
+            with small_disk.small_disk(checkpoints, size_bytes):
+                try:
+                    self._engine.run(job, disturber)
+                except PacktrainError as error:
+                    seen.outcome, seen.told = "failed", _why(disturber.lived, error)
+        except OSError as error:
+            return FullDisk("not run", f"no small disk can be mounted here: {error.strerror}")
+        seen.steps = disturber.lived.steps
+        seen.had_checkpoint = newest_checkpoint(checkpoints) is not None
+        seen.has_last = last is not None and (checkpoints / last).exists()
+        if seen.outcome == "finished":
+            self._clear(DISTURBED)
+        return seen
+
+    def _disturbed(self, first: checks.Undisturbed, full: FullDisk, last: Path | None) -> checks.Disturbed:
+        """Kill workers and ask to stop, one after another; then let it come to its end."""
+        workers = self._wanted.num_workers
+        kinds: tuple[Kind, ...] = ("last worker killed", "rank 0 killed", "asked to stop")
+        kinds = kinds if workers > 1 else ("rank 0 killed", "asked to stop")
+        self._say("disturbed run: workers are killed and asked to stop, one after another")
+        lived, error = self._disturb(first, kinds)
+        if full.outcome == "failed":
+            full.after = lived.lines_of(lived.attempts[0] if lived.attempts else None)
+            if error and not lived.made:
+                # Half a checkpoint is in its way. What it does when a worker is killed is seen without one.
+                full.fault_after = error
+                self._clear(DISTURBED)
+                lived, error = self._disturb(first, kinds)
+        before = full.steps or self._before(lived)
+        final = self._checkpoints(DISTURBED) / last if last is not None else None
+        weights = weights_of(final) if final is not None and final.exists() else None
+        return checks.Disturbed(lived, before, error, weights)
+
+    def _before(self, lived: Lived) -> Sequence[StepRecord]:
+        if not lived.attempts:
+            return ()
+        return lived.lines_of(lived.attempts[0])
+
+    def _disturb(self, first: checks.Undisturbed, kinds: Sequence[Kind]) -> tuple[Lived, str]:
+        checkpoints = self._checkpoints(DISTURBED)
+        disturber = Disturber(self._sink, kinds, When.at_half(first.run), checkpoints, self._take_snapshot)
+        try:
+            with CheckpointWatch(checkpoints, disturber.look):
+                self._engine.run(self._job(DISTURBED, len(kinds) + _SPARE_RESTARTS), disturber)
+        except PacktrainError as error:
+            return disturber.lived, error.message
+        made = disturber.lived.made
+        if made and made[-1].kind != "asked to stop" and disturber.lived.attempt_after(made[-1].attempt) is None:
+            # A worker that had ended before the signal reached it was not lost.
+            made.pop()
+        return disturber.lived, ""
+
+    def _with_fewer(self, first: checks.Undisturbed, tolerance: float) -> Clause:
+        workers = self._wanted.num_workers
+        if workers == 1:
+            return checks.not_shown(checks.OTHER_WORKERS, "[training] workers is 1: there is none to leave out")
+        if not self._begin_from_snapshot(FEWER):
+            return checks.not_shown(checks.OTHER_WORKERS, "no checkpoint in the middle of the run to go on from")
+        self._say(f"going on with {workers - 1} of {workers} workers")
+        heard = Disturber(self._sink, (), When.at_half(first.run), self._checkpoints(FEWER))
+        error = ""
+        try:
+            self._engine.run(self._job(FEWER, 0, num_workers=workers - 1), heard)
+        except PacktrainError as caught:
+            error = caught.message
+        return fault_checks.judge_other_workers(first, heard.lived.steps, error, workers, tolerance)
+
+    def _with_a_hang(self, first: checks.Undisturbed, last: Path | None) -> Clause:
+        if not self._wanted.with_hang:
+            return checks.not_shown(checks.HANGS, "[training] rehearsal_hang is false")
+        if not first.run.steps:
+            return checks.not_shown(checks.HANGS, f"a short limit needs step lines; {checks.NO_STEP_LINES}")
+        if not self._begin_from_snapshot(HUNG):
+            return checks.not_shown(checks.HANGS, "no checkpoint in the middle of the run to go on from")
+        limit_seconds = min(self._wanted.stall_seconds, max(_LEAST_HANG_SECONDS, 3 * longest_gap_seconds(first.run)))
+        self._say(f"rank 0 is stopped, and must be ended after {limit_seconds:.3g} s")
+        checkpoints = self._checkpoints(HUNG)
+        at_once = When(step=0, latest=0, seconds=0.0)
+        disturber = Disturber(self._sink, ("rank 0 hung",), at_once, checkpoints)
+        job = self._job(HUNG, 1, stall_seconds=limit_seconds, grace_seconds=_HANG_GRACE_SECONDS)
+        error = ""
+        try:
+            self._engine.run(job, disturber)
+        except PacktrainError as caught:
+            error = caught.message
+        final = checkpoints / last if last is not None else None
+        weights = weights_of(final) if final is not None and final.exists() else None
+        return fault_checks.judge_hang(first, disturber.lived, error, limit_seconds, weights)
+
+    # --- folders ---
+
+    def _checkpoints(self, name: str) -> Path:
+        return self._wanted.folder / name / "checkpoints"
+
+    def _clear(self, name: str) -> None:
+        shutil.rmtree(self._wanted.folder / name, ignore_errors=True)
+
+    def _take_snapshot(self) -> None:
+        """Keep the checkpoints as an attempt of the disturbed run finds them; those of the last stay."""
+        shutil.rmtree(self._snapshot, ignore_errors=True)
+        try:
+            shutil.copytree(self._checkpoints(DISTURBED), self._snapshot, symlinks=True)
+        except (OSError, shutil.Error):
+            # The program has begun to clear up among them.
+            shutil.rmtree(self._snapshot, ignore_errors=True)
+
+    def _begin_from_snapshot(self, name: str) -> bool:
+        if newest_checkpoint(self._snapshot) is None:
+            return False
+        shutil.copytree(self._snapshot, self._checkpoints(name), symlinks=True)
+        return True
+
+    def _job(
+        self,
+        name: str,
+        max_restarts: int,
+        *,
+        num_workers: int | None = None,
+        stall_seconds: float | None = None,
+        grace_seconds: float = GRACE_SECONDS,
+    ) -> TrainingJob:
+        wanted = self._wanted
+        places = {part: wanted.folder / name / part for part in ("checkpoints", "results")}
+        for path in places.values():
+            path.mkdir(parents=True, exist_ok=True)
+        return TrainingJob(
+            python=wanted.python,
+            command=fill_command(wanted.command, data=wanted.data, steps=wanted.num_steps, **places),
+            program_folder=wanted.program_folder,
+            environment={},
+            checkpoints=places["checkpoints"],
+            log_folder=wanted.logs / name,
+            num_workers=num_workers or wanted.num_workers,
+            max_restarts=max_restarts,
+            stall_seconds=stall_seconds or self._patience_seconds,
+            grace_seconds=grace_seconds,
+        )
+
+    def _say(self, text: str) -> None:
+        self._sink(Notice(STAGE, text))
 
 
-def _job(wanted: RehearsalRuns, name: str, *, max_restarts: int) -> TrainingJob:
-    folder = wanted.folder / name
-    places = {part: folder / part for part in ("checkpoints", "results")}
-    for path in places.values():
-        path.mkdir(parents=True, exist_ok=True)
-    return TrainingJob(
-        python=wanted.python,
-        command=fill_command(wanted.command, data=wanted.data, steps=wanted.num_steps, **places),
-        program_folder=wanted.program_folder,
-        environment={},
-        checkpoints=places["checkpoints"],
-        log_folder=wanted.logs / name,
-        num_workers=wanted.num_workers,
-        max_restarts=max_restarts,
-        stall_seconds=wanted.stall_seconds,
-        grace_seconds=GRACE_SECONDS,
-    )
-
-
-def _measure(first: checks.Undisturbed) -> dict[str, float]:
-    steps = first.run.steps
-    numbers: dict[str, float] = {"run_seconds": first.run.elapsed_seconds}
-    if first.weights is not None:
-        numbers["checkpoint_bytes"] = float(first.checkpoint_bytes)
-        numbers["checkpoint_seconds"] = first.checkpoint_seconds
-        # Young's rule: the interval at which time lost to saving and time lost to failures are equal.
-        advice = math.sqrt(2 * first.checkpoint_seconds * ASSUMED_FAILURE_SECONDS)
-        numbers["checkpoint_interval_seconds_at_a_failure_a_day"] = advice
-    if steps:
-        numbers["first_step_seconds"] = steps[0].elapsed_seconds
-    median_seconds = checks.step_seconds(steps)
-    if median_seconds:
-        numbers["step_seconds"] = median_seconds
-        counts = [record.num_samples for record in steps if record.num_samples is not None]
-        if counts:
-            numbers["samples_per_second"] = sum(counts) / len(counts) / median_seconds
-    return {name: round(value, 6) for name, value in numbers.items()}
-
-
-def _measure_restart(second: checks.Disturbed) -> dict[str, float]:
-    if len(second.run.attempts) < 2:
-        return {}
-    lost = second.run.attempts[0].attempt
-    before = [record for record in second.run.steps if record.attempt == lost]
-    after: list[StepRecord] = [record for record in second.run.steps if record.attempt != lost]
-    if not before or not after:
-        return {}
-    return {"restart_seconds": round(after[0].elapsed_seconds - before[-1].elapsed_seconds, 3)}
-
-
-def _told(error: PacktrainError) -> str:
-    return error.message
+def _why(lived: Lived, error: PacktrainError) -> str:
+    """Return how an attempt ended: the engine's reason, and the last words of the program."""
+    reason = next(iter(lived.reasons.values()), error.message)
+    words = str(error.found or "")
+    return f"{reason}: {words}" if words else reason

@@ -93,6 +93,8 @@ platform = "x86_64-manylinux_2_28"
 extras = ["cuda"]
 groups = ["site"]
 interpreter = "python.tar.gz"
+rehearsal_hang = false
+site_samples_per_second = 0.5
 wheels = "wheels"
 provided = ["torch==2.13.0"]
 max_restarts = 0
@@ -213,6 +215,7 @@ def test_a_typo_is_named_with_the_nearest_known_field(text: str, message: str, h
         (TRAINING + "stall_seconds = 0.0\n", "training.stall_seconds is "),
         (TRAINING + "stall_seconds = inf\n", "training.stall_seconds is "),
         (TRAINING + "stall_seconds = nan\n", "training.stall_seconds is "),
+        (TRAINING + "site_samples_per_second = 0.0\n", "training.site_samples_per_second is "),
         (TRAINING + "workers = 0\n", "training.workers is "),
         (HEAD + "[results]\nretention_years = 0\n", "results.retention_years is "),
         (HEAD + "[results]\ntext_budget_bytes = 9007199254740992\n", "results.text_budget_bytes is "),

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -44,6 +45,28 @@ def test_home_is_empty_and_the_environment_holds_only_what_is_listed(tmp_path: P
         monkeypatch.setenv(name, "secret")
     code = "import os; print(os.listdir(os.path.expanduser('~')), [k for k, v in os.environ.items() if v == 'secret'])"
     assert _run(Box(tmp_path / "box"), code, tmp_path)[1] == "[] []\n"
+
+
+def test_sends_without_a_route_and_names_are_counted_whatever_code_tries_them(tmp_path: Path):
+    code = (
+        "import ctypes, socket\n"
+        "libc = ctypes.CDLL(None)\n"
+        "address = b'\\x02\\x00\\x00\\x09\\xc0\\x00\\x02\\x01' + bytes(8)  # 192.0.2.1:9, past every hook of Python\n"
+        "libc.connect(libc.socket(2, 1, 0), address, 16)\n"
+        "libc.gethostbyname(b'nowhere.example')\n"
+        "libc.gethostbyname(socket.gethostname().encode())\n"
+    )
+    outcome, _ = _run(Box(tmp_path / "box"), code, tmp_path)
+    assert outcome.unrouted_sends == 1
+    assert outcome.names_asked == ("nowhere.example",)
+    quiet, _ = _run(Box(tmp_path / "box"), "import socket; socket.create_server(('127.0.0.1', 0))", tmp_path)
+    assert (quiet.unrouted_sends, quiet.names_asked) == (0, ())
+
+
+def test_the_name_of_the_machine_stays_what_it_was(tmp_path: Path):
+    before = socket.gethostname(), Path("/etc/resolv.conf").read_bytes()
+    _run(Box(tmp_path / "box"), "pass", tmp_path)
+    assert (socket.gethostname(), Path("/etc/resolv.conf").read_bytes()) == before
 
 
 def test_status_of_the_command_comes_back(tmp_path: Path):

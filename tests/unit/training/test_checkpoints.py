@@ -80,6 +80,23 @@ def test_a_marked_checkpoint_is_found_below_other_folders_and_an_unmarked_one_is
     assert newest_checkpoint(tmp_path) == tmp_path / "run" / "step-4"
 
 
+def test_of_the_trainers_checkpoints_one_without_its_state_is_half_and_the_model_beside_them_is_none(tmp_path: Path):
+    _put(tmp_path / "checkpoint-4" / "trainer_state.json", at=1)
+    _put(tmp_path / "checkpoint-8" / "model.safetensors", at=8)
+    _put(tmp_path / "model.safetensors", at=9)
+    _put(tmp_path / "trainer_state.json", at=9)
+    assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint-4"
+
+
+def test_of_a_folder_with_tensors_the_arguments_and_paths_beside_them_do_not_count(tmp_path: Path):
+    for name in ("a", "b"):
+        _put(tmp_path / name / "model.safetensors", b"tensors")
+        _put(tmp_path / name / "training_args.bin", name.encode())
+    assert weights_of(tmp_path / "a") == weights_of(tmp_path / "b")
+    _put(tmp_path / "b" / "model.safetensors", b"tensorz")
+    assert weights_of(tmp_path / "a").sha256 != weights_of(tmp_path / "b").sha256
+
+
 def test_size_counts_all_files(tmp_path: Path):
     _put(tmp_path / "step-1" / "a", b"12345")
     _put(tmp_path / "step-1" / "b" / "c", b"123")
@@ -153,6 +170,17 @@ class TestTorch:
         for name in ("a", "b"):
             torch.save({**self._state(), "path": name}, tmp_path / f"{name}.pt")
         assert weights_of(tmp_path / "a.pt") == weights_of(tmp_path / "b.pt")
+
+    def test_tensors_among_other_classes_are_compared_without_running_the_pickle(self, tmp_path: Path):
+        import torch
+
+        for name, place in (("a", "x"), ("b", "y"), ("c", "x")):
+            weight = torch.arange(6.0) + (name == "c")
+            torch.save({"path": Path(place), "weight": weight}, tmp_path / f"{name}.ckpt")
+        found = [weights_of(tmp_path / f"{name}.ckpt") for name in "abc"]
+        assert found[0] == found[1]
+        assert found[0].taken_of == "all tensors"
+        assert found[0].sha256 != found[2].sha256
 
     def test_a_file_with_other_classes_than_tensors_is_never_run_but_compared_by_its_bytes(self, tmp_path: Path):
         import torch

@@ -2,7 +2,7 @@
 
 The outer half builds the kit, packs the miniature on folders that play drives, loses one of them, damages another, and
 makes the box. The inner half runs in the box, under the Python that was installed from the kit: it loads the miniature
-and runs the program twice. What both saw becomes the sheet.
+and runs the program: undisturbed, then under each fault. What both saw becomes the sheet.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -35,10 +35,11 @@ from packtrain.stages.rehearse.kit import (
     target_of,
 )
 from packtrain.stages.rehearse.miniature import IDENTITY, Packed, miniature_digest, pack_miniature
-from packtrain.training import checks, network_witness, rehearsal_job
-from packtrain.training.box import Box
+from packtrain.training import checks, network_witness, rehearsal_job, rehearsal_numbers
+from packtrain.training.box import Box, BoxOutcome
 from packtrain.training.event_relay import EventTail
 from packtrain.training.kit import INSTALLER, PROGRAM, holds_kit
+from packtrain.training.network_witness import Attempt
 from packtrain.training.rehearsal import STAGE
 from packtrain.training.rehearsal_job import RehearsalJob, RehearsalResult
 from packtrain.units import format_seconds
@@ -68,6 +69,7 @@ def _inputs(folder: VoyageFolder) -> dict[str, str]:
         "command": section.command,
         "workers": section.workers,
         "rehearsal_steps": section.rehearsal_steps,
+        "rehearsal_hang": section.rehearsal_hang,
     }
     return {
         "miniature": miniature_digest(folder.read(Dataset)),
@@ -100,8 +102,8 @@ def rehearse(
 ) -> Receipt:
     """Build the kit, rehearse with it, write the sheet; return the receipt.
 
-    The sheet is signed only if every clause was kept. Where no box can be made the program runs without one, the sheet
-    says what was not shown, and stays unsigned.
+    The sheet is signed only if nothing was broken, and every clause that is not optional was kept. Where no box can be
+    made the program runs without one, the sheet says what was not shown, and stays unsigned.
 
     Args:
         folder: the consignor's voyage folder.
@@ -146,7 +148,7 @@ def rehearse(
     sheet = _write_sheet(folder, kit, dataset, packed, seen, reason)
     _raise_if_broken(folder, sheet, place)
     if not sheet.ready_to_leave:
-        missing = "; ".join(f"{part.clause}: {part.evidence}" for part in sheet.clauses if part.verdict != "kept")
+        missing = "; ".join(f"{part.clause}: {part.evidence}" for part in sheet.clauses if not checks.is_ready([part]))
         sink(Notice(STAGE, f"ready.json is not signed, because something was not shown: {missing}", is_warning=True))
     shutil.rmtree(place.root, ignore_errors=True)
     return clock.finish(
@@ -162,7 +164,9 @@ def rehearse(
             "kit_bytes": sum(file.bytes for file in kit.files),
         },
         facts={
-            "ready_to_leave": "yes, signed" if sheet.ready_to_leave else "not shown in all clauses, not signed",
+            "ready_to_leave": "yes, signed"
+            if sheet.ready_to_leave
+            else "not shown in all clauses that must be kept, not signed",
             "box": sheet.box,
             "shipment": packed.plan.shipment,
             "weights": sheet.weights or "none",
@@ -213,17 +217,19 @@ def _run_in_box(
     kit = place.folder.work / "kit"
     sink(Progress(STAGE, "installing the kit in the box"))
     log = place.logs / "install.log"
-    outcome = box.run(
+    installed = box.run(
         ["/bin/sh", str(kit / INSTALLER), str(place.environment), *([str(python)] if python else [])],
         cwd=place.root,
         log=log,
         timeout_seconds=INSTALL_LIMIT_SECONDS,
     )
-    if outcome.status != 0 or outcome.timed_out:
+    if installed.status != 0 or installed.timed_out:
         seen.clauses.append(checks.broken(checks.INSTALLS, f"{_last_line(log)} ({log})"))
         return seen
-    seen.measurements["install_seconds"] = round(outcome.elapsed_seconds, 3)
-    how = f"sh {INSTALLER}, {format_seconds(outcome.elapsed_seconds)}"
+    seen.measurements["install_seconds"] = round(installed.elapsed_seconds, 3)
+    how = f"sh {INSTALLER}, {format_seconds(installed.elapsed_seconds)}"
+    if reached := _native_attempts(installed, ()):
+        how += f"; {reached}, and it did without"
     if box.is_open:
         seen.clauses.append(checks.not_shown(checks.INSTALLS, f"{how}, but with the network there: {Box.probe()}"))
     else:
@@ -233,7 +239,7 @@ def _run_in_box(
     for site_packages in (place.environment / "lib").glob("python*/site-packages"):
         network_witness.install(site_packages, witness)
     job_path = place.root / "JOB.json"
-    rehearsal_job.write(job_path, _job(place, packed, section, kit))
+    rehearsal_job.write(job_path, _job(place, packed, section, kit, is_boxed=not box.is_open))
     tail = EventTail(job_path.with_name(rehearsal_job.EVENTS), sink)
     log = place.logs / "boxed.log"
     outcome = box.run(
@@ -251,17 +257,22 @@ def _run_in_box(
             hint="read the log; it runs under the kit's Python, from the kit's packages alone",
         )
     result = rehearsal_job.read(job_path.with_name(rehearsal_job.RESULT), RehearsalResult)
-    seen.clauses.append(_network_clause(box, witness, kit / PROGRAM))
+    seen.clauses.append(_network_clause(box, witness, kit / PROGRAM, outcome))
     seen.clauses += result.clauses
     seen.weights, seen.num_steps = result.weights, result.num_steps
     seen.measurements |= result.measurements
     seen.versions = result.versions
-    if rate := seen.measurements.get("samples_per_second"):
-        seen.measurements["epoch_seconds_on_this_machine"] = round(dataset.num_samples / rate, 1)
+    seen.measurements |= rehearsal_numbers.at_real_size(
+        seen.measurements,
+        num_samples=dataset.num_samples,
+        num_steps=section.steps,
+        sample_bytes=packed.total_bytes / packed.num_samples if packed.num_samples else None,
+        site_samples_per_second=section.site_samples_per_second,
+    )
     return seen
 
 
-def _job(place: _Place, packed: Packed, section: TrainingSection, kit: Path) -> RehearsalJob:
+def _job(place: _Place, packed: Packed, section: TrainingSection, kit: Path, *, is_boxed: bool) -> RehearsalJob:
     return RehearsalJob(
         parties=str(place.folder.document_path(Parties).absolute()),
         plan=str((place.root / "plan.json").absolute()),
@@ -278,17 +289,34 @@ def _job(place: _Place, packed: Packed, section: TrainingSection, kit: Path) -> 
         num_steps=section.rehearsal_steps,
         num_samples=packed.num_samples,
         stall_seconds=section.stall_seconds,
+        is_boxed=is_boxed,
+        with_hang=section.rehearsal_hang,
     )
 
 
-def _network_clause(box: Box, witness: Path, program: Path) -> Clause:
+def _network_clause(box: Box, witness: Path, program: Path, outcome: BoxOutcome) -> Clause:
+    """Return NO_NETWORK, by the lines of Python code that tried, and by the kernel's count of what any code tried."""
     attempts = network_witness.read_witness(witness)
     if attempts:
         told = "; ".join(attempt.spelled(program) for attempt in attempts[:8])
-        return checks.broken(checks.NO_NETWORK, f"{len(attempts)} attempts: {told}")
+        native = _native_attempts(outcome, attempts)
+        return checks.broken(checks.NO_NETWORK, f"{len(attempts)} attempts: {told}{native and '; '}{native}")
+    if native := _native_attempts(outcome, attempts):
+        return checks.broken(checks.NO_NETWORK, f"{native}, by code that is not Python: its line cannot be named")
     if box.is_open:
         return checks.not_shown(checks.NO_NETWORK, f"no attempt of Python code was seen, but no box: {Box.probe()}")
-    return checks.kept(checks.NO_NETWORK, "no attempt in the box")
+    return checks.kept(checks.NO_NETWORK, "no line of Python tried, no name was asked for, no send without a route")
+
+
+def _native_attempts(outcome: BoxOutcome, attempts: Sequence[Attempt]) -> str:
+    """Return what was asked for or sent beyond what lines of Python are known to have tried, in words."""
+    told: list[str] = []
+    known = {attempt.address.partition(":")[0].lower() for attempt in attempts}
+    if names := [name for name in outcome.names_asked if name not in known]:
+        told.append(f"a name service was asked for {', '.join(names[:8])}")
+    if outcome.unrouted_sends:
+        told.append(f"the kernel counted {outcome.unrouted_sends} sends for which there was no route")
+    return "; ".join(told)
 
 
 def _last_line(log: Path) -> str:
@@ -311,7 +339,7 @@ def _write_sheet(
         miniature=miniature_digest(dataset),
         box=reason or Box.description(),
         clauses=clauses,
-        ready_to_leave=all(part.verdict == "kept" for part in clauses),
+        ready_to_leave=checks.is_ready(clauses),
         num_steps=seen.num_steps,
         weights=seen.weights,
         measurements={"miniature_bytes": float(packed.total_bytes), **seen.measurements},
@@ -332,5 +360,5 @@ def _raise_if_broken(folder: VoyageFolder, sheet: Ready, place: _Place) -> None:
         raise RehearsalFailed(
             f"{len(faults)} of {len(sheet.clauses)} clauses of the contract are broken: {'; '.join(faults)}",
             where=str(folder.document_path(Ready)),
-            hint=f"logs of both runs lie in {place.logs}; mend the program and run the same command again",
+            hint=f"logs of all runs lie in {place.logs}; mend the program and run the same command again",
         )

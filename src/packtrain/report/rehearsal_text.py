@@ -1,0 +1,78 @@
+"""The rehearsal's sheet for people: clauses with verdict and evidence, numbers with their units, ranges as ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from packtrain.documents.ready import Clause, Ready
+from packtrain.units import format_bytes, format_seconds
+
+_LOW: Final = "_low"
+_HIGH: Final = "_high"
+_UNSIGNED: Final = "not signed: something that must be kept was broken or not shown"
+
+
+def clause_rows(sheet: Ready) -> list[tuple[str, str]]:
+    """Return verdict, and clause with its evidence below, of every clause in the sheet's order."""
+    return [(part.verdict, f"{_named(part)}\n{part.evidence}") for part in sheet.clauses]
+
+
+def number_rows(measurements: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Return name and value of every number, two of them as one where they are the ends of a range."""
+    rows: list[tuple[str, str]] = []
+    for name, value in sorted(measurements.items()):
+        stem = name.removesuffix(_LOW)
+        high = measurements.get(stem + _HIGH)
+        if name.endswith(_HIGH) and name.removesuffix(_HIGH) + _LOW in measurements:
+            continue
+        if stem != name and high is not None:
+            low_text, high_text = _spelled(stem, value), _spelled(stem, high)
+            rows.append((_label(stem), low_text if low_text == high_text else f"{low_text} to {high_text}"))
+        else:
+            if stem != name or name + _LOW not in measurements:  # a middle is in its range
+                rows.append((_label(name), _spelled(name, value)))
+    return rows
+
+
+def verdict_of(sheet: Ready) -> str:
+    """Return in a few words whether the sheet says ready to leave."""
+    return "ready to leave, signed" if sheet.ready_to_leave else _UNSIGNED
+
+
+def _named(part: Clause) -> str:
+    return f"{part.clause} (optional)" if part.optional else part.clause
+
+
+_LABELS: Final[Mapping[str, str]] = {
+    "checkpoint_bytes": "a checkpoint holds",
+    "checkpoint_seconds": "a checkpoint is written in",
+    "checkpoint_interval_seconds": "save about every",
+    "first_step_seconds": "from start to first step",
+    "load_bytes_per_second": "load of the miniature, rate",
+    "load_seconds": "load of the miniature",
+    "lost_fraction": "time that failures cost",
+    "restart_seconds": "from killed worker to next step",
+    "step_seconds": "a step",
+    "worker_memory_bytes": "most memory of a worker",
+}
+
+
+def _label(name: str) -> str:
+    if name in _LABELS:
+        return _LABELS[name]
+    for unit in ("_bytes_per_second", "_seconds", "_bytes", "_fraction"):
+        name = name.removesuffix(unit)
+    return name.replace("_", " ")
+
+
+def _spelled(name: str, value: float) -> str:
+    if name.endswith("_bytes_per_second"):
+        return f"{format_bytes(round(value))}/s"
+    if name.endswith("_bytes"):
+        return format_bytes(round(value))
+    if name.endswith("_seconds"):
+        return format_seconds(value)
+    if name.endswith("_fraction"):
+        return f"{100 * value:.3g} %"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
