@@ -5,7 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packtrain.training.batches import EpochOrder, GlobalBatchSampler, OrderVersion, Permutation, Position
+from packtrain.training.batches import GlobalBatchSampler, Position
+from packtrain.training.order import EpochOrder, OrderVersion, Permutation
 
 DIGEST = "0" * 64
 orders = st.sampled_from(["random-1", "block-1"])

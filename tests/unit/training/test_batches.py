@@ -3,7 +3,8 @@
 import pytest
 
 from packtrain.errors import DataOrderChanged
-from packtrain.training.batches import EpochOrder, GlobalBatchSampler, Permutation, Position
+from packtrain.training.batches import GlobalBatchSampler, Position
+from packtrain.training.order import EpochOrder, Permutation
 
 DIGEST = "ab" * 32
 FROZEN_RANDOM = [802, 98, 698, 119, 127, 828, 535, 69]
