@@ -106,9 +106,6 @@ class GlobalBatchSampler:
         position: where to begin.
         num_batches: how many to yield; None goes on for ever.
         runs: see `EpochOrder`; needed by `block-1` alone.
-
-    Attributes:
-        share: samples of this worker in one step.
     """
 
     def __init__(
@@ -137,7 +134,6 @@ class GlobalBatchSampler:
         assert sum(self._runs) == num_samples
         self._num_samples = num_samples
         self.global_batch = global_batch
-        self.share = len(range(rank, global_batch, world_size))
         self._rank = rank
         self._world_size = world_size
         self._position = position
@@ -149,7 +145,7 @@ class GlobalBatchSampler:
         orders: dict[int, EpochOrder] = {}
         share = np.arange(self._rank, self.global_batch, self._world_size)
         # Of a small data set no more than an epoch or two, each of which has an order of its own.
-        most = max(1, min(_DRAWN_AHEAD // self.share, self._num_samples // self.global_batch))
+        most = max(1, min(_DRAWN_AHEAD // len(share), self._num_samples // self.global_batch))
         while left is None or left > 0:
             num_batches = most if left is None else min(most, left)
             places = (first + np.arange(num_batches)[:, None] * self.global_batch + share[None, :]).reshape(-1)

@@ -12,7 +12,7 @@ from multiprocessing import reduction
 from multiprocessing.context import BaseContext
 from typing import Any, Final
 
-_MOST_SLOT_BYTES: Final = 64 << 20
+SLOT_BYTES: Final = 64 << 20
 """A larger batch goes through the pipe: what a process reads ahead is bounded, whatever the samples are."""
 
 
@@ -20,16 +20,15 @@ class SharedSlots:
     """Slots of shared memory for batches, so many for each reading process.
 
     The memory has no name in any folder, needs no /dev/shm (which containers keep small) and goes with the last process
-    that has it. Pages that no batch reaches are never taken from the machine.
+    that has it. Pages that no batch reached are not taken from the machine.
 
     Args:
         num_slots: of one process: as many batches as it may be ahead.
-        slot_bytes: what a batch takes at most; no more than 64 MiB of it are given.
+        slot_bytes: of one batch.
     """
 
     def __init__(self, context: BaseContext, num_processes: int, num_slots: int, slot_bytes: int) -> None:
-        page = mmap.PAGESIZE
-        self._slot_bytes = max(page, -(-min(slot_bytes, _MOST_SLOT_BYTES) // page) * page)
+        self._slot_bytes = slot_bytes
         self._num_slots = num_slots
         self._memory = _SharedMemory(self._slot_bytes * num_slots * num_processes)
         # Counts the free slots of a process; they are used in turn, so that a number is all there is to know.

@@ -48,9 +48,7 @@ class PositionedLoader:
 
     def _batches(self) -> Iterator[Any]:
         if self._num_processes:
-            yield from read_in_processes(
-                self._store, self._sampler, self._sampler.share, self._num_processes, self._make_batch
-            )
+            yield from read_in_processes(self._store, self._sampler, self._num_processes, self._make_batch)
             return
         for rows in self._sampler:
             samples = self._store.__getitems__(rows)
@@ -78,10 +76,14 @@ def open_loader(
         num_batches: steps to go; None for ever.
         num_processes: processes that read ahead, three batches each; 0 reads in this one.
         make_batch: what to hand out instead of samples: it is called with those of a step, in the process that reads
-            them. Decoding there is spread over the processes. It must not depend on what changes between steps.
+            them, so that decoding is spread over the processes. They know nothing of what changes from step to step,
+            and their random numbers are alike: draw from seed and key where chance is wanted.
 
     Raises:
         DataOrderChanged: the position was counted in another data set's index.
+
+    With processes, up to three batches of each are in memory: 192 MiB a process, or more where one batch is larger than
+    64 MiB.
     """
     if position.index_digest != store.index_digest:
         raise DataOrderChanged(

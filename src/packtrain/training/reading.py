@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import mmap
 import multiprocessing
 import os
 import signal
@@ -19,7 +20,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Final, NamedTuple
 
 from packtrain.errors import PacktrainError
-from packtrain.training.handover import SharedSlots
+from packtrain.training.handover import SLOT_BYTES, SharedSlots
 from packtrain.training.store import Sample, SampleStore
 
 MakeBatch = Callable[[list[Sample]], Any]
@@ -43,28 +44,34 @@ class _Failed(NamedTuple):
 
 
 def read_in_processes(
-    store: SampleStore, steps: Iterable[list[int]], share: int, num_processes: int, make_batch: MakeBatch | None
+    store: SampleStore,
+    steps: Iterable[list[int]],
+    num_processes: int,
+    make_batch: MakeBatch | None = None,
+    *,
+    slot_bytes: int = SLOT_BYTES,
 ) -> Iterator[Any]:
     """Yield the samples of each step, or what `make_batch` makes of them, read by so many processes.
 
     Args:
         steps: rows of each step; gone through by every process for itself.
-        share: how many rows a step has.
+        slot_bytes: of a batch that goes through shared memory; a larger one goes through a pipe.
 
     Raises:
         IntegrityError: as the store raises it.
         RuntimeError: a process was killed.
     """
     context = multiprocessing.get_context()
-    most_bytes = 0 if make_batch else store.most_bytes(share)
-    slots = SharedSlots(context, num_processes, _BATCHES_AHEAD, most_bytes)
+    slots = SharedSlots(context, num_processes, _BATCHES_AHEAD, mmap.PAGESIZE if make_batch else slot_bytes)
     processes: list[tuple[Any, Connection]] = []
     owner = os.getpid()
     try:
         for number in range(num_processes):
             ours, theirs = context.Pipe(duplex=False)
             reader = _Reader(store, slots, number, make_batch)
-            process = context.Process(target=_read, args=(reader, steps, num_processes, theirs, owner), daemon=True)
+            # What a fork inherits and must close: else none of them sees that this process died while it writes.
+            inherited = [ours, *(pipe for _, pipe in processes)] if context.get_start_method() == "fork" else []
+            process = context.Process(target=_read, args=(reader, steps, num_processes, theirs, inherited), daemon=True)
             process.start()
             # Before the next is started: it would hold this end open, and the death of this one went unseen.
             theirs.close()
@@ -122,8 +129,13 @@ class _Reader:
         return _Note(rows, ends, None) if ends is not None else _Note((), None, self._store.__getitems__(rows))
 
 
-def _read(reader: _Reader, steps: Iterable[list[int]], num_processes: int, pipe: Connection, parent: int) -> None:
-    """Read every step that is this process's, until the parent ends it."""
+def _read(
+    reader: _Reader, steps: Iterable[list[int]], num_processes: int, pipe: Connection, inherited: list[Connection]
+) -> None:
+    """Read every step that is this process's, until the parent ends it or dies."""
+    parent = os.getppid()
+    for other in inherited:
+        other.close()
     # A handler of the program's would run here too: the parent alone decides when reading ends.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

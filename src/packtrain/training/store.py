@@ -181,13 +181,6 @@ class SampleStore:
             for (key, kind, shard, detail), payload in zip(self._columns.about(rows), payloads, strict=True)
         ]
 
-    def most_bytes(self, num_samples: int) -> int:
-        """Return what so many media samples take at most: the largest ones together. Tables are not counted."""
-        lengths = self._columns.media_lengths()
-        if len(lengths) > num_samples:
-            lengths = np.partition(lengths, len(lengths) - num_samples)[-num_samples:]
-        return sum(lengths.tolist())
-
     def member(self, sample: Sample, suffix: str) -> bytes:
         """Return another member of a sample in an adopted tar: its caption, its label.
 
@@ -285,11 +278,6 @@ class _Columns:
         shards = [self._shards[code] for code in self.shard_codes[at].tolist()]
         keys, details = (column.take(pa.array(at)).to_pylist() for column in (self._key, self._detail))
         return list(zip(keys, kinds, shards, details, strict=True))
-
-    def media_lengths(self) -> Any:
-        """Return the lengths of the samples that are no rows of tables, in bytes."""
-        is_table = np.array([shard.endswith(_PARQUET_SUFFIX) for shard in self._shards], dtype=np.bool_)
-        return np.maximum(self.length[~is_table[self.shard_codes]], 0) if len(is_table) else self.length
 
 
 def _coded(column: Any) -> tuple[Any, list[str]]:
