@@ -8,10 +8,9 @@ Prints a table and writes JSON. Rounds are interleaved, so that noise of the mac
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,22 +18,29 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.environment import peer_versions, roomy_folder
-from bench.measure import machine_facts
+from bench.measure import Step, machine_facts
+from bench.prepare import voyage
 from bench.prepare.work import Figures, Work
 from bench.train import loader_job, report, run_jobs
 from packtrain import __version__
 
 _ROOT: Final = Path(__file__).parents[1]
 _NEEDED_BYTES: Final = 4 << 30
+_WEIGHTS_JOB: Final = _ROOT / "scripts" / "bench" / "train" / "weights_job.py"
 _PEER_PACKAGES: Final = ("webdataset", "mosaicml-streaming", "litdata", "zipnn", "torch", "pillow")
 
 
 def weights(work: Work) -> tuple[Figures, dict[str, Any]]:
-    """Compress weights, where this version has the code that does."""
-    if importlib.util.find_spec("bench.train.weights_job") is None:
+    """Compress weights, where this version has the code that does; in the peers' environment, which has zipnn."""
+    if not _WEIGHTS_JOB.exists():
         print("weights: not built")
-        return {"compression_ratio_vs_zipnn": None}, {"not_built": True}
-    return importlib.import_module("bench.train.weights_job").weights(work)
+        return {}, {"is_built": False}
+    environment = {"PYTHONPATH": os.pathsep.join([str(_ROOT / "scripts"), voyage.ENVIRONMENT["PYTHONPATH"]])}
+    arguments = [str(work.peers or sys.executable), str(_WEIGHTS_JOB), str(work.folder / "weights")]
+    arguments += ["--repeats", str(work.repeats)]
+    measured = work.measure(Step("weights", arguments, work.folder, environment))
+    found = {} if measured is None else json.loads(measured.output)
+    return {"compression_ratio_vs_zipnn": found.get("compression_ratio_vs_zipnn")}, {"is_built": True, **found}
 
 
 _JOBS: Final[dict[str, Callable[[Work], tuple[Figures, dict[str, Any]]]]] = {

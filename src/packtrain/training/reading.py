@@ -139,8 +139,10 @@ def _read(
     # A handler of the program's would run here too: the parent alone decides when reading ends.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # n processes with a thread for every core each would stand in each other's way.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     if (torch := sys.modules.get("torch")) is not None:
-        torch.set_num_threads(1)  # n processes with a thread for every core each would stand in each other's way
+        torch.set_num_threads(1)
     with contextlib.suppress(BrokenPipeError):
         try:
             for rows in itertools.islice(steps, reader.number, None, num_processes):
