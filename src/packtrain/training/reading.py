@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, Final, NamedTuple
@@ -25,6 +26,7 @@ from packtrain.training.store import Sample, SampleStore
 
 MakeBatch = Callable[[list[Sample]], Any]
 _BATCHES_AHEAD: Final = 3  # of each process, with the one that is being copied out
+_STEPS_ANNOUNCED: Final = 2  # of each process, beside the one that is being read
 _LOOK_SECONDS: Final = 2.0  # how often a process that waits looks whether its parent lives
 
 
@@ -121,6 +123,16 @@ class _Reader:
         self._store = store
         self._make_batch = make_batch
 
+    def announced(self, steps: Iterable[list[int]]) -> Iterator[list[int]]:
+        """Yield the steps; the medium knows of the next ones then, and works while others do."""
+        known: deque[list[int]] = deque()
+        for rows in steps:
+            self._store.announce(rows)
+            known.append(rows)
+            if len(known) > _STEPS_ANNOUNCED:
+                yield known.popleft()
+        yield from known
+
     def read(self, rows: list[int]) -> _Note:
         """Return what to tell of these rows; a slot has been taken for them."""
         if self._make_batch is not None:
@@ -145,7 +157,7 @@ def _read(
         torch.set_num_threads(1)
     with contextlib.suppress(BrokenPipeError):
         try:
-            for rows in itertools.islice(steps, reader.number, None, num_processes):
+            for rows in reader.announced(itertools.islice(steps, reader.number, None, num_processes)):
                 while not reader.slots.take(reader.number, _LOOK_SECONDS):
                     if os.getppid() != parent:
                         return

@@ -132,8 +132,9 @@ class SampleStore:
         torch's DataLoader calls it for a batch. A disk that is asked for 32 places at once serves them in the order
         that suits it, and a solid-state one side by side.
         """
+        self.announce(rows)
         payloads: list[bytes] = []
-        for row, shard, offset, length, digest in self._places(rows):
+        for row, shard, offset, length, digest in self._columns.places(rows):
             try:
                 if shard.endswith(_PARQUET_SUFFIX):
                     payload = self._shards.rows(shard, offset, length)
@@ -145,15 +146,23 @@ class SampleStore:
             payloads.append(payload)
         return self.samples(rows, payloads)
 
+    def announce(self, rows: Sequence[int]) -> None:
+        """Tell the medium which samples will be read soon."""
+        for _, shard, offset, length, _ in self._columns.places(rows):
+            if not shard.endswith(_PARQUET_SUFFIX) and min(offset, length) >= 0:
+                # Advice: what cannot be opened or read is told when it is read.
+                with contextlib.suppress(OSError, OverflowError, IntegrityError):
+                    self._shards.announce(shard, offset, min(length, _MOST_AHEAD_BYTES))
+
     def read_into(self, rows: Sequence[int], target: memoryview) -> list[int] | None:
         """Put the payloads of these rows one after the other into `target`; return where each ends.
 
         What `__getitems__` reads and checks, without an object for each: `samples` makes them of it, in this process or
-        in another. None where they do not fit; `target` may then have been written to.
+        in another. None where they do not fit; `target` may then have been written to. Announce them before.
         """
         ends: list[int] = []
         end = 0
-        for row, shard, offset, length, digest in self._places(rows):
+        for row, shard, offset, length, digest in self._columns.places(rows):
             first = end
             try:
                 if shard.endswith(_PARQUET_SUFFIX):
@@ -217,16 +226,6 @@ class SampleStore:
     def __getstate__(self) -> dict[str, Any]:
         """Leave open files behind: another process opens its own."""
         return {**self.__dict__, "_shards": OpenShards(self.root)}
-
-    def _places(self, rows: Sequence[int]) -> list[tuple[int, str, int, int, str]]:
-        """Return row, shard, offset, length and digest of each; the kernel knows of them then."""
-        places = self._columns.places(rows)
-        for _, shard, offset, length, _ in places:
-            if not shard.endswith(_PARQUET_SUFFIX) and min(offset, length) >= 0:
-                # Advice: what cannot be opened or read is told when it is read.
-                with contextlib.suppress(OSError, OverflowError, IntegrityError):
-                    self._shards.announce(shard, offset, min(length, _MOST_AHEAD_BYTES))
-        return places
 
     def _check(self, payload: bytes | memoryview, digest: str) -> None:
         if self._check_digests and (found := sha256_bytes(payload)) != digest:
