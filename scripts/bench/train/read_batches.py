@@ -15,6 +15,7 @@ from __future__ import annotations
 # pyright: reportMissingImports=false, reportUnknownLambdaType=false
 import gc
 import hashlib
+import importlib
 import io
 import itertools
 import json
@@ -56,6 +57,9 @@ def main() -> None:
         found["rates"][name], found["cpu_us"][name] = rate(itertools.islice(passes, num_passes))
         del passes
         gc.collect()
+
+    if "decode" in asked:
+        importlib.import_module("torch")  # here, so that not every process imports it for itself
 
     for section in asked.split(","):
         for order in orders:

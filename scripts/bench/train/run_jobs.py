@@ -44,10 +44,11 @@ def overhead(work: Work) -> tuple[Figures, dict[str, Any]]:
                         wall = by_hand(command, folder, _FIRST_PORT)
                     walls[name].append(wall)
                     print(f"{time.strftime('%H:%M:%S')} overhead, {name}: {wall:.3f} s", file=sys.stderr)
-        with fresh(root / "run") as folder:
-            walls["torchrun"].append(by_torchrun(command, folder))
+        if work.repeats > 1:
+            with fresh(root / "run") as folder:
+                walls["torchrun"].append(by_torchrun(command, folder))
     pairs = [engine / hand - 1 for engine, hand in zip(walls["engine"], walls["by hand"], strict=True)]
-    middle = {name: round(statistics.median(each), 3) for name, each in walls.items()}
+    middle = {name: round(statistics.median(each), 3) for name, each in walls.items() if each}
     return {
         "overhead_fraction": round(statistics.median(pairs), 4),
         "overhead_cpu_fraction": round(
