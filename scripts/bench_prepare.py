@@ -13,15 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from bench.environment import peer_versions, roomy_folder
 from bench.measure import machine_facts
 from bench.prepare import media_jobs, report, set_jobs
 from bench.prepare.work import Figures, Work
@@ -62,7 +60,7 @@ def main() -> None:
         raise SystemExit(f"no such job: {', '.join(sorted(unknown))}")
     started = time.perf_counter()
     with (
-        tempfile.TemporaryDirectory(prefix="packtrain-bench-", dir=given.work or _roomy_folder()) as folder,
+        tempfile.TemporaryDirectory(prefix="packtrain-bench-", dir=given.work or roomy_folder(_NEEDED_BYTES)) as folder,
         tempfile.TemporaryDirectory(prefix="packtrain-bench-", dir=given.disk) as disk,
     ):
         python = given.peers / "bin" / "python"
@@ -87,19 +85,10 @@ def main() -> None:
     print(f"{document['seconds_in_all']} s in all; written to {given.output}")
 
 
-def _roomy_folder() -> Path:
-    memory = Path("/dev/shm")
-    if memory.is_dir() and shutil.disk_usage(memory).free > _NEEDED_BYTES:
-        return memory
-    fallback = Path(tempfile.gettempdir())
-    print(f"no room for {_NEEDED_BYTES / 1e9:.1f} GB in memory: working in {fallback}; the disk is in the figures")
-    return fallback
-
-
 def _benchmark(work: Work, wanted: list[str], num_crawled: int) -> dict[str, Any]:
     machine = machine_facts(work.folder)
     print(", ".join(f"{name}: {value}" for name, value in machine.items()))
-    versions = {"packtrain": __version__, **_peer_versions(work.peers)}
+    versions = {"packtrain": __version__, **peer_versions(work.peers, _PEER_PACKAGES)}
     if work.peers is None:
         print("the peers are not installed (scripts/bench_prepare_peers.sh): packtrain alone is measured")
     jobs: dict[str, Any] = {}
@@ -133,21 +122,6 @@ def _benchmark(work: Work, wanted: list[str], num_crawled: int) -> dict[str, Any
         "versions": versions,
         "not_to_be_had": work.not_to_be_had,
     }
-
-
-def _peer_versions(python: Path | None) -> dict[str, str]:
-    if python is None:
-        return {}
-    script = (
-        "import json, sys; from importlib import metadata\n"
-        "print(json.dumps({name: metadata.version(name) for name in sys.argv[1:]"
-        " if any(metadata.distributions(name=name))}))"
-    )
-    done = subprocess.run([python, "-c", script, *_PEER_PACKAGES], capture_output=True, text=True, check=False)
-    if done.returncode:
-        print(done.stderr, file=sys.stderr)
-        return {}
-    return json.loads(done.stdout)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Write the figures of a benchmark's JSON into docs/benchmarks.md, between its two marks.
 
-PYTHONPATH=scripts python -m bench.page [build/bench-cargo.json | build/bench-prepare.json]
+PYTHONPATH=scripts python -m bench.page [build/bench-cargo.json | build/bench-prepare.json | build/bench-train.json]
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from bench.prepare.report import last_run as last_run_of_prepare
 from bench.report import GOALS, SHA_NI_RATE
+from bench.train.report import last_run as last_run_of_train
 
 _ROOT: Final = Path(__file__).parents[2]
 _PAGE: Final = _ROOT / "docs" / "benchmarks.md"
@@ -20,15 +21,22 @@ _BEGIN: Final = "<!-- the last run: written by scripts/bench/page.py -->"
 _END: Final = "<!-- end of the last run -->"
 _BEGIN_PREPARE: Final = "<!-- the last run of prepare: written by scripts/bench/page.py -->"
 _END_PREPARE: Final = "<!-- end of the last run of prepare -->"
+_BEGIN_TRAIN: Final = "<!-- the last run of train: written by scripts/bench/page.py -->"
+_END_TRAIN: Final = "<!-- end of the last run of train -->"
 
 
 def main() -> None:
     """Replace what lies between the marks."""
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else _ROOT / "build" / "bench-cargo.json"
     document = json.loads(source.read_text("utf-8"))
-    is_prepare = "image_speed_vs_daft" in document
-    begin, end = (_BEGIN_PREPARE, _END_PREPARE) if is_prepare else (_BEGIN, _END)
-    text = last_run_of_prepare(document) if is_prepare else last_run(document)
+    begin, end, written_by = _BEGIN, _END, last_run
+    for figure, marks, of_its_own in (
+        ("image_speed_vs_daft", (_BEGIN_PREPARE, _END_PREPARE), last_run_of_prepare),
+        ("loader_speed_vs_fastest_peer", (_BEGIN_TRAIN, _END_TRAIN), last_run_of_train),
+    ):
+        if figure in document:
+            (begin, end), written_by = marks, of_its_own
+    text = written_by(document)
     before, _, rest = _PAGE.read_text("utf-8").partition(begin)
     _, _, after = rest.partition(end)
     _PAGE.write_text(f"{before}{begin}\n\n{text}\n{end}{after}", "utf-8")

@@ -2,13 +2,15 @@
 
 import itertools
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packtrain.training.batches import EpochOrder, GlobalBatchSampler, OrderVersion, Permutation, Position
+from packtrain.training.batches import GlobalBatchSampler, Position
+from packtrain.training.order import EpochOrder, OrderVersion, Permutation
 
 DIGEST = "0" * 64
-orders = st.sampled_from(["random-1", "block-1"])
+orders = st.sampled_from(["random-1", "block-1", "sequential-1"])
 seeds = st.integers(0, 2**31)
 
 
@@ -16,6 +18,28 @@ seeds = st.integers(0, 2**31)
 def test_a_permutation_holds_each_element_once(size: int, key: str) -> None:
     permutation = Permutation(size, key)
     assert sorted(permutation[place] for place in range(size)) == list(range(size))
+
+
+@given(size=st.integers(1, 3000), key=st.text(max_size=10), places=st.lists(st.integers(0, 2999), max_size=50))
+def test_many_places_at_once_are_the_same_places_one_by_one(size: int, key: str, places: list[int]) -> None:
+    permutation = Permutation(size, key)
+    inside = [place % size for place in places]
+    assert permutation.take(np.array(inside, dtype=np.int64)).tolist() == [permutation[place] for place in inside]
+
+
+@given(
+    runs=st.lists(st.integers(1, 6000), min_size=1, max_size=6),
+    seed=seeds,
+    version=orders,
+    places=st.lists(st.integers(0, 35_999), max_size=50),
+)
+def test_many_rows_of_an_epoch_at_once_are_the_same_rows_one_by_one(
+    runs: list[int], seed: int, version: OrderVersion, places: list[int]
+) -> None:
+    order = EpochOrder(runs, seed=seed, epoch=1, version=version)
+    inside = [place % sum(runs) for place in places]
+    assert order.take(np.array(inside, dtype=np.int64)).tolist() == [order[place] for place in inside]
+    assert [order.place_of(order[place]) for place in inside] == inside
 
 
 @given(runs=st.lists(st.integers(1, 6000), min_size=1, max_size=6), seed=seeds, version=orders)

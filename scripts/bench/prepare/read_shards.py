@@ -119,7 +119,7 @@ def open_webdataset(folder: Path, is_shuffled: bool) -> Pass:
 
 def open_mds(folder: Path, is_shuffled: bool) -> Pass:
     """Return a pass by mosaicml-streaming."""
-    _stand_in()
+    stand_in()
     from streaming import StreamingDataset
     from streaming.base.util import clean_stale_shared_memory
 
@@ -138,7 +138,7 @@ def open_litdata(folder: Path, is_shuffled: bool) -> Pass:
 
 def write_mds(dataset: Path, target: Path) -> None:
     """Write the samples of a prepared data set as MDS, without compression, which is its default."""
-    _stand_in()
+    stand_in()
     from streaming import MDSWriter
 
     with MDSWriter(out=str(target), columns={"jpg": "bytes", "json": "bytes"}, size_limit=_CHUNK_BYTES) as writer:
@@ -179,7 +179,7 @@ def samples(dataset: Path) -> Iterator[dict[str, bytes]]:
                 yield found
 
 
-def _stand_in() -> None:
+def stand_in() -> None:
     """Put empty modules where mosaicml-streaming looks for what it does not use here."""
     for name, classes in _EMPTY_MODULES.items():
         module = types.ModuleType(name)

@@ -38,6 +38,7 @@ _WORKER_START: Final = Path(__file__).with_name("worker_start.py")
 _CONTRACT: Final = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _LOG_NAME: Final = re.compile(r"attempt-(\d{1,9})-rank-\d+\.log")
 _POLL_SECONDS: Final = 0.05
+_ENDING_POLL_SECONDS: Final = 0.005
 _CHECKPOINT_POLL_SECONDS: Final = 5.0
 _MAX_LINE_BYTES: Final = 64 * 1024
 _LOG_TAIL_BYTES: Final = 4096
@@ -301,7 +302,8 @@ class _Attempt:
 
     def _read(self, timeout_seconds: float) -> None:
         if not self._selector.get_map():
-            time.sleep(timeout_seconds)
+            # Every worker has closed its output: it is about to end, and a run of seconds should not wait for a poll.
+            time.sleep(min(timeout_seconds, _ENDING_POLL_SECONDS))
             return
         for key, _ in self._selector.select(timeout_seconds):
             worker: _Worker = key.data

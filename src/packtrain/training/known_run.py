@@ -13,9 +13,9 @@ from typing import Final, Literal
 from packtrain.errors import KitError
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import is_packed_otherwise
-from packtrain.training.batches import OrderVersion
 from packtrain.training.command import split_command
 from packtrain.training.metrics import METRICS_NAME
+from packtrain.training.order import OrderVersion
 from packtrain.training.replay import Run
 
 _MAX_LINES: Final = 100_000_000

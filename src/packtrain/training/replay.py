@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from packtrain.errors import SourceUnreadable
-from packtrain.training.batches import EpochOrder, GlobalBatchSampler, OrderVersion, Position
-from packtrain.training.loader import INDEX_NAME, is_by_side
+from packtrain.training.batches import GlobalBatchSampler, Position
+from packtrain.training.order import EpochOrder, OrderVersion
+from packtrain.training.store import INDEX_NAME, is_by_side
 
 _COLUMNS: Final = ("key", "kind", "source", "shard", "offset", "length", "sha256")
 

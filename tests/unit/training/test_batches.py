@@ -1,9 +1,11 @@
 """Orders and positions: frozen vectors, and what is refused."""
 
+import numpy as np
 import pytest
 
 from packtrain.errors import DataOrderChanged
-from packtrain.training.batches import EpochOrder, GlobalBatchSampler, Permutation, Position
+from packtrain.training.batches import GlobalBatchSampler, Position
+from packtrain.training.order import EpochOrder, Permutation
 
 DIGEST = "ab" * 32
 FROZEN_RANDOM = [802, 98, 698, 119, 127, 828, 535, 69]
@@ -51,6 +53,25 @@ def test_the_block_order_stays_within_few_shards_at_a_time() -> None:
 def test_a_permutation_of_100_million_needs_no_memory() -> None:
     permutation = Permutation(100_000_000, "key")
     assert len({permutation[place] for place in range(0, 100_000_000, 1_000_000)}) == 100
+
+
+def test_a_permutation_too_large_for_tables_gives_the_same_elements() -> None:
+    permutation = Permutation((1 << 32) + 7, "key")
+    places = [0, 5, 1 << 32]
+    assert permutation.take(np.array(places)).tolist() == [permutation[place] for place in places]
+
+
+def test_the_sequential_order_is_that_of_the_index_in_every_epoch() -> None:
+    sampler = GlobalBatchSampler(5, 4, 0, 1, Position.start(9, DIGEST, "sequential"), num_batches=3)
+    assert list(sampler) == [[0, 1, 2, 3], [4, 0, 1, 2], [3, 4, 0, 1]]
+
+
+def test_steps_drawn_together_are_those_drawn_one_by_one_from_each_position() -> None:
+    position = Position.start(2, DIGEST)
+    together = list(GlobalBatchSampler(1000, 48, 1, 3, position, num_batches=50))
+    for step, rows in enumerate(together):
+        alone = GlobalBatchSampler(1000, 48, 1, 3, position.advanced(48 * step, 1000), num_batches=1)
+        assert list(alone) == [rows]
 
 
 def test_an_epoch_ends_inside_a_batch_without_a_seam() -> None:

@@ -104,6 +104,25 @@ def test_a_batch_is_its_rows_one_by_one_and_believes_no_more(root: Path, changes
         SampleStore(root).__getitems__(rows)
 
 
+@pytest.mark.parametrize("detail", ["{", "[" * 100_000])
+def test_detail_is_read_when_it_is_asked_for_and_not_believed(root: Path, detail: str) -> None:
+    rewrite_index(root, 6, detail=detail)
+    sample = SampleStore(root)[6]
+    assert sample.payload.startswith(b"\x89PNG")
+    with pytest.raises(IntegrityError, match="JSON"):
+        _ = sample.detail
+
+
+def test_what_does_not_fit_a_slot_is_said_and_what_fits_is_read_side_by_side(root: Path) -> None:
+    store = SampleStore(root)
+    payloads = [store[row].payload for row in (6, 0, 11)]
+    target = memoryview(bytearray(sum(map(len, payloads))))
+    assert store.read_into([6, 0, 11], target) == [len(b"".join(payloads[:end])) for end in (1, 2, 3)]
+    assert target == b"".join(payloads)
+    assert store.read_into([6, 0, 11], target[:-1]) is None
+    assert store.read_into([6, 11, 0], target[:-1]) is None
+
+
 def test_rows_that_are_no_row_group_are_refused(root: Path) -> None:
     rewrite_index(root, 1, offset=13)
     with pytest.raises(IntegrityError, match="row group"):
@@ -122,7 +141,6 @@ def test_a_store_can_be_sent_to_another_process(root: Path) -> None:
     assert (again[0], again[6]) == expected
 
 
-@pytest.mark.needs_torch
 @pytest.mark.parametrize("order", ["random", "block"])
 def test_positions_carried_from_4_to_3_to_2_workers_lose_and_repeat_nothing(root: Path, order) -> None:
     store = SampleStore(root)
@@ -139,7 +157,6 @@ def test_positions_carried_from_4_to_3_to_2_workers_lose_and_repeat_nothing(root
     assert len(seen) == len(set(seen)) == 12
 
 
-@pytest.mark.needs_torch
 def test_the_position_counts_what_was_handed_out_and_not_what_was_read_ahead(root: Path) -> None:
     store = SampleStore(root)
     position = Position.start(5, store.index_digest)
@@ -151,7 +168,6 @@ def test_the_position_counts_what_was_handed_out_and_not_what_was_read_ahead(roo
     assert [sample.key for samples in again for sample in samples] == first
 
 
-@pytest.mark.needs_torch
 def test_a_position_of_another_data_set_is_refused(root: Path) -> None:
     with pytest.raises(DataOrderChanged):
         open_loader(SampleStore(root), Position.start(0, "0" * 64), global_batch=2, rank=0, world_size=1)

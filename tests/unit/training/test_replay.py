@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packtrain.errors import SourceUnreadable
-from packtrain.training.batches import EpochOrder, Permutation, Position
+from packtrain.training.batches import Position
+from packtrain.training.order import EpochOrder, Permutation
 from packtrain.training.replay import IndexRows, Run, batch_of, in_ranges, steps_of
 from tiny_dataset import make_tiny_dataset
 
