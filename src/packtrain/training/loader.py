@@ -11,9 +11,9 @@ from typing import Any
 from packtrain.errors import DataOrderChanged
 from packtrain.training.batches import GlobalBatchSampler, Position
 from packtrain.training.reading import MakeBatch, read_in_processes
-from packtrain.training.store import INDEX_NAME, Sample, SampleStore
+from packtrain.training.store import INDEX_NAME, Sample, SampleStore, is_by_side
 
-__all__ = ["INDEX_NAME", "Position", "PositionedLoader", "Sample", "SampleStore", "open_loader"]
+__all__ = ["INDEX_NAME", "Position", "PositionedLoader", "Sample", "SampleStore", "is_by_side", "open_loader"]
 
 
 class PositionedLoader:
