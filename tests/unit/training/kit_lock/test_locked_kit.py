@@ -287,7 +287,7 @@ def test_a_package_with_wheels_for_other_systems_alone_is_built_from_its_source(
 
 
 def test_of_two_builds_of_a_version_the_later_is_taken(place: Place):
-    for number in ("2", "10", ""):
+    for number in ("1", "9", "10", ""):
         path = place.wheel("tiny-again", files={"tiny_again.py": f"BUILD = {number!r}\n".encode()})
         path.rename(path.with_name(path.name.replace("1.0-", f"1.0-{number}-" if number else "1.0-")))
     place.lock("tiny-again")
