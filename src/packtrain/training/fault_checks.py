@@ -123,13 +123,15 @@ def judge_other_workers(
     allowed = max(tolerance, OTHER_WORKERS_TOLERANCE)
     if fault := checks.first_difference(first, steps, allowed):
         return checks.not_kept(checks.OTHER_WORKERS, f"{doing}: {fault} (more than {allowed:.2g} apart)")
+    losses = f"losses within {allowed:.2g}" if any(record.loss is not None for record in steps) else "no losses named"
     return checks.kept(
-        checks.OTHER_WORKERS,
-        f"{doing}: went on at step {steps[0].step}, as many samples in each step, losses within {allowed:.2g}",
+        checks.OTHER_WORKERS, f"{doing}: went on at step {steps[0].step}, as many samples in each step, {losses}"
     )
 
 
-def judge_hang(first: Undisturbed, lived: Lived, error: str, limit_seconds: float, weights: Weights | None) -> Clause:
+def judge_hang(
+    first: Undisturbed, lived: Lived, error: str, limit_seconds: float, weights: Weights | None, tolerance: float
+) -> Clause:
     """Return HANGS for a run in which rank 0 was stopped after a step line, with a short limit of the watchdog."""
     made = next(iter(lived.made), None)
     if made is None:
@@ -140,5 +142,9 @@ def judge_hang(first: Undisturbed, lived: Lived, error: str, limit_seconds: floa
     after = lived.lines_of(lived.attempt_after(made.attempt))
     if not after:
         return checks.not_shown(checks.HANGS, f"rank 0 was stopped after step {made.after_step}: no attempt followed")
+    if after[0].step <= min((record.step for record in first.run.steps), default=-1):
+        return checks.not_kept(checks.HANGS, f"{told}, and began again at step {after[0].step}")
+    if fault := checks.first_difference(first, after, tolerance):
+        return checks.not_kept(checks.HANGS, f"{told}; then {fault}")
     same = "; equal weights at the end" if weights is not None and weights == first.weights else ""
     return checks.kept(checks.HANGS, f"{told}, went on at step {after[0].step}{same}")

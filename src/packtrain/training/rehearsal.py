@@ -114,12 +114,12 @@ class _Rehearsal:
         second = self._disturbed(first, full, last)
         tolerance = checks.Likeness.of(first, second).tolerance
         clauses = [
-            *checks.judge_undisturbed(first, wanted.num_steps, wanted.num_workers),
+            *checks.judge_undisturbed(first, wanted.num_steps, wanted.num_workers, second.middle),
             *checks.judge_disturbed(first, second),
             fault_checks.judge_full_disk(first, full, tolerance),
             fault_checks.judge_stop(second.lived, second.error),
             self._with_fewer(first, tolerance),
-            self._with_a_hang(first, last),
+            self._with_a_hang(first, last, tolerance),
         ]
         measurements |= rehearsal_numbers.of_restart(second.lived)
         measurements |= rehearsal_numbers.of_losses(measurements, wanted.stall_seconds)
@@ -171,7 +171,15 @@ class _Rehearsal:
         before = full.steps or self._before(lived)
         final = self._checkpoints(DISTURBED) / last if last is not None else None
         weights = weights_of(final) if final is not None and final.exists() else None
-        return checks.Disturbed(lived, before, error, weights)
+        return checks.Disturbed(lived, before, error, weights, self._in_the_middle(lived, last))
+
+    def _in_the_middle(self, lived: Lived, last: Path | None) -> Weights | None:
+        """Return the weights of the snapshot, where steps were made after it: those of the last one are others."""
+        newest = newest_checkpoint(self._snapshot)
+        if newest is None:
+            return None
+        has_gone_on = bool(lived.attempts) and bool(lived.lines_of(lived.attempts[-1]))
+        return weights_of(newest) if has_gone_on or newest.relative_to(self._snapshot) != last else None
 
     def _before(self, lived: Lived) -> Sequence[StepRecord]:
         if not lived.attempts:
@@ -207,7 +215,7 @@ class _Rehearsal:
             error = caught.message
         return fault_checks.judge_other_workers(first, heard.lived.steps, error, workers, tolerance)
 
-    def _with_a_hang(self, first: checks.Undisturbed, last: Path | None) -> Clause:
+    def _with_a_hang(self, first: checks.Undisturbed, last: Path | None, tolerance: float) -> Clause:
         if not self._wanted.with_hang:
             return checks.not_shown(checks.HANGS, "[training] rehearsal_hang is false")
         if not first.run.steps:
@@ -227,7 +235,7 @@ class _Rehearsal:
             error = caught.message
         final = checkpoints / last if last is not None else None
         weights = weights_of(final) if final is not None and final.exists() else None
-        return fault_checks.judge_hang(first, disturber.lived, error, limit_seconds, weights)
+        return fault_checks.judge_hang(first, disturber.lived, error, limit_seconds, weights, tolerance)
 
     # --- folders ---
 
