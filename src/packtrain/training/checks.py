@@ -217,10 +217,8 @@ def _saves(first: Undisturbed, middle: Weights | None) -> Clause:
     if first.weights is None:
         return broken(SAVES, "no checkpoint in the folder {checkpoints} after the last step")
     if first.weights == middle:
-        return not_shown(
-            SAVES,
-            f"{first.weights.taken_of} were the same in the middle of a run and at the end: does it save what it trains?",
-        )
+        same_bits = f"{first.weights.taken_of} were the same in the middle of a run and at its end"
+        return not_shown(SAVES, f"{same_bits}: does it save what it trains?")
     size, seconds = format_bytes(first.checkpoint_bytes), format_seconds(first.checkpoint_seconds)
     return kept(SAVES, f"{size}, written in {seconds}; digest of {first.weights.taken_of}: {first.weights.sha256[:16]}")
 
