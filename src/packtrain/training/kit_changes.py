@@ -181,10 +181,11 @@ def _rules(file: KitFile | None, content: Content) -> _Rules | str:
         rules = decode_toml(ExportRules, payload, _RULES, error=ExportDenied, reference="docs/reference/export-toml.md")
     except PacktrainError as error:
         return f"a declaration that cannot be read: {error.what}"
-    return _Rules(
-        frozenset(rules.text.files),
-        {rule.name: f"{rule.count} of {rule.dtype} {list(rule.shape)}" for rule in rules.tensors},
-    )
+    told: dict[str, list[str]] = {}
+    for rule in rules.tensors:
+        values = "" if rule.values == "weights" else f", values {rule.values!r}: judged less, or not at all"
+        told.setdefault(rule.name, []).append(f"{rule.count} of {rule.dtype} {list(rule.shape)}{values}")
+    return _Rules(frozenset(rules.text.files), {name: " and ".join(each) for name, each in told.items()})
 
 
 def _others(before: Kit, after: Kit) -> list[str]:

@@ -102,6 +102,40 @@ def test_what_may_leave_changes_only_where_the_operator_says_to_have_seen_it(voy
     update.apply(voyage.consignee, path, discard)
 
 
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        (
+            EXPORT + 'values = "any"\n',
+            "tensor w: 1 of float32 [2] -> 1 of float32 [2], values 'any': judged less, or not at all",
+        ),
+        (
+            EXPORT.replace("[[tensors]]", '[[tensors]]\nname = "w"\ndtype = "uint8"\nshape = [99]\n\n[[tensors]]'),
+            "tensor w: 1 of float32 [2] -> 1 of uint8 [99] and 1 of float32 [2]",
+        ),
+        (EXPORT + "# as before\n", "the declaration is spelled otherwise, and declares the same"),
+    ],
+    ids=["values", "twice", "spelling"],
+)
+def test_every_way_to_let_more_leave_is_shown(voyage: Papers, rules: str, told: str) -> None:
+    rehearse(voyage.consignor, mended(export_toml=rules))
+    path = make(voyage)
+    for folder in voyage.folders.values():
+        changes = update.show(folder, path).changes
+        assert changes is not None
+        assert changes.export_rules == (told,)
+
+
+def test_a_lost_signature_is_not_given_again_after_a_verdict_that_admits_no_more(voyage: Papers) -> None:
+    rehearse(voyage.consignor, mended())
+    path = signed(voyage)
+    (voyage.operator.documents / "kit-update.json.operator.sig").unlink()
+    worse = replace(voyage.operator.read_signed(Admission), verdict="refuse")
+    voyage.operator.write_signed(worse, voyage.operator.signer())
+    with pytest.raises(KitUpdateRefused, match="does not admit"):
+        update.countersign(voyage.operator, path, yes)
+
+
 def test_making_it_again_gives_the_same_file(voyage: Papers) -> None:
     rehearse(voyage.consignor, mended())
     first = make(voyage).read_bytes()
