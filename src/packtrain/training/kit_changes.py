@@ -148,11 +148,14 @@ def _exports(before: Kit, after: Kit, old: Content, new: Content) -> list[str]:
     was, is_now = rules_file(before), rules_file(after)
     if was == is_now:
         return []
-    read = [_rules(was, old), _rules(is_now, new)]
-    if any(isinstance(each, str) for each in read):
-        return [f"before: {read[0]}; after: {read[1]}" if isinstance(read[0], str) else f"after: {read[1]}"]
-    then, now = (each for each in read if not isinstance(each, str))
-    told = [f"text {name}: may leave now, might not before" for name in sorted(now.texts - then.texts)]
+    then, now = _rules(was, old), _rules(is_now, new)
+    if isinstance(now, str):
+        return [f"after: {now}"]
+    told: list[str] = []
+    if isinstance(then, str):
+        told.append(f"before: {then}")
+        then = _NONE
+    told += [f"text {name}: may leave now, might not before" for name in sorted(now.texts - then.texts)]
     told += [f"text {name}: may leave no more" for name in sorted(then.texts - now.texts)]
     for name in sorted(then.tensors.keys() | now.tensors.keys()):
         a, b = then.tensors.get(name), now.tensors.get(name)
@@ -171,9 +174,13 @@ class _Rules:
     tensors: Mapping[str, str]
 
 
+_NONE: Final = _Rules(frozenset(), {})
+"""Without a declaration nothing may leave."""
+
+
 def _rules(file: KitFile | None, content: Content) -> _Rules | str:
     if file is None:
-        return "nothing may leave: there is no declaration"
+        return _NONE
     payload = content(file) if file.bytes <= MAX_TOML_BYTES else None
     if payload is None:
         return f"a declaration that is not here to be shown, SHA-256 {file.sha256[:16]}"

@@ -102,6 +102,31 @@ def test_what_may_leave_changes_only_where_the_operator_says_to_have_seen_it(voy
     update.apply(voyage.consignee, path, discard)
 
 
+def test_a_first_declaration_and_one_that_cannot_be_read_are_told_in_words(voyage: Papers) -> None:
+    for number, (rules, told) in enumerate(
+        (
+            (None, ("text metrics.jsonl: may leave no more", "tensor w: may leave no more: 1 of float32 [2]")),
+            (
+                EXPORT,
+                (
+                    "text metrics.jsonl: may leave now, might not before",
+                    "tensor w: may leave now, might not before: 1 of float32 [2]",
+                ),
+            ),
+            ("not toml", None),
+        )
+    ):
+        program = {name: text for name, text in mended().items() if name != "export.toml"}
+        rehearse(voyage.consignor, program | ({"export.toml": rules} if rules else {}))
+        path = signed(voyage, f"{number}.update", exports_seen=True)
+        changes = update.show(voyage.consignor, path).changes
+        assert changes is not None
+        if told is None:
+            assert changes.export_rules[0].startswith("after: a declaration that cannot be read")
+        else:
+            assert changes.export_rules == told
+
+
 @pytest.mark.parametrize(
     ("rules", "told"),
     [
