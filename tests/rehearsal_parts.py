@@ -68,6 +68,9 @@ VARIANTS: Mapping[str, Mapping[str, str]] = {
     "speaks each line twice": {"LINE": f"{LINE}; {LINE}"},
     "names no losses": {"LINE": LINE.replace('"loss": loss, ', "")},
     "stops early": {"START": "steps = 5"},
+    "saves before its first step": {
+        "RESUMED": "saved or rank or (checkpoints / 'step-0000.json').write_text(json.dumps(state))"
+    },
     # What it goes on from it makes anew: the file says nothing.
     "saves no weights": {
         "SAVE": SAVE.replace("json.dumps(state)", "'{}'"),

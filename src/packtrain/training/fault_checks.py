@@ -31,6 +31,7 @@ class FullDisk:
         outcome: how it ended; "not run" with the reason in `told`.
         told: the engine's words on the end.
         had_checkpoint: whether a complete checkpoint was there at the end.
+        is_beyond_first: whether it was of a step beyond the first.
         has_last: whether the checkpoint that the undisturbed run ended with is there.
         steps: its step lines.
         after: step lines of the attempt that followed, with room.
@@ -41,6 +42,7 @@ class FullDisk:
     told: str
     size_bytes: int = 0
     had_checkpoint: bool = False
+    is_beyond_first: bool = True
     has_last: bool = False
     steps: Sequence[StepRecord] = ()
     after: Sequence[StepRecord] = field(default_factory=tuple[StepRecord, ...])
@@ -69,6 +71,8 @@ def judge_full_disk(first: Undisturbed, seen: FullDisk, tolerance: float) -> Cla
     if not seen.after or not first.run.steps:
         return checks.not_shown(checks.FULL_DISK, f"{told}; {checks.NO_STEP_LINES}")
     start, went_on = min(record.step for record in first.run.steps), seen.after[0].step
+    if went_on <= start and not seen.is_beyond_first:
+        return checks.not_shown(checks.FULL_DISK, f"{told}; but the checkpoint that was whole is of no later step")
     if went_on <= start:
         return checks.broken(
             checks.FULL_DISK, f"{told}; then it began again at step {went_on} although a complete checkpoint was there"

@@ -17,7 +17,14 @@ from packtrain.errors import PacktrainError
 from packtrain.events import Notice, Sink
 from packtrain.ports import Engine, StepRecord, TrainingJob
 from packtrain.training import checks, fault_checks, rehearsal_numbers, small_disk
-from packtrain.training.checkpoints import CheckpointWatch, Weights, checkpoint_bytes, newest_checkpoint, weights_of
+from packtrain.training.checkpoints import (
+    CheckpointWatch,
+    Weights,
+    checkpoint_bytes,
+    is_beyond,
+    newest_checkpoint,
+    weights_of,
+)
 from packtrain.training.command import fill_command
 from packtrain.training.disturbances import Disturber, Kind, Lived, When, longest_gap_seconds
 from packtrain.training.fault_checks import FullDisk
@@ -136,7 +143,8 @@ class _Rehearsal:
             return FullDisk("not run", reason)
         self._say("disturbed run: on a disk that holds one checkpoint and not two")
         checkpoints = self._checkpoints(DISTURBED)
-        disturber = Disturber(self._sink, (), When.at_half(first.run), checkpoints)
+        when = When.at_half(first.run)
+        disturber = Disturber(self._sink, (), when, checkpoints)
         seen = FullDisk("finished", "", size_bytes)
         job = self._job(DISTURBED, 0)
         try:
@@ -148,7 +156,9 @@ class _Rehearsal:
         except OSError as error:
             return FullDisk("not run", f"no small disk can be mounted here: {error.strerror}")
         seen.steps = disturber.lived.steps
-        seen.had_checkpoint = newest_checkpoint(checkpoints) is not None
+        whole = newest_checkpoint(checkpoints)
+        seen.had_checkpoint = whole is not None
+        seen.is_beyond_first = whole is not None and is_beyond(whole, checkpoints, when.first)
         seen.has_last = last is not None and (checkpoints / last).exists()
         if seen.outcome == "finished":
             self._clear(DISTURBED)

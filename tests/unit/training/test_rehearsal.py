@@ -119,6 +119,7 @@ def test_a_program_need_not_save_when_asked_nor_have_the_same_bits_twice(rehears
         ("speaks each line twice", checks.LOSS, "kept", "mean of the first 3 steps"),
         ("names no losses", checks.RESUMES, "kept", "name no losses to compare"),
         ("names no losses", checks.SAMPLES, "not shown", "no losses to tell them by"),
+        ("saves before its first step", checks.RESUMES, "kept", "equal losses to the end"),
         ("stops early", checks.RUNS, "not shown", "12 steps were asked for, and it ended after step 5"),
         ("saves no weights", checks.SAVES, "not shown", "the same in the middle of a run and at its end"),
         ("loss is not a number", checks.LOSS, "broken", "loss of step 5 is nan"),
@@ -146,6 +147,7 @@ def test_weights_that_were_spoilt_by_the_restart_break_their_clause(rehearsed: C
     [
         ("good", "kept", "No space left on device (a disk of 4.1 kB); with room it went on at step 4"),
         ("keeps one", "not shown", "nothing was full"),
+        ("saves before its first step", "not shown", "the checkpoint that was whole is of no later step"),
         ("says nothing of a full disk", "broken", "ended with exit 0, and its last checkpoint is not there"),
         ("saves without renaming", "broken", "could not go on when there was room"),
     ],
