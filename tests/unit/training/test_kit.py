@@ -475,6 +475,19 @@ def test_an_interpreter_travels_and_is_taken_where_none_is_named(
     assert f"Python {python_version()}" in done.stdout
 
 
+@pytest.mark.parametrize("target", [sys.executable, "../../elsewhere/python3"])
+def test_an_environment_that_leads_to_this_machines_python_is_no_interpreter(
+    program: Path, no_wheels: Path, tmp_path: Path, target: str
+):
+    # At home, where the kit is tried, the link leads somewhere.
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copy(sys.executable, tmp_path / "elsewhere" / "python3")
+    (tmp_path / "venv" / "bin" / "python3").symlink_to(target)
+    with pytest.raises(KitError, match="holds a link that leaves its folder"):
+        build_kit(program, no_wheels, (), COMMAND, tmp_path / "kit", interpreter=tmp_path / "venv")
+
+
 @pytest.mark.parametrize("what", ["absent", "no archive", "empty folder"])
 def test_what_is_no_interpreter_is_refused(program: Path, no_wheels: Path, tmp_path: Path, what: str):
     path = tmp_path / "python"
