@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import os
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ def packed_interpreter(source: Path, scratch: Path) -> Iterator[Path]:
     """Yield the path of a .tar.gz that holds the interpreter; of a folder one is made below `scratch`, and removed.
 
     Raises:
-        KitError: it is not there, is no .tar.gz, or the folder holds no bin/python3.
+        KitError: it is not there, is no .tar.gz, or the folder holds no bin/python3 or a link that leaves it.
     """
     if source.is_dir():
         if not (source / "bin" / "python3").exists():
@@ -62,7 +63,21 @@ def _pack(source: Path, archive: Path) -> None:
             info.uname = info.gname = ""
             info.mode = 0o755 if info.mode & 0o100 else 0o644
             if info.issym():
+                _check_link(source, relative, info.linkname)
                 tar.addfile(info)
             else:
                 with path.open("rb") as stream:
                     tar.addfile(info, stream)
+
+
+def _check_link(source: Path, relative: Path, target: str) -> None:
+    """Refuse a link that leaves the folder: it leads somewhere at home, where the kit is tried, and not at the site."""
+    place = os.path.normpath(relative.parent / target)
+    if Path(target).is_absolute() or place.startswith(".."):
+        raise KitError(
+            "interpreter holds a link that leaves its folder",
+            where=str(source / relative),
+            expected="a link to a file below it",
+            found=target[:200],
+            hint="an environment (venv) cannot travel: name the folder of the interpreter that it was made with",
+        )

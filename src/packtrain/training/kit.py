@@ -29,7 +29,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from packtrain import durable
-from packtrain.digest import sha256_bytes, sha256_file, sha256_tree
+from packtrain.digest import sha256_bytes, sha256_file, sha256_listed, sha256_tree
 from packtrain.documents.kit import Kit, KitFile, Provided
 from packtrain.errors import KitError
 from packtrain.training import bom
@@ -192,6 +192,13 @@ def _bill(parts: KitParts, glibc: str, files: Mapping[str, KitFile]) -> bytes:
     )
 
 
+def names_its_program(kit: Kit) -> bool:
+    """Return whether the program that a kit names by its digest, as `train` knows it, is the one among its files."""
+    head = f"{PROGRAM}/"
+    listed = ((file.name.removeprefix(head), file.sha256) for file in kit.files if file.name.startswith(head))
+    return sha256_listed(listed) == kit.program
+
+
 def holds_kit(folder: Path, kit: Kit) -> bool:
     """Return whether every file of the kit is there with its length; no file is opened."""
     try:
@@ -207,7 +214,7 @@ def verify_kit(folder: Path, kit: Kit) -> None:
         KitError: a file is missing, differs, is a link, or does not belong to the kit.
     """
     expected = {file.name: file for file in kit.files}
-    faults: list[str] = []
+    faults: list[str] = [] if names_its_program(kit) else ["it names another program than the one in it"]
     for name, file in expected.items():
         path = folder / name
         if any(part.is_symlink() for part in (path, *path.parents) if part != folder and folder in part.parents):

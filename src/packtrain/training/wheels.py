@@ -57,7 +57,7 @@ def read_wheels(folder: Path, target: Target | None = None) -> tuple[Wheel, ...]
 
     Raises:
         KitError: a file is no wheel (a source distribution for instance), is broken, does not fit the Python or the
-            platform, or is the second wheel of a project.
+            platform by its tags or by its Requires-Python, or is the second wheel of a project.
         MissingDependency: the extra `kit` is not installed.
     """
     listed = sorted(folder.iterdir()) if folder.is_dir() else _missing(folder)
@@ -94,15 +94,32 @@ def wheels_at(paths: Iterable[Path], target: Target) -> tuple[Wheel, ...]:
             )
         if name in wheels:
             raise KitError("two wheels of one project", where=path.name, expected="one", found=wheels[name].path.name)
-        wheels[name] = _read(path, name, str(version), tuple(sorted({tag.platform for tag in tags})))
+        metadata = _metadata(path)
+        _check_python(path, metadata, target)
+        wheels[name] = _read(path, metadata, name, str(version), tuple(sorted({tag.platform for tag in tags})))
     return tuple(wheels[name] for name in sorted(wheels))
 
 
-def _read(path: Path, name: str, version: str, platforms: tuple[str, ...]) -> Wheel:
+def _check_python(path: Path, metadata: Message, target: Target) -> None:
+    """Refuse a wheel that says itself that it is for other Pythons: a tag says only what it was built for."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    stated = str(metadata.get("Requires-Python", "")).strip()
+    try:
+        wanted = SpecifierSet(stated)
+    except InvalidSpecifier:
+        return  # old forms, which installers pass over as well
+    pythons = {one["python_full_version"] for one in target.environments_of_any_patch()}
+    if not any(wanted.contains(one, prereleases=True) for one in pythons):
+        raise KitError(
+            "wheel is not for the target's Python", where=path.name, expected=target.python, found=stated[:80]
+        )
+
+
+def _read(path: Path, metadata: Message, name: str, version: str, platforms: tuple[str, ...]) -> Wheel:
     from packaging.utils import canonicalize_name
     from packaging.version import InvalidVersion, Version
 
-    metadata = _metadata(path)
     stated = str(metadata.get("Version", "")).strip()
     try:
         is_same = str(Version(stated)) == version

@@ -259,6 +259,26 @@ def test_a_daemon_that_left_its_process_group_is_killed_and_its_chatter_ends(tmp
     assert not is_running(daemon)
 
 
+def test_an_old_done_mark_of_the_same_number_ends_no_attempt(tmp_path: Path) -> None:
+    LocalEngine().run(job_of(tmp_path, "say(1)\nif rank == 0: done.touch()"), discard)
+    for path in (tmp_path / "logs").glob("*.log"):
+        path.unlink()  # to make room, say
+    run = LocalEngine().run(job_of(tmp_path, "time.sleep(1); say(2)", grace_seconds=0.2), discard)
+    assert [attempt.reason for attempt in run.attempts] == ["every worker ended"]
+    assert [step.step for step in run.steps] == [2]
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [('"step": 1e3', []), (f'"step": {2**53}', []), (f'"step": 3, "samples": {10**300}', [(3, None)])],
+)
+def test_numbers_that_no_reader_of_json_holds_are_no_steps(
+    tmp_path: Path, fields: str, found: list[tuple[int, int | None]]
+) -> None:
+    run = LocalEngine().run(job_of(tmp_path, f"rank or print('{{{fields}}}', flush=True)"), discard)
+    assert [(step.step, step.num_samples) for step in run.steps] == found
+
+
 def test_a_worker_that_closes_its_output_is_watched_by_its_checkpoints(tmp_path: Path) -> None:
     body = """
     say(1)

@@ -22,6 +22,7 @@ from packtrain.training.kit import build_kit, verify_kit
 from packtrain.training.kit_contents import kit_contents
 from packtrain.training.kit_install import check_installed
 from packtrain.training.target import Target
+from packtrain.training.wheels import read_wheels
 
 COMMAND = "train.py --data {data} --steps {steps}"
 
@@ -129,6 +130,21 @@ def test_wheel_for_another_target_is_named(program: Path, wheels: Path, tmp_path
     make_wheel(wheels, "elsewhere", tag=tag)
     with pytest.raises(KitError, match=f"elsewhere-1.0-{tag}.whl: wheel does not fit the target"):
         _build(program, wheels, tmp_path / "kit")
+
+
+@pytest.mark.parametrize(
+    ("stated", "is_refused"), [(">=3.99", True), ("<3.8", True), (">=3.8", False), (">=3.6.*", False)]
+)
+def test_a_wheel_that_says_itself_that_it_is_for_other_pythons_is_refused(
+    tmp_path: Path, stated: str, is_refused: bool
+):
+    # Its tag fits any Python 3, and an installer that gets it by a list takes it.
+    make_wheel(tmp_path, "picky", licence=[f"Requires-Python: {stated}"])
+    if not is_refused:
+        assert [wheel.name for wheel in read_wheels(tmp_path)] == ["picky"]
+        return
+    with pytest.raises(KitError, match=r"picky-1.0-py3-none-any.whl: wheel is not for the target's Python"):
+        read_wheels(tmp_path)
 
 
 def test_two_wheels_of_one_project_are_refused(program: Path, wheels: Path, tmp_path: Path):
@@ -457,6 +473,19 @@ def test_an_interpreter_travels_and_is_taken_where_none_is_named(
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "env.python" / "python" / "bin" / "python3").is_symlink()
     assert f"Python {python_version()}" in done.stdout
+
+
+@pytest.mark.parametrize("target", [sys.executable, "../../elsewhere/python3"])
+def test_an_environment_that_leads_to_this_machines_python_is_no_interpreter(
+    program: Path, no_wheels: Path, tmp_path: Path, target: str
+):
+    # At home, where the kit is tried, the link leads somewhere.
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copy(sys.executable, tmp_path / "elsewhere" / "python3")
+    (tmp_path / "venv" / "bin" / "python3").symlink_to(target)
+    with pytest.raises(KitError, match="holds a link that leaves its folder"):
+        build_kit(program, no_wheels, (), COMMAND, tmp_path / "kit", interpreter=tmp_path / "venv")
 
 
 @pytest.mark.parametrize("what", ["absent", "no archive", "empty folder"])

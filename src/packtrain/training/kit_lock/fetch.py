@@ -108,6 +108,11 @@ class Fetcher:
                 self._continue(file, part)
                 break
             except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
+                if (
+                    isinstance(error, urllib.error.HTTPError)
+                    and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+                ):
+                    part.unlink(missing_ok=True)  # nothing follows what is here: it is whole, or of another file
                 if attempt == TRIES - 1 or _is_final(error):
                     raise WheelUnavailable(
                         "file cannot be fetched",

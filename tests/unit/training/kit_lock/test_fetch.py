@@ -48,6 +48,9 @@ class _Handler(BaseHTTPRequestHandler):
         start = 0
         if server.knows_ranges and (asked := self.headers.get("Range")):
             start = int(asked.removeprefix("bytes=").rstrip("-"))
+            if start >= len(server.payload):
+                self.send_error(416)
+                return
             self.send_response(206)
             self.send_header("Content-Range", f"bytes {start}-{len(server.payload) - 1}/{len(server.payload)}")
         else:
@@ -167,3 +170,12 @@ def test_a_redirect_to_a_file_of_this_machine_is_not_followed(server: Server, tm
     server.redirect = (tmp_path / "secret").as_uri()
     with pytest.raises(WheelUnavailable):
         Fetcher(tmp_path / "cache", tmp_path).get(server.file(sha256=None, size=None))
+
+
+def test_a_file_without_a_length_that_was_whole_when_packtrain_was_killed_is_no_dead_end(
+    server: Server, tmp_path: Path
+):
+    part = tmp_path / "cache" / SHA256[:16] / (NAME + fetch.PART_SUFFIX)
+    part.parent.mkdir(parents=True)
+    part.write_bytes(PAYLOAD)
+    assert Fetcher(tmp_path / "cache", tmp_path).get(server.file(size=None)).read_bytes() == PAYLOAD
