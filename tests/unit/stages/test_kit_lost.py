@@ -266,9 +266,9 @@ def test_bringing_it_back_survives_death_at_any_step(template: Arrived, tmp_path
             assert kit_of(arrived) == whole
             assert [path.name for path in arrived.consignee.work.glob("kit*")] == ["kit"]
             shutil.rmtree(arrived.root)
-            left += 7  # each takes a second; the renames, which are the last, are met below
+            left += 13  # each takes a second; the renames, which are the last, are met below
         step(lost)
-    assert num_killed >= 7
+    assert num_killed >= 5, num_killed
 
 
 @pytest.mark.parametrize("at", ["kit set aside", "kit in place", "kit copied"])
