@@ -94,6 +94,10 @@ class Judge:
         if self._form is None:
             return self._whole_numbers(len(content))
         words = np.frombuffer(content, dtype=self._form.word)
+        ones = words.dtype.type(self._form.exponent_mask << self._form.exponent_shift)
+        if ((words & ones) == ones).any():
+            # Whatever the declaration says: a NaN has room for bytes that no calculation shows.
+            return "it holds numbers that are not finite"
         minus_zero = words.dtype.type(1 << (8 * words.itemsize - 1))
         words = np.where(words == minus_zero, words.dtype.type(0), words)
         if self._values == "any":
