@@ -180,6 +180,26 @@ def test_undeclared_files_are_named_and_stay(before: Folders) -> None:
     assert any(isinstance(event, Notice) and "samples.bin" in event.text for event in events)
 
 
+def test_what_stood_in_results_under_a_name_that_comes_home_is_kept(site: Folders) -> None:
+    go_home(site)
+    root = site["consignor"].root
+    card = root / "results" / "MODEL-CARD.md"
+    card.write_text("good for tests\n" + card.read_text())
+    (root / "results" / "notes.txt").unlink()
+    (root / "results" / "notes.txt").mkdir()
+    (root / "results" / "notes.txt" / "mine").write_text("stays")
+    (root / "results" / "own.txt").write_text("stays too")
+    events: list[Event] = []
+    homecoming.accept(site["consignor"], outbox_of(site), events.append)
+    assert (root / "results-before" / "MODEL-CARD.md").read_text().startswith("good for tests")
+    assert (root / "results-before" / "notes.txt" / "mine").read_text() == "stays"
+    assert (root / "results" / "own.txt").read_text() == "stays too"
+    assert (root / "results" / "notes.txt").read_text() == "went well\n"
+    assert any(isinstance(event, Notice) and "kept in results-before" in event.text for event in events)
+    homecoming.accept(site["consignor"], outbox_of(site), discard)
+    assert not (root / "results-before.1").exists()
+
+
 def test_the_custody_log_says_once_that_results_returned(site: Folders) -> None:
     go_home(site)
     homecoming.accept(site["consignor"], outbox_of(site), discard)

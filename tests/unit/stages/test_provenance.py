@@ -28,7 +28,7 @@ from packtrain.events import Event, Notice, discard
 from packtrain.record.folder import VOYAGE_FILE
 from packtrain.stages import exchange, homecoming, train, update
 from packtrain.stages.homecoming.provenance import provenance_files
-from packtrain.training.outbox import PROVENANCE_NAME, PROVENANCE_STATEMENT
+from packtrain.training.outbox import PROVENANCE_NAME, PROVENANCE_STATEMENT, SIGNED_BESIDE
 from packtrain.without_folder import audit_record
 from site_parts import load_receipt
 from tiny_dataset import make_tiny_dataset
@@ -229,6 +229,10 @@ LIES: tuple[Callable[[Provenance], dict[str, Any]], ...] = (
     lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="4-8"))},
     lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="5-9"))},
     lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="all"))},
+    lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="5-8 … <b>as said</b>"))},
+    lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="4-8 … (5 steps)"))},
+    lambda made: {"kits": (replace(made.kits[0], ready="9" * 64), made.kits[1])},
+    lambda made: {"program": "9" * 64},
     lambda made: {"attempts": (replace(made.attempts[0], kit="9" * 64),)},
     first_kit_again,
 )
@@ -271,6 +275,20 @@ def test_without_provenance_nothing_is_released_or_accepted(voyage: Papers, name
     with pytest.raises(SignatureMissing):
         homecoming.accept(voyage.consignor, outbox(voyage), discard)
     assert not (voyage.consignor.root / "results").exists()
+
+
+@pytest.mark.parametrize("name", sorted(SIGNED_BESIDE))
+def test_what_was_put_beside_the_list_after_the_release_is_not_cut_into_pieces(voyage: Papers, name: str) -> None:
+    # The list names sealed files alone; the others under names that are known would be sent with them.
+    homecoming.release(voyage.operator, outbox(voyage), discard)
+    path = outbox(voyage) / name
+    payload = path.read_bytes()
+    path.write_bytes(b"training data" * 1000)
+    with pytest.raises(PacktrainError):
+        homecoming.cut_pieces(voyage.consignee, 1 << 20, discard)
+    assert not (voyage.consignee.root / "outbox-pieces").exists()
+    path.write_bytes(payload)
+    homecoming.cut_pieces(voyage.consignee, 1 << 20, discard)
 
 
 def test_the_operator_does_not_sign_for_the_consignee(voyage: Papers) -> None:
