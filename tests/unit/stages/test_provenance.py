@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from packtrain.diligence.audit.audit import Audit
 from packtrain.diligence.statements import check_statements, signed_statements
 from packtrain.documents.codec import encode, namespace
+from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.parties import STATEMENT_NAMESPACE
 from packtrain.documents.plan import Plan
 from packtrain.documents.provenance import Provenance
@@ -297,6 +298,22 @@ def test_the_operator_does_not_sign_for_the_consignee(voyage: Papers) -> None:
         (outbox(voyage) / f"{name}.sig").write_text(voyage.operator.signer().sign(space, payload))
         with pytest.raises(UntrustedSigner, match="not signed by the consignee"):
             homecoming.release(voyage.operator, outbox(voyage), discard)
+
+
+def test_nothing_is_trained_under_an_update_that_the_operator_did_not_countersign(voyage: Papers) -> None:
+    # Papers and kit laid there by hand, past "update apply".
+    place = voyage.consignee.documents / "kit-update.json.operator.sig"
+    signature = place.read_text()
+    run(voyage)
+    place.unlink()
+    with pytest.raises(SignatureMissing):
+        run(voyage)
+    payload = (voyage.consignee.documents / "kit-update.json").read_bytes()
+    place.write_text(voyage.consignee.signer().sign(namespace(KitUpdate), payload))
+    with pytest.raises(UntrustedSigner):
+        run(voyage)
+    place.write_text(signature)
+    run(voyage)
 
 
 def test_another_command_that_no_kit_names_is_another_run(voyage: Papers) -> None:
