@@ -1,5 +1,6 @@
 """A thin link: a released outbox is cut, sent by whatever ways, and joined whole; the rest is said to a byte."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -230,6 +231,14 @@ def test_a_link_in_place_of_a_piece_is_no_piece(site: Folders, cut: Path, tmp_pa
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(PiecesIncomplete, match="1 damaged"):
+        gather(site, cut)
+
+
+@pytest.mark.timeout(30)
+def test_a_pipe_in_place_of_a_signature_is_none(site: Folders, cut: Path) -> None:
+    (cut / "pieces.json.sig").unlink()
+    os.mkfifo(cut / "pieces.json.sig")
+    with pytest.raises(SignatureMissing):
         gather(site, cut)
 
 
