@@ -19,11 +19,13 @@ def test_a_range_is_one_row_and_a_number_has_its_unit():
     assert rows == [
         ("a checkpoint holds", "1.5 GB"),
         ("time that failures cost", "1 %"),
-        ("read needed", "2 MB/s"),
+        ("read rate that the training needs", "2 MB/s"),
         ("from killed worker to next step", f"{format_seconds(2.0)} to {format_seconds(90.0)}"),
-        ("training days here low", "3"),
+        ("the whole training, on this machine, low", "3 d 0 h"),
     ]
 
 
 def test_an_end_of_a_range_without_the_other_is_shown_by_itself():
-    assert number_rows({"epoch_days_here_high": 2000.4}) == [("epoch days here high", "2,000")]
+    assert number_rows({"epoch_days_here_high": 2000.4}) == [
+        ("one pass over the data, on this machine, high", "2000 d 9 h")
+    ]

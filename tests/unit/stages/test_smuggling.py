@@ -14,16 +14,18 @@ import pytest
 from msgspec.structs import replace
 
 from packtrain.crypto import age
-from packtrain.digest import sha256_file, sha256_tree
-from packtrain.documents.codec import encode, namespace
+from packtrain.digest import sha256_bytes, sha256_file, sha256_tree
+from packtrain.documents.codec import decode, encode, namespace
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.export_list import ExportedFile, ExportList
 from packtrain.documents.parties import ROLES, Role
+from packtrain.documents.provenance import Provenance, Result
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import ExportDenied
 from packtrain.events import Event, Notice, Progress, discard
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages import homecoming
+from packtrain.stages.homecoming.provenance import provenance_files
 from packtrain.training import guard
 from packtrain.training.canaries import CANARY_NAME, KEPT_FOLDER, new_canary
 from packtrain.training.loader import SampleStore
@@ -413,6 +415,12 @@ def conspire(after: Folders, name: str, content: bytes) -> None:
     (outbox / "export-list.json.sig").write_text(signature)
     countersignature = after["operator"].signer().sign(namespace(ExportList), payload)
     (outbox / "export-list.json.operator.sig").write_text(countersignature)
+    honest = decode(Provenance, (outbox / "provenance.json").read_bytes(), "provenance.json")
+    results = tuple(Result(name=file.name, bytes=file.bytes, sha256=file.sha256) for file in files)
+    lie = replace(honest, export_list=sha256_bytes(payload), results=document.results, files=results)
+    for party in (consignee, after["operator"]):
+        for told, content in provenance_files(party, lie).items():
+            (outbox / told).write_bytes(content)
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
