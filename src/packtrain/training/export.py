@@ -143,6 +143,13 @@ def choose_tensors(
     return tuple(chosen[name] for name in sorted(chosen)), stay
 
 
+def weights_names(count: int) -> set[str]:
+    """Return the names that so many files of weights have; in order of their letters they are in order."""
+    if count == 1:
+        return {"weights.safetensors"}
+    return {f"weights-{number:05d}-of-{count:05d}.safetensors" for number in range(1, count + 1)}
+
+
 def values_of(rules: ExportRules, tensors: Sequence[ExportedTensor]) -> dict[str, Values]:
     """Return what the declaration says of the numbers of those of these tensors that are no plain weights."""
     patterns: list[tuple[re.Pattern[str], Values]] = [(_pattern(rule), rule.values) for rule in rules.tensors]
@@ -265,9 +272,7 @@ def _spread(tensors: Sequence[ExportedTensor]) -> dict[str, list[ExportedTensor]
             part_bytes = 0
         parts[-1].append(tensor)
         part_bytes += tensor.bytes
-    if len(parts) == 1:
-        return {"weights.safetensors": parts[0]}
-    return {f"weights-{number:05d}-of-{len(parts):05d}.safetensors": part for number, part in enumerate(parts, 1)}
+    return dict(zip(sorted(weights_names(len(parts))), parts, strict=True))
 
 
 def _check_files(files: Mapping[str, Sequence[ExportedTensor]], output: Path, checkpoint: Path) -> None:

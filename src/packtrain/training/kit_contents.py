@@ -1,4 +1,4 @@
-"""What a kit says of itself: its list of packages, told from its files alone; and what it must not say."""
+"""What a kit says of itself: its list of packages, told from its files alone."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from packtrain.stages.homecoming.kept import STAGE, free_name
 from packtrain.stages.homecoming.provenance import read_provenance
 from packtrain.training.gathering import Gathered, Lacking
 from packtrain.training.gathering import gather as gather_files
-from packtrain.training.outbox import LIST_NAME, SIGNED_BESIDE, check_sealed, read_list
+from packtrain.training.outbox import LIST_NAME, check_sealed, read_list
 from packtrain.training.pieces import (
     PIECES_NAME,
     PIECES_SIGNATURE,
@@ -87,9 +86,8 @@ def cut_pieces(folder: VoyageFolder, piece_bytes: int, sink: Sink) -> Cut:
     outbox, into = folder.root / "outbox", folder.root / OUT_FOLDER
     found = read_list(outbox, folder.trust(), ("consignee", "operator"))
     check_sealed(outbox, found.document)
-    if any(os.path.lexists(outbox / name) for name in SIGNED_BESIDE):
-        # The list does not name them: what lies under their names would be sent whatever it holds.
-        read_provenance(folder, outbox, found, ("consignee", "operator"))
+    # The list does not name its files: what lies under their names would be sent whatever it holds.
+    read_provenance(folder, outbox, found, ("consignee", "operator"))
     total_bytes = sum(path.stat().st_size for path in outbox.iterdir())
     files = cut(outbox, into, piece_bytes, _teller("cutting pieces", total_bytes, sink))
     document = Pieces(
