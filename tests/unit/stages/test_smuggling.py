@@ -14,16 +14,18 @@ import pytest
 from msgspec.structs import replace
 
 from packtrain.crypto import age
-from packtrain.digest import sha256_file, sha256_tree
+from packtrain.digest import sha256_bytes, sha256_file, sha256_tree
 from packtrain.documents.codec import encode, namespace
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.export_list import ExportedFile, ExportList
 from packtrain.documents.parties import ROLES, Role
+from packtrain.documents.provenance import Provenance, Result, TrainedAttempt
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import ExportDenied
 from packtrain.events import Event, Notice, discard
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages import homecoming
+from packtrain.stages.homecoming.provenance import provenance_files
 from packtrain.training import guard
 from packtrain.training.canaries import CANARY_NAME, KEPT_FOLDER, new_canary
 from packtrain.training.loader import SampleStore
@@ -386,8 +388,11 @@ PADDINGS: dict[str, Callable[[dict[str, Any], bytes], bytes]] = {
 }
 
 
-def conspire(after: Folders, name: str, content: bytes) -> None:
-    """Put another file in the place of one that was exported; let consignee and operator sign for it."""
+def conspire(after: Folders, name: str, content: bytes, **told: Any) -> None:
+    """Put another file in the place of one that was exported; let consignee and operator sign for it, and its origin.
+
+    `told` is what the provenance says beside what the papers say.
+    """
     consignee, outbox = after["consignee"], outbox_of(after)
     consignor = after["consignee"].parties().of("consignor")
     assert consignor is not None
@@ -412,6 +417,16 @@ def conspire(after: Folders, name: str, content: bytes) -> None:
     (outbox / "export-list.json.sig").write_text(signature)
     countersignature = after["operator"].signer().sign(namespace(ExportList), payload)
     (outbox / "export-list.json.operator.sig").write_text(countersignature)
+    made = replace(
+        consignee.read_signed(Provenance),
+        export_list=sha256_bytes(payload),
+        results=document.results,
+        files=tuple(Result(name=file.name, bytes=file.bytes, sha256=file.sha256) for file in files),
+        **told,
+    )
+    for role in ("consignee", "operator"):
+        for beside, signed in provenance_files(after[role], made).items():
+            (outbox / beside).write_bytes(signed)
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
@@ -430,6 +445,49 @@ def test_a_canary_that_the_site_took_out_of_its_store_is_found_at_home(after: Fo
     with pytest.raises(ExportDenied, match="training data lies in"):
         homecoming.accept(after["consignor"], outbox_of(after), discard)
     assert not (after["consignor"].root / "results").exists()
+
+
+NOTES = b"went well\n"
+
+
+def ended(reason: str) -> TrainedAttempt:
+    return TrainedAttempt(attempt=1, kit=None, seconds=1.0, reason=reason)
+
+
+def test_a_canary_in_the_words_of_a_provenance_is_found_at_home(after: Folders) -> None:
+    conspire(after, "notes.txt", NOTES, attempts=(ended(base64.b64encode(canary_of(after)).decode()),))
+    with pytest.raises(ExportDenied, match=r"training data lies in"):
+        homecoming.accept(after["consignor"], outbox_of(after), discard)
+    assert not (after["consignor"].root / "results").exists()
+
+
+def test_a_provenance_takes_no_more_words_along_than_leave_with_it(after: Folders) -> None:
+    noise = os.urandom(1500)
+    many = tuple(ended((noise + bytes([number])).hex()) for number in range(100))
+    conspire(after, "notes.txt", NOTES, attempts=many)
+    for party, take in ((after["operator"], homecoming.release), (after["consignor"], homecoming.accept)):
+        with pytest.raises(ExportDenied, match="more words"):
+            take(party, outbox_of(after), discard)
+
+
+def attempted(site: Folders, reason: str) -> None:
+    """Let the log of attempts say why one ended; the program can write it, as it runs as the same user."""
+    place = site["consignee"].logs / "train"
+    place.mkdir(parents=True)
+    line = {"attempt": 1, "started_seconds": 0, "ended_seconds": 1, "reason": reason}
+    (place / "attempts.jsonl").write_text(json.dumps(line) + "\n")
+
+
+def test_a_sample_in_the_reason_of_an_attempt_is_caught(site: Folders) -> None:
+    attempted(site, base64.b64encode(stolen(site, 120)).decode())
+    refused(site, "training data lies in")
+
+
+def test_a_reason_of_an_attempt_leaves_cut(site: Folders) -> None:
+    attempted(site, "worker 0 ended, " * 100)
+    homecoming.export(site["consignee"], discard)
+    (attempt,) = site["consignee"].read_signed(Provenance).attempts
+    assert len(attempt.reason) == 300
 
 
 def test_a_party_that_lost_its_canaries_says_that_it_did_not_look_for_them(after: Folders) -> None:

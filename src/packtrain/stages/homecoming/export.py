@@ -24,7 +24,7 @@ from packtrain.events import Notice, Progress, Sink
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock, instant
 from packtrain.stages.homecoming.kept import STAGE
-from packtrain.stages.homecoming.provenance import make_provenance, provenance_files
+from packtrain.stages.homecoming.provenance import make_provenance, provenance_files, words_at_site
 from packtrain.training import guard
 from packtrain.training.canaries import canary_names, read_tokens, shards_of
 from packtrain.training.export import (
@@ -43,6 +43,7 @@ from packtrain.training.outbox import (
     CONSIGNEE_SIGNATURE,
     LIST_NAME,
     OPERATOR_SIGNATURE,
+    PROVENANCE_NAME,
     SEALED_SUFFIX,
     SIGNED_BESIDE,
     check_plausible,
@@ -89,8 +90,9 @@ def _base_paths(folder: VoyageFolder) -> list[Path]:
 def _outbox_stands(folder: VoyageFolder) -> bool:
     outbox = folder.root / "outbox"
     files = folder.read_signed(ExportList).files
+    beside = [name for name in SIGNED_BESIDE if not name.endswith(".operator.sig")]
     try:
-        return (outbox / LIST_NAME).is_file() and all(
+        return all((outbox / name).is_file() for name in (LIST_NAME, CONSIGNEE_SIGNATURE, *beside)) and all(
             (outbox / sealed_name(file)).stat().st_size == file.sealed_bytes for file in files
         )
     except FileNotFoundError:
@@ -125,10 +127,10 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
     budget = folder.voyage_file().results.text_budget_bytes
     texts = _gather_text(folder, rules, gathered, budget)
 
-    sink(Progress(STAGE, "looking for training data in the texts"))
-    searched = _search_texts(folder, texts)
-    sink(Progress(STAGE, "taking the declared tensors out of the checkpoint"))
     checkpoint = checkpoint_to_export(folder.work / "checkpoints")
+    sink(Progress(STAGE, "looking for training data in the texts"))
+    searched = _search_texts(folder, texts, words_at_site(folder, training, checkpoint))
+    sink(Progress(STAGE, "taking the declared tensors out of the checkpoint"))
     taken = take_tensors(Path(training.facts.get("python", sys.executable)), checkpoint, rules, gathered)
     _tell_what_stays(folder, taken.left, texts, sink)
     if texts:
@@ -272,13 +274,17 @@ def _tell_what_stays(folder: VoyageFolder, left: Sequence[str], texts: Sequence[
         sink(Notice(STAGE, f"{len(undeclared)} undeclared files stay: {', '.join(undeclared[:10])}", is_warning=True))
 
 
-def _search_texts(folder: VoyageFolder, texts: Sequence[Path]) -> guard.TextsSearched:
+def _search_texts(folder: VoyageFolder, texts: Sequence[Path], words: bytes) -> guard.TextsSearched:
     from packtrain.training.loader import SampleStore
 
     root = folder.resolve(folder.voyage_file().site.store)
     shards = shards_of(root)
     return guard.search_texts_at_site(
-        texts, SampleStore(root), read_tokens(root, canary_names(shards)), tuple(shards.values())
+        texts,
+        SampleStore(root),
+        read_tokens(root, canary_names(shards)),
+        tuple(shards.values()),
+        {PROVENANCE_NAME: words},
     )
 
 
