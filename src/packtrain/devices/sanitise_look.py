@@ -39,6 +39,15 @@ _OPTIONS: Final = {
     "btrfs": "rescue=nologreplay",
 }
 _KERNEL_NAMES: Final = {"ntfs": "ntfs3"}
+_OF_A_DRIVE: Final = frozenset(
+    {"README.txt", "bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt", "data", "packtrain"}
+)
+# What file systems and desktops put there by themselves.
+_OF_NOBODY: Final = frozenset(
+    {"lost+found", "System Volume Information", "$RECYCLE.BIN", ".DS_Store", ".Spotlight-V100", ".Trashes"}
+    | {".fseventsd", ".TemporaryItems", "desktop.ini"}
+)
+_MOST_STRANGERS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +65,13 @@ class OnDrive:
     Attributes:
         record, signature: the closing record's bytes and its signature's.
         headers: where volumes begin, counted from the first byte of the device that was looked at.
+        strangers: names of what else lies there: not a drive's, and put there by somebody.
     """
 
     record: bytes
     signature: bytes
     headers: tuple[Header, ...]
+    strangers: tuple[str, ...] = ()
 
 
 def can_be_mounted(kind: str) -> bool:
@@ -85,7 +96,12 @@ def look(device: Path, kind: str) -> OnDrive | None:
     try:
         found = cast("dict[str, Any]", json.loads(done.stdout))
         headers = tuple(Header(int(offset), base64.b64decode(text)) for offset, text in found["headers"])
-        return OnDrive(base64.b64decode(found["record"]), base64.b64decode(found["signature"]), headers)
+        return OnDrive(
+            base64.b64decode(found["record"]),
+            base64.b64decode(found["signature"]),
+            headers,
+            tuple(map(str, found["strangers"])),
+        )
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -101,7 +117,20 @@ def read_folder(folder: Path) -> OnDrive | None:
         return None
     step = max(1, len(names) // _MOST_HEADERS)
     headers = [header for name in names[::step][:_MOST_HEADERS] if (header := _header(folder / name)) is not None]
-    return OnDrive(record, signature, tuple(headers))
+    return OnDrive(record, signature, tuple(headers), strangers_in(folder))
+
+
+def strangers_in(folder: Path) -> tuple[str, ...]:
+    """Return names at the top of a drive that are no part of one, at most 20; what the system puts there is left out.
+
+    Raises:
+        DriveFailed: the folder cannot be listed.
+    """
+    try:
+        names = {path.name for path in folder.iterdir() if not path.name.startswith((".Trash-", "._"))}
+    except OSError as error:
+        raise DriveFailed(f"drive cannot be listed: {error.strerror}", where=str(folder)) from error
+    return tuple(sorted(names - _OF_A_DRIVE - _OF_NOBODY)[:_MOST_STRANGERS])
 
 
 def _header(path: Path) -> Header | None:
@@ -136,6 +165,7 @@ def _main(device: str, kind: str) -> int:
         "record": base64.b64encode(found.record).decode(),
         "signature": base64.b64encode(found.signature).decode(),
         "headers": [(header.offset, base64.b64encode(header.content).decode()) for header in found.headers],
+        "strangers": found.strangers,
     }
     sys.stdout.write(json.dumps(document))
     return 0

@@ -80,7 +80,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         nonce: stands in the mark.
         headers: offset and first bytes of volumes, in hex, as they were before the first write.
-        done_bytes: up to where `overwrite` is flushed.
+        done_bytes: up to where `overwrite` is flushed; the size of the device once all was read back as empty.
         read_back: whether a sample or all is read back.
     """
 
@@ -212,7 +212,9 @@ def finish(
     if result != NOT_SANITISED or run.method == "files removed":
         shutil.rmtree(_place(folder, run.drive), ignore_errors=True)
     else:
-        save_run(folder, msgspec.structs.replace(run, done_bytes=0))
+        # Where the mark went already (a second step), the drive is found again by having been at its end.
+        was_at_end = len(steps) > 1
+        save_run(folder, msgspec.structs.replace(run, done_bytes=run.device.size_bytes if was_at_end else 0))
     said = f"{run.label}: {result}" + (f": {why}" if why else "")
     sink(Notice(STAGE, f"{said}; signed as {digest[:12]}", is_warning=result == NOT_SANITISED))
     return record
@@ -255,7 +257,8 @@ def _run_of(folder: VoyageFolder, target: Target) -> Run | None:
     """Return the run that was cut off on this very device; None where none was."""
     for path in sorted((folder.work / _FOLDER).glob("*/run.json"))[:_MOST_RUNS]:
         run = msgspec.json.decode(path.read_bytes(), type=Run)
-        same = run.device == target.device
+        # A run that never came to its end left its mark, or nothing at all: a blank drive is then any drive.
+        same = run.device == target.device and run.done_bytes >= run.device.size_bytes
         # Cut off between the last write and the signature there is no mark any more: then all the rest must agree.
         if target.mark == run.nonce or (target.mark is None and target.is_blank and same and target.record is None):
             return run
