@@ -20,6 +20,7 @@ from packtrain.errors import (
     IntegrityError,
     PacktrainError,
     PiecesIncomplete,
+    ProvenanceBroken,
     SignatureInvalid,
     SignatureMissing,
     StageNotReady,
@@ -82,6 +83,14 @@ def test_nothing_is_cut_before_the_operator_released_it(site: Folders) -> None:
 def test_an_outbox_with_something_beside_what_was_released_is_not_cut(site: Folders) -> None:
     (site["consignee"].root / "outbox" / "extra.age").write_bytes(b"data")
     with pytest.raises(ExportDenied):
+        homecoming.cut_pieces(site["consignee"], MIB, discard)
+    assert not (site["consignee"].root / "outbox-pieces").exists()
+
+
+@pytest.mark.parametrize("name", ["provenance.json", "provenance.statement.json.operator.sig"])
+def test_an_outbox_that_home_would_refuse_for_its_provenance_is_not_cut(site: Folders, name: str) -> None:
+    (site["consignee"].root / "outbox" / name).unlink()
+    with pytest.raises(ProvenanceBroken, match="no whole provenance"):
         homecoming.cut_pieces(site["consignee"], MIB, discard)
     assert not (site["consignee"].root / "outbox-pieces").exists()
 

@@ -11,13 +11,20 @@ from packtrain import durable
 from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import decode, encode, namespace
 from packtrain.documents.pieces import Pieces
-from packtrain.errors import IntegrityError, PacktrainError, PiecesIncomplete, SignatureMissing, StageNotReady
+from packtrain.errors import (
+    IntegrityError,
+    PacktrainError,
+    PiecesIncomplete,
+    ProvenanceBroken,
+    SignatureMissing,
+    StageNotReady,
+)
 from packtrain.events import Progress, Sink
 from packtrain.record.folder import VoyageFolder, read_signature
 from packtrain.stages.homecoming.kept import STAGE
 from packtrain.training.gathering import Gathered, Lacking
 from packtrain.training.gathering import gather as gather_files
-from packtrain.training.outbox import LIST_NAME, check_sealed, read_list
+from packtrain.training.outbox import LIST_NAME, SIGNED_BESIDE, check_sealed, read_list
 from packtrain.training.pieces import (
     PIECES_NAME,
     PIECES_SIGNATURE,
@@ -80,10 +87,19 @@ def cut_pieces(folder: VoyageFolder, piece_bytes: int, sink: Sink) -> Cut:
     Raises:
         SignatureMissing, SignatureInvalid, UntrustedSigner, StageNotReady: the outbox is not released; see `read_list`.
         IntegrityError, ExportDenied: see `check_sealed`; or outbox-pieces/ holds other files.
+        ProvenanceBroken: the outbox has no provenance, or one that the operator did not countersign.
     """
     outbox, into = folder.root / "outbox", folder.root / OUT_FOLDER
     found = read_list(outbox, folder.trust(), ("consignee", "operator"))
     check_sealed(outbox, found.document)
+    if missing := sorted(name for name in SIGNED_BESIDE if not (outbox / name).is_file()):
+        # Home takes nothing without it: said here, and not after days on a thin link.
+        raise ProvenanceBroken(
+            "outbox has no whole provenance, and would be refused at home",
+            where=str(outbox),
+            found=f"no {', '.join(missing)}",
+            hint='an outbox of an earlier version: "packtrain return export" and "return release" make it again',
+        )
     total_bytes = sum(path.stat().st_size for path in outbox.iterdir())
     files = cut(outbox, into, piece_bytes, _teller("cutting pieces", total_bytes, sink))
     document = Pieces(
