@@ -247,7 +247,7 @@ def read_steps(path: Path) -> TrainingCurve | None:
     if not curve.num_lines:
         return None
     reasons = {
-        int(attempt): str(row.get("reason", ""))[:_MOST_REASON]
+        int(attempt): _one_line(str(row.get("reason", ""))[:_MOST_REASON])
         for row in _objects(path.with_name("attempts.jsonl"))
         if (attempt := _number(row.get("attempt"))) is not None
     }
@@ -319,6 +319,11 @@ def _unusual(line: bytes) -> tuple[int, int, float | None, int | None, float | N
     if isinstance(values[2], float) and not math.isfinite(values[2]):
         loss = math.nan  # told, and no number: the training went astray
     return int(attempt), int(step), loss, None if samples is None else int(samples), elapsed
+
+
+def _one_line(text: str) -> str:
+    """Return a text that moves no cursor: the program can write the log of attempts, and terminals show it."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def _objects(path: Path) -> Iterator[dict[str, object]]:

@@ -115,6 +115,15 @@ def test_reasons_come_from_the_record_of_attempts(tmp_path: Path) -> None:
     assert curve.marks[1].reason == "rank 0 was killed by SIGKILL"
 
 
+def test_a_reason_moves_no_cursor(tmp_path: Path) -> None:
+    (tmp_path / "steps.jsonl").write_text("[1, 1, 4.0, 8, 1.0]\n[2, 1, 4.0, 8, 3.0]\n")
+    (tmp_path / "attempts.jsonl").write_text(json.dumps({"attempt": 1, "reason": "\x1b[2Jall\nis well"}) + "\n")
+    curve = read_steps(tmp_path / "steps.jsonl")
+    assert curve is not None
+    assert curve.marks[1].reason == " [2Jall is well"
+    assert all(line.isprintable() for line in chart_lines(curve, 100))
+
+
 def test_metrics_at_home_have_no_times_and_the_page_draws_no_rate(tmp_path: Path) -> None:
     rows = [{"step": step, "loss": 3.0 / step, "samples": 8} for step in range(1, 10)]
     (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))

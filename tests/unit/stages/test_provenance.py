@@ -230,6 +230,8 @@ LIES: tuple[Callable[[Provenance], dict[str, Any]], ...] = (
     lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="4-8"))},
     lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="5-9"))},
     lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="all"))},
+    lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="… <b>any words</b>"))},
+    lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="4-8 … (9 steps)"))},
     lambda made: {"attempts": (replace(made.attempts[0], kit="9" * 64),)},
     first_kit_again,
 )
