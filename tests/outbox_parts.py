@@ -63,18 +63,18 @@ def sealed_outbox(root: Path, num_weights: int, bases: tuple[Path, ...] = ()) ->
     consignee.write_signed(document, consignee.signer())
     (outbox / LIST_NAME).write_bytes(consignee.payload(ExportList))
     (outbox / CONSIGNEE_SIGNATURE).write_bytes(consignee.signature_path(ExportList).read_bytes())
-    write_provenance(outbox, consignee, document, sample.training)
+    write_provenance(outbox, consignee, document, "0" * 64)
     return folders
 
 
 def release(folders: Folders) -> Path:
-    """Let the operator sign list and provenance, as `return release` does when all is well; return the outbox."""
+    """Let the operator sign the list, as `return release` does when all is well; return the outbox."""
     outbox = folders["consignee"].root / "outbox"
+    signature = folders["operator"].signer().sign(namespace(ExportList), (outbox / LIST_NAME).read_bytes())
+    (outbox / OPERATOR_SIGNATURE).write_text(signature)
     provenance = decode(Provenance, (outbox / PROVENANCE_NAME).read_bytes(), PROVENANCE_NAME)
     for name, payload in provenance_files(folders["operator"], provenance).items():
         (outbox / name).write_bytes(payload)
-    signature = folders["operator"].signer().sign(namespace(ExportList), (outbox / LIST_NAME).read_bytes())
-    (outbox / OPERATOR_SIGNATURE).write_text(signature)
     return outbox
 
 

@@ -16,7 +16,7 @@ def write_safetensors(path: Path, tensors: Mapping[str, tuple[str, tuple[int, ..
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [place, place + len(raw)]}
         place += len(raw)
     spelled = json.dumps(header, separators=(",", ":")).encode()
-    spelled += b" " * (-len(spelled) % 8)  # as the library writes it: nothing else is taken at home
+    spelled += b" " * (-len(spelled) % 8)
     path.write_bytes(struct.pack("<Q", len(spelled)) + spelled + b"".join(raw for _, _, raw in tensors.values()))
     return path
 
