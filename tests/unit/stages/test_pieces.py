@@ -355,3 +355,36 @@ def test_weights_come_home_as_a_difference_to_what_home_has(tmp_path: Path) -> N
     weights = site["consignor"].root / "results" / WEIGHTS
     assert weights.read_bytes() == (tmp_path / "site" / "made" / WEIGHTS).read_bytes()
     assert (outbox / f"{WEIGHTS}.ptw.age").stat().st_size < 0.6 * weights.stat().st_size
+
+
+def test_killed_after_new_weights_took_the_place_of_their_base_accepting_goes_on(tmp_path: Path) -> None:
+    base = write_safetensors(
+        tmp_path / "base.safetensors",
+        {"layer.weight": ("F32", (NUM_WEIGHTS,), raw_of(normal_weights(NUM_WEIGHTS), "F32"))},
+    )
+    site = sealed_outbox(tmp_path / "site", NUM_WEIGHTS, (base,))
+    outbox, home = release(site), site["consignor"]
+    results = home.root / "results"
+    results.mkdir()
+    shutil.copy(base, results / WEIGHTS)
+
+    def accept() -> None:
+        homecoming.accept(home, outbox, discard)
+
+    def again(die_at: int | None) -> tuple[int, int]:
+        home.drop_receipt("return")
+        shutil.copy(base, results / WEIGHTS)
+        return run_in_child(accept, die_at)
+
+    again(None)  # the custody log is told once: what is counted next is what each further run does
+    code, num_steps = again(None)
+    assert code == 0
+    whole = (tmp_path / "site" / "made" / WEIGHTS).read_bytes()
+    was_replaced: list[bool] = []
+    for die_at in range(num_steps, num_steps - 9, -2):
+        assert again(die_at)[0] == KILLED
+        was_replaced.append((results / WEIGHTS).read_bytes() == whole)
+        accept()
+        assert (results / WEIGHTS).read_bytes() == whole
+        assert not (home.work / "homecoming").exists()
+    assert was_replaced[0]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from packtrain import durable
-from packtrain.digest import sha256_bytes
+from packtrain.digest import sha256_bytes, sha256_file
 from packtrain.diligence.hand_over import custody_log
 from packtrain.diligence.kit_chain import chain_of, kept_program
 from packtrain.documents.dataset import Dataset
-from packtrain.documents.export_list import ExportedTensor, ExportList
+from packtrain.documents.export_list import ExportedFile, ExportedTensor, ExportList
 from packtrain.documents.provenance import Provenance
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.shipment import Shipment
@@ -71,7 +72,9 @@ def accept(folder: VoyageFolder, outbox: Path, sink: Sink, bases: Sequence[Path]
     tensors: list[ExportedTensor] = []
     for number, file in enumerate(document.files):
         sink(Progress(STAGE, "opening results", done_items=number, total_items=len(document.files), unit="files"))
-        path = unseal(file, outbox, folder.identity(), opened, find_base)
+        path = _home_already(folder.root / "results", file, opened)
+        if path is None:
+            path = unseal(file, outbox, folder.identity(), opened, find_base)
         if path.suffix in TEXT_SUFFIXES:
             _check_text(path)
         else:
@@ -96,6 +99,23 @@ def accept(folder: VoyageFolder, outbox: Path, sink: Sink, bases: Sequence[Path]
         },
         facts={"results": document.results, "searched again": "; ".join(searched)[:4096]},
     )
+
+
+def _home_already(results: Path, file: ExportedFile, opened: Path) -> Path | None:
+    """Return a file as an earlier run moved it into results/, where that was cut off afterwards; else None.
+
+    It may have taken the place of the very weights that it is a difference to: it could not be opened again.
+    """
+    place = results / file.name
+    if place.is_symlink() or not place.is_file() or place.stat().st_size != file.bytes:
+        return None
+    if sha256_file(place) != file.sha256:
+        return None
+    try:
+        os.link(place, opened / file.name)
+    except OSError:  # a file system without a second name for a file
+        shutil.copyfile(place, opened / file.name)
+    return opened / file.name
 
 
 def _check_text(path: Path) -> None:
@@ -181,6 +201,8 @@ def _move_in(opened: Path, results: Path) -> None:
     results.mkdir(parents=True, exist_ok=True)
     for path in sorted(opened.iterdir()):
         path.replace(results / path.name)
+        # Two names of one file (see `_home_already`) are left as they are.
+        path.unlink(missing_ok=True)
     durable.sync_folder(results)
     opened.rmdir()
 
