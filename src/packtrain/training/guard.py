@@ -24,7 +24,7 @@ from packtrain.training.unfolding import MAX_ENCODED_CHARACTERS, encoded_charact
 from packtrain.training.weights_file import ITEM_BYTES, read_places
 
 if TYPE_CHECKING:
-    from packtrain.training.loader import SampleStore
+    from packtrain.training.sample_search import Samples
 
 LIMITS: Final = (
     "not looked for: bytes that were encrypted and lie in the low bits of weights or the digits of numbers; samples "
@@ -75,7 +75,7 @@ class TextsSearched:
 
 def search_texts_at_site(
     texts: Sequence[Path],
-    store: SampleStore,
+    store: Samples,
     tokens: Sequence[bytes],
     shard_digests: Collection[str],
     beside: Mapping[str, bytes] = _NOTHING,
@@ -97,7 +97,8 @@ def search_texts_at_site(
     looked = look_at_samples(store, TextWindows(read.all_pieces))
     if looked.in_text:
         _data_found(", ".join(read.pieces), f"a stretch of sample {looked.in_text[0]}", len(looked.in_text))
-    _refuse_digests(read, itertools.chain(store.sample_digests(), shard_digests))
+    digests = store.sample_digests()
+    _refuse_digests(read, itertools.chain(digests, shard_digests))
     needles = Needles([*canary_needles(tokens), *looked.needles()])
     _refuse_needles_in_text(read, needles)
     return TextsSearched(
@@ -107,7 +108,7 @@ def search_texts_at_site(
             f"any {MIN_STRETCH_BYTES} bytes of {looked.num_samples} of {looked.num_in_store} samples: in no text, nor "
             "in what its digits say",
             f"{len(looked.probes)} stretches of 32 bytes of them: in no weights, nor in one byte of each number",
-            f"digests of {looked.num_in_store} samples and {len(shard_digests)} shards: in no text",
+            f"digests of {len(digests)} samples and {len(shard_digests)} shards: in no text",
         ),
     )
 

@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import os
+import random
 import shutil
 import sys
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from packtrain.documents.export_list import ExportedFile, ExportList
 from packtrain.documents.parties import ROLES, Role
 from packtrain.documents.provenance import Provenance, Result, TrainedAttempt
 from packtrain.documents.receipt import Receipt
-from packtrain.errors import ExportDenied
+from packtrain.errors import ExportDenied, SourceUnreadable
 from packtrain.events import Event, Notice, discard
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages import homecoming
@@ -586,3 +587,40 @@ def test_encrypted_bytes_in_the_lowest_bits_leave_and_the_list_says_that_nobody_
     _, data = header_of(raw)
     assert data[len(data) // 2 :: 4] == hidden, "they came through: this is what cannot be seen"
     assert "low bits of weights" in site["consignee"].read_signed(ExportList).checks[-1]
+
+
+# --- a folder that is carried as it is has no index ------------------------------------------------------------------
+
+
+@pytest.fixture
+def carried(site: Folders) -> Folders:
+    store = site["consignee"].root / "store"
+    shutil.rmtree(store)
+    (store / "deep").mkdir(parents=True)
+    for number in range(5):
+        (store / "deep" / f"{number}.bin").write_bytes(bytes(random.Random(number).randbytes(900)))
+    (store / "away").symlink_to("/etc")
+    return site
+
+
+def test_results_of_a_folder_without_an_index_come_home_and_the_list_says_what_was_looked_for(carried: Folders) -> None:
+    homecoming.export(carried["consignee"], discard)
+    checks = "; ".join(carried["consignee"].read_signed(ExportList).checks)
+    assert "the store has no index" in checks and "of 5 in all" in checks
+    assert "any 39 bytes of 5 of 5 samples" in checks and "digests of 0 samples and 0 shards" in checks
+
+
+def test_bytes_of_such_a_folder_s_files_are_caught(carried: Folders) -> None:
+    content = (carried["consignee"].root / "store" / "deep" / "3.bin").read_bytes()
+    notes = carried["consignee"].work / "results" / "notes.txt"
+    notes.write_text(base64.b64encode(content[200:260]).decode())
+    refused(carried, "training data lies in")
+    notes.write_text("went well\n")
+    save_checkpoint(carried["consignee"], in_low_bits((content * 10)[:NUM_BYTES]))
+    refused(carried, "training data lies in")
+
+
+def test_a_store_whose_index_is_gone_is_not_taken_for_a_folder(site: Folders) -> None:
+    (site["consignee"].root / "store" / "index.parquet").unlink()
+    with pytest.raises(SourceUnreadable, match="index cannot be read"):
+        homecoming.export(site["consignee"], discard)

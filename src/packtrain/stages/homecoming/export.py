@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -275,17 +276,27 @@ def _tell_what_stays(folder: VoyageFolder, left: Sequence[str], texts: Sequence[
 
 
 def _search_texts(folder: VoyageFolder, texts: Sequence[Path], words: bytes) -> guard.TextsSearched:
-    from packtrain.training.loader import SampleStore
+    from packtrain.training.folder_samples import MAX_FILE_BYTES, FolderSamples
+    from packtrain.training.loader import INDEX_NAME, SampleStore
 
     root = folder.resolve(folder.voyage_file().site.store)
     shards = shards_of(root)
-    return guard.search_texts_at_site(
+    # A folder that is carried as it is has no index, and no canaries: see `pack`.
+    carried = None if shards or (root / INDEX_NAME).exists() else FolderSamples(root)
+    searched = guard.search_texts_at_site(
         texts,
-        SampleStore(root),
+        SampleStore(root) if carried is None else carried,
         read_tokens(root, canary_names(shards)),
         tuple(shards.values()),
         {PROVENANCE_NAME: words},
     )
+    if carried is None:
+        return searched
+    said = (
+        f"the store has no index: what is called a sample here is a file, of {carried.num_files} in all, and of a file "
+        f"its first {MAX_FILE_BYTES >> 20} MiB; the rest was not looked for"
+    )
+    return replace(searched, checks=(said, *searched.checks))
 
 
 def _refuse_strangers(outbox: Path) -> None:
