@@ -296,12 +296,11 @@ def test_encrypted_bytes_in_a_text_are_refused_for_being_unreadable(site: Folder
         ('{"step": 1, "loss": 2.0, "row": "Anna,Berlin,1971"}', "no number that leaves"),
         ('{"step": 1, "Anna Berlin 1971": 2.0}', "no plain name"),
         ('{"step": 1, "loss": [1, 2]}', "no number that leaves"),
-        ('{"step": 1, "loss": 2.0}\n{"step": 1, "loss": 2.0}', "does not rise"),
         ('{"step": 1, "step": 2, "loss": 1}', "given twice"),
         ('{"loss": 2.0}', "has no step"),
         ("row,Anna,Berlin,1971", "no JSON object"),
-        ('{"step": 1, "loss": 1e999}', "no number that leaves"),
-        ('{"step": 123456789012345678901234567890}', "does not rise"),
+        ('{"step": 123456789012345678901234567890}', "has no step"),
+        ('{"step": 1, "loss": 123456789012345678901234567890}', "no number that leaves"),
     ],
 )
 def test_metrics_hold_numbers_and_nothing_else(site: Folders, line: str, why: str) -> None:
@@ -319,6 +318,18 @@ def test_metrics_leave_with_seven_digits_and_the_list_says_what_these_can_carry(
     checks = site["consignee"].read_signed(ExportList).checks
     assert "no canaries were planted, or none lie in the store any more" in checks
     assert any("metrics.jsonl" in check and "what digits could carry is not looked for" in check for check in checks)
+
+
+def test_metrics_of_a_program_that_was_restarted_and_went_astray_leave_as_the_steps_that_count(site: Folders) -> None:
+    lines = [
+        *('{"step": 1, "train/Loss": 2.5}', '{"step": 2, "train/Loss": NaN}', '{"step": 3, "train/Loss": 9.0}'),
+        *('{"step": 2, "train/Loss": 2.0}', '{"step": 3, "train/Loss": Infinity}'),
+    ]
+    (site["consignee"].work / "results" / "metrics.jsonl").write_text("\n".join(lines))
+    homecoming.export(site["consignee"], discard)
+    leaves = (site["consignee"].work / "export" / "metrics.jsonl").read_text()
+    wanted = [{"step": 1, "train/Loss": 2.5}, {"step": 2, "train/Loss": 2.0}, {"step": 3, "train/Loss": None}]
+    assert leaves == "".join(f"{json.dumps(line)}\n" for line in wanted)
 
 
 # --- 4. padding in safetensors: both ends of the site conspire -------------------------------------------------------
