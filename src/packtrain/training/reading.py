@@ -65,7 +65,7 @@ def read_in_processes(
         RuntimeError: a process was killed.
     """
     context = multiprocessing.get_context()
-    slots = SharedSlots(context, num_processes, _BATCHES_AHEAD, mmap.PAGESIZE if make_batch else slot_bytes)
+    slots = SharedSlots(num_processes, _BATCHES_AHEAD, mmap.PAGESIZE if make_batch else slot_bytes)
     processes: list[tuple[Any, Connection]] = []
     owner = os.getpid()
     try:

@@ -158,6 +158,24 @@ def test_processes_that_are_started_afresh_read_the_same_and_nobody_needs_torch(
     assert last == {"is_torch_there": False}
 
 
+@pytest.mark.root
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+def test_nothing_is_written_below_dev_shm(root: Path, method: str) -> None:
+    store = SampleStore(root)
+    words = [sys.executable, READER, root, json.dumps(Position.start(5, store.index_digest).to_dict())]
+    without = 'mount -t tmpfs -o ro,size=4k none /dev/shm || exit 77; exec "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", without, "sh", *words, "3", "2", "12", method],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    if done.returncode == 77:
+        pytest.skip("nothing can be mounted here")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 13
+
+
 def test_a_reader_killed_in_the_middle_of_an_epoch_goes_on_and_no_sample_is_lost_or_repeated(root: Path) -> None:
     store = SampleStore(root)
     position = Position.start(5, store.index_digest)
