@@ -15,7 +15,7 @@ from packtrain.devices.sanitise_mark import read_mark, wipe_mark, write_mark
 from packtrain.devices.sanitise_plan import CommandPlan, plan_commands
 from packtrain.devices.sanitise_read_back import head_is_blank, read_back, with_head
 from packtrain.devices.sanitise_run import SAVE_BYTES, head_step, overwrite, refuse_unable, run_blkdiscard
-from packtrain.devices.sanitise_target import HEAD_BYTES, erasable, held, look, size_of
+from packtrain.devices.sanitise_target import HEAD_BYTES, attachment_of, erasable, held, look, size_of
 from packtrain.documents.codec import Instant
 from packtrain.documents.sanitisation import Method, ReadBack, SanitisedDevice, SanitisingStep
 from packtrain.errors import DriveFailed, DriveInUse, DriveMissing, SanitisingFailed
@@ -49,6 +49,7 @@ class WholeDrive:
         with held(drive.device, drive.number) as descriptor:
             self.mark = read_mark(descriptor)
             self.is_blank = head_is_blank(descriptor)
+            self._attachment = attachment_of(descriptor)
         found = look(drive)[0] if self.mark is None and not self.is_blank else None
         self.record = found.record if found is not None else None
         self.signature = found.signature if found is not None else None
@@ -105,8 +106,13 @@ class WholeDrive:
 
         with held(drive.device, drive.number) as descriptor:
             size_bytes = size_of(descriptor)
-            if size_bytes != self.device.size_bytes:
-                raise DriveInUse("device has another size than a moment ago", where=str(drive.device))
+            # While a person read what will go, the drive may have been pulled and another taken its name.
+            if size_bytes != self.device.size_bytes or attachment_of(descriptor) != self._attachment:
+                raise DriveInUse(
+                    "another drive stands here than the one that was looked at",
+                    where=str(drive.device),
+                    hint="nothing was written to it; look again",
+                )
             write_mark(descriptor, nonce)
             save(done_bytes)
         told = telling(f"{method} of {drive.name}")

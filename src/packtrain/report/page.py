@@ -78,7 +78,8 @@ def _cards(summary: Summary) -> str:
     add("load", "drives_lost", "drives lost")
     add("train", "restarts", "restarts in training")
     if (curve := summary.training) is not None and not math.isnan(curve.first_loss):
-        cards.append((f"{curve.first_loss:.2f} → {curve.last_loss:.2f}", "loss, first to last"))
+        last = f"{curve.last_loss:.2f}" if curve.not_finite_since is None else "no number"
+        cards.append((f"{curve.first_loss:.2f} → {last}", "loss, first to last"))
     return (
         '<div class="cards">'
         + "".join(

@@ -67,7 +67,9 @@ def chart_lines(
 def _head(curve: TrainingCurve, total_steps: int) -> str:
     steps, samples = curve.rate()
     parts = [f"step {curve.last_step:,}" + (f" of {total_steps:,}" if total_steps else "")]
-    if not math.isnan(curve.last_loss):
+    if curve.not_finite_since is not None:
+        parts.append(f"loss NO FINITE NUMBER since step {curve.not_finite_since:,}")
+    elif not math.isnan(curve.last_loss):
         parts.append(f"loss {curve.last_loss:.4f}")
     if curve.num_attempts > 1:
         parts.append(f"attempt {curve.marks[-1].attempt if curve.marks else curve.num_attempts}")

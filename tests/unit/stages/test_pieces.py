@@ -21,6 +21,7 @@ from packtrain.errors import (
     IntegrityError,
     PacktrainError,
     PiecesIncomplete,
+    ProvenanceBroken,
     SignatureInvalid,
     SignatureMissing,
     StageNotReady,
@@ -83,6 +84,14 @@ def test_nothing_is_cut_before_the_operator_released_it(site: Folders) -> None:
 def test_an_outbox_with_something_beside_what_was_released_is_not_cut(site: Folders) -> None:
     (site["consignee"].root / "outbox" / "extra.age").write_bytes(b"data")
     with pytest.raises(ExportDenied):
+        homecoming.cut_pieces(site["consignee"], MIB, discard)
+    assert not (site["consignee"].root / "outbox-pieces").exists()
+
+
+@pytest.mark.parametrize("name", ["provenance.json", "provenance.statement.json.operator.sig"])
+def test_an_outbox_that_home_would_refuse_for_its_provenance_is_not_cut(site: Folders, name: str) -> None:
+    (site["consignee"].root / "outbox" / name).unlink()
+    with pytest.raises((ProvenanceBroken, SignatureMissing)):
         homecoming.cut_pieces(site["consignee"], MIB, discard)
     assert not (site["consignee"].root / "outbox-pieces").exists()
 
@@ -391,3 +400,36 @@ def test_weights_come_home_as_a_difference_to_what_home_has(tmp_path: Path) -> N
     weights = site["consignor"].root / "results" / WEIGHTS
     assert weights.read_bytes() == (tmp_path / "site" / "made" / WEIGHTS).read_bytes()
     assert (outbox / f"{WEIGHTS}.ptw.age").stat().st_size < 0.6 * weights.stat().st_size
+
+
+def test_killed_after_new_weights_took_the_place_of_their_base_accepting_goes_on(tmp_path: Path) -> None:
+    base = write_safetensors(
+        tmp_path / "base.safetensors",
+        {"layer.weight": ("F32", (NUM_WEIGHTS,), raw_of(normal_weights(NUM_WEIGHTS), "F32"))},
+    )
+    site = sealed_outbox(tmp_path / "site", NUM_WEIGHTS, (base,))
+    outbox, home = release(site), site["consignor"]
+    results = home.root / "results"
+    results.mkdir()
+    shutil.copy(base, results / WEIGHTS)
+
+    def accept() -> None:
+        homecoming.accept(home, outbox, discard)
+
+    def again(die_at: int | None) -> tuple[int, int]:
+        home.drop_receipt("return")
+        shutil.copy(base, results / WEIGHTS)
+        return run_in_child(accept, die_at)
+
+    again(None)  # the custody log is told once: what is counted next is what each further run does
+    code, num_steps = again(None)
+    assert code == 0
+    whole = (tmp_path / "site" / "made" / WEIGHTS).read_bytes()
+    was_replaced: list[bool] = []
+    for die_at in range(num_steps, num_steps - 9, -2):
+        assert again(die_at)[0] == KILLED
+        was_replaced.append((results / WEIGHTS).read_bytes() == whole)
+        accept()
+        assert (results / WEIGHTS).read_bytes() == whole
+        assert not (home.work / "homecoming").exists()
+    assert was_replaced[0]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from packtrain.digest import sha256_bytes
 from packtrain.diligence.audit.audit import Audit
 from packtrain.diligence.statements import check_statements, signed_statements
 from packtrain.documents.codec import encode, namespace
@@ -234,6 +235,8 @@ LIES: tuple[Callable[[Provenance], dict[str, Any]], ...] = (
     lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="4-8 … (5 steps)"))},
     lambda made: {"kits": (replace(made.kits[0], ready="9" * 64), made.kits[1])},
     lambda made: {"program": "9" * 64},
+    lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="… <b>any words</b>"))},
+    lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="4-8 … (9 steps)"))},
     lambda made: {"attempts": (replace(made.attempts[0], kit="9" * 64),)},
     first_kit_again,
 )
@@ -290,6 +293,30 @@ def test_what_was_put_beside_the_list_after_the_release_is_not_cut_into_pieces(v
     assert not (voyage.consignee.root / "outbox-pieces").exists()
     path.write_bytes(payload)
     homecoming.cut_pieces(voyage.consignee, 1 << 20, discard)
+
+
+@pytest.mark.parametrize("name", [PROVENANCE_NAME, f"{PROVENANCE_STATEMENT}.sig", "export-list.json.sig"])
+def test_an_outbox_that_lost_its_provenance_is_made_again_by_the_command_that_is_told(
+    voyage: Papers, name: str
+) -> None:
+    consignee = voyage.consignee
+    before = homecoming.inputs(consignee)
+    assert "outbox" not in before
+    (outbox(voyage) / name).unlink()
+    assert homecoming.inputs(consignee) == {**before, "outbox": sha256_bytes(b"gone")}
+
+
+def test_what_the_exported_kit_declared_counts_at_home_whatever_the_program_declares_by_now(voyage: Papers) -> None:
+    rehearse(voyage.consignor, {**program(limit=99, rate=0.25), "export.toml": EXPORT.replace('"w"', '"other"')})
+    update.make(voyage.consignor, voyage.root / "two.update", "another name", discard)
+    # The search reads the declaration too: what is there now is of the next kit, and half written.
+    (voyage.consignor.root / "program" / "export.toml").write_text("[[tensors")
+    path = voyage.consignor.root / VOYAGE_FILE
+    path.write_text(
+        f'{path.read_text()}\n[training]\nprogram = "program"\ncommand = "{COMMAND}"\nsteps = 8\nworkers = 1\n'
+    )
+    go_home(voyage)
+    assert (voyage.consignor.root / "results" / "weights.safetensors").is_file()
 
 
 def test_the_operator_does_not_sign_for_the_consignee(voyage: Papers) -> None:

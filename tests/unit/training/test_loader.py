@@ -139,6 +139,12 @@ def test_rows_that_are_no_row_group_are_refused(root: Path) -> None:
         SampleStore(root)[1]
 
 
+def test_a_side_of_an_index_that_has_none_is_said_in_words(root: Path) -> None:
+    assert len(SampleStore(root, split="train")) == len(SampleStore(root))
+    with pytest.raises(SourceUnreadable, match="has no sides"):
+        SampleStore(root, split="test")
+
+
 def test_a_folder_without_an_index_is_said_in_words(tmp_path: Path) -> None:
     with pytest.raises(SourceUnreadable):
         SampleStore(tmp_path)

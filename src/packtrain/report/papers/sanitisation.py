@@ -16,7 +16,8 @@ from packtrain.units import counted, format_bytes
 TITLE = "Sanitisation certificate"
 _WORDS = (
     '"Clear" and "Purge" are the words of NIST SP 800-88. Clear: all places that a host can address were overwritten '
-    "or discarded, and were read back. Purge: more than that, by the device's own command; packtrain runs none and "
+    "or discarded, and a sample of them, or all, as it is said of each drive, was read back. Purge: more than that, by "
+    "the device's own command; packtrain runs none and "
     'claims none. "Not sanitised": nothing ran, or what ran did not leave the drive empty. A key that was destroyed '
     "protects the volumes only as far as every copy of it is gone; that is not claimed here as Purge. The empty "
     "columns are for whoever sanitises the drives with the maker's tool."

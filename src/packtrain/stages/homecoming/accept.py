@@ -22,12 +22,13 @@ from packtrain.events import Notice, Progress, Sink
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.stages.homecoming.kept import STAGE, free_name, is_kept, keep
-from packtrain.stages.homecoming.provenance import read_provenance, steps_told, write_papers
+from packtrain.stages.homecoming.provenance import read_provenance, steps_told, words_of, write_papers
 from packtrain.training import guard
 from packtrain.training.canaries import KEPT_FOLDER, canary_names, read_tokens
 from packtrain.training.export import (
     DECLARATION_NAME,
     TEXT_SUFFIXES,
+    ExportRules,
     check_text,
     choose_tensors,
     read_rules,
@@ -39,6 +40,7 @@ from packtrain.training.metrics_home import metrics_that_leave
 from packtrain.training.number_shapes import Values
 from packtrain.training.outbox import (
     LIST_NAME,
+    PROVENANCE_NAME,
     check_sealed,
     read_list,
     unseal,
@@ -83,7 +85,8 @@ def accept(folder: VoyageFolder, outbox: Path, sink: Sink, bases: Sequence[Path]
     if sorted(tensors, key=lambda tensor: tensor.name) != sorted(document.tensors, key=lambda tensor: tensor.name):
         raise IntegrityError("weights hold other tensors than the export list names", where=str(outbox))
     sink(Progress(STAGE, "looking for canaries and digests in what came home"))
-    searched = _search_again(folder, document, opened)
+    words = words_of(provenance.document, str(outbox / PROVENANCE_NAME))
+    searched = _search_again(folder, document, opened, words)
     write_papers(opened, provenance, document)
     _move_in(opened, folder.root, sink)
     keep(folder, found, {name: payload for name, payload in provenance.files.items() if is_kept(name)})
@@ -111,7 +114,7 @@ def _check_text(path: Path) -> None:
         )
 
 
-def _search_again(folder: VoyageFolder, document: ExportList, opened: Path) -> tuple[str, ...]:
+def _search_again(folder: VoyageFolder, document: ExportList, opened: Path, words: bytes) -> tuple[str, ...]:
     """Look through what came home by what this party kept: the site may have searched with fewer canaries, or none."""
     tokens: tuple[bytes, ...] = ()
     digests: list[str] = []
@@ -123,14 +126,13 @@ def _search_again(folder: VoyageFolder, document: ExportList, opened: Path) -> t
     if section is None:
         values: dict[str, Values] = {tensor.name: "any" for tensor in document.tensors}
     else:
-        rules = read_rules(folder.resolve(section.program))
-        values = values_of(rules, document.tensors)
+        values = values_of(_rules_of(folder, document, section.program), document.tensors)
     paths = sorted(opened.iterdir())
     texts = [path for path in paths if path.suffix in TEXT_SUFFIXES]
     packed = folder.receipt("pack")
     planted = packed.counts.get("canaries", 0) if packed is not None else len(tokens)
     weights = [path for path in paths if path not in texts]
-    return guard.search_at_home(weights, texts, tokens, digests, values, planted)
+    return guard.search_at_home(weights, texts, tokens, digests, values, planted, {PROVENANCE_NAME: words})
 
 
 def _base_finder(folder: VoyageFolder, bases: Sequence[Path]) -> FindBase:
@@ -165,15 +167,19 @@ def _check_ours(folder: VoyageFolder, document: ExportList, where: str) -> None:
     section = folder.voyage_file().training
     if section is None:
         return
-    # What an earlier kit declared may have changed since: the program of the kit that was exported counts.
-    kept = kept_program(folder, document.kit) if document.kit is not None else None
-    rules = read_rules(kept if kept is not None and kept.is_dir() else folder.resolve(section.program))
+    rules = _rules_of(folder, document, section.program)
     _, undeclared = choose_tensors(rules, document.tensors, where)
     texts = {file.name for file in document.files if not file.name.endswith(".safetensors")}
     if extra := sorted({*undeclared, *(texts - set(rules.text.files))}):
         raise ExportDenied(
             f"results hold what {DECLARATION_NAME} does not declare", where=where, found=", ".join(extra[:20])
         )
+
+
+def _rules_of(folder: VoyageFolder, document: ExportList, program: str) -> ExportRules:
+    # What an earlier kit declared may have changed since: the program of the kit that was exported counts.
+    kept = kept_program(folder, document.kit) if document.kit is not None else None
+    return read_rules(kept if kept is not None and kept.is_dir() else folder.resolve(program))
 
 
 def _move_in(opened: Path, root: Path, sink: Sink) -> None:
