@@ -117,8 +117,12 @@ _RUN_FOLDERS: Final = ("work/checkpoints", "work/results", "logs/train")
 def _section(folder: VoyageFolder) -> TrainingSection:
     section = folder.voyage_file().training
     if section is None:
+        command = folder.read_signed(Kit).command if folder.has(Kit) else "..."
         raise VoyageFileError(
-            "there is no [training]", where=str(folder.root / "voyage.toml"), expected="program and command"
+            "there is no [training]",
+            where=str(folder.root / "voyage.toml"),
+            expected="program and command",
+            hint=f"add [training] with program = \"work/kit/program\", command = '{command}', workers and steps",
         )
     return section
 

@@ -85,6 +85,19 @@ def test_a_lock_without_packtrain_says_what_to_run(tmp_path: Path):
     assert not (folder.work / "kit").exists()
 
 
+def test_a_lock_with_packtrain_in_a_group_that_is_not_named_says_which(tmp_path: Path):
+    folder = _voyage(tmp_path, ["tiny-num"])
+    lock(
+        folder.root / "program",
+        ["tiny-num"],
+        index=tmp_path / "index",
+        more='[dependency-groups]\nsite = ["packtrain"]',
+    )
+    with pytest.raises(KitError, match="no wheel of packtrain") as caught:
+        rehearse.build(folder, rehearse.section_of(folder))
+    assert caught.value.hint == 'the lock has it in the group "site": put groups = ["site"] under [training]'
+
+
 def test_a_changed_lock_makes_the_rehearsal_run_again(tmp_path: Path):
     folder = _voyage(tmp_path, ["packtrain"])
     before = rehearse.inputs(folder)
