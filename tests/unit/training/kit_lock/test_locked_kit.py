@@ -142,8 +142,9 @@ def test_a_wheel_of_the_right_version_and_other_bytes_is_refused(place: Place, t
 def test_a_wheel_in_the_index_that_was_replaced_after_locking_is_refused(place: Place):
     place.lock()
     place.wheel("tiny-num", OTHER_VERSION, files={"tiny_num.py": b"VALUE = 'replaced'\n"})
-    with pytest.raises(WheelUnavailable, match=r"is not the one of the lock \(expected sha256"):
+    with pytest.raises(WheelUnavailable, match=r"is not the one of the lock \(expected sha256") as caught:
         place.build()
+    assert "uv lock --upgrade-package tiny_num" in str(caught.value.hint)
 
 
 @pytest.mark.namespaces
