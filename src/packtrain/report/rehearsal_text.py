@@ -48,12 +48,21 @@ _LABELS: Final[Mapping[str, str]] = {
     "checkpoint_bytes": "a checkpoint holds",
     "checkpoint_seconds": "a checkpoint is written in",
     "checkpoint_interval_seconds": "save about every",
+    "epoch_days_at_the_site": "a pass over the data set, at the site",
+    "epoch_days_here": "a pass over the data set, on this machine",
+    "failures_expected": "failures to expect in all steps",
     "first_step_seconds": "from start to first step",
+    "install_seconds": "installing the kit",
     "load_bytes_per_second": "load of the miniature, rate",
     "load_seconds": "load of the miniature",
     "lost_fraction": "time that failures cost",
+    "read_needed_at_the_site_bytes_per_second": "what the program reads, at the site",
+    "read_needed_bytes_per_second": "what the program reads, on this machine",
     "restart_seconds": "from killed worker to next step",
+    "run_seconds": "the undisturbed run",
     "step_seconds": "a step",
+    "training_days_at_the_site": "all steps, at the site",
+    "training_days_here": "all steps, on this machine",
     "worker_memory_bytes": "most memory of a worker",
 }
 
@@ -72,7 +81,15 @@ def _spelled(name: str, value: float) -> str:
     if name.endswith("_bytes"):
         return format_bytes(round(value))
     if name.endswith("_seconds"):
-        return format_seconds(value)
+        return _duration(value)
+    if "_days_" in name:
+        return _duration(value * 86_400)
     if name.endswith("_fraction"):
         return f"{100 * value:.3g} %"
+    if value < 0.001:
+        return "under 0.001" if value else "0"
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{1000 * seconds:.2g} ms" if 0 < seconds < 0.0995 else format_seconds(seconds)

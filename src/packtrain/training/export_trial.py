@@ -52,8 +52,7 @@ def judge_export(python: Path, program: Path, checkpoints: Path, results: Path, 
                     raise ExportDenied("declared text file is not there", where=f"{{results}}/{name}")
                 num_bytes += len(check_text(path))
     except PacktrainError as error:
-        told = f"{error.message} ({error.where})" if error.where else error.message
-        return checks.not_kept(checks.EXPORTS, f"{told}{': ' if error.found else ''}{error.found or ''}")
+        return checks.not_kept(checks.EXPORTS, error.message)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     weights = format_bytes(sum(tensor.bytes for tensor in taken.tensors))

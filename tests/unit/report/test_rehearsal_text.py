@@ -14,16 +14,21 @@ def test_a_range_is_one_row_and_a_number_has_its_unit():
             "lost_fraction_high": 0.01,
             "read_needed_bytes_per_second": 2e6,
             "training_days_here_low": 3.0,
+            "training_days_here_high": 3.5,
+            "epoch_days_here": 3e-7,
+            "failures_expected": 3e-6,
         }
     )
     assert rows == [
         ("a checkpoint holds", "1.5 GB"),
+        ("a pass over the data set, on this machine", "26 ms"),
+        ("failures to expect in all steps", "under 0.001"),
         ("time that failures cost", "1 %"),
-        ("read needed", "2 MB/s"),
+        ("what the program reads, on this machine", "2 MB/s"),
         ("from killed worker to next step", f"{format_seconds(2.0)} to {format_seconds(90.0)}"),
-        ("training days here low", "3"),
+        ("all steps, on this machine", "3 d 0 h to 3 d 12 h"),
     ]
 
 
 def test_an_end_of_a_range_without_the_other_is_shown_by_itself():
-    assert number_rows({"epoch_days_here_high": 2000.4}) == [("epoch days here high", "2,000")]
+    assert number_rows({"epoch_days_here_high": 2000.4}) == [("epoch days here high", "2000 d 9 h")]

@@ -57,7 +57,7 @@ def test_a_kit_for_a_machine_of_another_kind_is_not_shown_and_does_not_crash(tmp
     assert {part.verdict for part in sheet.clauses} == {"not shown"}
     assert f"the kit is for linux_{machine}, and this machine is" in sheet.clauses[0].evidence
     assert not folder.signature_path(Ready).exists()
-    assert receipt.facts["ready_to_leave"] == "not shown in all clauses, not signed"
+    assert receipt.facts["ready_to_leave"] == "not shown in all clauses that must be kept, not signed"
 
 
 def test_a_python_that_is_not_the_targets_is_not_shown(tmp_path: Path):
