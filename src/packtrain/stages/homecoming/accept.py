@@ -34,6 +34,7 @@ from packtrain.training.export import (
 )
 from packtrain.training.metrics import METRICS_NAME
 from packtrain.training.metrics_home import metrics_that_leave
+from packtrain.training.model_card import CARD_NAME
 from packtrain.training.number_shapes import Values
 from packtrain.training.outbox import (
     LIST_NAME,
@@ -79,7 +80,7 @@ def accept(folder: VoyageFolder, outbox: Path, sink: Sink, bases: Sequence[Path]
     sink(Progress(STAGE, "looking for canaries and digests in what came home"))
     searched = _search_again(folder, document, opened)
     write_papers(opened, provenance, document)
-    _move_in(opened, folder.root / "results")
+    _move_in(opened, folder.root / "results", document.results)
     keep(folder, found, {name: payload for name, payload in provenance.files.items() if is_kept(name)})
     for told in steps_told(provenance.document):
         sink(Notice(STAGE, f"trained under {told}"))
@@ -171,8 +172,12 @@ def _check_ours(folder: VoyageFolder, document: ExportList, where: str) -> None:
         )
 
 
-def _move_in(opened: Path, results: Path) -> None:
+def _move_in(opened: Path, results: Path, digest: str) -> None:
     results.mkdir(parents=True, exist_ok=True)
+    card = results / CARD_NAME
+    if card.is_file() and digest.encode() in card.read_bytes():
+        # A person writes in it what the model is good for: one of the same results stays as it is.
+        (opened / CARD_NAME).unlink()
     for path in sorted(opened.iterdir()):
         path.replace(results / path.name)
     durable.sync_folder(results)
