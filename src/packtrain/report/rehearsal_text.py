@@ -32,7 +32,7 @@ def number_rows(measurements: Mapping[str, float]) -> list[tuple[str, str]]:
         else:
             if stem != name or name + _LOW not in measurements:  # a middle is in its range
                 rows.append((_label(name), _spelled(name, value)))
-    return rows
+    return sorted(rows)
 
 
 def verdict_of(sheet: Ready) -> str:
@@ -53,8 +53,8 @@ _LABELS: Final[Mapping[str, str]] = {
     "failures_expected": "failures to expect in all steps",
     "first_step_seconds": "from start to first step",
     "install_seconds": "installing the kit",
-    "load_bytes_per_second": "load of the miniature, rate",
-    "load_seconds": "load of the miniature",
+    "load_bytes_per_second": "loading the miniature, rate",
+    "load_seconds": "loading the miniature",
     "lost_fraction": "time that failures cost",
     "read_needed_at_the_site_bytes_per_second": "what the program reads, at the site",
     "read_needed_bytes_per_second": "what the program reads, on this machine",
@@ -63,6 +63,7 @@ _LABELS: Final[Mapping[str, str]] = {
     "step_seconds": "a step",
     "training_days_at_the_site": "all steps, at the site",
     "training_days_here": "all steps, on this machine",
+    "miniature_bytes": "the miniature holds",
     "worker_memory_bytes": "most memory of a worker",
 }
 

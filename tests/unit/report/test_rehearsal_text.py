@@ -22,11 +22,11 @@ def test_a_range_is_one_row_and_a_number_has_its_unit():
     assert rows == [
         ("a checkpoint holds", "1.5 GB"),
         ("a pass over the data set, on this machine", "26 ms"),
+        ("all steps, on this machine", "3 d 0 h to 3 d 12 h"),
         ("failures to expect in all steps", "under 0.001"),
+        ("from killed worker to next step", f"{format_seconds(2.0)} to {format_seconds(90.0)}"),
         ("time that failures cost", "1 %"),
         ("what the program reads, on this machine", "2 MB/s"),
-        ("from killed worker to next step", f"{format_seconds(2.0)} to {format_seconds(90.0)}"),
-        ("all steps, on this machine", "3 d 0 h to 3 d 12 h"),
     ]
 
 

@@ -188,8 +188,10 @@ def test_an_audit_finds_no_fault_and_tells_it(voyage: Papers) -> None:
     parties = voyage.consignor.documents / "parties.json"
     for sender in ("operator", "consignee"):
         exchange.import_dossier(voyage.consignor, voyage.dossier(f"from-{sender}", sender, "consignor"), discard)
-    # To the consignee nobody brings the operator's signature under the export list: its own audit says so.
-    for folder in (voyage.consignor, voyage.operator):
+    # The operator's signature under the export list came after the consignee's papers: its dossier brings it.
+    assert audited(voyage.consignee.root, parties).faults != ()
+    exchange.import_dossier(voyage.consignee, voyage.dossier("released", "operator", "consignee"), discard)
+    for folder in (voyage.consignor, voyage.operator, voyage.consignee):
         found = audited(folder.root, parties)
         assert found.faults == ()
         assert any("brought by update 1: steps 5-8" in text for text in found.trained.trained)
