@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Final
 
 from packtrain.documents.ready import Clause
 from packtrain.errors import ExportDenied, PacktrainError
 from packtrain.training import checks
 from packtrain.training.metrics import METRICS_NAME
 from packtrain.units import format_bytes
+
+_DECLARATION: Final = "export.toml"
 
 
 def judge_export(python: Path, program: Path, checkpoints: Path, results: Path, scratch: Path) -> Clause:
@@ -26,10 +29,11 @@ def judge_export(python: Path, program: Path, checkpoints: Path, results: Path, 
         results: of the same run.
         scratch: a folder for what is taken; it is removed again.
     """
+    if not os.path.lexists(program / _DECLARATION):
+        return checks.not_shown(checks.EXPORTS, f"the program has no {_DECLARATION}, so nothing may come home")
     try:
-        # Not above: this needs numpy, which a kit may lack where nothing is to come home.
+        # Not above: this needs numpy, which a kit may lack.
         from packtrain.training.export import (
-            DECLARATION_NAME,
             check_text,
             checkpoint_to_export,
             read_rules,
@@ -37,8 +41,6 @@ def judge_export(python: Path, program: Path, checkpoints: Path, results: Path, 
         )
     except ModuleNotFoundError as error:
         return checks.not_shown(checks.EXPORTS, f"it cannot be tried from this kit: {error}")
-    if not os.path.lexists(program / DECLARATION_NAME):
-        return checks.not_shown(checks.EXPORTS, f"the program has no {DECLARATION_NAME}, so nothing may come home")
     scratch.mkdir(parents=True)
     try:
         rules = read_rules(program)

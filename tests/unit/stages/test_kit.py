@@ -23,6 +23,7 @@ from packtrain.stages.rehearse.kit import python_of
 from packtrain.training import checks
 from packtrain.training.kit import verify_kit
 from packtrain.training.target import Target
+from packtrain.voyage import Voyage
 from rehearsal_parts import make_voyage
 
 PROVIDED = ("click", "cryptography", "msgspec", "pyeclib", "rfc8785", "rich", "xxhash")
@@ -66,6 +67,23 @@ def test_a_python_that_is_not_the_targets_is_not_shown(tmp_path: Path):
     sheet = {part.clause: part for part in folder.read(Ready).clauses}
     assert sheet[checks.INSTALLS].verdict == "not shown"
     assert f"the kit is for Python {OTHER} on " in sheet[checks.INSTALLS].evidence
+
+
+@pytest.mark.namespaces
+def test_a_kit_that_could_not_be_tried_is_tried_with_the_python_that_is_named_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = _voyage(tmp_path, ["packtrain"], PROVIDED)
+    run = Voyage(folder.root, discard).rehearse
+    with monkeypatch.context() as patch:
+        patch.setattr(rehearse.outside, "cannot_run_here", lambda *_: "no such Python is here")
+        run()
+        run()
+    assert {part.verdict for part in folder.read(Ready).clauses} == {"not shown"}
+    run(Path(sys.executable))
+    assert folder.signature_path(Ready).exists()
+    finished = folder.receipt("rehearse")
+    assert run() == run(Path(sys.executable)) == finished
 
 
 def test_a_file_that_only_has_a_pythons_name_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

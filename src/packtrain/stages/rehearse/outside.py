@@ -45,6 +45,7 @@ from packtrain.training.rehearsal_job import RehearsalJob, RehearsalResult
 from packtrain.units import format_seconds
 
 INSTALL_LIMIT_SECONDS: Final = 1800.0
+_NOT_SO_FAR: Final = "the rehearsal did not come so far"
 
 
 def inputs(folder: VoyageFolder) -> dict[str, str]:
@@ -60,6 +61,18 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
     if folder.receipt(STAGE) is not None and folder.has(Kit) and not holds_kit(folder.work / "kit", folder.read(Kit)):
         found["kit"] = sha256_bytes(b"gone")
     return found
+
+
+def could_not_be_tried(folder: VoyageFolder, python: Path | None) -> bool:
+    """Return whether the last rehearsal could not try its kit on this machine, and this one can.
+
+    A Python that was named or installed since is in no input: nothing that a sheet says depends on where it lies.
+    """
+    if not folder.has(Ready) or not (folder.work / "kit" / "target.txt").is_file():
+        return False
+    if any(part.verdict != "not shown" for part in folder.read(Ready).clauses):
+        return False
+    return cannot_run_here(folder, section_of(folder), python) is None
 
 
 def _inputs(folder: VoyageFolder) -> dict[str, str]:
@@ -148,7 +161,11 @@ def rehearse(
     sheet = _write_sheet(folder, kit, dataset, packed, seen, reason)
     _raise_if_broken(folder, sheet, place)
     if not sheet.ready_to_leave:
-        missing = "; ".join(f"{part.clause}: {part.evidence}" for part in sheet.clauses if not checks.is_ready([part]))
+        missing = "; ".join(
+            f"{part.clause}: {part.evidence}"
+            for part in sheet.clauses
+            if not checks.is_ready([part]) and not part.evidence.startswith(_NOT_SO_FAR)
+        )
         sink(Notice(STAGE, f"ready.json is not signed, because something was not shown: {missing}", is_warning=True))
     shutil.rmtree(place.root, ignore_errors=True)
     return clock.finish(
@@ -330,8 +347,7 @@ def _write_sheet(
     by_name = {part.clause: part for part in seen.clauses}
     last = seen.clauses[-1].clause if seen.clauses else ""
     clauses = tuple(
-        by_name.get(name) or checks.not_shown(name, f'the rehearsal did not come so far: it ended at "{last}"')
-        for name in checks.CLAUSES
+        by_name.get(name) or checks.not_shown(name, f'{_NOT_SO_FAR}: it ended at "{last}"') for name in checks.CLAUSES
     )
     sheet = Ready(
         shipment=packed.plan.shipment,
