@@ -374,8 +374,9 @@ def _write_sheet(
 def _raise_if_broken(folder: VoyageFolder, sheet: Ready, place: _Place) -> None:
     faults = [f"{part.clause}: {part.evidence}" for part in sheet.clauses if part.verdict == "broken"]
     if faults:
+        are = "is" if len(faults) == 1 else "are"
         raise RehearsalFailed(
-            f"{len(faults)} of {len(sheet.clauses)} clauses of the contract are broken: {'; '.join(faults)}",
+            f"{len(faults)} of {len(sheet.clauses)} clauses of the contract {are} broken: {'; '.join(faults)}",
             where=str(folder.document_path(Ready)),
             hint=f"logs of all runs lie in {place.logs}; mend the program and run the same command again",
         )
