@@ -2,20 +2,24 @@
 
 from pathlib import Path
 
-from packtrain.documents.codec import namespace
+from packtrain.documents.codec import decode, namespace
 from packtrain.documents.export_list import ExportList
 from packtrain.documents.parties import Role
+from packtrain.documents.provenance import Provenance
 from packtrain.documents.shipment import Shipment
 from packtrain.record.folder import VoyageFolder
+from packtrain.stages.homecoming.provenance import provenance_files
 from packtrain.training.export import read_safetensors_header
 from packtrain.training.outbox import (
     CONSIGNEE_SIGNATURE,
     LIST_NAME,
     OPERATOR_SIGNATURE,
+    PROVENANCE_NAME,
     results_digest,
     seal,
 )
 from packtrain.training.packed_weights import PACKED_SUFFIX, pack
+from provenance_parts import write_provenance
 from sample_documents import samples
 from three_parties import three_parties
 from weights_parts import normal_weights, raw_of, write_safetensors
@@ -59,6 +63,7 @@ def sealed_outbox(root: Path, num_weights: int, bases: tuple[Path, ...] = ()) ->
     consignee.write_signed(document, consignee.signer())
     (outbox / LIST_NAME).write_bytes(consignee.payload(ExportList))
     (outbox / CONSIGNEE_SIGNATURE).write_bytes(consignee.signature_path(ExportList).read_bytes())
+    write_provenance(outbox, consignee, document, "0" * 64)
     return folders
 
 
@@ -67,6 +72,9 @@ def release(folders: Folders) -> Path:
     outbox = folders["consignee"].root / "outbox"
     signature = folders["operator"].signer().sign(namespace(ExportList), (outbox / LIST_NAME).read_bytes())
     (outbox / OPERATOR_SIGNATURE).write_text(signature)
+    provenance = decode(Provenance, (outbox / PROVENANCE_NAME).read_bytes(), PROVENANCE_NAME)
+    for name, payload in provenance_files(folders["operator"], provenance).items():
+        (outbox / name).write_bytes(payload)
     return outbox
 
 

@@ -65,6 +65,20 @@ VARIANTS: Mapping[str, Mapping[str, str]] = {
     "saves too seldom": {"EVERY": "1000"},
     "never saves": {"EVERY": "1000 == 1 or False", "LINE": LINE + "\n        continue"},
     "speaks no lines": {"LINE": "pass"},
+    "speaks each line twice": {"LINE": f"{LINE}; {LINE}"},
+    "names no losses": {"LINE": LINE.replace('"loss": loss, ', "")},
+    "stops early": {"START": "steps = 5"},
+    "saves before its first step": {
+        "RESUMED": "saved or rank or (checkpoints / 'step-0000.json').write_text(json.dumps(state))"
+    },
+    # What it goes on from it makes anew: the file says nothing.
+    "saves no weights": {
+        "SAVE": SAVE.replace("json.dumps(state)", "'{}'"),
+        "RESUMED": (
+            "state = {'step': int(saved[-1].stem[5:]) if saved else 0, 'weight': 1.0 + samples % 7}\n"
+            "for _ in range(state['step']): state['weight'] *= 0.9"
+        ),
+    },
     "loss is not a number": {"STEP": "    loss = float('nan') if state['step'] == 5 else loss"},
     "loss grows": {"STEP": "    loss = 1.0 + state['step']"},
     "fails": {"STEP": "    assert state['step'] < 3, 'out of memory, say'"},

@@ -15,7 +15,8 @@ def write_safetensors(path: Path, tensors: Mapping[str, tuple[str, tuple[int, ..
     for name, (dtype, shape, raw) in tensors.items():
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [place, place + len(raw)]}
         place += len(raw)
-    spelled = json.dumps(header).encode()
+    spelled = json.dumps(header, separators=(",", ":")).encode()
+    spelled += b" " * (-len(spelled) % 8)
     path.write_bytes(struct.pack("<Q", len(spelled)) + spelled + b"".join(raw for _, _, raw in tensors.values()))
     return path
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -46,10 +46,15 @@ def sha256_tree(root: Path) -> str:
     Python's caches (`__pycache__`) and folders whose name starts with a dot are left out, so that running a
     program does not change its digest.
     """
+    return sha256_listed((relative, sha256_file(root / relative)) for relative in _files(root))
+
+
+def sha256_listed(files: Iterable[tuple[str, str]]) -> str:
+    """Return what `sha256_tree` returns of a folder that holds these files: relative name and SHA-256 of each."""
     state = hashlib.sha256()
-    for relative in sorted(_files(root)):
+    for relative, sha256 in sorted(files):
         name = relative.encode("utf-8", "surrogateescape")
-        state.update(len(name).to_bytes(8, "big") + name + bytes.fromhex(sha256_file(root / relative)))
+        state.update(len(name).to_bytes(8, "big") + name + bytes.fromhex(sha256))
     return state.hexdigest()
 
 

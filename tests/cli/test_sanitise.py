@@ -230,6 +230,29 @@ def test_after_a_lie_another_method_finds_the_same_drive_again(drive: Packed) ->
     assert record_of(drive).known_by == "closing record"
 
 
+@pytest.mark.usefixtures("lying_tool")
+def test_a_blank_drive_in_the_place_of_one_that_failed_is_not_taken_for_it(drive: Packed) -> None:
+    # Without serial numbers nothing else tells them apart: the one that failed still holds its data, and the mark.
+    assert drive.sanitise("--method", "zeroout").exit_code == 95
+    with drive.device.open("r+b") as stream:
+        stream.write(bytes(48 * MIB))
+    subprocess.run(["blockdev", "--flushbufs", drive.device], check=False)
+    ran = drive.sanitise("--method", "overwrite")
+    assert ran.exit_code != 0
+    assert "nothing shows that this is a drive of this shipment" in ran.stderr
+    assert {each.record.result for each in read_sanitisations(VoyageFolder(drive.site.home))} == {"not sanitised"}
+
+
+def test_a_drive_of_another_use_that_holds_a_copy_of_the_shipment_is_left_alone(drive: Packed, tmp_path: Path) -> None:
+    with mounted(drive.device, tmp_path / "mount") as point:
+        (point / "holiday.jpg").write_bytes(b"mine")
+    before = content(drive.device)
+    ran = drive.sanitise()
+    assert ran.exit_code != 0
+    assert "holiday.jpg" in ran.stderr
+    assert content(drive.device) == before
+
+
 def test_a_command_that_fails_leaves_the_drive_not_sanitised(
     drive: Packed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,4 +27,4 @@ def test_every_signature_that_a_role_may_give_is_in_the_table() -> None:
         for kind in kinds:
             named = [row for row in rows if f"`packtrain-{kind}@v1`" in row]
             assert named, kind
-            assert any(role in row or kind in ("custody", "closing") for row in named), (role, kind)
+            assert any(role in row or kind in ("custody", "closing", "sanitisation") for row in named), (role, kind)

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from packtrain import __version__
 from packtrain.devices.block import SYSTEM, BlockDrive, Roots, drive_at
 from packtrain.devices.clear import clear_folder
-from packtrain.devices.sanitise_look import DRIVE_RECORD, Header, read_folder
+from packtrain.devices.sanitise_look import DRIVE_RECORD, Header, read_folder, strangers_in
 from packtrain.devices.sanitise_mark import read_mark, wipe_mark, write_mark
 from packtrain.devices.sanitise_plan import CommandPlan, plan_commands
 from packtrain.devices.sanitise_read_back import head_is_blank, read_back, with_head
@@ -26,9 +26,6 @@ STAGE: Final = "drives"
 Place = tuple[int, bytes]
 """An offset on the device and the bytes that stood there."""
 Outcome = tuple[tuple[SanitisingStep, ...], ReadBack | None]
-_OF_A_DRIVE: Final = frozenset(
-    {"README.txt", "bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt", "data", "packtrain"}
-)
 
 
 class WholeDrive:
@@ -83,6 +80,7 @@ class WholeDrive:
         headers: Sequence[Place],
         done_bytes: int,
         save: Callable[[int], None],
+        head_goes: Callable[[], None],
         sink: Sink,
     ) -> Outcome:
         """Erase the drive and read it back; return what ran and what was seen.
@@ -96,6 +94,7 @@ class WholeDrive:
             headers: what stood where before the first write, also of a run that was cut off.
             done_bytes: up to where a run that was cut off has overwritten.
             save: is told how far this one is.
+            head_goes: is called before the mark goes: a blank device is taken for this one from then on alone.
             sink: takes progress.
         """
         drive = self._drive
@@ -129,6 +128,7 @@ class WholeDrive:
             if not step.succeeded or not read.is_empty:
                 return (step,), read
             started = self._now()
+            head_goes()
             wipe_mark(descriptor)
             read = with_head(descriptor, read, wanted)
             return (step, head_step(started, self._now())), read
@@ -153,8 +153,8 @@ class PlayedDrive:
                 hint=f"umount {path}, then name {found.drive.id}",
             )
         self._path, self._now = path.absolute(), now
-        names = {member.name for member in path.iterdir()} - {"lost+found"}
-        if strangers := sorted(names - _OF_A_DRIVE):
+        # Of a folder all goes that lies in it, hidden files too.
+        if strangers := sorted({*strangers_in(path), *(one.name for one in path.glob(".*"))}):
             raise SanitisingFailed(
                 "other things lie in this folder than those of a drive",
                 where=str(path),
@@ -192,11 +192,13 @@ class PlayedDrive:
         headers: Sequence[Place],
         done_bytes: int,
         save: Callable[[int], None],
+        head_goes: Callable[[], None],
         sink: Sink,
     ) -> Outcome:
         """Remove all files below the folder, its closing record last; see `WholeDrive.erase`."""
         del nonce, method, how, headers
         save(done_bytes)
+        head_goes()
         started = self._now()
         count = clear_folder(
             self._path,

@@ -94,6 +94,14 @@ def look(drive: BlockDrive) -> tuple[OnDrive | None, Part | None]:
                 found=f"{', '.join(others)} beside {part.name}",
                 hint="save what is there; then remove those partitions and run this again",
             )
+        if found.others:
+            raise SanitisingFailed(
+                "other things lie on this drive than those of a drive of the shipment, and all of it would go",
+                where=str(drive.device),
+                found=", ".join(found.others),
+                hint="a copy of the shipment's files on a drive of another use is no drive of it: move away what is to "
+                "stay, or the copy",
+            )
         start = part_start(drive, part)
         shifted = [Header(start + header.offset, header.content) for header in found.headers]
         return OnDrive(found.record, found.signature, tuple(_shown(drive.device, shifted))), part

@@ -44,6 +44,7 @@ _CHECKPOINT_POLL_SECONDS: Final = 5.0
 _MAX_LINE_BYTES: Final = 64 * 1024
 _LOG_TAIL_BYTES: Final = 4096
 _MOST_LOG_BYTES: Final = 64 << 20  # of one worker in one attempt; twice that lies on the disk, see _Attempt._cut_logs
+_MOST_COUNT: Final = 2**53  # what a double, and so every reader of JSON, tells from its neighbours
 _PIPE_PIECES: Final = 64  # 4 MiB: more than any pipe holds by default
 # After a lost worker the others usually fail by themselves at once: their connection to it is gone.
 _KILL_WAIT_SECONDS: Final = 10.0
@@ -152,6 +153,8 @@ class _Attempt:
 
     def run(self) -> None:
         """Set `outcome`, `reason` and `lost_rank`; no process of this attempt is left afterwards."""
+        # One of this number can lie there where somebody cleared logs away: it is no word of this attempt.
+        self._done_mark.unlink(missing_ok=True)
         try:
             port = self._reserve_port()
             for rank in range(self._job.num_workers):
@@ -415,12 +418,12 @@ def _parse_step(line: bytes) -> tuple[int, float | None, int | None] | None:
         return None
     fields = cast("dict[str, object]", body)
     step, loss, samples = fields.get("step"), fields.get("loss"), fields.get("samples")
-    if type(step) is not int or step < 0:
+    if type(step) is not int or not 0 <= step < _MOST_COUNT:
         return None
     return (
         step,
-        float(loss) if isinstance(loss, float) or (type(loss) is int and abs(loss) < 2**53) else None,
-        samples if type(samples) is int and samples >= 0 else None,
+        float(loss) if isinstance(loss, float) or (type(loss) is int and abs(loss) < _MOST_COUNT) else None,
+        samples if type(samples) is int and 0 <= samples < _MOST_COUNT else None,
     )
 
 

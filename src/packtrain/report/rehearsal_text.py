@@ -10,6 +10,7 @@ from packtrain.units import format_bytes, format_seconds
 
 _LOW: Final = "_low"
 _HIGH: Final = "_high"
+_FEW: Final = 0.01
 _UNSIGNED: Final = "not signed: something that must be kept was broken or not shown"
 
 
@@ -48,27 +49,30 @@ _LABELS: Final[Mapping[str, str]] = {
     "checkpoint_bytes": "a checkpoint holds",
     "checkpoint_seconds": "a checkpoint is written in",
     "checkpoint_interval_seconds": "save about every",
-    "epoch_days_at_the_site": "a pass over the data set, at the site",
-    "epoch_days_here": "a pass over the data set, on this machine",
-    "failures_expected": "failures to expect in all steps",
+    "epoch_days_here": "one pass over the data, on this machine",
+    "epoch_days_at_the_site": "one pass over the data, at the site",
+    "failures_expected": "failures to expect in the whole training",
     "first_step_seconds": "from start to first step",
     "install_seconds": "installing the kit",
     "load_bytes_per_second": "loading the miniature, rate",
     "load_seconds": "loading the miniature",
     "lost_fraction": "time that failures cost",
-    "read_needed_at_the_site_bytes_per_second": "what the program reads, at the site",
-    "read_needed_bytes_per_second": "what the program reads, on this machine",
+    "read_needed_at_the_site_bytes_per_second": "read rate that the training needs, at the site",
+    "read_needed_bytes_per_second": "read rate that the training needs",
     "restart_seconds": "from killed worker to next step",
     "run_seconds": "the undisturbed run",
     "step_seconds": "a step",
-    "training_days_at_the_site": "all steps, at the site",
-    "training_days_here": "all steps, on this machine",
+    "training_days_at_the_site": "the whole training, at the site",
+    "training_days_here": "the whole training, on this machine",
     "miniature_bytes": "the miniature holds",
     "worker_memory_bytes": "most memory of a worker",
 }
 
 
 def _label(name: str) -> str:
+    for end in (_LOW, _HIGH):
+        if name.endswith(end) and name.removesuffix(end) in _LABELS:
+            return f"{_LABELS[name.removesuffix(end)]}, {end.removeprefix('_')}"
     if name in _LABELS:
         return _LABELS[name]
     for unit in ("_bytes_per_second", "_seconds", "_bytes", "_fraction"):
@@ -83,12 +87,12 @@ def _spelled(name: str, value: float) -> str:
         return format_bytes(round(value))
     if name.endswith("_seconds"):
         return _duration(value)
-    if "_days_" in name:
+    if "_days" in name:
         return _duration(value * 86_400)
+    if name == "failures_expected" and value < _FEW:
+        return f"under {_FEW}"
     if name.endswith("_fraction"):
         return f"{100 * value:.3g} %"
-    if value < 0.001:
-        return "under 0.001" if value else "0"
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 

@@ -15,7 +15,7 @@ import rfc8785
 
 from packtrain import durable
 from packtrain.digest import sha256_bytes, sha256_tree
-from packtrain.diligence.kit_chain import LawfulKit, chain_of
+from packtrain.diligence.kit_chain import LawfulKit, chain_of, refuse_uncountersigned
 from packtrain.documents.kit import Kit
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.voyage_file import TrainingSection
@@ -59,6 +59,7 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
     Raises:
         StageNotReady: nothing was loaded yet.
         KitError: the program is not the one of kit.json, or its command is empty.
+        SignatureMissing, UntrustedSigner: the operator did not countersign an update of the kit.
         TrainingFailed, WorkerStalled: see `ports.Engine`.
     """
     section = _section(folder)
@@ -68,6 +69,7 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
     _check_program(folder, program)
     _tell_other_packages(folder, python, sink)
     chain = chain_of(folder)
+    refuse_uncountersigned(folder, chain)
     _set_aside_other_runs(folder, stage_inputs, chain, sink)
     checkpoints, results, logs = (folder.root / name for name in _RUN_FOLDERS)
     results.mkdir(parents=True, exist_ok=True)

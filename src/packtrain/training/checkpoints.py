@@ -72,6 +72,15 @@ def newest_checkpoint(folder: Path) -> Path | None:
     return max(found)[2] if found else None
 
 
+def is_beyond(checkpoint: Path, folder: Path, step: int | None) -> bool:
+    """Return whether a checkpoint below a folder is of a later step than this one; True where its name says no step.
+
+    A program may save before its first step: what goes on from there begins with the first step again.
+    """
+    surely, found = _step_in(checkpoint.relative_to(folder))
+    return step is None or surely < 2 or found > step
+
+
 def checkpoint_bytes(path: Path) -> int:
     """Return how many bytes a checkpoint holds."""
     return sum(status.st_size for status in _statuses(path))

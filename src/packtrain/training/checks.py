@@ -11,6 +11,7 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from packtrain.documents.ready import Clause, Verdict
@@ -83,12 +84,14 @@ class Disturbed:
         before: step lines from the very start up to the first thing that was done to the program.
         error: why it did not come to its end; empty where it did.
         weights: of the checkpoint with the same name as the undisturbed run's last one; None where there is none.
+        middle: of the newest checkpoint in the middle of the run, with steps after it; None where there is none.
     """
 
     lived: Lived
     before: Sequence[StepRecord]
     error: str
     weights: Weights | None
+    middle: Weights | None = None
 
 
 def kept(clause: str, evidence: str) -> Clause:
@@ -121,9 +124,15 @@ def is_ready(clauses: Iterable[Clause]) -> bool:
     return all(part.verdict == "kept" or (part.optional and part.verdict != "broken") for part in clauses)
 
 
-def judge_undisturbed(first: Undisturbed, num_steps: int, num_workers: int) -> list[Clause]:
-    """Return the clauses that the first run shows: RUNS, SAVES, LOSS."""
-    return [_runs(first.run, num_steps, num_workers), _saves(first), _loss(first.run)]
+def judge_undisturbed(first: Undisturbed, num_steps: int, num_workers: int, middle: Weights | None) -> list[Clause]:
+    """Return the clauses that the first run shows: RUNS, SAVES, LOSS.
+
+    Args:
+        first: the run.
+        num_steps, num_workers: what it was asked for.
+        middle: see `Disturbed`.
+    """
+    return [_runs(first.run, num_steps, num_workers), _saves(first, middle), _loss(first.run)]
 
 
 def judge_disturbed(first: Undisturbed, second: Disturbed) -> list[Clause]:
@@ -187,23 +196,37 @@ def last_of_each_step(steps: Sequence[StepRecord]) -> dict[int, StepRecord]:
 
 def _runs(run: TrainingRun, num_steps: int, num_workers: int) -> Clause:
     took = f"{num_workers} workers, {format_seconds(run.elapsed_seconds)}"
+    # A program that marked itself done need not have ended with 0.
+    end = run.attempts[-1].reason if run.attempts else ""
+    end = end if "marked itself done" in end else "exit 0"
     if not run.steps:
-        return kept(RUNS, f"exit 0 of {took}; {NO_STEP_LINES}")
-    last = max(record.step for record in run.steps)
+        return kept(RUNS, f"{end}, {took}; {NO_STEP_LINES}")
+    made = sorted({record.step for record in run.steps})
+    last = made[-1]
     if last > num_steps:
         return broken(RUNS, f"{num_steps} steps were asked for and it made {last}: is {{steps}} in the command?")
-    return kept(RUNS, f"exit 0 after step {last} of {num_steps}; {took}")
+    # Steps may be counted from 0, and not every one has a line: the next line would have been due by now.
+    if len(made) > 1 and last + max(after - before for before, after in pairwise(made)) < num_steps:
+        return not_shown(
+            RUNS,
+            f"{num_steps} steps were asked for, and it ended after step {last} ({end}): is {{steps}} in the command, "
+            "and the miniature enough for so many rehearsal_steps?",
+        )
+    return kept(RUNS, f"{end} after step {last} of {num_steps}; {took}")
 
 
-def _saves(first: Undisturbed) -> Clause:
+def _saves(first: Undisturbed, middle: Weights | None) -> Clause:
     if first.weights is None:
         return broken(SAVES, "no checkpoint in the folder {checkpoints} after the last step")
+    if first.weights == middle:
+        same_bits = f"{first.weights.taken_of} were the same in the middle of a run and at its end"
+        return not_shown(SAVES, f"{same_bits}: does it save what it trains?")
     size, seconds = format_bytes(first.checkpoint_bytes), format_seconds(first.checkpoint_seconds)
     return kept(SAVES, f"{size}, written in {seconds}; digest of {first.weights.taken_of}: {first.weights.sha256[:16]}")
 
 
 def _loss(run: TrainingRun) -> Clause:
-    losses = [(record.step, record.loss) for record in run.steps if record.loss is not None]
+    losses = [(record.step, record.loss) for record in steps_that_count(run.steps) if record.loss is not None]
     if not losses:
         return not_shown(LOSS, NO_STEP_LINES)
     for step, loss in losses:
@@ -240,7 +263,10 @@ def _resumes(first: Undisturbed, second: Disturbed, likeness: Likeness) -> Claus
         told.append(f"{made.kind} after step {made.after_step}, went on at {after[0].step}")
     if fault := first_difference(first, second.lived.steps, likeness.tolerance):
         return broken(RESUMES, f"after {second.lived.made[0].kind}: {fault}")
-    return kept(RESUMES, f"{'; '.join(told)}; {'like' if likeness.tolerance else 'equal'} losses to the end")
+    same_losses = f"{'like' if likeness.tolerance else 'equal'} losses to the end"
+    if all(record.loss is None for record in first.run.steps):
+        same_losses = "its step lines name no losses to compare"
+    return kept(RESUMES, f"{'; '.join(told)}; {same_losses}")
 
 
 def first_difference(first: Undisturbed, found: Sequence[StepRecord], tolerance: float) -> str:
@@ -297,15 +323,18 @@ def _samples(first: Undisturbed, second: Disturbed, likeness: Likeness) -> Claus
         return not_shown(SAMPLES, "the disturbed run did not come to its end")
     if reason := _no_loss([made for made in second.lived.made if made.kind.endswith("killed")]):
         return not_shown(SAMPLES, reason)
-    # The full disk came first: the steps before its checkpoint are not among the later attempts' lines.
-    for record in second.before:
-        found.setdefault(record.step, record)
+    # The full disk came first: the steps before its checkpoint are not among the later attempts' lines. What was made
+    # beyond that checkpoint was lost, and must be among them.
+    begun = min(found, default=0)
+    found |= {record.step: record for record in second.before if record.step < begun}
     missing = sorted(expected.keys() - found.keys())
     if missing:
         return broken(SAMPLES, f"steps {_some(missing)} are missing from the disturbed run")
     for step, count in sorted(counts.items()):
         if found[step].num_samples != count:
             return broken(SAMPLES, f"step {step} took {count} samples undisturbed and {found[step].num_samples} after")
+    if any(expected[step].loss is None or found[step].loss is None for step in counts):
+        return not_shown(SAMPLES, "as many samples in every step, but no losses to tell them by")
     if any(not same(expected[step].loss, found[step].loss, 0.0) for step in counts):
         return not_shown(
             SAMPLES,

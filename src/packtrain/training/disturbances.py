@@ -19,7 +19,7 @@ from typing import Final, Literal
 
 from packtrain.events import Event, Sink, TrainingStep, WorkerLost, WorkersStarted
 from packtrain.ports import StepRecord, TrainingRun
-from packtrain.training.checkpoints import newest_checkpoint
+from packtrain.training.checkpoints import is_beyond, newest_checkpoint
 
 Kind = Literal["last worker killed", "rank 0 killed", "asked to stop", "rank 0 hung"]
 _SIGNALS: Final[dict[Kind, signal.Signals]] = {
@@ -38,11 +38,13 @@ class When:
         step: at its first line of this step or a later one; None for a program without step lines.
         latest: without a complete checkpoint it waits for one, but not beyond this step.
         seconds: where no line tells the time, so long after the attempt's start.
+        first: the first step that has a line: a checkpoint that is not beyond it shows nothing of going on.
     """
 
     step: int | None
     latest: int | None
     seconds: float
+    first: int | None = None
 
     @classmethod
     def at_half(cls, undisturbed: TrainingRun) -> When:
@@ -52,6 +54,7 @@ class When:
             step=steps[(len(steps) - 1) // 2] if steps else None,
             latest=steps[len(steps) * 3 // 4] if len(steps) > 1 else None,
             seconds=undisturbed.elapsed_seconds / 2,
+            first=steps[0] if steps else None,
         )
 
 
@@ -62,7 +65,7 @@ class Disturbance:
     Attributes:
         attempt: the attempt it was made in.
         after_step: the last step line before it; 0 before the first.
-        had_checkpoint: whether a complete checkpoint was there.
+        had_checkpoint: whether a complete checkpoint was there, of a step beyond the first.
         elapsed_seconds: since the disturber was made, as the step records have it.
     """
 
@@ -160,7 +163,8 @@ class Disturber:
         with self._lock:
             if self._is_disturbed or not self._waiting:
                 return
-            had_checkpoint = newest_checkpoint(self._checkpoints) is not None
+            newest = newest_checkpoint(self._checkpoints)
+            had_checkpoint = newest is not None and is_beyond(newest, self._checkpoints, self._when.first)
             if not had_checkpoint and not even_without:
                 return
             kind = self._waiting.pop(0)

@@ -31,6 +31,7 @@ class FullDisk:
         outcome: how it ended; "not run" with the reason in `told`.
         told: the engine's words on the end.
         had_checkpoint: whether a complete checkpoint was there at the end.
+        is_beyond_first: whether it was of a step beyond the first.
         has_last: whether the checkpoint that the undisturbed run ended with is there.
         steps: its step lines.
         after: step lines of the attempt that followed, with room.
@@ -41,6 +42,7 @@ class FullDisk:
     told: str
     size_bytes: int = 0
     had_checkpoint: bool = False
+    is_beyond_first: bool = True
     has_last: bool = False
     steps: Sequence[StepRecord] = ()
     after: Sequence[StepRecord] = field(default_factory=tuple[StepRecord, ...])
@@ -69,6 +71,8 @@ def judge_full_disk(first: Undisturbed, seen: FullDisk, tolerance: float) -> Cla
     if not seen.after or not first.run.steps:
         return checks.not_shown(checks.FULL_DISK, f"{told}; {checks.NO_STEP_LINES}")
     start, went_on = min(record.step for record in first.run.steps), seen.after[0].step
+    if went_on <= start and not seen.is_beyond_first:
+        return checks.not_shown(checks.FULL_DISK, f"{told}; but the checkpoint that was whole is of no later step")
     if went_on <= start:
         return checks.broken(
             checks.FULL_DISK, f"{told}; then it began again at step {went_on} although a complete checkpoint was there"
@@ -123,13 +127,15 @@ def judge_other_workers(
     allowed = max(tolerance, OTHER_WORKERS_TOLERANCE)
     if fault := checks.first_difference(first, steps, allowed):
         return checks.not_kept(checks.OTHER_WORKERS, f"{doing}: {fault} (more than {allowed:.2g} apart)")
+    losses = f"losses within {allowed:.2g}" if any(record.loss is not None for record in steps) else "no losses named"
     return checks.kept(
-        checks.OTHER_WORKERS,
-        f"{doing}: went on at step {steps[0].step}, as many samples in each step, losses within {allowed:.2g}",
+        checks.OTHER_WORKERS, f"{doing}: went on at step {steps[0].step}, as many samples in each step, {losses}"
     )
 
 
-def judge_hang(first: Undisturbed, lived: Lived, error: str, limit_seconds: float, weights: Weights | None) -> Clause:
+def judge_hang(
+    first: Undisturbed, lived: Lived, error: str, limit_seconds: float, weights: Weights | None, tolerance: float
+) -> Clause:
     """Return HANGS for a run in which rank 0 was stopped after a step line, with a short limit of the watchdog."""
     made = next(iter(lived.made), None)
     if made is None:
@@ -140,5 +146,9 @@ def judge_hang(first: Undisturbed, lived: Lived, error: str, limit_seconds: floa
     after = lived.lines_of(lived.attempt_after(made.attempt))
     if not after:
         return checks.not_shown(checks.HANGS, f"rank 0 was stopped after step {made.after_step}: no attempt followed")
+    if after[0].step <= min((record.step for record in first.run.steps), default=-1):
+        return checks.not_kept(checks.HANGS, f"{told}, and began again at step {after[0].step}")
+    if fault := checks.first_difference(first, after, tolerance):
+        return checks.not_kept(checks.HANGS, f"{told}; then {fault}")
     same = "; equal weights at the end" if weights is not None and weights == first.weights else ""
     return checks.kept(checks.HANGS, f"{told}, went on at step {after[0].step}{same}")

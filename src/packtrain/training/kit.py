@@ -29,7 +29,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from packtrain import durable
-from packtrain.digest import sha256_bytes, sha256_file, sha256_tree
+from packtrain.digest import sha256_bytes, sha256_file, sha256_listed, sha256_tree
 from packtrain.documents.kit import Kit, KitFile, Provided
 from packtrain.errors import KitError
 from packtrain.training import bom
@@ -38,6 +38,7 @@ from packtrain.training import wheels as wheelhouse
 from packtrain.training.command import split_command
 from packtrain.training.interpreter import NAME as INTERPRETER
 from packtrain.training.interpreter import packed_interpreter
+from packtrain.training.kit_contents import refuse_secrets
 from packtrain.training.kit_install import link_provided
 from packtrain.training.target import Target, glibc_needed
 from packtrain.training.wheels import Wheel
@@ -124,11 +125,12 @@ def assemble(parts: KitParts, destination: Path) -> Kit:
     """Put a kit together and return its document; `destination` is replaced at the end.
 
     Raises:
-        KitError: a package is both carried and provided, the script is not in the program, or a file name cannot be
-            carried.
+        KitError: a package is both carried and provided, the script is not in the program, a file name cannot be
+            carried, or a file holds a secret.
         DriveFull: no space is left.
     """
     program = dict(_program_files(parts.program))
+    refuse_secrets(program)
     _check_script(parts.command, program, parts.program)
     if both := sorted({wheel.name for wheel in parts.wheels} & parts.provided.keys()):
         raise KitError(
@@ -192,6 +194,13 @@ def _bill(parts: KitParts, glibc: str, files: Mapping[str, KitFile]) -> bytes:
     )
 
 
+def names_its_program(kit: Kit) -> bool:
+    """Return whether the program that a kit names by its digest, as `train` knows it, is the one among its files."""
+    head = f"{PROGRAM}/"
+    listed = ((file.name.removeprefix(head), file.sha256) for file in kit.files if file.name.startswith(head))
+    return sha256_listed(listed) == kit.program
+
+
 def holds_kit(folder: Path, kit: Kit) -> bool:
     """Return whether every file of the kit is there with its length; no file is opened."""
     try:
@@ -207,7 +216,7 @@ def verify_kit(folder: Path, kit: Kit) -> None:
         KitError: a file is missing, differs, is a link, or does not belong to the kit.
     """
     expected = {file.name: file for file in kit.files}
-    faults: list[str] = []
+    faults: list[str] = [] if names_its_program(kit) else ["it names another program than the one in it"]
     for name, file in expected.items():
         path = folder / name
         if any(part.is_symlink() for part in (path, *path.parents) if part != folder and folder in part.parents):

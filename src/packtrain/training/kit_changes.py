@@ -17,6 +17,9 @@ from packtrain.training.export import DECLARATION_NAME, ExportRules
 from packtrain.training.kit import PROGRAM, WHEELS
 
 _RULES: Final = f"{PROGRAM}/{DECLARATION_NAME}"
+_WHEEL: Final = re.compile(rf"{WHEELS}/([^-/]+)-([^-/]+)-[^/]+\.whl")
+# They change with any other file, and nothing at the site is steered by them.
+_LISTS: Final = frozenset({"SHA256SUMS", "bom.cdx.json", "README.txt"})
 _MAX_LINES: Final = 4000
 Content = Callable[[KitFile], bytes | None]
 """Returns the bytes of a file of a kit, or None where they are not at hand or not to be shown."""
@@ -31,7 +34,8 @@ class KitChanges:
         program: names of files of the program: added, changed, removed.
         lines: a unified diff of the program's text; what cannot be shown as lines is named in it.
         export_rules: what may leave, before and after: one sentence a difference; empty where it is the same.
-        others: whatever else differs, a sentence each: command, target, packages of the site.
+        others: whatever else differs, a sentence each: command, target, packages of the site, and every other file, by
+            its name: the installer runs at the site too.
     """
 
     wheels: tuple[str, ...]
@@ -83,7 +87,7 @@ def changes(before: Kit, after: Kit, old: Content, new: Content) -> KitChanges:
         program=tuple(program),
         lines=tuple(lines),
         export_rules=tuple(_exports(before, after, old, new)),
-        others=tuple(_others(before, after)),
+        others=(*_others(before, after), *_other_files(before, after)),
     )
 
 
@@ -133,7 +137,7 @@ def _by_package(kit: Kit) -> Mapping[str, tuple[str, tuple[str, ...]]]:
     """Return version and digests of each package by its name, from the names of the wheels."""
     found: dict[str, tuple[str, tuple[str, ...]]] = {}
     for file in kit.files:
-        match = re.fullmatch(rf"{WHEELS}/([^-/]+)-([^-/]+)-[^/]+\.whl", file.name)
+        match = _WHEEL.fullmatch(file.name)
         if match is not None:
             name = match[1].lower().replace("_", "-")
             found[name] = (match[2], (*found.get(name, ("", ()))[1], file.sha256))
@@ -144,11 +148,14 @@ def _exports(before: Kit, after: Kit, old: Content, new: Content) -> list[str]:
     was, is_now = rules_file(before), rules_file(after)
     if was == is_now:
         return []
-    read = [_rules(was, old), _rules(is_now, new)]
-    if any(isinstance(each, str) for each in read):
-        return [f"before: {read[0]}; after: {read[1]}" if isinstance(read[0], str) else f"after: {read[1]}"]
-    then, now = (each for each in read if not isinstance(each, str))
-    told = [f"text {name}: may leave now, might not before" for name in sorted(now.texts - then.texts)]
+    then, now = _rules(was, old), _rules(is_now, new)
+    if isinstance(now, str):
+        return [f"after: {now}"]
+    told: list[str] = []
+    if isinstance(then, str):
+        told.append(f"before: {then}")
+        then = _NONE
+    told += [f"text {name}: may leave now, might not before" for name in sorted(now.texts - then.texts)]
     told += [f"text {name}: may leave no more" for name in sorted(then.texts - now.texts)]
     for name in sorted(then.tensors.keys() | now.tensors.keys()):
         a, b = then.tensors.get(name), now.tensors.get(name)
@@ -167,9 +174,13 @@ class _Rules:
     tensors: Mapping[str, str]
 
 
+_NONE: Final = _Rules(frozenset(), {})
+"""Without a declaration nothing may leave."""
+
+
 def _rules(file: KitFile | None, content: Content) -> _Rules | str:
     if file is None:
-        return "nothing may leave: there is no declaration"
+        return _NONE
     payload = content(file) if file.bytes <= MAX_TOML_BYTES else None
     if payload is None:
         return f"a declaration that is not here to be shown, SHA-256 {file.sha256[:16]}"
@@ -177,10 +188,11 @@ def _rules(file: KitFile | None, content: Content) -> _Rules | str:
         rules = decode_toml(ExportRules, payload, _RULES, error=ExportDenied, reference="docs/reference/export-toml.md")
     except PacktrainError as error:
         return f"a declaration that cannot be read: {error.what}"
-    return _Rules(
-        frozenset(rules.text.files),
-        {rule.name: f"{rule.count} of {rule.dtype} {list(rule.shape)}" for rule in rules.tensors},
-    )
+    told: dict[str, list[str]] = {}
+    for rule in rules.tensors:
+        values = "" if rule.values == "weights" else f", values {rule.values!r}: judged less, or not at all"
+        told.setdefault(rule.name, []).append(f"{rule.count} of {rule.dtype} {list(rule.shape)}{values}")
+    return _Rules(frozenset(rules.text.files), {name: " and ".join(each) for name, each in told.items()})
 
 
 def _others(before: Kit, after: Kit) -> list[str]:
@@ -196,3 +208,15 @@ def _others(before: Kit, after: Kit) -> list[str]:
     if was != is_now:
         told.append(f"packages of the site: {_plain(was) or 'none'} -> {_plain(is_now) or 'none'}")
     return told
+
+
+def _other_files(before: Kit, after: Kit) -> list[str]:
+    changed, removed = changed_files(before, after)
+    was = {file.name for file in before.files}
+    told = [(file.name, "changed" if file.name in was else "added") for file in changed]
+    told += [(name, "removed") for name in removed]
+    return [
+        f"{name}: {word}"
+        for name, word in sorted(told)
+        if not name.startswith(f"{PROGRAM}/") and _WHEEL.fullmatch(name) is None and name not in _LISTS
+    ]

@@ -18,7 +18,7 @@ def steps_that_count(records: Iterable[StepRecord]) -> tuple[StepRecord, ...]:
     """Return the steps that led to the final weights, in order.
 
     An attempt that begins at step s undoes what earlier attempts did from s on: their checkpoint was older than their
-    last line.
+    last line. Of two lines of one step that follow each other in an attempt the later counts.
     """
     counted: list[StepRecord] = []
     attempt: int | None = None
@@ -27,6 +27,8 @@ def steps_that_count(records: Iterable[StepRecord]) -> tuple[StepRecord, ...]:
             attempt = record.attempt
             while counted and counted[-1].step >= record.step:
                 counted.pop()
+        elif counted and counted[-1].step == record.step:
+            counted.pop()
         counted.append(record)
     return tuple(counted)
 

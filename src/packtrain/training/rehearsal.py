@@ -17,7 +17,14 @@ from packtrain.errors import PacktrainError
 from packtrain.events import Notice, Sink
 from packtrain.ports import Engine, StepRecord, TrainingJob
 from packtrain.training import checks, fault_checks, rehearsal_numbers, small_disk
-from packtrain.training.checkpoints import CheckpointWatch, Weights, checkpoint_bytes, newest_checkpoint, weights_of
+from packtrain.training.checkpoints import (
+    CheckpointWatch,
+    Weights,
+    checkpoint_bytes,
+    is_beyond,
+    newest_checkpoint,
+    weights_of,
+)
 from packtrain.training.command import fill_command
 from packtrain.training.disturbances import Disturber, Kind, Lived, When, longest_gap_seconds
 from packtrain.training.export_trial import judge_export
@@ -123,12 +130,12 @@ class _Rehearsal:
         second = self._disturbed(first, full, last)
         tolerance = checks.Likeness.of(first, second).tolerance
         clauses = [
-            *checks.judge_undisturbed(first, wanted.num_steps, wanted.num_workers),
+            *checks.judge_undisturbed(first, wanted.num_steps, wanted.num_workers, second.middle),
             *checks.judge_disturbed(first, second),
             fault_checks.judge_full_disk(first, full, tolerance),
             fault_checks.judge_stop(second.lived, second.error),
             self._with_fewer(first, tolerance),
-            self._with_a_hang(first, last),
+            self._with_a_hang(first, last, tolerance),
             exports,
         ]
         measurements |= rehearsal_numbers.of_restart(second.lived)
@@ -146,7 +153,8 @@ class _Rehearsal:
             return FullDisk("not run", reason)
         self._say("disturbed run: on a disk that holds one checkpoint and not two")
         checkpoints = self._checkpoints(DISTURBED)
-        disturber = Disturber(self._sink, (), When.at_half(first.run), checkpoints)
+        when = When.at_half(first.run)
+        disturber = Disturber(self._sink, (), when, checkpoints)
         seen = FullDisk("finished", "", size_bytes)
         job = self._job(DISTURBED, 0)
         try:
@@ -158,7 +166,9 @@ class _Rehearsal:
         except OSError as error:
             return FullDisk("not run", f"no small disk can be mounted here: {error.strerror}")
         seen.steps = disturber.lived.steps
-        seen.had_checkpoint = newest_checkpoint(checkpoints) is not None
+        whole = newest_checkpoint(checkpoints)
+        seen.had_checkpoint = whole is not None
+        seen.is_beyond_first = whole is not None and is_beyond(whole, checkpoints, when.first)
         seen.has_last = last is not None and (checkpoints / last).exists()
         if seen.outcome == "finished":
             self._clear(DISTURBED)
@@ -181,7 +191,15 @@ class _Rehearsal:
         before = full.steps or self._before(lived)
         final = self._checkpoints(DISTURBED) / last if last is not None else None
         weights = weights_of(final) if final is not None and final.exists() else None
-        return checks.Disturbed(lived, before, error, weights)
+        return checks.Disturbed(lived, before, error, weights, self._in_the_middle(lived, last))
+
+    def _in_the_middle(self, lived: Lived, last: Path | None) -> Weights | None:
+        """Return the weights of the snapshot, where steps were made after it: those of the last one are others."""
+        newest = newest_checkpoint(self._snapshot)
+        if newest is None:
+            return None
+        has_gone_on = bool(lived.attempts) and bool(lived.lines_of(lived.attempts[-1]))
+        return weights_of(newest) if has_gone_on or newest.relative_to(self._snapshot) != last else None
 
     def _before(self, lived: Lived) -> Sequence[StepRecord]:
         if not lived.attempts:
@@ -217,7 +235,7 @@ class _Rehearsal:
             error = caught.message
         return fault_checks.judge_other_workers(first, heard.lived.steps, error, workers, tolerance)
 
-    def _with_a_hang(self, first: checks.Undisturbed, last: Path | None) -> Clause:
+    def _with_a_hang(self, first: checks.Undisturbed, last: Path | None, tolerance: float) -> Clause:
         if not self._wanted.with_hang:
             return checks.not_shown(checks.HANGS, "[training] rehearsal_hang is false")
         if not first.run.steps:
@@ -237,7 +255,7 @@ class _Rehearsal:
             error = caught.message
         final = checkpoints / last if last is not None else None
         weights = weights_of(final) if final is not None and final.exists() else None
-        return fault_checks.judge_hang(first, disturber.lived, error, limit_seconds, weights)
+        return fault_checks.judge_hang(first, disturber.lived, error, limit_seconds, weights, tolerance)
 
     # --- folders ---
 

@@ -16,6 +16,7 @@ from typing import Final
 from packtrain.ports import StepRecord
 from packtrain.training.checks import Undisturbed
 from packtrain.training.disturbances import Lived
+from packtrain.training.metrics import steps_that_count
 
 DAY_SECONDS: Final = 86_400.0
 FAILURES_OFTEN_SECONDS: Final = DAY_SECONDS
@@ -29,7 +30,7 @@ def of_undisturbed(first: Undisturbed) -> dict[str, float]:
 
     Step times are given as the quartiles of the gaps between step lines.
     """
-    steps = first.run.steps
+    steps = steps_that_count(first.run.steps)
     numbers: dict[str, float] = {"run_seconds": first.run.elapsed_seconds}
     if first.weights is not None:
         numbers["checkpoint_bytes"] = float(first.checkpoint_bytes)

@@ -32,7 +32,7 @@ _OLDEST_OTHER_MINOR: Final = 17
 # What the older names of three of those platforms mean.
 _LEGACY: Final = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 _GLIBC: Final = re.compile(r"manylinux_2_([0-9]+)_")
-# Between the first and the last patch release that anyone will meet; a marker that tells them apart is refused.
+# The first and the last patch release that anyone will meet.
 _PATCHES: Final = ("0", "99")
 
 
@@ -117,8 +117,7 @@ class Target:
     def environments(self) -> tuple[dict[str, str], ...]:
         """Return the marker variables of the target: one set where all are known, else one for either end.
 
-        The patch release of a Python that does not run here is not known. A marker that holds for its first and not
-        for its last would make the kit a guess.
+        The patch release of a Python that does not run here is not known.
         """
         here = Target.here()
         if self == here:
@@ -143,6 +142,18 @@ class Target:
             else (tuple(f"{self.python}.{patch}" for patch in _PATCHES))
         )
         return tuple(common | {"python_full_version": full, "implementation_version": full} for full in patches)
+
+    def environments_of_any_patch(self) -> tuple[dict[str, str], ...]:
+        """Return the marker variables with the first and the last patch release besides.
+
+        A kit is installed by any patch release of its Python: home's own is no word on the site's.
+        """
+        known = self.environments()
+        ends = (f"{self.python}.{patch}" for patch in _PATCHES)
+        return (
+            *known,
+            *(known[0] | {"python_full_version": full, "implementation_version": full} for full in ends),
+        )
 
 
 def glibc_needed(tags: Iterable[Sequence[str]]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import email.parser
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -57,7 +58,7 @@ def read_wheels(folder: Path, target: Target | None = None) -> tuple[Wheel, ...]
 
     Raises:
         KitError: a file is no wheel (a source distribution for instance), is broken, does not fit the Python or the
-            platform, or is the second wheel of a project.
+            platform by its tags or by its Requires-Python, or is the second wheel of a project.
         MissingDependency: the extra `kit` is not installed.
     """
     listed = sorted(folder.iterdir()) if folder.is_dir() else _missing(folder)
@@ -94,15 +95,32 @@ def wheels_at(paths: Iterable[Path], target: Target) -> tuple[Wheel, ...]:
             )
         if name in wheels:
             raise KitError("two wheels of one project", where=path.name, expected="one", found=wheels[name].path.name)
-        wheels[name] = _read(path, name, str(version), tuple(sorted({tag.platform for tag in tags})))
+        metadata = _metadata(path)
+        _check_python(path, metadata, target)
+        wheels[name] = _read(path, metadata, name, str(version), tuple(sorted({tag.platform for tag in tags})))
     return tuple(wheels[name] for name in sorted(wheels))
 
 
-def _read(path: Path, name: str, version: str, platforms: tuple[str, ...]) -> Wheel:
+def _check_python(path: Path, metadata: Message, target: Target) -> None:
+    """Refuse a wheel that says itself that it is for other Pythons: a tag says only what it was built for."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    stated = str(metadata.get("Requires-Python", "")).strip()
+    try:
+        wanted = SpecifierSet(stated)
+    except InvalidSpecifier:
+        return  # old forms, which installers pass over as well
+    pythons = {one["python_full_version"] for one in target.environments_of_any_patch()}
+    if not any(wanted.contains(one, prereleases=True) for one in pythons):
+        raise KitError(
+            "wheel is not for the target's Python", where=path.name, expected=target.python, found=stated[:80]
+        )
+
+
+def _read(path: Path, metadata: Message, name: str, version: str, platforms: tuple[str, ...]) -> Wheel:
     from packaging.utils import canonicalize_name
     from packaging.version import InvalidVersion, Version
 
-    metadata = _metadata(path)
     stated = str(metadata.get("Version", "")).strip()
     try:
         is_same = str(Version(stated)) == version
@@ -189,7 +207,7 @@ def _metadata(path: Path) -> Message:
             name = next(n for n in archive.namelist() if n.count("/") == 1 and n.endswith(".dist-info/METADATA"))
             with archive.open(name) as stream:
                 payload = stream.read(MAX_METADATA_BYTES)
-    except (zipfile.BadZipFile, StopIteration, EOFError, OSError, NotImplementedError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, StopIteration, EOFError, OSError, RuntimeError, ValueError) as error:
         raise KitError(
             "wheel is broken", where=str(path), expected="a zip file with *.dist-info/METADATA", hint="fetch it again"
         ) from error

@@ -16,6 +16,7 @@ from packtrain.engines.local import LocalEngine
 from packtrain.errors import TrainingFailed, WorkerStalled
 from packtrain.events import Event, TrainingStep, WorkerLost, WorkersStarted, discard
 from packtrain.ports import TrainingJob
+from packtrain.training.kit_steps import attempts_of
 
 HEAD = """
 import json, os, pathlib, signal, sys, time
@@ -118,6 +119,8 @@ def test_attempts_are_recorded_one_line_each(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "logs" / "attempts.jsonl").read_text().splitlines()]
     assert [(line["attempt"], line["lost_rank"]) for line in lines] == [(1, 0), (2, None)]
     assert lines[0]["reason"] == "rank 0 ended with exit code 3"
+    # Provenance takes an engine's words alone, and so must know them.
+    assert [each.reason for each in attempts_of(tmp_path / "logs")] == [line["reason"] for line in lines]
 
 
 def test_a_second_run_does_not_write_over_the_logs_of_the_first(tmp_path: Path) -> None:
@@ -168,6 +171,7 @@ def test_a_worker_that_hangs_at_exit_after_the_done_mark_counts_as_done(tmp_path
     run = LocalEngine().run(job_of(tmp_path, body, grace_seconds=0.3), discard)
     assert run.num_restarts == 0
     assert run.attempts[0].reason.startswith("the program had marked itself done")
+    assert attempts_of(tmp_path / "logs")[0].reason == run.attempts[0].reason
 
 
 def test_a_worker_that_hangs_at_exit_without_a_done_mark_is_not_done(tmp_path: Path) -> None:
@@ -179,6 +183,7 @@ def test_a_worker_that_hangs_at_exit_without_a_done_mark_is_not_done(tmp_path: P
 def test_a_worker_that_saved_and_stopped_is_started_again(tmp_path: Path) -> None:
     run = LocalEngine().run(job_of(tmp_path, "sys.exit(75) if first_time() else say(1)", num_workers=1), discard)
     assert run.attempts[0].reason == "rank 0 was asked to stop, and saved"
+    assert attempts_of(tmp_path / "logs")[0].reason == run.attempts[0].reason
     assert run.num_restarts == 1
 
 
@@ -257,6 +262,26 @@ def test_a_daemon_that_left_its_process_group_is_killed_and_its_chatter_ends(tmp
     while is_running(daemon) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not is_running(daemon)
+
+
+def test_an_old_done_mark_of_the_same_number_ends_no_attempt(tmp_path: Path) -> None:
+    LocalEngine().run(job_of(tmp_path, "say(1)\nif rank == 0: done.touch()"), discard)
+    for path in (tmp_path / "logs").glob("*.log"):
+        path.unlink()  # to make room, say
+    run = LocalEngine().run(job_of(tmp_path, "time.sleep(1); say(2)", grace_seconds=0.2), discard)
+    assert [attempt.reason for attempt in run.attempts] == ["every worker ended"]
+    assert [step.step for step in run.steps] == [2]
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [('"step": 1e3', []), (f'"step": {2**53}', []), (f'"step": 3, "samples": {10**300}', [(3, None)])],
+)
+def test_numbers_that_no_reader_of_json_holds_are_no_steps(
+    tmp_path: Path, fields: str, found: list[tuple[int, int | None]]
+) -> None:
+    run = LocalEngine().run(job_of(tmp_path, f"rank or print('{{{fields}}}', flush=True)"), discard)
+    assert [(step.step, step.num_samples) for step in run.steps] == found
 
 
 def test_a_worker_that_closes_its_output_is_watched_by_its_checkpoints(tmp_path: Path) -> None:

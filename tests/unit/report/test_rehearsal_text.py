@@ -21,14 +21,16 @@ def test_a_range_is_one_row_and_a_number_has_its_unit():
     )
     assert rows == [
         ("a checkpoint holds", "1.5 GB"),
-        ("a pass over the data set, on this machine", "26 ms"),
-        ("all steps, on this machine", "3 d 0 h to 3 d 12 h"),
-        ("failures to expect in all steps", "under 0.001"),
+        ("failures to expect in the whole training", "under 0.01"),
         ("from killed worker to next step", f"{format_seconds(2.0)} to {format_seconds(90.0)}"),
+        ("one pass over the data, on this machine", "26 ms"),
+        ("read rate that the training needs", "2 MB/s"),
+        ("the whole training, on this machine", "3 d 0 h to 3 d 12 h"),
         ("time that failures cost", "1 %"),
-        ("what the program reads, on this machine", "2 MB/s"),
     ]
 
 
 def test_an_end_of_a_range_without_the_other_is_shown_by_itself():
-    assert number_rows({"epoch_days_here_high": 2000.4}) == [("epoch days here high", "2000 d 9 h")]
+    assert number_rows({"epoch_days_here_high": 2000.4}) == [
+        ("one pass over the data, on this machine, high", "2000 d 9 h")
+    ]

@@ -13,6 +13,7 @@ from kit_parts import make_packtrain_wheel, make_wheel
 from lock_parts import OTHER, OTHER_TARGET, lock
 from packtrain.cli.main import cli
 from packtrain.devices.directory import DirectoryDrive
+from packtrain.diligence.kit_chain import chain_of, kept_program, ready_of
 from packtrain.documents.kit import Kit
 from packtrain.documents.ready import Ready
 from packtrain.errors import KitError
@@ -25,6 +26,8 @@ from packtrain.training.kit import verify_kit
 from packtrain.training.target import Target
 from packtrain.voyage import Voyage
 from rehearsal_parts import make_voyage
+from update_parts import pack_receipt
+from voyage_papers import AT
 
 PROVIDED = ("click", "cryptography", "msgspec", "pyeclib", "rfc8785", "rich", "xxhash")
 
@@ -153,3 +156,32 @@ def test_kit_build_and_show_tell_what_is_in_it_and_what_is_not(tmp_path: Path):
     assert (image.exit_code, json.loads(image.stdout)["bytes"]) == (0, (tmp_path / "out.tar").stat().st_size)
     listed = CliRunner().invoke(cli, ["kit", "show", str(folder.root)], catch_exceptions=False)
     assert "tiny-num" in listed.stdout
+
+
+def test_a_kit_that_is_built_after_departure_leaves_the_one_that_left_to_begin_an_update_with(tmp_path: Path):
+    folder = _voyage(tmp_path, ["packtrain"])
+    rehearse.build(folder, rehearse.section_of(folder), discard)
+    left = folder.digest(Kit)
+    text = (folder.work / "kit" / "program" / "train.py").read_text()
+    sheet = Ready(
+        shipment="7b1c0a52-3f0e-4c7b-9d7a-0c5b6f0f9a11",
+        kit=left,
+        miniature="1" * 64,
+        box="unshare -rn",
+        clauses=(checks.kept(checks.RUNS, "seen"),),
+        ready_to_leave=True,
+        num_steps=12,
+        weights=None,
+        measurements={},
+        finished=AT,
+    )
+    folder.write_signed(sheet, folder.signer())
+    pack_receipt(folder)
+    (folder.root / "program" / "train.py").write_text("print('mended')\n")
+    CliRunner().invoke(cli, ["kit", "build", str(folder.root), "--offline"], catch_exceptions=False)
+    assert folder.digest(Kit) != left
+    (first,) = chain_of(folder)
+    assert first.digest == left
+    assert first.kit is not None
+    assert (kept_program(folder, left) / "train.py").read_text() == text
+    assert ready_of(folder, first) is not None

@@ -1,5 +1,6 @@
 """A thin link: a released outbox is cut, sent by whatever ways, and joined whole; the rest is said to a byte."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -112,6 +113,14 @@ def test_cutting_again_changes_nothing_and_another_size_replaces_the_pieces(site
     assert not before.keys() - contents(cut).keys() <= {"pieces.json", "pieces.json.sig"}
 
 
+def test_a_piece_that_was_damaged_before_it_was_sent_is_cut_again(site: Folders, cut: Path) -> None:
+    before = contents(cut)
+    piece = weight_pieces(cut)[1]
+    piece.write_bytes(bytes(piece.stat().st_size))
+    homecoming.cut_pieces(site["consignee"], MIB, discard)
+    assert contents(cut) == before
+
+
 def test_a_strange_file_among_the_pieces_is_refused_and_stays(site: Folders, cut: Path) -> None:
     (cut / "readme.txt").write_text("mine")
     with pytest.raises(ExportDenied, match=r"readme\.txt"):
@@ -192,11 +201,44 @@ def test_consuming_leaves_no_piece_of_what_was_joined(site: Folders, cut: Path) 
     assert contents(inbox) == contents(site["consignee"].root / "outbox")
 
 
+def test_pieces_of_a_file_that_only_looks_whole_are_not_consumed(site: Folders, cut: Path, tmp_path: Path) -> None:
+    # As a copy looks that was given its length first and then cut off, or that a disk has damaged since.
+    kept = tmp_path / "kept"
+    shutil.copytree(cut, kept)
+    inbox = gather(site, kept)
+    weights = inbox / f"{WEIGHTS}.ptw.age"
+    weights.write_bytes(bytes(weights.stat().st_size))
+    assert gather(site, cut, consume=True) == inbox
+    assert contents(inbox) == contents(site["consignee"].root / "outbox")
+    assert {path.name for path in cut.iterdir()} == {"pieces.json", "pieces.json.sig"}
+
+
+def test_a_piece_that_two_files_share_stays_until_both_are_joined(site: Folders, cut: Path) -> None:
+    document = pieces_of(cut)
+    notes = next(file for file in document.files if file.name == "notes.txt.age")
+    twice = replace(notes, name="z.age", pieces=(*notes.pieces, *document.files[0].pieces))
+    twice = replace(twice, bytes=notes.bytes + document.files[0].bytes, sha256="0" * 64)
+    (cut / document.files[0].pieces[0].sha256).rename(cut.parent / "late")
+    sign_pieces(site, cut, "consignee", files=(*document.files, twice))
+    with pytest.raises(PiecesIncomplete):
+        gather(site, cut, consume=True)
+    assert (site["consignor"].root / "inbox" / notes.name).is_file()
+    assert (cut / notes.pieces[0].sha256).is_file()
+
+
 def test_a_link_in_place_of_a_piece_is_no_piece(site: Folders, cut: Path, tmp_path: Path) -> None:
     path = weight_pieces(cut)[0]
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(PiecesIncomplete, match="1 damaged"):
+        gather(site, cut)
+
+
+@pytest.mark.timeout(30)
+def test_a_pipe_in_place_of_a_signature_is_none(site: Folders, cut: Path) -> None:
+    (cut / "pieces.json.sig").unlink()
+    os.mkfifo(cut / "pieces.json.sig")
+    with pytest.raises(SignatureMissing):
         gather(site, cut)
 
 
@@ -266,6 +308,9 @@ def test_pieces_of_another_export_replace_those_of_the_first(site: Folders, cut:
     with pytest.raises(PiecesIncomplete):
         gather(site, cut)
     assert not (site["consignor"].root / "inbox" / "export-list.json").exists()
+    # An older list that somebody sends again must not cost what was joined: its pieces may be gone.
+    (aside,) = site["consignor"].root.glob("inbox.*")
+    assert contents(aside) == contents(site["consignee"].root / "outbox")
 
 
 def test_the_consignor_is_told_what_is_not_here_yet(site: Folders, cut: Path) -> None:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from packtrain.diligence.audit.audit import Audit
 from packtrain.diligence.statements import check_statements, signed_statements
 from packtrain.documents.codec import encode, namespace
+from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.parties import STATEMENT_NAMESPACE
 from packtrain.documents.plan import Plan
 from packtrain.documents.provenance import Provenance
@@ -28,7 +29,7 @@ from packtrain.events import Event, Notice, discard
 from packtrain.record.folder import VOYAGE_FILE
 from packtrain.stages import exchange, homecoming, train, update
 from packtrain.stages.homecoming.provenance import provenance_files
-from packtrain.training.outbox import PROVENANCE_NAME, PROVENANCE_STATEMENT
+from packtrain.training.outbox import PROVENANCE_NAME, PROVENANCE_STATEMENT, SIGNED_BESIDE
 from packtrain.without_folder import audit_record
 from site_parts import load_receipt
 from tiny_dataset import make_tiny_dataset
@@ -252,6 +253,10 @@ LIES: tuple[Callable[[Provenance], dict[str, Any]], ...] = (
     lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="4-8"))},
     lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="5-9"))},
     lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="all"))},
+    lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="5-8 … <b>as said</b>"))},
+    lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="4-8 … (5 steps)"))},
+    lambda made: {"kits": (replace(made.kits[0], ready="9" * 64), made.kits[1])},
+    lambda made: {"program": "9" * 64},
     lambda made: {"attempts": (replace(made.attempts[0], kit="9" * 64),)},
     first_kit_again,
 )
@@ -296,12 +301,42 @@ def test_without_provenance_nothing_is_released_or_accepted(voyage: Papers, name
     assert not (voyage.consignor.root / "results").exists()
 
 
+@pytest.mark.parametrize("name", sorted(SIGNED_BESIDE))
+def test_what_was_put_beside_the_list_after_the_release_is_not_cut_into_pieces(voyage: Papers, name: str) -> None:
+    # The list names sealed files alone; the others under names that are known would be sent with them.
+    homecoming.release(voyage.operator, outbox(voyage), discard)
+    path = outbox(voyage) / name
+    payload = path.read_bytes()
+    path.write_bytes(b"training data" * 1000)
+    with pytest.raises(PacktrainError):
+        homecoming.cut_pieces(voyage.consignee, 1 << 20, discard)
+    assert not (voyage.consignee.root / "outbox-pieces").exists()
+    path.write_bytes(payload)
+    homecoming.cut_pieces(voyage.consignee, 1 << 20, discard)
+
+
 def test_the_operator_does_not_sign_for_the_consignee(voyage: Papers) -> None:
     for name, space in ((PROVENANCE_NAME, namespace(Provenance)), (PROVENANCE_STATEMENT, STATEMENT_NAMESPACE)):
         payload = (outbox(voyage) / name).read_bytes()
         (outbox(voyage) / f"{name}.sig").write_text(voyage.operator.signer().sign(space, payload))
         with pytest.raises(UntrustedSigner, match="not signed by the consignee"):
             homecoming.release(voyage.operator, outbox(voyage), discard)
+
+
+def test_nothing_is_trained_under_an_update_that_the_operator_did_not_countersign(voyage: Papers) -> None:
+    # Papers and kit laid there by hand, past "update apply".
+    place = voyage.consignee.documents / "kit-update.json.operator.sig"
+    signature = place.read_text()
+    run(voyage)
+    place.unlink()
+    with pytest.raises(SignatureMissing):
+        run(voyage)
+    payload = (voyage.consignee.documents / "kit-update.json").read_bytes()
+    place.write_text(voyage.consignee.signer().sign(namespace(KitUpdate), payload))
+    with pytest.raises(UntrustedSigner):
+        run(voyage)
+    place.write_text(signature)
+    run(voyage)
 
 
 def test_another_command_that_no_kit_names_is_another_run(voyage: Papers) -> None:

@@ -14,19 +14,22 @@ import pytest
 from msgspec.structs import replace
 
 from packtrain.crypto import age
-from packtrain.digest import sha256_file, sha256_tree
-from packtrain.documents.codec import encode, namespace
+from packtrain.digest import sha256_bytes, sha256_file, sha256_tree
+from packtrain.documents.codec import decode, encode, namespace
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.export_list import ExportedFile, ExportList
 from packtrain.documents.parties import ROLES, Role
+from packtrain.documents.provenance import Provenance, Result
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import ExportDenied
-from packtrain.events import Event, Notice, discard
+from packtrain.events import Event, Notice, Progress, discard
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages import homecoming
+from packtrain.stages.homecoming.provenance import provenance_files
 from packtrain.training import guard
 from packtrain.training.canaries import CANARY_NAME, KEPT_FOLDER, new_canary
 from packtrain.training.loader import SampleStore
+from packtrain.training.needles import Needles
 from packtrain.training.outbox import results_digest
 from sample_documents import samples
 from site_parts import site_after_load, write_program, write_training
@@ -412,6 +415,12 @@ def conspire(after: Folders, name: str, content: bytes) -> None:
     (outbox / "export-list.json.sig").write_text(signature)
     countersignature = after["operator"].signer().sign(namespace(ExportList), payload)
     (outbox / "export-list.json.operator.sig").write_text(countersignature)
+    honest = decode(Provenance, (outbox / "provenance.json").read_bytes(), "provenance.json")
+    results = tuple(Result(name=file.name, bytes=file.bytes, sha256=file.sha256) for file in files)
+    lie = replace(honest, export_list=sha256_bytes(payload), results=document.results, files=results)
+    for party in (consignee, after["operator"]):
+        for told, content in provenance_files(party, lie).items():
+            (outbox / told).write_bytes(content)
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
@@ -528,3 +537,32 @@ def test_encrypted_bytes_in_the_lowest_bits_leave_and_the_list_says_that_nobody_
     _, data = header_of(raw)
     assert data[len(data) // 2 :: 4] == hidden, "they came through: this is what cannot be seen"
     assert "low bits of weights" in site["consignee"].read_signed(ExportList).checks[-1]
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "notes.txt"])
+def test_what_is_swapped_between_search_and_sealing_does_not_leave(site: Folders, name: str) -> None:
+    # As a process would that the training left behind.
+    path = site["consignee"].work / "export" / name
+
+    def swap(event: Event) -> None:
+        if isinstance(event, Progress) and event.activity.startswith("compressing"):
+            content = bytearray(path.read_bytes())
+            content[-8:] = b"smuggled"
+            path.write_bytes(content)
+
+    assert site["consignee"].voyage_file().results.compress == "auto"
+    with pytest.raises(ExportDenied, match="changed between the search and the sealing"):
+        homecoming.export(site["consignee"], swap)
+    assert not list(outbox_of(site).iterdir())
+
+
+def test_numbers_that_are_none_are_refused_whatever_the_reader_of_checkpoints_said(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    content = weights(0)
+    content[5, 5] = float("nan")
+    path = tmp_path / "weights.safetensors"
+    for values in ("weights", "few", "any"):
+        save_file({"w": content}, path)
+        with pytest.raises(ExportDenied, match="not finite"):
+            guard.search_weights([path], Needles([]), {"w": values})

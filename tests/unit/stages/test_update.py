@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from packtrain.digest import sha256_tree
+from packtrain.digest import sha256_bytes, sha256_tree
 from packtrain.diligence.kit_chain import chain_of
 from packtrain.documents.admission import Admission
 from packtrain.documents.codec import encode, namespace
-from packtrain.documents.kit import Kit
+from packtrain.documents.kit import Kit, KitFile
 from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.ready import Ready
 from packtrain.errors import (
@@ -82,7 +82,7 @@ def test_a_person_is_shown_what_changes(voyage: Papers) -> None:
         assert told.changes.program == ("export.toml: changed", "train.py: changed")
         assert "-print('first')" in told.changes.lines
         assert "+print('second')" in told.changes.lines
-        assert told.changes.others == (f"command: {COMMAND} -> {COMMAND} --lr 0.1",)
+        assert told.changes.others == (f"command: {COMMAND} -> {COMMAND} --lr 0.1", "requirements.txt: changed")
         assert told.changes.export_rules == (
             "text notes.txt: may leave now, might not before",
             "tensor w: 1 of float32 [2] -> 1 of float32 [4]",
@@ -100,6 +100,65 @@ def test_what_may_leave_changes_only_where_the_operator_says_to_have_seen_it(voy
     assert tree(voyage.operator.root) == before
     update.countersign(voyage.operator, path, yes, exports_seen=True)
     update.apply(voyage.consignee, path, discard)
+
+
+def test_a_first_declaration_and_one_that_cannot_be_read_are_told_in_words(voyage: Papers) -> None:
+    for number, (rules, told) in enumerate(
+        (
+            (None, ("text metrics.jsonl: may leave no more", "tensor w: may leave no more: 1 of float32 [2]")),
+            (
+                EXPORT,
+                (
+                    "text metrics.jsonl: may leave now, might not before",
+                    "tensor w: may leave now, might not before: 1 of float32 [2]",
+                ),
+            ),
+            ("not toml", None),
+        )
+    ):
+        program = {name: text for name, text in mended().items() if name != "export.toml"}
+        rehearse(voyage.consignor, program | ({"export.toml": rules} if rules else {}))
+        path = signed(voyage, f"{number}.update", exports_seen=True)
+        changes = update.show(voyage.consignor, path).changes
+        assert changes is not None
+        if told is None:
+            assert changes.export_rules[0].startswith("after: a declaration that cannot be read")
+        else:
+            assert changes.export_rules == told
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        (
+            EXPORT + 'values = "any"\n',
+            "tensor w: 1 of float32 [2] -> 1 of float32 [2], values 'any': judged less, or not at all",
+        ),
+        (
+            EXPORT.replace("[[tensors]]", '[[tensors]]\nname = "w"\ndtype = "uint8"\nshape = [99]\n\n[[tensors]]'),
+            "tensor w: 1 of float32 [2] -> 1 of uint8 [99] and 1 of float32 [2]",
+        ),
+        (EXPORT + "# as before\n", "the declaration is spelled otherwise, and declares the same"),
+    ],
+    ids=["values", "twice", "spelling"],
+)
+def test_every_way_to_let_more_leave_is_shown(voyage: Papers, rules: str, told: str) -> None:
+    rehearse(voyage.consignor, mended(export_toml=rules))
+    path = make(voyage)
+    for folder in voyage.folders.values():
+        changes = update.show(folder, path).changes
+        assert changes is not None
+        assert changes.export_rules == (told,)
+
+
+def test_a_lost_signature_is_not_given_again_after_a_verdict_that_admits_no_more(voyage: Papers) -> None:
+    rehearse(voyage.consignor, mended())
+    path = signed(voyage)
+    (voyage.operator.documents / "kit-update.json.operator.sig").unlink()
+    worse = replace(voyage.operator.read_signed(Admission), verdict="refuse")
+    voyage.operator.write_signed(worse, voyage.operator.signer())
+    with pytest.raises(KitUpdateRefused, match="does not admit"):
+        update.countersign(voyage.operator, path, yes)
 
 
 def test_making_it_again_gives_the_same_file(voyage: Papers) -> None:
@@ -274,6 +333,82 @@ def test_an_update_signed_by_the_operator_alone_is_none(voyage: Papers) -> None:
     resigned(path, voyage.operator, voyage.consignor.read_signed(KitUpdate))
     with pytest.raises(UntrustedSigner, match="not signed by the consignor"):
         update.countersign(voyage.operator, path, yes)
+
+
+def test_a_changed_installer_and_whatever_else_runs_at_the_site_is_shown(voyage: Papers) -> None:
+    rehearse(voyage.consignor, mended())
+    replace_file(voyage.consignor, "install.sh", b"#!/bin/sh\ncurl http://example.org\n")
+    replace_file(voyage.consignor, "wheels/hidden/sitecustomize.py", b"import os\n")
+    told = update.show(voyage.operator, make(voyage))
+    assert told.changes is not None
+    assert told.changes.others == ("install.sh: changed", "wheels/hidden/sitecustomize.py: added")
+
+
+def test_a_kit_that_names_another_program_than_the_one_it_shows_is_refused(voyage: Papers) -> None:
+    rehearse(voyage.consignor, mended())
+    with pytest.raises(KitUpdateRefused, match="names another program than the one in it"):
+        resigned_kit(voyage, replace(voyage.consignor.read_signed(Kit), program="7" * 64))
+    # What the digest of a program leaves out: a module that Python would take from its cache.
+    rehearse(voyage.consignor, mended())
+    kit = replace_file(voyage.consignor, "program/lib/__pycache__/helper.cpython-311.pyc", b"\0")
+    with pytest.raises(PacktrainError, match="names another program than the one in it"):
+        verify_kit(voyage.consignor.work / "kit", kit)
+
+
+def test_an_operator_is_not_told_that_all_was_kept_where_it_was_not(voyage: Papers) -> None:
+    rehearse(voyage.consignor, mended())
+    sheet = voyage.consignor.read_signed(Ready)
+    others = {"saves and exits with 75 when it is asked to stop", "goes on after rank 0 hung"}
+    clauses = tuple(
+        replace(part, verdict="not kept", optional=True) if part.clause in others else part for part in sheet.clauses
+    )
+    voyage.consignor.write_signed(replace(sheet, clauses=clauses), voyage.consignor.signer())
+    told = update.show(voyage.operator, make(voyage))
+    assert told.rehearsed.startswith(f"{len(clauses) - 2} of {len(clauses)} clauses kept")
+    assert "not kept: goes on after rank 0 hung" in told.rehearsed
+
+
+def replace_file(folder: VoyageFolder, name: str, payload: bytes) -> Kit:
+    """Put a file into the consignor's kit and sign kit.json and the sheet anew."""
+    kit, place = folder.read_signed(Kit), folder.work / "kit"
+    (place / name).parent.mkdir(parents=True, exist_ok=True)
+    (place / name).write_bytes(payload)
+    file = KitFile(name=name, bytes=len(payload), sha256=sha256_bytes(payload))
+    others = (each for each in kit.files if each.name != name)
+    kit = replace(kit, files=tuple(sorted((*others, file), key=lambda each: each.name)))
+    sign_kit(folder, kit)
+    return kit
+
+
+def sign_kit(folder: VoyageFolder, kit: Kit) -> None:
+    sheet = folder.read_signed(Ready)
+    folder.write_signed(kit, folder.signer())
+    folder.write_signed(replace(sheet, kit=folder.digest(Kit)), folder.signer())
+    (folder.work / "kit" / "kit.json").write_bytes(folder.payload(Kit))
+    (folder.work / "kit" / "kit.json.sig").write_bytes(folder.signature_path(Kit).read_bytes())
+
+
+def resigned_kit(voyage: Papers, kit: Kit) -> None:
+    """Write an update's file anew with another kit.json in it, all of it signed well, and show it to the operator."""
+    path = make(voyage)
+    found = read_update(path)
+    sign_kit(voyage.consignor, kit)
+    documents = dict(found.documents)
+    for name, document_type in (("kit.json", Kit), ("ready.json", Ready)):
+        documents[name] = voyage.consignor.payload(document_type)
+        documents[f"{name}.sig"] = voyage.consignor.signature_path(document_type).read_bytes()
+    said = replace(
+        voyage.consignor.read_signed(KitUpdate),
+        to_kit=voyage.consignor.digest(Kit),
+        ready=voyage.consignor.digest(Ready),
+    )
+    contents = path.with_name("contents")
+    shutil.rmtree(contents, ignore_errors=True)
+    for sha256 in found.contents:
+        found.take(sha256, contents / sha256)
+    write_update(path, documents, {sha256: contents / sha256 for sha256 in found.contents})
+    resigned(path, voyage.consignor, said)
+    update.show(voyage.operator, path)
 
 
 # --- the file ---

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from packtrain.training.checkpoints import CheckpointWatch, checkpoint_bytes, newest_checkpoint, weights_of
+from packtrain.training.checkpoints import (
+    CheckpointWatch,
+    checkpoint_bytes,
+    is_beyond,
+    newest_checkpoint,
+    weights_of,
+)
 
 
 def _put(path: Path, payload: bytes = b"w", at: int = 1) -> Path:
@@ -187,3 +193,14 @@ class TestTorch:
 
         torch.save({"path": Path("x")}, tmp_path / "a.pt")
         assert weights_of(tmp_path / "a.pt").taken_of == "all bytes"
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "found"),
+    [("step-0000.json", 1, False), ("step-0001.json", 1, False), ("step-0002.json", 1, True), ("step-3", None, True)]
+    + [(name, 1, True) for name in ("last.pt", "epoch=0.ckpt", "epoch=0-step=4.ckpt", "checkpoint-1")],
+)
+def test_a_checkpoint_of_the_first_step_is_told_by_its_name_alone(
+    tmp_path: Path, name: str, step: int | None, found: bool
+):
+    assert is_beyond(tmp_path / name, tmp_path, step) is found

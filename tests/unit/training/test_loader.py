@@ -1,6 +1,7 @@
 """The loader on a small data set: every kind of sample, damage, and positions that come back."""
 
 import io
+import os
 import pickle
 from pathlib import Path
 
@@ -81,6 +82,15 @@ def test_an_index_cannot_name_a_shard_outside_the_data_set(root: Path, shard: st
     rewrite_index(root, 6, shard=shard)
     with pytest.raises(IntegrityError):
         SampleStore(root)[6]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(("row", "shard"), [(2, "table-000000.parquet"), (6, "image-000000.tar")])
+def test_a_pipe_in_place_of_a_shard_is_not_waited_for(root: Path, row: int, shard: str) -> None:
+    (root / "shards" / shard).unlink()
+    os.mkfifo(root / "shards" / shard)
+    with pytest.raises(IntegrityError, match="no regular file"):
+        SampleStore(root)[row]
 
 
 def test_a_shard_that_is_a_link_is_not_followed(root: Path, tmp_path: Path) -> None:

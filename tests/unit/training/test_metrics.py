@@ -16,6 +16,11 @@ def test_a_later_attempt_undoes_what_an_earlier_one_did_after_its_checkpoint() -
     assert [(found.attempt, found.step) for found in steps_that_count(records)] == [(1, 1), (2, 2), (3, 3), (3, 4)]
 
 
+def test_a_step_that_a_program_tells_twice_counts_once_and_an_old_number_undoes_nothing() -> None:
+    records = [record(1, 1), record(1, 2, 5.0), record(1, 2, 4.0), record(1, 0), record(1, 3)]
+    assert [(found.step, found.loss) for found in steps_that_count(records)] == [(1, 1.0), (2, 4.0), (0, 1.0), (3, 1.0)]
+
+
 def test_a_run_that_was_interrupted_has_the_metrics_of_one_that_was_not() -> None:
     whole = [record(1, step) for step in (1, 2, 3)]
     broken = [record(1, 1), record(1, 2), record(2, 2), record(2, 3)]

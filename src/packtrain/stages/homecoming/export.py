@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -124,12 +124,14 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
     _refuse_strangers(outbox)
     budget = folder.voyage_file().results.text_budget_bytes
     texts = _gather_text(folder, rules, gathered, budget)
+    marks = {path: _mark(path) for path in texts}
 
     sink(Progress(STAGE, "looking for training data in the texts"))
     searched = _search_texts(folder, texts)
     sink(Progress(STAGE, "taking the declared tensors out of the checkpoint"))
     checkpoint = checkpoint_to_export(folder.work / "checkpoints")
     taken = take_tensors(Path(training.facts.get("python", sys.executable)), checkpoint, rules, gathered)
+    marks |= {path: _mark(path) for path in taken.files}
     _tell_what_stays(folder, taken.left, texts, sink)
     if texts:
         names = ", ".join(path.name for path in texts)
@@ -141,6 +143,7 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
     files = tuple(
         _seal(folder, path, outbox, consignor.recipient, bases, sink) for path in sorted([*taken.files, *texts])
     )
+    _refuse_changed(marks, outbox)
     document = ExportList(
         shipment=admission.shipment,
         shipment_root=admission.shipment_root,
@@ -292,6 +295,24 @@ def _refuse_strangers(outbox: Path) -> None:
     ]
     if strangers:
         raise ExportDenied("outbox holds files that are not packtrain's", where=str(outbox), found=", ".join(strangers))
+
+
+def _mark(path: Path) -> tuple[int, ...]:
+    """Return what differs once anybody wrote to a file or put another in its place; no clock call sets all of it."""
+    status = path.lstat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _refuse_changed(marks: Mapping[Path, tuple[int, ...]], outbox: Path) -> None:
+    """Take what was sealed away again where it is not what was looked through: a program may have stayed behind."""
+    if changed := sorted(path.name for path, mark in marks.items() if not path.exists() or _mark(path) != mark):
+        _clear(outbox)
+        raise ExportDenied(
+            "results changed between the search and the sealing",
+            where=str(next(iter(marks)).parent),
+            found=", ".join(changed[:20]),
+            hint="nothing was exported; look for a process of the training that still runs, and export again",
+        )
 
 
 def _clear(outbox: Path) -> None:

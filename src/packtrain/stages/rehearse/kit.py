@@ -15,6 +15,7 @@ import rfc8785
 
 from packtrain import __version__, durable
 from packtrain.digest import sha256_bytes, sha256_file, sha256_tree
+from packtrain.diligence.kit_chain import keep_lawful_kit
 from packtrain.documents.kit import Kit
 from packtrain.documents.ready import Ready
 from packtrain.documents.voyage_file import TrainingSection
@@ -117,6 +118,8 @@ def build(
 ) -> Kit:
     """Build work/kit, sign kit.json, put it beside the files; return it. A ready sheet of another kit is removed.
 
+    The kit that left with the drives is kept: an update begins with it.
+
     Raises:
         KitError: see `build_kit`; or the wheels lack packtrain's own.
         LockUnreadable: the lock cannot be read, or has no answer for the target.
@@ -139,6 +142,7 @@ def build(
         target=target,
         interpreter=interpreter,
     )
+    keep_lawful_kit(folder)
     if section.wheels is not None:
         wheels = _existing(folder, section.wheels, "wheels")
         if not any(wheels.glob("packtrain-*.whl")):

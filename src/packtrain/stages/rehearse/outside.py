@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import rfc8785
 
 from packtrain.digest import sha256_bytes
@@ -350,6 +351,11 @@ def _write_sheet(
     if checks.HANGS in by_name:
         why = "packtrain in the kit is older than packtrain here, and does not look for this"
     clauses = tuple(by_name.get(name) or checks.not_shown(name, why) for name in checks.CLAUSES)
+    # Broken ones are told to a person here, who may look into a log; a sheet that is signed travels on drives.
+    if checks.is_ready(clauses):
+        clauses = tuple(
+            msgspec.structs.replace(part, evidence=without_places(part.evidence, folder.root)) for part in clauses
+        )
     sheet = Ready(
         shipment=packed.plan.shipment,
         kit=digest(kit),
@@ -369,6 +375,15 @@ def _write_sheet(
         folder.signature_path(Ready).unlink(missing_ok=True)
         folder.write(sheet)
     return sheet
+
+
+def without_places(text: str, root: Path) -> str:
+    """Return a text without where this voyage and its owner's home lie: folders bear names of people and projects."""
+    places = {f"{place}/": "" for place in (root.resolve(), root.absolute())} | {f"{Path.home()}/": "~/"}
+    for place, instead in places.items():
+        if len(place) > len("//"):
+            text = text.replace(place, instead)
+    return text
 
 
 def _raise_if_broken(folder: VoyageFolder, sheet: Ready, place: _Place) -> None:

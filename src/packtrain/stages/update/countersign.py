@@ -12,7 +12,7 @@ from packtrain.documents.kit_update import KitUpdate
 from packtrain.errors import KitUpdateRefused
 from packtrain.record.folder import VoyageFolder, read_signature
 from packtrain.stages.update.kept import documents_of
-from packtrain.stages.update.opened import Told, check_follows, open_update, signature_beside, told_of
+from packtrain.stages.update.opened import Told, check_admitted, check_follows, open_update, signature_beside, told_of
 from packtrain.training.update_file import UPDATE
 
 Approve = Callable[[Told], None]
@@ -43,6 +43,7 @@ def countersign(folder: VoyageFolder, path: Path, approve: Approve, *, exports_s
         if signature is not None:
             durable.write_bytes(beside, signature)
             return told
+        check_admitted(folder, str(path))
         approve(told)
     else:
         told = told_of(folder, opened, "the next one here")

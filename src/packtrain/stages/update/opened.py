@@ -18,6 +18,8 @@ from packtrain.documents.shipment import Shipment
 from packtrain.errors import KitUpdateRefused, UntrustedSigner
 from packtrain.record.folder import VoyageFolder, read_signature
 from packtrain.record.trust import Trust
+from packtrain.training.checks import is_ready
+from packtrain.training.kit import names_its_program
 from packtrain.training.kit_changes import KitChanges, changed_files, changes, rules_file
 from packtrain.training.update_file import KIT, MAX_SHOWN_BYTES, READY, UPDATE, UpdateFile, read_update
 
@@ -98,7 +100,8 @@ def open_update(folder: VoyageFolder, path: Path) -> Opened:
             (update.to_kit != found[KIT], "it names another kit than the one in it"),
             (update.ready != found[READY], "it names another rehearsal than the one in it"),
             (ready.kit != found[KIT], "the rehearsal is of another kit"),
-            (not ready.ready_to_leave, "the rehearsal did not show every clause"),
+            (not (ready.ready_to_leave and is_ready(ready.clauses)), "the rehearsal is not ready to leave"),
+            (not names_its_program(kit), "the kit names another program than the one in it"),
             (len(names) != len(kit.files), "the kit names a file twice"),
             (any(names.get(each.name) != each for each in update.files), "it brings a file that the kit has not"),
             (any(each.sha256 not in file.contents for each in update.files), "a file that it names is not in it"),
@@ -206,9 +209,17 @@ def told_of(folder: VoyageFolder, opened: Opened, standing: str, *steps_next: st
         standing=standing,
         total_bytes=opened.file.path.stat().st_size,
         changes=changes(before, opened.kit, content, content) if before is not None else None,
-        rehearsed=f"all {len(ready.clauses)} clauses kept, {ready.num_steps} steps, {ready.finished}",
+        rehearsed=f"{_kept(ready)}, {ready.num_steps} steps, {ready.finished}",
         steps_next=steps_next,
     )
+
+
+def _kept(ready: Ready) -> str:
+    others = [f"{part.verdict}: {part.clause}" for part in ready.clauses if part.verdict != "kept"]
+    if not others:
+        return f"all {len(ready.clauses)} clauses kept"
+    kept = len(ready.clauses) - len(others)
+    return f"{kept} of {len(ready.clauses)} clauses kept, which need not all be ({'; '.join(others)})"
 
 
 def show(folder: VoyageFolder, path: Path) -> Told:

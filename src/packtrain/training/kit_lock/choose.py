@@ -22,8 +22,12 @@ class Chooser:
 
     def wheel(self, package: LockedPackage) -> LockedFile | None:
         """Return the wheel that fits best, or None where none does."""
-        ranked = [(rank, one.name, one) for one in package.wheels if (rank := self.rank(one.name)) is not None]
-        return min(ranked)[2] if ranked else None
+        ranked = [
+            (-rank, _build_tag(one.name), one.name, one)
+            for one in package.wheels
+            if (rank := self.rank(one.name)) is not None
+        ]
+        return max(ranked)[3] if ranked else None
 
     def rank(self, file_name: str) -> int | None:
         """Return how much the target likes a wheel (0: best), or None where it does not fit or is no wheel."""
@@ -58,6 +62,13 @@ class Chooser:
             found=_some(one.name for one in package.wheels) or "no wheel at all",
             hint="name another platform or Python in voyage.toml, or lock a version that has such a wheel",
         )
+
+
+def _build_tag(file_name: str) -> tuple[int, str] | tuple[()]:
+    """Return what tells two builds of one version apart: of two that fit as well, installers take the later one."""
+    from packaging.utils import parse_wheel_filename
+
+    return parse_wheel_filename(file_name)[2]
 
 
 def _some(names: Iterable[str]) -> str:

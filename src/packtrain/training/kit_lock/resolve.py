@@ -1,7 +1,7 @@
 """What a lock means for a target: which packages, in which of their versions.
 
-Markers are evaluated for the target, with the variables of `Target.environments`. uv has settled everything else: the
-lock has no choice in it that markers do not make.
+Markers are evaluated for the target, and for every patch release of its Python: the site may have another than home, so
+what one of them needs is carried. uv has settled everything else: the lock has no choice in it but by markers.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def resolve(lock: Lock, wanted: Wanted, target: Target) -> Resolved:
             hint='widen requires-python in pyproject.toml and run "uv lock"; or name another Python in voyage.toml',
         )
     root = _root(lock, wanted.program)
-    markers = _Markers(lock, environments, _chosen(root.name, wanted))
+    markers = _Markers(lock, target.environments_of_any_patch(), _chosen(root.name, wanted))
     found = Resolved(root)
     seen: set[tuple[str, str, str]] = set()
     waiting: list[tuple[LockedPackage, str, tuple[Dependency, ...]]] = [(root, "", root.dependencies)]
@@ -91,6 +91,7 @@ def resolve(lock: Lock, wanted: Wanted, target: Target) -> Resolved:
                 continue
             other = found.packages.setdefault(chosen.name, chosen)
             if other is not chosen:
+                markers.refuse_if_torn(f"{chosen.name} {other.version} and {chosen.version}")
                 raise LockUnreadable(
                     "lock has two versions of a package for one target",
                     where=str(lock.path),
@@ -112,12 +113,13 @@ class _Markers:
         self._environments = environments
         self._chosen = chosen
         self._known: dict[str, bool] = {"": True}
+        self._tells_patches_apart = ""
 
     def hold(self, text: str) -> bool:
-        """Return whether a marker holds for the target.
+        """Return whether a marker holds for the target, with one patch release of its Python at least.
 
         Raises:
-            LockUnreadable: it cannot be read, or depends on a patch release that is not known.
+            LockUnreadable: it cannot be read.
         """
         found = self._known.get(text)
         if found is None:
@@ -133,14 +135,22 @@ class _Markers:
         except (ValueError, RecursionError) as error:
             raise LockUnreadable("marker cannot be read", where=str(self._lock.path), found=text[:200]) from error
         if len(verdicts) > 1:
-            first = self._environments[0]["python_version"]
+            self._tells_patches_apart = self._tells_patches_apart or text
+        return any(verdicts)
+
+    def refuse_if_torn(self, found: str) -> None:
+        """Refuse where a marker told patch releases apart: two versions of a package cannot both be carried.
+
+        Raises:
+            LockUnreadable: so it is.
+        """
+        if self._tells_patches_apart:
             raise LockUnreadable(
                 "lock depends on the patch release of the target's Python, which is not known here",
                 where=str(self._lock.path),
-                found=text[:200],
-                hint=f"build the kit with Python {first} itself, of the site's patch release",
+                found=f"{found}, by the marker {self._tells_patches_apart[:200]}",
+                hint='choose one version for all of them (constraint-dependencies in pyproject.toml), then "uv lock"',
             )
-        return verdicts.pop()
 
     def _settle(self, found: re.Match[str]) -> str:
         return _ALWAYS if (found[3] in self._chosen) == (found[1] == "==") else _NEVER
@@ -193,6 +203,8 @@ def _choose(lock: Lock, dependency: Dependency, markers: _Markers) -> LockedPack
     if len(candidates) > 1:
         candidates = [one for one in candidates if not one.markers or any(map(markers.hold, one.markers))]
     if len(candidates) != 1:
+        if candidates:
+            markers.refuse_if_torn(" and ".join(f"{one.name} {one.version}" for one in candidates[:2]))
         raise LockUnreadable(
             "lock names a package that it does not have" if not candidates else "lock leaves a choice open",
             where=str(lock.path),

@@ -264,10 +264,35 @@ def test_a_lock_for_other_pythons_is_refused(place: Place):
         place.build()
 
 
-def test_a_marker_that_tells_patch_releases_of_another_python_apart_is_no_guess(place: Place):
-    place.lock(f"tiny-num=={OLD}; python_full_version >= '{OTHER}.4'")
-    with pytest.raises(LockUnreadable, match="depends on the patch release"):
+@pytest.mark.parametrize("target", [Target.here(), OTHER_TARGET], ids=["home's", "another"])
+@pytest.mark.parametrize("sign", ["<", ">="])
+def test_what_some_patch_release_of_the_target_needs_is_carried(place: Place, target: Target, sign: str):
+    # Home's own patch release is on one side of it; the site's may be on the other.
+    place.lock(f"tiny-num=={OLD}; python_full_version {sign} '{target.python}.{sys.version_info[2] + 1}'")
+    assert _wheels(place.build(place.wanted(target))) == [f"tiny_num-{OLD}-py3-none-any.whl"]
+
+
+def test_two_versions_for_two_patch_releases_are_no_guess(place: Place):
+    first, second = (f"python_full_version {sign} '{OTHER}.4'" for sign in ("<", ">="))
+    place.lock(f"tiny-num=={OLD}; {first}", f"tiny-num=={NEW}; {second}")
+    with pytest.raises(LockUnreadable, match=r"depends on the patch release .*tiny-num 2\.[45] and 2\.[45]"):
         place.build()
+
+
+def test_a_package_with_wheels_for_other_systems_alone_is_built_from_its_source(place: Place):
+    make_sdist(place.index / "tiny-src", "tiny-src", "1.5", "py3-none-any")
+    place.wheel("tiny-src", "1.5", tag="py3-none-win_amd64")
+    place.lock("tiny-src")
+    assert _wheels(place.build()) == ["tiny_src-1.5-py3-none-any.whl"]
+    check_folder(place.wanted(), place.root / "kit" / "wheels")
+
+
+def test_of_two_builds_of_a_version_the_later_is_taken(place: Place):
+    for number in ("1", "9", "10", ""):
+        path = place.wheel("tiny-again", files={"tiny_again.py": f"BUILD = {number!r}\n".encode()})
+        path.rename(path.with_name(path.name.replace("1.0-", f"1.0-{number}-" if number else "1.0-")))
+    place.lock("tiny-again")
+    assert _wheels(place.build()) == ["tiny_again-1.0-10-py3-none-any.whl"]
 
 
 def test_the_same_lock_gives_the_same_kit(place: Place):
