@@ -418,6 +418,12 @@ def test_a_folder_that_plays_a_drive_is_emptied_and_called_not_sanitised(site: S
     assert "NOT SANITISED" in ran.stdout
     assert list(site.drive("b2").iterdir()) == []
     assert record_of(drive).result == "not sanitised"
+    # The printed certificate says what was done, and not what is done to a device.
+    done("close", "--without-results", "--yes", site.home)
+    packtrain("papers", site.home)
+    certificate = (site.home / "papers" / "sanitisation-certificate.html").read_text()
+    assert "files removed by packtrain" in certificate
+    assert "zeros written" not in certificate
 
 
 def test_a_folder_with_other_things_is_left_alone(site: Site) -> None:

@@ -184,7 +184,8 @@ def load(
     if kit is not None:
         facts["kit"] = KIT_NAME if has_kit else _NO_KIT
         if not has_kit:
-            sink(Notice(STAGE, "kit is whole on no drive that was read; bring it another way", is_warning=True))
+            text = "kit is whole on no drive that was read: it lies on the first drive of each case"
+            sink(Notice(STAGE, f"{text}; mount another of those and load again", is_warning=True))
     return clock.finish(counts=_counts(loaded, fleet, num_samples), facts=facts)
 
 

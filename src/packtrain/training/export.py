@@ -137,7 +137,8 @@ def choose_tensors(
             f"checkpoint does not hold what {DECLARATION_NAME} declares: " + "; ".join(problems[:20]),
             where=where,
             found=f"{len(problems)} differences",
-            hint="nothing was exported; the declaration is part of the kit and is changed at home",
+            hint="nothing was exported; the declaration is part of the kit and is changed at home, by "
+            '"packtrain update make"',
         )
     stay = tuple(sorted(tensor.name for tensor in found if tensor.name not in chosen))
     return tuple(chosen[name] for name in sorted(chosen)), stay

@@ -61,7 +61,7 @@ def _pack(source: Path, archive: Path) -> None:
                     "interpreter holds a link that leads out of its folder",
                     where=str(path),
                     found=str(path.readlink()),
-                    hint="an environment (venv) cannot travel: name the folder of the interpreter below it",
+                    hint="an environment (venv) cannot travel: name the folder of the interpreter it was made with",
                 )
             info = tar.gettarinfo(path, f"python/{relative.as_posix()}")
             if not (info.isfile() or info.issym()):

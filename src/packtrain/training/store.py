@@ -98,8 +98,9 @@ class SampleStore:
         SourceUnreadable: there is no index, or it lacks a column or fields of one.
     """
 
-    def __init__(self, root: Path, *, check_digests: bool = True, split: str | None = None) -> None:
-        self.root = root
+    def __init__(self, root: Path | str, *, check_digests: bool = True, split: str | None = None) -> None:
+        # A program has its arguments as text.
+        self.root = root = Path(root)
         self._check_digests = check_digests
         path = root / INDEX_NAME
         try:

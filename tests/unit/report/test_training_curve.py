@@ -257,3 +257,10 @@ def test_a_spike_is_in_its_own_cell() -> None:
         curve.add(1, step, 50.0 if step == 70 else 1.0, None, None)
     cells = by_column(curve.kept.in_order(), 0, 99, 50)
     assert [number for number, cell in enumerate(cells) if cell is not None and cell[1] == 50.0] == [35]
+
+
+def test_a_reason_has_a_line_of_its_own_so_that_a_narrow_terminal_shows_it() -> None:
+    curve = trained((1, 1, 50), (2, 40, 80))
+    curve.explain({1: "rank 1 was killed by SIGKILL"})
+    lines = chart_lines(curve, 80, total_steps=100, epoch_samples=1000)
+    assert lines[-1] == "     1 restart, 11 steps made again  last: rank 1 was killed by SIGKILL"

@@ -164,13 +164,36 @@ def test_home_says_the_steps_under_each_kit_and_keeps_the_papers(voyage: Papers)
         assert folder.read_signed(Provenance) == made
 
 
+def test_a_card_that_a_person_wrote_in_stays_as_long_as_its_results_do(voyage: Papers) -> None:
+    go_home(voyage)
+    card = voyage.consignor.root / "results" / "MODEL-CARD.md"
+    made = card.read_text()
+    card.write_text(f"It forecasts the sky.\n{made}")
+    go_home(voyage)
+    assert card.read_text() == f"It forecasts the sky.\n{made}"
+    card.write_text("of other results")
+    go_home(voyage)
+    assert card.read_text() == made
+
+
+def test_a_place_in_the_data_is_read_as_the_loader_says_it_too(voyage: Papers) -> None:
+    newest = sorted((voyage.consignee.work / "checkpoints").glob("step-????"))[-1]
+    path = newest / "position.json"
+    path.write_text(json.dumps(json.loads(path.read_text())["position"]))
+    (outbox(voyage) / "export-list.json").unlink()
+    homecoming.export(voyage.consignee, discard)
+    assert voyage.consignee.read_signed(Provenance).position.startswith("epoch 0, 32 samples of it consumed, seed 0")
+
+
 def test_an_audit_finds_no_fault_and_tells_it(voyage: Papers) -> None:
     go_home(voyage)
     parties = voyage.consignor.documents / "parties.json"
     for sender in ("operator", "consignee"):
         exchange.import_dossier(voyage.consignor, voyage.dossier(f"from-{sender}", sender, "consignor"), discard)
-    # To the consignee nobody brings the operator's signature under the export list: its own audit says so.
-    for folder in (voyage.consignor, voyage.operator):
+    # The operator's signature under the export list came after the consignee's papers: its dossier brings it.
+    assert audited(voyage.consignee.root, parties).faults != ()
+    exchange.import_dossier(voyage.consignee, voyage.dossier("released", "operator", "consignee"), discard)
+    for folder in (voyage.consignor, voyage.operator, voyage.consignee):
         found = audited(folder.root, parties)
         assert found.faults == ()
         assert any("brought by update 1: steps 5-8" in text for text in found.trained.trained)

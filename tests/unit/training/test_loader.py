@@ -28,6 +28,10 @@ def rewrite_index(root: Path, row: int, **changes: object) -> None:
     pq.write_table(pa.Table.from_pylist(rows), root / "index.parquet")
 
 
+def test_a_store_is_opened_by_the_text_that_a_program_has_for_it(root: Path) -> None:
+    assert SampleStore(str(root))[0] == SampleStore(root)[0]
+
+
 def test_a_table_sample_is_its_rows_as_csv_with_a_header(root: Path) -> None:
     sample = SampleStore(root)[2]
     assert (sample.key, sample.kind, sample.detail) == ("t0002", "table", {"number": 2})

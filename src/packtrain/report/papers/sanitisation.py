@@ -148,7 +148,7 @@ def _entry(sources: PaperSources, drive: ClosedDrive, record: Sanitisation) -> H
             (("What ran", "m", 0), ("Tool", "", 40), ("Exit", "n", 10), ("What it covered, or said", "", 70)),
             [
                 [
-                    " ".join(step.argv) or "zeros written by packtrain",
+                    " ".join(step.argv) or f"{_own_work(record)} by packtrain",
                     step.tool,
                     "\u2013" if step.exit_status is None else str(step.exit_status),
                     step.detail,
@@ -160,6 +160,10 @@ def _entry(sources: PaperSources, drive: ClosedDrive, record: Sanitisation) -> H
         *(el("p", "Limit: ", text, ".", cls="say") for text in record.limits),
         el("p", "Signed record, SHA-256: ", el("span", drive.record or "", cls="mono"), cls="say"),
     )
+
+
+def _own_work(record: Sanitisation) -> str:
+    return "files removed" if record.method == "files removed" else "zeros written"
 
 
 def _kind_of(record: Sanitisation) -> str:

@@ -37,6 +37,7 @@ from packtrain.training.export import (
 )
 from packtrain.training.metrics import METRICS_NAME
 from packtrain.training.metrics_home import metrics_that_leave
+from packtrain.training.model_card import CARD_NAME
 from packtrain.training.number_shapes import Values
 from packtrain.training.outbox import (
     LIST_NAME,
@@ -88,7 +89,7 @@ def accept(folder: VoyageFolder, outbox: Path, sink: Sink, bases: Sequence[Path]
     words = words_of(provenance.document, str(outbox / PROVENANCE_NAME))
     searched = _search_again(folder, document, opened, words)
     write_papers(opened, provenance, document)
-    _move_in(opened, folder.root, sink)
+    _move_in(opened, folder.root, document.results, sink)
     keep(folder, found, {name: payload for name, payload in provenance.files.items() if is_kept(name)})
     for told in steps_told(provenance.document):
         sink(Notice(STAGE, f"trained under {told}"))
@@ -182,7 +183,7 @@ def _rules_of(folder: VoyageFolder, document: ExportList, program: str) -> Expor
     return read_rules(kept if kept is not None and kept.is_dir() else folder.resolve(program))
 
 
-def _move_in(opened: Path, root: Path, sink: Sink) -> None:
+def _move_in(opened: Path, root: Path, digest: str, sink: Sink) -> None:
     """Move all files into results/; one of the same name and other bytes is put aside, and not written over.
 
     It may be a model card that a person has gone on writing, or weights that the new ones are a difference to: killed
@@ -190,6 +191,10 @@ def _move_in(opened: Path, root: Path, sink: Sink) -> None:
     """
     results = root / RESULTS
     results.mkdir(parents=True, exist_ok=True)
+    card = results / CARD_NAME
+    if card.is_file() and digest.encode() in card.read_bytes():
+        # A person writes in it what the model is good for: one of the same results stays as it is.
+        (opened / CARD_NAME).unlink()
     moving = sorted(opened.iterdir())
     others = [path.name for path in moving if _is_another(results / path.name, path)]
     if others:

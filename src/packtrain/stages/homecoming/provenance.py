@@ -233,8 +233,9 @@ def _position(checkpoint: Path) -> str:
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
             body: Any = json.loads(stream.read(_MAX_POSITION_BYTES))
-        position = Position.from_dict(cast("dict[str, object]", body["position"]), str(path))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, DataOrderChanged):
+        # What the loader says of itself, alone or under its name, as the reference program writes it.
+        position = Position.from_dict(cast("dict[str, object]", body.get("position", body)), str(path))
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError, DataOrderChanged):
         return unknown
     return (
         f"epoch {position.epoch}, {position.samples_consumed} samples of it consumed, seed {position.seed}, "

@@ -197,7 +197,9 @@ class Fetcher:
                 where=f"{file.name} from {source}",
                 expected=told[0],
                 found=told[1],
-                hint='if the publisher replaced it, look into why; then "uv lock" again',
+                # A plain "uv lock" keeps the digest that it has, also of a file beside it.
+                hint="if it was built anew here, or the publisher replaced it and you know why: "
+                f'"uv lock --upgrade-package {file.name.partition("-")[0]}"',
             )
 
 
