@@ -303,7 +303,10 @@ def own_commands(device: Path, roots: Roots = SYSTEM) -> tuple[BlockDrive, Comma
     """
     found = find_drive(device, read_drives(roots))
     if found is None:
-        raise DriveMissing("no such drive", where=str(device), hint='"packtrain drives" lists them')
+        hint = '"packtrain drives" lists them'
+        if device.is_dir():
+            hint = f"a folder has no commands of its own; {hint} and where they are mounted"
+        raise DriveMissing("no such drive", where=str(device), hint=hint)
     return found[0], plan_commands(found[0])
 
 

@@ -108,6 +108,7 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
                 rehearse.STAGE,
                 rehearse.inputs(self.folder),
                 lambda: rehearse.rehearse(self.folder, self._open_drive, self._sink, python=python),
+                is_whole=not rehearse.could_not_be_tried(self.folder, python),
             )
 
     def rehearsal_sheet(self) -> Ready | None:

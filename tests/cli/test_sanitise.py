@@ -7,19 +7,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from command_parts import Ran, Site, copy_site, done, pack, packtrain
-from erasing_parts import PERSON, Packed, content, packed_drive
+from erasing_parts import PERSON, SIZE_BYTES, Packed, content, packed_drive
 from loop_drives import mounted
 from packtrain.diligence.sanitised import read_sanitisations
 from packtrain.documents.closing import Closing
 from packtrain.documents.sanitisation import Sanitisation
+from packtrain.errors import DriveInUse
+from packtrain.events import discard
 from packtrain.record.folder import VoyageFolder
 from packtrain.units import MIB
+from packtrain.voyage import Voyage
 
 pytestmark = pytest.mark.root
 
@@ -171,6 +174,60 @@ def test_a_closing_record_that_another_hand_signed_is_refused(drive: Packed, tmp
     assert drive.records() == []
 
 
+def lose(*command: object) -> None:
+    """Run losetup."""
+    done = subprocess.run(["losetup", *map(str, command)], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_drive_that_takes_the_place_of_another_while_a_person_reads_is_left_alone(
+    drive: Packed, tmp_path: Path
+) -> None:
+    other = tmp_path / "devices" / "other.img"
+    other.write_bytes(b"precious" * (SIZE_BYTES // 8))
+
+    def swap(label: str, told: Sequence[str]) -> None:
+        assert label == "A1" and told
+        lose("--detach", drive.device)
+        lose(drive.device, other)
+
+    voyage = Voyage(drive.site.home, discard)
+    with pytest.raises(DriveInUse, match="another drive"):
+        voyage.sanitise(drive.device, PERSON, swap, without_results=True)
+
+    assert content(drive.device) == b"precious" * (SIZE_BYTES // 8)
+    assert drive.records() == []
+
+
+def test_a_blank_drive_is_not_taken_for_one_whose_run_was_cut_off_before_its_first_write(drive: Packed) -> None:
+    command = ["drives", "sanitise", str(drive.device), "--voyage", str(drive.site.home), "--person", PERSON]
+    command += ["--without-results", "--yes-erase", "A1"]
+    killed = subprocess.run([sys.executable, "-c", _CHILD, "durable run.json", *command], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert b"age-encryption.org" in content(drive.device)
+    # Another one of the same make, which shows no serial number of its own either, as behind many USB bridges.
+    with drive.device.open("r+b") as stream:
+        stream.write(bytes(SIZE_BYTES))
+
+    ran = drive.sanitise()
+
+    refused(drive, ran, 33, "nothing in its first bytes")
+
+
+def test_a_drive_on_which_somebody_keeps_other_things_is_refused(drive: Packed, tmp_path: Path) -> None:
+    with mounted(drive.device, tmp_path / "here"):
+        (tmp_path / "here" / "System Volume Information").mkdir()
+        (tmp_path / "here" / "thesis.odt").write_text("years of work")
+    before = content(drive.device)
+    ran = drive.sanitise()
+    assert ran.exit_code == 94, ran.stderr
+    assert "thesis.odt" in ran.stderr and "System Volume" not in ran.stderr
+    assert content(drive.device) == before
+    with mounted(drive.device, tmp_path / "here"):
+        (tmp_path / "here" / "thesis.odt").unlink()
+    assert drive.sanitise().exit_code == 0
+
+
 def test_while_results_may_still_come_home_nothing_is_erased(drive: Packed) -> None:
     ran = packtrain(
         "drives", "sanitise", drive.device, "--voyage", drive.site.home, "--person", PERSON, "--yes-erase", "A1"
@@ -228,6 +285,29 @@ def test_after_a_lie_another_method_finds_the_same_drive_again(drive: Packed) ->
     assert is_empty(drive)
     assert record_of(drive).result == "Clear"
     assert record_of(drive).known_by == "closing record"
+
+
+@pytest.mark.usefixtures("lying_tool")
+def test_a_blank_drive_in_the_place_of_one_that_failed_is_not_taken_for_it(drive: Packed) -> None:
+    # Without serial numbers nothing else tells them apart: the one that failed still holds its data, and the mark.
+    assert drive.sanitise("--method", "zeroout").exit_code == 95
+    with drive.device.open("r+b") as stream:
+        stream.write(bytes(48 * MIB))
+    subprocess.run(["blockdev", "--flushbufs", drive.device], check=False)
+    ran = drive.sanitise("--method", "overwrite")
+    assert ran.exit_code != 0
+    assert "nothing shows that this is a drive of this shipment" in ran.stderr
+    assert {each.record.result for each in read_sanitisations(VoyageFolder(drive.site.home))} == {"not sanitised"}
+
+
+def test_a_drive_of_another_use_that_holds_a_copy_of_the_shipment_is_left_alone(drive: Packed, tmp_path: Path) -> None:
+    with mounted(drive.device, tmp_path / "mount") as point:
+        (point / "holiday.jpg").write_bytes(b"mine")
+    before = content(drive.device)
+    ran = drive.sanitise()
+    assert ran.exit_code != 0
+    assert "holiday.jpg" in ran.stderr
+    assert content(drive.device) == before
 
 
 def test_a_command_that_fails_leaves_the_drive_not_sanitised(
@@ -338,6 +418,12 @@ def test_a_folder_that_plays_a_drive_is_emptied_and_called_not_sanitised(site: S
     assert "NOT SANITISED" in ran.stdout
     assert list(site.drive("b2").iterdir()) == []
     assert record_of(drive).result == "not sanitised"
+    # The printed certificate says what was done, and not what is done to a device.
+    done("close", "--without-results", "--yes", site.home)
+    packtrain("papers", site.home)
+    certificate = (site.home / "papers" / "sanitisation-certificate.html").read_text()
+    assert "files removed by packtrain" in certificate
+    assert "zeros written" not in certificate
 
 
 def test_a_folder_with_other_things_is_left_alone(site: Site) -> None:

@@ -10,12 +10,12 @@ from typing import Final, Literal
 from packtrain import __version__
 from packtrain.devices.block import SYSTEM, BlockDrive, Roots, drive_at
 from packtrain.devices.clear import clear_folder
-from packtrain.devices.sanitise_look import DRIVE_RECORD, Header, read_folder
+from packtrain.devices.sanitise_look import DRIVE_RECORD, Header, read_folder, strangers_in
 from packtrain.devices.sanitise_mark import read_mark, wipe_mark, write_mark
 from packtrain.devices.sanitise_plan import CommandPlan, plan_commands
 from packtrain.devices.sanitise_read_back import head_is_blank, read_back, with_head
 from packtrain.devices.sanitise_run import SAVE_BYTES, head_step, overwrite, refuse_unable, run_blkdiscard
-from packtrain.devices.sanitise_target import HEAD_BYTES, erasable, held, look, size_of
+from packtrain.devices.sanitise_target import HEAD_BYTES, attachment_of, erasable, held, look, size_of
 from packtrain.documents.codec import Instant
 from packtrain.documents.sanitisation import Method, ReadBack, SanitisedDevice, SanitisingStep
 from packtrain.errors import DriveFailed, DriveInUse, DriveMissing, SanitisingFailed
@@ -26,9 +26,6 @@ STAGE: Final = "drives"
 Place = tuple[int, bytes]
 """An offset on the device and the bytes that stood there."""
 Outcome = tuple[tuple[SanitisingStep, ...], ReadBack | None]
-_OF_A_DRIVE: Final = frozenset(
-    {"README.txt", "bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt", "data", "packtrain"}
-)
 
 
 class WholeDrive:
@@ -52,6 +49,7 @@ class WholeDrive:
         with held(drive.device, drive.number) as descriptor:
             self.mark = read_mark(descriptor)
             self.is_blank = head_is_blank(descriptor)
+            self._attachment = attachment_of(descriptor)
         found = look(drive)[0] if self.mark is None and not self.is_blank else None
         self.record = found.record if found is not None else None
         self.signature = found.signature if found is not None else None
@@ -83,6 +81,7 @@ class WholeDrive:
         headers: Sequence[Place],
         done_bytes: int,
         save: Callable[[int], None],
+        head_goes: Callable[[], None],
         sink: Sink,
     ) -> Outcome:
         """Erase the drive and read it back; return what ran and what was seen.
@@ -96,6 +95,7 @@ class WholeDrive:
             headers: what stood where before the first write, also of a run that was cut off.
             done_bytes: up to where a run that was cut off has overwritten.
             save: is told how far this one is.
+            head_goes: is called before the mark goes: a blank device is taken for this one from then on alone.
             sink: takes progress.
         """
         drive = self._drive
@@ -106,8 +106,13 @@ class WholeDrive:
 
         with held(drive.device, drive.number) as descriptor:
             size_bytes = size_of(descriptor)
-            if size_bytes != self.device.size_bytes:
-                raise DriveInUse("device has another size than a moment ago", where=str(drive.device))
+            # While a person read what will go, the drive may have been pulled and another taken its name.
+            if size_bytes != self.device.size_bytes or attachment_of(descriptor) != self._attachment:
+                raise DriveInUse(
+                    "another drive stands here than the one that was looked at",
+                    where=str(drive.device),
+                    hint="nothing was written to it; look again",
+                )
             write_mark(descriptor, nonce)
             save(done_bytes)
         told = telling(f"{method} of {drive.name}")
@@ -129,6 +134,7 @@ class WholeDrive:
             if not step.succeeded or not read.is_empty:
                 return (step,), read
             started = self._now()
+            head_goes()
             wipe_mark(descriptor)
             read = with_head(descriptor, read, wanted)
             return (step, head_step(started, self._now())), read
@@ -153,8 +159,8 @@ class PlayedDrive:
                 hint=f"umount {path}, then name {found.drive.id}",
             )
         self._path, self._now = path.absolute(), now
-        names = {member.name for member in path.iterdir()} - {"lost+found"}
-        if strangers := sorted(names - _OF_A_DRIVE):
+        # Of a folder all goes that lies in it, hidden files too.
+        if strangers := sorted({*strangers_in(path), *(one.name for one in path.glob(".*"))}):
             raise SanitisingFailed(
                 "other things lie in this folder than those of a drive",
                 where=str(path),
@@ -192,11 +198,13 @@ class PlayedDrive:
         headers: Sequence[Place],
         done_bytes: int,
         save: Callable[[int], None],
+        head_goes: Callable[[], None],
         sink: Sink,
     ) -> Outcome:
         """Remove all files below the folder, its closing record last; see `WholeDrive.erase`."""
         del nonce, method, how, headers
         save(done_bytes)
+        head_goes()
         started = self._now()
         count = clear_folder(
             self._path,

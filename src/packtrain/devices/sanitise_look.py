@@ -38,6 +38,10 @@ _OPTIONS: Final = {
     "ntfs": "",
     "btrfs": "rescue=nologreplay",
 }
+_OF_A_DRIVE: Final = frozenset(
+    {"README.txt", "bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt", "data", "packtrain"}
+)
+_OF_A_SYSTEM: Final = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN"})
 _KERNEL_NAMES: Final = {"ntfs": "ntfs3"}
 
 
@@ -56,11 +60,13 @@ class OnDrive:
     Attributes:
         record, signature: the closing record's bytes and its signature's.
         headers: where volumes begin, counted from the first byte of the device that was looked at.
+        others: names beside those of a drive, at most five: somebody else's files.
     """
 
     record: bytes
     signature: bytes
     headers: tuple[Header, ...]
+    others: tuple[str, ...] = ()
 
 
 def can_be_mounted(kind: str) -> bool:
@@ -85,7 +91,8 @@ def look(device: Path, kind: str) -> OnDrive | None:
     try:
         found = cast("dict[str, Any]", json.loads(done.stdout))
         headers = tuple(Header(int(offset), base64.b64decode(text)) for offset, text in found["headers"])
-        return OnDrive(base64.b64decode(found["record"]), base64.b64decode(found["signature"]), headers)
+        others = tuple(str(name) for name in found["others"])
+        return OnDrive(base64.b64decode(found["record"]), base64.b64decode(found["signature"]), headers, others)
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -101,7 +108,13 @@ def read_folder(folder: Path) -> OnDrive | None:
         return None
     step = max(1, len(names) // _MOST_HEADERS)
     headers = [header for name in names[::step][:_MOST_HEADERS] if (header := _header(folder / name)) is not None]
-    return OnDrive(record, signature, tuple(headers))
+    return OnDrive(record, signature, tuple(headers), strangers_in(folder))
+
+
+def strangers_in(folder: Path) -> tuple[str, ...]:
+    """Return names in a folder that are none of a drive's, nor of what systems leave on every drive; at most five."""
+    names = {member.name for member in folder.iterdir()} - _OF_A_DRIVE - _OF_A_SYSTEM
+    return tuple(sorted(name for name in names if not name.startswith("."))[:5])
 
 
 def _header(path: Path) -> Header | None:
@@ -136,6 +149,7 @@ def _main(device: str, kind: str) -> int:
         "record": base64.b64encode(found.record).decode(),
         "signature": base64.b64encode(found.signature).decode(),
         "headers": [(header.offset, base64.b64encode(header.content).decode()) for header in found.headers],
+        "others": [name.encode("utf-8", "backslashreplace").decode() for name in found.others],
     }
     sys.stdout.write(json.dumps(document))
     return 0

@@ -22,6 +22,7 @@ HEAD_BYTES: Final = MIB
 """The first bytes of a drive are erased last: until then they hold the mark of the run."""
 SMALLEST_BYTES: Final = 4 * HEAD_BYTES
 _SIZE_OF: Final = 0x80081272  # BLKGETSIZE64
+_SEQUENCE_OF: Final = 0x80081280  # BLKGETDISKSEQ, since Linux 5.15
 _FLUSH: Final = 0x1261  # BLKFLSBUF
 
 
@@ -77,7 +78,7 @@ def look(drive: BlockDrive) -> tuple[OnDrive | None, Part | None]:
     A header counts only where the device itself shows it: so a later reading that does not find it means something.
 
     Raises:
-        SanitisingFailed: other parts of it hold something as well.
+        SanitisingFailed: other parts of it hold something as well, or other things lie beside the drive's.
     """
     holding = [part for part in drive.parts if part.file_system is not None and not _is_table(part)]
     for part in holding:
@@ -93,6 +94,14 @@ def look(drive: BlockDrive) -> tuple[OnDrive | None, Part | None]:
                 where=str(drive.device),
                 found=f"{', '.join(others)} beside {part.name}",
                 hint="save what is there; then remove those partitions and run this again",
+            )
+        if found.others:
+            raise SanitisingFailed(
+                "other things lie on this drive than those of a drive of the shipment, and all of it would go",
+                where=str(drive.device),
+                found=", ".join(found.others),
+                hint="a copy of the shipment's files on a drive of another use is no drive of it: move away what is to "
+                "stay, or the copy",
             )
         start = part_start(drive, part)
         shifted = [Header(start + header.offset, header.content) for header in found.headers]
@@ -151,6 +160,18 @@ def size_of(descriptor: int) -> int:
     """Return how many bytes an open block device has."""
     answer = fcntl.ioctl(descriptor, _SIZE_OF, bytes(8))
     return int(struct.unpack("=Q", answer)[0])
+
+
+def attachment_of(descriptor: int) -> int | None:
+    """Return which attachment of a disk an open block device is; None where the kernel counts none.
+
+    The kernel gives each disk that is plugged in, and each file behind a loop device, the next number: another disk
+    under the same name and number of device is known by it.
+    """
+    try:
+        return int(struct.unpack("=Q", fcntl.ioctl(descriptor, _SEQUENCE_OF, bytes(8)))[0])
+    except OSError:
+        return None
 
 
 def forget_cached(descriptor: int) -> None:

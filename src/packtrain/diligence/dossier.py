@@ -33,15 +33,18 @@ from packtrain.diligence.screening.record import DISPOSITIONS, MAX_DISPOSITIONS,
 from packtrain.documents.admission import Admission
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, namespace
 from packtrain.documents.declaration import Declaration
+from packtrain.documents.export_list import ExportList
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import Role, allowed_signers
 from packtrain.documents.plan import Plan
+from packtrain.documents.provenance import Provenance
 from packtrain.documents.shipment import Shipment
-from packtrain.errors import DossierError, WrongRole
+from packtrain.errors import DossierError, UntrustedSigner, WrongRole
 from packtrain.record.custody import CustodyLine
-from packtrain.record.folder import VoyageFolder
+from packtrain.record.folder import VoyageFolder, read_signature
 from packtrain.record.keys import MAX_ENVELOPE_BYTES, RELEASE, SITE_ENVELOPE, destroy, read_envelope
 from packtrain.record.receipts import instant
+from packtrain.record.trust import Trust
 
 DOSSIERS: Final = "dossiers"
 """Folder below documents/ that keeps the tag files of every dossier taken in, by the SHA-256 of its tag manifest."""
@@ -178,8 +181,9 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
     taken = merge(read_papers(folder.documents, trust, role), incoming, role, (*own_lines, *beyond), where)
     _refuse_contradictions(taken.result, where)
     _refuse_too_many(taken.result, where)
+    released = _releases(folder, documents, trust)
     key = _new_key(folder, bag, taken.newer_attempt)
-    remarks = [*taken.remarks]
+    remarks = [*taken.remarks, *(f"the operator's signature under {name} was taken in" for name in released)]
     if apart:
         remarks.append(
             "each side noted the end of the voyage by itself: the sender's custody log is kept beside this one"
@@ -200,6 +204,8 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
         remarks.append(f"heads over no entries that are here were left aside: {num_aside}")
     take_attached(folder, bag, taken.result)
     _take_documents(folder, documents, taken)
+    for name, signature in released.items():
+        durable.write_bytes(folder.documents / signature_names(name)[1], signature)
     extend(folder, beyond)
     if apart:
         keep_apart(folder, theirs)
@@ -314,6 +320,28 @@ def _take_documents(folder: VoyageFolder, documents: Path, taken: Taken) -> None
                 if (documents / file_name).is_file()
             },
         )
+
+
+def _releases(folder: VoyageFolder, documents: Path, trust: Trust) -> dict[str, bytes]:
+    """Return the operator's signatures under papers of the way home that are here without them: they were given since.
+
+    Raises:
+        SignatureInvalid, UntrustedSigner: one is not the operator's under these bytes.
+    """
+    found: dict[str, bytes] = {}
+    for document_type in (ExportList, Provenance):
+        name = f"{document_type.kind}.json"
+        second = signature_names(name)[1]
+        here, there = folder.documents / name, documents / name
+        signature = read_signature(documents / second)
+        if signature is None or not here.is_file() or (folder.documents / second).exists():
+            continue
+        payload = here.read_bytes()
+        if payload == there.read_bytes():
+            if "operator" not in trust.signer_role(document_type, payload, signature, second):
+                raise UntrustedSigner(f"{name} is countersigned by another party than the operator", where=second)
+            found[name] = signature
+    return found
 
 
 def _new_key(folder: VoyageFolder, bag: Bag, newer_attempt: bool) -> bytes | None:

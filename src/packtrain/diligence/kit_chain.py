@@ -6,7 +6,7 @@ update names it. The chain is the only way by which a kit changes: a dossier bri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,7 @@ from packtrain.documents.codec import Document, digest
 from packtrain.documents.kit import Kit
 from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.ready import Ready
-from packtrain.errors import KitUpdateRefused
+from packtrain.errors import KitUpdateRefused, UntrustedSigner
 from packtrain.record.folder import VoyageFolder, read_signature
 
 OPERATOR_SIGNATURE: Final = ".operator.sig"
@@ -82,6 +82,30 @@ def chain_in(papers: Papers) -> tuple[LawfulKit, ...]:
         paper.digest: paper.document for paper in papers.by_name.values() if isinstance(paper.document, KitUpdate)
     }
     return _walk(current, updates, kits, "kit-update.json")
+
+
+def refuse_uncountersigned(folder: VoyageFolder, chain: Sequence[LawfulKit]) -> None:
+    """Look for the operator's signature under each update of a site's chain: papers copied by hand bring none.
+
+    Raises:
+        SignatureMissing, SignatureInvalid, UntrustedSigner: an update was not countersigned.
+    """
+    current = folder.digest(KitUpdate) if folder.has(KitUpdate) else None
+    for each in chain:
+        if each.update_digest is None:
+            continue
+        kept = folder.documents / ARCHIVES[KitUpdate.kind] / f"{each.update_digest}.json"
+        path = folder.document_path(KitUpdate) if each.update_digest == current else kept
+        place = path.with_name(path.name + OPERATOR_SIGNATURE)
+        roles = folder.trust().signer_role(KitUpdate, path.read_bytes(), read_signature(place), str(place))
+        if "operator" not in roles:
+            raise UntrustedSigner(
+                f"kit update {each.number} is not countersigned by the operator",
+                where=str(place),
+                expected="operator",
+                found=", ".join(sorted(roles)),
+                hint='"packtrain update apply" brings an update into force, with both signatures',
+            )
 
 
 def left_home(folder: VoyageFolder) -> str | None:

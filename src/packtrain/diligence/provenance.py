@@ -14,13 +14,16 @@ from packtrain.diligence.kit_chain import LawfulKit
 from packtrain.diligence.papers import Papers
 from packtrain.documents.admission import Admission
 from packtrain.documents.export_list import ExportList
+from packtrain.documents.kit import Kit
 from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.plan import Plan
 from packtrain.documents.provenance import Provenance
 from packtrain.documents.ready import Ready
 from packtrain.documents.shipment import Shipment
 
-_RANGE: Final = re.compile(r"(\d{1,15})(?:-(\d{1,15}))?")
+_RANGE: Final = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,15}))?")
+_CUT: Final = re.compile(r"\([0-9]{1,15} steps\)")
+"""What stands behind ranges that were too many to be told."""
 
 
 def provenance_faults(provenance: Provenance, papers: Papers) -> tuple[str, ...]:
@@ -84,6 +87,9 @@ def _kit_faults(provenance: Provenance, papers: Papers) -> Iterator[str]:
         sheet = here.get(trained.ready) if trained.ready is not None else None
         if isinstance(sheet, Ready) and sheet.kit != trained.kit:
             yield f"the rehearsal that it names for kit {trained.kit[:12]} is of another kit"
+        sheets = {name for name, paper in here.items() if isinstance(paper, Ready) and paper.kit == trained.kit}
+        if sheets and trained.ready is not None and trained.ready not in sheets:
+            yield f"the rehearsal that it names for kit {trained.kit[:12]} is none of those that are here"
         if (trained.update is None) != (number == 0):
             yield f"kit {trained.kit[:12]} came by no update, or the first kit by one"
         update = here.get(trained.update) if trained.update is not None else None
@@ -92,17 +98,27 @@ def _kit_faults(provenance: Provenance, papers: Papers) -> Iterator[str]:
             if said != (number, before, trained.kit) or trained.ready not in (None, update.ready):
                 yield f"kit update {update.number} does not lead to kit {trained.kit[:12]} as it says"
         before = trained.kit
+    kits = [here.get(trained.kit) for trained in provenance.kits]
+    programs = {kit.program for kit in kits if isinstance(kit, Kit)}
+    if kits and all(isinstance(kit, Kit) for kit in kits) and provenance.program not in programs:
+        yield "the program that it says to have trained is that of none of its kits"
 
 
 def _step_faults(provenance: Provenance) -> Iterator[str]:
     kits = {trained.kit for trained in provenance.kits}
     if strangers := sorted({each.kit for each in provenance.attempts if each.kit is not None} - kits):
         yield f"an attempt ran under kit {strangers[0][:12]}, which it does not name among the kits"
-    if not provenance.kits or any("…" in trained.steps for trained in provenance.kits):
+    if not provenance.kits:
         return
     ranges: list[tuple[int, int]] = []
+    is_cut = False
     for trained in provenance.kits:
-        for part in filter(None, trained.steps.split(", ")):
+        told, ellipsis, rest = trained.steps.partition(" … ")
+        if ellipsis and _CUT.fullmatch(rest) is None:
+            yield f"the steps under kit {trained.kit[:12]} are no steps"
+            return
+        is_cut = is_cut or bool(ellipsis)
+        for part in filter(None, told.split(", ")):
             match = _RANGE.fullmatch(part)
             if match is None:
                 yield f"the steps under kit {trained.kit[:12]} are no steps"
@@ -112,5 +128,5 @@ def _step_faults(provenance: Provenance) -> Iterator[str]:
     overlaps = any(before[1] >= after[0] for before, after in itertools.pairwise(ranges))
     if overlaps or any(first > last for first, last in ranges):
         yield "a step is said to have run under two kits"
-    elif sum(last - first + 1 for first, last in ranges) != provenance.num_steps:
+    elif not is_cut and sum(last - first + 1 for first, last in ranges) != provenance.num_steps:
         yield f"the steps under its kits are not the {provenance.num_steps} that it counts"

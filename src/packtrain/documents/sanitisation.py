@@ -179,5 +179,13 @@ def claims_too_much(record: Sanitisation) -> Iterator[str]:
         yield "more was read back than the drive has"
     if record.read_back is not None and record.read_back.num_headers_left > record.read_back.num_headers:
         yield "more beginnings of volumes are left than there were"
+    if record.result != NOT_SANITISED and record.read_back is not None:
+        read = record.read_back
+        if not read.num_blocks or not read.read_bytes:
+            yield f"it says {record.result}, and nothing was read back"
+        elif read.how == "full" and read.read_bytes < record.device.size_bytes:
+            yield f"it says that all was read back: {read.read_bytes} of {record.device.size_bytes} bytes were"
+    if any(step.succeeded and step.exit_status for step in record.steps):
+        yield "a command that ended with an error is said to have succeeded"
     if record.finished < record.started or any(step.finished < step.started for step in record.steps):
         yield "it was finished before it was started"

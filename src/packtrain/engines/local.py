@@ -29,6 +29,7 @@ from packtrain import durable
 from packtrain.errors import PacktrainError, TrainingFailed, WorkerStalled
 from packtrain.events import Notice, Sink, TrainingStep, WorkerLost, WorkersStarted
 from packtrain.ports import AttemptRecord, StepRecord, TrainingJob, TrainingRun
+from packtrain.units import counted
 
 SAVED_AND_STOPPED: Final = 75
 """The exit code by which a program says that it saved because it was asked to stop (EX_TEMPFAIL)."""
@@ -175,8 +176,9 @@ class _Attempt:
         """Return the error of a run that ends with this attempt: so many failed in a row, of all that were made."""
         error_type = WorkerStalled if self.outcome == "stalled" else TrainingFailed
         last = "" if num_failed == num_attempts else f", the last {num_failed} without getting further"
+        made = counted(num_attempts, "attempt")
         return error_type(
-            f"training did not finish in {num_attempts} attempts{last}; the last ended because {self.reason}",
+            f"training did not finish in {made}{last}; the last ended because {self.reason}",
             where=str(self.log_path(self.lost_rank or 0)),
             expected="exit 0 of every worker",
             found=self.last_words(self.lost_rank or 0),

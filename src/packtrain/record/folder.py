@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -264,9 +266,12 @@ def _read_bounded(path: Path) -> bytes:
 
 
 def read_signature(path: Path) -> bytes | None:
-    """Return a signature file's bytes (bounded), or None where there is none."""
+    """Return a signature file's bytes (bounded), or None where there is none: a pipe has no end, and is none."""
     try:
-        with path.open("rb") as stream:
-            return stream.read(MAX_SIGNATURE_BYTES + 1)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        return stream.read(MAX_SIGNATURE_BYTES + 1)

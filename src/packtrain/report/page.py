@@ -76,9 +76,15 @@ def _cards(summary: Summary) -> str:
     add("load", "blocks_repaired", "blocks repaired")
     add("load", "volumes_rebuilt", "volumes rebuilt")
     add("load", "drives_lost", "drives lost")
-    add("train", "restarts", "restarts in training")
-    if (curve := summary.training) is not None and not math.isnan(curve.first_loss):
-        cards.append((f"{curve.first_loss:.2f} → {curve.last_loss:.2f}", "loss, first to last"))
+    curve = summary.training
+    if curve is not None and curve.num_lines:
+        # Of all calls of `train`, as it is drawn below; the receipt counts those of the last one.
+        cards.append((f"{max(curve.num_attempts - 1, 0):,}", "restarts in training"))
+    else:
+        add("train", "restarts", "restarts in training")
+    if curve is not None and not math.isnan(curve.first_loss):
+        last = f"{curve.last_loss:.2f}" if curve.not_finite_since is None else "no number"
+        cards.append((f"{curve.first_loss:.2f} → {last}", "loss, first to last"))
     return (
         '<div class="cards">'
         + "".join(

@@ -33,7 +33,7 @@ def number_rows(measurements: Mapping[str, float]) -> list[tuple[str, str]]:
         else:
             if stem != name or name + _LOW not in measurements:  # a middle is in its range
                 rows.append((_label(name), _spelled(name, value)))
-    return rows
+    return sorted(rows)
 
 
 def verdict_of(sheet: Ready) -> str:
@@ -53,14 +53,18 @@ _LABELS: Final[Mapping[str, str]] = {
     "epoch_days_at_the_site": "one pass over the data, at the site",
     "failures_expected": "failures to expect in the whole training",
     "first_step_seconds": "from start to first step",
-    "load_bytes_per_second": "load of the miniature, rate",
-    "load_seconds": "load of the miniature",
+    "install_seconds": "installing the kit",
+    "load_bytes_per_second": "loading the miniature, rate",
+    "load_seconds": "loading the miniature",
     "lost_fraction": "time that failures cost",
+    "read_needed_at_the_site_bytes_per_second": "read rate that the training needs, at the site",
     "read_needed_bytes_per_second": "read rate that the training needs",
     "restart_seconds": "from killed worker to next step",
+    "run_seconds": "the undisturbed run",
     "step_seconds": "a step",
     "training_days_at_the_site": "the whole training, at the site",
     "training_days_here": "the whole training, on this machine",
+    "miniature_bytes": "the miniature holds",
     "worker_memory_bytes": "most memory of a worker",
 }
 
@@ -82,11 +86,15 @@ def _spelled(name: str, value: float) -> str:
     if name.endswith("_bytes"):
         return format_bytes(round(value))
     if name.endswith("_seconds"):
-        return format_seconds(value)
+        return _duration(value)
     if "_days" in name:
-        return format_seconds(value * 86_400)
+        return _duration(value * 86_400)
     if name == "failures_expected" and value < _FEW:
         return f"under {_FEW}"
     if name.endswith("_fraction"):
         return f"{100 * value:.3g} %"
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{1000 * seconds:.2g} ms" if 0 < seconds < 0.0995 else format_seconds(seconds)

@@ -216,7 +216,8 @@ def training_summary(curve: TrainingCurve) -> dict[str, Any]:
     return {
         "last_step": curve.last_step,
         "loss_first": None if math.isnan(curve.first_loss) else curve.first_loss,
-        "loss_last": None if math.isnan(curve.last_loss) else curve.last_loss,
+        "loss_last": None if math.isnan(curve.last_loss) or curve.not_finite_since is not None else curve.last_loss,
+        "losses_not_finite": curve.num_not_finite,
         "samples": curve.num_samples if curve.has_samples else None,
         "steps_per_second": steps_a_second or None,
         "samples_per_second": samples_a_second or None,

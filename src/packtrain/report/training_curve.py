@@ -125,6 +125,9 @@ class TrainingCurve:
         undone: loss by step, of those that a restart took back.
         position: samples consumed (steps where the program tells no samples), by thousandths of a second.
         marks: attempts, the first ones; `num_attempts` counts all.
+        first_step: of the first loss that is a number; `first_loss` is its.
+        num_not_finite: losses that were told and are no finite numbers.
+        not_finite_since: the step from which on every loss that was told is none; None where the last one is a number.
         has_times, has_samples: whether lines tell them.
     """
 
@@ -137,6 +140,9 @@ class TrainingCurve:
     num_undone: int = 0
     first_loss: float = math.nan
     last_loss: float = math.nan
+    first_step: int = 0
+    num_not_finite: int = 0
+    not_finite_since: int | None = None
     last_step: int = 0
     num_samples: int = 0
     seconds: float = 0.0
@@ -161,8 +167,12 @@ class TrainingCurve:
         column.total_samples = self.num_samples
         if loss is not None and math.isfinite(loss):
             column.put(loss)
-            self.first_loss = loss if math.isnan(self.first_loss) else self.first_loss
-            self.last_loss = loss
+            if math.isnan(self.first_loss):
+                self.first_loss, self.first_step = loss, step
+            self.last_loss, self.not_finite_since = loss, None
+        elif loss is not None:
+            self.num_not_finite += 1
+            self.not_finite_since = step if self.not_finite_since is None else self.not_finite_since
         if since > 0 and steps > 0:
             column.seconds += since
             column.steps += steps
@@ -237,7 +247,7 @@ def read_steps(path: Path) -> TrainingCurve | None:
     if not curve.num_lines:
         return None
     reasons = {
-        int(attempt): str(row.get("reason", ""))[:_MOST_REASON]
+        int(attempt): _one_line(str(row.get("reason", ""))[:_MOST_REASON])
         for row in _objects(path.with_name("attempts.jsonl"))
         if (attempt := _number(row.get("attempt"))) is not None
     }
@@ -306,7 +316,14 @@ def _unusual(line: bytes) -> tuple[int, int, float | None, int | None, float | N
     attempt, step, loss, samples, elapsed = (_number(value) for value in values)
     if attempt is None or step is None:
         return None
+    if isinstance(values[2], float) and not math.isfinite(values[2]):
+        loss = math.nan  # told, and no number: the training went astray
     return int(attempt), int(step), loss, None if samples is None else int(samples), elapsed
+
+
+def _one_line(text: str) -> str:
+    """Return a text that moves no cursor: the program can write the log of attempts, and terminals show it."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def _objects(path: Path) -> Iterator[dict[str, object]]:

@@ -30,10 +30,12 @@ def loss_drawing(curve: TrainingCurve, height: int = 260) -> str:
     if not kept:
         return ""
     undone = _values(curve.undone.in_order())
-    restarts = _words_of_restarts(curve)
+    astray = f"; {curve.num_not_finite:,} losses are no finite numbers" if curve.num_not_finite else ""
+    if curve.not_finite_since is not None:
+        astray += f", all from step {curve.not_finite_since:,} on"
     label = (
-        f"Training loss from {curve.first_loss:.3f} at step {kept[0][0]:.0f} to {curve.last_loss:.3f} at step "
-        f"{kept[-1][0]:.0f}, least {min(low for _, low, _ in kept):.3f}{restarts}"
+        f"Training loss from {curve.first_loss:.3f} at step {curve.first_step} to {curve.last_loss:.3f} at step "
+        f"{kept[-1][0]:.0f}, least {min(low for _, low, _ in kept):.3f}{astray}{_words_of_restarts(curve)}"
     )
     frame = _Frame([*kept, *undone], height, label, "step", lambda value: f"{value:.2f}", lambda at: f"{at:,.0f}")
     parts = [frame.open(), *(frame.band(undone, "undone") if undone else [])]

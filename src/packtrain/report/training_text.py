@@ -60,14 +60,16 @@ def chart_lines(
         most = max(rate[0] for rate in rates if rate is not None) or 1.0
         bars = "".join(" " if rate is None else signs[max(1, round(rate[0] / most * 8))] for rate in rates)
         lines.append(f"{f'{of}/s':>{margin - 1}} {bars}".rstrip())
-    lines.append(_position(curve, epoch_samples)[:width])
+    lines += [line[:width] for line in _position(curve, epoch_samples)]
     return lines
 
 
 def _head(curve: TrainingCurve, total_steps: int) -> str:
     steps, samples = curve.rate()
     parts = [f"step {curve.last_step:,}" + (f" of {total_steps:,}" if total_steps else "")]
-    if not math.isnan(curve.last_loss):
+    if curve.not_finite_since is not None:
+        parts.append(f"loss NO FINITE NUMBER since step {curve.not_finite_since:,}")
+    elif not math.isnan(curve.last_loss):
         parts.append(f"loss {curve.last_loss:.4f}")
     if curve.num_attempts > 1:
         parts.append(f"attempt {curve.marks[-1].attempt if curve.marks else curve.num_attempts}")
@@ -78,16 +80,17 @@ def _head(curve: TrainingCurve, total_steps: int) -> str:
     return "  ".join(parts)
 
 
-def _position(curve: TrainingCurve, epoch_samples: int) -> str:
+def _position(curve: TrainingCurve, epoch_samples: int) -> list[str]:
     parts = [f"     data {curve.num_samples:,} samples" if curve.has_samples else "     data samples not told"]
     if epoch_samples and curve.has_samples:
         parts.append(f"epoch {curve.num_samples / epoch_samples:.2f} of {epoch_samples:,} samples")
+    told = ["  ".join(parts)]
     if restarts := curve.num_attempts - 1:
         undone = f", {curve.num_undone:,} steps made again" if curve.num_undone else ""
-        parts.append(f"{restarts} restart{'s' if restarts > 1 else ''}{undone}")
-        if curve.marks and curve.marks[-1].reason:
-            parts.append(f"last: {curve.marks[-1].reason}")
-    return "  ".join(parts)
+        why = f"  last: {curve.marks[-1].reason}" if curve.marks and curve.marks[-1].reason else ""
+        # A line of its own: a reason that is cut off tells nothing.
+        told.append(f"     {restarts} restart{'s' if restarts > 1 else ''}{undone}{why}")
+    return told
 
 
 def _axis(curve: TrainingCurve, first: int, last: int, margin: int, inner: int, *, with_unicode: bool) -> str:

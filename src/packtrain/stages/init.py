@@ -39,7 +39,8 @@ survive = {{ cases = 1, drives = 0 }}           # any one case; `drives` more in
 # command = "train.py --data {{data}} --ckpt {{checkpoints}} --out {{results}} --steps {{steps}}"
 # workers = 2
 # steps = 1000
-# wheels = "wheels"                           # wheels of everything the program imports, for the site's Python
+# python = "3.12"                             # the site's; the kit is built for it from the program's uv.lock
+# groups = ["site"]                           # of that lock: where packtrain itself is
 # provided = ["torch==2.13.0"]                # what the site has already
 """,
     "operator": """\
@@ -55,6 +56,12 @@ role = "consignee"
 [site]
 store = "store"                               # where loaded data goes
 engine = "local"
+
+# [training]                                  # once "packtrain load" has brought the kit
+# program = "work/kit/program"
+# command = "train.py --data {{data}} --ckpt {{checkpoints}} --out {{results}} --steps {{steps}}"  # as home has it
+# workers = 2
+# steps = 1000
 """,
 }
 _PARTIES_HINT = """

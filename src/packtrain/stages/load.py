@@ -460,7 +460,8 @@ def _lacks_only_kit(folder: VoyageFolder, kit: Kit, receipt: Receipt) -> bool:
 
 def _tell_kit(told: str, sink: Sink) -> str:
     if told == _NO_KIT:
-        sink(Notice(STAGE, "kit is whole on no drive that was read; bring it another way", is_warning=True))
+        text = "kit is whole on no drive that was read: it lies on the first drive of each case"
+        sink(Notice(STAGE, f"{text}; mount another of those and load again", is_warning=True))
     return told
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import platform
+import sys
 import time
 from collections.abc import Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +15,7 @@ import rfc8785
 
 from packtrain import durable
 from packtrain.digest import sha256_bytes, sha256_tree
-from packtrain.diligence.kit_chain import LawfulKit, chain_of
+from packtrain.diligence.kit_chain import LawfulKit, chain_of, refuse_uncountersigned
 from packtrain.documents.kit import Kit
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.voyage_file import TrainingSection
@@ -58,6 +60,7 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
     Raises:
         StageNotReady: nothing was loaded yet.
         KitError: program, kit or command is not the one of kit.json, or the command is empty.
+        SignatureMissing, UntrustedSigner: the operator did not countersign an update of the kit.
         TrainingFailed, WorkerStalled: see `ports.Engine`.
     """
     section = _section(folder)
@@ -65,7 +68,9 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
     clock = StageClock(folder, STAGE, stage_inputs)
     program = folder.resolve(section.program)
     _check_program(folder, program)
+    _tell_other_packages(folder, python, sink)
     chain = chain_of(folder)
+    refuse_uncountersigned(folder, chain)
     _set_aside_other_runs(folder, stage_inputs, chain, sink)
     checkpoints, results, logs = (folder.root / name for name in _RUN_FOLDERS)
     results.mkdir(parents=True, exist_ok=True)
@@ -122,8 +127,12 @@ _RUN_FOLDERS: Final = ("work/checkpoints", "work/results", "logs/train")
 def _section(folder: VoyageFolder) -> TrainingSection:
     section = folder.voyage_file().training
     if section is None:
+        command = folder.read_signed(Kit).command if folder.has(Kit) else "..."
         raise VoyageFileError(
-            "there is no [training]", where=str(folder.root / "voyage.toml"), expected="program and command"
+            "there is no [training]",
+            where=str(folder.root / "voyage.toml"),
+            expected="program and command",
+            hint=f"add [training] with program = \"work/kit/program\", command = '{command}', workers and steps",
         )
     return section
 
@@ -176,6 +185,25 @@ def _check_program(folder: VoyageFolder, program: Path) -> None:
             hint="write the kit's command there, letter for letter; the consignor changes it by a kit update, which "
             "the operator signs",
         )
+
+
+def _tell_other_packages(folder: VoyageFolder, python: Path, sink: Sink) -> None:
+    """Warn where the workers run under this very Python, and its packages are not those that were rehearsed."""
+    if not folder.has(Kit) or python != Path(sys.executable):
+        return
+    told: list[str] = []
+    for file in folder.read_signed(Kit).files:
+        if file.name.startswith("wheels/"):
+            name, wanted, *_ = file.name.removeprefix("wheels/").split("-")
+            try:
+                found = metadata.version(name)
+            except metadata.PackageNotFoundError:
+                found = "nothing"
+            told += [f"{name} {wanted}: found {found}"] if found != wanted else []
+    if told:
+        text = f"workers run under packtrain's own Python, with other packages than the kit's: {'; '.join(told[:5])}; "
+        text += "install the kit (sh work/kit/install.sh FOLDER) and train with --python FOLDER/bin/python"
+        sink(Notice(STAGE, text, is_warning=True))
 
 
 def _kits_told(counted: Sequence[StepRecord], logs: Path, chain: Sequence[LawfulKit]) -> dict[str, str]:

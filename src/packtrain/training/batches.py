@@ -53,7 +53,7 @@ class Position:
         return cls(seed, 0, 0, versions[order], index_digest)
 
     @classmethod
-    def from_dict(cls, fields: Mapping[str, object], where: str) -> Position:
+    def from_dict(cls, fields: Mapping[str, object], where: str = "the checkpoint") -> Position:
         """Return the position that a checkpoint holds.
 
         Raises:

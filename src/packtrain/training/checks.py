@@ -36,6 +36,7 @@ FULL_DISK: Final = "ends with an error on a full disk and goes on when there is 
 STOPS: Final = "saves and exits with 75 when it is asked to stop"
 OTHER_WORKERS: Final = "goes on with one worker fewer"
 HANGS: Final = "goes on after rank 0 hung"
+EXPORTS: Final = "has the results that export.toml declares"
 CLAUSES: Final = (
     INSTALLS,
     NO_NETWORK,
@@ -51,9 +52,10 @@ CLAUSES: Final = (
     STOPS,
     OTHER_WORKERS,
     HANGS,
+    EXPORTS,
 )
 """Every sheet has these clauses, in this order."""
-OPTIONAL: Final = frozenset({REPEATS, FULL_DISK, STOPS, OTHER_WORKERS, HANGS})
+OPTIONAL: Final = frozenset({REPEATS, FULL_DISK, STOPS, OTHER_WORKERS, HANGS, EXPORTS})
 """What a plain program need not promise."""
 
 NO_STEP_LINES: Final = 'the program writes no step lines ({"step": 1, "loss": 2.5, "samples": 16} on its output)'

@@ -11,7 +11,7 @@ import re
 import stat
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Annotated, Any, Final, cast
@@ -137,10 +137,18 @@ def choose_tensors(
             f"checkpoint does not hold what {DECLARATION_NAME} declares: " + "; ".join(problems[:20]),
             where=where,
             found=f"{len(problems)} differences",
-            hint="nothing was exported; the declaration is part of the kit and is changed at home",
+            hint="nothing was exported; the declaration is part of the kit and is changed at home, by "
+            '"packtrain update make"',
         )
     stay = tuple(sorted(tensor.name for tensor in found if tensor.name not in chosen))
     return tuple(chosen[name] for name in sorted(chosen)), stay
+
+
+def weights_names(count: int) -> set[str]:
+    """Return the names that so many files of weights have; in order of their letters they are in order."""
+    if count == 1:
+        return {"weights.safetensors"}
+    return {f"weights-{number:05d}-of-{count:05d}.safetensors" for number in range(1, count + 1)}
 
 
 def values_of(rules: ExportRules, tensors: Sequence[ExportedTensor]) -> dict[str, Values]:
@@ -212,6 +220,7 @@ def take_tensors(python: Path, checkpoint: Path, rules: ExportRules, output: Pat
             if process.poll() is None:
                 process.kill()
     _check_contents(chosen, taken["taken"], checkpoint)
+    _check_files(files, output, checkpoint)
     objects = cast("list[str]", listing["objects"])
     return TakenTensors(tuple(output / name for name in files), chosen, (*stay, *objects))
 
@@ -264,9 +273,21 @@ def _spread(tensors: Sequence[ExportedTensor]) -> dict[str, list[ExportedTensor]
             part_bytes = 0
         parts[-1].append(tensor)
         part_bytes += tensor.bytes
-    if len(parts) == 1:
-        return {"weights.safetensors": parts[0]}
-    return {f"weights-{number:05d}-of-{len(parts):05d}.safetensors": part for number, part in enumerate(parts, 1)}
+    return dict(zip(sorted(weights_names(len(parts))), parts, strict=True))
+
+
+def _check_files(files: Mapping[str, Sequence[ExportedTensor]], output: Path, checkpoint: Path) -> None:
+    """Hold what the reader wrote against what it was asked for: it ran with libraries that the program could change."""
+    for name, part in files.items():
+        found = read_safetensors_header(output / name)
+        if found != tuple(sorted(part, key=lambda tensor: tensor.name)):
+            raise ExportDenied(
+                "file of weights holds other tensors than were asked for",
+                where=f"{checkpoint}, {name}",
+                expected=f"{len(part)} tensors as declared",
+                found=f"{len(found)} tensors",
+                hint="the environment that trained may be damaged: install the kit again",
+            )
 
 
 def _check_contents(chosen: Sequence[ExportedTensor], taken: Any, checkpoint: Path) -> None:

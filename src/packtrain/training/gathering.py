@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -58,8 +58,8 @@ def gather(
 ) -> Gathered:
     """Join the files whose pieces are all here into `outbox`, each whole or not at all, the export list last.
 
-    A file that stands in the outbox with its length is not read again: `accept` reads it. Killed anywhere, a second run
-    goes on.
+    A file that stands in the outbox with its length is not read again (`accept` reads it), unless pieces of it are to
+    be removed, which may be all of it that is good. Killed anywhere, a second run goes on.
 
     Args:
         document: the list of pieces, its signature checked.
@@ -77,31 +77,37 @@ def gather(
         total_bytes=sum(file.bytes for file in document.files),
         num_pieces=sum(len(file.pieces) for file in document.files),
     )
-    still_wanted = {piece.sha256 for file in document.files if not _stands(outbox, file) for piece in file.pieces}
+    left = {file.name: file for file in document.files if not _is_here(outbox, file, folders, consume=consume)}
     # The list comes last: an outbox without one is unfinished, and nobody reads it.
     waiting: tuple[PiecedFile, dict[str, Path]] | None = None
     for file in document.files:
-        if _stands(outbox, file):
+        if file.name not in left:
             result.good_bytes += file.bytes
             tell(file.bytes)
-            if consume:
-                _remove(folders, file, still_wanted)
-            continue
-        found = _look(file, folders, result, tell)
-        if len(found) < len({piece.sha256 for piece in file.pieces}):
-            continue
-        if file.name == LIST_NAME:
-            waiting = (file, found)
-            continue
-        _join(file, found, outbox, result)
-        still_wanted -= {piece.sha256 for piece in file.pieces}
+        else:
+            found = _look(file, folders, result, tell)
+            if len(found) < len({piece.sha256 for piece in file.pieces}):
+                continue
+            if file.name == LIST_NAME:
+                waiting = (file, found)
+                continue
+            _join(file, found, outbox, result)
+            del left[file.name]
         if consume:
-            _remove(folders, file, still_wanted)
+            _remove(folders, file, left.values())
     if waiting is not None and not result.lacking:
         _join(*waiting, outbox, result)
         if consume:
-            _remove(folders, waiting[0], set())
+            _remove(folders, waiting[0], ())
     return result
+
+
+def _is_here(outbox: Path, file: PiecedFile, folders: Sequence[Path], *, consume: bool) -> bool:
+    """Return whether a file stands in the outbox; its bytes are read where pieces of it are about to be removed."""
+    if not _stands(outbox, file):
+        return False
+    has_pieces = any(True for piece in file.pieces for _ in _places(folders, piece))
+    return not (consume and has_pieces) or sha256_file(outbox / file.name) == file.sha256
 
 
 def _stands(outbox: Path, file: PiecedFile) -> bool:
@@ -170,7 +176,8 @@ def _join(file: PiecedFile, found: dict[str, Path], outbox: Path, result: Gather
     result.joined.append(file.name)
 
 
-def _remove(folders: Sequence[Path], file: PiecedFile, still_wanted: set[str]) -> None:
+def _remove(folders: Sequence[Path], file: PiecedFile, left: Iterable[PiecedFile]) -> None:
+    still_wanted = {piece.sha256 for other in left for piece in other.pieces}
     for piece in file.pieces:
         if piece.sha256 not in still_wanted:
             for path in _places(folders, piece):

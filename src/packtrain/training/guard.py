@@ -24,7 +24,7 @@ from packtrain.training.unfolding import MAX_ENCODED_CHARACTERS, encoded_charact
 from packtrain.training.weights_file import ITEM_BYTES, read_places
 
 if TYPE_CHECKING:
-    from packtrain.training.loader import SampleStore
+    from packtrain.training.sample_search import Samples
 
 LIMITS: Final = (
     "not looked for: bytes that were encrypted and lie in the low bits of weights or the digits of numbers; samples "
@@ -37,6 +37,7 @@ _MIN_OPCODES: Final = 4  # by chance digits decode to the first two bytes of a p
 _ZIP: Final = b"PK\x03\x04"
 _SHA256_BYTES: Final = 32
 _READ_BLOCKS: Final = 4
+_NOTHING: Final[Mapping[str, bytes]] = {}
 
 
 @dataclass(slots=True)
@@ -73,7 +74,11 @@ class TextsSearched:
 
 
 def search_texts_at_site(
-    texts: Sequence[Path], store: SampleStore, tokens: Sequence[bytes], shard_digests: Collection[str]
+    texts: Sequence[Path],
+    store: Samples,
+    tokens: Sequence[bytes],
+    shard_digests: Collection[str],
+    beside: Mapping[str, bytes] = _NOTHING,
 ) -> TextsSearched:
     """Look through texts that are about to leave; return what was looked for, and what to look for in weights.
 
@@ -82,16 +87,18 @@ def search_texts_at_site(
         store: the samples.
         tokens: numbers of the canaries that lie in the store.
         shard_digests: SHA-256 of its shards.
+        beside: what leaves in no file of its own, by what it is called: the words of a provenance.
 
     Raises:
         ExportDenied: training data, a canary, a digest or a pickle was found, or text that nobody can read.
         IntegrityError: the store cannot be read.
     """
-    read = _read_texts(texts)
+    read = _read_texts(texts, beside)
     looked = look_at_samples(store, TextWindows(read.all_pieces))
     if looked.in_text:
         _data_found(", ".join(read.pieces), f"a stretch of sample {looked.in_text[0]}", len(looked.in_text))
-    _refuse_digests(read, itertools.chain(store.sample_digests(), shard_digests))
+    digests = store.sample_digests()
+    _refuse_digests(read, itertools.chain(digests, shard_digests))
     needles = Needles([*canary_needles(tokens), *looked.needles()])
     _refuse_needles_in_text(read, needles)
     return TextsSearched(
@@ -101,7 +108,7 @@ def search_texts_at_site(
             f"any {MIN_STRETCH_BYTES} bytes of {looked.num_samples} of {looked.num_in_store} samples: in no text, nor "
             "in what its digits say",
             f"{len(looked.probes)} stretches of 32 bytes of them: in no weights, nor in one byte of each number",
-            f"digests of {looked.num_in_store} samples and {len(shard_digests)} shards: in no text",
+            f"digests of {len(digests)} samples and {len(shard_digests)} shards: in no text",
         ),
     )
 
@@ -140,6 +147,7 @@ def search_at_home(
     digests: Iterable[str],
     values: Mapping[str, Values],
     num_planted: int,
+    beside: Mapping[str, bytes] = _NOTHING,
 ) -> tuple[str, ...]:
     """Look once more through what came home, by what this party kept; return what was looked for, in words.
 
@@ -150,11 +158,12 @@ def search_at_home(
         digests: SHA-256 that no text may hold.
         values: see `search_weights`.
         num_planted: how many canaries were packed.
+        beside: see `search_texts_at_site`.
 
     Raises:
         ExportDenied: as `search_texts_at_site` and `search_weights`.
     """
-    read = _read_texts(texts)
+    read = _read_texts(texts, beside)
     _refuse_digests(read, digests)
     needles = Needles(canary_needles(tokens))
     _refuse_needles_in_text(read, needles)
@@ -226,22 +235,21 @@ class _Planes:
         return found
 
 
-def _read_texts(texts: Sequence[Path]) -> Texts:
+def _read_texts(texts: Sequence[Path], beside: Mapping[str, bytes]) -> Texts:
     read = Texts()
-    for path in texts:
-        content = path.read_bytes()
+    for name, content in ({path.name: path.read_bytes() for path in texts} | dict(beside)).items():
         if (count := encoded_characters(content)) > MAX_ENCODED_CHARACTERS:
             raise ExportDenied(
                 "text holds more encoded bytes than a person could read",
-                where=path.name,
+                where=name,
                 expected=f"at most {MAX_ENCODED_CHARACTERS} characters in words of 40 and more digits and letters",
                 found=f"{count} characters",
                 hint="pictures, archives and keys do not leave as text; weights leave as declared tensors",
             )
-        read.pieces[path.name] = unfold(content, path.name)
-        for piece in read.pieces[path.name]:
+        read.pieces[name] = unfold(content, name)
+        for piece in read.pieces[name]:
             if _is_pickle(piece):
-                raise ExportDenied("text holds a pickle or an archive in digits", where=path.name)
+                raise ExportDenied("text holds a pickle or an archive in digits", where=name)
     return read
 
 

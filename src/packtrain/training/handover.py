@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import mmap
 import os
+import select
 from multiprocessing import reduction
-from multiprocessing.context import BaseContext
 from typing import Any, Final
 
 SLOT_BYTES: Final = 64 << 20
@@ -27,18 +27,18 @@ class SharedSlots:
         slot_bytes: of one batch.
     """
 
-    def __init__(self, context: BaseContext, num_processes: int, num_slots: int, slot_bytes: int) -> None:
+    def __init__(self, num_processes: int, num_slots: int, slot_bytes: int) -> None:
         self._slot_bytes = slot_bytes
         self._num_slots = num_slots
         self._memory = _SharedMemory(self._slot_bytes * num_slots * num_processes)
         # Counts the free slots of a process; they are used in turn, so that a number is all there is to know.
-        self._free = [context.Semaphore(num_slots) for _ in range(num_processes)]
+        self._free = [_Tokens(num_slots) for _ in range(num_processes)]
         self._filling = [-1] * num_processes
         self._filled = [0] * num_processes
 
     def take(self, process: int, timeout_seconds: float) -> bool:
         """Wait for a free slot, in the process that fills it; return whether there is one."""
-        if not self._free[process].acquire(timeout=timeout_seconds):
+        if not self._free[process].take(timeout_seconds):
             return False
         self._filling[process] += 1
         return True
@@ -54,7 +54,7 @@ class SharedSlots:
     def give_back(self, process: int) -> None:
         """Let the oldest slot that was filled be filled again."""
         self._filled[process] += 1
-        self._free[process].release()
+        self._free[process].put()
 
     def _view(self, process: int, turn: int) -> memoryview:
         first = (process * self._num_slots + turn % self._num_slots) * self._slot_bytes
@@ -77,6 +77,40 @@ class _SharedMemory:
 
     def __del__(self) -> None:
         os.close(self._descriptor)
+
+
+class _Tokens:
+    """A number of tokens that one process takes and another puts back: a counter of the kernel's, in no folder.
+
+    The semaphores of multiprocessing are files below /dev/shm.
+    """
+
+    def __init__(self, count: int, descriptor: int | None = None) -> None:
+        flags = os.EFD_SEMAPHORE | os.EFD_NONBLOCK | os.EFD_CLOEXEC
+        self._descriptor = os.eventfd(count, flags) if descriptor is None else descriptor
+
+    def take(self, timeout_seconds: float) -> bool:
+        """Take a token; return whether there was one in time. One process alone takes."""
+        poll = select.poll()  # not select(): it knows no descriptor beyond 1,023
+        poll.register(self._descriptor, select.POLLIN)
+        if not poll.poll(timeout_seconds * 1000):
+            return False
+        os.eventfd_read(self._descriptor)
+        return True
+
+    def put(self) -> None:
+        """Put a token back."""
+        os.eventfd_write(self._descriptor, 1)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _counting, (reduction.DupFd(self._descriptor),)
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
+
+
+def _counting(descriptor: Any) -> _Tokens:
+    return _Tokens(0, descriptor.detach())
 
 
 def _attached(size_bytes: int, descriptor: Any) -> _SharedMemory:

@@ -22,7 +22,7 @@ def packed_interpreter(source: Path, scratch: Path) -> Iterator[Path]:
     """Yield the path of a .tar.gz that holds the interpreter; of a folder one is made below `scratch`, and removed.
 
     Raises:
-        KitError: it is not there, is no .tar.gz, or the folder holds no bin/python3 or a link that leaves it.
+        KitError: it is not there, is no .tar.gz, or the folder holds no bin/python3, or a link that leads out of it.
     """
     if source.is_dir():
         if not (source / "bin" / "python3").exists():
@@ -55,6 +55,14 @@ def _pack(source: Path, archive: Path) -> None:
             relative = path.relative_to(source)
             if "__pycache__" in relative.parts or (path.is_dir() and not path.is_symlink()):
                 continue
+            if path.is_symlink() and not _stays_inside(path, source):
+                # A virtual environment's interpreter is such a link: here it works, and at the site leads nowhere.
+                raise KitError(
+                    "interpreter holds a link that leads out of its folder",
+                    where=str(path),
+                    found=str(path.readlink()),
+                    hint="an environment (venv) cannot travel: name the folder of the interpreter it was made with",
+                )
             info = tar.gettarinfo(path, f"python/{relative.as_posix()}")
             if not (info.isfile() or info.issym()):
                 # A second name of a file is written as the file.
@@ -63,21 +71,13 @@ def _pack(source: Path, archive: Path) -> None:
             info.uname = info.gname = ""
             info.mode = 0o755 if info.mode & 0o100 else 0o644
             if info.issym():
-                _check_link(source, relative, info.linkname)
                 tar.addfile(info)
             else:
                 with path.open("rb") as stream:
                     tar.addfile(info, stream)
 
 
-def _check_link(source: Path, relative: Path, target: str) -> None:
-    """Refuse a link that leaves the folder: it leads somewhere at home, where the kit is tried, and not at the site."""
-    place = os.path.normpath(relative.parent / target)
-    if Path(target).is_absolute() or place.startswith(".."):
-        raise KitError(
-            "interpreter holds a link that leaves its folder",
-            where=str(source / relative),
-            expected="a link to a file below it",
-            found=target[:200],
-            hint="an environment (venv) cannot travel: name the folder of the interpreter that it was made with",
-        )
+def _stays_inside(link: Path, folder: Path) -> bool:
+    # By its spelling: at the site nothing of this machine can be asked.
+    target = link.readlink()
+    return not target.is_absolute() and Path(os.path.normpath(link.parent / target)).is_relative_to(folder)

@@ -38,6 +38,7 @@ from packtrain.training import wheels as wheelhouse
 from packtrain.training.command import split_command
 from packtrain.training.interpreter import NAME as INTERPRETER
 from packtrain.training.interpreter import packed_interpreter
+from packtrain.training.kit_contents import refuse_secrets
 from packtrain.training.kit_install import link_provided
 from packtrain.training.target import Target, glibc_needed
 from packtrain.training.wheels import Wheel
@@ -124,11 +125,12 @@ def assemble(parts: KitParts, destination: Path) -> Kit:
     """Put a kit together and return its document; `destination` is replaced at the end.
 
     Raises:
-        KitError: a package is both carried and provided, the script is not in the program, or a file name cannot be
-            carried.
+        KitError: a package is both carried and provided, the script is not in the program, a file name cannot be
+            carried, or a file holds a secret.
         DriveFull: no space is left.
     """
     program = dict(_program_files(parts.program))
+    refuse_secrets(program)
     _check_script(parts.command, program, parts.program)
     if both := sorted({wheel.name for wheel in parts.wheels} & parts.provided.keys()):
         raise KitError(

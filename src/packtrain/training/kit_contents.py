@@ -3,13 +3,41 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
 
 from packtrain.documents.kit import Kit
 from packtrain.errors import KitError
 from packtrain.training import bom
 from packtrain.training.interpreter import NAME as INTERPRETER
+
+_OF_PACKAGES: Final = ("pyproject.toml", "uv.toml", "*.lock", "pylock.*", "pip.conf", "requirements*.txt", "setup.cfg")
+_MAX_SEARCHED_BYTES: Final = 16 << 20
+# A variable or a gap to be filled in is no secret.
+_SECRET: Final = re.compile(rb"https?://[^\s/@'\"`$<{%]+@")
+
+
+def refuse_secrets(program: Mapping[str, Path]) -> None:
+    """Refuse a program whose files of packages name an index with a user or password: kits travel in the open.
+
+    Raises:
+        KitError: see above; the secret is not repeated.
+    """
+    for name, path in program.items():
+        if not any(PurePosixPath(name).match(pattern) for pattern in _OF_PACKAGES):
+            continue
+        with path.open("rb") as stream:
+            content = stream.read(_MAX_SEARCHED_BYTES)
+        if (found := _SECRET.search(content)) is not None:
+            line = content.count(b"\n", 0, found.start()) + 1
+            raise KitError(
+                "program names an address with a user or password, and a kit travels in the open",
+                where=f"{path}, line {line}",
+                hint="take it out, and give it to uv elsewhere: UV_INDEX_..._USERNAME and _PASSWORD, a netrc, or "
+                '"uv auth login"',
+            )
 
 
 def kit_contents(folder: Path, kit: Kit) -> dict[str, Any]:

@@ -7,6 +7,7 @@ it], written before its first step.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,6 +21,14 @@ KITS_NAME: Final = "kits.jsonl"
 ATTEMPTS_NAME: Final = "attempts.jsonl"
 _MAX_LOG_BYTES: Final = 64 << 20
 _MAX_TEXT: Final = 4000
+_REASON: Final = re.compile(
+    r"it was interrupted|every worker ended|the program had marked itself done(; killed at exit: rank [0-9, ]{1,200})?"
+    r"|no step and no checkpoint for [0-9.e+]{1,16} s"
+    r"|rank [0-9]{1,6} (was asked to stop, and saved|ended with exit code [0-9]{1,3}"
+    r"|was killed by (SIG[A-Z0-9+]{1,13}|signal [0-9]{1,3}))"
+)
+"""What engines say. The log lies where the program can write, and what it says goes home in the clear, unsearched."""
+_OTHER_WORDS: Final = "noted in other words than an engine's, which stay here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +71,8 @@ def attempts_of(log_folder: Path) -> list[NotedAttempt]:
                 "reason": str(reason),
             }:
                 seconds = round(max(0.0, ended - started), 3)
-                found.append(
-                    NotedAttempt(attempt, kits[attempt][0] if attempt in kits else None, seconds, reason[:_MAX_TEXT])
-                )
+                said = reason if _REASON.fullmatch(reason) else _OTHER_WORDS
+                found.append(NotedAttempt(attempt, kits[attempt][0] if attempt in kits else None, seconds, said))
             case _:
                 continue
     return found

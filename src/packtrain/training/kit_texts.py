@@ -30,6 +30,7 @@ def readme(target: Target, glibc: str, provided: Mapping[str, str], *, has_inter
         "",
         "    sh install.sh FOLDER [PYTHON]",
         "",
+        "packtrain train VOYAGE --python FOLDER/bin/python then runs the program in it.",
         f"For Python {target.python} on {target.system_platform}"
         + (f" with glibc {glibc} or newer." if glibc else "."),
     ]

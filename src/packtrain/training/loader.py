@@ -19,8 +19,8 @@ __all__ = ["INDEX_NAME", "Position", "PositionedLoader", "Sample", "SampleStore"
 class PositionedLoader:
     """Yields the samples of each step, and knows where in the data it stands.
 
-    Iterate it once. `position` counts what was handed out and not what was read ahead: kept in a checkpoint after the
-    step, it is where the next run has to begin.
+    Iterate it once: a second time would begin where the first did, and count on. `position` counts what was handed out
+    and not what was read ahead: kept in a checkpoint after the step, it is where the next run has to begin.
 
     Attributes:
         position: after the batch that was handed out last.
@@ -39,9 +39,17 @@ class PositionedLoader:
         self._make_batch = make_batch
         self._num_processes = num_processes
         self.position = position
+        self._is_begun = False
 
     def __iter__(self) -> Iterator[Any]:
-        """Yield this worker's samples of one step, or what the program makes of them."""
+        """Yield this worker's samples of one step, or what the program makes of them.
+
+        Raises:
+            RuntimeError: it was iterated before.
+        """
+        if self._is_begun:
+            raise RuntimeError("a loader is iterated once; open another one at its position")
+        self._is_begun = True
         for batch in self._batches():
             self.position = self.position.advanced(self._sampler.global_batch, len(self._store))
             yield batch

@@ -76,7 +76,7 @@ def _kits(provenance: Provenance) -> list[str]:
             f"update {number}" if number else "from the drives",
             f"`{each.kit}`",
             f"`{each.ready}`" if each.ready else "not signed",
-            each.steps or "none",
+            _plain(each.steps) or "none",
         )
         for number, each in enumerate(provenance.kits)
     ]

@@ -6,6 +6,7 @@ windows of 16 bytes, one for each place that its beginning can have between two 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -114,6 +115,13 @@ def telling(content: bytes, min_distinct: int = 12) -> bool:
 
     Fewer different bytes occur in weights and in text by themselves: runs of zeros, ruled lines.
     """
-    return len(set(content)) >= min_distinct and all(
-        len(set(content[place : place + WORD_BYTES])) > 2 for place in range(0, MIN_NEEDLE_BYTES, WORD_BYTES)
+    return (
+        len(set(content)) >= min_distinct
+        and not only_counts(content)
+        and all(len(set(content[place : place + WORD_BYTES])) > 2 for place in range(0, MIN_NEEDLE_BYTES, WORD_BYTES))
     )
+
+
+def only_counts(content: bytes) -> bool:
+    """Return whether a stretch only counts: 1, 2, 3... as the steps of any log and the positions of a model do."""
+    return len({(after - before) % 256 for before, after in itertools.pairwise(content)}) == 1

@@ -94,11 +94,14 @@ class Judge:
         if self._form is None:
             return self._whole_numbers(len(content))
         words = np.frombuffer(content, dtype=self._form.word)
+        ones = words.dtype.type(self._form.exponent_mask << self._form.exponent_shift)
+        # Whatever the declaration says: a NaN has room for bytes that no calculation shows.
+        not_finite = "it holds numbers that are not finite" if ((words & ones) == ones).any() else None
         minus_zero = words.dtype.type(1 << (8 * words.itemsize - 1))
         words = np.where(words == minus_zero, words.dtype.type(0), words)
         if self._values == "any":
             self.num_not_judged += len(words)
-            return None
+            return not_finite
         # Of 16 bits all are counted: a table is quicker than sorting, and where most are zero a part shows too few.
         if words.itemsize == _SHORT_BYTES:
             sampled = words
@@ -112,9 +115,10 @@ class Judge:
         # What was left out of the sampling stands for as much of the block.
         if num_free * (len(words) / max(1, len(sampled))) < MIN_NUMBERS:
             self.num_not_judged += len(words)
-            return None
+            return not_finite
         self.num_judged += len(words)
-        return self._spread(words) or self._grid(words, sampled, np.sort(counts)[-2::-1]) or self._low_bits(words)
+        grid = self._grid(words, sampled, np.sort(counts)[-2::-1])
+        return self._spread(words) or grid or self._low_bits(words) or not_finite
 
     def _whole_numbers(self, num_bytes: int) -> str | None:
         """Integers, flags, and floats of eight bits: any byte is a number of theirs."""

@@ -16,7 +16,7 @@ from packtrain.documents.export_list import ExportedFile, ExportList, Packing
 from packtrain.documents.parties import Role
 from packtrain.errors import ExportDenied, IntegrityError, SignatureMissing, StageNotReady, UntrustedSigner
 from packtrain.record.trust import MAX_SIGNATURE_BYTES, Trust
-from packtrain.training.export import TEXT_SUFFIXES
+from packtrain.training.export import TEXT_SUFFIXES, weights_names
 from packtrain.training.packed_weights import PACKED_SUFFIX, FindBase, unpack
 
 LIST_NAME: Final = "export-list.json"
@@ -26,6 +26,8 @@ PROVENANCE_NAME: Final = "provenance.json"
 PROVENANCE_STATEMENT: Final = "provenance.statement.json"
 SEALED_SUFFIX: Final = ".age"
 MAX_LIST_BYTES: Final = 64 << 20
+MAX_CHECKS_CHARACTERS: Final = 64 << 10
+"""Of all sentences together that say what was looked for: a line for each text, and some twelve more."""
 _SIGNATURES: Final[dict[Role, str]] = {"consignee": CONSIGNEE_SIGNATURE, "operator": OPERATOR_SIGNATURE}
 
 
@@ -142,8 +144,9 @@ def check_plausible(document: ExportList, where: str) -> None:
     """Hold an export list against itself: what can be checked by somebody who cannot open the files.
 
     Raises:
-        ExportDenied: a name that is neither weights nor text, text over the budget, more bytes than the tensors have,
-            a sealed length that does not follow from the open one, or a digest of results that does not fit.
+        ExportDenied: a name that is neither weights nor text, or another than weights get; text over the budget, more
+            words than needed, more bytes than the tensors have, a sealed length that does not follow from the open one,
+            or a digest of results that does not fit.
     """
     weights = [file for file in document.files if file.name.endswith(".safetensors")]
     texts = [file for file in document.files if file.name.endswith(TEXT_SUFFIXES)]
@@ -158,6 +161,9 @@ def check_plausible(document: ExportList, where: str) -> None:
         for is_wrong, text in (
             (len(weights) + len(texts) != len(document.files), "a file that is neither weights nor text"),
             (len(set(names)) != len(names), "a name given twice"),
+            # Names are free to choose and lie in the open: one spelling leaves no room in them.
+            ({file.name for file in weights} != weights_names(len(weights)), "names of weights that nobody gives"),
+            (sum(map(len, document.checks)) > MAX_CHECKS_CHARACTERS, "more words than checks have"),
             (text_bytes > document.text_budget_bytes, f"{text_bytes} bytes of text"),
             (sum(file.bytes for file in weights) > allowed, "weights larger than their tensors"),
             (

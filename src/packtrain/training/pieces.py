@@ -127,6 +127,17 @@ def open_piece(path: Path) -> BinaryIO | None:
     return stream
 
 
+def is_whole(path: Path, piece: Piece) -> bool:
+    """Return whether a regular file holds the bytes of a piece; they are read where the length is right."""
+    stream = open_piece(path)
+    if stream is None:
+        return False
+    with stream:
+        if os.fstat(stream.fileno()).st_size != piece.bytes:
+            return False
+        return _digest(stream, 0, piece.bytes + 1, lambda _: None) == (piece.sha256, piece.bytes)
+
+
 def copy_range(source: BinaryIO, offset: int, num_bytes: int, target: BinaryIO) -> None:
     """Append bytes of one file to another; the file system shares them where it can.
 
@@ -189,8 +200,8 @@ def _chunks(source: BinaryIO, offset: int, num_bytes: int) -> Iterator[bytes]:
 
 
 def _write_piece(source: BinaryIO, offset: int, piece: Piece, path: Path) -> None:
-    # It got its name after its last byte was on the disk: what has the name and the length is whole.
-    if path.is_file() and not path.is_symlink() and path.stat().st_size == piece.bytes:
+    # Cutting again is what a sender does whose pieces came home damaged: here one may be, so its bytes are read.
+    if is_whole(path, piece):
         return
     with durable.atomic_writer(path) as target:
         copy_range(source, offset, piece.bytes, target)

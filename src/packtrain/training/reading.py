@@ -11,6 +11,7 @@ import itertools
 import mmap
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import time
@@ -64,7 +65,7 @@ def read_in_processes(
         RuntimeError: a process was killed.
     """
     context = multiprocessing.get_context()
-    slots = SharedSlots(context, num_processes, _BATCHES_AHEAD, mmap.PAGESIZE if make_batch else slot_bytes)
+    slots = SharedSlots(num_processes, _BATCHES_AHEAD, mmap.PAGESIZE if make_batch else slot_bytes)
     processes: list[tuple[Any, Connection]] = []
     owner = os.getpid()
     try:
@@ -145,7 +146,7 @@ def _read(
     reader: _Reader, steps: Iterable[list[int]], num_processes: int, pipe: Connection, inherited: list[Connection]
 ) -> None:
     """Read every step that is this process's, until the parent ends it or dies."""
-    parent = os.getppid()
+    lives = _look_at_parent()
     for other in inherited:
         other.close()
     # A handler of the program's would run here too: the parent alone decides when reading ends.
@@ -159,16 +160,32 @@ def _read(
         try:
             for rows in reader.announced(itertools.islice(steps, reader.number, None, num_processes)):
                 while not reader.slots.take(reader.number, _LOOK_SECONDS):
-                    if os.getppid() != parent:
+                    if not lives():
                         return
                 pipe.send(reader.read(rows))
             pipe.send(None)
         except Exception as error:  # noqa: BLE001 - told to the parent, whatever it is
             text = traceback.format_exc()
             try:
-                pipe.send(_Failed(error, text))
+                # Many errors can be pickled and not read again: those whose class takes more than its message.
+                pickle.loads(pickle.dumps(error))  # noqa: S301 - written in this line
             except Exception:  # noqa: BLE001 - an error that cannot be sent is sent as its text
-                pipe.send(_Failed(RuntimeError(f"{type(error).__name__}: {error}"), text))
+                error = RuntimeError(f"{type(error).__name__}: {error}")
+            pipe.send(_Failed(error, text))
     # A tensor that was sent is fetched from this process: it has to be there until the parent has all.
-    while os.getppid() == parent:
+    while lives():
         time.sleep(_LOOK_SECONDS)
+
+
+def _look_at_parent() -> Callable[[], bool]:
+    """Return what says whether the process that reads from this one lives.
+
+    A fork sees its parent change. A process of a fork server does not: the server is its parent, and lives as long as
+    any of its processes; what it has of the other is the end of a pipe.
+    """
+    parent, reader = os.getppid(), multiprocessing.parent_process()
+
+    def lives() -> bool:
+        return os.getppid() == parent and (reader is None or reader.is_alive())
+
+    return lives

@@ -27,6 +27,7 @@ from packtrain.training.checkpoints import (
 )
 from packtrain.training.command import fill_command
 from packtrain.training.disturbances import Disturber, Kind, Lived, When, longest_gap_seconds
+from packtrain.training.export_trial import judge_export
 from packtrain.training.fault_checks import FullDisk
 
 STAGE: Final = "rehearse"
@@ -116,6 +117,14 @@ class _Rehearsal:
         # A program that stood still under a fault must not hold the rehearsal for as long as it may at the site.
         self._patience_seconds = min(wanted.stall_seconds, max(30.0, 4 * run.elapsed_seconds))
 
+        self._say("what export.toml declares is taken out of the last checkpoint")
+        exports = judge_export(
+            wanted.python,
+            wanted.program_folder,
+            checkpoints,
+            checkpoints.with_name("results"),
+            wanted.folder / "export",
+        )
         last = newest.relative_to(checkpoints) if newest else None
         full = self._on_full_disk(first, checkpoints / last if last else None, last)
         second = self._disturbed(first, full, last)
@@ -127,6 +136,7 @@ class _Rehearsal:
             fault_checks.judge_stop(second.lived, second.error),
             self._with_fewer(first, tolerance),
             self._with_a_hang(first, last, tolerance),
+            exports,
         ]
         measurements |= rehearsal_numbers.of_restart(second.lived)
         measurements |= rehearsal_numbers.of_losses(measurements, wanted.stall_seconds)

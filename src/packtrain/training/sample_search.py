@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from packtrain.training.needles import Needle, telling
 from packtrain.training.text_search import TextWindows
 from packtrain.training.written_forms import as_text, as_words
 
 if TYPE_CHECKING:
-    from packtrain.training.loader import SampleStore
+    from packtrain.training.store import Sample
 
 MAX_SAMPLES: Final = 4096
 MAX_SAMPLE_BYTES: Final = 2 << 30
@@ -23,6 +23,22 @@ PROBE_BYTES: Final = 32
 NUM_PROBES: Final = 2048
 _PLACES: Final = (2, 1, 3)
 """Where stretches are taken, in quarters of a sample: the middle first, where no header of a file lies."""
+
+
+class Samples(Protocol):
+    """What is looked for: the samples of a store, or the files of a folder that has no index."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        ...
+
+    def __getitem__(self, row: int, /) -> Sample:
+        """Return one."""
+        ...
+
+    def sample_digests(self) -> list[str]:
+        """Return the SHA-256 of all that is known of."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +64,7 @@ class Looked:
                     yield Needle(probe.label, form)
 
 
-def look_at_samples(store: SampleStore, windows: TextWindows, max_bytes: int = MAX_SAMPLE_BYTES) -> Looked:
+def look_at_samples(store: Samples, windows: TextWindows, max_bytes: int = MAX_SAMPLE_BYTES) -> Looked:
     """Read samples spread over the store; hold them against the texts, and take stretches of them.
 
     Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections import OrderedDict
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
@@ -89,9 +90,12 @@ class OpenShards:
             self._open.move_to_end(shard)
             return found
         try:
-            descriptor = os.open(self._path(shard), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = os.open(self._path(shard), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
             raise IntegrityError(f"shard cannot be opened: {error.strerror}", where=shard) from error
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise _no_file(shard)
         if len(self._open) >= _MAX_OPEN_SHARDS:
             os.close(self._open.popitem(last=False)[1].descriptor)
         return self._open.setdefault(shard, _Open(descriptor, os.fstat(descriptor).st_size))
@@ -102,6 +106,8 @@ class OpenShards:
             self._tables, self._process = OrderedDict(), os.getpid()
         found = self._tables.pop(shard, None)
         if found is None:
+            if self._path(shard).exists() and not self._path(shard).is_file():
+                raise _no_file(shard)
             reader = pq.ParquetFile(self._path(shard), page_checksum_verification=True)
             found = reader, _row_groups(reader)
             if len(self._tables) >= _MAX_OPEN_SHARDS:
@@ -118,6 +124,10 @@ class OpenShards:
     def __del__(self) -> None:
         for shard in self._open.values():
             os.close(shard.descriptor)
+
+
+def _no_file(shard: str) -> IntegrityError:
+    return IntegrityError("shard is no regular file", where=shard)
 
 
 def _row_groups(reader: pq.ParquetFile) -> dict[tuple[int, int], int]:

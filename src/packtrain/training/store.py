@@ -98,13 +98,22 @@ class SampleStore:
         SourceUnreadable: there is no index, or it lacks a column or fields of one.
     """
 
-    def __init__(self, root: Path, *, check_digests: bool = True, split: str | None = None) -> None:
-        self.root = root
+    def __init__(self, root: Path | str, *, check_digests: bool = True, split: str | None = None) -> None:
+        # A program has its arguments as text.
+        self.root = root = Path(root)
         self._check_digests = check_digests
         path = root / INDEX_NAME
         try:
             self.index_digest = sha256_file(path)
-            only = [("split", "=", split)] if is_by_side(split, pq.read_schema(path).names) else None
+            names = pq.read_schema(path).names
+            if (by_side := is_by_side(split, names)) and "split" not in names:
+                raise SourceUnreadable(
+                    "index has no sides: all of it is for training",
+                    where=str(path),
+                    expected=f'samples of the side "{split}"',
+                    hint="[prepare.splits] in voyage.toml sets samples aside, before they are packed",
+                )
+            only = [("split", "=", split)] if by_side else None
             table = pq.read_table(path, columns=list(_COLUMNS), filters=only, use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise SourceUnreadable(f"index cannot be read: {error}", where=str(path)) from error

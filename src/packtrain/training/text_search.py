@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from packtrain.training.needles import only_counts
+
 WINDOW_BYTES: Final = 24
 MIN_STRETCH_BYTES: Final = 39
 """Two windows that follow each other, 32 bytes in common, are a find; seven more make sure that two lie inside."""
@@ -49,7 +51,8 @@ class TextWindows:
         at = np.minimum(np.searchsorted(self._keys, keys[places]), len(self._keys) - 1)
         places = places[self._keys[at] == keys[places]]
         for place in places[:-1][np.diff(places) == 1].tolist():
-            if len(set(sample[place * _WORD : place * _WORD + WINDOW_BYTES + _WORD])) >= _MIN_DISTINCT:
+            stretch = sample[place * _WORD : place * _WORD + WINDOW_BYTES + _WORD]
+            if len(set(stretch)) >= _MIN_DISTINCT and not only_counts(stretch):
                 return True
         return False
 

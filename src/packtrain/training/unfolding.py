@@ -34,6 +34,9 @@ _BETWEEN_DIGITS: Final = re.compile(rb"0x|\\x|[%\s,:;\"'\[\]\\]")
 _BETWEEN_LINES: Final = re.compile(rb"[\s,\"'\[\]\\]|\\n")
 _NUMBER: Final = re.compile(rb"(?<![\w.])\d{1,3}(?:\.0+)?(?![\w.])")
 _TOKEN: Final = re.compile(rb"[A-Za-z0-9+/_=-]{40,}")
+_WORD_OF_A_NAME: Final = rb"(?:[a-z]{1,20}|[A-Z][a-z]{0,19})?\d{0,8}"
+# Possessive: what was taken for a word is not tried again, or a row of strokes would be gone through without end.
+_NAME: Final = re.compile(rb"(?:" + _WORD_OF_A_NAME + rb"[_/=-]++)*+" + _WORD_OF_A_NAME)
 _MOST_COLUMNS: Final = 8
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 _COMPRESSED: Final = re.compile(
@@ -67,11 +70,15 @@ def unfold(content: bytes, where: str) -> tuple[bytes, ...]:
 
 
 def encoded_characters(text: bytes) -> int:
-    """Return how many characters stand in words of digits: 40 and more letters and digits, mixed, without a break."""
+    """Return how many characters stand in words of digits: 40 and more letters and digits, mixed, without a break.
+
+    Names of things do not count: short words with a number behind them or none, joined by lines and strokes.
+    """
     return sum(
         len(token)
         for token in _TOKEN.findall(text)
         if sum(map(token.count, _DIGITS)) >= len(token) // 20 and any(letter in token for letter in _LETTERS)
+        if _NAME.fullmatch(token) is None
     )
 
 

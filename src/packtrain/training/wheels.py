@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import email.parser
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -206,7 +207,7 @@ def _metadata(path: Path) -> Message:
             name = next(n for n in archive.namelist() if n.count("/") == 1 and n.endswith(".dist-info/METADATA"))
             with archive.open(name) as stream:
                 payload = stream.read(MAX_METADATA_BYTES)
-    except (zipfile.BadZipFile, StopIteration, EOFError, OSError, NotImplementedError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, StopIteration, EOFError, OSError, RuntimeError, ValueError) as error:
         raise KitError(
             "wheel is broken", where=str(path), expected="a zip file with *.dist-info/METADATA", hint="fetch it again"
         ) from error

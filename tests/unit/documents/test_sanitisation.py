@@ -21,7 +21,7 @@ STEP = SanitisingStep(
     argv=(), tool="packtrain", exit_status=None, detail="all", succeeded=True, started=AT, finished=LATER
 )
 EMPTY = ReadBack(
-    how="full",
+    how="sample",
     seed="0" * 32,
     num_blocks=4,
     block_bytes=1048576,
@@ -62,6 +62,10 @@ def test_what_ran_and_was_empty_is_clear() -> None:
         {"read_back": structs.replace(EMPTY, pattern="")},
         {"read_back": structs.replace(EMPTY, pattern="ff")},
         {"read_back": structs.replace(EMPTY, read_bytes=1 << 50)},
+        {"read_back": structs.replace(EMPTY, read_bytes=0)},
+        {"read_back": structs.replace(EMPTY, num_blocks=0, read_bytes=0)},
+        {"read_back": structs.replace(EMPTY, how="full")},
+        {"steps": (structs.replace(STEP, argv=("blkdiscard",), exit_status=1),)},
         {"method": "discard"},
         {"method": "files removed"},
         {"finished": "2026-11-20T08:09:10Z"},

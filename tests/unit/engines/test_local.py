@@ -16,6 +16,7 @@ from packtrain.engines.local import LocalEngine
 from packtrain.errors import TrainingFailed, WorkerStalled
 from packtrain.events import Event, TrainingStep, WorkerLost, WorkersStarted, discard
 from packtrain.ports import TrainingJob
+from packtrain.training.kit_steps import attempts_of
 
 HEAD = """
 import json, os, pathlib, signal, sys, time
@@ -118,6 +119,8 @@ def test_attempts_are_recorded_one_line_each(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "logs" / "attempts.jsonl").read_text().splitlines()]
     assert [(line["attempt"], line["lost_rank"]) for line in lines] == [(1, 0), (2, None)]
     assert lines[0]["reason"] == "rank 0 ended with exit code 3"
+    # Provenance takes an engine's words alone, and so must know them.
+    assert [each.reason for each in attempts_of(tmp_path / "logs")] == [line["reason"] for line in lines]
 
 
 def test_a_second_run_does_not_write_over_the_logs_of_the_first(tmp_path: Path) -> None:
@@ -168,6 +171,7 @@ def test_a_worker_that_hangs_at_exit_after_the_done_mark_counts_as_done(tmp_path
     run = LocalEngine().run(job_of(tmp_path, body, grace_seconds=0.3), discard)
     assert run.num_restarts == 0
     assert run.attempts[0].reason.startswith("the program had marked itself done")
+    assert attempts_of(tmp_path / "logs")[0].reason == run.attempts[0].reason
 
 
 def test_a_worker_that_hangs_at_exit_without_a_done_mark_is_not_done(tmp_path: Path) -> None:
@@ -179,6 +183,7 @@ def test_a_worker_that_hangs_at_exit_without_a_done_mark_is_not_done(tmp_path: P
 def test_a_worker_that_saved_and_stopped_is_started_again(tmp_path: Path) -> None:
     run = LocalEngine().run(job_of(tmp_path, "sys.exit(75) if first_time() else say(1)", num_workers=1), discard)
     assert run.attempts[0].reason == "rank 0 was asked to stop, and saved"
+    assert attempts_of(tmp_path / "logs")[0].reason == run.attempts[0].reason
     assert run.num_restarts == 1
 
 

@@ -14,14 +14,19 @@ def test_a_range_is_one_row_and_a_number_has_its_unit():
             "lost_fraction_high": 0.01,
             "read_needed_bytes_per_second": 2e6,
             "training_days_here_low": 3.0,
+            "training_days_here_high": 3.5,
+            "epoch_days_here": 3e-7,
+            "failures_expected": 3e-6,
         }
     )
     assert rows == [
         ("a checkpoint holds", "1.5 GB"),
-        ("time that failures cost", "1 %"),
-        ("read rate that the training needs", "2 MB/s"),
+        ("failures to expect in the whole training", "under 0.01"),
         ("from killed worker to next step", f"{format_seconds(2.0)} to {format_seconds(90.0)}"),
-        ("the whole training, on this machine, low", "3 d 0 h"),
+        ("one pass over the data, on this machine", "26 ms"),
+        ("read rate that the training needs", "2 MB/s"),
+        ("the whole training, on this machine", "3 d 0 h to 3 d 12 h"),
+        ("time that failures cost", "1 %"),
     ]
 
 

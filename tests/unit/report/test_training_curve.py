@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from packtrain.report.summary import training_summary
 from packtrain.report.training_curve import CAPACITY, Columns, TrainingCurve, by_column, read_metrics, read_steps
 from packtrain.report.training_svg import loss_drawing, position_drawing, rate_drawing
 from packtrain.report.training_text import chart_lines
@@ -114,6 +115,15 @@ def test_reasons_come_from_the_record_of_attempts(tmp_path: Path) -> None:
     assert curve.marks[1].reason == "rank 0 was killed by SIGKILL"
 
 
+def test_a_reason_moves_no_cursor(tmp_path: Path) -> None:
+    (tmp_path / "steps.jsonl").write_text("[1, 1, 4.0, 8, 1.0]\n[2, 1, 4.0, 8, 3.0]\n")
+    (tmp_path / "attempts.jsonl").write_text(json.dumps({"attempt": 1, "reason": "\x1b[2Jall\nis well"}) + "\n")
+    curve = read_steps(tmp_path / "steps.jsonl")
+    assert curve is not None
+    assert curve.marks[1].reason == " [2Jall is well"
+    assert all(line.isprintable() for line in chart_lines(curve, 100))
+
+
 def test_metrics_at_home_have_no_times_and_the_page_draws_no_rate(tmp_path: Path) -> None:
     rows = [{"step": step, "loss": 3.0 / step, "samples": 8} for step in range(1, 10)]
     (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
@@ -141,6 +151,29 @@ def test_the_drawing_says_in_words_what_it_shows_and_marks_the_restart_with_its_
     assert [line.get("class") for line in drawing.iter("line")].count("restart") == 1
     assert "attempt 2: rank <1> was killed" in [element.text for element in drawing.iter("title")]
     assert {"undone", "run0"} <= {line.get("class") for line in drawing.iter("polyline")}
+
+
+def test_a_training_that_went_astray_is_not_shown_as_its_last_good_loss(tmp_path: Path) -> None:
+    losses = [2.0, 1.5, math.nan, 1.4, math.inf, math.nan]
+    lines = "".join(f"{json.dumps([1, step, loss, 8, step / 2])}\n" for step, loss in enumerate(losses, 1))
+    (tmp_path / "steps.jsonl").write_text(lines)
+    curve = read_steps(tmp_path / "steps.jsonl")
+    assert curve is not None
+    assert (curve.num_not_finite, curve.not_finite_since) == (3, 5)
+    head = chart_lines(curve, 100)[0]
+    assert "NO FINITE NUMBER since step 5" in head and "1.4" not in head
+    label = ElementTree.fromstring(loss_drawing(curve)).get("aria-label") or ""
+    assert "3 losses are no finite numbers, all from step 5 on" in label
+    told = training_summary(curve)
+    assert (told["loss_last"], told["losses_not_finite"]) == (None, 3)
+    curve.add(1, 7, 1.3, 8, 4.0)
+    assert "loss 1.3" in chart_lines(curve, 100)[0]
+    assert training_summary(curve)["loss_last"] == 1.3
+
+
+def test_the_first_loss_is_told_with_its_own_step_however_wide_the_columns_are() -> None:
+    label = ElementTree.fromstring(loss_drawing(trained((1, 1, 20_000)))).get("aria-label") or ""
+    assert label.startswith("Training loss from 4.999 at step 1 to ")
 
 
 def test_lines_run_from_left_to_right_and_fall_with_the_loss() -> None:
@@ -224,3 +257,10 @@ def test_a_spike_is_in_its_own_cell() -> None:
         curve.add(1, step, 50.0 if step == 70 else 1.0, None, None)
     cells = by_column(curve.kept.in_order(), 0, 99, 50)
     assert [number for number, cell in enumerate(cells) if cell is not None and cell[1] == 50.0] == [35]
+
+
+def test_a_reason_has_a_line_of_its_own_so_that_a_narrow_terminal_shows_it() -> None:
+    curve = trained((1, 1, 50), (2, 40, 80))
+    curve.explain({1: "rank 1 was killed by SIGKILL"})
+    lines = chart_lines(curve, 80, total_steps=100, epoch_samples=1000)
+    assert lines[-1] == "     1 restart, 11 steps made again  last: rank 1 was killed by SIGKILL"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from outbox_parts import contents
+from packtrain import durable
 from packtrain.digest import sha256_file
 from packtrain.documents.export_list import ExportList
 from packtrain.documents.parties import ROLES, Role
@@ -88,3 +89,32 @@ def test_an_export_whose_base_is_missing_leaves_the_outbox_as_it_was(site: dict[
     with pytest.raises(WeightsUnopenable, match="not there"):
         homecoming.export(guest, discard)
     assert contents(guest.root / "outbox") == before
+
+
+def test_killed_after_the_base_gave_way_to_its_own_difference_a_second_run_finishes(
+    site: dict[Role, VoyageFolder],
+) -> None:
+    guest, home = site["consignee"], site["consignor"]
+    results, first = home.root / "results", guest.root / "first"
+    for folder in (results, first):
+        folder.mkdir()
+        content = bytearray((guest.work / "export" / WEIGHTS).read_bytes())
+        content[-1] ^= 1
+        (folder / WEIGHTS).write_bytes(content)
+    say(guest, 'base = "first"')
+    homecoming.export(guest, discard)
+    homecoming.release(site["operator"], guest.root / "outbox", discard)
+
+    def killed(step: str) -> None:
+        if step == "put aside":
+            raise KeyboardInterrupt
+
+    durable.observe_steps(killed)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            homecoming.accept(home, guest.root / "outbox", discard)
+    finally:
+        durable.observe_steps(None)
+    homecoming.accept(home, guest.root / "outbox", discard)
+    assert (results / WEIGHTS).read_bytes() == (guest.work / "export" / WEIGHTS).read_bytes()
+    assert (home.root / "results-before" / WEIGHTS).read_bytes() == (first / WEIGHTS).read_bytes()

@@ -33,6 +33,7 @@ from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import is_fresh
 from packtrain.stages import homecoming
 from packtrain.training.loader import SampleStore
+from packtrain.training.outbox import results_digest
 from provenance_parts import write_provenance
 from site_parts import site_after_load, write_program, write_training
 
@@ -178,6 +179,27 @@ def test_undeclared_files_are_named_and_stay(before: Folders) -> None:
     events: list[Event] = []
     homecoming.export(before["consignee"], events.append)
     assert any(isinstance(event, Notice) and "samples.bin" in event.text for event in events)
+
+
+def test_what_stood_in_results_under_a_name_that_comes_home_is_kept(site: Folders) -> None:
+    go_home(site)
+    root = site["consignor"].root
+    card = root / "results" / "MODEL-CARD.md"
+    card.write_text("good for tests\n" + card.read_text())
+    (root / "results" / "notes.txt").unlink()
+    (root / "results" / "notes.txt").mkdir()
+    (root / "results" / "notes.txt" / "mine").write_text("stays")
+    (root / "results" / "own.txt").write_text("stays too")
+    events: list[Event] = []
+    homecoming.accept(site["consignor"], outbox_of(site), events.append)
+    # The card is of the same results: what a person wrote in it stays where it is.
+    assert card.read_text().startswith("good for tests")
+    assert (root / "results-before" / "notes.txt" / "mine").read_text() == "stays"
+    assert (root / "results" / "own.txt").read_text() == "stays too"
+    assert (root / "results" / "notes.txt").read_text() == "went well\n"
+    assert any(isinstance(event, Notice) and "kept in results-before" in event.text for event in events)
+    homecoming.accept(site["consignor"], outbox_of(site), discard)
+    assert not (root / "results-before.1").exists()
 
 
 def test_the_custody_log_says_once_that_results_returned(site: Folders) -> None:
@@ -334,6 +356,7 @@ def test_a_sealed_file_that_was_changed_is_not_released(site: Folders, case: str
         {"text_budget_bytes": 3},
         {"tensors": ()},
         {"results": "9" * 64},
+        {"checks": ("name,street,city " * 240,) * 20},
     ],
     ids=lambda changes: "-".join(changes),
 )
@@ -343,6 +366,17 @@ def test_a_list_of_another_shipment_or_one_that_contradicts_itself_is_not_releas
     sign_anew(site, "consignee", **changes)
     with pytest.raises(ExportDenied):
         homecoming.release(site["operator"], outbox_of(site), discard)
+
+
+def test_weights_under_a_name_that_says_something_are_not_released(site: Folders) -> None:
+    document, outbox = site["consignee"].read_signed(ExportList), outbox_of(site)
+    name = "ada-lovelace-12-st-james-square.safetensors"
+    (outbox / "weights.safetensors.age").rename(outbox / f"{name}.age")
+    files = tuple(replace(file, name=file.name.replace("weights.safetensors", name)) for file in document.files)
+    results = results_digest((file.name, file.sha256) for file in files)
+    sign_anew(site, "consignee", files=files, results=results)
+    with pytest.raises(ExportDenied, match="names of weights"):
+        homecoming.release(site["operator"], outbox, discard)
 
 
 def test_a_list_signed_by_the_consignor_is_not_released(site: Folders) -> None:

@@ -24,6 +24,7 @@ from packtrain.stages.rehearse.kit import python_of
 from packtrain.training import checks
 from packtrain.training.kit import verify_kit
 from packtrain.training.target import Target
+from packtrain.voyage import Voyage
 from rehearsal_parts import make_voyage
 from update_parts import pack_receipt
 from voyage_papers import AT
@@ -71,6 +72,23 @@ def test_a_python_that_is_not_the_targets_is_not_shown(tmp_path: Path):
     assert f"the kit is for Python {OTHER} on " in sheet[checks.INSTALLS].evidence
 
 
+@pytest.mark.namespaces
+def test_a_kit_that_could_not_be_tried_is_tried_with_the_python_that_is_named_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = _voyage(tmp_path, ["packtrain"], PROVIDED)
+    run = Voyage(folder.root, discard).rehearse
+    with monkeypatch.context() as patch:
+        patch.setattr(rehearse.outside, "cannot_run_here", lambda *_: "no such Python is here")
+        run()
+        run()
+    assert {part.verdict for part in folder.read(Ready).clauses} == {"not shown"}
+    run(Path(sys.executable))
+    assert folder.signature_path(Ready).exists()
+    finished = folder.receipt("rehearse")
+    assert run() == run(Path(sys.executable)) == finished
+
+
 def test_a_file_that_only_has_a_pythons_name_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "python3.98").write_text("#!/bin/sh\nexit 127\n")
     (tmp_path / "python3.98").chmod(0o755)
@@ -86,6 +104,19 @@ def test_a_lock_without_packtrain_says_what_to_run(tmp_path: Path):
     assert "uv add --project" in str(caught.value.hint)
     assert 'groups = ["site"]' in str(caught.value.hint)
     assert not (folder.work / "kit").exists()
+
+
+def test_a_lock_with_packtrain_in_a_group_that_is_not_named_says_which(tmp_path: Path):
+    folder = _voyage(tmp_path, ["tiny-num"])
+    lock(
+        folder.root / "program",
+        ["tiny-num"],
+        index=tmp_path / "index",
+        more='[dependency-groups]\nsite = ["packtrain"]',
+    )
+    with pytest.raises(KitError, match="no wheel of packtrain") as caught:
+        rehearse.build(folder, rehearse.section_of(folder))
+    assert caught.value.hint == 'the lock has it in the group "site": put groups = ["site"] under [training]'
 
 
 def test_a_changed_lock_makes_the_rehearsal_run_again(tmp_path: Path):

@@ -220,7 +220,7 @@ def test_a_kit_that_left_and_is_whole_on_no_drive_is_told(arrived: Arrived) -> N
     for label in ("A1", "B1"):
         flip(arrived.drive(label) / layout.KIT_PREFIX / BETA, 100)
     assert load_again(arrived) == "not here"
-    assert "bring it another way" in arrived.notices()
+    assert "mount another of those and load again" in arrived.notices()
     assert next_command(arrived) == "packtrain load DRIVE..."
 
 

@@ -1,5 +1,6 @@
 """A thin link: a released outbox is cut, sent by whatever ways, and joined whole; the rest is said to a byte."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from packtrain.errors import (
     IntegrityError,
     PacktrainError,
     PiecesIncomplete,
+    ProvenanceBroken,
     SignatureInvalid,
     SignatureMissing,
     StageNotReady,
@@ -86,6 +88,14 @@ def test_an_outbox_with_something_beside_what_was_released_is_not_cut(site: Fold
     assert not (site["consignee"].root / "outbox-pieces").exists()
 
 
+@pytest.mark.parametrize("name", ["provenance.json", "provenance.statement.json.operator.sig"])
+def test_an_outbox_that_home_would_refuse_for_its_provenance_is_not_cut(site: Folders, name: str) -> None:
+    (site["consignee"].root / "outbox" / name).unlink()
+    with pytest.raises((ProvenanceBroken, SignatureMissing)):
+        homecoming.cut_pieces(site["consignee"], MIB, discard)
+    assert not (site["consignee"].root / "outbox-pieces").exists()
+
+
 def test_pieces_are_named_by_their_digests_and_joined_they_are_the_outbox(site: Folders, cut: Path) -> None:
     document = pieces_of(cut)
     assert [file.name for file in document.files][:4] == [
@@ -110,6 +120,14 @@ def test_cutting_again_changes_nothing_and_another_size_replaces_the_pieces(site
     homecoming.cut_pieces(site["consignee"], 2 * MIB, discard)
     assert len(weight_pieces(cut)) == 2
     assert not before.keys() - contents(cut).keys() <= {"pieces.json", "pieces.json.sig"}
+
+
+def test_a_piece_that_was_damaged_before_it_was_sent_is_cut_again(site: Folders, cut: Path) -> None:
+    before = contents(cut)
+    piece = weight_pieces(cut)[1]
+    piece.write_bytes(bytes(piece.stat().st_size))
+    homecoming.cut_pieces(site["consignee"], MIB, discard)
+    assert contents(cut) == before
 
 
 def test_a_strange_file_among_the_pieces_is_refused_and_stays(site: Folders, cut: Path) -> None:
@@ -192,11 +210,44 @@ def test_consuming_leaves_no_piece_of_what_was_joined(site: Folders, cut: Path) 
     assert contents(inbox) == contents(site["consignee"].root / "outbox")
 
 
+def test_pieces_of_a_file_that_only_looks_whole_are_not_consumed(site: Folders, cut: Path, tmp_path: Path) -> None:
+    # As a copy looks that was given its length first and then cut off, or that a disk has damaged since.
+    kept = tmp_path / "kept"
+    shutil.copytree(cut, kept)
+    inbox = gather(site, kept)
+    weights = inbox / f"{WEIGHTS}.ptw.age"
+    weights.write_bytes(bytes(weights.stat().st_size))
+    assert gather(site, cut, consume=True) == inbox
+    assert contents(inbox) == contents(site["consignee"].root / "outbox")
+    assert {path.name for path in cut.iterdir()} == {"pieces.json", "pieces.json.sig"}
+
+
+def test_a_piece_that_two_files_share_stays_until_both_are_joined(site: Folders, cut: Path) -> None:
+    document = pieces_of(cut)
+    notes = next(file for file in document.files if file.name == "notes.txt.age")
+    twice = replace(notes, name="z.age", pieces=(*notes.pieces, *document.files[0].pieces))
+    twice = replace(twice, bytes=notes.bytes + document.files[0].bytes, sha256="0" * 64)
+    (cut / document.files[0].pieces[0].sha256).rename(cut.parent / "late")
+    sign_pieces(site, cut, "consignee", files=(*document.files, twice))
+    with pytest.raises(PiecesIncomplete):
+        gather(site, cut, consume=True)
+    assert (site["consignor"].root / "inbox" / notes.name).is_file()
+    assert (cut / notes.pieces[0].sha256).is_file()
+
+
 def test_a_link_in_place_of_a_piece_is_no_piece(site: Folders, cut: Path, tmp_path: Path) -> None:
     path = weight_pieces(cut)[0]
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(PiecesIncomplete, match="1 damaged"):
+        gather(site, cut)
+
+
+@pytest.mark.timeout(30)
+def test_a_pipe_in_place_of_a_signature_is_none(site: Folders, cut: Path) -> None:
+    (cut / "pieces.json.sig").unlink()
+    os.mkfifo(cut / "pieces.json.sig")
+    with pytest.raises(SignatureMissing):
         gather(site, cut)
 
 
@@ -266,6 +317,9 @@ def test_pieces_of_another_export_replace_those_of_the_first(site: Folders, cut:
     with pytest.raises(PiecesIncomplete):
         gather(site, cut)
     assert not (site["consignor"].root / "inbox" / "export-list.json").exists()
+    # An older list that somebody sends again must not cost what was joined: its pieces may be gone.
+    (aside,) = site["consignor"].root.glob("inbox.*")
+    assert contents(aside) == contents(site["consignee"].root / "outbox")
 
 
 def test_the_consignor_is_told_what_is_not_here_yet(site: Folders, cut: Path) -> None:
@@ -346,3 +400,36 @@ def test_weights_come_home_as_a_difference_to_what_home_has(tmp_path: Path) -> N
     weights = site["consignor"].root / "results" / WEIGHTS
     assert weights.read_bytes() == (tmp_path / "site" / "made" / WEIGHTS).read_bytes()
     assert (outbox / f"{WEIGHTS}.ptw.age").stat().st_size < 0.6 * weights.stat().st_size
+
+
+def test_killed_after_new_weights_took_the_place_of_their_base_accepting_goes_on(tmp_path: Path) -> None:
+    base = write_safetensors(
+        tmp_path / "base.safetensors",
+        {"layer.weight": ("F32", (NUM_WEIGHTS,), raw_of(normal_weights(NUM_WEIGHTS), "F32"))},
+    )
+    site = sealed_outbox(tmp_path / "site", NUM_WEIGHTS, (base,))
+    outbox, home = release(site), site["consignor"]
+    results = home.root / "results"
+    results.mkdir()
+    shutil.copy(base, results / WEIGHTS)
+
+    def accept() -> None:
+        homecoming.accept(home, outbox, discard)
+
+    def again(die_at: int | None) -> tuple[int, int]:
+        home.drop_receipt("return")
+        shutil.copy(base, results / WEIGHTS)
+        return run_in_child(accept, die_at)
+
+    again(None)  # the custody log is told once: what is counted next is what each further run does
+    code, num_steps = again(None)
+    assert code == 0
+    whole = (tmp_path / "site" / "made" / WEIGHTS).read_bytes()
+    was_replaced: list[bool] = []
+    for die_at in range(num_steps, num_steps - 9, -2):
+        assert again(die_at)[0] == KILLED
+        was_replaced.append((results / WEIGHTS).read_bytes() == whole)
+        accept()
+        assert (results / WEIGHTS).read_bytes() == whole
+        assert not (home.work / "homecoming").exists()
+    assert was_replaced[0]

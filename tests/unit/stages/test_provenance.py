@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from packtrain.digest import sha256_bytes
 from packtrain.diligence.audit.audit import Audit
 from packtrain.diligence.statements import check_statements, signed_statements
 from packtrain.documents.codec import encode, namespace
+from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.parties import STATEMENT_NAMESPACE
 from packtrain.documents.plan import Plan
 from packtrain.documents.provenance import Provenance
@@ -29,7 +31,7 @@ from packtrain.events import Event, Notice, discard
 from packtrain.record.folder import VOYAGE_FILE
 from packtrain.stages import exchange, homecoming, train, update
 from packtrain.stages.homecoming.provenance import provenance_files
-from packtrain.training.outbox import PROVENANCE_NAME, PROVENANCE_STATEMENT
+from packtrain.training.outbox import PROVENANCE_NAME, PROVENANCE_STATEMENT, SIGNED_BESIDE
 from packtrain.without_folder import audit_record
 from site_parts import load_receipt
 from tiny_dataset import make_tiny_dataset
@@ -163,13 +165,36 @@ def test_home_says_the_steps_under_each_kit_and_keeps_the_papers(voyage: Papers)
         assert folder.read_signed(Provenance) == made
 
 
+def test_a_card_that_a_person_wrote_in_stays_as_long_as_its_results_do(voyage: Papers) -> None:
+    go_home(voyage)
+    card = voyage.consignor.root / "results" / "MODEL-CARD.md"
+    made = card.read_text()
+    card.write_text(f"It forecasts the sky.\n{made}")
+    go_home(voyage)
+    assert card.read_text() == f"It forecasts the sky.\n{made}"
+    card.write_text("of other results")
+    go_home(voyage)
+    assert card.read_text() == made
+
+
+def test_a_place_in_the_data_is_read_as_the_loader_says_it_too(voyage: Papers) -> None:
+    newest = sorted((voyage.consignee.work / "checkpoints").glob("step-????"))[-1]
+    path = newest / "position.json"
+    path.write_text(json.dumps(json.loads(path.read_text())["position"]))
+    (outbox(voyage) / "export-list.json").unlink()
+    homecoming.export(voyage.consignee, discard)
+    assert voyage.consignee.read_signed(Provenance).position.startswith("epoch 0, 32 samples of it consumed, seed 0")
+
+
 def test_an_audit_finds_no_fault_and_tells_it(voyage: Papers) -> None:
     go_home(voyage)
     parties = voyage.consignor.documents / "parties.json"
     for sender in ("operator", "consignee"):
         exchange.import_dossier(voyage.consignor, voyage.dossier(f"from-{sender}", sender, "consignor"), discard)
-    # To the consignee nobody brings the operator's signature under the export list: its own audit says so.
-    for folder in (voyage.consignor, voyage.operator):
+    # The operator's signature under the export list came after the consignee's papers: its dossier brings it.
+    assert audited(voyage.consignee.root, parties).faults != ()
+    exchange.import_dossier(voyage.consignee, voyage.dossier("released", "operator", "consignee"), discard)
+    for folder in (voyage.consignor, voyage.operator, voyage.consignee):
         found = audited(folder.root, parties)
         assert found.faults == ()
         assert any("brought by update 1: steps 5-8" in text for text in found.trained.trained)
@@ -230,6 +255,12 @@ LIES: tuple[Callable[[Provenance], dict[str, Any]], ...] = (
     lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="4-8"))},
     lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="5-9"))},
     lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="all"))},
+    lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="5-8 … <b>as said</b>"))},
+    lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="4-8 … (5 steps)"))},
+    lambda made: {"kits": (replace(made.kits[0], ready="9" * 64), made.kits[1])},
+    lambda made: {"program": "9" * 64},
+    lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="… <b>any words</b>"))},
+    lambda made: {"kits": (made.kits[0], replace(made.kits[1], steps="4-8 … (9 steps)"))},
     lambda made: {"attempts": (replace(made.attempts[0], kit="9" * 64),)},
     first_kit_again,
 )
@@ -274,12 +305,66 @@ def test_without_provenance_nothing_is_released_or_accepted(voyage: Papers, name
     assert not (voyage.consignor.root / "results").exists()
 
 
+@pytest.mark.parametrize("name", sorted(SIGNED_BESIDE))
+def test_what_was_put_beside_the_list_after_the_release_is_not_cut_into_pieces(voyage: Papers, name: str) -> None:
+    # The list names sealed files alone; the others under names that are known would be sent with them.
+    homecoming.release(voyage.operator, outbox(voyage), discard)
+    path = outbox(voyage) / name
+    payload = path.read_bytes()
+    path.write_bytes(b"training data" * 1000)
+    with pytest.raises(PacktrainError):
+        homecoming.cut_pieces(voyage.consignee, 1 << 20, discard)
+    assert not (voyage.consignee.root / "outbox-pieces").exists()
+    path.write_bytes(payload)
+    homecoming.cut_pieces(voyage.consignee, 1 << 20, discard)
+
+
+@pytest.mark.parametrize("name", [PROVENANCE_NAME, f"{PROVENANCE_STATEMENT}.sig", "export-list.json.sig"])
+def test_an_outbox_that_lost_its_provenance_is_made_again_by_the_command_that_is_told(
+    voyage: Papers, name: str
+) -> None:
+    consignee = voyage.consignee
+    before = homecoming.inputs(consignee)
+    assert "outbox" not in before
+    (outbox(voyage) / name).unlink()
+    assert homecoming.inputs(consignee) == {**before, "outbox": sha256_bytes(b"gone")}
+
+
+def test_what_the_exported_kit_declared_counts_at_home_whatever_the_program_declares_by_now(voyage: Papers) -> None:
+    rehearse(voyage.consignor, {**program(limit=99, rate=0.25), "export.toml": EXPORT.replace('"w"', '"other"')})
+    update.make(voyage.consignor, voyage.root / "two.update", "another name", discard)
+    # The search reads the declaration too: what is there now is of the next kit, and half written.
+    (voyage.consignor.root / "program" / "export.toml").write_text("[[tensors")
+    path = voyage.consignor.root / VOYAGE_FILE
+    path.write_text(
+        f'{path.read_text()}\n[training]\nprogram = "program"\ncommand = "{COMMAND}"\nsteps = 8\nworkers = 1\n'
+    )
+    go_home(voyage)
+    assert (voyage.consignor.root / "results" / "weights.safetensors").is_file()
+
+
 def test_the_operator_does_not_sign_for_the_consignee(voyage: Papers) -> None:
     for name, space in ((PROVENANCE_NAME, namespace(Provenance)), (PROVENANCE_STATEMENT, STATEMENT_NAMESPACE)):
         payload = (outbox(voyage) / name).read_bytes()
         (outbox(voyage) / f"{name}.sig").write_text(voyage.operator.signer().sign(space, payload))
         with pytest.raises(UntrustedSigner, match="not signed by the consignee"):
             homecoming.release(voyage.operator, outbox(voyage), discard)
+
+
+def test_nothing_is_trained_under_an_update_that_the_operator_did_not_countersign(voyage: Papers) -> None:
+    # Papers and kit laid there by hand, past "update apply".
+    place = voyage.consignee.documents / "kit-update.json.operator.sig"
+    signature = place.read_text()
+    run(voyage)
+    place.unlink()
+    with pytest.raises(SignatureMissing):
+        run(voyage)
+    payload = (voyage.consignee.documents / "kit-update.json").read_bytes()
+    place.write_text(voyage.consignee.signer().sign(namespace(KitUpdate), payload))
+    with pytest.raises(UntrustedSigner):
+        run(voyage)
+    place.write_text(signature)
+    run(voyage)
 
 
 def test_another_command_than_the_kits_is_refused(voyage: Papers) -> None:

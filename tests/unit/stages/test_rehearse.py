@@ -18,6 +18,7 @@ from packtrain.events import Event, Notice, TrainingStep, discard
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import is_fresh
 from packtrain.stages import rehearse
+from packtrain.stages.rehearse.outside import without_places
 from packtrain.training import box as box_module
 from packtrain.training import checks
 from packtrain.training.kit import verify_kit
@@ -55,7 +56,9 @@ def test_a_good_program_ends_with_a_signed_sheet_of_kept_clauses(tmp_path: Path,
     receipt = rehearse.rehearse(folder, DirectoryDrive, events.append)
 
     sheet = folder.read_signed(Ready)
-    assert {part.clause: part.verdict for part in sheet.clauses} == dict.fromkeys(checks.CLAUSES, "kept")
+    assert {part.clause: part.verdict for part in sheet.clauses} == dict.fromkeys(checks.CLAUSES, "kept") | {
+        checks.EXPORTS: "not shown"  # it declares nothing
+    }
     assert sheet.ready_to_leave
     assert sheet.num_steps == 12
     assert sheet.weights is not None
@@ -64,6 +67,7 @@ def test_a_good_program_ends_with_a_signed_sheet_of_kept_clauses(tmp_path: Path,
     assert "unshare" in sheet.box
     assert not [part for part in sheet.clauses if "unshare" in part.evidence]
     assert receipt.facts["ready_to_leave"] == "yes, signed"
+    assert str(tmp_path) not in folder.payload(Ready).decode()
     assert is_fresh(folder, rehearse.STAGE, stage_inputs)
     # What it left: a kit that is whole, no key, no copy of the data.
     verify_kit(folder.work / "kit", folder.read_signed(Kit))
@@ -254,3 +258,10 @@ def test_wheels_must_be_named(tmp_path: Path, wheels: Path):
     (folder.root / "voyage.toml").write_text(text.replace(f'wheels = "{wheels}"\n', ""))
     with pytest.raises(VoyageFileError, match=r"training\.wheels is not given"):
         rehearse.inputs(folder)
+
+
+def test_a_signed_sheet_does_not_say_where_the_voyage_lies(tmp_path: Path):
+    # It travels on drives; folders bear names of people and projects.
+    root = tmp_path / "alice" / "secret-project"
+    text = f"{root}/work/rehearsal/runs/a/step-1: not there; {Path.home()}/venv/bin/python; /usr/bin/env"
+    assert without_places(text, root) == "work/rehearsal/runs/a/step-1: not there; ~/venv/bin/python; /usr/bin/env"

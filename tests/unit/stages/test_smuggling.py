@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import os
+import random
 import shutil
 import sys
 from collections.abc import Callable
@@ -15,20 +16,21 @@ from msgspec.structs import replace
 
 from packtrain.crypto import age
 from packtrain.digest import sha256_bytes, sha256_file, sha256_tree
-from packtrain.documents.codec import decode, encode, namespace
+from packtrain.documents.codec import encode, namespace
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.export_list import ExportedFile, ExportList
 from packtrain.documents.parties import ROLES, Role
-from packtrain.documents.provenance import Provenance, Result
+from packtrain.documents.provenance import Provenance, Result, TrainedAttempt
 from packtrain.documents.receipt import Receipt
-from packtrain.errors import ExportDenied
-from packtrain.events import Event, Notice, discard
+from packtrain.errors import ExportDenied, SourceUnreadable
+from packtrain.events import Event, Notice, Progress, discard
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages import homecoming
 from packtrain.stages.homecoming.provenance import provenance_files
 from packtrain.training import guard
 from packtrain.training.canaries import CANARY_NAME, KEPT_FOLDER, new_canary
 from packtrain.training.loader import SampleStore
+from packtrain.training.needles import Needles
 from packtrain.training.outbox import results_digest
 from sample_documents import samples
 from site_parts import site_after_load, write_program, write_training
@@ -295,12 +297,11 @@ def test_encrypted_bytes_in_a_text_are_refused_for_being_unreadable(site: Folder
         ('{"step": 1, "loss": 2.0, "row": "Anna,Berlin,1971"}', "no number that leaves"),
         ('{"step": 1, "Anna Berlin 1971": 2.0}', "no plain name"),
         ('{"step": 1, "loss": [1, 2]}', "no number that leaves"),
-        ('{"step": 1, "loss": 2.0}\n{"step": 1, "loss": 2.0}', "does not rise"),
         ('{"step": 1, "step": 2, "loss": 1}', "given twice"),
         ('{"loss": 2.0}', "has no step"),
         ("row,Anna,Berlin,1971", "no JSON object"),
-        ('{"step": 1, "loss": 1e999}', "no number that leaves"),
-        ('{"step": 123456789012345678901234567890}', "does not rise"),
+        ('{"step": 123456789012345678901234567890}', "has no step"),
+        ('{"step": 1, "loss": 123456789012345678901234567890}', "no number that leaves"),
     ],
 )
 def test_metrics_hold_numbers_and_nothing_else(site: Folders, line: str, why: str) -> None:
@@ -318,6 +319,18 @@ def test_metrics_leave_with_seven_digits_and_the_list_says_what_these_can_carry(
     checks = site["consignee"].read_signed(ExportList).checks
     assert "no canaries were planted, or none lie in the store any more" in checks
     assert any("metrics.jsonl" in check and "what digits could carry is not looked for" in check for check in checks)
+
+
+def test_metrics_of_a_program_that_was_restarted_and_went_astray_leave_as_the_steps_that_count(site: Folders) -> None:
+    lines = [
+        *('{"step": 1, "train/Loss": 2.5}', '{"step": 2, "train/Loss": NaN}', '{"step": 3, "train/Loss": 9.0}'),
+        *('{"step": 2, "train/Loss": 2.0}', '{"step": 3, "train/Loss": Infinity}'),
+    ]
+    (site["consignee"].work / "results" / "metrics.jsonl").write_text("\n".join(lines))
+    homecoming.export(site["consignee"], discard)
+    leaves = (site["consignee"].work / "export" / "metrics.jsonl").read_text()
+    wanted = [{"step": 1, "train/Loss": 2.5}, {"step": 2, "train/Loss": 2.0}, {"step": 3, "train/Loss": None}]
+    assert leaves == "".join(f"{json.dumps(line)}\n" for line in wanted)
 
 
 # --- 4. padding in safetensors: both ends of the site conspire -------------------------------------------------------
@@ -388,8 +401,11 @@ PADDINGS: dict[str, Callable[[dict[str, Any], bytes], bytes]] = {
 }
 
 
-def conspire(after: Folders, name: str, content: bytes) -> None:
-    """Put another file in the place of one that was exported; let consignee and operator sign for it."""
+def conspire(after: Folders, name: str, content: bytes, **told: Any) -> None:
+    """Put another file in the place of one that was exported; let consignee and operator sign for it, and its origin.
+
+    `told` is what the provenance says beside what the papers say.
+    """
     consignee, outbox = after["consignee"], outbox_of(after)
     consignor = after["consignee"].parties().of("consignor")
     assert consignor is not None
@@ -414,12 +430,16 @@ def conspire(after: Folders, name: str, content: bytes) -> None:
     (outbox / "export-list.json.sig").write_text(signature)
     countersignature = after["operator"].signer().sign(namespace(ExportList), payload)
     (outbox / "export-list.json.operator.sig").write_text(countersignature)
-    honest = decode(Provenance, (outbox / "provenance.json").read_bytes(), "provenance.json")
-    results = tuple(Result(name=file.name, bytes=file.bytes, sha256=file.sha256) for file in files)
-    lie = replace(honest, export_list=sha256_bytes(payload), results=document.results, files=results)
-    for party in (consignee, after["operator"]):
-        for told, content in provenance_files(party, lie).items():
-            (outbox / told).write_bytes(content)
+    made = replace(
+        consignee.read_signed(Provenance),
+        export_list=sha256_bytes(payload),
+        results=document.results,
+        files=tuple(Result(name=file.name, bytes=file.bytes, sha256=file.sha256) for file in files),
+        **told,
+    )
+    for role in ("consignee", "operator"):
+        for beside, signed in provenance_files(after[role], made).items():
+            (outbox / beside).write_bytes(signed)
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
@@ -438,6 +458,45 @@ def test_a_canary_that_the_site_took_out_of_its_store_is_found_at_home(after: Fo
     with pytest.raises(ExportDenied, match="training data lies in"):
         homecoming.accept(after["consignor"], outbox_of(after), discard)
     assert not (after["consignor"].root / "results").exists()
+
+
+NOTES = b"went well\n"
+
+
+def ended(reason: str) -> TrainedAttempt:
+    return TrainedAttempt(attempt=1, kit=None, seconds=1.0, reason=reason)
+
+
+def test_a_canary_in_the_words_of_a_provenance_is_found_at_home(after: Folders) -> None:
+    conspire(after, "notes.txt", NOTES, attempts=(ended(base64.b64encode(canary_of(after)).decode()),))
+    with pytest.raises(ExportDenied, match=r"training data lies in"):
+        homecoming.accept(after["consignor"], outbox_of(after), discard)
+    assert not (after["consignor"].root / "results").exists()
+
+
+def test_a_provenance_takes_no_more_words_along_than_leave_with_it(after: Folders) -> None:
+    noise = os.urandom(1500)
+    many = tuple(ended((noise + bytes([number])).hex()) for number in range(100))
+    conspire(after, "notes.txt", NOTES, attempts=many)
+    for party, take in ((after["operator"], homecoming.release), (after["consignor"], homecoming.accept)):
+        with pytest.raises(ExportDenied, match="more words"):
+            take(party, outbox_of(after), discard)
+
+
+def attempted(site: Folders, reason: str) -> None:
+    """Let the log of attempts say why one ended; the program can write it, as it runs as the same user."""
+    place = site["consignee"].logs / "train"
+    place.mkdir(parents=True)
+    line = {"attempt": 1, "started_seconds": 0, "ended_seconds": 1, "reason": reason}
+    (place / "attempts.jsonl").write_text(json.dumps(line) + "\n")
+
+
+@pytest.mark.parametrize("length", [120, 9_000])
+def test_a_reason_of_an_attempt_that_no_engine_gives_stays(site: Folders, length: int) -> None:
+    attempted(site, base64.b64encode(stolen(site, 120)).decode() * (length // 120))
+    homecoming.export(site["consignee"], discard)
+    (attempt,) = site["consignee"].read_signed(Provenance).attempts
+    assert attempt.reason == "noted in other words than an engine's, which stay here"
 
 
 def test_a_party_that_lost_its_canaries_says_that_it_did_not_look_for_them(after: Folders) -> None:
@@ -536,3 +595,69 @@ def test_encrypted_bytes_in_the_lowest_bits_leave_and_the_list_says_that_nobody_
     _, data = header_of(raw)
     assert data[len(data) // 2 :: 4] == hidden, "they came through: this is what cannot be seen"
     assert "low bits of weights" in site["consignee"].read_signed(ExportList).checks[-1]
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "notes.txt"])
+def test_what_is_swapped_between_search_and_sealing_does_not_leave(site: Folders, name: str) -> None:
+    # As a process would that the training left behind.
+    path = site["consignee"].work / "export" / name
+
+    def swap(event: Event) -> None:
+        if isinstance(event, Progress) and event.activity.startswith("compressing"):
+            content = bytearray(path.read_bytes())
+            content[-8:] = b"smuggled"
+            path.write_bytes(content)
+
+    assert site["consignee"].voyage_file().results.compress == "auto"
+    with pytest.raises(ExportDenied, match="changed between the search and the sealing"):
+        homecoming.export(site["consignee"], swap)
+    assert not list(outbox_of(site).iterdir())
+
+
+def test_numbers_that_are_none_are_refused_whatever_the_reader_of_checkpoints_said(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    content = weights(0)
+    content[5, 5] = float("nan")
+    path = tmp_path / "weights.safetensors"
+    for values in ("weights", "few", "any"):
+        save_file({"w": content}, path)
+        with pytest.raises(ExportDenied, match="not finite"):
+            guard.search_weights([path], Needles([]), {"w": values})
+
+
+# --- a folder that is carried as it is has no index ------------------------------------------------------------------
+
+
+@pytest.fixture
+def carried(site: Folders) -> Folders:
+    store = site["consignee"].root / "store"
+    shutil.rmtree(store)
+    (store / "deep").mkdir(parents=True)
+    for number in range(5):
+        (store / "deep" / f"{number}.bin").write_bytes(bytes(random.Random(number).randbytes(900)))
+    (store / "away").symlink_to("/etc")
+    return site
+
+
+def test_results_of_a_folder_without_an_index_come_home_and_the_list_says_what_was_looked_for(carried: Folders) -> None:
+    homecoming.export(carried["consignee"], discard)
+    checks = "; ".join(carried["consignee"].read_signed(ExportList).checks)
+    assert "the store has no index" in checks and "of 5 in all" in checks
+    assert "any 39 bytes of 5 of 5 samples" in checks and "digests of 0 samples and 0 shards" in checks
+
+
+def test_bytes_of_such_a_folder_s_files_are_caught(carried: Folders) -> None:
+    content = (carried["consignee"].root / "store" / "deep" / "3.bin").read_bytes()
+    notes = carried["consignee"].work / "results" / "notes.txt"
+    notes.write_text(base64.b64encode(content[200:260]).decode())
+    refused(carried, "training data lies in")
+    notes.write_text("went well\n")
+    save_checkpoint(carried["consignee"], in_low_bits((content * 10)[:NUM_BYTES]))
+    refused(carried, "training data lies in")
+
+
+def test_a_store_whose_index_is_gone_is_not_taken_for_a_folder(site: Folders) -> None:
+    (site["consignee"].root / "store" / "index.parquet").unlink()
+    with pytest.raises(SourceUnreadable, match="index cannot be read"):
+        homecoming.export(site["consignee"], discard)

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from packtrain.documents.kit import Kit
+from packtrain.digest import sha256_tree
+from packtrain.documents.kit import Kit, KitFile
 from packtrain.engines.local import LocalEngine
 from packtrain.errors import KitError, StageNotReady, TrainingFailed, VoyageFileError
 from packtrain.events import Event, Notice, Progress, discard
@@ -111,6 +113,31 @@ def test_a_program_that_is_not_the_kits_is_refused(folder: VoyageFolder, tmp_pat
     folder.write_signed(kit, VoyageFolder(tmp_path / "consignor").signer())
     with pytest.raises(KitError):
         train(folder)
+
+
+def test_packages_that_are_not_the_kits_are_named_where_packtrains_own_python_trains(
+    folder: VoyageFolder, tmp_path: Path
+) -> None:
+    program = sha256_tree(folder.resolve("program"))
+    names = (f"wheels/click-{version('click')}-py3-none-any.whl", "wheels/msgspec-0.0.1-cp311-cp311-any.whl")
+    files = tuple(KitFile(name=name, bytes=0, sha256="0" * 64) for name in names)
+    kit = Kit(
+        target_python="3.11", target_platform="linux_x86_64", program=program, command=COMMAND, files=files, provided=()
+    )
+    folder.write_signed(kit, VoyageFolder(tmp_path / "consignor").signer())
+    events: list[Event] = []
+    train(folder, events.append)
+    warned = [event.text for event in events if isinstance(event, Notice) and event.is_warning]
+    assert [text.partition("; install")[0] for text in warned] == [
+        "workers run under packtrain's own Python, with other packages than the kit's: "
+        f"msgspec 0.0.1: found {version('msgspec')}"
+    ]
+    # Without [training] the site is told what home has.
+    path = folder.root / "voyage.toml"
+    path.write_text(path.read_text().split("\n[training]", 1)[0])
+    with pytest.raises(VoyageFileError) as caught:
+        train(folder)
+    assert "command = 'x y'" in str(caught.value.hint)
 
 
 def test_more_steps_go_on_from_the_checkpoint(folder: VoyageFolder) -> None:

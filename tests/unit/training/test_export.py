@@ -221,6 +221,34 @@ def test_declared_tensors_leave_a_real_checkpoint_and_nothing_else(tmp_path: Pat
     assert read_safetensors_header(taken.files[0]) == taken.tensors
 
 
+_LYING = """#!/bin/sh
+exec {python} -c '
+import runpy, sys, torch, safetensors.torch as library
+from functools import partial
+def lie(save, tensors, path):
+    save(tensors | {{"stolen": torch.zeros(4)}}, path)
+library.save_file = partial(lie, library.save_file)
+sys.argv = sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+' "$@"
+"""
+
+
+@pytest.mark.needs_torch
+@pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
+def test_what_the_libraries_of_the_training_write_beside_is_denied(tmp_path: Path) -> None:
+    import torch
+
+    # The environment belongs to the training: a program can change what is imported from it.
+    folder = save(tmp_path / "ck", {"w": torch.randn(4)})
+    python = tmp_path / "python"
+    python.write_text(_LYING.format(python=HERE))
+    python.chmod(0o755)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ExportDenied, match="other tensors than were asked for"):
+        take_tensors(python, folder, rules(TensorRule(name="w", dtype="float32", shape=(4,))), tmp_path / "out")
+
+
 @pytest.mark.needs_torch
 def test_a_checkpoint_that_would_run_code_is_denied_and_does_not_run_it(tmp_path: Path) -> None:
     ran = tmp_path / "ran"

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 from platform import python_version
 
@@ -18,6 +19,7 @@ from packtrain.documents.codec import decode, digest, encode
 from packtrain.documents.kit import Kit
 from packtrain.errors import DocumentError, KitError
 from packtrain.training.box import Box
+from packtrain.training.interpreter import packed_interpreter
 from packtrain.training.kit import build_kit, verify_kit
 from packtrain.training.kit_contents import kit_contents
 from packtrain.training.kit_install import check_installed
@@ -164,6 +166,50 @@ def test_cut_wheel_is_refused(program: Path, wheels: Path, tmp_path: Path):
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(KitError, match="wheel is broken"):
         _build(program, wheels, tmp_path / "kit")
+
+
+def test_wheel_whose_metadata_cannot_be_unpacked_is_refused(program: Path, wheels: Path, tmp_path: Path):
+    path = wheels / "tiny_base-1.0-py3-none-any.whl"
+    name = "tiny_base-1.0.dist-info/METADATA"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, b"Metadata-Version: 2.1\nName: tiny-base\nVersion: 1.0\n")
+    whole = path.read_bytes()
+    start = 30 + len(name)
+    # A block of a kind that there is not; and a file that wants a password.
+    for content in (whole[:start] + b"\x07" + whole[start + 1 :], whole[:6] + b"\x01" + whole[7:]):
+        central = content.index(b"PK\x01\x02")
+        locked = content[6] == 1
+        path.write_bytes(content[: central + 8] + bytes([locked]) + content[central + 9 :])
+        with pytest.raises(KitError, match="wheel is broken"):
+            _build(program, wheels, tmp_path / "kit")
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "uv.lock", "requirements-dev.txt", "sub/uv.toml"])
+def test_a_password_in_the_programs_files_of_packages_is_refused(
+    program: Path, wheels: Path, tmp_path: Path, name: str
+):
+    path = program / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('# one\nurl = "https://${USER}:${PASSWORD}@mirror.example/simple"\n')
+    _build(program, wheels, tmp_path / "kit")
+    path.write_text('# one\nurl = "https://me:hunter2@mirror.example/simple"\n')
+    with pytest.raises(KitError, match=r"line 2: .*travels in the open") as caught:
+        _build(program, wheels, tmp_path / "kit")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_interpreter_whose_links_lead_out_of_its_folder_is_refused(tmp_path: Path):
+    folder = tmp_path / "env"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python3.11").write_bytes(b"x")
+    (folder / "bin" / "python3").symlink_to("python3.11")
+    with packed_interpreter(folder, tmp_path) as archive, tarfile.open(archive) as tar:
+        assert tar.getnames() == ["python/bin/python3", "python/bin/python3.11"]
+    for target in ("/usr/bin/env", "../../elsewhere"):
+        (folder / "bin" / "tool").symlink_to(target)
+        with pytest.raises(KitError, match="leads out of its folder"), packed_interpreter(folder, tmp_path):
+            pass
+        (folder / "bin" / "tool").unlink()
 
 
 def test_missing_dependency_is_named(program: Path, wheels: Path, tmp_path: Path):
@@ -484,7 +530,7 @@ def test_an_environment_that_leads_to_this_machines_python_is_no_interpreter(
     (tmp_path / "elsewhere").mkdir()
     shutil.copy(sys.executable, tmp_path / "elsewhere" / "python3")
     (tmp_path / "venv" / "bin" / "python3").symlink_to(target)
-    with pytest.raises(KitError, match="holds a link that leaves its folder"):
+    with pytest.raises(KitError, match="holds a link that leads out of its folder"):
         build_kit(program, no_wheels, (), COMMAND, tmp_path / "kit", interpreter=tmp_path / "venv")
 
 

@@ -52,11 +52,15 @@ def test_attempts_before_there_were_updates_are_of_the_kit_that_left(tmp_path: P
 
 def test_attempts_that_ended_are_read_with_their_reasons(tmp_path: Path) -> None:
     note_attempt(tmp_path, 2, "b" * 64, 1)
+    lost, stolen = "rank 1 was killed by SIGKILL", "name,street,city\nAda,Long Lane,York"
     ended = [
-        {"attempt": 1, "started_seconds": 0.0, "ended_seconds": 2.5, "reason": "lost", "lost_rank": 1},
-        {"attempt": 2, "started_seconds": 3, "ended_seconds": 9.25, "reason": "done", "lost_rank": None},
+        {"attempt": 1, "started_seconds": 0.0, "ended_seconds": 2.5, "reason": lost, "lost_rank": 1},
+        {"attempt": 2, "started_seconds": 3, "ended_seconds": 9.25, "reason": "every worker ended", "lost_rank": None},
+        # The log lies where the program can write, and provenance goes home in the clear.
+        {"attempt": 9, "started_seconds": 3, "ended_seconds": 4, "reason": stolen, "lost_rank": None},
         {"attempt": "3"},
     ]
     (tmp_path / "attempts.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in ended))
     found = [(each.attempt, each.kit, each.seconds, each.reason) for each in attempts_of(tmp_path)]
-    assert found == [(1, None, 2.5, "lost"), (2, "b" * 64, 6.25, "done")]
+    other = "noted in other words than an engine's, which stay here"
+    assert found == [(1, None, 2.5, lost), (2, "b" * 64, 6.25, "every worker ended"), (9, None, 1.0, other)]

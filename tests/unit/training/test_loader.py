@@ -1,6 +1,7 @@
 """The loader on a small data set: every kind of sample, damage, and positions that come back."""
 
 import io
+import os
 import pickle
 from pathlib import Path
 
@@ -25,6 +26,10 @@ def rewrite_index(root: Path, row: int, **changes: object) -> None:
     rows = pq.read_table(root / "index.parquet").to_pylist()
     rows[row] |= changes
     pq.write_table(pa.Table.from_pylist(rows), root / "index.parquet")
+
+
+def test_a_store_is_opened_by_the_text_that_a_program_has_for_it(root: Path) -> None:
+    assert SampleStore(str(root))[0] == SampleStore(root)[0]
 
 
 def test_a_table_sample_is_its_rows_as_csv_with_a_header(root: Path) -> None:
@@ -79,6 +84,15 @@ def test_an_index_cannot_name_a_shard_outside_the_data_set(root: Path, shard: st
         SampleStore(root)[6]
 
 
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(("row", "shard"), [(2, "table-000000.parquet"), (6, "image-000000.tar")])
+def test_a_pipe_in_place_of_a_shard_is_not_waited_for(root: Path, row: int, shard: str) -> None:
+    (root / "shards" / shard).unlink()
+    os.mkfifo(root / "shards" / shard)
+    with pytest.raises(IntegrityError, match="no regular file"):
+        SampleStore(root)[row]
+
+
 def test_a_shard_that_is_a_link_is_not_followed(root: Path, tmp_path: Path) -> None:
     shard = root / "shards/image-000000.tar"
     shard.rename(tmp_path / "elsewhere.tar")
@@ -127,6 +141,12 @@ def test_rows_that_are_no_row_group_are_refused(root: Path) -> None:
     rewrite_index(root, 1, offset=13)
     with pytest.raises(IntegrityError, match="row group"):
         SampleStore(root)[1]
+
+
+def test_a_side_of_an_index_that_has_none_is_said_in_words(root: Path) -> None:
+    assert len(SampleStore(root, split="train")) == len(SampleStore(root))
+    with pytest.raises(SourceUnreadable, match="has no sides"):
+        SampleStore(root, split="test")
 
 
 def test_a_folder_without_an_index_is_said_in_words(tmp_path: Path) -> None:

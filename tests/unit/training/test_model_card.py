@@ -24,7 +24,8 @@ def test_a_card_names_files_kits_steps_and_what_is_not_proven() -> None:
 def test_texts_of_the_site_are_no_markup() -> None:
     hostile = "<script>x</script> | ![a](http://b)\n# head\x1b[31m"
     attempt = replace(MADE.attempts[0], reason=hostile)
-    card = model_card(replace(MADE, attempts=(attempt,), hosts=(hostile,), position=hostile), LISTED)
+    kits = (replace(MADE.kits[0], steps=hostile), *MADE.kits[1:])
+    card = model_card(replace(MADE, attempts=(attempt,), hosts=(hostile,), position=hostile, kits=kits), LISTED)
     assert "<script>" not in card
     assert "![a]" not in card
     assert "\x1b" not in card

@@ -99,3 +99,9 @@ def test_no_stretches_and_short_content_find_nothing() -> None:
 def test_a_plain_stretch_is_not_looked_for(plain: bytes) -> None:
     assert not telling(plain)
     assert telling(PROBE)
+
+
+def test_what_only_counts_cannot_be_told_from_positions_and_steps() -> None:
+    grey = bytes(range(100, 132))
+    assert not telling(grey) and not telling(grey[::-1]) and not telling(bytes(range(0, 256, 8)))
+    assert telling(grey[:-1] + b"\0")

@@ -87,6 +87,36 @@ def test_an_error_of_the_program_s_own_function_comes_as_it_is(root: Path) -> No
     assert "refuse" in caught.value.__notes__[0]
 
 
+class AwkwardError(Exception):
+    """Is pickled, and cannot be read again: its class takes two."""
+
+    def __init__(self, key: str, number: int) -> None:
+        super().__init__(f"{key} and {number}")
+
+
+def refuse_awkwardly(samples: list[Sample]) -> None:
+    raise AwkwardError(samples[0].key, 7)
+
+
+def test_an_error_that_does_not_come_through_a_pipe_comes_as_its_text(root: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"AwkwardError: .* and 7") as caught:
+        loaded(SampleStore(root), 2, make_batch=refuse_awkwardly)
+    assert "refuse_awkwardly" in caught.value.__notes__[0]
+
+
+def test_a_loader_is_not_begun_twice_since_its_position_would_count_on(root: Path) -> None:
+    store = SampleStore(root)
+    for num_processes in (0, 2):
+        start = Position.start(5, store.index_digest)
+        options: dict[str, Any] = {"global_batch": 2, "rank": 0, "world_size": 1, "num_processes": num_processes}
+        loader = open_loader(store, start, num_batches=3, **options)
+        assert len(list(loader)) == 3
+        with pytest.raises(RuntimeError, match="once"):
+            next(iter(loader))
+        assert loader.position == start.advanced(6, len(store))
+    assert multiprocessing.active_children() == []
+
+
 def test_a_process_that_is_killed_ends_the_reading_and_hangs_nothing(root: Path) -> None:
     store = SampleStore(root)
     batches = iter(
@@ -128,6 +158,24 @@ def test_processes_that_are_started_afresh_read_the_same_and_nobody_needs_torch(
     assert last == {"is_torch_there": False}
 
 
+@pytest.mark.root
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+def test_nothing_is_written_below_dev_shm(root: Path, method: str) -> None:
+    store = SampleStore(root)
+    words = [sys.executable, READER, root, json.dumps(Position.start(5, store.index_digest).to_dict())]
+    without = 'mount -t tmpfs -o ro,size=4k none /dev/shm || exit 77; exec "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", without, "sh", *words, "3", "2", "12", method],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    if done.returncode == 77:
+        pytest.skip("nothing can be mounted here")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 13
+
+
 def test_a_reader_killed_in_the_middle_of_an_epoch_goes_on_and_no_sample_is_lost_or_repeated(root: Path) -> None:
     store = SampleStore(root)
     position = Position.start(5, store.index_digest)
@@ -150,10 +198,28 @@ def test_a_reader_killed_in_the_middle_of_an_epoch_goes_on_and_no_sample_is_lost
     for epoch in range(epochs):
         assert len(set(seen[epoch * len(store) : (epoch + 1) * len(store)])) == len(store)
     assert max(Counter(seen[epochs * len(store) :]).values()) == 1
+    _wait_until_ended(readers)
+
+
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_readers_started_afresh_end_by_themselves_where_their_program_was_killed(root: Path, method: str) -> None:
+    position = Position.start(5, SampleStore(root).index_digest)
+    process = reader(root, position, "3", "2", "0", method)
+    assert process.stdout is not None
+    readers = set(json.loads(process.stdout.readline())["readers"])
+    assert len(readers) == 2
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    _wait_until_ended(readers)
+
+
+def _wait_until_ended(readers: set[int]) -> None:
+    """What a killed program leaves behind ends by itself."""
     deadline = time.monotonic() + 30
     while (alive := [pid for pid in readers if _is_alive(pid)]) and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert not alive  # what a killed program leaves behind ends by itself
+    assert not alive
 
 
 def _is_alive(pid: int) -> bool:

@@ -138,3 +138,18 @@ def test_words_of_digits_are_counted_and_prose_is_not() -> None:
     assert encoded_characters(base64.encodebytes(noise(6000))) > MAX_ENCODED_CHARACTERS
     prose = b"the model.blocks.0.attention_in.weight went from 0.1234567 to 0.7654321 in step 1200\n" * 500
     assert encoded_characters(prose + b"-" * 500 + b"=" * 500) == 0
+    names = "".join(
+        f"distributed_data_parallel_bucket_{number}_reduce_seconds_fp16/rank{number}\n" for number in range(500)
+    )
+    assert encoded_characters(names.encode()) == 0
+    for written in (base64.urlsafe_b64encode(noise(6000)), noise(6000).hex().encode()):
+        assert encoded_characters(written) > MAX_ENCODED_CHARACTERS
+
+
+def test_the_steps_of_a_log_are_not_taken_for_the_greys_of_a_picture() -> None:
+    picture = b"P5 256 64 255\n" + bytes(range(256)) * 64
+    metrics = "".join(f'{{"step": {step}, "loss": 2.5, "samples": 8}}\n' for step in range(1, 400)).encode()
+    assert not TextWindows(unfold(metrics, "metrics.jsonl")).hold(picture)
+    # Beside the scale the picture is found as before.
+    drawn = picture[:5000] + noise(64)
+    assert TextWindows(unfold(drawn[-64:].hex().encode(), "notes.txt")).hold(drawn)

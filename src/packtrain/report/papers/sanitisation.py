@@ -16,7 +16,8 @@ from packtrain.units import counted, format_bytes
 TITLE = "Sanitisation certificate"
 _WORDS = (
     '"Clear" and "Purge" are the words of NIST SP 800-88. Clear: all places that a host can address were overwritten '
-    "or discarded, and were read back. Purge: more than that, by the device's own command; packtrain runs none and "
+    "or discarded, and a sample of them, or all, as it is said of each drive, was read back. Purge: more than that, by "
+    "the device's own command; packtrain runs none and "
     'claims none. "Not sanitised": nothing ran, or what ran did not leave the drive empty. A key that was destroyed '
     "protects the volumes only as far as every copy of it is gone; that is not claimed here as Purge. The empty "
     "columns are for whoever sanitises the drives with the maker's tool."
@@ -147,7 +148,7 @@ def _entry(sources: PaperSources, drive: ClosedDrive, record: Sanitisation) -> H
             (("What ran", "m", 0), ("Tool", "", 40), ("Exit", "n", 10), ("What it covered, or said", "", 70)),
             [
                 [
-                    " ".join(step.argv) or "zeros written by packtrain",
+                    " ".join(step.argv) or f"{_own_work(record)} by packtrain",
                     step.tool,
                     "\u2013" if step.exit_status is None else str(step.exit_status),
                     step.detail,
@@ -159,6 +160,10 @@ def _entry(sources: PaperSources, drive: ClosedDrive, record: Sanitisation) -> H
         *(el("p", "Limit: ", text, ".", cls="say") for text in record.limits),
         el("p", "Signed record, SHA-256: ", el("span", drive.record or "", cls="mono"), cls="say"),
     )
+
+
+def _own_work(record: Sanitisation) -> str:
+    return "files removed" if record.method == "files removed" else "zeros written"
 
 
 def _kind_of(record: Sanitisation) -> str:

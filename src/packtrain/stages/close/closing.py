@@ -34,8 +34,8 @@ _NOTHING_RAN: Final = (
     "the key were destroyed. Sanitise it with the maker's tool (Clear or Purge) before it serves another use"
 )
 _PLAINTEXT_STAYS: Final = (
-    "files in the clear at this party: the store, checkpoints, results and the data set as it was prepared are not "
-    "touched by closing"
+    "files in the clear at this party: the store, checkpoints, results (also as they were gathered for the return, "
+    "below work/) and the data set as it was prepared are not touched by closing"
 )
 
 

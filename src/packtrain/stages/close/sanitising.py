@@ -1,7 +1,7 @@
 """drives sanitise: one drive of this shipment, known as such before the first write, erased and read back, and signed.
 
 Where a run is stands in work/sanitise/<UUID of the drive>/run.json, from before its first write until a signed record
-says that the drive is empty. The device bears the run's mark as long, so that the two find each other again.
+says that the drive is empty. The device bears the run's mark until all else is empty, so that the two find each other.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class Target(Protocol):
         headers: Sequence[tuple[int, bytes]],
         done_bytes: int,
         save: Callable[[int], None],
+        head_goes: Callable[[], None],
         sink: Sink,
     ) -> tuple[tuple[SanitisingStep, ...], ReadBack | None]:
         """Erase and read back."""
@@ -82,6 +83,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         headers: offset and first bytes of volumes, in hex, as they were before the first write.
         done_bytes: up to where `overwrite` is flushed.
         read_back: whether a sample or all is read back.
+        head_gone: whether the mark may be gone from the device. Until then it bears it, and a blank one is another.
     """
 
     nonce: str
@@ -98,6 +100,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[int, str], ...]
     started: Instant
     done_bytes: int = 0
+    head_gone: bool = False
 
     def places(self) -> list[tuple[int, bytes]]:
         """Return the beginnings of volumes as bytes."""
@@ -158,6 +161,7 @@ def begin(
         headers=headers,
         started=before.started if before is not None and goes_on else instant(),
         done_bytes=before.done_bytes if before is not None and goes_on else 0,
+        head_gone=before is not None and target.mark is None,
     )
     save_run(folder, run)
     return run
@@ -174,10 +178,14 @@ def erase(
     """
 
     def save(done_bytes: int) -> None:
-        save_run(folder, msgspec.structs.replace(run, done_bytes=done_bytes))
+        # From the first call on the device bears the mark.
+        save_run(folder, msgspec.structs.replace(run, done_bytes=done_bytes, head_gone=False))
+
+    def head_goes() -> None:
+        save_run(folder, msgspec.structs.replace(run, head_gone=True))
 
     with durable.lock_folder(_place(folder, run.drive)):
-        return target.erase(run.nonce, run.method, run.read_back, run.places(), run.done_bytes, save, sink)
+        return target.erase(run.nonce, run.method, run.read_back, run.places(), run.done_bytes, save, head_goes, sink)
 
 
 def finish(
@@ -212,7 +220,8 @@ def finish(
     if result != NOT_SANITISED or run.method == "files removed":
         shutil.rmtree(_place(folder, run.drive), ignore_errors=True)
     else:
-        save_run(folder, msgspec.structs.replace(run, done_bytes=0))
+        # Two steps: the head went too, and with it the mark.
+        save_run(folder, msgspec.structs.replace(run, done_bytes=0, head_gone=len(steps) > 1))
     said = f"{run.label}: {result}" + (f": {why}" if why else "")
     sink(Notice(STAGE, f"{said}; signed as {digest[:12]}", is_warning=result == NOT_SANITISED))
     return record
@@ -257,7 +266,8 @@ def _run_of(folder: VoyageFolder, target: Target) -> Run | None:
         run = msgspec.json.decode(path.read_bytes(), type=Run)
         same = run.device == target.device
         # Cut off between the last write and the signature there is no mark any more: then all the rest must agree.
-        if target.mark == run.nonce or (target.mark is None and target.is_blank and same and target.record is None):
+        was_wiped = run.head_gone and target.mark is None and target.is_blank and target.record is None
+        if target.mark == run.nonce or (was_wiped and same):
             return run
     return None
 

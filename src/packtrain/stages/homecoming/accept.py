@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from packtrain import durable
-from packtrain.digest import sha256_bytes
+from packtrain.digest import sha256_bytes, sha256_file
 from packtrain.diligence.hand_over import custody_log
 from packtrain.diligence.kit_chain import chain_of, kept_program
 from packtrain.documents.dataset import Dataset
@@ -19,13 +21,14 @@ from packtrain.errors import ExportDenied, IntegrityError
 from packtrain.events import Notice, Progress, Sink
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
-from packtrain.stages.homecoming.kept import STAGE, is_kept, keep
-from packtrain.stages.homecoming.provenance import read_provenance, steps_told, write_papers
+from packtrain.stages.homecoming.kept import STAGE, free_name, is_kept, keep
+from packtrain.stages.homecoming.provenance import read_provenance, steps_told, words_of, write_papers
 from packtrain.training import guard
 from packtrain.training.canaries import KEPT_FOLDER, canary_names, read_tokens
 from packtrain.training.export import (
     DECLARATION_NAME,
     TEXT_SUFFIXES,
+    ExportRules,
     check_text,
     choose_tensors,
     read_rules,
@@ -34,21 +37,27 @@ from packtrain.training.export import (
 )
 from packtrain.training.metrics import METRICS_NAME
 from packtrain.training.metrics_home import metrics_that_leave
+from packtrain.training.model_card import CARD_NAME
 from packtrain.training.number_shapes import Values
 from packtrain.training.outbox import (
     LIST_NAME,
+    PROVENANCE_NAME,
     check_sealed,
     read_list,
     unseal,
 )
 from packtrain.training.packed_weights import FindBase, finder
 
+RESULTS: Final = "results"
+ASIDE: Final = "results-before"
+"""What stood in results/ under a name that came home again; numbered from the second time on."""
+
 
 def accept(folder: VoyageFolder, outbox: Path, sink: Sink, bases: Sequence[Path] = ()) -> Receipt:
     """Check both signatures, open the outbox into results/, tell the custody log; return the receipt.
 
     Weights that are a difference to others need these: they are looked for by their digest in `bases`, in [results]
-    base, and in results/.
+    base, in results/, and in what was put aside of it.
 
     Raises:
         StageNotReady, SignatureMissing, SignatureInvalid, UntrustedSigner: see `read_list`.
@@ -77,9 +86,10 @@ def accept(folder: VoyageFolder, outbox: Path, sink: Sink, bases: Sequence[Path]
     if sorted(tensors, key=lambda tensor: tensor.name) != sorted(document.tensors, key=lambda tensor: tensor.name):
         raise IntegrityError("weights hold other tensors than the export list names", where=str(outbox))
     sink(Progress(STAGE, "looking for canaries and digests in what came home"))
-    searched = _search_again(folder, document, opened)
+    words = words_of(provenance.document, str(outbox / PROVENANCE_NAME))
+    searched = _search_again(folder, document, opened, words)
     write_papers(opened, provenance, document)
-    _move_in(opened, folder.root / "results")
+    _move_in(opened, folder.root, document.results, sink)
     keep(folder, found, {name: payload for name, payload in provenance.files.items() if is_kept(name)})
     for told in steps_told(provenance.document):
         sink(Notice(STAGE, f"trained under {told}"))
@@ -105,7 +115,7 @@ def _check_text(path: Path) -> None:
         )
 
 
-def _search_again(folder: VoyageFolder, document: ExportList, opened: Path) -> tuple[str, ...]:
+def _search_again(folder: VoyageFolder, document: ExportList, opened: Path, words: bytes) -> tuple[str, ...]:
     """Look through what came home by what this party kept: the site may have searched with fewer canaries, or none."""
     tokens: tuple[bytes, ...] = ()
     digests: list[str] = []
@@ -117,21 +127,19 @@ def _search_again(folder: VoyageFolder, document: ExportList, opened: Path) -> t
     if section is None:
         values: dict[str, Values] = {tensor.name: "any" for tensor in document.tensors}
     else:
-        rules = read_rules(folder.resolve(section.program))
-        values = values_of(rules, document.tensors)
+        values = values_of(_rules_of(folder, document, section.program), document.tensors)
     paths = sorted(opened.iterdir())
     texts = [path for path in paths if path.suffix in TEXT_SUFFIXES]
     packed = folder.receipt("pack")
     planted = packed.counts.get("canaries", 0) if packed is not None else len(tokens)
     weights = [path for path in paths if path not in texts]
-    return guard.search_at_home(weights, texts, tokens, digests, values, planted)
+    return guard.search_at_home(weights, texts, tokens, digests, values, planted, {PROVENANCE_NAME: words})
 
 
 def _base_finder(folder: VoyageFolder, bases: Sequence[Path]) -> FindBase:
     stated = folder.voyage_file().results.base
     here = [*bases, *([folder.resolve(stated)] if stated is not None else [])]
-    if (folder.root / "results").is_dir():
-        here.append(folder.root / "results")
+    here += [place for place in (folder.root / RESULTS, *sorted(folder.root.glob(f"{ASIDE}*"))) if place.is_dir()]
     return finder(here)
 
 
@@ -160,9 +168,7 @@ def _check_ours(folder: VoyageFolder, document: ExportList, where: str) -> None:
     section = folder.voyage_file().training
     if section is None:
         return
-    # What an earlier kit declared may have changed since: the program of the kit that was exported counts.
-    kept = kept_program(folder, document.kit) if document.kit is not None else None
-    rules = read_rules(kept if kept is not None and kept.is_dir() else folder.resolve(section.program))
+    rules = _rules_of(folder, document, section.program)
     _, undeclared = choose_tensors(rules, document.tensors, where)
     texts = {file.name for file in document.files if not file.name.endswith(".safetensors")}
     if extra := sorted({*undeclared, *(texts - set(rules.text.files))}):
@@ -171,12 +177,49 @@ def _check_ours(folder: VoyageFolder, document: ExportList, where: str) -> None:
         )
 
 
-def _move_in(opened: Path, results: Path) -> None:
+def _rules_of(folder: VoyageFolder, document: ExportList, program: str) -> ExportRules:
+    # What an earlier kit declared may have changed since: the program of the kit that was exported counts.
+    kept = kept_program(folder, document.kit) if document.kit is not None else None
+    return read_rules(kept if kept is not None and kept.is_dir() else folder.resolve(program))
+
+
+def _move_in(opened: Path, root: Path, digest: str, sink: Sink) -> None:
+    """Move all files into results/; one of the same name and other bytes is put aside, and not written over.
+
+    It may be a model card that a person has gone on writing, or weights that the new ones are a difference to: killed
+    after it went, a second run finds them where they are now.
+    """
+    results = root / RESULTS
     results.mkdir(parents=True, exist_ok=True)
-    for path in sorted(opened.iterdir()):
+    card = results / CARD_NAME
+    if card.is_file() and digest.encode() in card.read_bytes():
+        # A person writes in it what the model is good for: one of the same results stays as it is.
+        (opened / CARD_NAME).unlink()
+    moving = sorted(opened.iterdir())
+    others = [path.name for path in moving if _is_another(results / path.name, path)]
+    if others:
+        aside = free_name(root / ASIDE)
+        aside.mkdir()
+        for name in others:
+            (results / name).rename(aside / name)
+        durable.sync_folder(aside)
+        durable.sync_folder(results)
+        durable.step("put aside")
+        sink(
+            Notice(STAGE, f"other files of the same names were in {RESULTS}: kept in {aside.name}: {', '.join(others)}")
+        )
+    for path in moving:
         path.replace(results / path.name)
     durable.sync_folder(results)
     opened.rmdir()
+
+
+def _is_another(there: Path, new: Path) -> bool:
+    if not os.path.lexists(there):
+        return False
+    if there.is_symlink() or not there.is_file() or there.stat().st_size != new.stat().st_size:
+        return True
+    return sha256_file(there) != sha256_file(new)
 
 
 def _tell_custody(folder: VoyageFolder, document: ExportList) -> None:

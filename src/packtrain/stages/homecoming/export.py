@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ from packtrain.events import Notice, Progress, Sink
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock, instant
 from packtrain.stages.homecoming.kept import STAGE
-from packtrain.stages.homecoming.provenance import make_provenance, provenance_files
+from packtrain.stages.homecoming.provenance import make_provenance, provenance_files, words_at_site
 from packtrain.training import guard
 from packtrain.training.canaries import canary_names, read_tokens, shards_of
 from packtrain.training.export import (
@@ -43,6 +44,7 @@ from packtrain.training.outbox import (
     CONSIGNEE_SIGNATURE,
     LIST_NAME,
     OPERATOR_SIGNATURE,
+    PROVENANCE_NAME,
     SEALED_SUFFIX,
     SIGNED_BESIDE,
     check_plausible,
@@ -89,8 +91,9 @@ def _base_paths(folder: VoyageFolder) -> list[Path]:
 def _outbox_stands(folder: VoyageFolder) -> bool:
     outbox = folder.root / "outbox"
     files = folder.read_signed(ExportList).files
+    beside = [name for name in SIGNED_BESIDE if not name.endswith(".operator.sig")]
     try:
-        return (outbox / LIST_NAME).is_file() and all(
+        return all((outbox / name).is_file() for name in (LIST_NAME, CONSIGNEE_SIGNATURE, *beside)) and all(
             (outbox / sealed_name(file)).stat().st_size == file.sealed_bytes for file in files
         )
     except FileNotFoundError:
@@ -124,12 +127,14 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
     _refuse_strangers(outbox)
     budget = folder.voyage_file().results.text_budget_bytes
     texts = _gather_text(folder, rules, gathered, budget)
+    marks = {path: _mark(path) for path in texts}
 
-    sink(Progress(STAGE, "looking for training data in the texts"))
-    searched = _search_texts(folder, texts)
-    sink(Progress(STAGE, "taking the declared tensors out of the checkpoint"))
     checkpoint = checkpoint_to_export(folder.work / "checkpoints")
+    sink(Progress(STAGE, "looking for training data in the texts"))
+    searched = _search_texts(folder, texts, words_at_site(folder, training, checkpoint))
+    sink(Progress(STAGE, "taking the declared tensors out of the checkpoint"))
     taken = take_tensors(Path(training.facts.get("python", sys.executable)), checkpoint, rules, gathered)
+    marks |= {path: _mark(path) for path in taken.files}
     _tell_what_stays(folder, taken.left, texts, sink)
     if texts:
         names = ", ".join(path.name for path in texts)
@@ -141,6 +146,7 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
     files = tuple(
         _seal(folder, path, outbox, consignor.recipient, bases, sink) for path in sorted([*taken.files, *texts])
     )
+    _refuse_changed(marks, outbox)
     document = ExportList(
         shipment=admission.shipment,
         shipment_root=admission.shipment_root,
@@ -272,14 +278,28 @@ def _tell_what_stays(folder: VoyageFolder, left: Sequence[str], texts: Sequence[
         sink(Notice(STAGE, f"{len(undeclared)} undeclared files stay: {', '.join(undeclared[:10])}", is_warning=True))
 
 
-def _search_texts(folder: VoyageFolder, texts: Sequence[Path]) -> guard.TextsSearched:
-    from packtrain.training.loader import SampleStore
+def _search_texts(folder: VoyageFolder, texts: Sequence[Path], words: bytes) -> guard.TextsSearched:
+    from packtrain.training.folder_samples import MAX_FILE_BYTES, FolderSamples
+    from packtrain.training.loader import INDEX_NAME, SampleStore
 
     root = folder.resolve(folder.voyage_file().site.store)
     shards = shards_of(root)
-    return guard.search_texts_at_site(
-        texts, SampleStore(root), read_tokens(root, canary_names(shards)), tuple(shards.values())
+    # A folder that is carried as it is has no index, and no canaries: see `pack`.
+    carried = None if shards or (root / INDEX_NAME).exists() else FolderSamples(root)
+    searched = guard.search_texts_at_site(
+        texts,
+        SampleStore(root) if carried is None else carried,
+        read_tokens(root, canary_names(shards)),
+        tuple(shards.values()),
+        {PROVENANCE_NAME: words},
     )
+    if carried is None:
+        return searched
+    said = (
+        f"the store has no index: what is called a sample here is a file, of {carried.num_files} in all, and of a file "
+        f"its first {MAX_FILE_BYTES >> 20} MiB; the rest was not looked for"
+    )
+    return replace(searched, checks=(said, *searched.checks))
 
 
 def _refuse_strangers(outbox: Path) -> None:
@@ -292,6 +312,24 @@ def _refuse_strangers(outbox: Path) -> None:
     ]
     if strangers:
         raise ExportDenied("outbox holds files that are not packtrain's", where=str(outbox), found=", ".join(strangers))
+
+
+def _mark(path: Path) -> tuple[int, ...]:
+    """Return what differs once anybody wrote to a file or put another in its place; no clock call sets all of it."""
+    status = path.lstat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _refuse_changed(marks: Mapping[Path, tuple[int, ...]], outbox: Path) -> None:
+    """Take what was sealed away again where it is not what was looked through: a program may have stayed behind."""
+    if changed := sorted(path.name for path, mark in marks.items() if not path.exists() or _mark(path) != mark):
+        _clear(outbox)
+        raise ExportDenied(
+            "results changed between the search and the sealing",
+            where=str(next(iter(marks)).parent),
+            found=", ".join(changed[:20]),
+            hint="nothing was exported; look for a process of the training that still runs, and export again",
+        )
 
 
 def _clear(outbox: Path) -> None:

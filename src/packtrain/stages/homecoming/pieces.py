@@ -12,9 +12,10 @@ from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import decode, encode, namespace
 from packtrain.documents.pieces import Pieces
 from packtrain.errors import IntegrityError, PacktrainError, PiecesIncomplete, SignatureMissing, StageNotReady
-from packtrain.events import Progress, Sink
+from packtrain.events import Notice, Progress, Sink
 from packtrain.record.folder import VoyageFolder, read_signature
-from packtrain.stages.homecoming.kept import STAGE
+from packtrain.stages.homecoming.kept import STAGE, free_name
+from packtrain.stages.homecoming.provenance import read_provenance
 from packtrain.training.gathering import Gathered, Lacking
 from packtrain.training.gathering import gather as gather_files
 from packtrain.training.outbox import LIST_NAME, check_sealed, read_list
@@ -80,10 +81,13 @@ def cut_pieces(folder: VoyageFolder, piece_bytes: int, sink: Sink) -> Cut:
     Raises:
         SignatureMissing, SignatureInvalid, UntrustedSigner, StageNotReady: the outbox is not released; see `read_list`.
         IntegrityError, ExportDenied: see `check_sealed`; or outbox-pieces/ holds other files.
+        ProvenanceBroken: see `read_provenance`.
     """
     outbox, into = folder.root / "outbox", folder.root / OUT_FOLDER
     found = read_list(outbox, folder.trust(), ("consignee", "operator"))
     check_sealed(outbox, found.document)
+    # The list does not name its files: what lies under their names would be sent whatever it holds.
+    read_provenance(folder, outbox, found, ("consignee", "operator"))
     total_bytes = sum(path.stat().st_size for path in outbox.iterdir())
     files = cut(outbox, into, piece_bytes, _teller("cutting pieces", total_bytes, sink))
     document = Pieces(
@@ -118,7 +122,7 @@ def gather_pieces(folder: VoyageFolder, sources: Sequence[Path], sink: Sink, *, 
     payload, signature, where = _pieces_list(folder, sources)
     document = trust.open(Pieces, payload, signature, where)
     check_plausible(document, where)
-    _keep(folder, payload, signature, inbox)
+    _keep(folder, payload, signature, inbox, sink)
     tell = _teller("looking at pieces", sum(file.bytes for file in document.files), sink)
     gathered = gather_files(document, [path.absolute() for path in sources], inbox, tell, consume=consume)
     lines = [lacking.piece.sha256 for lacking in gathered.lacking]
@@ -173,15 +177,20 @@ def _kept(folder: VoyageFolder) -> Path:
     return folder.work / "pieces"
 
 
-def _keep(folder: VoyageFolder, payload: bytes, signature: bytes | None, inbox: Path) -> None:
-    """Keep the list; where it is another one than before, the inbox of that one is cleared first."""
+def _keep(folder: VoyageFolder, payload: bytes, signature: bytes | None, inbox: Path, sink: Sink) -> None:
+    """Keep the list; where it is another one than before, the inbox of that one is put aside first.
+
+    It is not removed: an older list, sent again, would take away what may be here only once.
+    """
     kept = _kept(folder) / PIECES_NAME
     if kept.is_file() and kept.read_bytes() == payload:
         return
-    if kept.is_file():
+    if kept.is_file() and inbox.is_dir() and any(inbox.iterdir()):
         before = decode(Pieces, kept.read_bytes(), str(kept))
-        for file in sorted(before.files, key=lambda file: file.name != LIST_NAME):
-            (inbox / file.name).unlink(missing_ok=True)
+        aside = free_name(inbox.with_name(f"{inbox.name}.{before.export_list[:12]}"))
+        inbox.rename(aside)
+        durable.sync_folder(inbox.parent)
+        sink(Notice(STAGE, f"another list of pieces came: what was joined of the one before is in {aside.name}"))
     kept.parent.mkdir(parents=True, exist_ok=True)
     durable.write_together(kept.parent, {PIECES_SIGNATURE: signature or b"", PIECES_NAME: payload})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -22,7 +22,7 @@ from packtrain.documents.parties import STATEMENT_NAMESPACE, Role
 from packtrain.documents.plan import Plan
 from packtrain.documents.provenance import MAX_ATTEMPTS, Provenance, Result, TrainedAttempt, TrainedKit
 from packtrain.documents.receipt import Receipt
-from packtrain.errors import DataOrderChanged, ProvenanceBroken, UntrustedSigner
+from packtrain.errors import DataOrderChanged, ExportDenied, ProvenanceBroken, UntrustedSigner
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import instant
 from packtrain.record.trust import MAX_SIGNATURE_BYTES, Trust
@@ -41,6 +41,9 @@ from packtrain.training.outbox import (
 _POSITION: Final = "position.json"
 _MAX_POSITION_BYTES: Final = 64 * 1024
 _MAX_PROVENANCE_BYTES: Final = 64 << 20
+_MAX_REASON: Final = 300
+MAX_WORDS_BYTES: Final = 256 << 10
+"""Of what a provenance says in words of its own: 2,400 workers, each lost once and named, make some 100 KB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def make_provenance(
                 attempt=each.attempt,
                 kit=each.kit or (chain[0].digest if chain and each.attempt not in kits else None),
                 seconds=each.seconds,
-                reason=each.reason,
+                reason=each.reason[:_MAX_REASON],
             )
             for each in attempts
         ),
@@ -103,6 +106,45 @@ def make_provenance(
         trained_on=training.finished,
         made_on=instant(),
     )
+
+
+def words_at_site(folder: VoyageFolder, training: Receipt, checkpoint: Path) -> bytes:
+    """Return the words that a provenance made now would hold; see `words_of`.
+
+    Raises:
+        ExportDenied: there are more than leave.
+    """
+    reasons = [each.reason[:_MAX_REASON] for each in attempts_of(folder.logs / "train")[-MAX_ATTEMPTS:]]
+    facts = (training.facts.get("hosts", ""), training.facts.get("engine", ""), _position(checkpoint))
+    return _words([*reasons, *facts, *_told(training.versions)], str(folder.logs / "train"))
+
+
+def words_of(document: Provenance, where: str) -> bytes:
+    """Return what a provenance says in words that no other paper has, each once: text that leaves with the results.
+
+    Raises:
+        ExportDenied: there are more than leave.
+    """
+    reasons = [each.reason for each in document.attempts]
+    facts = (*document.hosts, document.engine, document.position)
+    return _words([*reasons, *facts, *_told(document.versions)], where)
+
+
+def _told(versions: Mapping[str, str]) -> list[str]:
+    return [f"{name} {version}" for name, version in versions.items()]
+
+
+def _words(words: Iterable[str], where: str) -> bytes:
+    payload = "".join(f"{word}\n" for word in dict.fromkeys(words)).encode("utf-8", "replace")
+    if len(payload) > MAX_WORDS_BYTES:
+        raise ExportDenied(
+            "provenance would take along more words than leave with it",
+            where=where,
+            expected=f"at most {MAX_WORDS_BYTES} bytes of reasons, hosts and versions, each counted once",
+            found=f"{len(payload)} bytes",
+            hint="text leaves as a declared file, within its budget",
+        )
+    return payload
 
 
 def provenance_files(folder: VoyageFolder, document: Provenance) -> dict[str, bytes]:
@@ -128,6 +170,7 @@ def read_provenance(folder: VoyageFolder, outbox: Path, found: ReadList, roles: 
 
     Raises:
         ProvenanceBroken: there is none, it does not follow from the papers, or its statement does not follow from it.
+        ExportDenied: it takes more words along than leave.
         SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError: of the provenance or its statement.
     """
     trust, where = folder.trust(), str(outbox / PROVENANCE_NAME)
@@ -161,6 +204,7 @@ def read_provenance(folder: VoyageFolder, outbox: Path, found: ReadList, roles: 
             where=where,
             hint="nothing was taken; ask the consignee how these results were made",
         )
+    words_of(document, where)
     return ReadProvenance(document, files)
 
 
@@ -189,8 +233,9 @@ def _position(checkpoint: Path) -> str:
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
             body: Any = json.loads(stream.read(_MAX_POSITION_BYTES))
-        position = Position.from_dict(cast("dict[str, object]", body["position"]), str(path))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, DataOrderChanged):
+        # What the loader says of itself, alone or under its name, as the reference program writes it.
+        position = Position.from_dict(cast("dict[str, object]", body.get("position", body)), str(path))
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError, DataOrderChanged):
         return unknown
     return (
         f"epoch {position.epoch}, {position.samples_consumed} samples of it consumed, seed {position.seed}, "

@@ -9,6 +9,6 @@ from __future__ import annotations
 
 from packtrain.stages.rehearse.inside import rehearse_inside
 from packtrain.stages.rehearse.kit import KitOptions, build, section_of
-from packtrain.stages.rehearse.outside import STAGE, inputs, rehearse
+from packtrain.stages.rehearse.outside import STAGE, could_not_be_tried, inputs, rehearse
 
-__all__ = ["STAGE", "KitOptions", "build", "inputs", "rehearse", "rehearse_inside", "section_of"]
+__all__ = ["STAGE", "KitOptions", "build", "could_not_be_tried", "inputs", "rehearse", "rehearse_inside", "section_of"]

@@ -25,7 +25,7 @@ from packtrain.training import checks, rehearsal_job
 from packtrain.training.event_relay import write_events
 from packtrain.training.rehearsal import STAGE, RehearsalRuns, run_rehearsal
 from packtrain.training.rehearsal_job import RehearsalJob, RehearsalResult
-from packtrain.units import format_bytes
+from packtrain.units import counted, format_bytes
 from packtrain.volume.discover import Expected, discover
 from packtrain.volume.reader import load_shipment
 
@@ -136,7 +136,7 @@ def _load(
     measurements["miniature_bytes"] = float(loaded.bytes)
     # Of a small load, most of which is starting: the site's drives are faster than this, not slower.
     measurements["load_bytes_per_second"] = round(loaded.bytes / max(measurements["load_seconds"], 1e-3), 1)
-    mended = f"{loaded.blocks_repaired} blocks repaired, {loaded.volumes_rebuilt} volumes rebuilt"
+    mended = f"{counted(loaded.blocks_repaired, 'block')} repaired, {counted(loaded.volumes_rebuilt, 'volume')} rebuilt"
     if not loaded.damage or not loaded.drives_lost:
         return checks.broken(checks.READS_DRIVES, f"the damage that was made was not found: {mended}")
     return checks.kept(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,7 +23,14 @@ from packtrain.errors import KitError, VoyageFileError
 from packtrain.events import Sink, discard
 from packtrain.record.folder import VoyageFolder, read_signature
 from packtrain.training.kit import build_kit
-from packtrain.training.kit_lock.locked_kit import LockedKit, build_locked_kit, check_folder, folders_of, packages_of
+from packtrain.training.kit_lock.locked_kit import (
+    LockedKit,
+    build_locked_kit,
+    check_folder,
+    folders_of,
+    groups_with,
+    packages_of,
+)
 from packtrain.training.target import Target, glibc_here
 
 LOCK: Final = "uv.lock"
@@ -145,7 +153,7 @@ def build(
     else:
         # Before anything is fetched: the wheels of a program may be gigabytes.
         if "packtrain" not in packages_of(locked):
-            raise _refuse_without_packtrain(folder, section)
+            raise _refuse_without_packtrain(folder, section, groups_with(locked, "packtrain"))
         python = options.python or python_of(target) or Path(sys.executable)
         kit = build_locked_kit(
             locked,
@@ -217,11 +225,13 @@ def _numbers(text: str) -> list[int]:
     return [int(part) for part in text.split(".")[:2] if part.isdigit()]
 
 
-def _refuse_without_packtrain(folder: VoyageFolder, section: TrainingSection) -> KitError:
+def _refuse_without_packtrain(folder: VoyageFolder, section: TrainingSection, groups: Sequence[str] = ()) -> KitError:
     program = folder.resolve(section.program)
     name = f"packtrain-{__version__}-py3-none-any.whl"
     how = f"add it and the wheels it needs to the folder {section.wheels}"
-    if section.wheels is None:
+    if groups:
+        how = f'the lock has it in the group "{groups[0]}": put groups = ["{groups[0]}"] under [training]'
+    elif section.wheels is None:
         how = (
             f'in a checkout of packtrain run "uv build --wheel --out-dir {program.parent}"; then '
             f"run \"uv add --project {program} --group site 'packtrain[kit] @ {program.parent / name}'\" and put "

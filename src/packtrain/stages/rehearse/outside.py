@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import rfc8785
 
 from packtrain.digest import sha256_bytes
@@ -45,6 +46,7 @@ from packtrain.training.rehearsal_job import RehearsalJob, RehearsalResult
 from packtrain.units import format_seconds
 
 INSTALL_LIMIT_SECONDS: Final = 1800.0
+_NOT_SO_FAR: Final = "the rehearsal did not come so far"
 
 
 def inputs(folder: VoyageFolder) -> dict[str, str]:
@@ -60,6 +62,18 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
     if folder.receipt(STAGE) is not None and folder.has(Kit) and not holds_kit(folder.work / "kit", folder.read(Kit)):
         found["kit"] = sha256_bytes(b"gone")
     return found
+
+
+def could_not_be_tried(folder: VoyageFolder, python: Path | None) -> bool:
+    """Return whether the last rehearsal could not try its kit on this machine, and this one can.
+
+    A Python that was named or installed since is in no input: nothing that a sheet says depends on where it lies.
+    """
+    if not folder.has(Ready) or not (folder.work / "kit" / "target.txt").is_file():
+        return False
+    if any(part.verdict != "not shown" for part in folder.read(Ready).clauses):
+        return False
+    return cannot_run_here(folder, section_of(folder), python) is None
 
 
 def _inputs(folder: VoyageFolder) -> dict[str, str]:
@@ -148,7 +162,11 @@ def rehearse(
     sheet = _write_sheet(folder, kit, dataset, packed, seen, reason)
     _raise_if_broken(folder, sheet, place)
     if not sheet.ready_to_leave:
-        missing = "; ".join(f"{part.clause}: {part.evidence}" for part in sheet.clauses if not checks.is_ready([part]))
+        missing = "; ".join(
+            f"{part.clause}: {part.evidence}"
+            for part in sheet.clauses
+            if not checks.is_ready([part]) and not part.evidence.startswith(_NOT_SO_FAR)
+        )
         sink(Notice(STAGE, f"ready.json is not signed, because something was not shown: {missing}", is_warning=True))
     shutil.rmtree(place.root, ignore_errors=True)
     return clock.finish(
@@ -329,10 +347,15 @@ def _write_sheet(
 ) -> Ready:
     by_name = {part.clause: part for part in seen.clauses}
     last = seen.clauses[-1].clause if seen.clauses else ""
-    clauses = tuple(
-        by_name.get(name) or checks.not_shown(name, f'the rehearsal did not come so far: it ended at "{last}"')
-        for name in checks.CLAUSES
-    )
+    why = f'{_NOT_SO_FAR}: it ended at "{last}"'
+    if checks.HANGS in by_name:
+        why = "packtrain in the kit is older than packtrain here, and does not look for this"
+    clauses = tuple(by_name.get(name) or checks.not_shown(name, why) for name in checks.CLAUSES)
+    # Broken ones are told to a person here, who may look into a log; a sheet that is signed travels on drives.
+    if checks.is_ready(clauses):
+        clauses = tuple(
+            msgspec.structs.replace(part, evidence=without_places(part.evidence, folder.root)) for part in clauses
+        )
     sheet = Ready(
         shipment=packed.plan.shipment,
         kit=digest(kit),
@@ -354,11 +377,21 @@ def _write_sheet(
     return sheet
 
 
+def without_places(text: str, root: Path) -> str:
+    """Return a text without where this voyage and its owner's home lie: folders bear names of people and projects."""
+    places = {f"{place}/": "" for place in (root.resolve(), root.absolute())} | {f"{Path.home()}/": "~/"}
+    for place, instead in places.items():
+        if len(place) > len("//"):
+            text = text.replace(place, instead)
+    return text
+
+
 def _raise_if_broken(folder: VoyageFolder, sheet: Ready, place: _Place) -> None:
     faults = [f"{part.clause}: {part.evidence}" for part in sheet.clauses if part.verdict == "broken"]
     if faults:
+        are = "is" if len(faults) == 1 else "are"
         raise RehearsalFailed(
-            f"{len(faults)} of {len(sheet.clauses)} clauses of the contract are broken: {'; '.join(faults)}",
+            f"{len(faults)} of {len(sheet.clauses)} clauses of the contract {are} broken: {'; '.join(faults)}",
             where=str(folder.document_path(Ready)),
             hint=f"logs of all runs lie in {place.logs}; mend the program and run the same command again",
         )

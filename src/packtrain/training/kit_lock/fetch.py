@@ -11,12 +11,13 @@ import errno
 import http.client
 import os
 import shutil
+import stat
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, BinaryIO, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from packtrain import durable
@@ -28,6 +29,27 @@ from packtrain.units import MIB
 TRIES: Final = 3
 TIMEOUT_SECONDS: Final = 60.0
 PART_SUFFIX: Final = ".partial"
+
+_NO_SUCH_PART: Final = http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+
+
+class _WebOnly(urllib.request.HTTPRedirectHandler):
+    """Follows to http and https alone, and from https to https alone."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """Return the request for where an answer points to; the errors of the base class besides."""
+        allowed = ("https",) if req.type == "https" else ("http", "https")
+        if urlsplit(newurl).scheme not in allowed:
+            raise urllib.error.HTTPError(req.full_url, 403, "redirect to another kind of address", headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 class Fetcher:
@@ -85,6 +107,9 @@ class Fetcher:
 
     def _copy(self, source: Path, place: Path, file: LockedFile) -> Path:
         try:
+            if not stat.S_ISREG(source.stat().st_mode):
+                # A device or a pipe may have no end.
+                raise WheelUnavailable("file of the lock is no regular file", where=str(source))
             with source.open("rb") as stream, durable.atomic_writer(place) as target:
                 shutil.copyfileobj(stream, target, MIB)
         except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
@@ -108,11 +133,9 @@ class Fetcher:
                 self._continue(file, part)
                 break
             except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
-                if (
-                    isinstance(error, urllib.error.HTTPError)
-                    and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-                ):
-                    part.unlink(missing_ok=True)  # nothing follows what is here: it is whole, or of another file
+                if isinstance(error, urllib.error.HTTPError) and error.code == _NO_SUCH_PART:
+                    # What is here is all of it, or of another file: without a length in the lock nobody knows.
+                    part.unlink(missing_ok=True)
                 if attempt == TRIES - 1 or _is_final(error):
                     raise WheelUnavailable(
                         "file cannot be fetched",
@@ -142,12 +165,14 @@ class Fetcher:
         request = _request(file.address)
         if have:
             request.add_header("Range", f"bytes={have}-")
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - http and https only
+        with urllib.request.build_opener(_WebOnly).open(request, timeout=TIMEOUT_SECONDS) as answer:
             goes_on = answer.status == http.HTTPStatus.PARTIAL_CONTENT and have
             if goes_on and not str(answer.headers.get("Content-Range", "")).startswith(f"bytes {have}-"):
                 raise http.client.HTTPException("the server sent another part than was asked for")
             with part.open("ab" if goes_on else "wb") as target:
                 total = self._pour(answer, target, have if goes_on else 0, limit, file)
+            if answer.length and file.bytes is None:
+                raise http.client.HTTPException(f"the line broke {answer.length} bytes before the end")
         if file.bytes is not None and total < file.bytes:
             raise http.client.HTTPException(f"the line broke after {total} of {file.bytes} bytes")
 
@@ -172,7 +197,9 @@ class Fetcher:
                 where=f"{file.name} from {source}",
                 expected=told[0],
                 found=told[1],
-                hint='if the publisher replaced it, look into why; then "uv lock" again',
+                # A plain "uv lock" keeps the digest that it has, also of a file beside it.
+                hint="if it was built anew here, or the publisher replaced it and you know why: "
+                f'"uv lock --upgrade-package {file.name.partition("-")[0]}"',
             )
 
 

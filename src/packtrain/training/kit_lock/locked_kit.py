@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from packtrain.digest import sha256_file
 from packtrain.documents.kit import Kit
-from packtrain.errors import KitError, LockUnreadable
+from packtrain.errors import KitError
 from packtrain.events import Notice, Progress, Sink
 from packtrain.training.kit import KitParts, Origin, assemble, pin_provided
 from packtrain.training.kit_install import link_provided
 from packtrain.training.kit_lock.fetch import Fetcher
 from packtrain.training.kit_lock.gather import gather, hold_against_lock
+from packtrain.training.kit_lock.project import project_name, read_project, refuse_stale
 from packtrain.training.kit_lock.read import Lock, read_lock
 from packtrain.training.kit_lock.resolve import Resolved, Wanted, resolve
 from packtrain.training.target import Target
 from packtrain.training.wheels import check_requirements, read_wheels, wheels_at
 
 STAGE: Final = "kit"
-_MAX_PROJECT_BYTES: Final = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +122,16 @@ def packages_of(wanted: LockedKit) -> frozenset[str]:
     return frozenset(_resolved(wanted)[1].packages)
 
 
+def groups_with(wanted: LockedKit, package: str) -> tuple[str, ...]:
+    """Return the program's dependency groups that ask for a package by name.
+
+    Raises:
+        LockUnreadable: see `packages_of`.
+    """
+    groups = _resolved(wanted)[1].root.groups
+    return tuple(sorted(name for name, listed in groups.items() if any(one.name == package for one in listed)))
+
+
 def folders_of(path: Path) -> tuple[Path, ...]:
     """Return the folders beside the lock's own that wheels are built from: no digest of the lock covers them.
 
@@ -141,12 +150,14 @@ def folders_of(path: Path) -> tuple[Path, ...]:
 def _resolved(wanted: LockedKit) -> tuple[Lock, Resolved, dict[str, str]]:
     """Return the lock, its packages for the target, and name -> version of what the site provides."""
     lock = read_lock(wanted.lock)
+    project = read_project(wanted.program)
     named = {_name(text): text for text in wanted.provided}
     resolved = resolve(
         lock,
-        Wanted(_project_name(wanted.program), wanted.extras, wanted.groups, frozenset(named)),
+        Wanted(project_name(project), wanted.extras, wanted.groups, frozenset(named)),
         wanted.target,
     )
+    refuse_stale(project, resolved.root, str(wanted.lock))
     pins: dict[str, str] = {}
     for name, text in named.items():
         locked = resolved.provided.get(name)
@@ -167,19 +178,3 @@ def _resolved(wanted: LockedKit) -> tuple[Lock, Resolved, dict[str, str]]:
 
 def _name(text: str) -> str:
     return link_provided.canonical(re.split(r"[=<>!~\s]", text.strip(), maxsplit=1)[0])
-
-
-def _project_name(program: Path) -> str | None:
-    """Return the canonical name that the program's pyproject.toml gives, or None without one."""
-    try:
-        with (program / "pyproject.toml").open("rb") as stream:
-            payload = stream.read(_MAX_PROJECT_BYTES)
-        project: Mapping[str, object] = tomllib.loads(payload.decode("utf-8")).get("project", {})
-    except FileNotFoundError:
-        return None
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, AttributeError) as error:
-        raise LockUnreadable(
-            f"pyproject.toml of the program cannot be read: {error}", where=str(program / "pyproject.toml")
-        ) from error
-    name = project.get("name")
-    return link_provided.canonical(name) if isinstance(name, str) else None

@@ -61,7 +61,11 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class LockedPackage:
-    """One package of the lock. `source` is how it spells where it comes from: "registry https://…"."""
+    """One package of the lock. `source` is how it spells where it comes from: "registry https://…".
+
+    `declared` is what its pyproject.toml asked for when the lock was made: name -> versions, one a line; None for a
+    line with a place in their stead. None where the lock does not say.
+    """
 
     name: str
     version: str
@@ -73,6 +77,7 @@ class LockedPackage:
     groups: Mapping[str, tuple[Dependency, ...]]
     wheels: tuple[LockedFile, ...]
     sdist: LockedFile | None
+    declared: Mapping[str, tuple[str | None, ...]] | None = None
 
     @property
     def source(self) -> str:
@@ -156,7 +161,21 @@ def _package(table: Mapping[str, Any]) -> LockedPackage:
         groups=_dependency_lists(table, "dev-dependencies"),
         wheels=tuple(_file(one, name, kind, place) for one in _tables(table, "wheels", MAX_FILES)),
         sdist=_file(sdist, name, kind, place) if isinstance(sdist, dict) else None,
+        declared=_declared(table),
     )
+
+
+def _declared(table: Mapping[str, Any]) -> dict[str, tuple[str | None, ...]] | None:
+    told = table.get("metadata")
+    if not isinstance(told, dict) or "requires-dist" not in told:
+        return None
+    found: dict[str, tuple[str | None, ...]] = {}
+    for one in _tables(told, "requires-dist", MAX_PACKAGES):
+        name = _matching(one, "name", _NAME)
+        # Whose source [tool.uv.sources] names has no version here, whatever the project asks for.
+        placed = any(key in one for key in _SOURCES)
+        found[name] = (*found.get(name, ()), None if placed else _text(one, "specifier", ""))
+    return found
 
 
 def _source(table: object, name: str) -> tuple[str, str]:

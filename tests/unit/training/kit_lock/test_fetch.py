@@ -165,6 +165,34 @@ def test_other_kinds_of_addresses_are_not_fetched(tmp_path: Path, scheme: str):
         Fetcher(tmp_path / "cache", tmp_path).get(LockedFile(NAME, f"{scheme}://x/{NAME}", None, None))
 
 
+def test_killed_between_the_last_byte_and_the_name_the_next_run_finishes(server: Server, tmp_path: Path):
+    # Without a length in the lock nothing here says that all of it has come.
+    cache = tmp_path / "cache"
+    part = cache / SHA256[:16] / f"{NAME}{fetch.PART_SUFFIX}"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(PAYLOAD)
+    assert Fetcher(cache, tmp_path).get(server.file(size=None)).read_bytes() == PAYLOAD
+
+
+def test_a_broken_line_is_no_other_file_where_the_lock_tells_no_length(server: Server, tmp_path: Path):
+    server.cut_after = [1_000_000]
+    assert Fetcher(tmp_path / "cache", tmp_path).get(server.file(size=None)).read_bytes() == PAYLOAD
+    assert [asked for _, asked, _ in server.asked] == [None, "bytes=1000000-"]
+
+
+@pytest.mark.timeout(20)
+def test_a_device_without_an_end_is_not_copied(tmp_path: Path):
+    with pytest.raises(WheelUnavailable, match="no regular file"):
+        Fetcher(tmp_path / "cache", tmp_path).get(LockedFile(NAME, "file:///dev/zero", None, None))
+
+
+def test_a_redirect_leads_to_no_other_kind_of_address(server: Server, tmp_path: Path):
+    server.redirect = f"ftp://127.0.0.1:9/{NAME}"
+    with pytest.raises(WheelUnavailable) as caught:
+        Fetcher(tmp_path / "cache", tmp_path).get(server.file(sha256=None, size=None))
+    assert (caught.value.found, len(server.asked)) == ("HTTP 403", 1)
+
+
 def test_a_redirect_to_a_file_of_this_machine_is_not_followed(server: Server, tmp_path: Path):
     (tmp_path / "secret").write_text("secret")
     server.redirect = (tmp_path / "secret").as_uri()

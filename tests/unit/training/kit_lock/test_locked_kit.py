@@ -142,8 +142,9 @@ def test_a_wheel_of_the_right_version_and_other_bytes_is_refused(place: Place, t
 def test_a_wheel_in_the_index_that_was_replaced_after_locking_is_refused(place: Place):
     place.lock()
     place.wheel("tiny-num", OTHER_VERSION, files={"tiny_num.py": b"VALUE = 'replaced'\n"})
-    with pytest.raises(WheelUnavailable, match=r"is not the one of the lock \(expected sha256"):
+    with pytest.raises(WheelUnavailable, match=r"is not the one of the lock \(expected sha256") as caught:
         place.build()
+    assert "uv lock --upgrade-package tiny_num" in str(caught.value.hint)
 
 
 @pytest.mark.namespaces
@@ -328,3 +329,38 @@ def test_an_override_of_the_project_is_the_locks_word_and_warned_of(place: Place
     told = [event.text for event in events if isinstance(event, Notice)]
     assert len(told) == 1
     assert f"tiny-user needs tiny-num=={NEW}, found {OLD}" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "named"),
+    [
+        ('"tiny-num"', '"tiny-num", "forgotten"', "forgotten"),
+        ('"tiny-num", "other"', '"tiny-num"', "other"),
+        (f'"tiny-num<{NEW}"', f'"tiny-num>={NEW}"', "tiny-num"),
+    ],
+)
+def test_a_lock_that_is_older_than_its_project_is_refused(place: Place, before: str, after: str, named: str):
+    place.wheel("other")
+    place.lock(*before.replace('"', "").split(", "))
+    place.build()
+    project = place.program / "pyproject.toml"
+    project.write_text(project.read_text().replace(f"dependencies = [{before}]", f"dependencies = [{after}]"))
+    with pytest.raises(LockUnreadable, match="lock is older than") as caught:
+        place.build()
+    assert str(caught.value.found).startswith(f"{named} changed")
+
+
+def test_a_lock_is_of_its_project_however_that_spells_names_versions_extras_and_itself(place: Place):
+    place.wheel("other")
+    more = (
+        '[project.optional-dependencies]\na = ["Other >= 1.0.0"]\nall = ["prog[a]"]\n'
+        f'[tool.uv.sources]\nmade = {{ path = "{place.wheel("made", "2.0")}" }}\n'
+    )
+    place.lock(
+        f"Tiny_Num  >={OLD}.0 , <3 ; python_version >= '3.12'",
+        f"tiny.num<{NEW};python_version < '3.12'",
+        "made >= 1",
+        "other; python_version < '3'",
+        more=more,
+    )
+    place.build()
