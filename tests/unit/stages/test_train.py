@@ -137,7 +137,7 @@ def test_packages_that_are_not_the_kits_are_named_where_packtrains_own_python_tr
     path.write_text(path.read_text().split("\n[training]", 1)[0])
     with pytest.raises(VoyageFileError) as caught:
         train(folder)
-    assert "command = 'x y'" in str(caught.value.hint)
+    assert f"command = '{COMMAND}'" in str(caught.value.hint)
 
 
 def test_more_steps_go_on_from_the_checkpoint(folder: VoyageFolder) -> None:
