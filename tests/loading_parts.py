@@ -78,9 +78,13 @@ class Arrived:
 
 
 def arrive(
-    root: Path, *, with_kit: bool = False, make_dataset: Callable[[VoyageFolder], object] | None = None
+    root: Path,
+    *,
+    with_kit: bool = False,
+    make_dataset: Callable[[VoyageFolder], object] | None = None,
+    make_kit: Callable[[VoyageFolder], object] | None = None,
 ) -> Arrived:
-    """Make the voyage up to the admission, for real; the kit, if wanted, is not one that installs."""
+    """Make the voyage up to the admission, for real; the kit, if wanted, is not one that installs, or `make_kit`'s."""
     papers = Papers(root, three_parties(root))
     papers.declare()
     (make_dataset or _write_dataset)(papers.consignor)
@@ -102,7 +106,7 @@ def arrive(
         )
     )
     if with_kit:
-        _write_kit(papers.consignor)
+        (make_kit or _write_kit)(papers.consignor)
     pack.pack(papers.consignor, DirectoryDrive, papers.sink)
     papers.seal()
     papers.hand_over()

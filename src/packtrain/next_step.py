@@ -8,6 +8,7 @@ from typing import Final
 
 from packtrain.diligence import amendments
 from packtrain.diligence.hand_over import custody_log, holdings, open_releases
+from packtrain.diligence.kit_chain import chain_of
 from packtrain.diligence.lists import store
 from packtrain.diligence.rules.groups import kept_groups
 from packtrain.documents.admission import Admission
@@ -17,6 +18,7 @@ from packtrain.documents.parties import ROLES, Role
 from packtrain.errors import PacktrainError
 from packtrain.record.folder import VoyageFolder
 from packtrain.standing import StageState
+from packtrain.training.kit import holds_kit, is_other_kit
 
 _AT_HOME: Final = ("plan", "prepare", "rehearse", "declare", "screen", "flags", "pack", "seal")
 _NOT_DONE: Final = ("to do", "changed")
@@ -178,6 +180,10 @@ def _at_the_guest(folder: VoyageFolder, states: Mapping[str, StageState]) -> Nex
             bring, f"the site's verdict is {verdict} and nothing is loaded; a later one comes with its dossier"
         )
     load = states["load"]
+    if load.changed == ("kit",) and (number := _earlier_kit(folder)) is not None:
+        return NextStep(
+            "packtrain update apply FILE", f"update {number + 1} again: in work/kit is the kit that was before it"
+        )
     if load.state != "done":
         return NextStep("packtrain load DRIVE...", load.detail)
     if states["return"].state == "done":
@@ -187,6 +193,20 @@ def _at_the_guest(folder: VoyageFolder, states: Mapping[str, StageState]) -> Nex
     if folder.voyage_file().training is None:
         return NextStep("packtrain train", f"once voyage.toml has [training]; {_NOTHING_HOME}")
     return _run(states["train"])
+
+
+def _earlier_kit(folder: VoyageFolder) -> int | None:
+    """Return how many updates led to the kit in work/kit, where it is one that was in force before; else None."""
+    chain = chain_of(folder)[:-1]
+    place = folder.work / "kit"
+    return next(
+        (
+            each.number
+            for each in reversed(chain)
+            if each.kit is not None and holds_kit(place, each.kit) and not is_other_kit(place, each.kit)
+        ),
+        None,
+    )
 
 
 def _unknown_parties(folder: VoyageFolder) -> str:

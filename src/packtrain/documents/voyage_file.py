@@ -168,7 +168,8 @@ class TrainingSection(Part, frozen=True, kw_only=True):
 
     Attributes:
         program: folder of the training program.
-        command: script and arguments; {data}, {checkpoints}, {results} and {steps} are filled in.
+        command: script and arguments; {data}, {checkpoints}, {results} and {steps} are filled in. Where a kit came, its
+            own, letter for letter.
         workers: training processes.
         steps: what {steps} becomes.
         rehearsal_steps: what {steps} becomes in the rehearsal.

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from packtrain.digest import sha256_bytes
+from packtrain.diligence.kit_chain import chain_of
 from packtrain.documents.admission import Admission
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, decode
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.group import Group
 from packtrain.documents.kit import Kit
+from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.plan import Plan
 from packtrain.documents.receipt import Receipt
@@ -41,10 +43,10 @@ from packtrain.record.custody import CustodyLog
 from packtrain.record.dataset_folder import DATASET_NAME, holds_dataset
 from packtrain.record.folder import VoyageFolder, read_signature
 from packtrain.record.receipts import StageClock
-from packtrain.training.kit import holds_kit
+from packtrain.training.kit import holds_kit, is_other_kit
 from packtrain.volume.discover import Expected, Fleet, discover
 from packtrain.volume.entry_list import gone, sentence
-from packtrain.volume.kit_files import copy_kit, is_whole_kit
+from packtrain.volume.kit_files import copy_kit, is_whole_kit, newest_whole
 from packtrain.volume.loaded import PROGRESS_NAME, Loaded, read_progress
 from packtrain.volume.reader import load_shipment
 
@@ -73,17 +75,22 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
         # What was loaded is not there any more: no receipt names this, so the stage runs again.
         found["store"] = sha256_bytes(b"gone")
     kit = _kit(folder)
-    if folder.receipt(STAGE) is not None and kit is not None and not holds_kit(folder.root / KIT_NAME, kit):
+    place = folder.root / KIT_NAME
+    if folder.receipt(STAGE) is not None and kit and (not holds_kit(place, kit) or is_other_kit(place, kit)):
         found["kit"] = sha256_bytes(b"gone")
     return found
 
 
 def is_settled(folder: VoyageFolder) -> bool:
-    """Return whether a receipt alone may say that all is loaded: no entry is gone from the store since.
+    """Return whether a receipt alone may say that all is loaded: no entry is gone from the store since, and no byte
+    of the kit is another.
 
     `inputs`, which `status` asks too, looks at so many entries as a second is enough for; this at all of them.
     """
-    return folder.receipt(STAGE) is None or next(_gone(folder), None) is None
+    if folder.receipt(STAGE) is None:
+        return True
+    kit = _kit(folder)
+    return (kit is None or is_whole_kit(folder.root / KIT_NAME, kit)) and next(_gone(folder), None) is None
 
 
 def load(
@@ -145,10 +152,16 @@ def load(
     fleet = discover(drives, folder.trust(), expected, without)
     if folder.receipt(STAGE) is not None and (told := sentence(_gone(folder))):
         sink(Notice(STAGE, told, is_warning=True))
+    before = folder.receipt(STAGE)
+    if kit is not None and before is not None and not verify_files and _lacks_only_kit(folder, kit, before):
+        # As where nothing is lacking, what is in the store is not read again.
+        sink(Notice(STAGE, f"the cargo is in the store since {before.finished} and is not read again, only the kit"))
+        told = _tell_kit(_fetch_kit(folder, kit, fleet, sink), sink)
+        return clock.finish(counts=before.counts, facts={**before.facts, "kit": told})
     # A store that was loaded before and is gone may come back in waves: until the last of them nothing is loaded.
     folder.drop_receipt(STAGE)
     # The drives with the kit may not be among those of the last wave.
-    has_kit = kit is None or _fetch_kit(folder.root / KIT_NAME, kit, fleet, sink)
+    kit_told = _fetch_kit(folder, kit, fleet, sink) if kit is not None else _NO_KIT
     try:
         loaded = load_shipment(
             fleet.plan,
@@ -182,10 +195,7 @@ def load(
     facts = _facts(loaded, fleet, store)
     facts["file digests"] = "every file was hashed" if verify_files else "one file in 16 was hashed"
     if kit is not None:
-        facts["kit"] = KIT_NAME if has_kit else _NO_KIT
-        if not has_kit:
-            text = "kit is whole on no drive that was read: it lies on the first drive of each case"
-            sink(Notice(STAGE, f"{text}; mount another of those and load again", is_warning=True))
+        facts["kit"] = _tell_kit(kit_told, sink)
     return clock.finish(counts=_counts(loaded, fleet, num_samples), facts=facts)
 
 
@@ -402,15 +412,63 @@ def _check_dataset(store: Store, sink: Sink) -> int:
     return dataset.num_samples
 
 
-def _fetch_kit(destination: Path, kit: Kit, fleet: Fleet, sink: Sink) -> bool:
-    """Copy the kit from the drives unless it is here; return whether it is here now."""
+def _fetch_kit(folder: VoyageFolder, kit: Kit, fleet: Fleet, sink: Sink) -> str:
+    """Copy the kit in force from the drives unless it is here; return what the receipt says of where it is.
+
+    Drives carry the kit that left. Where an update is in force and its kit is gone, that one is brought, for the
+    updates to be applied to it again; so long `train` refuses it.
+    """
+    destination = folder.root / KIT_NAME
     if is_whole_kit(destination, kit):
-        return True
+        return KIT_NAME
+    if _copy_kit(kit, fleet, destination, sink):
+        sink(Notice(STAGE, f"kit is in {KIT_NAME}, held against kit.json: sh {destination}/install.sh FOLDER PYTHON"))
+        return KIT_NAME
+    if not folder.has(KitUpdate):
+        return _NO_KIT
+    chain = chain_of(folder)
+    number = newest_whole(destination, [each.kit for each in chain])
+    if number is None:
+        left = chain[0].kit
+        if left is None or not _copy_kit(left, fleet, destination, sink):
+            return _NO_KIT
+        number = 0
+    which = f"the kit of update {number}" if number else "the kit that left on the drives"
+    last = len(chain) - 1
+    again = f"update {last}" if number + 1 == last else f"updates {number + 1} to {last}, one after the other,"
+    told = f"{which}, and update {last} is in force"
+    sink(
+        Notice(
+            STAGE,
+            f"in {KIT_NAME} is {told}: no drive here has its kit. Apply {again} again: "
+            f'"packtrain update apply FILE"; until then "packtrain train" refuses',
+            is_warning=True,
+        )
+    )
+    return told
+
+
+def _lacks_only_kit(folder: VoyageFolder, kit: Kit, receipt: Receipt) -> bool:
+    """Return whether everything that a receipt says is here, as it was, but for the kit."""
+    return (
+        not is_whole_kit(folder.root / KIT_NAME, kit)
+        and dict(receipt.inputs) == _inputs(folder)
+        and holds_dataset(_store_path(folder))
+        and next(_gone(folder), None) is None
+    )
+
+
+def _tell_kit(told: str, sink: Sink) -> str:
+    if told == _NO_KIT:
+        text = "kit is whole on no drive that was read: it lies on the first drive of each case"
+        sink(Notice(STAGE, f"{text}; mount another of those and load again", is_warning=True))
+    return told
+
+
+def _copy_kit(kit: Kit, fleet: Fleet, destination: Path, sink: Sink) -> bool:
     is_here, faults = copy_kit(kit, fleet.mounted, destination)
     for fault in faults[:20]:
         sink(Notice(STAGE, fault, is_warning=True))
-    if is_here:
-        sink(Notice(STAGE, f"kit is in {KIT_NAME}, held against kit.json: sh {destination}/install.sh FOLDER PYTHON"))
     return is_here
 
 

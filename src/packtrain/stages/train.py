@@ -22,9 +22,10 @@ from packtrain.documents.voyage_file import TrainingSection
 from packtrain.errors import KitError, StageNotReady, VoyageFileError
 from packtrain.events import Event, Notice, Progress, Sink, TrainingStep, WorkersStarted
 from packtrain.ports import Engine, StepRecord, TrainingJob
-from packtrain.record.folder import VoyageFolder
+from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.training.command import fill_command
+from packtrain.training.kit import is_other_kit
 from packtrain.training.kit_steps import kits_of_attempts, note_attempt, spelled, steps_by_update
 from packtrain.training.metrics import METRICS_NAME, StepLog, encode_metrics, steps_that_count
 
@@ -58,7 +59,7 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
 
     Raises:
         StageNotReady: nothing was loaded yet.
-        KitError: the program is not the one of kit.json, or its command is empty.
+        KitError: program, kit or command is not the one of kit.json, or the command is empty.
         SignatureMissing, UntrustedSigner: the operator did not countersign an update of the kit.
         TrainingFailed, WorkerStalled: see `ports.Engine`.
     """
@@ -116,6 +117,10 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
     )
 
 
+_HOW_TO_GET_IT: Final = (
+    '"packtrain load" brings the kit from the drives, "packtrain update apply" what changed since; '
+    'a program changes after departure by "packtrain update" alone'
+)
 _RUN_FOLDERS: Final = ("work/checkpoints", "work/results", "logs/train")
 
 
@@ -161,7 +166,24 @@ def _check_program(folder: VoyageFolder, program: Path) -> None:
             where=str(program),
             expected=f"the program of kit.json, {kit.program[:12]}",
             found=found[:12],
-            hint='install the kit again; a program changes after departure by "packtrain update" alone',
+            hint=_HOW_TO_GET_IT,
+        )
+    # Kits may differ in their wheels alone.
+    if is_other_kit(program.parent, kit):
+        raise KitError(
+            "the kit that the program lies in is not the one in force",
+            where=str(program.parent),
+            expected=f"kit {folder.digest(Kit)[:12]}, whose program is the same",
+            hint=_HOW_TO_GET_IT,
+        )
+    if (command := _section(folder).command) != kit.command:
+        raise KitError(
+            "command is not the one that was rehearsed and signed",
+            where=f"{folder.root / VOYAGE_FILE}, training.command",
+            expected=kit.command,
+            found=command,
+            hint="write the kit's command there, letter for letter; the consignor changes it by a kit update, which "
+            "the operator signs",
         )
 
 

@@ -209,6 +209,18 @@ def holds_kit(folder: Path, kit: Kit) -> bool:
         return False
 
 
+def is_other_kit(folder: Path, kit: Kit) -> bool:
+    """Return whether a folder holds another kit, by its list of digests, which names every file; one file is read.
+
+    False where it, or the document, has no such list: then nothing is known.
+    """
+    listed = next((file for file in kit.files if file.name == SUMS), None)
+    try:
+        return listed is not None and sha256_file(folder / SUMS) != listed.sha256
+    except OSError:
+        return False
+
+
 def verify_kit(folder: Path, kit: Kit) -> None:
     """Check that a folder holds exactly the kit's files, byte for byte. All differences are named in one message.
 

@@ -19,6 +19,7 @@ from packtrain.documents.plan import Plan
 from packtrain.documents.provenance import Provenance
 from packtrain.engines.local import LocalEngine
 from packtrain.errors import (
+    KitError,
     PacktrainError,
     ProvenanceBroken,
     SignatureInvalid,
@@ -366,11 +367,13 @@ def test_nothing_is_trained_under_an_update_that_the_operator_did_not_countersig
     run(voyage)
 
 
-def test_another_command_that_no_kit_names_is_another_run(voyage: Papers) -> None:
+def test_another_command_than_the_kits_is_refused(voyage: Papers) -> None:
     path = voyage.consignee.root / VOYAGE_FILE
     path.write_text(path.read_text().replace(COMMAND, f"{COMMAND} --other"))
-    run(voyage)
-    assert len(list(voyage.consignee.work.glob("checkpoints.*"))) == 1
+    with pytest.raises(KitError, match="command is not the one that was rehearsed and signed") as caught:
+        run(voyage)
+    assert (caught.value.expected, caught.value.found) == (COMMAND, f"{COMMAND} --other")
+    assert not list(voyage.consignee.work.glob("checkpoints.*"))
 
 
 def test_a_new_command_of_the_kit_goes_on_with_the_same_run(voyage: Papers) -> None:
@@ -380,6 +383,8 @@ def test_a_new_command_of_the_kit_goes_on_with_the_same_run(voyage: Papers) -> N
     update.countersign(voyage.operator, voyage.root / "two.update", yes)
     told = update.apply(voyage.consignee, voyage.root / "two.update", discard)
     assert any("--quicker" in text for text in told.steps_next)
+    with pytest.raises(KitError, match="--quicker"):
+        run(voyage)
     path = voyage.consignee.root / VOYAGE_FILE
     path.write_text(path.read_text().replace(COMMAND, other).replace("steps = 8", "steps = 10"))
     receipt = run(voyage)

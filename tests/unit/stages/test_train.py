@@ -122,7 +122,7 @@ def test_packages_that_are_not_the_kits_are_named_where_packtrains_own_python_tr
     names = (f"wheels/click-{version('click')}-py3-none-any.whl", "wheels/msgspec-0.0.1-cp311-cp311-any.whl")
     files = tuple(KitFile(name=name, bytes=0, sha256="0" * 64) for name in names)
     kit = Kit(
-        target_python="3.11", target_platform="linux_x86_64", program=program, command="x y", files=files, provided=()
+        target_python="3.11", target_platform="linux_x86_64", program=program, command=COMMAND, files=files, provided=()
     )
     folder.write_signed(kit, VoyageFolder(tmp_path / "consignor").signer())
     events: list[Event] = []
@@ -137,7 +137,7 @@ def test_packages_that_are_not_the_kits_are_named_where_packtrains_own_python_tr
     path.write_text(path.read_text().split("\n[training]", 1)[0])
     with pytest.raises(VoyageFileError) as caught:
         train(folder)
-    assert "command = 'x y'" in str(caught.value.hint)
+    assert f"command = '{COMMAND}'" in str(caught.value.hint)
 
 
 def test_more_steps_go_on_from_the_checkpoint(folder: VoyageFolder) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from packtrain import durable
+from packtrain.digest import sha256_file
 from packtrain.diligence.kit_chain import chain_of
 from packtrain.documents.kit import KitFile
 from packtrain.errors import KitError, KitUpdateRefused, SignatureMissing
@@ -18,6 +19,7 @@ from packtrain.stages.update.opened import (
     STAGE,
     Opened,
     Told,
+    check_admitted,
     check_follows,
     open_update,
     operator_signature,
@@ -25,6 +27,7 @@ from packtrain.stages.update.opened import (
     told_of,
 )
 from packtrain.training.kit import INSTALLER, RECORDS, verify_kit
+from packtrain.volume.kit_files import newest_whole
 
 _BUILDING: Final = "kit.update"
 _REPLACED: Final = "kit.replaced"
@@ -36,17 +39,21 @@ def apply(folder: VoyageFolder, path: Path, sink: Sink) -> Told:
     The new kit is whole and compared beside the old one before a document changes, and the documents change before the
     folder does: in between `train` refuses the program that is there. Killed anywhere, the same command goes on.
 
+    Where the kit in force was lost, an update that was in force before builds its kit again, from the one before it or
+    from whatever of it is here, and changes no document: one after the other they lead to the kit in force.
+
     Args:
         folder: the consignee's voyage folder.
         path: the file of the update, the operator's signature beside it.
         sink: takes events.
 
     Raises:
-        KitUpdateRefused: see `open_update` and `check_follows`; or the old kit is not whole here.
+        KitUpdateRefused: see `open_update` and `check_follows`; or a file that it does not bring is not here.
         SignatureMissing, SignatureInvalid, UntrustedSigner: the operator did not countersign.
     """
     opened = open_update(folder, path)
-    before = check_follows(folder, opened)
+    number = _lost_since(folder, opened)
+    before = check_follows(folder, opened) if number is None else None
     signature = operator_signature(folder, opened)
     if signature is None:
         raise SignatureMissing(
@@ -54,6 +61,8 @@ def apply(folder: VoyageFolder, path: Path, sink: Sink) -> Told:
             where=str(signature_beside(path)),
             hint='the operator looks at it and signs: "packtrain update countersign"; send both files',
         )
+    if number is not None:
+        return _build_again(folder, opened, number, sink)
     kit = folder.work / "kit"
     if before is not None or not _is(kit, opened):
         sink(Progress(STAGE, "building the new kit beside the old one"))
@@ -63,6 +72,37 @@ def apply(folder: VoyageFolder, path: Path, sink: Sink) -> Told:
         _swap(folder.work)
     _clear(folder.work)
     return told_of(folder, opened, "in force here", *_steps_next(folder, opened))
+
+
+def _lost_since(folder: VoyageFolder, opened: Opened) -> int | None:
+    """Return the number of an update that was in force before the last, where work/kit is not the kit in force."""
+    numbers = {each.update_digest: each.number for each in chain_of(folder)[1:-1]}
+    number = numbers.get(opened.digest)
+    return number if number is not None and _newest_here(folder) != len(numbers) + 1 else None
+
+
+def _newest_here(folder: VoyageFolder) -> int | None:
+    """Return the number of the newest kit of the chain that work/kit holds whole."""
+    return newest_whole(folder.work / "kit", [each.kit for each in chain_of(folder)])
+
+
+def _build_again(folder: VoyageFolder, opened: Opened, number: int, sink: Sink) -> Told:
+    check_admitted(folder, str(opened.file.path))
+    here = _newest_here(folder)
+    if here is None or here < number:
+        sink(Progress(STAGE, f"building the kit of update {number} again"))
+        _build(folder, opened)
+        _swap(folder.work)
+        here = number
+    _clear(folder.work)
+    last = chain_of(folder)[-1].number
+    return told_of(
+        folder,
+        opened,
+        f"was in force here; in work/kit is the kit of update {here} now, and that of update {last} is in force",
+        f'update {here + 1}, from its file: "packtrain update apply FILE"; until update {last} is here "packtrain '
+        'train" refuses',
+    )
 
 
 def _build(folder: VoyageFolder, opened: Opened) -> None:
@@ -78,27 +118,35 @@ def _build(folder: VoyageFolder, opened: Opened) -> None:
         if file.name in brought:
             opened.file.take(file.sha256, target)
         else:
-            _link(folder.work, file, target)
+            _link(folder, file, target)
     for name in RECORDS:
         durable.write_bytes(building / name, opened.file.documents[name])
     verify_kit(building, opened.kit)
     durable.sync_file_system(building)
 
 
-def _link(work: Path, file: KitFile, target: Path) -> None:
-    for base in (work / "kit", work / _REPLACED):
+def _link(folder: VoyageFolder, file: KitFile, target: Path) -> None:
+    found = "is missing"
+    for base in (folder.work / "kit", folder.work / _REPLACED):
         source = base / file.name
-        if source.is_file() and not source.is_symlink() and source.stat().st_size == file.bytes:
-            try:
-                os.link(source, target, follow_symlinks=False)
-            except OSError:  # a file system without hard links
-                shutil.copyfile(source, target)
-            return
+        if not source.is_file() or source.is_symlink():
+            continue
+        if source.stat().st_size != file.bytes or sha256_file(source) != file.sha256:
+            found = "differs"
+            continue
+        try:
+            os.link(source, target, follow_symlinks=False)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(source, target)
+        return
+    last = chain_of(folder)[-1].number
+    again = f', then "packtrain update apply" with the file of each update from 1 to {last}' if last else ""
     raise KitUpdateRefused(
         "a file that did not change is not in the kit here",
-        where=str(work / "kit"),
-        expected=file.name,
-        hint='an update changes a kit that is whole: "packtrain load" brings it from the drives',
+        where=str(folder.work / "kit"),
+        expected="a kit that is whole",
+        found=f"{file.name} {found}",
+        hint=f'"packtrain load DRIVES" brings the kit that left on the drives{again}',
     )
 
 
