@@ -38,13 +38,18 @@ def judge_export(python: Path, program: Path, checkpoints: Path, results: Path, 
             checkpoint_to_export,
             read_rules,
             take_tensors,
+            values_of,
         )
+        from packtrain.training.guard import search_weights
+        from packtrain.training.needles import Needles
     except ModuleNotFoundError as error:
         return checks.not_shown(checks.EXPORTS, f"it cannot be tried from this kit: {error}")
     scratch.mkdir(parents=True)
     try:
         rules = read_rules(program)
         taken = take_tensors(python, checkpoint_to_export(checkpoints), rules, scratch)
+        # There is nothing to look for yet; but numbers that the site would refuse are refused here.
+        search_weights(taken.files, Needles([]), values_of(rules, taken.tensors))
         num_bytes = 0
         for name in rules.text.files:
             path = results / name
@@ -54,7 +59,8 @@ def judge_export(python: Path, program: Path, checkpoints: Path, results: Path, 
                     raise ExportDenied("declared text file is not there", where=f"{{results}}/{name}")
                 num_bytes += len(check_text(path))
     except PacktrainError as error:
-        return checks.not_kept(checks.EXPORTS, error.message)
+        # Optional is whether a program declares anything. One that does, and wrongly, brings nothing home.
+        return checks.broken(checks.EXPORTS, error.message)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     weights = format_bytes(sum(tensor.bytes for tensor in taken.tensors))

@@ -21,7 +21,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from torch.distributed.checkpoint.state_dict_saver import save
 
     folder = tmp_path_factory.mktemp("run")
-    save({"w": torch.randn(8, 4), "n": torch.ones(3)}, checkpoint_id=folder / "checkpoints" / "step-12", no_dist=True)
+    draw = torch.Generator().manual_seed(3)
+    text = torch.randint(0, 256, (128, 64), generator=draw, dtype=torch.uint8)
+    state = {"w": torch.randn(8, 4), "n": torch.ones(3), "t": text}
+    save(state, checkpoint_id=folder / "checkpoints" / "step-12", no_dist=True)
     (folder / "results").mkdir()
     (folder / "results" / "notes.txt").write_text("all well")
     return folder
@@ -44,7 +47,7 @@ def test_what_is_declared_and_there_is_kept(run: Path, tmp_path: Path):
     # metrics.jsonl is made of the step lines, at the site.
     assert _judged(run, tmp_path, DECLARED) == (
         "kept",
-        "tensors as declared: 1 (128 B); texts: 2 (8 B); other entries of the checkpoint, which stay: 1",
+        "tensors as declared: 1 (128 B); texts: 2 (8 B); other entries of the checkpoint, which stay: 2",
     )
 
 
@@ -55,13 +58,19 @@ def test_what_is_declared_and_there_is_kept(run: Path, tmp_path: Path):
         (
             DECLARED.replace("[8, 4]", "[4, 8]"),
             "checkpoints",
-            "not kept",
+            "broken",
             "declared float32 [4, 8], found float32 [8, 4]",
         ),
-        (DECLARED.replace('"w"', '"v"'), "checkpoints", "not kept", "v: 1 declared, 0 found"),
-        (DECLARED.replace("notes", "other"), "checkpoints", "not kept", "declared text file is not there"),
-        (DECLARED.replace("shape", "form"), "checkpoints", "not kept", "form"),
-        (DECLARED, "results", "not kept", "there is no complete checkpoint to take tensors from"),
+        (DECLARED.replace('"w"', '"v"'), "checkpoints", "broken", "v: 1 declared, 0 found"),
+        (DECLARED.replace("notes", "other"), "checkpoints", "broken", "declared text file is not there"),
+        (DECLARED.replace("shape", "form"), "checkpoints", "broken", "form"),
+        (
+            DECLARED.replace('"w"', '"t"').replace("float32", "uint8").replace("[8, 4]", "[128, 64]"),
+            "checkpoints",
+            "broken",
+            "does not look like weights",
+        ),
+        (DECLARED, "results", "broken", "there is no complete checkpoint to take tensors from"),
     ],
 )
 def test_what_could_not_come_home_is_known_before_departure(
