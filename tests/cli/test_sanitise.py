@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from command_parts import Ran, Site, copy_site, done, pack, packtrain
 from erasing_parts import PERSON, SIZE_BYTES, Packed, content, packed_drive
 from loop_drives import mounted
-from packtrain.diligence.sanitised import read_sanitisations
+from packtrain.diligence.sanitised import keep_sanitisation, read_sanitisations
 from packtrain.documents.closing import Closing
 from packtrain.documents.sanitisation import Sanitisation
 from packtrain.errors import DriveInUse
@@ -450,3 +451,17 @@ def test_two_runs_do_not_meet_on_one_drive(drive: Packed) -> None:
         finally:
             os.close(descriptor)
         assert b"age-encryption.org" in stream.read()
+
+
+@pytest.mark.usefixtures("lying_tool")
+def test_a_clock_that_stands_before_the_last_record_is_refused(drive: Packed) -> None:
+    # The newest record says what holds: one of today beside one of tomorrow would not.
+    assert drive.sanitise("--method", "zeroout").exit_code == 95
+    folder = VoyageFolder(drive.site.home)
+    later = replace(record_of(drive), finished="2999-01-01T00:00:00Z")
+    keep_sanitisation(folder, later, folder.signer())
+    before = content(drive.device)
+    ran = drive.sanitise("--method", "overwrite")
+    assert ran.exit_code == 94
+    assert "the clock of this machine stands before" in ran.stderr
+    assert content(drive.device) == before

@@ -363,7 +363,8 @@ class _Attempt:
         """SIGTERM to all that live, and up to `grace_seconds` for them to save and end."""
         for worker in self._workers:
             if worker.look() is None:
-                worker.process.send_signal(signal.SIGTERM)
+                # Not Popen.send_signal: it reaps a worker that has just ended, and nobody could look at it any more.
+                os.kill(worker.process.pid, signal.SIGTERM)
         deadline = time.monotonic() + self._job.grace_seconds
         while any(worker.look() is None for worker in self._workers) and time.monotonic() < deadline:
             self._read(_POLL_SECONDS)

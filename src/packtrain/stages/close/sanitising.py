@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -16,7 +17,7 @@ import msgspec
 
 from packtrain import __version__, durable
 from packtrain.digest import sha256_bytes
-from packtrain.diligence.sanitised import keep_sanitisation
+from packtrain.diligence.sanitised import keep_sanitisation, newest_of_each, read_sanitisations
 from packtrain.documents.codec import Instant
 from packtrain.documents.drive import Drive as DriveRecord
 from packtrain.documents.drive import unread_serial
@@ -41,6 +42,7 @@ from packtrain.stages.close.limits import limits_of
 
 _FOLDER: Final = "sanitise"
 _MOST_RUNS: Final = 4096
+_CLOCK_SECONDS: Final = 2.0
 ApproveErasure = Callable[[str, Sequence[str]], None]
 """Is shown the drive's label and what it is; raises where that was not meant."""
 
@@ -132,7 +134,7 @@ def begin(
         ClosingRefused: see `refuse_open_voyage`.
         ForeignDrive: it is not a drive of this shipment, or nothing shows that it is one.
         SignatureMissing, SignatureInvalid, UntrustedSigner: of the closing record on it.
-        SanitisingFailed: the device does not take this method.
+        SanitisingFailed: the device does not take this method, or the clock stands before the drive's last record.
     """
     refuse_open_voyage(folder, without_results=without_results)
     shipment = folder.read_signed(Shipment)
@@ -144,6 +146,7 @@ def begin(
         else _recognised(folder, shipment, target)
     )
     approve(drive.label, target.told)
+    _wait_for_a_later_time(folder, drive.uuid)
     goes_on = before is not None and before.method == method == "overwrite" and target.mark == before.nonce
     headers = before.headers if before is not None else tuple((at, text.hex()) for at, text in target.headers)
     run = Run(
@@ -165,6 +168,22 @@ def begin(
     )
     save_run(folder, run)
     return run
+
+
+def _wait_for_a_later_time(folder: VoyageFolder, drive: str) -> None:
+    """Return once a record of now is newer than the drive's last: times are whole seconds, and the newest holds."""
+    last = newest_of_each(read_sanitisations(folder)).get(drive)
+    until = time.monotonic() + _CLOCK_SECONDS
+    while last is not None and (now := instant()) <= last.record.finished:
+        if time.monotonic() > until:
+            raise SanitisingFailed(
+                "the clock of this machine stands before the last sanitisation of this drive",
+                where=last.record.label,
+                expected=f"later than {last.record.finished}",
+                found=now,
+                hint="set the clock: the newest record says what holds",
+            )
+        time.sleep(0.05)
 
 
 def erase(
