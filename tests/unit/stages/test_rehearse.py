@@ -152,7 +152,7 @@ def test_without_a_box_the_sheet_says_not_shown_and_is_not_signed(
     assert any("ready.json is not signed" in event.text for event in events if isinstance(event, Notice))
 
 
-@pytest.mark.slow
+@pytest.mark.full_size  # 40 s; the demo, which is tested, rehearses the same program
 @pytest.mark.needs_torch
 @pytest.mark.namespaces
 def test_the_reference_program_keeps_every_clause(tmp_path: Path):
