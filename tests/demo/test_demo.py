@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 PACKTRAIN = Path(sys.executable).parent / "packtrain"
 CASES = "ABCD"
 
-pytestmark = [pytest.mark.slow, pytest.mark.needs_torch, pytest.mark.xdist_group("demo"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.needs_torch, pytest.mark.timeout(900)]
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
