@@ -1,6 +1,6 @@
 """Runs Python as a user who is not root, from tests that are: with the interpreter and packages of this environment.
 
-These may lie where only root may look (/root/.pyenv). Then the child gets mounts of its own, in which such a folder
+These may lie in root's home, where nobody else may look. Then the child gets mounts of its own, in which such a folder
 shows nothing but what is needed of it.
 """
 
