@@ -90,6 +90,29 @@ def medians(measured: Sequence[Measured]) -> dict[str, float]:
     }
 
 
+def medians_by_name(rates: Mapping[str, Mapping[str, Sequence[float]]], digits: int) -> dict[str, dict[str, float]]:
+    """Return form -> name -> the median over the rounds; whole numbers where no digits are asked for."""
+    return {
+        form: {name: round(statistics.median(each), digits or None) for name, each in of.items()}
+        for form, of in rates.items()
+    }
+
+
+def same_samples(contents: Mapping[str, tuple[int, int, str]]) -> dict[str, object]:
+    """Return how many samples and bytes every reader gave, and which readers did.
+
+    Args:
+        contents: reader -> samples, bytes, and a digest over them.
+
+    Raises:
+        SystemExit: they gave different samples: their figures compare nothing.
+    """
+    if len(set(contents.values())) > 1:
+        raise SystemExit(f"the readers gave different samples: {contents}")
+    num_samples, num_bytes, _ = contents.get("packtrain", (0, 0, ""))
+    return {"samples": num_samples, "bytes": num_bytes, "same_bytes_from_all": sorted(contents)}
+
+
 def ratio(base: Mapping[str, float] | None, ours: Mapping[str, float] | None) -> float | None:
     """Return how many times faster ours is, by medians; None where one was not measured."""
     return round(base["wall_seconds"] / ours["wall_seconds"], 3) if base and ours else None
