@@ -8,7 +8,6 @@ Prints a table and writes JSON. Rounds are interleaved, so that noise of the mac
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,17 +19,15 @@ from bench.prepare import voyage
 from bench.prepare.work import Figures, Work
 from bench.train import loader_job, report, run_jobs
 
-_ROOT: Final = Path(__file__).parents[1]
-_WEIGHTS_JOB: Final = _ROOT / "scripts" / "bench" / "train" / "weights_job.py"
+_WEIGHTS_JOB: Final = Path(__file__).parent / "bench" / "train" / "weights_job.py"
 _PEER_PACKAGES: Final = ("webdataset", "mosaicml-streaming", "litdata", "zipnn", "torch", "pillow")
 
 
 def weights(work: Work) -> tuple[Figures, dict[str, Any]]:
     """Compress weights, in the peers' environment, which has zipnn."""
-    environment = {"PYTHONPATH": os.pathsep.join([str(_ROOT / "scripts"), voyage.ENVIRONMENT["PYTHONPATH"]])}
     arguments = [str(work.peers or sys.executable), str(_WEIGHTS_JOB), str(work.folder / "weights")]
     arguments += ["--repeats", str(work.repeats)]
-    measured = work.measure(Step("weights", arguments, work.folder, environment))
+    measured = work.measure(Step("weights", arguments, work.folder, voyage.WITH_SCRIPTS))
     found = {} if measured is None else json.loads(measured.output)
     return {"compression_ratio_vs_zipnn": found.get("compression_ratio_vs_zipnn")}, {**found}
 

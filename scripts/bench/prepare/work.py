@@ -1,4 +1,4 @@
-"""What every job of `make bench-prepare` gets, and what it gives back."""
+"""What every job of `make bench-prepare` and `make bench-train` gets, and what it gives back."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Final
 
 from bench.measure import Measured, Step, StepFailed, run
 
-# Both report home unless told otherwise.
-_NO_TELEMETRY: Final = {"DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_OFFLINE": "1"}
+# Ray, Daft and what reads from a hub report home unless told otherwise.
+NO_TELEMETRY: Final = {"DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_OFFLINE": "1"}
 
 Figures = dict[str, float | bool | None]
 
@@ -50,7 +50,7 @@ class Work:
         """Return a script of this folder as a command of the peers' Python."""
         if self.peers is None:
             return None
-        return Step(label, [str(self.peers), str(Path(__file__).parent / script), *arguments], at, _NO_TELEMETRY)
+        return Step(label, [str(self.peers), str(Path(__file__).parent / script), *arguments], at, NO_TELEMETRY)
 
     def measure(self, step: Step) -> Measured | None:
         """Run a step and tell how long it took; None (and a name in `not_to_be_had`) where it fails."""
