@@ -52,7 +52,7 @@ SOURCES := $(shell find src -type f -not -path '*/__pycache__/*' 2>/dev/null)
 .PHONY: card-validator model-signing fuzz help demo test test-slow test-programs test-cluster bench-cargo bench-diligence bench-prepare bench-train check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
 
 help:
-	@sed -n '3,15s/^#   //p' Makefile
+	@sed -n 's/^#   make /make /p' Makefile
 
 # ---- the two commands a newcomer needs
 

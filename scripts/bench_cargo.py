@@ -23,6 +23,7 @@ from typing import Final
 from bench import report
 from bench.contenders import AgePar2, Borg, Contender, Packtrain, Restic, find, restored, version
 from bench.corpora import Corpus, make_large_files, make_small_files, tree_digest
+from bench.environment import roomy_folder
 from bench.measure import Measured, Step, hash_rate, machine_facts, run
 from bench.touched import available_bytes, touched_memory
 from packtrain import __version__
@@ -52,7 +53,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=_ROOT / "build" / "bench-cargo.json")
     given = parser.parse_args()
     needed_bytes = max(_ROOM_PER_BYTE * given.bytes, _ROOM_PER_SMALL_FILE * given.small_files)
-    work = given.work or _roomy_folder(needed_bytes)
+    work = given.work or roomy_folder(needed_bytes)
     wanted = [name.strip() for name in given.only.split(",") if name.strip()]
     contenders, versions, absent = _contenders(given.peers, wanted)
     for name in absent:
@@ -78,15 +79,6 @@ def main() -> None:
         print(f"{contender.name}: {contender.settings}")
     given.output.parent.mkdir(parents=True, exist_ok=True)
     given.output.write_text(json.dumps(document, indent=2) + "\n")
-
-
-def _roomy_folder(needed_bytes: int) -> Path:
-    memory = Path("/dev/shm")
-    if memory.is_dir() and shutil.disk_usage(memory).free > needed_bytes:
-        return memory
-    fallback = Path(tempfile.gettempdir())
-    print(f"no room for {needed_bytes / 1e9:.1f} GB in memory: working in {fallback}; the disk is in the figures")
-    return fallback
 
 
 def _contenders(peers: Path, wanted: list[str]) -> tuple[list[Contender], dict[str, str], list[str]]:

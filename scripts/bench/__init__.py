@@ -1,6 +1,6 @@
 """Parts of `make bench-cargo`: the corpora, the programs that are compared, the stop watch, the table.
 
-`prepare/` has those of `make bench-prepare`.
+`prepare/` and `train/` have those of `make bench-prepare` and `make bench-train`, `jobs` what the two share.
 """
 
 CASES = ("A", "B", "C", "D")

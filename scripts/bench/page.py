@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from bench.goals import busy
 from bench.prepare.report import last_run as last_run_of_prepare
 from bench.report import GOALS, SHA_NI_RATE
 from bench.train.report import last_run as last_run_of_train
@@ -47,12 +48,6 @@ def last_run(document: Mapping[str, Any]) -> str:
     machine, more = document["machine"], document["more"]
     flags = ", ".join(name if there else f"no {name}" for name, there in machine["flags"].items())
     versions = "; ".join(text if name in text else f"{name} {text}" for name, text in document["versions"].items())
-    busy: list[str] = []
-    if machine["load_average"][0] > machine["cores"] / 2:
-        busy = [
-            "**Other work ran on this machine at the same time: these figures are a first idea and no result.**",
-            "",
-        ]
     lines = [
         f"{machine['processor']}, {machine['cores']} cores ({flags}), {machine['memory_mib']} MiB, Python "
         f"{machine['python']}, {machine['openssl_of_hashlib']}, work on {machine['file_system_of_work']}; "
@@ -62,7 +57,7 @@ def last_run(document: Mapping[str, Any]) -> str:
         f"{machine['load_average'][0]} before, {machine['load_average_after'][0]} after; medians of "
         f"{document['repeats']}. Versions: {versions}. Command: `{document['command']}`",
         "",
-        *busy,
+        *busy(machine),
         "| figure | here | goal |",
         "| --- | ---: | --- |",
         *(f"| `{name}` | {_figure(document[name])} | {goal} |" for name, goal in GOALS.items()),

@@ -3,16 +3,10 @@
 The peers have an environment of their own, which no test makes: their ratios are left out here.
 """
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
-import pytest
+from bench_parts import needs_demo_data, run_benchmark
 
-ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "scripts" / "bench_prepare.py"
-DEMO_DATA = ROOT / "build" / "demo-data"
 ASKED = [
     "image_speed_vs_daft",
     "image_speed_vs_ray_data",
@@ -28,17 +22,9 @@ ASKED = [
 ]
 
 
-@pytest.mark.skipif(not (DEMO_DATA / "clips").is_dir(), reason="build/demo-data is fetched by `make demo-data`")
+@needs_demo_data
 def test_the_benchmark_runs_on_a_small_corpus_and_finds_all_that_is_damaged_in_it(tmp_path: Path) -> None:
-    output = tmp_path / "bench.json"
-    arguments = ["--scale", "0.02", "--repeats", "1", "--only", "images,clips,rebuild", "--demo-data", str(DEMO_DATA)]
-    places = ["--work", str(tmp_path), "--disk", str(tmp_path), "--peers", str(tmp_path / "none")]
-    done = subprocess.run(
-        [sys.executable, SCRIPT, *arguments, *places, "--output", output], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    document = json.loads(output.read_text())
-    assert list(document)[: len(ASKED)] == ASKED
+    document = run_benchmark("bench_prepare.py", "images,clips,rebuild", tmp_path, ASKED)
     assert [name for name in ASKED if document[name] is not None] == [
         "damaged_found_fraction",
         "image_peak_rss_mib",
@@ -51,4 +37,3 @@ def test_the_benchmark_runs_on_a_small_corpus_and_finds_all_that_is_damaged_in_i
     assert images["sound_set_aside"] == {"packtrain": 0}
     assert document["rebuild_identical"] is True
     assert document["jobs"]["rebuild"]["files"] > 5
-    assert not list(tmp_path.glob("packtrain-bench-*"))

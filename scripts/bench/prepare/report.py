@@ -1,9 +1,11 @@
-"""From the figures of `make bench-prepare` to the table, and to the section of docs/benchmarks.md."""
+"""The goals of `make bench-prepare`, and the way of its figures to the section of docs/benchmarks.md."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
+
+from bench.goals import about_run, goals_markdown
 
 GOALS: Final[Mapping[str, str]] = {
     "image_speed_vs_daft": "at least 1.5",
@@ -17,51 +19,19 @@ GOALS: Final[Mapping[str, str]] = {
     "shard_read_vs_webdataset": "at least 1",
     "shard_read_vs_mds": "at least 1",
     "rebuild_identical": "yes",
-}
-MORE_GOALS: Final[Mapping[str, str]] = {
     "growth_seconds_per_item_4x_vs_1x": "at most 1.1",
     "growth_seconds_per_item_16x_vs_4x": "at most 1.1",
     "growth_peak_rss_16x_vs_1x": "about 1",
 }
 
 
-def shown(value: float | bool | None) -> str:
-    """Return a figure as it is printed."""
-    if value is None:
-        return "not measured"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,.2f}" if abs(value) < 100 else f"{value:,.0f}"
-
-
-def goals_table(found: Mapping[str, Any]) -> str:
-    """Return the figures beside their goals."""
-    lines = [f"{'figure':36} {'here':>12}   goal"]
-    for name, goal in {**GOALS, **MORE_GOALS}.items():
-        lines.append(f"{name:36} {shown(found.get(name)):>12}   {goal}")
-    return "\n".join(lines)
-
-
 def last_run(document: Mapping[str, Any]) -> str:
     """Return one run as Markdown: machine, figures beside their goals, then each job with its peers."""
-    machine, jobs = document["machine"], document["jobs"]
-    versions = "; ".join(f"{name} {version}" for name, version in document["versions"].items())
-    lines = [
-        f"{machine['processor']}, {machine['cores']} cores, {machine['memory_mib']} MiB, Python {machine['python']}, "
-        f"work on {machine['file_system_of_work']}, shards read from {document['file_system_of_shards']}; load average "
-        f"{machine['load_average'][0]} before, {document['load_average_after'][0]} after; medians of "
-        f"{document['repeats']}. Versions: {versions}. Command: `{document['command']}`",
-        "",
-    ]
-    if machine["load_average"][0] > machine["cores"] / 2:
-        lines += [
-            "**Other work ran on this machine at the same time: these figures are a first idea and no result.**",
-            "",
-        ]
-    lines += ["| figure | here | goal |", "| --- | ---: | --- |"]
-    lines += [f"| `{name}` | {shown(document[name])} | {goal} |" for name, goal in {**GOALS, **MORE_GOALS}.items()]
-    others = [name for name in document["figures"] if name not in GOALS and name not in MORE_GOALS]
-    lines += [f"| `{name}` | {shown(document['figures'][name])} | |" for name in others]
+    jobs = document["jobs"]
+    places = (
+        f"work on {document['machine']['file_system_of_work']}, shards read from {document['file_system_of_shards']}"
+    )
+    lines = [*about_run(document, places), *goals_markdown(document["figures"], GOALS)]
     for title, job in (("Images", "images"), ("Clips", "clips"), ("CSV", "csv"), ("Growth", "growth")):
         if job in jobs:
             lines += ["", f"{title}: {_about(jobs[job])}.", "", *_measured_table(jobs[job])]

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shutil
-import statistics
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -20,7 +19,7 @@ from bench.measure import Measured, Step
 from bench.prepare import voyage
 from bench.prepare.clips import make_clips
 from bench.prepare.pictures import make_pictures
-from bench.prepare.work import Figures, Work, bytes_below, fresh, medians
+from bench.prepare.work import Figures, Work, bytes_below, fresh, medians, medians_by_name, same_samples
 
 _NUM_SHARD_PICTURES: Final = 3072
 _SHARD_BYTES: Final = 32 << 20
@@ -66,13 +65,9 @@ def shards(work: Work) -> tuple[Figures, dict[str, Any]]:
                 for name, rate in said["rates"].items():
                     rates.setdefault(form, {}).setdefault(name, []).append(rate)
         disk_bytes = {form: bytes_below(folders[form]) for form in rates if form != "webdataset"}
-    if len(set(contents.values())) > 1:
-        raise SystemExit(f"the readers gave different samples: {contents}")
-    middle = {form: {name: round(statistics.median(each)) for name, each in of.items()} for form, of in rates.items()}
+    middle = medians_by_name(rates, 0)
     details = {
-        "samples": contents.get("packtrain", (0, 0, ""))[0],
-        "bytes": contents.get("packtrain", (0, 0, ""))[1],
-        "same_bytes_from_all": sorted(contents),
+        **same_samples(contents),
         "samples_per_second": middle,
         "seconds_to_write": written,
         "disk_bytes": disk_bytes,
@@ -88,7 +83,7 @@ def _reading(work: Work, form: str, folder: Path, at: Path) -> Step | None:
     return Step("packtrain, read", [sys.executable, script, "read", form, str(folder)], at, voyage.ENVIRONMENT)
 
 
-def _least_ratio(rates: dict[str, dict[str, int]], form: str) -> float | None:
+def _least_ratio(rates: dict[str, dict[str, float]], form: str) -> float | None:
     """Return the smallest of packtrain's rates over the other's: in order, shuffled, cold, warm."""
     if form not in rates or "packtrain" not in rates:
         return None

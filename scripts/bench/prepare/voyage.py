@@ -23,6 +23,8 @@ ENVIRONMENT: Final = {
         [str(Path(__file__).parent / "without_pandas"), str(Path(packtrain.__file__).parents[1])]
     )
 }
+WITH_SCRIPTS: Final = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), ENVIRONMENT["PYTHONPATH"]])}
+"""The same for a program that imports `bench`."""
 
 
 def make_voyage(folder: Path, sources: Sequence[Path], recipe: Mapping[str, object]) -> Path:

@@ -1,4 +1,4 @@
-"""What every job of `make bench-prepare` gets, and what it gives back."""
+"""What every job of `make bench-prepare` and `make bench-train` gets, and what it gives back."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Final
 
 from bench.measure import Measured, Step, StepFailed, run
 
-# Both report home unless told otherwise.
-_NO_TELEMETRY: Final = {"DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_OFFLINE": "1"}
+# Ray, Daft and what reads from a hub report home unless told otherwise.
+NO_TELEMETRY: Final = {"DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_OFFLINE": "1"}
 
 Figures = dict[str, float | bool | None]
 
@@ -50,7 +50,7 @@ class Work:
         """Return a script of this folder as a command of the peers' Python."""
         if self.peers is None:
             return None
-        return Step(label, [str(self.peers), str(Path(__file__).parent / script), *arguments], at, _NO_TELEMETRY)
+        return Step(label, [str(self.peers), str(Path(__file__).parent / script), *arguments], at, NO_TELEMETRY)
 
     def measure(self, step: Step) -> Measured | None:
         """Run a step and tell how long it took; None (and a name in `not_to_be_had`) where it fails."""
@@ -88,6 +88,29 @@ def medians(measured: Sequence[Measured]) -> dict[str, float]:
         "cpu_seconds": round(statistics.median(each.cpu_seconds for each in measured), 3),
         "peak_rss_mib": round(statistics.median(each.peak_bytes for each in measured) / 2**20, 1),
     }
+
+
+def medians_by_name(rates: Mapping[str, Mapping[str, Sequence[float]]], digits: int) -> dict[str, dict[str, float]]:
+    """Return form -> name -> the median over the rounds; whole numbers where no digits are asked for."""
+    return {
+        form: {name: round(statistics.median(each), digits or None) for name, each in of.items()}
+        for form, of in rates.items()
+    }
+
+
+def same_samples(contents: Mapping[str, tuple[int, int, str]]) -> dict[str, object]:
+    """Return how many samples and bytes every reader gave, and which readers did.
+
+    Args:
+        contents: reader -> samples, bytes, and a digest over them.
+
+    Raises:
+        SystemExit: they gave different samples: their figures compare nothing.
+    """
+    if len(set(contents.values())) > 1:
+        raise SystemExit(f"the readers gave different samples: {contents}")
+    num_samples, num_bytes, _ = contents.get("packtrain", (0, 0, ""))
+    return {"samples": num_samples, "bytes": num_bytes, "same_bytes_from_all": sorted(contents)}
 
 
 def ratio(base: Mapping[str, float] | None, ours: Mapping[str, float] | None) -> float | None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import statistics
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any, Final
 from bench.measure import Step
 from bench.prepare import voyage
 from bench.prepare.pictures import make_pictures
-from bench.prepare.work import Figures, Work, bytes_below, fresh
+from bench.prepare.work import NO_TELEMETRY, Figures, Work, bytes_below, fresh, medians_by_name, same_samples
 
 _SCRIPTS: Final = Path(__file__).parents[2]
 _READER: Final = Path(__file__).with_name("read_batches.py")
@@ -62,15 +60,10 @@ def loader(work: Work) -> tuple[Figures, dict[str, Any]]:
                     for name, value in said[kind].items():
                         found.setdefault(form, {}).setdefault(name, []).append(value)
         disk_bytes = {form: bytes_below(folders[form]) for form in rates}
-    if len(set(contents.values())) > 1:
-        raise SystemExit(f"the loaders gave different samples: {contents}")
-    middle = {form: {name: round(statistics.median(each)) for name, each in of.items()} for form, of in rates.items()}
-    lean = {form: {name: round(statistics.median(each), 1) for name, each in of.items()} for form, of in cpu_us.items()}
+    middle, lean = medians_by_name(rates, 0), medians_by_name(cpu_us, 1)
     ratios = _ratios(middle, "packtrain", ("cold", "warm"))
     details = {
-        "samples": contents.get("packtrain", (0, 0, ""))[0],
-        "bytes": contents.get("packtrain", (0, 0, ""))[1],
-        "same_bytes_from_all": sorted(contents),
+        **same_samples(contents),
         "samples_per_second": middle,
         "cpu_microseconds_per_sample": lean,
         "disk_bytes": disk_bytes,
@@ -92,9 +85,8 @@ def _read(work: Work, form: str, folder: Path, sections: str) -> dict[str, Any] 
     if form in _PEERS:
         measured = _at_peers(work, f"{form}, read", "bench.train.read_batches", form, str(folder), sections)
     else:
-        environment = {"PYTHONPATH": os.pathsep.join([str(_SCRIPTS), voyage.ENVIRONMENT["PYTHONPATH"]])}
         arguments = [sys.executable, str(_READER), form, str(folder), sections]
-        measured = work.measure(Step(f"{form}, read", arguments, work.disk, environment))
+        measured = work.measure(Step(f"{form}, read", arguments, work.disk, voyage.WITH_SCRIPTS))
     return None if measured is None else json.loads(measured.output.splitlines()[-1])
 
 
@@ -102,7 +94,7 @@ def _at_peers(work: Work, label: str, module: str, *arguments: str) -> Any:
     """Run a script of the bench in the peers' environment; None where there is none, or where it failed before."""
     if work.peers is None or label in work.not_to_be_had:
         return None
-    environment = {"PYTHONPATH": str(_SCRIPTS), "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
+    environment = {**NO_TELEMETRY, "PYTHONPATH": str(_SCRIPTS)}
     return work.measure(Step(label, [str(work.peers), "-m", module, *arguments], work.disk, environment))
 
 

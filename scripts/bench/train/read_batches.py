@@ -222,14 +222,7 @@ def mds(folder: Path, order: str, processes: int, make: MakeBatch) -> Iterator[A
     dataset: Any = StreamingDataset(
         local=str(folder), shuffle=order == "shuffled", batch_size=BATCH, shuffle_seed=_SEED
     )
-    loader = StreamingDataLoader(
-        dataset,
-        batch_size=BATCH,
-        num_workers=processes,
-        persistent_workers=processes > 0,
-        collate_fn=lambda of: make([sample["jpg"] for sample in of]),
-    )
-    return itertools.repeat(loader)
+    return _streamed(StreamingDataLoader, dataset, processes, make)
 
 
 def litdata(folder: Path, order: str, processes: int, make: MakeBatch) -> Iterator[Any]:
@@ -237,7 +230,11 @@ def litdata(folder: Path, order: str, processes: int, make: MakeBatch) -> Iterat
     from litdata import StreamingDataLoader, StreamingDataset
 
     dataset: Any = StreamingDataset(str(folder), shuffle=order == "shuffled", seed=_SEED)
-    loader = StreamingDataLoader(
+    return _streamed(StreamingDataLoader, dataset, processes, make)
+
+
+def _streamed(make_loader: Any, dataset: Any, processes: int, make: MakeBatch) -> Iterator[Any]:
+    loader = make_loader(
         dataset,
         batch_size=BATCH,
         num_workers=processes,

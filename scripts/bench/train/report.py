@@ -1,11 +1,11 @@
-"""From the figures of `make bench-train` to the table, and to the section of docs/benchmarks.md."""
+"""The goals of `make bench-train`, and the way of its figures to the section of docs/benchmarks.md."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bench.prepare.report import shown
+from bench.goals import about_run, goals_markdown
 
 GOALS: Final[Mapping[str, str]] = {
     "loader_speed_vs_fastest_peer": "at least 1",
@@ -16,41 +16,11 @@ GOALS: Final[Mapping[str, str]] = {
 }
 
 
-def figure(value: float | bool | None) -> str:
-    """Return a figure as it is printed: small fractions with the digits that they are judged by."""
-    return f"{value:.4f}" if isinstance(value, float) and abs(value) < 0.1 else shown(value)
-
-
-def goals_table(found: Mapping[str, Any]) -> str:
-    """Return the figures beside their goals, then the others."""
-    lines = [f"{'figure':36} {'here':>12}   goal"]
-    for name in (*GOALS, *(name for name in found if name not in GOALS)):
-        lines.append(f"{name:36} {figure(found.get(name)):>12}   {GOALS.get(name, '')}".rstrip())
-    return "\n".join(lines)
-
-
 def last_run(document: Mapping[str, Any]) -> str:
     """Return one run as Markdown: machine, figures beside their goals, then the jobs."""
-    machine, jobs = document["machine"], document["jobs"]
-    versions = "; ".join(f"{name} {version}" for name, version in document["versions"].items())
-    lines = [
-        f"{machine['processor']}, {machine['cores']} cores, {machine['memory_mib']} MiB, Python {machine['python']}, "
-        f"samples read from {document['file_system_of_samples']}; load average {machine['load_average'][0]} before, "
-        f"{document['load_average_after'][0]} after; medians of {document['repeats']}. Versions: {versions}. "
-        f"Command: `{document['command']}`",
-        "",
-    ]
-    if machine["load_average"][0] > machine["cores"] / 2:
-        lines += [
-            "**Other work ran on this machine at the same time: these figures are a first idea and no result.**",
-            "",
-        ]
-    figures = document["figures"]
-    lines += ["| figure | here | goal |", "| --- | ---: | --- |"]
-    lines += [
-        f"| `{name}` | {figure(figures.get(name))} | {GOALS.get(name, '')} |"
-        for name in (*GOALS, *(name for name in figures if name not in GOALS))
-    ]
+    jobs = document["jobs"]
+    lines = about_run(document, f"samples read from {document['file_system_of_samples']}")
+    lines += goals_markdown(document["figures"], GOALS)
     if "loader" in jobs:
         lines += _loader(jobs["loader"])
     if "overhead" in jobs:

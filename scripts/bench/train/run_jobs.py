@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import statistics
 import sys
 import time
@@ -64,8 +65,6 @@ def overhead(work: Work) -> tuple[Figures, dict[str, Any]]:
 
 def _hashes_a_step() -> int:
     """Return how many of the stepper's hashes take a twentieth of a second here."""
-    import hashlib
-
     block = bytes(1 << 20)
     hashlib.sha256(block).digest()
     started = time.process_time()

@@ -16,6 +16,12 @@ from packtrain.errors import DataOrderChanged
 from packtrain.training.order import ORDER_VERSIONS, EpochOrder, OrderVersion, Whole
 
 Order = Literal["random", "block", "sequential"]
+VERSION_OF_ORDER: Final[Mapping[str, OrderVersion]] = {
+    "random": "random-1",
+    "block": "block-1",
+    "sequential": "sequential-1",
+}
+"""The rule that a training of this release begins under."""
 _DRAWN_AHEAD: Final = 4096  # places of one worker that are looked up together: one by one they took 9 microseconds each
 
 
@@ -45,12 +51,7 @@ class Position:
             order: "random" mixes the whole data set; "block" permutes shards, and samples inside windows of 4096;
                 "sequential" is the order of the index, as an evaluation wants it.
         """
-        versions: dict[Order, OrderVersion] = {
-            "random": "random-1",
-            "block": "block-1",
-            "sequential": "sequential-1",
-        }
-        return cls(seed, 0, 0, versions[order], index_digest)
+        return cls(seed, 0, 0, VERSION_OF_ORDER[order], index_digest)
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, object], where: str = "the checkpoint") -> Position:

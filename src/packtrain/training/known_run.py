@@ -13,13 +13,12 @@ from typing import Final, Literal
 from packtrain.errors import KitError
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import is_packed_otherwise
+from packtrain.training.batches import VERSION_OF_ORDER
 from packtrain.training.command import split_command
 from packtrain.training.metrics import METRICS_NAME
-from packtrain.training.order import OrderVersion
 from packtrain.training.replay import Run
 
 _MAX_LINES: Final = 100_000_000
-_ORDERS: Final[dict[str, OrderVersion]] = {"random": "random-1", "block": "block-1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +49,8 @@ def known_run(folder: VoyageFolder, asked: Asked) -> KnownRun:
     """Return the training that this folder tells of: what was asked, else receipt or results, else the command.
 
     The receipt of `train` is the consignee's; at home the metrics that came back say the same. Seed and order are in
-    neither: they are read from `--seed` and `--order` of [training] command, as the reference program spells them, and
-    taken as 0 and random where it has none.
+    neither: they are read from `--seed` and `--order` of [training] command, of which the reference program has the
+    first alone, and taken as 0 and random where it has none.
     """
     origins: dict[str, str] = {}
     options = _options(folder)
@@ -78,12 +77,12 @@ def known_run(folder: VoyageFolder, asked: Asked) -> KnownRun:
     origins["order"] = "given"
     if order is None:
         order = options.get("--order", "")
-        origins["order"] = "[training] command" if order in _ORDERS else "assumed"
+        origins["order"] = "[training] command" if order in VERSION_OF_ORDER else "assumed"
     if is_packed_otherwise(folder):
         origins["index"] = "the data set was prepared anew since it was packed"
     if steps is None or not global_batch:
         return KnownRun(None, origins)
-    return KnownRun(Run(seed, global_batch, steps, _ORDERS.get(order, "random-1")), origins)
+    return KnownRun(Run(seed, global_batch, steps, VERSION_OF_ORDER.get(order, "random-1")), origins)
 
 
 def _trained(folder: VoyageFolder) -> Iterator[tuple[str, int, int]]:

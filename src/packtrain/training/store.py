@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from packtrain.digest import sha256_bytes, sha256_file
+from packtrain.digest import sha256_bytes, sha256_stream
 from packtrain.errors import IntegrityError, SourceUnreadable
 from packtrain.training.index_columns import IndexColumns
 from packtrain.training.shards import OpenShards
@@ -104,21 +104,23 @@ class SampleStore:
         self._check_digests = check_digests
         path = root / INDEX_NAME
         try:
-            self.index_digest = sha256_file(path)
-            names = pq.read_schema(path).names
-            if (by_side := is_by_side(split, names)) and "split" not in names:
-                raise SourceUnreadable(
-                    "index has no sides: all of it is for training",
-                    where=str(path),
-                    expected=f'samples of the side "{split}"',
-                    hint="[prepare.splits] in voyage.toml sets samples aside, before they are packed",
-                )
-            only = [("split", "=", split)] if by_side else None
-            table = pq.read_table(path, columns=list(_COLUMNS), filters=only, use_threads=False)
+            # Opened once: what is counted by its rows is the file whose digest is kept.
+            with pa.OSFile(str(path)) as stream:
+                self.index_digest, _ = sha256_stream(stream)
+                names = pq.read_schema(stream).names
+                if missing := sorted(set(_COLUMNS) - set(names)):
+                    raise SourceUnreadable("index lacks columns", where=str(path), found=f"no {', '.join(missing)}")
+                if (by_side := is_by_side(split, names)) and "split" not in names:
+                    raise SourceUnreadable(
+                        "index has no sides: all of it is for training",
+                        where=str(path),
+                        expected=f'samples of the side "{split}"',
+                        hint="[prepare.splits] in voyage.toml sets samples aside, before they are packed",
+                    )
+                only = [("split", "=", split)] if by_side else None
+                table = pq.read_table(stream, columns=list(_COLUMNS), filters=only, use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise SourceUnreadable(f"index cannot be read: {error}", where=str(path)) from error
-        if missing := sorted(set(_COLUMNS) - set(table.column_names)):
-            raise SourceUnreadable("index lacks columns", where=str(path), found=f"no {', '.join(missing)}")
         if empty := [name for name in _COLUMNS if table.column(name).null_count]:
             raise SourceUnreadable("index has empty fields", where=str(path), found=f"null in {', '.join(empty)}")
         self._columns = IndexColumns(table)

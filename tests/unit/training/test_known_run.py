@@ -7,7 +7,9 @@ import pytest
 
 from packtrain.documents.receipt import Receipt
 from packtrain.record.folder import VoyageFolder
+from packtrain.training.batches import VERSION_OF_ORDER
 from packtrain.training.known_run import Asked, known_run
+from packtrain.training.order import OrderVersion
 from packtrain.training.replay import Run
 
 
@@ -52,6 +54,15 @@ def test_the_receipt_says_steps_and_batch_and_the_command_seed_and_order(folder:
         "seed": "[training] command",
         "order": "[training] command",
     }
+
+
+@pytest.mark.parametrize(("order", "version"), VERSION_OF_ORDER.items())
+def test_every_order_of_the_loader_is_known_from_the_command(
+    folder: VoyageFolder, order: str, version: OrderVersion
+) -> None:
+    _trained(folder, 50, 800)
+    _command(folder, f"train.py --data {{data}} --order {order}")
+    assert known_run(folder, Asked()).run == Run(0, 16, 50, version)
 
 
 def test_what_is_said_goes_before_what_is_found(folder: VoyageFolder) -> None:

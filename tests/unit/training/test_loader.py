@@ -149,6 +149,14 @@ def test_a_side_of_an_index_that_has_none_is_said_in_words(root: Path) -> None:
         SampleStore(root, split="test")
 
 
+def test_an_index_that_lacks_a_column_is_said_with_its_name(root: Path) -> None:
+    index = root / "index.parquet"
+    pq.write_table(pq.read_table(index).drop_columns(["sha256"]), index)
+    with pytest.raises(SourceUnreadable, match="index lacks columns") as caught:
+        SampleStore(root)
+    assert caught.value.found == "no sha256"
+
+
 def test_a_folder_without_an_index_is_said_in_words(tmp_path: Path) -> None:
     with pytest.raises(SourceUnreadable):
         SampleStore(tmp_path)
