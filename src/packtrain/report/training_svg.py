@@ -11,7 +11,7 @@ from html import escape
 from typing import Final
 
 from packtrain.report.training_curve import AttemptMark, Column, TrainingCurve
-from packtrain.units import format_seconds
+from packtrain.units import counted, format_seconds
 
 _WIDTH: Final = 720
 _LEFT: Final = 58
@@ -175,7 +175,7 @@ def _values(columns: Sequence[Column]) -> list[Point]:
 
 def _words_of_restarts(curve: TrainingCurve) -> str:
     restarts = curve.num_attempts - 1
-    return f"; {restarts} restart{'s' if restarts > 1 else ''}" if restarts > 0 else ""
+    return f"; {counted(restarts, 'restart')}" if restarts > 0 else ""
 
 
 def _amount(value: float) -> str:
