@@ -53,6 +53,10 @@ class Column:
             self.high = value if math.isnan(self.high) else max(self.high, value)
             self.last = value
 
+    def amount(self, of: Literal["steps", "samples"]) -> int:
+        """Return how many steps or samples fell into it in the time that is known."""
+        return self.steps if of == "steps" else self.samples
+
     def join(self, later: Column) -> None:
         """Take in a column that lies behind this one."""
         for value in (later.low, later.high, later.last):
@@ -287,7 +291,7 @@ def by_column(
         cell = min(width - 1, max(0, int((column.at - first) / max(last - first, 1e-9) * width)))
         if of != "loss":
             amount, seconds = sums[cell]
-            sums[cell] = (amount + (column.steps if of == "steps" else column.samples), seconds + column.seconds)
+            sums[cell] = amount + column.amount(of), seconds + column.seconds
         elif not math.isnan(column.low):
             before = found[cell]
             found[cell] = (
