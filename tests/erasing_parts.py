@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,20 @@ from packtrain.units import MIB
 
 SIZE_BYTES = 48 * MIB
 PERSON = "A. Example, engineer"
+_CHILD = """
+import os, signal, sys
+from packtrain import durable
+from packtrain.devices import sanitise, sanitise_run
+sanitise.WholeDrive.__init__.__defaults__ = (*sanitise.WholeDrive.__init__.__defaults__[:-1], 8 << 20)
+wanted = sys.argv[1]
+def die(step):
+    if step.startswith(wanted):
+        os.kill(os.getpid(), signal.SIGKILL)
+durable.observe_steps(die)
+from packtrain.cli.main import main
+sys.argv = ["packtrain", *sys.argv[2:]]
+main()
+"""
 
 
 @dataclass(frozen=True)
@@ -28,19 +43,16 @@ class Packed:
     def sanitise(self, *options: object, label: str | None = None, typed: str | None = None) -> Ran:
         """Run `packtrain drives sanitise` on it, confirmed unless `typed` is what a person types."""
         confirmed = () if typed is not None else ("--yes-erase", label or self.label)
-        return packtrain(
-            "drives",
-            "sanitise",
-            self.device,
-            "--voyage",
-            self.site.home,
-            "--person",
-            PERSON,
-            "--without-results",
-            *confirmed,
-            *options,
-            typed=typed,
-        )
+        return packtrain(*self._command(), *confirmed, *options, typed=typed)
+
+    def sanitise_killed(self, step: str, *options: str) -> subprocess.CompletedProcess[bytes]:
+        """Run it in a process that kills itself at a step; it saves its place every 8 MiB."""
+        command = [*map(str, self._command()), "--yes-erase", self.label, *options]
+        return subprocess.run([sys.executable, "-c", _CHILD, step, *command], capture_output=True, check=False)
+
+    def _command(self) -> tuple[object, ...]:
+        device, home = self.device, self.site.home
+        return ("drives", "sanitise", device, "--voyage", home, "--person", PERSON, "--without-results")
 
     def records(self) -> list[Path]:
         """Return the signed records here."""

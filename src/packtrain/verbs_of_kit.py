@@ -1,18 +1,48 @@
-"""The verbs by which the kit changes after departure; each run as `StageRunner` has it."""
+"""The verbs about the kit, and by which it changes after departure; each run as `StageRunner` has it."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from packtrain.documents.kit import Kit
 from packtrain.stage_runner import StageRunner, everyone
 
 if TYPE_CHECKING:
+    from packtrain.stages.rehearse import KitOptions
     from packtrain.stages.update import Approve, Told
 
 
 class KitVerbs(StageRunner):
-    """One update: made at home, looked at and signed by the operator, brought into force by the consignee."""
+    """The kit, built and looked at; its updates: made at home, signed by the operator, put into force at the site."""
+
+    def build_kit(self, options: KitOptions) -> dict[str, Any]:
+        """Build and sign the kit without rehearsing it; return what is in it."""
+        from packtrain.stages import rehearse
+        from packtrain.training.kit_contents import kit_contents
+
+        with self._at_work("kit", "consignor"):
+            kit = rehearse.build(self.folder, rehearse.section_of(self.folder), self._sink, options)
+        return kit_contents(self.folder.work / "kit", kit)
+
+    def kit_contents(self) -> dict[str, Any]:
+        """Return what is in the kit: at home as it was built, elsewhere as it was loaded."""
+        from packtrain.training.kit_contents import kit_contents
+
+        return kit_contents(self.folder.work / "kit", self.folder.read_signed(Kit))
+
+    def write_kit_image(self, base: Path, destination: Path) -> dict[str, Any]:
+        """Write the kit as a layer on a base image, an OCI archive; return what was written."""
+        from packtrain.training.kit import verify_kit
+        from packtrain.training.oci_image import PLACE, write_image
+        from packtrain.training.target import Target
+
+        kit, place = self.folder.read_signed(Kit), self.folder.work / "kit"
+        verify_kit(place, kit)
+        machine = Target(kit.target_python, kit.target_platform).machine
+        image = write_image(place, kit, base, destination, machine)
+        return {"image": str(destination), "place": f"/{PLACE}", **dataclasses.asdict(image)}
 
     def make_update(self, out: Path, reason: str) -> Told:
         """Write the file of an update from the kit in force to the one that was rehearsed last."""

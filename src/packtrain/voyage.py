@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from packtrain.documents.kit import Kit
 from packtrain.documents.placement import PlacementDocument
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import CustodyBroken, StageNotReady
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from packtrain.stages.homecoming.pieces import Cut, Joined
     from packtrain.stages.pack import InBays, Preview
     from packtrain.stages.prepare import RowsAside
-    from packtrain.stages.rehearse import KitOptions
 
 
 class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
@@ -67,33 +64,6 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
             self._warn_of_stale("prepare", "look", "what was prepared before is shown")
             found = prepare.look(self.folder, wanted, with_values=with_values)
             return found, write_look_page(found, page)
-
-    def build_kit(self, options: KitOptions) -> dict[str, Any]:
-        """Build and sign the kit without rehearsing it; return what is in it."""
-        from packtrain.stages import rehearse
-        from packtrain.training.kit_contents import kit_contents
-
-        with self._at_work("kit", "consignor"):
-            kit = rehearse.build(self.folder, rehearse.section_of(self.folder), self._sink, options)
-        return kit_contents(self.folder.work / "kit", kit)
-
-    def kit_contents(self) -> dict[str, Any]:
-        """Return what is in the kit: at home as it was built, elsewhere as it was loaded."""
-        from packtrain.training.kit_contents import kit_contents
-
-        return kit_contents(self.folder.work / "kit", self.folder.read_signed(Kit))
-
-    def write_kit_image(self, base: Path, destination: Path) -> dict[str, Any]:
-        """Write the kit as a layer on a base image, an OCI archive; return what was written."""
-        from packtrain.training.kit import verify_kit
-        from packtrain.training.oci_image import PLACE, write_image
-        from packtrain.training.target import Target
-
-        kit, place = self.folder.read_signed(Kit), self.folder.work / "kit"
-        verify_kit(place, kit)
-        machine = Target(kit.target_python, kit.target_platform).machine
-        image = write_image(place, kit, base, destination, machine)
-        return {"image": str(destination), "place": f"/{PLACE}", **dataclasses.asdict(image)}
 
     def rehearse(self, python: Path | None = None) -> Receipt:
         """Prove the training program at home, in a box with no network; write kit.json and ready.json.

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -201,9 +200,7 @@ def test_a_drive_that_takes_the_place_of_another_while_a_person_reads_is_left_al
 
 
 def test_a_blank_drive_is_not_taken_for_one_whose_run_was_cut_off_before_its_first_write(drive: Packed) -> None:
-    command = ["drives", "sanitise", str(drive.device), "--voyage", str(drive.site.home), "--person", PERSON]
-    command += ["--without-results", "--yes-erase", "A1"]
-    killed = subprocess.run([sys.executable, "-c", _CHILD, "durable run.json", *command], check=False)
+    killed = drive.sanitise_killed("durable run.json")
     assert killed.returncode == -signal.SIGKILL
     assert b"age-encryption.org" in content(drive.device)
     # Another one of the same make, which shows no serial number of its own either, as behind many USB bridges.
@@ -301,16 +298,6 @@ def test_a_blank_drive_in_the_place_of_one_that_failed_is_not_taken_for_it(drive
     assert {each.record.result for each in read_sanitisations(VoyageFolder(drive.site.home))} == {"not sanitised"}
 
 
-def test_a_drive_of_another_use_that_holds_a_copy_of_the_shipment_is_left_alone(drive: Packed, tmp_path: Path) -> None:
-    with mounted(drive.device, tmp_path / "mount") as point:
-        (point / "holiday.jpg").write_bytes(b"mine")
-    before = content(drive.device)
-    ran = drive.sanitise()
-    assert ran.exit_code != 0
-    assert "holiday.jpg" in ran.stderr
-    assert content(drive.device) == before
-
-
 def test_a_command_that_fails_leaves_the_drive_not_sanitised(
     drive: Packed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -351,21 +338,6 @@ def test_a_device_that_stops_taking_writes_is_not_sanitised(site: Site, tmp_path
 
 # --- cut off ---------------------------------------------------------------------------------------------------------
 
-_CHILD = """
-import os, signal, sys
-from packtrain import durable
-from packtrain.devices import sanitise, sanitise_run
-sanitise.WholeDrive.__init__.__defaults__ = (*sanitise.WholeDrive.__init__.__defaults__[:-1], 8 << 20)
-wanted = sys.argv[1]
-def die(step):
-    if step.startswith(wanted):
-        os.kill(os.getpid(), signal.SIGKILL)
-durable.observe_steps(die)
-from packtrain.cli.main import main
-sys.argv = ["packtrain", *sys.argv[2:]]
-main()
-"""
-
 
 @pytest.mark.parametrize(
     ("step", "method"),
@@ -377,9 +349,7 @@ main()
     ],
 )
 def test_killed_at_any_step_a_second_run_finishes(drive: Packed, step: str, method: str) -> None:
-    command = ["drives", "sanitise", str(drive.device), "--voyage", str(drive.site.home), "--person", PERSON]
-    command += ["--without-results", "--yes-erase", "A1", "--method", method]
-    killed = subprocess.run([sys.executable, "-c", _CHILD, step, *command], capture_output=True, check=False)
+    killed = drive.sanitise_killed(step, "--method", method)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     before = drive.records()
 
@@ -398,9 +368,7 @@ def test_killed_at_any_step_a_second_run_finishes(drive: Packed, step: str, meth
 
 
 def test_a_half_erased_drive_bears_a_mark_and_goes_on_where_it_was(drive: Packed) -> None:
-    command = ["drives", "sanitise", str(drive.device), "--voyage", str(drive.site.home), "--person", PERSON]
-    command += ["--without-results", "--yes-erase", "A1"]
-    subprocess.run([sys.executable, "-c", _CHILD, "overwritten to ", *command], capture_output=True, check=False)
+    drive.sanitise_killed("overwritten to ")
     assert content(drive.device).startswith(b"packtrain is erasing this drive and has not finished")
 
     assert drive.sanitise().exit_code == 0

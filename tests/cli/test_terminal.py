@@ -186,6 +186,23 @@ def test_a_training_is_drawn_over_itself_and_a_message_stands_above_the_next_pic
     assert stream.getvalue()[len(before) :] == f"\x1b[{num_lines}A\r\x1b[Jpacktrain: train: checkpoint written\n"
 
 
+def test_the_picture_says_why_the_attempt_before_ended_as_soon_as_the_next_one_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = Tty()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(terminal.shutil, "get_terminal_size", lambda: os.terminal_size((80, 40)))
+    now = 1000.0
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now)
+    sink = Terminal(TrainingCurve())
+    sink(TrainingStep(1, 1, 3.0, 8))
+    sink(WorkerLost(1, 1, "killed by\nsignal 9"))
+    now += 1.0
+    sink(TrainingStep(2, 1, 3.0, 8))
+
+    assert "1 restart, 1 steps made again  last: killed by signal 9\x1b[K\n" in stream.getvalue()
+
+
 def test_the_last_picture_of_a_training_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Tty()
     monkeypatch.setattr(sys, "stderr", stream)

@@ -63,7 +63,6 @@ class Terminal:
         self._epoch_samples = epoch_samples
         self._total_steps = 0
         self._training_since = time.monotonic()
-        self._lost: dict[int, str] = {}
         # Of the lines that are drawn over, how wide each was.
         self._open_widths: list[int] = []
         self._last_progress = time.monotonic() if not self._live else 0.0
@@ -105,8 +104,7 @@ class Terminal:
                 self._say(f"train: attempt {event.attempt}: {len(event.pids)} workers started")
             case WorkerLost():
                 if self._training is not None:
-                    self._lost[event.attempt] = event.reason
-                    self._training.explain(self._lost)
+                    self._training.explain({event.attempt: event.reason})
                 self._say(f"train: warning: attempt {event.attempt}: worker {event.rank} lost: {event.reason}")
 
     def ask_passphrase(self, prompt: str, *, twice: bool) -> str:

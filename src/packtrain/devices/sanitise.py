@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-from packtrain import __version__
 from packtrain.devices.block import SYSTEM, BlockDrive, Roots, drive_at
 from packtrain.devices.clear import clear_folder
 from packtrain.devices.sanitise_look import DRIVE_RECORD, Header, read_folder, strangers_in
 from packtrain.devices.sanitise_mark import read_mark, wipe_mark, write_mark
-from packtrain.devices.sanitise_plan import CommandPlan, plan_commands
+from packtrain.devices.sanitise_plan import plan_commands
 from packtrain.devices.sanitise_read_back import head_is_blank, read_back, with_head
-from packtrain.devices.sanitise_run import SAVE_BYTES, head_step, overwrite, refuse_unable, run_blkdiscard
+from packtrain.devices.sanitise_run import SAVE_BYTES, overwrite, own_step, refuse_unable, run_blkdiscard
 from packtrain.devices.sanitise_target import HEAD_BYTES, attachment_of, erasable, held, look, size_of
 from packtrain.documents.codec import Instant
 from packtrain.documents.sanitisation import Method, ReadBack, SanitisedDevice, SanitisingStep
@@ -54,7 +53,7 @@ class WholeDrive:
         self.record = found.record if found is not None else None
         self.signature = found.signature if found is not None else None
         self.headers: tuple[Place, ...] = tuple((one.offset, one.content) for one in found.headers) if found else ()
-        self.plan: CommandPlan = plan_commands(drive)
+        says_zeros = plan_commands(drive).says_zeros
         serial = drive.serial.text if drive.serial is not None and drive.serial.source == "drive" else None
         self.device = SanitisedDevice(
             id=drive.id,
@@ -63,7 +62,7 @@ class WholeDrive:
             size_bytes=drive.size_bytes,
             transport=drive.transport,
             is_rotational=drive.is_rotational,
-            says_zeros=self.plan.says_zeros,
+            says_zeros=says_zeros,
         )
         self.told: tuple[str, ...] = tuple(_about(drive))
 
@@ -137,7 +136,8 @@ class WholeDrive:
             head_goes()
             wipe_mark(descriptor)
             read = with_head(descriptor, read, wanted)
-            return (step, head_step(started, self._now())), read
+            detail = f"zeros over bytes 0 to {HEAD_BYTES}, in the place of the mark that this run had set there"
+            return (step, own_step(detail, started, self._now())), read
 
 
 class PlayedDrive:
@@ -160,11 +160,11 @@ class PlayedDrive:
             )
         self._path, self._now = path.absolute(), now
         # Of a folder all goes that lies in it, hidden files too.
-        if strangers := sorted({*strangers_in(path), *(one.name for one in path.glob(".*"))}):
+        if strangers := strangers_in(path, with_hidden=True):
             raise SanitisingFailed(
                 "other things lie in this folder than those of a drive",
                 where=str(path),
-                found=", ".join(strangers[:5]),
+                found=", ".join(strangers),
                 hint="move them away first: all files below it go",
             )
         found_on = read_folder(path)
@@ -172,8 +172,7 @@ class PlayedDrive:
         self.signature = found_on.signature if found_on is not None else None
         self.headers: tuple[Place, ...] = ()
         self.mark: str | None = None
-        self.is_blank = True
-        self.plan = CommandPlan((), ("a folder has no sanitise command",), "")
+        self.is_blank = found_on is None
         self.device = SanitisedDevice(
             id=str(self._path),
             model="a folder that plays a drive",
@@ -211,16 +210,7 @@ class PlayedDrive:
             (f"{DRIVE_RECORD}.sig", DRIVE_RECORD),
             lambda done: sink(Progress(STAGE, f"emptying {self._path}", done_items=done, unit="files")),
         )
-        step = SanitisingStep(
-            argv=(),
-            tool=f"packtrain {__version__}",
-            exit_status=None,
-            detail=f"{counted(count, 'file')} removed, not overwritten",
-            succeeded=True,
-            started=started,
-            finished=self._now(),
-        )
-        return (step,), None
+        return (own_step(f"{counted(count, 'file')} removed, not overwritten", started, self._now()),), None
 
 
 def _about(drive: BlockDrive) -> list[str]:

@@ -111,10 +111,13 @@ def read_folder(folder: Path) -> OnDrive | None:
     return OnDrive(record, signature, tuple(headers), strangers_in(folder))
 
 
-def strangers_in(folder: Path) -> tuple[str, ...]:
-    """Return names in a folder that are none of a drive's, nor of what systems leave on every drive; at most five."""
+def strangers_in(folder: Path, *, with_hidden: bool = False) -> tuple[str, ...]:
+    """Return names in a folder that are none of a drive's, nor of what systems leave on every drive; at most five.
+
+    Hidden files are of the latter sort on a drive, and need not be in a folder: `with_hidden` names them too.
+    """
     names = {member.name for member in folder.iterdir()} - _OF_A_DRIVE - _OF_A_SYSTEM
-    return tuple(sorted(name for name in names if not name.startswith("."))[:5])
+    return tuple(sorted(name for name in names if with_hidden or not name.startswith("."))[:5])
 
 
 def _header(path: Path) -> Header | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import mmap
 import os
 import re
-import secrets
 from typing import Final
 
 from packtrain.devices.sanitise_target import HEAD_BYTES, forget_cached
@@ -19,11 +18,6 @@ _PATTERN: Final = re.compile(
     rb"packtrain is erasing this drive and has not finished\. Run (?P<nonce>[0-9a-f]{32})\n\0{64}"
 )
 _READ_BYTES: Final = 4096
-
-
-def new_nonce() -> str:
-    """Return the name of a new run: 32 hexadecimal digits. It also seeds the lot of the read-back."""
-    return secrets.token_hex(16)
 
 
 def read_mark(descriptor: int) -> str | None:

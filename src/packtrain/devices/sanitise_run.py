@@ -83,25 +83,18 @@ def overwrite(
         failed = f"{left_bytes} bytes or more could not be written: {first_fault}"
     how = "past the cache" if is_direct(descriptor) else "through the cache, flushed"
     from_cut = f" (the run before was cut off: from byte {start} on in this one)" if start > HEAD_BYTES else ""
+    detail = failed or f"one pass of zeros over bytes {HEAD_BYTES} to {size_bytes}, {how}{from_cut}"
+    return own_step(detail, started, now(), succeeded=not failed and at >= size_bytes)
+
+
+def own_step(detail: str, started: Instant, finished: Instant, *, succeeded: bool = True) -> SanitisingStep:
+    """Return the step of something that packtrain did by itself, without a command."""
     return SanitisingStep(
         argv=(),
         tool=f"packtrain {__version__}",
         exit_status=None,
-        detail=failed or f"one pass of zeros over bytes {HEAD_BYTES} to {size_bytes}, {how}{from_cut}",
-        succeeded=not failed and at >= size_bytes,
-        started=started,
-        finished=now(),
-    )
-
-
-def head_step(started: Instant, finished: Instant) -> SanitisingStep:
-    """Return the step by which the first mebibyte went, at last."""
-    return SanitisingStep(
-        argv=(),
-        tool=f"packtrain {__version__}",
-        exit_status=None,
-        detail=f"zeros over bytes 0 to {HEAD_BYTES}, in the place of the mark that this run had set there",
-        succeeded=True,
+        detail=detail,
+        succeeded=succeeded,
         started=started,
         finished=finished,
     )

@@ -65,7 +65,7 @@ OF_EACH_PARTY: Final[dict[str, type[Closing | Screening | Flags]]] = {
 COUNTERSIGNATURES: Final[dict[str, Role]] = {"export-list.json": "operator"}
 """Documents with a second signature, NAME.<role>.sig, and whose it is."""
 
-OPERATORS_TOO: Final = re.compile(r"kit-update\.json|kit-updates/[0-9a-f]{64}\.json|provenance\.json")
+_OPERATORS_TOO: Final = re.compile(r"kit-update\.json|kit-updates/[0-9a-f]{64}\.json|provenance\.json")
 """Documents under which the operator's signature comes too, at those to whom it came: NAME.operator.sig."""
 
 _FIRST_SIGNED_BY: Final[dict[type[Document], Role]] = {KitUpdate: "consignor", Provenance: "consignee"}
@@ -270,7 +270,7 @@ def _check_countersignature(
 
 def second_signer(name: str) -> Role | None:
     """Return whose second signature a document may have, or None."""
-    return COUNTERSIGNATURES.get(name) or ("operator" if OPERATORS_TOO.fullmatch(name) else None)
+    return COUNTERSIGNATURES.get(name) or ("operator" if _OPERATORS_TOO.fullmatch(name) else None)
 
 
 def signature_names(name: str) -> tuple[str, ...]:

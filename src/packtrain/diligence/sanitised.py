@@ -52,8 +52,8 @@ def read_sanitisations(folder: VoyageFolder) -> tuple[SignedSanitisation, ...]:
 
 
 def newest_of_each(found: Iterable[SignedSanitisation]) -> dict[str, SignedSanitisation]:
-    """Return by drive the sanitisation that was finished last: it says what holds now."""
-    return {each.record.drive: each for each in sorted(found, key=_age)}
+    """Return by drive the last of sanitisations that come the oldest first: it says what holds now."""
+    return {each.record.drive: each for each in found}
 
 
 def _age(each: SignedSanitisation) -> tuple[str, str, str]:

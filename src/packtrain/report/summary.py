@@ -24,6 +24,7 @@ from packtrain.errors import PacktrainError
 from packtrain.record.custody import CustodyLine, CustodyLog
 from packtrain.record.folder import VoyageFolder
 from packtrain.report.training_curve import TrainingCurve, read_metrics, read_steps
+from packtrain.training.metrics import METRICS_NAME
 
 STAGE_ORDER: Final = (
     "plan",
@@ -41,7 +42,6 @@ STAGE_ORDER: Final = (
     "close",
 )
 STEPS: Final = "train/steps.jsonl"
-METRICS: Final = "metrics.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ def training_of(folder: VoyageFolder) -> TrainingCurve | None:
     found = read_steps(folder.logs / STEPS)
     if found is not None:
         return found
-    at_home = [folder.root / "results" / METRICS, folder.logs / METRICS]
+    at_home = [folder.root / "results" / METRICS_NAME, folder.logs / METRICS_NAME]
     return next((curve for path in at_home if (curve := read_metrics(path)) is not None), None)
 
 

@@ -15,6 +15,8 @@ from typing import Final, Literal, cast
 
 import msgspec
 
+from packtrain.training.kit_steps import ATTEMPTS_NAME
+
 CAPACITY: Final = 1024
 """Columns of one series; where more are filled, neighbours are put together."""
 MOST_ATTEMPTS: Final = 500
@@ -50,6 +52,10 @@ class Column:
             self.low = value if math.isnan(self.low) else min(self.low, value)
             self.high = value if math.isnan(self.high) else max(self.high, value)
             self.last = value
+
+    def amount(self, of: Literal["steps", "samples"]) -> int:
+        """Return how many steps or samples fell into it in the time that is known."""
+        return self.steps if of == "steps" else self.samples
 
     def join(self, later: Column) -> None:
         """Take in a column that lies behind this one."""
@@ -148,6 +154,7 @@ class TrainingCurve:
     seconds: float = 0.0
     has_times: bool = False
     has_samples: bool = False
+    _reasons: dict[int, str] = field(default_factory=dict[int, str])
     _attempt: int | None = None
     _elapsed: float = 0.0
     _offset: float = 0.0
@@ -189,9 +196,10 @@ class TrainingCurve:
         return sum(column.steps for column in columns) / seconds, sum(column.samples for column in columns) / seconds
 
     def explain(self, reasons: dict[int, str]) -> None:
-        """Write to each mark why the attempt before it ended."""
+        """Take in why attempts ended, by number: it is written to the mark of the one after, also to one that comes."""
+        self._reasons |= {attempt: _one_line(reason[:_MOST_REASON]) for attempt, reason in reasons.items()}
         for mark in self.marks:
-            mark.reason = reasons.get(mark.attempt - 1, mark.reason)
+            mark.reason = self._reasons.get(mark.attempt - 1, "")
 
     def _time(self, attempt: int, elapsed: float | None) -> float:
         """Move the clock; return the seconds since the line before."""
@@ -216,7 +224,8 @@ class TrainingCurve:
         self.num_attempts += 1
         self.num_undone += num_undone
         if len(self.marks) < MOST_ATTEMPTS:
-            self.marks.append(AttemptMark(attempt, step, self.seconds, num_undone))
+            reason = self._reasons.get(attempt - 1, "")
+            self.marks.append(AttemptMark(attempt, step, self.seconds, num_undone, reason))
 
     def _samples_before(self, step: int) -> int:
         """Return the samples that the steps before `step` consumed: exact while no two steps share a column."""
@@ -247,8 +256,8 @@ def read_steps(path: Path) -> TrainingCurve | None:
     if not curve.num_lines:
         return None
     reasons = {
-        int(attempt): _one_line(str(row.get("reason", ""))[:_MOST_REASON])
-        for row in _objects(path.with_name("attempts.jsonl"))
+        int(attempt): str(row.get("reason", ""))
+        for row in _objects(path.with_name(ATTEMPTS_NAME))
         if (attempt := _number(row.get("attempt"))) is not None
     }
     curve.explain(reasons)
@@ -282,7 +291,7 @@ def by_column(
         cell = min(width - 1, max(0, int((column.at - first) / max(last - first, 1e-9) * width)))
         if of != "loss":
             amount, seconds = sums[cell]
-            sums[cell] = (amount + (column.steps if of == "steps" else column.samples), seconds + column.seconds)
+            sums[cell] = amount + column.amount(of), seconds + column.seconds
         elif not math.isnan(column.low):
             before = found[cell]
             found[cell] = (

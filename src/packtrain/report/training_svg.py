@@ -11,7 +11,7 @@ from html import escape
 from typing import Final
 
 from packtrain.report.training_curve import AttemptMark, Column, TrainingCurve
-from packtrain.units import format_seconds
+from packtrain.units import counted, format_seconds
 
 _WIDTH: Final = 720
 _LEFT: Final = 58
@@ -47,13 +47,11 @@ def rate_drawing(curve: TrainingCurve, height: int = 150) -> str:
     """Return samples a second by step, or steps where no samples are told; nothing where no times are known."""
     of = "samples" if curve.has_samples else "steps"
     columns = [column for column in curve.kept.in_order() if column.seconds > 0]
-    points = [
-        (float(c.at), rate, rate) for c in columns for rate in [(c.samples if of == "samples" else c.steps) / c.seconds]
-    ]
+    points = [(float(c.at), rate, rate) for c in columns for rate in [c.amount(of) / c.seconds]]
     if not points:
         return ""
     seconds = sum(column.seconds for column in columns)
-    mean = sum(column.samples if of == "samples" else column.steps for column in columns) / seconds
+    mean = sum(column.amount(of) for column in columns) / seconds
     values = [value for _, value, _ in points]
     label = (
         f"{of} a second by step: {mean:.3g} on average, between {min(values):.3g} and {max(values):.3g}; starts of "
@@ -175,7 +173,7 @@ def _values(columns: Sequence[Column]) -> list[Point]:
 
 def _words_of_restarts(curve: TrainingCurve) -> str:
     restarts = curve.num_attempts - 1
-    return f"; {restarts} restart{'s' if restarts > 1 else ''}" if restarts > 0 else ""
+    return f"; {counted(restarts, 'restart')}" if restarts > 0 else ""
 
 
 def _amount(value: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from packtrain.report.training_curve import TrainingCurve, by_column
-from packtrain.units import format_seconds
+from packtrain.units import counted, format_seconds
 
 _NARROWEST: Final = 30
 _HEIGHT: Final = 6
@@ -89,7 +89,7 @@ def _position(curve: TrainingCurve, epoch_samples: int) -> list[str]:
         undone = f", {curve.num_undone:,} steps made again" if curve.num_undone else ""
         why = f"  last: {curve.marks[-1].reason}" if curve.marks and curve.marks[-1].reason else ""
         # A line of its own: a reason that is cut off tells nothing.
-        told.append(f"     {restarts} restart{'s' if restarts > 1 else ''}{undone}{why}")
+        told.append(f"     {counted(restarts, 'restart')}{undone}{why}")
     return told
 
 

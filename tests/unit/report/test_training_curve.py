@@ -209,7 +209,7 @@ def test_a_thousand_restarts_are_a_drawing_of_bounded_size() -> None:
         curve.add(attempt, attempt, 2.0, 1, attempt * 1.0)
     assert curve.num_attempts == 5000
     assert len(loss_drawing(curve)) < 100_000
-    assert "4999 restarts" in loss_drawing(curve)
+    assert "4,999 restarts" in loss_drawing(curve)
 
 
 # --- in a terminal ----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from packtrain.diligence.amendments import ARCHIVES
 from packtrain.diligence.bag import TAG_FILES, TAG_MANIFEST
-from packtrain.diligence.papers import COUNTERSIGNATURES, OPERATORS_TOO, SHARED
+from packtrain.diligence.papers import SHARED, second_signer
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import Document
 from packtrain.documents.custody_head import CustodyHead
@@ -94,10 +94,8 @@ def evidence_digest(name: str) -> str | None:
 
 def second_signatures(name: str) -> tuple[str, ...]:
     """Return the names that further signatures of a document may have: of its counterparts, over the same bytes."""
-    if name in COUNTERSIGNATURES:
-        return (f"{name}.{COUNTERSIGNATURES[name]}.sig",)
-    if OPERATORS_TOO.fullmatch(name):
-        return (f"{name}.operator.sig",)
+    if (role := second_signer(name)) is not None:
+        return (f"{name}.{role}.sig",)
     return tuple(f"{name}.{role}.sig" for role in ROLES) if name.startswith(f"{HEADS}/") else ()
 
 

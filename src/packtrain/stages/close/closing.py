@@ -168,9 +168,10 @@ def _destroy_keys(
 
 def _kept(folder: VoyageFolder) -> tuple[str, ...]:
     names = [path.relative_to(folder.root).as_posix() for path in folder.documents.rglob("*.json*") if path.is_file()]
-    counted = sorted(name for name in names if name.count("/") == 1 and not name.endswith(".sig"))
-    deeper = len(names) - len([name for name in names if name.count("/") == 1])
-    return (*counted, f"documents/ and below: {deeper} further files", "keys/signer", "keys/identity.txt")
+    at_top = [name for name in names if name.count("/") == 1]
+    deeper = len(names) - len(at_top)
+    own = sorted(name for name in at_top if not name.endswith(".sig"))
+    return (*own, f"documents/ and below: {deeper} further files", "keys/signer", "keys/identity.txt")
 
 
 def _says_the_same(before: Closing, now: Closing) -> bool:

@@ -41,6 +41,7 @@ from packtrain.stages.close.gate import refuse_open_voyage
 from packtrain.stages.close.limits import limits_of
 
 _FOLDER: Final = "sanitise"
+_RUN: Final = "run.json"
 _MOST_RUNS: Final = 4096
 _CLOCK_SECONDS: Final = 2.0
 ApproveErasure = Callable[[str, Sequence[str]], None]
@@ -166,7 +167,7 @@ def begin(
         done_bytes=before.done_bytes if before is not None and goes_on else 0,
         head_gone=before is not None and target.mark is None,
     )
-    save_run(folder, run)
+    _save_run(folder, run)
     return run
 
 
@@ -198,10 +199,10 @@ def erase(
 
     def save(done_bytes: int) -> None:
         # From the first call on the device bears the mark.
-        save_run(folder, msgspec.structs.replace(run, done_bytes=done_bytes, head_gone=False))
+        _save_run(folder, msgspec.structs.replace(run, done_bytes=done_bytes, head_gone=False))
 
     def head_goes() -> None:
-        save_run(folder, msgspec.structs.replace(run, head_gone=True))
+        _save_run(folder, msgspec.structs.replace(run, head_gone=True))
 
     with durable.lock_folder(_place(folder, run.drive)):
         return target.erase(run.nonce, run.method, run.read_back, run.places(), run.done_bytes, save, head_goes, sink)
@@ -231,7 +232,7 @@ def finish(
         why=why,
         limits=limits_of(run.method, run.device, read_back, run.known_by),
         started=run.started,
-        finished=max(run.started, *(step.finished for step in steps)) if steps else run.started,
+        finished=max((run.started, *(step.finished for step in steps))),
         software=f"packtrain {__version__}",
     )
     digest = keep_sanitisation(folder, record, folder.signer())
@@ -239,8 +240,8 @@ def finish(
     if result != NOT_SANITISED or run.method == "files removed":
         shutil.rmtree(_place(folder, run.drive), ignore_errors=True)
     else:
-        # Two steps: the head went too, and with it the mark.
-        save_run(folder, msgspec.structs.replace(run, done_bytes=0, head_gone=len(steps) > 1))
+        # Whether the mark went too, the run has noted itself.
+        _save_run(folder, msgspec.structs.replace(_read_run(_place(folder, run.drive) / _RUN), done_bytes=0))
     said = f"{run.label}: {result}" + (f": {why}" if why else "")
     sink(Notice(STAGE, f"{said}; signed as {digest[:12]}", is_warning=result == NOT_SANITISED))
     return record
@@ -270,9 +271,13 @@ def refuse_failed(record: Sanitisation) -> None:
     )
 
 
-def save_run(folder: VoyageFolder, run: Run) -> None:
+def _save_run(folder: VoyageFolder, run: Run) -> None:
     """Write down where a run is."""
-    durable.write_bytes(_place(folder, run.drive) / "run.json", msgspec.json.encode(run))
+    durable.write_bytes(_place(folder, run.drive) / _RUN, msgspec.json.encode(run))
+
+
+def _read_run(path: Path) -> Run:
+    return msgspec.json.decode(path.read_bytes(), type=Run)
 
 
 def _place(folder: VoyageFolder, drive: str) -> Path:
@@ -281,11 +286,11 @@ def _place(folder: VoyageFolder, drive: str) -> Path:
 
 def _run_of(folder: VoyageFolder, target: Target) -> Run | None:
     """Return the run that was cut off on this very device; None where none was."""
-    for path in sorted((folder.work / _FOLDER).glob("*/run.json"))[:_MOST_RUNS]:
-        run = msgspec.json.decode(path.read_bytes(), type=Run)
+    for path in sorted((folder.work / _FOLDER).glob(f"*/{_RUN}"))[:_MOST_RUNS]:
+        run = _read_run(path)
         same = run.device == target.device
         # Cut off between the last write and the signature there is no mark any more: then all the rest must agree.
-        was_wiped = run.head_gone and target.mark is None and target.is_blank and target.record is None
+        was_wiped = run.head_gone and target.mark is None and target.is_blank
         if target.mark == run.nonce or (was_wiped and same):
             return run
     return None
