@@ -15,6 +15,8 @@ from typing import Final, Literal, cast
 
 import msgspec
 
+from packtrain.ports import ATTEMPTS_NAME
+
 CAPACITY: Final = 1024
 """Columns of one series; where more are filled, neighbours are put together."""
 MOST_ATTEMPTS: Final = 500
@@ -248,7 +250,7 @@ def read_steps(path: Path) -> TrainingCurve | None:
         return None
     reasons = {
         int(attempt): _one_line(str(row.get("reason", ""))[:_MOST_REASON])
-        for row in _objects(path.with_name("attempts.jsonl"))
+        for row in _objects(path.with_name(ATTEMPTS_NAME))
         if (attempt := _number(row.get("attempt"))) is not None
     }
     curve.explain(reasons)
