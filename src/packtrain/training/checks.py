@@ -2,7 +2,7 @@
 
 The judging is plain comparison of step lines and digests; each function returns one clause of the sheet. A clause is
 *kept* only when it was seen, *broken* when the opposite was seen, and *not shown* otherwise. Of what a program need not
-promise the opposite is *not kept*.
+promise the opposite is *not kept* (but see fault_checks.py and export_trial.py: what breaks more than that is *broken*).
 """
 
 from __future__ import annotations
