@@ -16,6 +16,9 @@ R = TypeVar("R")
 STAGING_NAME: Final = ".packtrain-staging"
 """The folder at the top of a store for bytes that are not proven yet: no file of a cargo may be called so."""
 
+ATTEMPTS_NAME: Final = "attempts.jsonl"
+"""Beside the workers' output: an `AttemptRecord` a line, written by the engine as each attempt ends."""
+
 Readback = Literal["direct", "dropped", "memory"]
 """How bytes were read back: past the page cache by O_DIRECT, after dropping the cache, or from memory (tmpfs)."""
 
@@ -192,7 +195,7 @@ class TrainingJob:
         program_folder: working directory of the workers.
         environment: variables added to the workers' environment.
         checkpoints: where the program saves; the engine only watches it.
-        log_folder: where the engine writes worker output and attempts.jsonl.
+        log_folder: where the engine writes worker output and attempts.jsonl (`ATTEMPTS_NAME`).
         num_workers: processes on this machine.
         max_restarts: how many times a failed attempt is followed by another.
         stall_seconds: no step line for so long ends an attempt.

@@ -21,7 +21,7 @@ from packtrain.ports import TrainingJob
 
 WORLD_SIZE: Final = 2
 PROGRAM: Final = Path(str(files("packtrain.training.programs"))) / "reference" / "train.py"
-# What the engine sets too (engines/local.py): the same program has the same environment, however it is started.
+# What the engine sets too (engines/worker.py): the same program has the same environment, however it is started.
 _ENVIRONMENT: Final = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
 _TORCHRUN: Final = (
     *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--max-restarts", "3"),

@@ -15,7 +15,7 @@ from typing import Final, Literal, cast
 
 import msgspec
 
-from packtrain.training.kit_steps import ATTEMPTS_NAME
+from packtrain.ports import ATTEMPTS_NAME
 
 CAPACITY: Final = 1024
 """Columns of one series; where more are filled, neighbours are put together."""

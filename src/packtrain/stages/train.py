@@ -27,9 +27,14 @@ from packtrain.record.receipts import StageClock
 from packtrain.training.command import fill_command
 from packtrain.training.kit import is_other_kit
 from packtrain.training.kit_steps import kits_of_attempts, note_attempt, spelled, steps_by_update
-from packtrain.training.metrics import METRICS_NAME, StepLog, encode_metrics, steps_that_count
+from packtrain.training.metrics import METRICS_NAME, STEPS_NAME, StepLog, encode_metrics, steps_that_count
 
 STAGE: Final = "train"
+_HOW_TO_GET_IT: Final = (
+    '"packtrain load" brings the kit from the drives, "packtrain update apply" what changed since; '
+    'a program changes after departure by "packtrain update" alone'
+)
+_RUN_FOLDERS: Final = ("work/checkpoints", "work/results", "logs/train")
 
 
 def inputs(folder: VoyageFolder) -> dict[str, str]:
@@ -91,7 +96,7 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
         max_restarts=section.max_restarts,
         stall_seconds=section.stall_seconds,
     )
-    step_log = StepLog(logs / "steps.jsonl")
+    step_log = StepLog(logs / STEPS_NAME)
     kit = chain[-1] if chain else None
     training = engine.run(job, _recording(step_log, section.steps, logs, kit, sink))
     counted = steps_that_count(step_log.read())
@@ -115,13 +120,6 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
             **_kits_told(counted, logs, chain),
         },
     )
-
-
-_HOW_TO_GET_IT: Final = (
-    '"packtrain load" brings the kit from the drives, "packtrain update apply" what changed since; '
-    'a program changes after departure by "packtrain update" alone'
-)
-_RUN_FOLDERS: Final = ("work/checkpoints", "work/results", "logs/train")
 
 
 def _section(folder: VoyageFolder) -> TrainingSection:

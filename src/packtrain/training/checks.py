@@ -2,7 +2,7 @@
 
 The judging is plain comparison of step lines and digests; each function returns one clause of the sheet. A clause is
 *kept* only when it was seen, *broken* when the opposite was seen, and *not shown* otherwise. Of what a program need not
-promise the opposite is *not kept*.
+promise the opposite is *not kept*; what is *broken* there all the same, fault_checks.py and export_trial.py say.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from packtrain.documents.ready import Clause, Verdict
 from packtrain.ports import StepRecord, TrainingRun
 from packtrain.training.checkpoints import Weights
 from packtrain.training.disturbances import Disturbance, Lived
+from packtrain.training.likeness import Likeness, first_difference, last_of_each_step, same
 from packtrain.training.metrics import steps_that_count
 from packtrain.units import format_bytes, format_seconds
 
@@ -59,10 +60,6 @@ OPTIONAL: Final = frozenset({REPEATS, FULL_DISK, STOPS, OTHER_WORKERS, HANGS, EX
 """What a plain program need not promise."""
 
 NO_STEP_LINES: Final = 'the program writes no step lines ({"step": 1, "loss": 2.5, "samples": 16} on its output)'
-
-
-LEAST_TOLERANCE: Final = 1e-3
-SPREADS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,61 +134,13 @@ def judge_undisturbed(first: Undisturbed, num_steps: int, num_workers: int, midd
 
 def judge_disturbed(first: Undisturbed, second: Disturbed) -> list[Clause]:
     """Return the clauses that comparing the two runs shows: RESUMES, SAME_WEIGHTS, SAMPLES, REPEATS."""
-    likeness = Likeness.of(first, second)
+    likeness = Likeness.of(first.run.steps, second.before)
     return [
         _resumes(first, second, likeness),
         _same_weights(first, second, likeness),
         _samples(first, second, likeness),
-        likeness.clause(first, second),
+        _repeats(first, second, likeness),
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Likeness:
-    """How far two runs of the program agree before anything is done to it.
-
-    Attributes:
-        compared: steps whose losses were compared.
-        differing: the first of them with two losses, as text; empty where all are equal to the last bit.
-        tolerance: by how much losses may differ, as a fraction of the undisturbed one. 0.0 for a program that repeats
-            itself.
-    """
-
-    compared: int
-    differing: str
-    tolerance: float
-
-    @classmethod
-    def of(cls, first: Undisturbed, second: Disturbed) -> Likeness:
-        """Return the likeness of the undisturbed run and of the other before its first disturbance."""
-        expected = last_of_each_step(first.run.steps)
-        compared, differing, spread = 0, "", 0.0
-        for record in second.before:
-            twin = expected.get(record.step)
-            if twin is None or twin.loss is None or record.loss is None:
-                continue
-            compared += 1
-            if not same(twin.loss, record.loss, 0.0):
-                differing = differing or f"loss of step {record.step} was {twin.loss!r} and, run again, {record.loss!r}"
-                spread = max(spread, _apart(twin.loss, record.loss))
-        # What a few steps showed is not the most that may be; a thousandth is far below what other samples make.
-        tolerance = max(LEAST_TOLERANCE, SPREADS * spread) if differing else 0.0
-        return cls(compared, differing, tolerance)
-
-    def clause(self, first: Undisturbed, second: Disturbed) -> Clause:
-        """Return REPEATS."""
-        if self.differing:
-            return not_kept(REPEATS, f"{self.differing}; losses are compared within {self.tolerance:.2g} of each other")
-        if self.compared:
-            return kept(REPEATS, f"equal losses, to the last bit, in {self.compared} steps of two runs")
-        if first.weights is not None and first.weights == second.weights:
-            return kept(REPEATS, "two runs ended with equal weights")
-        return not_shown(REPEATS, NO_STEP_LINES)
-
-
-def last_of_each_step(steps: Sequence[StepRecord]) -> dict[int, StepRecord]:
-    """Return the line that counts of each step: a later attempt did some of them again."""
-    return {record.step: record for record in steps_that_count(steps)}
 
 
 def _runs(run: TrainingRun, num_steps: int, num_workers: int) -> Clause:
@@ -261,27 +210,12 @@ def _resumes(first: Undisturbed, second: Disturbed, likeness: Likeness) -> Claus
         if made.had_checkpoint and after[0].step <= start:
             return broken(RESUMES, f"it began again at step {after[0].step} although a complete checkpoint was there")
         told.append(f"{made.kind} after step {made.after_step}, went on at {after[0].step}")
-    if fault := first_difference(first, second.lived.steps, likeness.tolerance):
+    if fault := first_difference(first.run.steps, second.lived.steps, likeness.tolerance):
         return broken(RESUMES, f"after {second.lived.made[0].kind}: {fault}")
     same_losses = f"{'like' if likeness.tolerance else 'equal'} losses to the end"
     if all(record.loss is None for record in first.run.steps):
         same_losses = "its step lines name no losses to compare"
     return kept(RESUMES, f"{'; '.join(told)}; {same_losses}")
-
-
-def first_difference(first: Undisturbed, found: Sequence[StepRecord], tolerance: float) -> str:
-    """Return where a run's lines leave those of the undisturbed one, in words; empty where they do not."""
-    expected = last_of_each_step(first.run.steps)
-    for record in found:
-        twin = expected.get(record.step)
-        if twin is None:
-            return f"it made a step {record.step}, which the undisturbed run did not"
-        if not same(twin.loss, record.loss, tolerance):
-            return (
-                f"from step {record.step} of attempt {record.attempt} on the losses differ: "
-                f"{twin.loss!r} undisturbed, {record.loss!r} here"
-            )
-    return ""
 
 
 def _same_weights(first: Undisturbed, second: Disturbed, likeness: Likeness) -> Clause:
@@ -345,6 +279,18 @@ def _samples(first: Undisturbed, second: Disturbed, likeness: Likeness) -> Claus
     return kept(SAMPLES, f"{total} samples in {len(counts)} steps of both runs, and equal losses step by step")
 
 
+def _repeats(first: Undisturbed, second: Disturbed, likeness: Likeness) -> Clause:
+    if likeness.differing:
+        return not_kept(
+            REPEATS, f"{likeness.differing}; losses are compared within {likeness.tolerance:.2g} of each other"
+        )
+    if likeness.compared:
+        return kept(REPEATS, f"equal losses, to the last bit, in {likeness.compared} steps of two runs")
+    if first.weights is not None and first.weights == second.weights:
+        return kept(REPEATS, "two runs ended with equal weights")
+    return not_shown(REPEATS, NO_STEP_LINES)
+
+
 def _no_loss(kills: Sequence[Disturbance]) -> str:
     if not kills:
         return "the program ended before a worker could be killed: give more rehearsal_steps"
@@ -354,18 +300,6 @@ def _no_loss(kills: Sequence[Disturbance]) -> str:
             "program save more often, or give more rehearsal_steps"
         )
     return ""
-
-
-def same(one: float | None, other: float | None, tolerance: float) -> bool:
-    """Return whether two losses agree, to the last bit where the tolerance is 0."""
-    # NaN is no difference here: LOSS tells of it.
-    if one == other or one is None or other is None or (math.isnan(one) and math.isnan(other)):
-        return True
-    return _apart(one, other) <= tolerance
-
-
-def _apart(one: float, other: float) -> float:
-    return abs(one - other) / max(abs(one), 1e-9) if math.isfinite(one - other) else math.inf
 
 
 def _some(steps: Sequence[int]) -> str:

@@ -78,7 +78,7 @@ class Disturbance:
 
 @dataclass(slots=True)
 class Lived:
-    """What was heard of one or more runs: attempts in order with why they ended, and every step line of them."""
+    """What was heard of a run: attempts in order with why they ended, and every step line of them."""
 
     attempts: list[int] = field(default_factory=list[int])
     reasons: dict[int, str] = field(default_factory=dict[int, str])
@@ -104,7 +104,9 @@ class Disturber:
         when: when to make it.
         checkpoints: the program's folder of checkpoints.
         before_next: called when the workers of an attempt that follows a disturbance have started.
-        lived: heard of so far; a new one where None.
+
+    Attributes:
+        lived: what was heard so far.
     """
 
     def __init__(
@@ -114,7 +116,6 @@ class Disturber:
         when: When,
         checkpoints: Path,
         before_next: Callable[[], None] = lambda: None,
-        lived: Lived | None = None,
     ) -> None:
         self._sink = sink
         self._waiting = list(kinds)
@@ -128,7 +129,7 @@ class Disturber:
         self._step = 0
         self._is_disturbed = False
         self._lock = threading.Lock()
-        self.lived = Lived() if lived is None else lived
+        self.lived = Lived()
 
     def __call__(self, event: Event) -> None:
         """Take an event of the engine."""

@@ -17,6 +17,7 @@ from packtrain.training import checks
 from packtrain.training.checkpoints import Weights
 from packtrain.training.checks import Undisturbed
 from packtrain.training.disturbances import Lived
+from packtrain.training.likeness import first_difference, last_of_each_step
 from packtrain.units import format_bytes
 
 OTHER_WORKERS_TOLERANCE = 1e-3
@@ -77,7 +78,7 @@ def judge_full_disk(first: Undisturbed, seen: FullDisk, tolerance: float) -> Cla
         return checks.broken(
             checks.FULL_DISK, f"{told}; then it began again at step {went_on} although a complete checkpoint was there"
         )
-    if fault := checks.first_difference(first, seen.after, tolerance):
+    if fault := first_difference(first.run.steps, seen.after, tolerance):
         return checks.broken(checks.FULL_DISK, f"{told}; then {fault}")
     return checks.kept(checks.FULL_DISK, f"{told}; with room it went on at step {went_on}")
 
@@ -111,7 +112,7 @@ def judge_other_workers(
         return checks.not_kept(checks.OTHER_WORKERS, f"{doing}: {error}")
     if not steps or not first.run.steps:
         return checks.not_shown(checks.OTHER_WORKERS, f"{doing}, exit 0; {checks.NO_STEP_LINES}")
-    expected = checks.last_of_each_step(first.run.steps)
+    expected = last_of_each_step(first.run.steps)
     if steps[0].step <= min(expected):
         return checks.not_kept(checks.OTHER_WORKERS, f"{doing}: it began again at step {steps[0].step}")
     missing = {step for step in expected if step > steps[0].step} - {record.step for record in steps}
@@ -125,7 +126,7 @@ def judge_other_workers(
                 f"{doing}: step {record.step} took {record.num_samples} samples and not {twin.num_samples}",
             )
     allowed = max(tolerance, OTHER_WORKERS_TOLERANCE)
-    if fault := checks.first_difference(first, steps, allowed):
+    if fault := first_difference(first.run.steps, steps, allowed):
         return checks.not_kept(checks.OTHER_WORKERS, f"{doing}: {fault} (more than {allowed:.2g} apart)")
     losses = f"losses within {allowed:.2g}" if any(record.loss is not None for record in steps) else "no losses named"
     return checks.kept(
@@ -148,7 +149,7 @@ def judge_hang(
         return checks.not_shown(checks.HANGS, f"rank 0 was stopped after step {made.after_step}: no attempt followed")
     if after[0].step <= min((record.step for record in first.run.steps), default=-1):
         return checks.not_kept(checks.HANGS, f"{told}, and began again at step {after[0].step}")
-    if fault := checks.first_difference(first, after, tolerance):
+    if fault := first_difference(first.run.steps, after, tolerance):
         return checks.not_kept(checks.HANGS, f"{told}; then {fault}")
     same = "; equal weights at the end" if weights is not None and weights == first.weights else ""
     return checks.kept(checks.HANGS, f"{told}, went on at step {after[0].step}{same}")

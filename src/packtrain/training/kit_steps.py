@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from packtrain import durable
-from packtrain.ports import StepRecord
+from packtrain.ports import ATTEMPTS_NAME, StepRecord
 
 KITS_NAME: Final = "kits.jsonl"
-ATTEMPTS_NAME: Final = "attempts.jsonl"
 _MAX_LOG_BYTES: Final = 64 << 20
 _MAX_TEXT: Final = 4000
 _REASON: Final = re.compile(

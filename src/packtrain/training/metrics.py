@@ -12,6 +12,8 @@ from typing import Final
 from packtrain.ports import StepRecord
 
 METRICS_NAME: Final = "metrics.jsonl"
+STEPS_NAME: Final = "steps.jsonl"
+"""The log that `StepLog` keeps, beside the workers' output."""
 
 
 def steps_that_count(records: Iterable[StepRecord]) -> tuple[StepRecord, ...]:

@@ -15,7 +15,7 @@ from typing import Final
 from packtrain.documents.ready import Clause
 from packtrain.errors import PacktrainError
 from packtrain.events import Notice, Sink
-from packtrain.ports import Engine, StepRecord, TrainingJob
+from packtrain.ports import Engine, TrainingJob
 from packtrain.training import checks, fault_checks, rehearsal_numbers, small_disk
 from packtrain.training.checkpoints import (
     CheckpointWatch,
@@ -29,6 +29,7 @@ from packtrain.training.command import fill_command
 from packtrain.training.disturbances import Disturber, Kind, Lived, When, longest_gap_seconds
 from packtrain.training.export_trial import judge_export
 from packtrain.training.fault_checks import FullDisk
+from packtrain.training.likeness import Likeness, last_of_each_step
 
 STAGE: Final = "rehearse"
 UNDISTURBED: Final = "undisturbed"
@@ -126,9 +127,9 @@ class _Rehearsal:
             wanted.folder / "export",
         )
         last = newest.relative_to(checkpoints) if newest else None
-        full = self._on_full_disk(first, checkpoints / last if last else None, last)
+        full = self._on_full_disk(first, newest, last)
         second = self._disturbed(first, full, last)
-        tolerance = checks.Likeness.of(first, second).tolerance
+        tolerance = Likeness.of(run.steps, second.before).tolerance
         clauses = [
             *checks.judge_undisturbed(first, wanted.num_steps, wanted.num_workers, second.middle),
             *checks.judge_disturbed(first, second),
@@ -140,7 +141,7 @@ class _Rehearsal:
         ]
         measurements |= rehearsal_numbers.of_restart(second.lived)
         measurements |= rehearsal_numbers.of_losses(measurements, wanted.stall_seconds)
-        return Shown(tuple(clauses), first.weights, len(checks.last_of_each_step(run.steps)), measurements)
+        return Shown(tuple(clauses), first.weights, len(last_of_each_step(run.steps)), measurements)
 
     # --- the faults ---
 
@@ -188,10 +189,14 @@ class _Rehearsal:
                 full.fault_after = error
                 self._clear(DISTURBED)
                 lived, error = self._disturb(first, kinds)
-        before = full.steps or self._before(lived)
-        final = self._checkpoints(DISTURBED) / last if last is not None else None
-        weights = weights_of(final) if final is not None and final.exists() else None
+        before = full.steps or lived.lines_of(lived.attempts[0] if lived.attempts else None)
+        weights = self._weights_at_the_end(DISTURBED, last)
         return checks.Disturbed(lived, before, error, weights, self._in_the_middle(lived, last))
+
+    def _weights_at_the_end(self, name: str, last: Path | None) -> Weights | None:
+        """Return the weights of a run's checkpoint of the name that the undisturbed run ended with."""
+        path = self._checkpoints(name) / last if last is not None else None
+        return weights_of(path) if path is not None and path.exists() else None
 
     def _in_the_middle(self, lived: Lived, last: Path | None) -> Weights | None:
         """Return the weights of the snapshot, where steps were made after it: those of the last one are others."""
@@ -201,24 +206,27 @@ class _Rehearsal:
         has_gone_on = bool(lived.attempts) and bool(lived.lines_of(lived.attempts[-1]))
         return weights_of(newest) if has_gone_on or newest.relative_to(self._snapshot) != last else None
 
-    def _before(self, lived: Lived) -> Sequence[StepRecord]:
-        if not lived.attempts:
-            return ()
-        return lived.lines_of(lived.attempts[0])
-
     def _disturb(self, first: checks.Undisturbed, kinds: Sequence[Kind]) -> tuple[Lived, str]:
         checkpoints = self._checkpoints(DISTURBED)
         disturber = Disturber(self._sink, kinds, When.at_half(first.run), checkpoints, self._take_snapshot)
-        try:
-            with CheckpointWatch(checkpoints, disturber.look):
-                self._engine.run(self._job(DISTURBED, len(kinds) + _SPARE_RESTARTS), disturber)
-        except PacktrainError as error:
-            return disturber.lived, error.message
-        made = disturber.lived.made
-        if made and made[-1].kind != "asked to stop" and disturber.lived.attempt_after(made[-1].attempt) is None:
+        with CheckpointWatch(checkpoints, disturber.look):
+            error = self._end_of(self._job(DISTURBED, len(kinds) + _SPARE_RESTARTS), disturber)
+        lived = disturber.lived
+        if error or not lived.made:
+            return lived, error
+        final = lived.made[-1]
+        if final.kind != "asked to stop" and lived.attempt_after(final.attempt) is None:
             # A worker that had ended before the signal reached it was not lost.
-            made.pop()
-        return disturber.lived, ""
+            lived.made.pop()
+        return lived, ""
+
+    def _end_of(self, job: TrainingJob, sink: Sink) -> str:
+        """Run a job; return why it did not come to its end, empty where it did."""
+        try:
+            self._engine.run(job, sink)
+        except PacktrainError as error:
+            return error.message
+        return ""
 
     def _with_fewer(self, first: checks.Undisturbed, tolerance: float) -> Clause:
         workers = self._wanted.num_workers
@@ -228,11 +236,7 @@ class _Rehearsal:
             return checks.not_shown(checks.OTHER_WORKERS, "no checkpoint in the middle of the run to go on from")
         self._say(f"going on with {workers - 1} of {workers} workers")
         heard = Disturber(self._sink, (), When.at_half(first.run), self._checkpoints(FEWER))
-        error = ""
-        try:
-            self._engine.run(self._job(FEWER, 0, num_workers=workers - 1), heard)
-        except PacktrainError as caught:
-            error = caught.message
+        error = self._end_of(self._job(FEWER, 0, num_workers=workers - 1), heard)
         return fault_checks.judge_other_workers(first, heard.lived.steps, error, workers, tolerance)
 
     def _with_a_hang(self, first: checks.Undisturbed, last: Path | None, tolerance: float) -> Clause:
@@ -244,17 +248,11 @@ class _Rehearsal:
             return checks.not_shown(checks.HANGS, "no checkpoint in the middle of the run to go on from")
         limit_seconds = min(self._wanted.stall_seconds, max(_LEAST_HANG_SECONDS, 3 * longest_gap_seconds(first.run)))
         self._say(f"rank 0 is stopped, and must be ended after {limit_seconds:.3g} s")
-        checkpoints = self._checkpoints(HUNG)
         at_once = When(step=0, latest=0, seconds=0.0)
-        disturber = Disturber(self._sink, ("rank 0 hung",), at_once, checkpoints)
+        disturber = Disturber(self._sink, ("rank 0 hung",), at_once, self._checkpoints(HUNG))
         job = self._job(HUNG, 1, stall_seconds=limit_seconds, grace_seconds=_HANG_GRACE_SECONDS)
-        error = ""
-        try:
-            self._engine.run(job, disturber)
-        except PacktrainError as caught:
-            error = caught.message
-        final = checkpoints / last if last is not None else None
-        weights = weights_of(final) if final is not None and final.exists() else None
+        error = self._end_of(job, disturber)
+        weights = self._weights_at_the_end(HUNG, last)
         return fault_checks.judge_hang(first, disturber.lived, error, limit_seconds, weights, tolerance)
 
     # --- folders ---

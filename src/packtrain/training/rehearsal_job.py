@@ -33,7 +33,6 @@ class RehearsalJob(Part, frozen=True, kw_only=True):
         journal: the load's journal.
         program: the kit's program folder.
         runs, logs: where checkpoints and results, and the engine's logs go.
-        num_samples: how many samples the miniature holds.
         is_boxed: whether the inner half runs in namespaces of its own.
         with_hang: whether rank 0 is stopped once, and the watchdog waited for.
     """
@@ -51,7 +50,6 @@ class RehearsalJob(Part, frozen=True, kw_only=True):
     logs: str
     num_workers: int
     num_steps: int
-    num_samples: int
     stall_seconds: float
     is_boxed: bool
     with_hang: bool

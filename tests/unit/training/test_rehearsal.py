@@ -94,6 +94,16 @@ def test_a_program_need_not_save_when_asked_nor_have_the_same_bits_twice(rehears
     assert checks.is_ready(noisy.clauses)
 
 
+def test_without_step_lines_six_clauses_are_not_shown_and_no_sheet_is_signed(rehearsed: Callable[[str], Shown]):
+    shown = rehearsed("speaks no lines")
+    told = {clause.clause for clause in shown.clauses if checks.NO_STEP_LINES in clause.evidence} - {checks.RUNS}
+    required = {checks.LOSS, checks.RESUMES, checks.SAMPLES}
+    # Without a hang and, where nobody may mount, without a full disk: those two need lines as well.
+    assert told - {checks.FULL_DISK} == required | {checks.OTHER_WORKERS}
+    assert {_clause(shown, name).verdict for name in told} == {"not shown"}
+    assert not checks.is_ready(shown.clauses)
+
+
 @pytest.mark.parametrize(
     ("variant", "clause", "verdict", "told"),
     [

@@ -28,7 +28,7 @@ from packtrain.record.receipts import instant
 from packtrain.record.trust import MAX_SIGNATURE_BYTES, Trust
 from packtrain.training.batches import Position
 from packtrain.training.kit_steps import attempts_of, kits_of_attempts, spelled, steps_by_update
-from packtrain.training.metrics import StepLog, encode_metrics, steps_that_count
+from packtrain.training.metrics import STEPS_NAME, StepLog, encode_metrics, steps_that_count
 from packtrain.training.model_card import CARD_NAME, STATEMENT_AT_HOME, model_card
 from packtrain.training.outbox import (
     PROVENANCE_NAME,
@@ -64,11 +64,11 @@ def make_provenance(
     """
     chain = chain_of(folder)
     logs = folder.logs / "train"
-    counted = steps_that_count(StepLog(logs / "steps.jsonl").read())
+    counted = steps_that_count(StepLog(logs / STEPS_NAME).read())
     if (named := training.facts.get("metrics")) not in (None, sha256_bytes(encode_metrics(counted))):
         raise ProvenanceBroken(
             "the steps in the log are not those of the training that is exported",
-            where=str(logs / "steps.jsonl"),
+            where=str(logs / STEPS_NAME),
             expected=f"steps with metrics {(named or '')[:12]}",
             hint='run "packtrain train" again: it goes on from its newest checkpoint, and writes the receipt anew',
         )
