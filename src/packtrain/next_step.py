@@ -18,7 +18,7 @@ from packtrain.documents.parties import ROLES, Role
 from packtrain.errors import PacktrainError
 from packtrain.record.folder import VoyageFolder
 from packtrain.standing import StageState
-from packtrain.training.kit import holds_kit, is_other_kit
+from packtrain.training.kit_held import looks_like_kit
 
 _AT_HOME: Final = ("plan", "prepare", "rehearse", "declare", "screen", "flags", "pack", "seal")
 _NOT_DONE: Final = ("to do", "changed")
@@ -200,11 +200,7 @@ def _earlier_kit(folder: VoyageFolder) -> int | None:
     chain = chain_of(folder)[:-1]
     place = folder.work / "kit"
     return next(
-        (
-            each.number
-            for each in reversed(chain)
-            if each.kit is not None and holds_kit(place, each.kit) and not is_other_kit(place, each.kit)
-        ),
+        (each.number for each in reversed(chain) if each.kit is not None and looks_like_kit(place, each.kit)),
         None,
     )
 

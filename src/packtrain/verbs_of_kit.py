@@ -34,7 +34,7 @@ class KitVerbs(StageRunner):
 
     def write_kit_image(self, base: Path, destination: Path) -> dict[str, Any]:
         """Write the kit as a layer on a base image, an OCI archive; return what was written."""
-        from packtrain.training.kit import verify_kit
+        from packtrain.training.kit_held import verify_kit
         from packtrain.training.oci_image import PLACE, write_image
         from packtrain.training.target import Target
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import bagit
-import pytest
 
+from death_parts import dies_at
 from packtrain import durable
 from packtrain.diligence import amendments
 from packtrain.diligence.hand_over import custody_log, extend
@@ -25,10 +25,6 @@ from three_parties import three_parties
 from voyage_papers import CASES, Papers, accept_cases, arrived, declaration_toml, packed, release_cases, tree
 
 
-class Killed(BaseException):
-    """Stands for the death of the process; the next command settles the folder before it does anything else."""
-
-
 def count_steps(work: Callable[[], object]) -> int:
     """Run `work` and return how many durable steps it has."""
     steps: list[str] = []
@@ -38,23 +34,6 @@ def count_steps(work: Callable[[], object]) -> int:
     finally:
         durable.observe_steps(None)
     return len(steps)
-
-
-def die_at(number: int, work: Callable[[], object]) -> None:
-    """Run `work` until its n-th durable step."""
-    left = [number]
-
-    def observer(step: str) -> None:
-        left[0] -= 1
-        if left[0] < 0:
-            raise Killed(step)
-
-    durable.observe_steps(observer)
-    try:
-        with pytest.raises(Killed):
-            work()
-    finally:
-        durable.observe_steps(None)
 
 
 def test_sealing_survives_death_at_any_step(tmp_path: Path) -> None:
@@ -67,7 +46,7 @@ def test_sealing_survives_death_at_any_step(tmp_path: Path) -> None:
     whole = prepare("whole")
     for number in range(0, count_steps(whole.seal), 2):
         papers = prepare(str(number))
-        die_at(number, papers.seal)
+        assert dies_at(number, papers.seal)
         papers.seal()
         lines = custody_log(papers.consignor).read(papers.consignor.trust())
         assert [line.event.cases for line in lines] == [("A",), ("B",)]
@@ -82,7 +61,7 @@ def test_accepting_survives_death_at_any_step(tmp_path: Path) -> None:
     _, accept = prepare("whole")
     for number in range(count_steps(accept)):
         papers, accept = prepare(str(number))
-        die_at(number, accept)
+        assert dies_at(number, accept)
         accept()
         carry.adopt(papers.consignor, papers.root / "answer", discard)
         assert custody_log(papers.consignor).path.read_bytes() == custody_log(papers.operator).path.read_bytes()
@@ -106,10 +85,10 @@ def test_a_hand_over_by_code_survives_death_on_both_sides(tmp_path: Path) -> Non
     for number in range(0, max(num_steps, num_adopting), 4):
         papers, accept = prepare(str(number))
         if number < num_steps:
-            die_at(number, accept)
+            assert dies_at(number, accept)
         adopt = adopting(papers, accept())
         if number < num_adopting:
-            die_at(number, adopt)
+            assert dies_at(number, adopt)
         assert adopt() is not None
         assert custody_log(papers.consignor).path.read_bytes() == custody_log(papers.operator).path.read_bytes()
         assert len(custody_log(papers.operator).read(papers.operator.trust())) == 4
@@ -126,7 +105,7 @@ def test_amending_survives_death_at_any_step(tmp_path: Path) -> None:
 
     for number in range(count_steps(prepare("whole")[1])):
         folder, amend = prepare(str(number))
-        die_at(number, amend)
+        assert dies_at(number, amend)
         folder.settle()
         amend()
         assert folder.read_signed(Declaration).end_use == "to find planets"
@@ -137,7 +116,7 @@ def test_a_dossier_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     papers = packed(tmp_path)
     num_steps = count_steps(lambda: papers.dossier("whole"))
     for number in range(0, num_steps - 1, 5):
-        die_at(number, lambda: papers.dossier("dossier"))
+        assert dies_at(number, lambda: papers.dossier("dossier"))
         assert not (tmp_path / "dossier").exists()
     papers.dossier("dossier")
     assert bagit.Bag(str(tmp_path / "dossier")).is_valid()
@@ -150,7 +129,7 @@ def test_importing_survives_death_at_any_step(tmp_path: Path) -> None:
     expected = tree(whole.operator.root)
     for number in range(0, num_steps, 7):
         papers = packed(tmp_path / str(number))
-        die_at(number, lambda papers=papers: exchange.import_dossier(papers.operator, source, discard))
+        assert dies_at(number, lambda papers=papers: exchange.import_dossier(papers.operator, source, discard))
         papers.operator.settle()
         exchange.import_dossier(papers.operator, source, discard)
         assert tree(papers.operator.root) == expected
@@ -173,7 +152,7 @@ def test_importing_a_newer_attempt_survives_death_at_any_step(tmp_path: Path) ->
     expected = tree(whole.operator.root)
     for number in range(0, num_steps, 11):
         papers, take = prepare(str(number))
-        die_at(number, take)
+        assert dies_at(number, take)
         papers.operator.settle()
         take()
         assert papers.operator.digest(Plan) == sender.consignor.digest(Plan)
@@ -188,7 +167,7 @@ def test_admitting_survives_death_at_any_step(tmp_path: Path) -> None:
     for number in range(0, num_steps, 3):
         papers = arrived(tmp_path / str(number))
         exchange.import_dossier(papers.operator, source, discard)
-        die_at(number, lambda papers=papers: admit.admit(papers.operator, None, papers.mounted(), discard))
+        assert dies_at(number, lambda papers=papers: admit.admit(papers.operator, None, papers.mounted(), discard))
         admit.admit(papers.operator, None, papers.mounted(), discard)
         assert papers.operator.read_signed(Admission).verdict == "admit"
         assert (papers.operator.keys / keys.RELEASE).is_file()
@@ -229,7 +208,7 @@ def test_an_import_of_every_kind_of_paper_survives_death_at_any_step(tmp_path: P
     }
     for number in range(0, steps, 3):
         papers = prepare(f"step{number}")
-        die_at(number, lambda papers=papers: take(papers))
+        assert dies_at(number, lambda papers=papers: take(papers))
         take(papers)
         assert tree(papers.operator.documents) == whole, number
         shutil.rmtree(papers.root)

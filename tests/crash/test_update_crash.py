@@ -5,39 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from death_parts import Killed, dies_at
 from packtrain import durable
 from packtrain.documents.kit import Kit
 from packtrain.documents.kit_update import KitUpdate
 from packtrain.errors import KitError, VoyageFileError
 from packtrain.events import discard
 from packtrain.stages import train, update
-from packtrain.training.kit import verify_kit
+from packtrain.training.kit_held import verify_kit
 from site_parts import load_receipt
 from update_parts import kit_at_the_site, mended, rehearse, yes
 from voyage_papers import Papers, copy_papers, tree
-
-
-class Killed(BaseException):
-    """Stands for the death of the process."""
-
-
-def die_at(number: int, work: Callable[[], object]) -> bool:
-    """Run `work` until its n-th durable step; return whether it came so far."""
-    left = [number]
-
-    def observer(step: str) -> None:
-        left[0] -= 1
-        if left[0] < 0:
-            raise Killed(step)
-
-    durable.observe_steps(observer)
-    try:
-        work()
-    except Killed:
-        return True
-    finally:
-        durable.observe_steps(None)
-    return False
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +38,7 @@ def kill_everywhere(
     while True:
         papers = copy_papers(template, root / str(number))
         ready(papers)
-        if not die_at(number, lambda papers=papers: work(papers)):
+        if not dies_at(number, lambda papers=papers: work(papers)):
             return whole, killed
         for folder in papers.folders.values():
             folder.settle()

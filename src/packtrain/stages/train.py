@@ -25,7 +25,7 @@ from packtrain.ports import Engine, StepRecord, TrainingJob
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.training.command import fill_command
-from packtrain.training.kit import is_other_kit
+from packtrain.training.kit_held import is_other_kit
 from packtrain.training.kit_steps import kits_of_attempts, note_attempt, spelled, steps_by_update
 from packtrain.training.metrics import METRICS_NAME, STEPS_NAME, StepLog, encode_metrics, steps_that_count
 

@@ -29,7 +29,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from packtrain import durable
-from packtrain.digest import sha256_bytes, sha256_file, sha256_listed, sha256_tree
+from packtrain.digest import sha256_bytes, sha256_tree
 from packtrain.documents.kit import Kit, KitFile, Provided
 from packtrain.errors import KitError
 from packtrain.training import bom
@@ -39,17 +39,14 @@ from packtrain.training.command import split_command
 from packtrain.training.interpreter import NAME as INTERPRETER
 from packtrain.training.interpreter import packed_interpreter
 from packtrain.training.kit_contents import refuse_secrets
+from packtrain.training.kit_held import PROGRAM, SUMS
 from packtrain.training.kit_install import link_provided
 from packtrain.training.target import Target, glibc_needed
 from packtrain.training.wheels import Wheel
 from packtrain.units import MIB
 
 INSTALLER: Final = "install.sh"
-PROGRAM: Final = "program"
 WHEELS: Final = "wheels"
-SUMS: Final = "SHA256SUMS"
-RECORDS: Final = frozenset({"kit.json", "kit.json.sig"})
-"""Files that may lie in a kit's folder without being named by kit.json."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_+.-]*(/[A-Za-z0-9_+][A-Za-z0-9_+.-]*){0,13}")
 
@@ -192,61 +189,6 @@ def _bill(parts: KitParts, glibc: str, files: Mapping[str, KitFile]) -> bytes:
             lock_sha256=parts.lock_sha256,
         )
     )
-
-
-def names_its_program(kit: Kit) -> bool:
-    """Return whether the program that a kit names by its digest, as `train` knows it, is the one among its files."""
-    head = f"{PROGRAM}/"
-    listed = ((file.name.removeprefix(head), file.sha256) for file in kit.files if file.name.startswith(head))
-    return sha256_listed(listed) == kit.program
-
-
-def holds_kit(folder: Path, kit: Kit) -> bool:
-    """Return whether every file of the kit is there with its length; no file is opened."""
-    try:
-        return all((folder / file.name).stat().st_size == file.bytes for file in kit.files)
-    except OSError:
-        return False
-
-
-def is_other_kit(folder: Path, kit: Kit) -> bool:
-    """Return whether a folder holds another kit, by its list of digests, which names every file; one file is read.
-
-    False where it, or the document, has no such list: then nothing is known.
-    """
-    listed = next((file for file in kit.files if file.name == SUMS), None)
-    try:
-        return listed is not None and sha256_file(folder / SUMS) != listed.sha256
-    except OSError:
-        return False
-
-
-def verify_kit(folder: Path, kit: Kit) -> None:
-    """Check that a folder holds exactly the kit's files, byte for byte. All differences are named in one message.
-
-    Raises:
-        KitError: a file is missing, differs, is a link, or does not belong to the kit.
-    """
-    expected = {file.name: file for file in kit.files}
-    faults: list[str] = [] if names_its_program(kit) else ["it names another program than the one in it"]
-    for name, file in expected.items():
-        path = folder / name
-        if any(part.is_symlink() for part in (path, *path.parents) if part != folder and folder in part.parents):
-            faults.append(f"{name} is a link")
-        elif not path.is_file():
-            faults.append(f"{name} is missing")
-        elif path.stat().st_size != file.bytes or sha256_file(path) != file.sha256:
-            faults.append(f"{name} differs")
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if (path.is_symlink() or not path.is_dir()) and name not in expected and name not in RECORDS:
-            faults.append(f"{name} does not belong to it")
-    if faults:
-        raise KitError(
-            f"kit differs from its signed document in {len(faults)} files: {'; '.join(faults[:8])}",
-            where=str(folder),
-            hint='take it from another drive; at home "packtrain rehearse" builds it again',
-        )
 
 
 def _program_files(folder: Path) -> Iterator[tuple[str, Path]]:

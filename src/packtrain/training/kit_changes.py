@@ -13,13 +13,16 @@ import msgspec
 from packtrain.documents.kit import Kit, KitFile
 from packtrain.documents.toml_file import MAX_TOML_BYTES, decode_toml
 from packtrain.errors import ExportDenied, PacktrainError
+from packtrain.training import bom
 from packtrain.training.export import DECLARATION_NAME, ExportRules
-from packtrain.training.kit import PROGRAM, WHEELS
+from packtrain.training.kit import WHEELS
+from packtrain.training.kit_held import PROGRAM, SUMS
+from packtrain.training.kit_install import link_provided
 
 _RULES: Final = f"{PROGRAM}/{DECLARATION_NAME}"
 _WHEEL: Final = re.compile(rf"{WHEELS}/([^-/]+)-([^-/]+)-[^/]+\.whl")
 # They change with any other file, and nothing at the site is steered by them.
-_LISTS: Final = frozenset({"SHA256SUMS", "bom.cdx.json", "README.txt"})
+_LISTS: Final = frozenset({SUMS, bom.NAME, "README.txt"})
 _MAX_LINES: Final = 4000
 Content = Callable[[KitFile], bytes | None]
 """Returns the bytes of a file of a kit, or None where they are not at hand or not to be shown."""
@@ -139,7 +142,7 @@ def _by_package(kit: Kit) -> Mapping[str, tuple[str, tuple[str, ...]]]:
     for file in kit.files:
         match = _WHEEL.fullmatch(file.name)
         if match is not None:
-            name = match[1].lower().replace("_", "-")
+            name = link_provided.canonical(match[1])
             found[name] = (match[2], (*found.get(name, ("", ()))[1], file.sha256))
     return found
 

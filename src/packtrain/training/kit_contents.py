@@ -1,4 +1,4 @@
-"""What a kit says of itself: its list of packages, told from its files alone."""
+"""What a kit says of itself: its list of packages, told from its files alone; and what its program must not say."""
 
 from __future__ import annotations
 

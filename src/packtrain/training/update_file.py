@@ -81,8 +81,8 @@ class UpdateFile:
                 raise _damaged(self.path, "file changed while it was read", sha256[:12])
 
 
-def write_update(path: Path, documents: Mapping[str, bytes], contents: Mapping[str, Path]) -> int:
-    """Write the file of a kit update, whole or not at all; return its length. The same parts give the same bytes.
+def write_update(path: Path, documents: Mapping[str, bytes], contents: Mapping[str, Path]) -> None:
+    """Write the file of a kit update, whole or not at all. The same parts give the same bytes.
 
     Args:
         path: where to; what lies there is replaced.
@@ -104,11 +104,11 @@ def write_update(path: Path, documents: Mapping[str, bytes], contents: Mapping[s
         )
     with durable.atomic_writer(path) as writer:
         for name in _DOCUMENTS:
-            _write_member(writer, name, len(documents[name]))
-            writer.write(documents[name] + _padding(len(documents[name])))
+            payload = documents[name]
+            writer.write(_header(name, len(payload)) + payload + _padding(len(payload)))
         for sha256, source in sorted(contents.items()):
             num_bytes = source.stat().st_size
-            _write_member(writer, sha256, num_bytes)
+            writer.write(_header(sha256, num_bytes))
             with source.open("rb") as stream:
                 if _copied(stream, num_bytes, writer) != sha256:
                     raise KitUpdateRefused(
@@ -116,7 +116,6 @@ def write_update(path: Path, documents: Mapping[str, bytes], contents: Mapping[s
                     )
             writer.write(_padding(num_bytes))
         writer.write(bytes(2 * _BLOCK))
-    return path.stat().st_size
 
 
 def read_update(path: Path) -> UpdateFile:
@@ -190,10 +189,6 @@ def _document(stream: BinaryIO, name: str, num_bytes: int, number: int, path: Pa
     if num_bytes > most_bytes:
         raise _damaged(path, f"{name} is too long", format_bytes(num_bytes))
     return stream.read(num_bytes)
-
-
-def _write_member(writer: BinaryIO, name: str, num_bytes: int) -> None:
-    writer.write(_header(name, num_bytes))
 
 
 def _header(name: str, num_bytes: int) -> bytes:

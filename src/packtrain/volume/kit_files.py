@@ -10,37 +10,13 @@ import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Final
 
 from packtrain import durable
-from packtrain.digest import sha256_file, sha256_tree
 from packtrain.documents.kit import Kit, KitFile
 from packtrain.errors import DriveFailed, KitError
 from packtrain.units import MIB
 from packtrain.volume import layout
 from packtrain.volume.discover import Mounted
-
-_PROGRAM: Final = "program"
-
-
-def is_whole_kit(folder: Path, kit: Kit) -> bool:
-    """Return whether a folder holds every file of the kit, byte for byte, and a program that is exactly the kit's."""
-    try:
-        # All lengths before the first digest: most kits of one shipment are told apart unread.
-        is_equal = all((folder / file.name).stat().st_size == file.bytes for file in kit.files) and all(
-            sha256_file(folder / file.name) == file.sha256 for file in kit.files
-        )
-    except OSError:
-        return False
-    return is_equal and sha256_tree(folder / _PROGRAM) == kit.program
-
-
-def newest_whole(folder: Path, kits: Sequence[Kit | None]) -> int | None:
-    """Return the place in `kits` of the last one that a folder holds whole; None where it holds none of them."""
-    return next(
-        (number for number, kit in reversed(tuple(enumerate(kits))) if kit is not None and is_whole_kit(folder, kit)),
-        None,
-    )
 
 
 def copy_kit(kit: Kit, mounted: Sequence[Mounted], destination: Path) -> tuple[bool, tuple[str, ...]]:

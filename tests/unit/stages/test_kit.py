@@ -22,7 +22,7 @@ from packtrain.record.folder import VoyageFolder
 from packtrain.stages import rehearse
 from packtrain.stages.rehearse.kit import python_of
 from packtrain.training import checks
-from packtrain.training.kit import verify_kit
+from packtrain.training.kit_held import verify_kit
 from packtrain.training.target import Target
 from packtrain.voyage import Voyage
 from rehearsal_parts import make_voyage

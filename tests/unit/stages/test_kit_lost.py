@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from death_parts import dies_at
 from load_parts import flip
 from loading_parts import LABELS, Arrived, arrive, copy_arrived
-from packtrain import durable
 from packtrain.documents.admission import Admission
 from packtrain.errors import KitError, KitUpdateRefused, MoreDrivesWanted, SignatureMissing
 from packtrain.events import discard
@@ -152,6 +152,9 @@ def test_after_two_updates_both_are_applied_again(arrived: Arrived, harm: Callab
     assert caught.value.hint is not None
     assert "from 1 to 2" in caught.value.hint
 
+    first = arrived.root / "1.update"
+    assert update.show(arrived.consignee, first).standing.startswith("was in force here, and can be applied again:")
+    assert "kit update was taken before" in update.show(arrived.operator, first).standing
     told = apply(arrived, "1.update")
     assert "that of update 2 is in force" in told.standing
     assert told.steps_next[0].startswith("update 2, from its file")
@@ -166,6 +169,7 @@ def test_after_two_updates_both_are_applied_again(arrived: Arrived, harm: Callab
     assert sorted(path.name for path in arrived.consignee.work.glob("kit*")) == ["kit"]
     assert is_fresh(arrived.consignee, load.STAGE, load.inputs(arrived.consignee))
     assert next_command(arrived) == "packtrain train"
+    assert "kit update was taken before" in update.show(arrived.consignee, first).standing
     with pytest.raises(KitUpdateRefused, match="taken before"):
         apply(arrived, "1.update")
 
@@ -236,10 +240,6 @@ def test_train_refuses_a_kit_that_differs_in_its_wheels_alone(arrived: Arrived) 
     assert load_again(arrived) == "the kit of update 2, and update 3 is in force"
 
 
-class Killed(BaseException):
-    """Stands for the death of the process."""
-
-
 def test_bringing_it_back_survives_death_at_any_step(template: Arrived, tmp_path: Path) -> None:
     whole = kit_of(template)
     steps: tuple[Callable[[Arrived], object], ...] = (
@@ -257,7 +257,7 @@ def test_bringing_it_back_survives_death_at_any_step(template: Arrived, tmp_path
             arrived = copy_arrived(lost, place) if number else moved(template, place)
             if not number:
                 lose(arrived)
-            if not died(left, lambda arrived=arrived, step=step: step(arrived)):
+            if not dies_at(left, lambda arrived=arrived, step=step: step(arrived)):
                 break
             num_killed += 1
             assert_train_refuses_or_is_whole(arrived, whole)
@@ -283,39 +283,10 @@ def test_bringing_it_back_survives_death_at_a_rename(arrived: Arrived, at: str) 
             else:
                 load_again(arrived)
 
-        durable.observe_steps(lambda said: _die(said, at))
-        try:
-            step()
-        except Killed:
-            durable.observe_steps(None)
+        if dies_at(at, step):
             arrived.consignee.settle()
             step()
-        finally:
-            durable.observe_steps(None)
     assert kit_of(arrived) == whole
-
-
-def _die(said: str, at: str) -> None:
-    if said == at:
-        raise Killed(said)
-
-
-def died(number: int, work: Callable[[], object]) -> bool:
-    left = [number]
-
-    def observer(step: str) -> None:
-        left[0] -= 1
-        if left[0] < 0:
-            raise Killed(step)
-
-    durable.observe_steps(observer)
-    try:
-        work()
-    except Killed:
-        return True
-    finally:
-        durable.observe_steps(None)
-    return False
 
 
 def assert_train_refuses_at(arrived: Arrived) -> None:

@@ -37,6 +37,7 @@ from packtrain.record import keys
 from packtrain.record.custody import CustodyLog
 from packtrain.record.receipts import is_fresh
 from packtrain.stages import check, load
+from packtrain.stages.load import cargo, kept
 from packtrain.volume import layout
 
 
@@ -154,7 +155,7 @@ def test_drives_with_a_hostile_volume_stand_in_the_custody_log(
     def refuse(*_: object, **__: object) -> None:
         raise HostileArchive("volume holds a member that the catalog lacks", found="../secret name")
 
-    monkeypatch.setattr(load, "load_shipment", refuse)
+    monkeypatch.setattr(cargo, "load_shipment", refuse)
     with pytest.raises(HostileArchive):
         arrived.load()
     (note,) = notes_of_loading(arrived)
@@ -351,7 +352,7 @@ def test_where_status_looks_at_some_entries_a_load_looks_at_all(
 ) -> None:
     arrived.load()
     (arrived.consignee.root / "store/dataset.json").unlink()  # only the lists of entries know of it
-    monkeypatch.setattr(load, "_LOOKED_AT", 0)
+    monkeypatch.setattr(kept, "_LOOKED_AT", 0)
     assert is_fresh(arrived.consignee, load.STAGE, load.inputs(arrived.consignee))
     assert not load.is_settled(arrived.consignee)
 

@@ -21,7 +21,7 @@ from packtrain.stages import rehearse
 from packtrain.stages.rehearse.outside import without_places
 from packtrain.training import box as box_module
 from packtrain.training import checks
-from packtrain.training.kit import verify_kit
+from packtrain.training.kit_held import verify_kit
 from packtrain.training.wheels import Target
 from rehearsal_parts import COMMAND, describe_miniature, make_voyage
 from tiny_dataset import make_tiny_dataset

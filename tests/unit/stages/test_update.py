@@ -25,7 +25,8 @@ from packtrain.errors import (
 from packtrain.events import discard
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages import exchange, update
-from packtrain.training.kit import verify_kit
+from packtrain.training.kit_changes import changes as changes_of
+from packtrain.training.kit_held import verify_kit
 from packtrain.training.update_file import read_update, write_update
 from update_parts import COMMAND, EXPORT, PROGRAM, kit_at_the_site, mended, rehearse, yes
 from voyage_papers import Papers, copy_papers, packed, tree
@@ -333,6 +334,16 @@ def test_an_update_signed_by_the_operator_alone_is_none(voyage: Papers) -> None:
     resigned(path, voyage.operator, voyage.consignor.read_signed(KitUpdate))
     with pytest.raises(UntrustedSigner, match="not signed by the consignor"):
         update.countersign(voyage.operator, path, yes)
+
+
+def test_a_package_whose_wheels_spell_its_name_otherwise_is_one_package(voyage: Papers) -> None:
+    kit = voyage.consignor.read_signed(Kit)
+
+    def with_wheel(name: str) -> Kit:
+        return replace(kit, files=(*kit.files, KitFile(name=f"wheels/{name}", bytes=1, sha256="0" * 64)))
+
+    before, after = (with_wheel(f"{name}-py3-none-any.whl") for name in ("zope.interface-7.1", "zope_interface-7.2"))
+    assert changes_of(before, after, lambda _: None, lambda _: None).wheels == ("zope-interface 7.1 -> 7.2",)
 
 
 def test_a_changed_installer_and_whatever_else_runs_at_the_site_is_shown(voyage: Papers) -> None:

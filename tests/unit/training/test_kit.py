@@ -20,8 +20,9 @@ from packtrain.documents.kit import Kit
 from packtrain.errors import DocumentError, KitError
 from packtrain.training.box import Box
 from packtrain.training.interpreter import packed_interpreter
-from packtrain.training.kit import build_kit, verify_kit
+from packtrain.training.kit import build_kit
 from packtrain.training.kit_contents import kit_contents
+from packtrain.training.kit_held import verify_kit
 from packtrain.training.kit_install import check_installed
 from packtrain.training.target import Target
 from packtrain.training.wheels import read_wheels

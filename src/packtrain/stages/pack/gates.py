@@ -11,7 +11,7 @@ from packtrain.documents.ready import Ready
 from packtrain.errors import DeclarationExceeded, DeclarationMissing, RehearsalFailed
 from packtrain.events import Notice, Sink
 from packtrain.record.folder import VoyageFolder
-from packtrain.training.kit import verify_kit
+from packtrain.training.kit_held import verify_kit
 from packtrain.units import format_bytes
 
 

@@ -39,7 +39,8 @@ from packtrain.stages.rehearse.miniature import IDENTITY, Packed, miniature_dige
 from packtrain.training import checks, network_witness, rehearsal_job, rehearsal_numbers
 from packtrain.training.box import Box, BoxOutcome
 from packtrain.training.event_relay import EventTail
-from packtrain.training.kit import INSTALLER, PROGRAM, holds_kit
+from packtrain.training.kit import INSTALLER
+from packtrain.training.kit_held import PROGRAM, holds_kit
 from packtrain.training.network_witness import Attempt
 from packtrain.training.rehearsal import STAGE
 from packtrain.training.rehearsal_job import RehearsalJob, RehearsalResult

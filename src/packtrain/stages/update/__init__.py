@@ -5,6 +5,7 @@ from __future__ import annotations
 from packtrain.stages.update.apply import apply
 from packtrain.stages.update.countersign import Approve, countersign
 from packtrain.stages.update.make import make
-from packtrain.stages.update.opened import STAGE, Told, show
+from packtrain.stages.update.opened import STAGE, Told
+from packtrain.stages.update.show import show
 
 __all__ = ["STAGE", "Approve", "Told", "apply", "countersign", "make", "show"]

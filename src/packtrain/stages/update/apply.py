@@ -21,13 +21,14 @@ from packtrain.stages.update.opened import (
     Told,
     check_admitted,
     check_follows,
+    kit_before,
     open_update,
     operator_signature,
     signature_beside,
     told_of,
 )
-from packtrain.training.kit import INSTALLER, RECORDS, verify_kit
-from packtrain.volume.kit_files import newest_whole
+from packtrain.training.kit import INSTALLER
+from packtrain.training.kit_held import RECORDS, newest_whole, verify_kit
 
 _BUILDING: Final = "kit.update"
 _REPLACED: Final = "kit.replaced"
@@ -52,7 +53,7 @@ def apply(folder: VoyageFolder, path: Path, sink: Sink) -> Told:
         SignatureMissing, SignatureInvalid, UntrustedSigner: the operator did not countersign.
     """
     opened = open_update(folder, path)
-    number = _lost_since(folder, opened)
+    number = lost_since(folder, opened)
     before = check_follows(folder, opened) if number is None else None
     signature = operator_signature(folder, opened)
     if signature is None:
@@ -74,7 +75,7 @@ def apply(folder: VoyageFolder, path: Path, sink: Sink) -> Told:
     return told_of(folder, opened, "in force here", *_steps_next(folder, opened))
 
 
-def _lost_since(folder: VoyageFolder, opened: Opened) -> int | None:
+def lost_since(folder: VoyageFolder, opened: Opened) -> int | None:
     """Return the number of an update that was in force before the last, where work/kit is not the kit in force."""
     numbers = {each.update_digest: each.number for each in chain_of(folder)[1:-1]}
     number = numbers.get(opened.digest)
@@ -179,7 +180,7 @@ def _is(place: Path, opened: Opened) -> bool:
 def _steps_next(folder: VoyageFolder, opened: Opened) -> list[str]:
     told = [f"install it anew: sh {folder.work / 'kit' / INSTALLER} FOLDER PYTHON"]
     section = folder.voyage_file().training
-    before = next((each.kit for each in chain_of(folder) if each.digest == opened.update.from_kit), None)
+    before = kit_before(folder, opened)
     command = opened.kit.command
     if section is not None and section.command != command and (before is None or before.command != command):
         told.append(f"the command is another one: set [training] command = {command!r} in voyage.toml")

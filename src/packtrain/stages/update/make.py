@@ -17,7 +17,7 @@ from packtrain.events import Notice, Sink
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import instant
 from packtrain.stages.update.opened import STAGE, Told, check_admitted, open_update, told_of, what_changes
-from packtrain.training.kit import PROGRAM, verify_kit
+from packtrain.training.kit_held import PROGRAM, verify_kit
 from packtrain.training.update_file import KIT, MAX_SHOWN_BYTES, READY, UPDATE, write_update
 
 _REHEARSE = 'mend the program and run "packtrain rehearse" until its sheet is ready to leave'

@@ -19,8 +19,8 @@ from packtrain.errors import KitUpdateRefused, UntrustedSigner
 from packtrain.record.folder import VoyageFolder, read_signature
 from packtrain.record.trust import Trust
 from packtrain.training.checks import is_ready
-from packtrain.training.kit import names_its_program
 from packtrain.training.kit_changes import KitChanges, changed_files, changes, rules_file
+from packtrain.training.kit_held import names_its_program
 from packtrain.training.update_file import KIT, MAX_SHOWN_BYTES, READY, UPDATE, UpdateFile, read_update
 
 STAGE: Final = "update"
@@ -197,7 +197,7 @@ def check_admitted(folder: VoyageFolder, where: str) -> None:
 
 def told_of(folder: VoyageFolder, opened: Opened, standing: str, *steps_next: str) -> Told:
     """Return what is to be said of an update, its change in words where the kit that it begins with is here."""
-    before = next((each.kit for each in chain_of(folder) if each.digest == opened.update.from_kit), None)
+    before = kit_before(folder, opened)
 
     def content(file: KitFile) -> bytes | None:
         return opened.file.content(file.sha256, MAX_SHOWN_BYTES)
@@ -214,29 +214,17 @@ def told_of(folder: VoyageFolder, opened: Opened, standing: str, *steps_next: st
     )
 
 
+def kit_before(folder: VoyageFolder, opened: Opened) -> Kit | None:
+    """Return the kit that an update begins with; None where its document is not here."""
+    return next((each.kit for each in chain_of(folder) if each.digest == opened.update.from_kit), None)
+
+
 def _kept(ready: Ready) -> str:
     others = [f"{part.verdict}: {part.clause}" for part in ready.clauses if part.verdict != "kept"]
     if not others:
         return f"all {len(ready.clauses)} clauses kept"
     kept = len(ready.clauses) - len(others)
     return f"{kept} of {len(ready.clauses)} clauses kept, which need not all be ({'; '.join(others)})"
-
-
-def show(folder: VoyageFolder, path: Path) -> Told:
-    """Return what a kit update changes, and where it stands here; nothing is written.
-
-    Raises:
-        KitUpdateRefused, and errors of signatures: see `open_update`.
-    """
-    opened = open_update(folder, path)
-    beside = operator_signature(folder, opened)
-    try:
-        before = check_follows(folder, opened)
-        standing = "in force here" if before is None else "the next one here"
-    except KitUpdateRefused as error:
-        standing = f"not to be taken here: {error.message}"
-    signed = "countersigned by the operator" if beside is not None else "not countersigned by the operator"
-    return told_of(folder, opened, f"{standing}; signed by the consignor, {signed}")
 
 
 def signature_beside(path: Path) -> Path:

@@ -30,7 +30,7 @@ from packtrain.errors import KitError, LockUnreadable, WheelUnavailable
 from packtrain.events import Event, Notice, Sink, discard
 from packtrain.training.bom import read_properties
 from packtrain.training.box import Box
-from packtrain.training.kit import verify_kit
+from packtrain.training.kit_held import verify_kit
 from packtrain.training.kit_lock.locked_kit import LockedKit, build_locked_kit, check_folder
 from packtrain.training.target import Target
 

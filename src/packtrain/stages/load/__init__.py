@@ -1,0 +1,11 @@
+"""load: from admitted drives into the store, repaired on the way. Nothing is loaded that the site did not admit.
+
+The cargo goes into the store, and the kit, if one came, into work/kit.
+"""
+
+from __future__ import annotations
+
+from packtrain.stages.load.cargo import load
+from packtrain.stages.load.kept import KIT_NAME, STAGE, inputs, is_settled, standing
+
+__all__ = ["KIT_NAME", "STAGE", "inputs", "is_settled", "load", "standing"]
