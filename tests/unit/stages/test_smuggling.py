@@ -614,6 +614,22 @@ def test_what_is_swapped_between_search_and_sealing_does_not_leave(site: Folders
     assert not list(outbox_of(site).iterdir())
 
 
+def test_a_place_in_the_data_that_a_checkpoint_names_after_the_search_does_not_leave(site: Folders) -> None:
+    place = site["consignee"].work / "checkpoints" / "step-00000004" / "position.json"
+    position = {"seed": 0, "epoch": 0, "samples_consumed": 0, "order_version": "random-1"}
+    position |= {"index_digest": base64.b64encode(stolen(site, 120)).decode()}
+
+    def name_it(event: Event) -> None:
+        if isinstance(event, Progress) and event.activity.startswith("compressing"):
+            place.write_text(json.dumps(position))
+
+    homecoming.export(site["consignee"], name_it)
+    assert place.exists()
+    assert site["consignee"].read_signed(Provenance).position.startswith("not known")
+    with pytest.raises(ExportDenied, match="training data lies in"):
+        homecoming.export(site["consignee"], discard)
+
+
 def test_numbers_that_are_none_are_refused_whatever_the_reader_of_checkpoints_said(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
