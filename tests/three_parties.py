@@ -1,5 +1,6 @@
 """Three voyage folders that know each other's keys, as after the exchange of party.toml."""
 
+import shutil
 from pathlib import Path
 
 from packtrain.documents.parties import ROLES, Role
@@ -16,3 +17,9 @@ def three_parties(root: Path, name: str = "test voyage") -> dict[Role, VoyageFol
         (folder.root / VOYAGE_FILE).write_text(f'[voyage]\nname = "{name}"\nrole = "{role}"\n\n{sections}')
         sync_parties(folder)
     return folders
+
+
+def copy_of_parties(made: Path, root: Path) -> dict[Role, VoyageFolder]:
+    """Copy a folder that holds the three to `root`, which must not be there; return the copies by role."""
+    shutil.copytree(made, root)
+    return {role: VoyageFolder(root / role) for role in ROLES}

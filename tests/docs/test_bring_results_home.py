@@ -9,17 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from trained_parts import trained_site
+from packtrain.documents.parties import Role
+from trained_parts import site_with_large_weights
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.filterwarnings("ignore:torch.distributed is disabled")]
 
+NAMES: dict[Role, str] = {"consignor": "home", "operator": "hall", "consignee": "guest"}
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "bring-results-home.md"
 
 
 @pytest.fixture
 def trained(tmp_path: Path) -> Path:
     """Return a folder with home, hall and guest as `train` leaves them."""
-    trained_site(tmp_path, {"consignor": "home", "operator": "hall", "consignee": "guest"})
+    folders = site_with_large_weights(tmp_path)
+    for role, folder in folders.items():
+        folder.root.rename(tmp_path / NAMES[role])
     return tmp_path
 
 

@@ -16,12 +16,11 @@ import pytest
 from cut_link import CutLink, cut_link, free_port, wait_for
 from outbox_parts import WEIGHTS, Folders, contents, release, sealed_outbox
 from packtrain.documents.codec import decode
-from packtrain.documents.parties import ROLES
 from packtrain.documents.pieces import Pieces
 from packtrain.errors import PiecesIncomplete
 from packtrain.events import discard
-from packtrain.record.folder import VoyageFolder
 from packtrain.stages import homecoming
+from three_parties import copy_of_parties
 
 MIB = 1 << 20
 NUM_WEIGHTS = 6_000_000
@@ -42,8 +41,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def site(made: Path, tmp_path: Path) -> Folders:
-    shutil.copytree(made, tmp_path / "site")
-    return {role: VoyageFolder(tmp_path / "site" / role) for role in ROLES}
+    return copy_of_parties(made, tmp_path / "site")
 
 
 def needs(command: str) -> None:

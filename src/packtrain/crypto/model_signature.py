@@ -16,11 +16,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import rfc8785
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from packtrain.crypto.dsse import IN_TOTO
+from packtrain.crypto.sshsig import dsse_bytes
 from packtrain.errors import KeyMalformed
 
 BUNDLE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -77,9 +78,7 @@ def sign_model(name: str, files: Mapping[str, str], ignored: Sequence[str], priv
         },
     }
     payload = rfc8785.dumps(statement)
-    # What DSSE signs: lengths before values, so that no two pairs give the same bytes.
-    signed = b"DSSEv1 %d %b %d %b" % (len(IN_TOTO), IN_TOTO.encode("ascii"), len(payload), payload)
-    signature = key.sign(signed, ec.ECDSA(hashes.SHA256()))
+    signature = key.sign(dsse_bytes(IN_TOTO, payload), ec.ECDSA(hashes.SHA256()))
     bundle: dict[str, Any] = {
         "mediaType": BUNDLE,
         "verificationMaterial": {
@@ -93,22 +92,6 @@ def sign_model(name: str, files: Mapping[str, str], ignored: Sequence[str], priv
         },
     }
     return json.dumps(bundle, sort_keys=True).encode("ascii")
-
-
-def is_signed_by(bundle: bytes, public_pem: bytes) -> bool:
-    """Return whether a bundle as `sign_model` writes it was signed by this key; what it names is not compared."""
-    try:
-        read = json.loads(bundle)
-        payload = base64.b64decode(read["dsseEnvelope"]["payload"], validate=True)
-        signature = base64.b64decode(read["dsseEnvelope"]["signatures"][0]["sig"], validate=True)
-        key = serialization.load_pem_public_key(public_pem)
-        if not isinstance(key, ec.EllipticCurvePublicKey):
-            return False
-        signed = b"DSSEv1 %d %b %d %b" % (len(IN_TOTO), IN_TOTO.encode("ascii"), len(payload), payload)
-        key.verify(signature, signed, ec.ECDSA(hashes.SHA256()))
-    except (ValueError, KeyError, TypeError, IndexError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
 
 
 def _load(private_pem: bytes, where: str) -> ec.EllipticCurvePrivateKey:

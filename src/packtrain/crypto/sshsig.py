@@ -94,7 +94,7 @@ class SshSigner:
         and what `sign` signs with "SSHSIG"; what SSH itself signs when a key logs in begins with a length, whose first
         byte is zero. No signature of one kind can be shown as one of another.
         """
-        return self._private.sign(_dsse_bytes(payload_type, body))
+        return self._private.sign(dsse_bytes(payload_type, body))
 
 
 def raw_signature(signature: str) -> bytes:
@@ -224,7 +224,7 @@ def verify_dsse(public_line: str, signature: bytes, payload_type: str, body: byt
             "the signature has the wrong length", expected="64 bytes", found=f"{len(signature)} bytes"
         )
     try:
-        Ed25519PublicKey.from_public_bytes(key_bytes).verify(signature, _dsse_bytes(payload_type, body))
+        Ed25519PublicKey.from_public_bytes(key_bytes).verify(signature, dsse_bytes(payload_type, body))
     except InvalidSignature as error:
         raise SignatureInvalid(
             "the signature does not fit the statement", expected=f"a signature by {fingerprint(public_line)}"
@@ -340,7 +340,7 @@ def _signed_bytes(namespace: bytes, digest: bytes, payload: bytes) -> bytes:
     return _MAGIC + b"".join(_string(part) for part in parts)
 
 
-def _dsse_bytes(payload_type: str, body: bytes) -> bytes:
+def dsse_bytes(payload_type: str, body: bytes) -> bytes:
     """Return PAE of DSSE v1: the lengths are written, so that type and body cannot be cut elsewhere."""
     kind = payload_type.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(body), body)

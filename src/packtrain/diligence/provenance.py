@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from packtrain.diligence.kit_chain import LawfulKit
 from packtrain.diligence.papers import Papers
 from packtrain.documents.admission import Admission
+from packtrain.documents.codec import Document
 from packtrain.documents.export_list import ExportList
 from packtrain.documents.kit import Kit
 from packtrain.documents.kit_update import KitUpdate
@@ -69,19 +70,18 @@ def _faults(provenance: Provenance, papers: Papers) -> Iterator[str]:
         ]
         if export_list.kit is None and provenance.kits:
             yield "it names a kit, and the export list none"
-    for what, said, here in compared:
-        if here is not None and said != here:
+    for what, said, paper in compared:
+        if paper is not None and said != paper:
             yield f"it says another {what} than the papers"
-    verdicts = {paper.digest: paper.document for paper in papers.by_name.values()}
-    verdict = verdicts.get(provenance.admission)
+    here = {paper.digest: paper.document for paper in papers.by_name.values()}
+    verdict = here.get(provenance.admission)
     if isinstance(verdict, Admission) and verdict.verdict != "admit":
         yield f"it rests on a verdict that is {verdict.verdict}"
-    yield from _kit_faults(provenance, papers)
+    yield from _kit_faults(provenance, here)
     yield from _step_faults(provenance)
 
 
-def _kit_faults(provenance: Provenance, papers: Papers) -> Iterator[str]:
-    here = {paper.digest: paper.document for paper in papers.by_name.values()}
+def _kit_faults(provenance: Provenance, here: Mapping[str, Document]) -> Iterator[str]:
     before = None
     for number, trained in enumerate(provenance.kits):
         sheet = here.get(trained.ready) if trained.ready is not None else None

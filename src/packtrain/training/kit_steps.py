@@ -26,7 +26,8 @@ _REASON: Final = re.compile(
     r"|rank [0-9]{1,6} (was asked to stop, and saved|ended with exit code [0-9]{1,3}"
     r"|was killed by (SIG[A-Z0-9+]{1,13}|signal [0-9]{1,3}))"
 )
-"""What engines say. The log lies where the program can write, and what it says goes home in the clear, unsearched."""
+"""What engines say. The log lies where the program can write, and what it says goes home in the clear: a search finds
+known bytes alone, a sentence has no room for others."""
 _OTHER_WORDS: Final = "noted in other words than an engine's, which stay here"
 
 

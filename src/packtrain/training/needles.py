@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -17,7 +16,6 @@ WORD_BYTES: Final = 8
 MIN_NEEDLE_BYTES: Final = 3 * WORD_BYTES
 """Eight windows of 16 bytes, each one byte further, need 23 bytes."""
 
-_PIECE_BYTES: Final = 1 << 20  # stays in the cache of a core through all passes over it
 _FIRST: Final = np.uint64(0x9E3779B97F4A7C15)  # odd, by chance: multiplied, they spread near words far apart
 _SECOND: Final = np.uint64(0xC2B2AE3D27D4EB4F)
 _MAX_TABLE_BITS: Final = 24
@@ -57,21 +55,6 @@ class Needles:
         """Return how many stretches are looked for."""
         return len(self._needles)
 
-    def in_file(self, path: Path) -> set[str]:
-        """Return the labels of the stretches that the file holds; it is read once, in pieces of 1 MiB."""
-        with path.open("rb") as stream:
-            return self.in_pieces(iter(lambda: stream.read(_PIECE_BYTES), b""))
-
-    def in_pieces(self, pieces: Iterable[bytes]) -> set[str]:
-        """Return the labels of the stretches that these pieces hold one after the other."""
-        found: set[str] = set()
-        tail = b""
-        for piece in pieces:
-            window = tail + piece
-            found |= self.in_bytes(window)
-            tail = window[-self.overlap_bytes :]
-        return found
-
     def in_bytes(self, content: bytes) -> set[str]:
         """Return the labels of the stretches that this holds."""
         found: set[str] = set()
@@ -108,6 +91,20 @@ class Needles:
             while entry < len(self._keys) and self._keys[entry] == keys[number]:
                 yield place, int(self._owners[entry])
                 entry += 1
+
+
+class Passing:
+    """Looks through bytes that come piece by piece: a stretch that begins in one and ends in the next is found too."""
+
+    def __init__(self, needles: Needles) -> None:
+        self._needles = needles
+        self._tail = b""
+
+    def look(self, piece: bytes) -> set[str]:
+        """Return the labels of the stretches that end in this piece, or lie in the end of what went before."""
+        window = self._tail + piece
+        self._tail = window[-self._needles.overlap_bytes :]
+        return self._needles.in_bytes(window)
 
 
 def telling(content: bytes, min_distinct: int = 12) -> bool:

@@ -28,7 +28,7 @@ SEALED_SUFFIX: Final = ".age"
 MAX_LIST_BYTES: Final = 64 << 20
 MAX_CHECKS_CHARACTERS: Final = 64 << 10
 """Of all sentences together that say what was looked for: a line for each text, and some twelve more."""
-_SIGNATURES: Final[dict[Role, str]] = {"consignee": CONSIGNEE_SIGNATURE, "operator": OPERATOR_SIGNATURE}
+_SIGNERS: Final[tuple[Role, Role]] = ("consignee", "operator")
 
 
 def signature_name(name: str, role: Role) -> str:
@@ -39,7 +39,7 @@ def signature_name(name: str, role: Role) -> str:
 SIGNED_BESIDE: Final = frozenset(
     file_name
     for name in (PROVENANCE_NAME, PROVENANCE_STATEMENT)
-    for file_name in (name, f"{name}.sig", f"{name}.operator.sig")
+    for file_name in (name, *(signature_name(name, role) for role in _SIGNERS))
 )
 """What lies in an outbox beside the list: how the results came to be, for all to read."""
 
@@ -81,7 +81,7 @@ def read_list(outbox: Path, trust: Trust, roles: Iterable[Role]) -> ReadList:
     signatures: dict[str, bytes] = {}
     document: ExportList | None = None
     for role in roles:
-        name = _SIGNATURES[role]
+        name = signature_name(LIST_NAME, role)
         signature = read_bounded(outbox / name, MAX_SIGNATURE_BYTES)
         if signature is None:
             raise SignatureMissing(
@@ -111,7 +111,13 @@ def check_sealed(outbox: Path, document: ExportList) -> None:
         ExportDenied: the outbox holds something that is not on the list, or the list contradicts itself.
     """
     check_plausible(document, str(outbox / LIST_NAME))
-    known = {LIST_NAME, *_SIGNATURES.values(), *SIGNED_BESIDE, *(sealed_name(file) for file in document.files)}
+    known = {
+        LIST_NAME,
+        CONSIGNEE_SIGNATURE,
+        OPERATOR_SIGNATURE,
+        *SIGNED_BESIDE,
+        *(sealed_name(file) for file in document.files),
+    }
     if strangers := sorted({path.name for path in outbox.iterdir()} - known):
         raise ExportDenied(
             "outbox holds files that are not on the export list",
@@ -248,7 +254,7 @@ def read_bounded(path: Path, max_bytes: int) -> bytes | None:
     """Return the bytes of a file of the outbox, or None where it is not there.
 
     Raises:
-        IntegrityError: it is a link, cannot be read, or is longer than `max_bytes`.
+        IntegrityError: it is a link or no file, cannot be read, or is longer than `max_bytes`.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -256,6 +262,9 @@ def read_bounded(path: Path, max_bytes: int) -> bytes | None:
         return None
     except OSError as error:
         raise IntegrityError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise IntegrityError("is no regular file", where=str(path))
     with os.fdopen(descriptor, "rb") as stream:
         payload = stream.read(max_bytes + 1)
     if len(payload) > max_bytes:

@@ -219,9 +219,9 @@ def _entropy(plane: npt.NDArray[np.uint8]) -> float:
     """Return the bits a byte that the best code by value alone takes."""
     import numpy as np
 
-    counts = np.bincount(plane, minlength=256)
-    shares = counts[counts > 0] / len(plane)
-    return float(-(shares * np.log2(shares)).sum())
+    from packtrain.training.number_shapes import entropy_bits
+
+    return entropy_bits(np.bincount(plane, minlength=256))
 
 
 def _encode_plane(plane: npt.NDArray[np.uint8], *, is_float: bool) -> tuple[int, bytes]:

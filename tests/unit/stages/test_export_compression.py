@@ -9,13 +9,14 @@ from outbox_parts import contents
 from packtrain import durable
 from packtrain.digest import sha256_file
 from packtrain.documents.export_list import ExportList
-from packtrain.documents.parties import ROLES, Role
+from packtrain.documents.parties import Role
 from packtrain.errors import WeightsUnopenable
 from packtrain.events import Event, Notice, discard
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.receipts import is_fresh
 from packtrain.stages import homecoming
-from trained_parts import trained_site
+from three_parties import copy_of_parties
+from trained_parts import site_with_large_weights
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.filterwarnings("ignore:torch.distributed is disabled")]
 
@@ -25,14 +26,13 @@ WEIGHTS = "weights.safetensors"
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("trained")
-    homecoming.export(trained_site(root, {role: role for role in ROLES})["consignee"], discard)
+    homecoming.export(site_with_large_weights(root)["consignee"], discard)
     return root
 
 
 @pytest.fixture
 def site(made: Path, tmp_path: Path) -> dict[Role, VoyageFolder]:
-    shutil.copytree(made, tmp_path / "site")
-    return {role: VoyageFolder(tmp_path / "site" / role) for role in ROLES}
+    return copy_of_parties(made, tmp_path / "site")
 
 
 def say(folder: VoyageFolder, *lines: str) -> None:

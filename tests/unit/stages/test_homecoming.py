@@ -1,7 +1,5 @@
 """The way home: what is declared comes back as it left, and every way of tampering with it is refused."""
 
-import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from packtrain.diligence.hand_over import custody_log
 from packtrain.documents.admission import Admission
 from packtrain.documents.codec import encode, namespace
 from packtrain.documents.export_list import ExportList
-from packtrain.documents.parties import ROLES, Role
+from packtrain.documents.parties import Role
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import (
     DocumentError,
@@ -35,7 +33,8 @@ from packtrain.stages import homecoming
 from packtrain.training.loader import SampleStore
 from packtrain.training.outbox import results_digest
 from provenance_parts import write_provenance
-from site_parts import site_after_load, write_program, write_training
+from three_parties import copy_of_parties
+from trained_parts import trained_site, write_train_receipt
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.filterwarnings("ignore:torch.distributed is disabled")]
 
@@ -54,71 +53,36 @@ count = 2
 """
 
 
-def write_train_receipt(folder: VoyageFolder) -> None:
-    from packtrain.digest import sha256_tree
-
-    folder.write_receipt(
-        Receipt(
-            stage="train",
-            inputs={"program": sha256_tree(folder.root / "program")},
-            outputs={},
-            counts={"steps": 4},
-            facts={"python": sys.executable},
-            seconds=1.0,
-            finished="2026-11-21T08:09:10Z",
-            versions={},
-        )
-    )
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three folders after `train`, made once; tests work on copies."""
     import torch
-    from torch.distributed.checkpoint.state_dict_saver import save
 
-    root = tmp_path_factory.mktemp("trained")
-    folders = site_after_load(root)
-    for role in ("consignor", "consignee"):
-        write_program(folders[role], "", DECLARATION)
-        write_training(folders[role])
-    folder = folders["consignee"]
     draw = torch.Generator().manual_seed(3)
     state = {
         "model": {str(layer): {"weight": torch.randn(16, 8, generator=draw)} for layer in range(2)},
         "optimizer": {"momentum": torch.zeros(16, 8)},
     }
-    save(state, checkpoint_id=folder.work / "checkpoints" / "step-00000004", no_dist=True)
-    (folder.work / "results").mkdir()
-    (folder.work / "results" / "notes.txt").write_text("went well\n")
-    (folder.work / "results" / "samples.bin").write_bytes(b"stays")
-    folder.logs.mkdir(exist_ok=True)
-    (folder.logs / "metrics.jsonl").write_text('{"step": 1, "loss": 2.0, "samples": 8}\n')
-    write_train_receipt(folder)
+    root = tmp_path_factory.mktemp("trained")
+    trained_site(root, DECLARATION, state, {"notes.txt": "went well\n", "samples.bin": "stays"})
     return root
 
 
 @pytest.fixture(scope="module")
 def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("exported") / "site"
-    shutil.copytree(trained, root)
-    homecoming.export(VoyageFolder(root / "consignee"), discard)
+    homecoming.export(copy_of_parties(trained, root)["consignee"], discard)
     return root
 
 
 @pytest.fixture
 def before(trained: Path, tmp_path: Path) -> Folders:
-    return copy_of(trained, tmp_path)
+    return copy_of_parties(trained, tmp_path / "site")
 
 
 @pytest.fixture
 def site(exported: Path, tmp_path: Path) -> Folders:
-    return copy_of(exported, tmp_path)
-
-
-def copy_of(root: Path, tmp_path: Path) -> Folders:
-    shutil.copytree(root, tmp_path / "site")
-    return {role: VoyageFolder(tmp_path / "site" / role) for role in ROLES}
+    return copy_of_parties(exported, tmp_path / "site")
 
 
 def outbox_of(folders: Folders) -> Path:

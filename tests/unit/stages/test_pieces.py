@@ -13,7 +13,6 @@ from outbox_parts import WEIGHTS, Folders, contents, release, sealed_outbox
 from packtrain.cli.main import cli
 from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import decode, encode, namespace
-from packtrain.documents.parties import ROLES
 from packtrain.documents.pieces import Pieces
 from packtrain.errors import (
     DocumentError,
@@ -29,9 +28,9 @@ from packtrain.errors import (
     WeightsUnopenable,
 )
 from packtrain.events import discard
-from packtrain.record.folder import VoyageFolder
 from packtrain.stages import homecoming
 from packtrain.standing import states_of
+from three_parties import copy_of_parties
 from weights_parts import normal_weights, raw_of, write_safetensors
 
 MIB = 1 << 20
@@ -48,8 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def site(made: Path, tmp_path: Path) -> Folders:
-    shutil.copytree(made, tmp_path / "site")
-    return {role: VoyageFolder(tmp_path / "site" / role) for role in ROLES}
+    return copy_of_parties(made, tmp_path / "site")
 
 
 @pytest.fixture
@@ -345,8 +343,7 @@ def test_the_consignor_is_told_what_is_not_here_yet(site: Folders, cut: Path) ->
 
 
 def test_killed_at_any_step_cutting_and_gathering_go_on(made: Path, tmp_path: Path) -> None:
-    shutil.copytree(made, tmp_path / "site")
-    site: Folders = {role: VoyageFolder(tmp_path / "site" / role) for role in ROLES}
+    site = copy_of_parties(made, tmp_path / "site")
     into, inbox = site["consignee"].root / "outbox-pieces", site["consignor"].root / "inbox"
     whole = contents(homecoming.cut_pieces(site["consignee"], MIB, discard).folder)
     arrived = tmp_path / "arrived"

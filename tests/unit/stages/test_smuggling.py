@@ -6,7 +6,6 @@ import json
 import os
 import random
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,11 @@ import pytest
 from msgspec.structs import replace
 
 from packtrain.crypto import age
-from packtrain.digest import sha256_bytes, sha256_file, sha256_tree
+from packtrain.digest import sha256_bytes, sha256_file
 from packtrain.documents.codec import encode, namespace
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.export_list import ExportedFile, ExportList
-from packtrain.documents.parties import ROLES, Role
+from packtrain.documents.parties import Role
 from packtrain.documents.provenance import Provenance, Result, TrainedAttempt
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import ExportDenied, SourceUnreadable
@@ -33,7 +32,8 @@ from packtrain.training.loader import SampleStore
 from packtrain.training.needles import Needles
 from packtrain.training.outbox import results_digest
 from sample_documents import samples
-from site_parts import site_after_load, write_program, write_training
+from three_parties import copy_of_parties
+from trained_parts import save_state, trained_site
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.filterwarnings("ignore:torch.distributed is disabled")]
 
@@ -58,25 +58,22 @@ def weights(layer: int) -> Any:
     return torch.randn(128, 64, generator=torch.Generator().manual_seed(layer)) * 0.02
 
 
-def save_checkpoint(folder: VoyageFolder, second: Any = None, **more: Any) -> Path:
-    """Write the checkpoint of a training, with this as its second layer."""
-    from torch.distributed.checkpoint.state_dict_saver import save
+def state_of(second: Any = None, **more: Any) -> dict[str, Any]:
+    """Return what the checkpoint of a training holds, with this as its second layer."""
+    return {"model": {"0": {"weight": weights(0)}, "1": {"weight": weights(1) if second is None else second}}, **more}
 
-    place = folder.work / "checkpoints" / "step-00000004"
-    shutil.rmtree(place, ignore_errors=True)
-    second = weights(1) if second is None else second
-    save({"model": {"0": {"weight": weights(0)}, "1": {"weight": second}}, **more}, checkpoint_id=place, no_dist=True)
-    return place
+
+def save_checkpoint(folder: VoyageFolder, second: Any = None, **more: Any) -> Path:
+    """Write another checkpoint in the place of the one that is there."""
+    shutil.rmtree(folder.work / "checkpoints")
+    return save_state(folder, state_of(second, **more))
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three folders after `train`, with a canary in the store and its copy at home; tests work on copies."""
     root = tmp_path_factory.mktemp("trained")
-    folders = site_after_load(root)
-    for role in ("consignor", "consignee"):
-        write_program(folders[role], "", DECLARATION)
-        write_training(folders[role])
+    folders = trained_site(root, DECLARATION, state_of(), {"notes.txt": "went well\n"})
     home, folder = folders["consignor"], folders["consignee"]
     dataset = samples()[Dataset]
     home.write(dataset)
@@ -85,44 +82,24 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         place.joinpath(CANARY_NAME).write_bytes(new_canary() if place == home.work / KEPT_FOLDER else b"")
     shutil.copy(home.work / KEPT_FOLDER / CANARY_NAME, folder.root / "store" / CANARY_NAME)
     (folder.root / "store" / "dataset.json").write_bytes(encode(dataset))
-    save_checkpoint(folder)
-    (folder.work / "results").mkdir()
-    (folder.work / "results" / "notes.txt").write_text("went well\n")
-    folder.logs.mkdir(exist_ok=True)
-    (folder.logs / "metrics.jsonl").write_text('{"step": 1, "loss": 2.0, "samples": 8}\n')
-    folder.write_receipt(
-        Receipt(
-            stage="train",
-            inputs={"program": sha256_tree(folder.root / "program")},
-            outputs={},
-            counts={"steps": 4},
-            facts={"python": sys.executable},
-            seconds=1.0,
-            finished="2026-11-21T08:09:10Z",
-            versions={},
-        )
-    )
     return root
 
 
 @pytest.fixture
 def site(trained: Path, tmp_path: Path) -> Folders:
-    shutil.copytree(trained, tmp_path / "site")
-    return {role: VoyageFolder(tmp_path / "site" / role) for role in ROLES}
+    return copy_of_parties(trained, tmp_path / "site")
 
 
 @pytest.fixture(scope="module")
 def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("exported") / "site"
-    shutil.copytree(trained, root)
-    homecoming.export(VoyageFolder(root / "consignee"), discard)
+    homecoming.export(copy_of_parties(trained, root)["consignee"], discard)
     return root
 
 
 @pytest.fixture
 def after(exported: Path, tmp_path: Path) -> Folders:
-    shutil.copytree(exported, tmp_path / "site")
-    return {role: VoyageFolder(tmp_path / "site" / role) for role in ROLES}
+    return copy_of_parties(exported, tmp_path / "site")
 
 
 def outbox_of(folders: Folders) -> Path:
@@ -612,6 +589,22 @@ def test_what_is_swapped_between_search_and_sealing_does_not_leave(site: Folders
     with pytest.raises(ExportDenied, match="changed between the search and the sealing"):
         homecoming.export(site["consignee"], swap)
     assert not list(outbox_of(site).iterdir())
+
+
+def test_a_place_in_the_data_that_a_checkpoint_names_after_the_search_does_not_leave(site: Folders) -> None:
+    place = site["consignee"].work / "checkpoints" / "step-00000004" / "position.json"
+    position = {"seed": 0, "epoch": 0, "samples_consumed": 0, "order_version": "random-1"}
+    position |= {"index_digest": base64.b64encode(stolen(site, 120)).decode()}
+
+    def name_it(event: Event) -> None:
+        if isinstance(event, Progress) and event.activity.startswith("compressing"):
+            place.write_text(json.dumps(position))
+
+    homecoming.export(site["consignee"], name_it)
+    assert place.exists()
+    assert site["consignee"].read_signed(Provenance).position.startswith("not known")
+    with pytest.raises(ExportDenied, match="training data lies in"):
+        homecoming.export(site["consignee"], discard)
 
 
 def test_numbers_that_are_none_are_refused_whatever_the_reader_of_checkpoints_said(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import base64
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packtrain.training.canaries import canary_needles, new_canary
-from packtrain.training.needles import MIN_NEEDLE_BYTES, Needle, Needles, telling
+from packtrain.training.needles import MIN_NEEDLE_BYTES, Needle, Needles, Passing, telling
 from packtrain.training.written_forms import as_numbers, as_text, as_words, needles_of
 
 PROBE = random.Random(11).randbytes(32)
@@ -35,7 +34,8 @@ def test_a_stretch_is_found_across_pieces_of_any_length(lengths: list[int], plac
     for length in lengths:
         pieces.append(content[at : at + length])
         at += length
-    assert Needles([Needle("it", PROBE)]).in_pieces([*pieces, content[at:]]) == {"it"}
+    passing = Passing(Needles([Needle("it", PROBE)]))
+    assert set[str]().union(*map(passing.look, [*pieces, content[at:]])) == {"it"}
 
 
 @given(st.integers(0, 64), st.sampled_from(range(len(FORMS))))
@@ -68,14 +68,11 @@ def test_numbers_are_written_as_torch_writes_them() -> None:
             assert scaled.to(dtype).view(torch.uint8).numpy().tobytes() in forms
 
 
-def test_many_stretches_are_told_apart(tmp_path: Path) -> None:
+def test_many_stretches_are_told_apart() -> None:
     needles = [Needle(str(number), noise(32, number)) for number in range(5000)]
-    (tmp_path / "file").write_bytes(
-        noise(3 << 20, 9999) + needles[77].content + noise(100, 9998) + needles[4999].content
-    )
-    assert Needles(needles).in_file(tmp_path / "file") == {"77", "4999"}
-    (tmp_path / "file").write_bytes(noise(3 << 20, 9999))
-    assert Needles(needles).in_file(tmp_path / "file") == set()
+    content = noise(3 << 20, 9999) + needles[77].content + noise(100, 9998) + needles[4999].content
+    assert Needles(needles).in_bytes(content) == {"77", "4999"}
+    assert Needles(needles).in_bytes(noise(3 << 20, 9999)) == set()
 
 
 @settings(max_examples=20)

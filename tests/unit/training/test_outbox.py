@@ -1,13 +1,14 @@
 """Results are sealed to the key that the consignor has, and opened with it alone."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from packtrain.crypto import age
 from packtrain.crypto.sshsig import generate_key_pair
-from packtrain.errors import AgeFormatError, WrongKey
-from packtrain.training.outbox import seal, unseal
+from packtrain.errors import AgeFormatError, IntegrityError, WrongKey
+from packtrain.training.outbox import read_bounded, seal, unseal
 
 
 @pytest.fixture
@@ -27,3 +28,17 @@ def test_a_result_comes_back_with_the_key_it_was_sealed_to(tmp_path: Path, ssh_k
     assert opened.read_bytes() == b"weights" * 20_000
     with pytest.raises((WrongKey, AgeFormatError)):
         unseal(listed, tmp_path / "outbox", ssh_key if kind == "age" else age.generate_identity(), tmp_path / "home")
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link"])
+def test_what_is_no_regular_file_is_not_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "export-list.json"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        (tmp_path / "other").write_bytes(b"{}")
+        path.symlink_to(tmp_path / "other")
+    with pytest.raises(IntegrityError):
+        read_bounded(path, 10)

@@ -22,7 +22,7 @@ from packtrain.events import Notice, Progress, Sink
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.stages.homecoming.kept import STAGE, free_name, is_kept, keep
-from packtrain.stages.homecoming.provenance import read_provenance, steps_told, words_of, write_papers
+from packtrain.stages.homecoming.provenance import read_provenance, steps_told, write_papers
 from packtrain.training import guard
 from packtrain.training.canaries import KEPT_FOLDER, canary_names, read_tokens
 from packtrain.training.export import (
@@ -86,8 +86,7 @@ def accept(folder: VoyageFolder, outbox: Path, sink: Sink, bases: Sequence[Path]
     if sorted(tensors, key=lambda tensor: tensor.name) != sorted(document.tensors, key=lambda tensor: tensor.name):
         raise IntegrityError("weights hold other tensors than the export list names", where=str(outbox))
     sink(Progress(STAGE, "looking for canaries and digests in what came home"))
-    words = words_of(provenance.document, str(outbox / PROVENANCE_NAME))
-    searched = _search_again(folder, document, opened, words)
+    searched = _search_again(folder, document, opened, provenance.words)
     write_papers(opened, provenance, document)
     _move_in(opened, folder.root, document.results, sink)
     keep(folder, found, {name: payload for name, payload in provenance.files.items() if is_kept(name)})

@@ -12,6 +12,7 @@ from typing import Final
 
 from packtrain import durable
 from packtrain.digest import sha256_bytes, sha256_tree
+from packtrain.diligence.kit_chain import chain_of
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing
 from packtrain.documents.codec import encode
@@ -25,7 +26,8 @@ from packtrain.events import Notice, Progress, Sink
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock, instant
 from packtrain.stages.homecoming.kept import STAGE
-from packtrain.stages.homecoming.provenance import make_provenance, provenance_files, words_at_site
+from packtrain.stages.homecoming.provenance import make_provenance, provenance_files
+from packtrain.stages.homecoming.told import told_at_site, words_of
 from packtrain.training import guard
 from packtrain.training.canaries import canary_names, read_tokens, shards_of
 from packtrain.training.export import (
@@ -131,7 +133,9 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
 
     checkpoint = checkpoint_to_export(folder.work / "checkpoints")
     sink(Progress(STAGE, "looking for training data in the texts"))
-    searched = _search_texts(folder, texts, words_at_site(folder, training, checkpoint))
+    chain = chain_of(folder)
+    told = told_at_site(folder.logs / "train", chain, training, checkpoint)
+    searched = _search_texts(folder, texts, words_of(told, str(folder.logs / "train")))
     sink(Progress(STAGE, "taking the declared tensors out of the checkpoint"))
     taken = take_tensors(Path(training.facts.get("python", sys.executable)), checkpoint, rules, gathered)
     marks |= {path: _mark(path) for path in taken.files}
@@ -168,7 +172,7 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
     )
     check_plausible(document, LIST_NAME)
     folder.write_signed(document, folder.signer())
-    provenance = make_provenance(folder, document, admission, training, checkpoint)
+    provenance = make_provenance(folder, document, admission, training, chain, told)
     folder.write_signed(provenance, folder.signer())
     for name, payload in provenance_files(folder, provenance).items():
         durable.write_bytes(outbox / name, payload)

@@ -30,7 +30,6 @@ from packtrain.training.pieces import (
 )
 from packtrain.units import counted, format_bytes
 
-PIECE_BYTES: Final = 64 << 20
 OUT_FOLDER: Final = "outbox-pieces"
 INBOX: Final = "inbox"
 MISSING_LIST: Final = "missing-pieces.txt"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 
 from packtrain import durable
 from packtrain.digest import sha256_bytes
@@ -20,14 +18,14 @@ from packtrain.documents.codec import encode, namespace
 from packtrain.documents.export_list import ExportList
 from packtrain.documents.parties import STATEMENT_NAMESPACE, Role
 from packtrain.documents.plan import Plan
-from packtrain.documents.provenance import MAX_ATTEMPTS, Provenance, Result, TrainedAttempt, TrainedKit
+from packtrain.documents.provenance import Provenance, Result, TrainedKit
 from packtrain.documents.receipt import Receipt
-from packtrain.errors import DataOrderChanged, ExportDenied, ProvenanceBroken, UntrustedSigner
+from packtrain.errors import ProvenanceBroken, UntrustedSigner
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import instant
 from packtrain.record.trust import MAX_SIGNATURE_BYTES, Trust
-from packtrain.training.batches import Position
-from packtrain.training.kit_steps import attempts_of, kits_of_attempts, spelled, steps_by_update
+from packtrain.stages.homecoming.told import Told, words_of
+from packtrain.training.kit_steps import kits_of_attempts, spelled, steps_by_update
 from packtrain.training.metrics import STEPS_NAME, StepLog, encode_metrics, steps_that_count
 from packtrain.training.model_card import CARD_NAME, STATEMENT_AT_HOME, model_card
 from packtrain.training.outbox import (
@@ -38,31 +36,39 @@ from packtrain.training.outbox import (
     signature_name,
 )
 
-_POSITION: Final = "position.json"
-_MAX_POSITION_BYTES: Final = 64 * 1024
 _MAX_PROVENANCE_BYTES: Final = 64 << 20
-_MAX_REASON: Final = 300
-MAX_WORDS_BYTES: Final = 256 << 10
-"""Of what a provenance says in words of its own: 2,400 workers, each lost once and named, make some 100 KB."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadProvenance:
-    """A provenance that follows from the papers, and its files by the names they have in the outbox."""
+    """A provenance that follows from the papers, its files by the names they have in the outbox, and its words."""
 
     document: Provenance
     files: dict[str, bytes]
+    words: bytes
 
 
 def make_provenance(
-    folder: VoyageFolder, exported: ExportList, admission: Admission, training: Receipt, checkpoint: Path
+    folder: VoyageFolder,
+    exported: ExportList,
+    admission: Admission,
+    training: Receipt,
+    chain: Sequence[LawfulKit],
+    told: Told,
 ) -> Provenance:
     """Return how the results of an export list came to be, as far as it is known at the site.
+
+    Args:
+        folder: of the consignee.
+        exported: the export list.
+        admission: the operator's verdict.
+        training: the receipt of the training.
+        chain: the kits that were in force.
+        told: `told_at_site`; its words were searched.
 
     Raises:
         ProvenanceBroken: the steps in logs/train are not those of the training's receipt.
     """
-    chain = chain_of(folder)
     logs = folder.logs / "train"
     counted = steps_that_count(StepLog(logs / STEPS_NAME).read())
     if (named := training.facts.get("metrics")) not in (None, sha256_bytes(encode_metrics(counted))):
@@ -72,9 +78,7 @@ def make_provenance(
             expected=f"steps with metrics {(named or '')[:12]}",
             hint='run "packtrain train" again: it goes on from its newest checkpoint, and writes the receipt anew',
         )
-    kits = kits_of_attempts(logs)
-    steps = steps_by_update(counted, kits)
-    attempts = attempts_of(logs)[-MAX_ATTEMPTS:]
+    steps = steps_by_update(counted, kits_of_attempts(logs))
     return Provenance(
         shipment=exported.shipment,
         shipment_root=exported.shipment_root,
@@ -86,65 +90,18 @@ def make_provenance(
         training=exported.training,
         num_steps=len({record.step for record in counted}) or training.counts.get("steps", 0),
         num_samples=training.counts.get("samples", 0),
-        attempts=tuple(
-            TrainedAttempt(
-                attempt=each.attempt,
-                kit=each.kit or (chain[0].digest if chain and each.attempt not in kits else None),
-                seconds=each.seconds,
-                reason=each.reason[:_MAX_REASON],
-            )
-            for each in attempts
-        ),
-        position=_position(checkpoint),
-        hosts=tuple(text for text in (training.facts.get("hosts"),) if text),
+        attempts=told.attempts,
+        position=told.position,
+        hosts=told.hosts,
         workers=training.counts.get("workers", 0),
-        engine=training.facts.get("engine", "not noted"),
-        versions=dict(training.versions),
+        engine=told.engine,
+        versions=dict(told.versions),
         export_list=sha256_bytes(encode(exported)),
         results=exported.results,
         files=tuple(Result(name=file.name, bytes=file.bytes, sha256=file.sha256) for file in exported.files),
         trained_on=training.finished,
         made_on=instant(),
     )
-
-
-def words_at_site(folder: VoyageFolder, training: Receipt, checkpoint: Path) -> bytes:
-    """Return the words that a provenance made now would hold; see `words_of`.
-
-    Raises:
-        ExportDenied: there are more than leave.
-    """
-    reasons = [each.reason[:_MAX_REASON] for each in attempts_of(folder.logs / "train")[-MAX_ATTEMPTS:]]
-    facts = (training.facts.get("hosts", ""), training.facts.get("engine", ""), _position(checkpoint))
-    return _words([*reasons, *facts, *_told(training.versions)], str(folder.logs / "train"))
-
-
-def words_of(document: Provenance, where: str) -> bytes:
-    """Return what a provenance says in words that no other paper has, each once: text that leaves with the results.
-
-    Raises:
-        ExportDenied: there are more than leave.
-    """
-    reasons = [each.reason for each in document.attempts]
-    facts = (*document.hosts, document.engine, document.position)
-    return _words([*reasons, *facts, *_told(document.versions)], where)
-
-
-def _told(versions: Mapping[str, str]) -> list[str]:
-    return [f"{name} {version}" for name, version in versions.items()]
-
-
-def _words(words: Iterable[str], where: str) -> bytes:
-    payload = "".join(f"{word}\n" for word in dict.fromkeys(words)).encode("utf-8", "replace")
-    if len(payload) > MAX_WORDS_BYTES:
-        raise ExportDenied(
-            "provenance would take along more words than leave with it",
-            where=where,
-            expected=f"at most {MAX_WORDS_BYTES} bytes of reasons, hosts and versions, each counted once",
-            found=f"{len(payload)} bytes",
-            hint="text leaves as a declared file, within its budget",
-        )
-    return payload
 
 
 def provenance_files(folder: VoyageFolder, document: Provenance) -> dict[str, bytes]:
@@ -204,8 +161,7 @@ def read_provenance(folder: VoyageFolder, outbox: Path, found: ReadList, roles: 
             where=where,
             hint="nothing was taken; ask the consignee how these results were made",
         )
-    words_of(document, where)
-    return ReadProvenance(document, files)
+    return ReadProvenance(document, files, words_of(document, where))
 
 
 def steps_told(document: Provenance) -> list[str]:
@@ -224,23 +180,6 @@ def _trained(folder: VoyageFolder, lawful: LawfulKit, steps: Sequence[int]) -> T
         update=lawful.update_digest,
         steps=spelled(steps),
     )
-
-
-def _position(checkpoint: Path) -> str:
-    """Return the data position that a checkpoint names in position.json, in words; or that it names none."""
-    path = checkpoint / _POSITION
-    unknown = f"not known: the checkpoint has no {_POSITION} of packtrain's loader"
-    try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
-            body: Any = json.loads(stream.read(_MAX_POSITION_BYTES))
-        # What the loader says of itself, alone or under its name, as the reference program writes it.
-        position = Position.from_dict(cast("dict[str, object]", body.get("position", body)), str(path))
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError, DataOrderChanged):
-        return unknown
-    return (
-        f"epoch {position.epoch}, {position.samples_consumed} samples of it consumed, seed {position.seed}, "
-        f"order {position.order_version}, index.parquet {position.index_digest}"
-    )[:4096]
 
 
 def _signed_by(role: Role, name: str, payload: bytes, outbox: Path, trust: Trust) -> dict[str, bytes]:
