@@ -2,9 +2,10 @@
 
 import contextlib
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
+from days import today
 from packtrain.diligence.lists.add import ListToAdd, add_list
 from packtrain.diligence.rules.groups import add_groups
 from packtrain.documents.admission import Admission
@@ -20,7 +21,6 @@ SCENARIOS = Path(__file__).parent / "scenarios"
 CASES = ("A", "B", "C", "D")
 DRIVES_PER_CASE = 15
 TOTAL_BYTES = 80_000_000_000_000
-TODAY = datetime.now(UTC).date()
 CARRIERS = {case: (f"{case}. Traveller", f"PT-{number}") for number, case in enumerate(CASES, 2001)}
 
 
@@ -37,8 +37,10 @@ def with_lists(folder: VoyageFolder, *names: str) -> None:
     """Give a party yesterday's list, of invented parties and `names`, and the country groups of the tests."""
     path = folder.root / "list.csv"
     path.write_text("name\n" + "\n".join(("Nobody Known Trading LLC", *names)) + "\n")
-    add_list(folder, ListToAdd("invented", "csv", [path], TODAY - timedelta(days=1), columns={"name": "name"}), discard)
-    day = (TODAY - timedelta(days=2)).isoformat()
+    add_list(
+        folder, ListToAdd("invented", "csv", [path], today() - timedelta(days=1), columns={"name": "name"}), discard
+    )
+    day = (today() - timedelta(days=2)).isoformat()
     sections = [
         f'[[group]]\nname = "{group.name}"\nas_of = {day}\nsource = "the tests"\nmembers = {list(group.members)}\n'
         for group in GROUPS.values()

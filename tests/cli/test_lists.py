@@ -2,17 +2,16 @@
 
 import json
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 import list_files
 from command_parts import packtrain, refusal
+from days import today
 from list_files import ofac_csv, write
 from packtrain.record.folder import VOYAGE_FILE
-
-TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ def add(site: Path, path: Path, *words: str, day: str = "2026-09-01") -> list[ob
 def test_a_list_is_added_and_shown_with_its_age(site: Path, tmp_path: Path) -> None:
     folder = tmp_path / "ofac"
     folder.mkdir()
-    day = (TODAY - timedelta(days=9)).isoformat()
+    day = (today() - timedelta(days=9)).isoformat()
 
     added = packtrain(*add(site, ofac_csv(folder), "--format", "ofac-csv", "--source", "https://x.example", day=day))
     shown = packtrain("lists", "show", "--voyage", site, "--json")

@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from days import today
 from rule_facts import GROUPS
-from scenario_parts import TODAY, declaration_of
+from scenario_parts import declaration_of
 from tree_parts import assert_equal
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "carry-over-a-border.md"
@@ -21,7 +22,7 @@ def test_every_command_of_carry_over_a_border_runs_and_the_folder_arrives(tmp_pa
     (tmp_path / "answers" / "six.toml").write_text(declaration_of("lawful").partition("[customer]\n")[0])
     (tmp_path / "groups.toml").write_text(
         "".join(
-            f'[[group]]\nname = "{group.name}"\nas_of = {TODAY}\nsource = "tests"\nmembers = {list(group.members)}\n'
+            f'[[group]]\nname = "{group.name}"\nas_of = {today()}\nsource = "tests"\nmembers = {list(group.members)}\n'
             for group in GROUPS.values()
         )
     )

@@ -1,9 +1,10 @@
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from days import today
 from packtrain.crypto.sshsig import generate_key_pair
 from packtrain.diligence.lists.add import ListToAdd, add_list
 from packtrain.diligence.screening.record import DISPOSITIONS, SCREENINGS, read_dispositions
@@ -27,8 +28,6 @@ from second_person import with_reviewer
 from three_parties import three_parties
 from voyage_papers import Papers, declaration_toml, declared
 
-TODAY = datetime.now(UTC).date()
-
 
 @pytest.fixture
 def papers(tmp_path: Path) -> Papers:
@@ -38,7 +37,7 @@ def papers(tmp_path: Path) -> Papers:
 def add(folder: VoyageFolder, *names: str, days_old: int = 1) -> None:
     path = folder.root / "list.csv"
     path.write_text("name\n" + "\n".join(names) + "\n")
-    day = TODAY - timedelta(days=days_old)
+    day = today() - timedelta(days=days_old)
     add_list(folder, ListToAdd("invented", "csv", [path], day, columns={"name": "name"}), discard)
 
 

@@ -3,12 +3,13 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 import list_files
+from days import today
 from list_files import csl_entry, csl_json, write
 from packtrain import durable
 from packtrain.digest import sha256_bytes, sha256_file
@@ -19,8 +20,6 @@ from packtrain.documents.list_record import ListRecord
 from packtrain.errors import DocumentError, IntegrityError, ListMissing, ListUnreadable, SourceChanged
 from packtrain.events import Event, discard
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
-
-TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture
@@ -33,7 +32,7 @@ def folder(tmp_path: Path) -> VoyageFolder:
 
 def a_list(tmp_path: Path, *names: str, label: str = "us-csl") -> ListToAdd:
     entries = [csl_entry(id=f"e{number}", name=name) for number, name in enumerate(names or ("Quagga", "Moa"))]
-    return ListToAdd(label, "csl-json", [csl_json(tmp_path, *entries)], TODAY)
+    return ListToAdd(label, "csl-json", [csl_json(tmp_path, *entries)], today())
 
 
 def listed(folder: VoyageFolder, label: str = "us-csl") -> list[str]:
@@ -54,7 +53,7 @@ def test_what_was_added_is_read_back(folder: VoyageFolder, tmp_path: Path) -> No
     assert listed(folder) == ["Quagga", "Moa"]
     assert (record.num_rows, record.num_entries, record.num_names) == (2, 2, 2)
     assert record.files[0].sha256 == sha256_file(wanted.files[0])
-    assert (record.date, record.source, record.replaces) == (TODAY.isoformat(), "https://lists.example/csl", None)
+    assert (record.date, record.source, record.replaces) == (today().isoformat(), "https://lists.example/csl", None)
 
 
 def test_the_file_itself_is_not_kept(folder: VoyageFolder, tmp_path: Path) -> None:
@@ -137,7 +136,7 @@ def test_a_list_may_be_called_older_than_it_says(folder: VoyageFolder, tmp_path:
 
 def test_a_list_of_a_day_to_come_is_refused(folder: VoyageFolder, tmp_path: Path) -> None:
     with pytest.raises(ListUnreadable, match="not yet"):
-        add_list(folder, replace(a_list(tmp_path), date=TODAY + timedelta(days=2)), discard)
+        add_list(folder, replace(a_list(tmp_path), date=today() + timedelta(days=2)), discard)
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(folder: VoyageFolder, tmp_path: Path) -> None:
@@ -149,7 +148,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(folder: VoyageFolder, t
             stream.write("Moa\n")
 
     with pytest.raises(SourceChanged):
-        add_list(folder, ListToAdd("own", "csv", [path], TODAY, columns={"name": "Name"}), change)
+        add_list(folder, ListToAdd("own", "csv", [path], today(), columns={"name": "Name"}), change)
 
     assert left_behind(folder) == []
 
@@ -157,7 +156,9 @@ def test_a_file_that_changes_while_it_is_read_is_refused(folder: VoyageFolder, t
 def test_what_was_left_out_is_in_the_record_and_said(folder: VoyageFolder, tmp_path: Path) -> None:
     said: list[Event] = []
 
-    record = add_list(folder, ListToAdd("os", "opensanctions-ftm", [list_files.ftm_json(tmp_path)], TODAY), said.append)
+    record = add_list(
+        folder, ListToAdd("os", "opensanctions-ftm", [list_files.ftm_json(tmp_path)], today()), said.append
+    )
 
     assert [(left.reason, left.count) for left in record.left_out] == [
         ("neither a target nor with a topic", 2),

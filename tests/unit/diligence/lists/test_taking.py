@@ -1,12 +1,13 @@
 """Lists and country groups of another folder: newer ones are taken, with what they replace; doctored ones are not."""
 
 import sqlite3
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from days import today
 from packtrain.diligence.lists import store
 from packtrain.diligence.lists.add import ListToAdd, add_list
 from packtrain.diligence.rules import groups
@@ -15,8 +16,6 @@ from packtrain.errors import GroupUnreadable, IntegrityError, ListUnreadable
 from packtrain.events import discard
 from packtrain.record.folder import VoyageFolder
 from three_parties import three_parties
-
-TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture
@@ -32,13 +31,13 @@ def there(tmp_path: Path) -> VoyageFolder:
 def add(folder: VoyageFolder, days_old: int, *names: str) -> None:
     path = folder.root / "list.csv"
     path.write_text("name\n" + "\n".join(names) + "\n")
-    day = TODAY - timedelta(days=days_old)
+    day = today() - timedelta(days=days_old)
     add_list(folder, ListToAdd("invented", "csv", [path], day, columns={"name": "name"}), discard)
 
 
 def add_group(folder: VoyageFolder, days_old: int, *members: str) -> None:
     path = folder.root / "groups.toml"
-    day = (TODAY - timedelta(days=days_old)).isoformat()
+    day = (today() - timedelta(days=days_old)).isoformat()
     path.write_text(f'[[group]]\nname = "D5"\nas_of = {day}\nsource = "the tests"\nmembers = {list(members)}\n')
     groups.add_groups(folder, path)
 
@@ -60,7 +59,9 @@ def test_a_newer_list_is_told_with_what_it_replaces(here: VoyageFolder, there: V
     add(here, 3, "Quagga Shipping", "Dodo Trading")
     add(there, 1, "Nobody")
     (told,) = store.take_from(here, there.root)
-    assert told == f"list invented of {TODAY - timedelta(days=1)}: 1 entries in place of 2 of {TODAY - timedelta(3)}"
+    assert (
+        told == f"list invented of {today() - timedelta(days=1)}: 1 entries in place of 2 of {today() - timedelta(3)}"
+    )
 
 
 @pytest.mark.parametrize("day", ["9999-12-31", "2026-99-99"])
@@ -70,7 +71,7 @@ def test_a_list_that_would_never_age_is_not_taken(here: VoyageFolder, there: Voy
     redate(there, day)
     with pytest.raises(ListUnreadable):
         store.take_from(here, there.root)
-    assert store.record(here, "invented").date == (TODAY - timedelta(days=1)).isoformat()
+    assert store.record(here, "invented").date == (today() - timedelta(days=1)).isoformat()
 
 
 def test_entries_that_are_no_table_are_not_read(here: VoyageFolder, there: VoyageFolder) -> None:
