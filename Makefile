@@ -179,7 +179,7 @@ $(INSTALLED)/package: pyproject.toml $(INSTALLED)/locked
 	@touch $@
 
 system-packages:
-	@bash scripts/system_packages.sh age=age ssh-keygen=openssh-client rsync=rsync rclone=rclone
+	@bash scripts/system_packages.sh age=age ssh-keygen=openssh-client rsync=rsync rclone=rclone chromium=chromium
 
 # ---- what the demo works on
 
@@ -205,7 +205,7 @@ $(BUILT)/kit-own: $(SOURCES) pyproject.toml README.md LICENSE $(BUILT)/kit-lock
 # ---- the locks: for every platform and Python from 3.11 on, digests only, no name of a host
 
 # All but pii: its spaCy is several hundred megabytes, for a second engine that few turn on (docs/adr/0023).
-LOCKED_EXTRAS = prepare cluster train kit scan timestamp pdf dev
+LOCKED_EXTRAS = prepare cluster train kit scan timestamp pdf fsspec dev
 COMPILE = $(UV) pip compile --quiet --no-config --universal --python-version 3.11 --only-binary :all: --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK_ARGS)
 
