@@ -69,3 +69,27 @@ def commands(text: str) -> Iterator[list[str]]:
                 break
             words.append(word)
         yield words
+
+
+def examples() -> list[tuple[str, str]]:
+    """Return command lines of the documentation as they stand there, each with its page below docs/, none twice.
+
+    Only lines that say all by themselves: no variable, no pipe, no loop. Those of blocks that tests run come first,
+    then those behind a prompt. A verb that has none of either may have one in a sentence: these come last.
+    """
+    docs = [page for page in pages() if page.is_relative_to(DOCS)]
+    told = [
+        (line, page)
+        for language in ("sh", "console")
+        for page in docs
+        for block in blocks(page)
+        if block.language == language
+        for line in block.text.replace("\\\n", " ").splitlines()
+    ]
+    told += [(span, page) for page in docs for span in spans(page)]
+    found: dict[str, str] = {}
+    for text, page in told:
+        line = " ".join(re.sub(r"\s+#.*", "", text.removeprefix("$ ")).split())
+        if re.match(r"packtrain [a-z]", line) and not re.search(r"[$;|&<>(]|\.\.\.", line):
+            found.setdefault(line, page.relative_to(DOCS).as_posix())
+    return list(found.items())
