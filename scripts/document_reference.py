@@ -36,8 +36,8 @@ def page(generated: str) -> str:
         "# Documents, field by field\n",
         generated,
         "What each field holds. [The specification](../spec/documents.md) says how documents and signatures hang",
-        "together, who reads them and what is checked. Every document has `type` and `version` besides. A field without a",
-        "meaning has the one of its name. A list may be empty unless it says how many it has at least.\n",
+        "together, who reads them and what is checked. Every document has `type` and `version` besides. A field",
+        "without a meaning has the one of its name. A list may be empty unless it says how many it has at least.\n",
     ]
     lines += [f"- [`{kind.kind}`](#{kind.kind})" for kind in kinds]
     for kind in kinds:

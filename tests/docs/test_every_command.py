@@ -44,6 +44,7 @@ RUN = {
     (HOW_TO + "read-with-other-tools.md", "sh"): "tests/docs/test_read_with_other_tools.py",
     (HOW_TO + "restore-without-packtrain.md", "sh"): "tests/docs/test_drives_how_to.py",
     (HOW_TO + "send-or-carry.md", "sh"): "tests/docs/test_how_to.py",
+    (HOW_TO + "train-on-a-ray-or-slurm-site.md", "sh"): "tests/docs/test_train_on_a_site_page.py",
     (HOW_TO + "withdraw-a-source.md", "sh"): "tests/docs/test_withdraw_page.py",
     (HOW_TO + "your-own-data.md", "sh"): "tests/docs/test_how_to.py",
 }
