@@ -43,16 +43,11 @@ RUN = {
     (HOW_TO + "read-with-other-tools.md", "python"): "tests/docs/test_read_with_other_tools.py",
     (HOW_TO + "read-with-other-tools.md", "sh"): "tests/docs/test_read_with_other_tools.py",
     (HOW_TO + "restore-without-packtrain.md", "sh"): "tests/docs/test_drives_how_to.py",
+    (HOW_TO + "screen-the-parties.md", "sh"): "tests/docs/test_screening_page.py",
     (HOW_TO + "send-or-carry.md", "sh"): "tests/docs/test_how_to.py",
     (HOW_TO + "train-on-a-ray-or-slurm-site.md", "sh"): "tests/docs/test_train_on_a_site_page.py",
     (HOW_TO + "withdraw-a-source.md", "sh"): "tests/docs/test_withdraw_page.py",
     (HOW_TO + "your-own-data.md", "sh"): "tests/docs/test_how_to.py",
-}
-# Blocks of other pages, by their first line: the test that runs them.
-RUN_ALONE = {
-    "packtrain lists add sdn.csv": "tests/docs/test_screening_page.py",
-    "packtrain lists add own.csv": "tests/docs/test_screening_page.py",
-    "ssh-keygen -t ed25519 -N": "tests/docs/test_screening_page.py",
 }
 # Blocks that no test runs as they stand, by how their first line begins: why, and what shows it instead.
 NOT_RUN = {
@@ -64,8 +59,6 @@ NOT_RUN = {
     "packtrain drives labels": "needs a packed voyage at that place; tests/cli/test_drives.py",
     "umount /mnt/a1": "needs root and a drive; on loop devices: tests/cli/test_sanitise.py",
     "packtrain close hall": "goes on after drives were erased; tests/unit/stages/test_close.py",
-    "packtrain screen  ": "the day's lists decide what is found; tests/cli/test_lists.py, tests/unit/diligence",
-    "packtrain screen answer": "ids of candidates come from lists; tests/unit/diligence",
     "for name, tensor in": "prints names of your own model; what it prints is read by tests/unit/training",
     "from packtrain.training.loader": "a piece of a program; tests/unit/training runs each of these calls",
 }
@@ -184,13 +177,13 @@ def test_every_block_of_a_script_is_run_by_a_test_or_has_a_reason_why_not() -> N
     for block in ALL:
         if block.language not in ("sh", "python") or (block.page, block.language) in RUN:
             continue
-        begins = {name for name in (*RUN_ALONE, *NOT_RUN) if block.text.startswith(name)}
+        begins = {name for name in NOT_RUN if block.text.startswith(name)}
         used |= begins
         if not begins:
             unknown.append(f"{_where(block)}: {block.first}")
 
     assert not unknown, "no test is named for these:\n" + "\n".join(unknown)
-    assert used == {*RUN_ALONE, *NOT_RUN}, "these rows belong to no block any more"
+    assert used == set(NOT_RUN), "these rows belong to no block any more"
 
 
 def test_the_tests_that_are_named_are_there_and_name_their_page() -> None:
@@ -198,7 +191,7 @@ def test_the_tests_that_are_named_are_there_and_name_their_page() -> None:
     assert not set(RUN) - held, "these pages have no such block any more"
     for (page, _), test in RUN.items():
         assert Path(page).name in (ROOT / test).read_text(encoding="utf-8"), f"{test} does not read {page}"
-    for reason in (*RUN_ALONE.values(), *NOT_RUN.values()):
+    for reason in NOT_RUN.values():
         for name in re.findall(r"tests/[\w/.]*\w", reason):
             assert (ROOT / name).exists(), name
 
