@@ -50,6 +50,11 @@ def blocks(page: Path) -> list[Block]:
     ]
 
 
+def title(page: Path) -> str:
+    """Return the heading of a page."""
+    return page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+
+
 def spans(page: Path) -> list[str]:
     """Return the spans of code in the prose of a page; one that goes over two lines is one line here."""
     prose = _FENCE.sub("", page.read_text(encoding="utf-8"))

@@ -139,7 +139,9 @@ def command_line() -> str:
         level = "##" if context.parent is None or context.parent.parent is None else "###"
         lines += [f"{level} {context.command_path}\n", "```text", command.get_help(context).rstrip(), "```\n"]
         shown = examples_of(command, context.command_path, told)
-        lines += [f"- `{line}` ([{Path(page).stem}](../{page}))" for line, page in shown] + [""] * bool(shown)
+        lines += [f"- `{line}` ([{docs_parts.title(docs_parts.DOCS / page)}](../{page}))" for line, page in shown] + [
+            ""
+        ] * bool(shown)
     return "\n".join(lines)
 
 

@@ -53,7 +53,7 @@ RUN = {
 NOT_RUN = {
     "make demo": "sets a machine up from the network; `make test` runs the same demo (tests/demo/test_demo.py)",
     "packtrain drives\npacktrain drives sanitise": "needs root and a drive; tests/cli/test_sanitise.py",
-    "packtrain drives  ": "needs drives; on recorded machines: tests/unit/devices, tests/cli/test_drives.py",
+    "packtrain drives  ": "run, but for what it finds: tests/docs/test_drives_how_to.py, tests/unit/devices",
     "packtrain drives --dip-test": "needs drives, and ten minutes; on loop devices: tests/unit/devices",
     "packtrain drives format": "needs root and a drive; on loop devices: tests/unit/devices",
     "packtrain drives labels": "needs a packed voyage at that place; tests/cli/test_drives.py",
