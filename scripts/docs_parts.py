@@ -82,7 +82,10 @@ def examples() -> list[tuple[str, str]]:
     Only lines that say all by themselves: no variable, no pipe, no loop. Those of blocks that tests run come first,
     then those behind a prompt. A verb that has none of either may have one in a sentence: these come last.
     """
-    docs = [page for page in pages() if page.is_relative_to(DOCS)]
+    # The page that explains every verb of a first voyage goes before those that use the same line.
+    docs = sorted(
+        (page for page in pages() if page.is_relative_to(DOCS)), key=lambda page: page.stem != "your-own-data"
+    )
     told = [
         (line, page)
         for language in ("sh", "console")
