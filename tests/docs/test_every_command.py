@@ -162,7 +162,7 @@ def test_every_command_in_a_sentence_has_verbs_and_options_that_there_are() -> N
         ("prepare --engine spark", "is not one of"),
         ("plan --drives many", "is not a valid"),
         ("carry release --voyage home", "is missing"),
-        ("status home hall", "too many arguments"),
+        ("pack home hall", "too many arguments"),
     ],
 )
 def test_a_wrong_command_would_be_seen(line: str, told: str) -> None:
