@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +104,7 @@ class GroupCloser:
         signer: the consignor's.
         journal: of this attempt.
         extra_files: for each place, further files below packtrain/ (kit, ready.json).
+        on_volume: called from several threads, each time some spots of a volume were read once more.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class GroupCloser:
         signer: Signer,
         journal: Journal,
         extra_files: Mapping[str, ExtraFiles],
+        on_volume: Callable[[], None] = lambda: None,
     ) -> None:
         self._plan = plan
         self._plan_payload, self._plan_signature = plan_files
@@ -125,6 +127,7 @@ class GroupCloser:
         self._signer = signer
         self._journal = journal
         self._extra_files = extra_files
+        self._on_volume = on_volume
 
     def close(self) -> SignedGroup:
         """Close the group on its drives that are here; return group.json, its bytes and its signature.
@@ -254,6 +257,7 @@ class GroupCloser:
         with pages() as buffer:
             for volume in here:
                 self._check_spots(drive, volume, buffer)
+                self._on_volume()
             check_copy(drive, layout.CATALOG, catalog.xxh3, buffer)
             for name, expected in tags.items():
                 if name != layout.CATALOG:
