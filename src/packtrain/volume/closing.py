@@ -30,6 +30,7 @@ from packtrain.volume.formatting import custody_line, unexpected_names
 from packtrain.volume.journal import Journal, WrittenVolume
 from packtrain.volume.places import Place
 from packtrain.volume.read_back import check_copy, check_file, pages
+from packtrain.volume.stopping import Stopping
 
 SPOT_BLOCKS: Final = 16
 _MAX_RECORD_BYTES: Final = 1 << 20
@@ -128,6 +129,7 @@ class GroupCloser:
         self._journal = journal
         self._extra_files = extra_files
         self._on_volume = on_volume
+        self._stopping = Stopping()
 
     def close(self) -> SignedGroup:
         """Close the group on its drives that are here; return group.json, its bytes and its signature.
@@ -142,7 +144,7 @@ class GroupCloser:
         signed = signed_group(self._journal, self._group.group) or self._sign()
         catalog = self._checked_catalog(signed)
         here = [uuid for uuid in self._group.drives if uuid in self._drives]
-        with ThreadPoolExecutor(min(len(here) or 1, _MAX_THREADS)) as pool:
+        with ThreadPoolExecutor(min(len(here) or 1, _MAX_THREADS)) as pool, self._stopping.on_error():
             running = [pool.submit(self._close_drive, uuid, signed, catalog) for uuid in here]
             wait(running)
             for done in running:
@@ -257,6 +259,7 @@ class GroupCloser:
         with pages() as buffer:
             for volume in here:
                 self._check_spots(drive, volume, buffer)
+                self._stopping.go_on()
                 self._on_volume()
             check_copy(drive, layout.CATALOG, catalog.xxh3, buffer)
             for name, expected in tags.items():
