@@ -13,6 +13,7 @@ Rules of the terminal:
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import select
@@ -80,6 +81,7 @@ class Terminal:
         # When it started, what was done by then, and whether a line was told of it.
         self._activity_since = (0.0, 0)
         self._has_told = False
+        self._note = ""
         # Stages tell from several threads, and one of our own draws while they are silent.
         self._lock = threading.RLock()
         self._ended = threading.Event()
@@ -121,6 +123,9 @@ class Terminal:
                 elapsed_seconds = time.monotonic() - self._training_since
                 self._training.add(event.attempt, event.step, event.loss, event.num_samples, elapsed_seconds)
                 self._draw_training(self._training)
+            case TrainingStep() if self._live and self._redrawing is not None:
+                # A rehearsal trains in between: its steps stand below its own bar.
+                self._note = f"attempt {event.attempt}  step {event.step}"
             case TrainingStep():
                 loss = f"  loss {event.loss:.4f}" if event.loss is not None else ""
                 self._tick(f"train  attempt {event.attempt}  step {event.step}{loss}")
@@ -138,7 +143,7 @@ class Terminal:
                 "a passphrase is needed, and no terminal is here to ask on",
                 hint="name a passphrase_file or a passphrase_env in [keys] of voyage.toml",
             )
-        self._close_lines()
+        self.close()
         typed: str = click.prompt(f"packtrain: {prompt}", hide_input=True, confirmation_prompt=twice, err=True)
         return typed
 
@@ -149,6 +154,7 @@ class Terminal:
             self._end_activity(now)
             self._activity, self._activity_since = (event.stage, event.activity), (now, event.done_bytes)
             self._keeper = PaceKeeper()
+            self._note = ""
         self._keeper.take(event, now)
         _shown = self
         if self._redrawing is None:
@@ -166,6 +172,9 @@ class Terminal:
             self._has_told = True
             _tell(in_words(pace))
             return
+        if self._note:
+            told = dataclasses.replace(pace.progress, note=f"{pace.progress.note}  {self._note}".strip())
+            pace = dataclasses.replace(pace, progress=told)
         columns, rows = shutil.get_terminal_size()
         self._draw(picture(pace, columns, rows, with_unicode=shows_unicode(sys.stderr)))
 
