@@ -27,6 +27,7 @@ D = TypeVar("D", bound=Document)
 
 _WRITTEN_BY: Final[dict[str, str]] = {
     "placement": "plan",
+    "forecast": "plan",
     "dataset": "prepare",
     "data-scan": "prepare",
     "withdrawals": "withdraw",
