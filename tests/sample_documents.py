@@ -6,6 +6,7 @@
 import importlib
 import pkgutil
 from pathlib import Path
+from typing import Literal
 
 import packtrain.documents
 from packtrain.documents.admission import Admission, AdmissionCheck, AdmittedDrive
@@ -33,6 +34,14 @@ from packtrain.documents.drive import Drive
 from packtrain.documents.export_list import ExportedFile, ExportedTensor, ExportList, Packing
 from packtrain.documents.flag_answer import FlagAnswer, FlagException
 from packtrain.documents.flags import Flags, RuleFinding, RuleResult, UsedGroup
+from packtrain.documents.forecast import (
+    Forecast,
+    ForecastFigure,
+    ForecastLoss,
+    ForecastOdds,
+    ForecastRoute,
+    ForecastStep,
+)
 from packtrain.documents.group import Catalog, Group, Volume
 from packtrain.documents.kit import Kit, KitFile, Provided
 from packtrain.documents.kit_update import KitUpdate
@@ -122,6 +131,20 @@ def _goods(description: str) -> GoodsKind:
         net_grams=685,
         lithium="none",
         export_class="none",
+    )
+
+
+def _forecast_step(name: str, limit: Literal["bays", "link"], days: float) -> ForecastStep:
+    return ForecastStep(
+        name=name,
+        part="way",
+        start_days=0.0,
+        days_low=days * 0.95,
+        days_likely=days,
+        days_high=days * 1.3,
+        limit=limit,
+        bytes=80 * 10**12,
+        bytes_per_second=1.5e9,
     )
 
 
@@ -491,6 +514,51 @@ def samples() -> dict[type[Document], Document]:
             ),
             judged_on=AT,
             supersedes=sha256("7"),
+        ),
+        Forecast(
+            voyage="sky survey",
+            made=AT,
+            start="2026-12-01",
+            total_bytes=80 * 10**12,
+            bytes_from="dataset.json",
+            raw_bytes=107 * 10**12,
+            num_drives=60,
+            num_cases=4,
+            k=6,
+            m=2,
+            waves=8,
+            load_waves=8,
+            fits=True,
+            survives="any one case",
+            loss=ForecastLoss(probability=0.002, low=0.002, high=0.002, method="exact"),
+            loss_after_case=ForecastLoss(probability=0.22, low=0.21, high=0.23, method="drawn"),
+            currency="EUR",
+            steps=(_forecast_step("pack", "bays", 2.5), _forecast_step("load", "bays", 1.25)),
+            send_steps=(_forecast_step("send", "link", 37.5),),
+            carry=ForecastRoute(
+                days=6.75,
+                there=ForecastOdds(days_10=6.0, days_50=8.0, days_90=10.5),
+                home_days=30.5,
+                home=ForecastOdds(days_10=28.0, days_50=32.0, days_90=40.0),
+                bottleneck="pack: bays",
+                cost=9600.5,
+            ),
+            send=ForecastRoute(
+                days=37.5,
+                there=ForecastOdds(days_10=36.5, days_50=39.5, days_90=44.5),
+                home_days=None,
+                home=None,
+                bottleneck="send: link",
+                cost=None,
+            ),
+            assumed=(
+                ForecastFigure(
+                    name="drives",
+                    text="a drive writes 180 MB/s",
+                    origin="measured",
+                    measured="2026-11-21T08:09:10Z on packer-1",
+                ),
+            ),
         ),
         Group(
             shipment=SHIPMENT,

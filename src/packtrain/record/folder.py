@@ -28,6 +28,7 @@ D = TypeVar("D", bound=Document)
 _WRITTEN_BY: Final[dict[str, str]] = {
     "measurement": "measure",
     "placement": "plan",
+    "forecast": "plan",
     "dataset": "prepare",
     "data-scan": "prepare",
     "withdrawals": "withdraw",
