@@ -192,7 +192,7 @@ def test_a_loaded_voyage_is_told_from_its_own_records(loaded: Arrived) -> None:
     assert row(found, "load").bytes == stored.counts["bytes_loaded"]
     way = row(found, "hand over, transport, admit")
     assert way.started == pack.ended
-    assert way.ended is not None and way.ended >= way.started
+    assert way.started is not None and way.ended is not None and way.ended >= way.started
     # In a minute what was planned for days: that is most off, and said so.
     assert found.most_off.startswith("hand over, transport, admit: ")
     assert "times as fast" in found.most_off or "at once" in found.most_off

@@ -22,7 +22,7 @@ from packtrain.volume import layout
 Use = Literal["write", "read"]
 
 FEWEST_BYTES: Final = 64 * MIB
-_SPARE_BYTES: Final = 64 * MIB
+SPARE_BYTES: Final = 64 * MIB
 """A file system that is filled to the last byte is slow for reasons of its own."""
 _FAST_CACHE_BYTES: Final = 100 * 10**9
 """What shingled disks put aside before they crawl is tens of GB; flash keeps up to a third of what is free as its fast
@@ -54,7 +54,6 @@ class Candidate:
     Attributes:
         use: "read" for one that holds a shipment, or is mounted read-only: nothing is written there.
         total_bytes: for it; as asked, or what fits.
-        problem: why it is not measured at all, "" if it is.
     """
 
     name: str
@@ -62,7 +61,6 @@ class Candidate:
     medium: Medium
     use: Use
     total_bytes: int
-    problem: str = ""
 
 
 def look_at(name: str, drive: Drive, bench: Bench, asked: Asked, *, is_exact: bool) -> Candidate:
@@ -82,13 +80,13 @@ def look_at(name: str, drive: Drive, bench: Bench, asked: Asked, *, is_exact: bo
     medium = bench.medium(Path(drive.location))
     if medium.is_read_only or drive.size_bytes(layout.PLAN) is not None or drive.size_bytes(layout.DRIVE) is not None:
         return Candidate(name, drive, medium, "read", asked.total_bytes)
-    room_bytes = drive.free_bytes() - _SPARE_BYTES
+    room_bytes = drive.free_bytes() - SPARE_BYTES
     total_bytes = asked.total_bytes if is_exact else min(asked.total_bytes, room_bytes // 2)
     if total_bytes > room_bytes or total_bytes < min(FEWEST_BYTES, asked.total_bytes):
         raise DriveFull(
             "no room to measure this drive",
             where=drive.location,
-            expected=f"{format_bytes((asked.total_bytes if is_exact else 2 * FEWEST_BYTES) + _SPARE_BYTES)} free",
+            expected=f"{format_bytes((asked.total_bytes if is_exact else 2 * FEWEST_BYTES) + SPARE_BYTES)} free",
             found=format_bytes(drive.free_bytes()),
             hint="give fewer --bytes, or make room; what lies on the drive is not touched",
         )
@@ -96,7 +94,7 @@ def look_at(name: str, drive: Drive, bench: Bench, asked: Asked, *, is_exact: bo
 
 
 def measure_alone(one: Candidate, bench: Bench, asked: Asked, sink: Sink) -> MeasuredDrive:
-    """Return one drive's rates by itself; what goes wrong is told in `problem`."""
+    """Return one drive's rates by itself; what goes wrong is told in `problem`. Nobody else may be measuring it."""
     written: list[Moved] = []
     read: list[Moved] = []
     readback: Readback | None = None
@@ -104,26 +102,24 @@ def measure_alone(one: Candidate, bench: Bench, asked: Asked, sink: Sink) -> Mea
     places: dict[str, int | None] = {}
     root = Path(one.drive.location)
     try:
-        with bench.hold(root):
-            try:
-                meter = Meter(sink, f"reading {one.name}", one.total_bytes)
-                if one.use == "write":
-                    to_write = Meter(sink, f"writing {one.name}", one.total_bytes)
-                    written = write_files(one.drive, one.total_bytes, asked.seconds, to_write.add)
-                    read, readback = read_files(one.drive, written, asked.seconds, meter.add)
-                elif files := volumes_of(one.drive):
-                    read, readback = read_files(
-                        one.drive, files, asked.seconds, meter.add, most_bytes=part_of(one.total_bytes, files)
-                    )
-                else:
-                    problem = _why_only_read(one)
-                places = {moved.name: bench.begins_at(root / moved.name) for moved in written or read}
-            finally:
-                if one.use == "write":
-                    remove_files(one.drive)
+        meter = Meter(sink, f"reading {one.name}", one.total_bytes)
+        if one.use == "write":
+            to_write = Meter(sink, f"writing {one.name}", one.total_bytes)
+            written = write_files(one.drive, one.total_bytes, asked.seconds, to_write.add)
+            read, readback = read_files(one.drive, written, asked.seconds, meter.add)
+        elif files := volumes_of(one.drive):
+            read, readback = read_files(
+                one.drive, files, asked.seconds, meter.add, most_bytes=part_of(one.total_bytes, files)
+            )
+        else:
+            problem = _why_only_read(one)
+        places = {moved.name: bench.begins_at(root / moved.name) for moved in written or read}
     except PacktrainError as error:
         problem = error.message
         sink(Notice(STAGE, f"{one.name}: {problem}", is_warning=True))
+    finally:
+        if one.use == "write":
+            remove_files(one.drive)
     return MeasuredDrive(
         name=one.name,
         path=one.drive.location,
@@ -131,7 +127,7 @@ def measure_alone(one: Candidate, bench: Bench, asked: Asked, sink: Sink) -> Mea
         file_system=one.medium.file_system,
         size_bytes=one.medium.size_bytes,
         free_bytes=one.medium.free_bytes,
-        is_written=bool(written),
+        is_written=one.use == "write",
         write=_rate(written, "files of our own, one after the other, each synced") if written else None,
         sync_seconds=round(sum(moved.sync_seconds for moved in written), 3),
         read=_rate(read, _how_read(one, readback)) if read else None,

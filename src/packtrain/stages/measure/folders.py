@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from packtrain.documents.measurement import MeasuredFolder
-from packtrain.errors import PacktrainError
-from packtrain.events import Notice, Sink
+from packtrain.events import Sink
 from packtrain.ports import Bench, Drive, Readback
 from packtrain.stages.measure.drives import Asked, look_at, measure_alone
 from packtrain.stages.measure.machine import rate_of
-from packtrain.stages.measure.meter import STAGE, Meter
+from packtrain.stages.measure.meter import Meter
 from packtrain.units import MIB
 
 _READ_BYTES: Final = 4 * MIB
@@ -88,11 +87,6 @@ def measure_store(
         readback=found.readback,
         problem=found.problem,
     )
-
-
-def told_problem(sink: Sink, name: str, error: PacktrainError) -> None:
-    """Say that something is left out of the measurement, and why."""
-    sink(Notice(STAGE, f"{name} is not measured: {error.message}", is_warning=True))
 
 
 def _read(path: str, done: _Read, asked: Asked, started: float, meter: Meter) -> None:

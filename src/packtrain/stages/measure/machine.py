@@ -15,7 +15,7 @@ from packtrain.documents.measurement import Rate
 from packtrain.erasure.code import Code
 from packtrain.units import MIB
 
-_SECONDS: Final = 0.4
+CORE_SECONDS: Final = 0.4
 """For each: shorter than that, and a core that was asleep is measured while it wakes."""
 _BLOCK_BYTES: Final = MIB
 
@@ -26,7 +26,7 @@ def rate_of(moved_bytes: int, seconds: float, how: str) -> Rate:
     return Rate(bytes_per_second=round(moved_bytes / seconds), bytes=moved_bytes, seconds=round(seconds, 3), how=how)
 
 
-def core_rates(k: int, m: int, seconds: float = _SECONDS) -> dict[str, Rate | None]:
+def core_rates(k: int, m: int, seconds: float = CORE_SECONDS) -> dict[str, Rate | None]:
     """Return the rates of one core by name: sha256, xxh3, encrypt, encode (None of a code without parity).
 
     Args:

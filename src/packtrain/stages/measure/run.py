@@ -9,20 +9,20 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from packtrain import __version__
-from packtrain.documents.measurement import Machine, MeasuredDrive, MeasuredFolder, Measurement, Work
+from packtrain.documents.measurement import Machine, MeasuredFolder, Measurement, Work
 from packtrain.errors import DriveFailed, DriveFull, PacktrainError
 from packtrain.events import Notice, Progress, Sink
 from packtrain.ports import Bench, Drive, Store
 from packtrain.record.receipts import instant
 from packtrain.stages.measure.drives import Asked, Candidate, look_at, measure_alone
-from packtrain.stages.measure.folders import measure_source, measure_store, told_problem
-from packtrain.stages.measure.machine import core_rates
+from packtrain.stages.measure.folders import measure_source, measure_store
+from packtrain.stages.measure.machine import CORE_SECONDS, core_rates
 from packtrain.stages.measure.meter import STAGE
 from packtrain.stages.measure.subject import Subject
 from packtrain.stages.measure.together import measure_together
@@ -55,22 +55,18 @@ def measure(subject: Subject, world: World, sink: Sink) -> Measurement:
         DriveFailed: no drive could be measured at all.
     """
     started = time.monotonic()
-    with _on_cores(subject.cores) as num_cores:
+    with _on_cores(subject.cores) as num_cores, contextlib.ExitStack() as held:
         asked = Asked(subject.total_bytes, subject.seconds, num_cores)
-        for path in (*subject.drives.values(), *([subject.store] if subject.store is not None else [])):
-            # What is not there or cannot be read, `candidates_of` tells.
-            with contextlib.suppress(PacktrainError), world.bench.hold(path):
-                if num_swept := sweep(world.open_drive(path)):
-                    told = f"{path}: {counted(num_swept, 'file')} of a measurement that was killed removed"
-                    sink(Notice(STAGE, told))
-        candidates = candidates_of(subject, world, sink)
+        opened = _open(subject, world, sink)
+        for folder in (*(one.location for one in opened.values()), *filter(None, (subject.store,))):
+            held.enter_context(world.bench.hold(Path(folder)))
+            _sweep(Path(folder), world, sink)
+        candidates = _look(opened, subject, world, sink)
         machine = _machine(subject, world, sink, num_cores)
-        drives: list[MeasuredDrive] = []
-        for one in candidates:
-            drives.append(measure_alone(one, world.bench, asked, sink))
+        drives = [measure_alone(one, world.bench, asked, sink) for one in candidates]
         if subject.is_named and drives and not any(one.write or one.read for one in drives):
             raise DriveFailed("no drive could be measured", found="; ".join(f"{d.name}: {d.problem}" for d in drives))
-        together = measure_together(candidates, drives, world.bench, asked, sink)
+        together = measure_together(candidates, drives, asked, sink)
         source = measure_source(subject.sources, world.bench, asked, sink) if subject.sources else None
         store = _store(subject, world, sink, asked)
     return Measurement(
@@ -90,19 +86,36 @@ def candidates_of(subject: Subject, world: World, sink: Sink) -> list[Candidate]
     Raises:
         DriveMissing, DuplicateDrive, DriveFull, DriveInUse, DriveFailed: see `measure`.
     """
-    asked = Asked(subject.total_bytes, subject.seconds, 1)
+    return _look(_open(subject, world, sink), subject, world, sink)
+
+
+def _open(subject: Subject, world: World, sink: Sink) -> dict[str, Drive]:
     opened: dict[str, Drive] = {}
-    found: list[Candidate] = []
     for name, path in subject.drives.items():
-        try:
+        with _left_out(name, subject, sink):
             opened[name] = world.open_drive(path)
-            found.append(look_at(name, opened[name], world.bench, asked, is_exact=subject.is_exact))
-        except PacktrainError as error:
-            if subject.is_named:
-                raise
-            told_problem(sink, name, error)
     refuse_duplicates(opened)
+    return opened
+
+
+def _look(opened: Mapping[str, Drive], subject: Subject, world: World, sink: Sink) -> list[Candidate]:
+    asked = Asked(subject.total_bytes, subject.seconds, 1)
+    found: list[Candidate] = []
+    for name, drive in opened.items():
+        with _left_out(name, subject, sink):
+            found.append(look_at(name, drive, world.bench, asked, is_exact=subject.is_exact))
     return found
+
+
+@contextlib.contextmanager
+def _left_out(name: str, subject: Subject, sink: Sink) -> Iterator[None]:
+    """Leave out a drive with which something is wrong, and say so; one that was named is refused."""
+    try:
+        yield
+    except PacktrainError as error:
+        if subject.is_named:
+            raise
+        sink(Notice(STAGE, f"{name} is not measured: {error.message}", is_warning=True))
 
 
 def to_dict(candidates: Sequence[Candidate], subject: Subject) -> dict[str, Any]:
@@ -134,6 +147,13 @@ def most_seconds(num_drives: int, subject: Subject) -> float:
     return 2 * subject.seconds * rounds + (subject.seconds if subject.sources else 0) + 30
 
 
+def _sweep(folder: Path, world: World, sink: Sink) -> None:
+    """Remove what a measurement that was killed has left there; a drive that cannot be read is told of later."""
+    with contextlib.suppress(PacktrainError):
+        if num_swept := sweep(world.open_drive(folder)):
+            sink(Notice(STAGE, f"{folder}: {counted(num_swept, 'file')} of a measurement that was killed removed"))
+
+
 def _store(subject: Subject, world: World, sink: Sink, asked: Asked) -> MeasuredFolder | None:
     if subject.store is None:
         return None
@@ -142,7 +162,7 @@ def _store(subject: Subject, world: World, sink: Sink, asked: Asked) -> Measured
 
 def _machine(subject: Subject, world: World, sink: Sink, num_cores: int) -> Machine:
     sink(Progress(STAGE, "digests, cipher and code of one core"))
-    rates = core_rates(subject.k, subject.m)
+    rates = core_rates(subject.k, subject.m, min(CORE_SECONDS, subject.seconds / 20))
     works: tuple[Work, Work] | None = None
     note = _busy_note(num_cores)
     if note:
@@ -210,7 +230,7 @@ def _work_folder(bench: Bench, wanted_bytes: int) -> Iterator[tuple[Path, str, i
     place = next((one for one, free in room.items() if free >= ROOM * wanted_bytes), None)
     place = place or max(room, key=lambda one: room[one])
     set_bytes = min(wanted_bytes, room[place] // ROOM // MIB * MIB)
-    if set_bytes < SMALLEST_SET_BYTES:
+    if set_bytes < min(SMALLEST_SET_BYTES, wanted_bytes):
         raise DriveFull(
             "no room to pack a small set",
             where=", ".join(map(str, room)),

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from packtrain.documents.measurement import MeasuredDrive, Rate, Together
 from packtrain.errors import PacktrainError
 from packtrain.events import Notice, Sink
-from packtrain.ports import Bench
-from packtrain.stages.measure.drives import Asked, Candidate, Use, part_of, volumes_of
+from packtrain.stages.measure.drives import SPARE_BYTES, Asked, Candidate, Use, part_of, volumes_of
 from packtrain.stages.measure.machine import rate_of
 from packtrain.stages.measure.meter import STAGE, Meter
 from packtrain.stages.measure.trial import Moved, read_files, remove_files, write_files
+from packtrain.units import MIB
 
 _HINDERED: Final = 0.85
 """Of the sum of each alone: less, and the drives hinder each other."""
@@ -26,14 +25,14 @@ _BUSY: Final = 0.85
 
 
 def measure_together(
-    candidates: Sequence[Candidate], alone: Sequence[MeasuredDrive], bench: Bench, asked: Asked, sink: Sink
+    candidates: Sequence[Candidate], alone: Sequence[MeasuredDrive], asked: Asked, sink: Sink
 ) -> Together | None:
     """Return what drives reach side by side: those that are written, or those that are read where fewer than two are.
 
     Args:
         candidates: as `look_at` found them.
         alone: what `measure_alone` found of each; those with a problem are left out.
-        bench, asked, sink: as for one drive.
+        asked, sink: as for one drive.
     """
     good = [(one, found) for one, found in zip(candidates, alone, strict=True) if not found.problem]
     written = [(one, found) for one, found in good if found.write is not None]
@@ -44,15 +43,12 @@ def measure_together(
     uses: tuple[Use, ...] = ("write", "read") if len(written) > 1 else ("read",)
     names = ", ".join(one.name for one in ones)
     try:
-        with contextlib.ExitStack() as held:
+        try:
+            found = _run_together(ones, uses, asked, sink)
+        finally:
             for one in ones:
-                held.enter_context(bench.hold(Path(one.drive.location)))
-            try:
-                found = _run_together(ones, uses, asked, sink)
-            finally:
-                for one in ones:
-                    if one.use == "write":
-                        remove_files(one.drive)
+                if one.use == "write":
+                    remove_files(one.drive)
     except PacktrainError as error:
         sink(Notice(STAGE, f"side by side ({names}): {error.message}", is_warning=True))
         return None
@@ -62,7 +58,7 @@ def measure_together(
     }
     parts: dict[Use, float | None] = {use: _part_of_sum(found[use].rate, alone_of[use]) for use in uses}
     hindered = [use for use in uses if (part := parts[use]) is not None and part < _HINDERED]
-    limit = _limit(ones, [found[use].busy for use in found if use in hindered]) if hindered else ""
+    limit = shared_limit(ones, [found[use].busy for use in found if use in hindered]) if hindered else ""
     return Together(
         drives=tuple(one.name for one in ones),
         write=found["write"].rate if "write" in found else None,
@@ -82,7 +78,7 @@ class _SideBySide:
 def _run_together(ones: Sequence[Candidate], uses: Sequence[Use], asked: Asked, sink: Sink) -> dict[Use, _SideBySide]:
     found: dict[Use, _SideBySide] = {}
     files: list[list[Moved]] = [[] if one.use == "write" else volumes_of(one.drive) for one in ones]
-    total_bytes = min(one.total_bytes for one in ones)
+    total_bytes = _bytes_for_each(ones)
     for use in uses:
         activity = f"{'writing' if use == 'write' else 'reading'} {len(ones)} drives at once"
         meter = Meter(sink, activity, total_bytes * len(ones))
@@ -110,12 +106,19 @@ def _run_together(ones: Sequence[Candidate], uses: Sequence[Use], asked: Asked, 
     return found
 
 
+def _bytes_for_each(ones: Sequence[Candidate]) -> int:
+    """Return what each drive gets: the same for all, and no more than the drives of one file system find room for."""
+    sharers = Counter(one.medium.way[:1] for one in ones)
+    room = ((one.drive.free_bytes() - SPARE_BYTES) // sharers[one.medium.way[:1]] for one in ones if one.use == "write")
+    return max(min(*(one.total_bytes for one in ones), *room), MIB)
+
+
 def _part_of_sum(rate: Rate, alone: Sequence[Rate | None]) -> float | None:
     total = sum(one.bytes_per_second for one in alone if one is not None)
     return round(rate.bytes_per_second / total, 3) if total else None
 
 
-def _limit(ones: Sequence[Candidate], busy: Sequence[float]) -> str:
+def shared_limit(ones: Sequence[Candidate], busy: Sequence[float]) -> str:
     """Return in words what drives that hinder each other share: processors that were busy, else the nearest thing."""
     if max(busy) > _BUSY:
         return "the processors of this machine"

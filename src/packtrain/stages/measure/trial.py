@@ -127,7 +127,9 @@ def read_files(
                 while time.perf_counter() < until and (most_bytes is None or moved.bytes < most_bytes):
                     length = reader.read_into(buffer, moved.bytes)
                     if one.hashes and length:
-                        _compare(drive, one, moved.bytes, buffer[:length])
+                        # Released at once: an error that holds on to it would keep the memory from being given back.
+                        with buffer[:length] as block:
+                            _compare(drive, one, moved.bytes, block)
                     moved.bytes += length
                     on_bytes(length)
                     if length < len(buffer):

@@ -38,7 +38,7 @@ from packtrain.volume.reader import load_shipment
 from packtrain.volume.writer import write_shipment
 
 LARGE_SET_BYTES: Final = 768 * MIB
-SMALLEST_SET_BYTES: Final = 128 * MIB
+SMALLEST_SET_BYTES: Final = 64 * MIB
 _FILE_BYTES: Final = 16 * MIB
 ROOM: Final = 4
 """Times the larger set: sources, drives with parity, and the store beside them."""
