@@ -19,7 +19,7 @@ from packtrain.stages.measure.meter import STAGE, Meter
 from packtrain.stages.measure.trial import Moved, read_files, remove_files, write_files
 from packtrain.units import MIB
 
-_HINDERED: Final = 0.85
+HINDERED: Final = 0.85
 """Of the sum of each alone: less, and the drives hinder each other."""
 _BUSY: Final = 0.85
 """Of all processors: above it they are what was waited for."""
@@ -60,7 +60,7 @@ def measure_together(
         "read": [each.read for _, each in chosen],
     }
     parts: dict[Use, float | None] = {use: _part_of_sum(found[use].rate, alone_of[use]) for use in uses}
-    hindered = [use for use in uses if (part := parts[use]) is not None and part < _HINDERED]
+    hindered = [use for use in uses if (part := parts[use]) is not None and part < HINDERED]
     limit = shared_limit(ones, [found[use].busy for use in found if use in hindered]) if hindered else ""
     return Together(
         drives=tuple(one.name for one in ones),
