@@ -46,6 +46,16 @@ from packtrain.documents.group import Catalog, Group, Volume
 from packtrain.documents.kit import Kit, KitFile, Provided
 from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.list_record import LeftOut, ListFile, ListRecord, MappedColumn
+from packtrain.documents.measurement import (
+    Machine,
+    MeasuredDrive,
+    MeasuredFolder,
+    Measurement,
+    PartOfRun,
+    Rate,
+    Together,
+    Work,
+)
 from packtrain.documents.packing_statement import PackedCase, PackedDrive, PackingStatement
 from packtrain.documents.parties import Parties, Party
 from packtrain.documents.pieces import Piece, PiecedFile, Pieces
@@ -74,6 +84,23 @@ REVIEWER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "C" * 43
 def sha256(letter: str) -> str:
     """Return 64 times the same hex digit, in place of a digest."""
     return letter * 64
+
+
+def _rate(bytes_per_second: float) -> Rate:
+    return Rate(bytes_per_second=bytes_per_second, bytes=10**9, seconds=0.5, how="in a test")
+
+
+def _work(cpu_seconds_per_gb: float) -> Work:
+    return Work(
+        cpu_seconds_per_gb=cpu_seconds_per_gb,
+        bytes_per_second=1.25e9,
+        fixed_seconds=0.25,
+        bytes=5 * 10**8,
+        seconds=0.75,
+        k=12,
+        m=4,
+        how="in a test",
+    )
 
 
 def _party(name: str) -> DeclaredParty:
@@ -595,6 +622,69 @@ def samples() -> dict[type[Document], Document]:
                     former=(REVIEWER,),
                 ),
             ),
+        ),
+        Measurement(
+            made=AT,
+            seconds=95.5,
+            machine=Machine(
+                cores=8,
+                processor="Example 9000",
+                system="Linux 6.1.0",
+                python="3.12.4",
+                packtrain="0.1.0",
+                memory_bytes=32 * 10**9,
+                sha256=_rate(1.75e9),
+                xxh3=_rate(2.5e10),
+                encrypt=_rate(1.5e9),
+                encode=_rate(6.5e9),
+                pack=_work(3.5),
+                load=_work(2.25),
+                note="",
+            ),
+            drives=(
+                MeasuredDrive(
+                    name="A1",
+                    path="/mnt/a1",
+                    serial="S-1",
+                    file_system="ext4",
+                    size_bytes=2 * 10**12,
+                    free_bytes=19 * 10**11,
+                    is_written=True,
+                    write=_rate(1.85e8),
+                    sync_seconds=4.25,
+                    read=_rate(1.9e8),
+                    readback="direct",
+                    parts=(
+                        PartOfRun(
+                            at_bytes=1 << 20,
+                            bytes=10**9,
+                            write_bytes_per_second=1.85e8,
+                            read_bytes_per_second=None,
+                        ),
+                    ),
+                    slowed="not seen",
+                    is_short=True,
+                    problem="",
+                ),
+            ),
+            together=Together(
+                drives=("A1", "A2"),
+                write=_rate(2.5e8),
+                read=None,
+                write_part=0.675,
+                read_part=None,
+                limit="one USB hub",
+            ),
+            source=MeasuredFolder(
+                path="/data/raw",
+                file_system="xfs",
+                free_bytes=0,
+                write=None,
+                read=_rate(1.25e9),
+                readback="dropped",
+                problem="",
+            ),
+            store=None,
         ),
         PlacementDocument(
             drives=(
