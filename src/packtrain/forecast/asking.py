@@ -54,7 +54,7 @@ def question_of(
         ValueError: it cannot be so; the message says why.
     """
     known = {name: value for name, value in told.items() if value is not None}
-    fields = {_PLAIN_NAMES[name]: value for name, value in known.items() if name in _PLAIN_NAMES}
+    fields: dict[str, Any] = {_PLAIN_NAMES[name]: value for name, value in known.items() if name in _PLAIN_NAMES}
     if "drive_rate" in known:
         fields |= {"write_rate": known["drive_rate"], "read_rate": known["drive_rate"]}
     if "cores" in known and "load_cores" not in known:
@@ -66,8 +66,8 @@ def question_of(
     customs: Days | None = known.get("customs")
     fields["legs"] = (*(legs or (DEFAULT_LEG,)), *((Leg(CUSTOMS, customs),) if customs is not None else ()))
     risks = {field: known[name] for name, field in _RISK_NAMES.items() if name in known}
-    given = {*fields, *risks} - {"before", "legs"} | ({"legs"} if legs else set())
-    taken = {name: value for name, (value, _) in (measured or {}).items() if name not in fields}
+    given = {name for name in (*fields, *risks) if name != "before" and (name != "legs" or legs)}
+    taken: dict[str, Any] = {name: value for name, (value, _) in (measured or {}).items() if name not in fields}
     return Question(
         **counted,
         **fields,

@@ -22,7 +22,7 @@ from packtrain.report.forecast_words import (
     link_rate,
     odds,
 )
-from packtrain.units import format_bytes
+from packtrain.units import counted, format_bytes
 
 _BAR_COLUMNS: Final = 26
 _NAME_COLUMNS: Final = 24
@@ -96,11 +96,17 @@ def _drives(question: Question, found: Forecast) -> list[str]:
             ("groups", named),
             ("on the drives", f"{format_bytes(found.raw_bytes)}, {format_bytes(found.bytes_a_drive)} each{fits}"),
             ("waves", f"{found.waves} to pack, {found.load_waves} to load"),
-            ("survives", found.survives),
+            *_broken("survives", found.survives),
             ("odds of loss", chance(found.loss)),
             ("and once a case is lost", chance(found.loss_after_case)),
         ]
     )
+
+
+def _broken(name: str, text: str) -> list[tuple[str, str]]:
+    """Return a list of clauses as rows, one clause each."""
+    first, *others = text.split("; ")
+    return [(name, first + ";" * bool(others)), *(("", part) for part in others)]
 
 
 def _time_lines(found: Forecast, start: date) -> list[str]:
@@ -158,7 +164,7 @@ def _codes(question: Question, found: Forecast) -> list[str]:
         too_small = choice.most_bytes is not None and choice.most_bytes < question.total_bytes
         rows.append(
             (
-                f"{choice.survive.cases} cases + {choice.survive.drives} drives",
+                f"{counted(choice.survive.cases, 'case')} + {counted(choice.survive.drives, 'drive')}",
                 format_bytes(choice.raw_bytes),
                 f"{choice.overhead:.0%}",
                 format_bytes(choice.bytes_a_drive) + (" TOO SMALL" if too_small else ""),
