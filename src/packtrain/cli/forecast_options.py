@@ -75,7 +75,7 @@ _OPTIONS: Final[tuple[_Decorator, ...]] = (
     _option("--prepare", "days", "DAYS", "Preparing the data, before both ways, e.g. 30..60."),
     _option("--before", "leg", "NAME=DAYS", "Other work before both ways.", multiple=True),
     _option("--leg", "leg", "NAME=DAYS", "A delay on the way, e.g. flight=1..2.", multiple=True),
-    _option("--customs", "days", "DAYS", "Days at a border, one more leg, e.g. 0..1..7."),
+    _option("--customs", "days", "DAYS", "Days at a border, after the first leg, e.g. 0..1..7."),
     _option("--train", "days", "DAYS", "From the data being there to the last step."),
     _option("--results", "size", "SIZE", "What comes home, e.g. 500GB."),
     click.option(

@@ -46,7 +46,7 @@ class ForecastSection(Part, frozen=True, kw_only=True):
         prepare: days of preparing before packing, the same for both ways.
         train: days from the day the data is there to the last step.
         legs: delays between packing and loading, in order: ["flight=1..2", "admit=1..3"].
-        customs: days at the border; one more leg.
+        customs: days at the border: one more leg, after the first.
         results: what comes home: "500 GB".
         results_by: the way home; without it over the link, where there is one.
         drive_rate: bytes a second of a drive, over its whole surface: "180 MB/s". Without it what `measure` saw.

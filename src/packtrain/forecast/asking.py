@@ -64,7 +64,9 @@ def question_of(
     fields["before"] = (*((Leg("prepare", prepare),) if prepare is not None else ()), *before)
     legs: tuple[Leg, ...] = known.get("legs", ())
     customs: Days | None = known.get("customs")
-    fields["legs"] = (*(legs or (DEFAULT_LEG,)), *((Leg(CUSTOMS, customs),) if customs is not None else ()))
+    first, *others = legs or (DEFAULT_LEG,)
+    # A border is crossed on the way, not after it was admitted.
+    fields["legs"] = (first, *((Leg(CUSTOMS, customs),) if customs is not None else ()), *others)
     risks = {field: known[name] for name, field in _RISK_NAMES.items() if name in known}
     given = {name for name in (*fields, *risks) if name != "before" and (name != "legs" or legs)}
     taken: dict[str, Any] = {name: value for name, (value, _) in (measured or {}).items() if name not in fields}

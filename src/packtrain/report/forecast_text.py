@@ -57,8 +57,8 @@ def brief_text(question: Question, found: Forecast, start: date) -> str:
     """Return the answer in short: both ways side by side, and the steps of the way that a folder prepares."""
     lines = [*_heading(question, found, start), *_time_lines(found, start)]
     measured = [figure.measured for figure in figures(question) if figure.origin == "measured"]
-    told = f"measured: {measured[0]}" if measured else "no rate was measured here, all are assumed"
-    lines += ["", f'rates {told}; "packtrain plan --into plan.html" draws it, --json says all of it']
+    told = f"rates were measured {measured[0]}" if measured else "no rate was measured: all are assumed or told"
+    lines += ["", f"  {told}", '  "packtrain plan --into plan.html" draws it; --json says all of it']
     return "\n".join(lines)
 
 
