@@ -12,6 +12,9 @@ import pytest
 
 from command_parts import Site, copy_site, done, edit, packtrain, refusal
 from days import today
+from packtrain.documents.codec import encode
+from packtrain.documents.measurement import Measurement
+from sample_documents import samples
 
 ASKED = (
     *("plan", "--bytes", "80TB", "--drives", "60", "--cases", "4", "--bays", "8"),
@@ -226,10 +229,6 @@ def test_a_word_that_is_none_is_told_with_its_field(home: Site) -> None:
 
 
 def test_what_was_measured_is_said_to_be(home: Site) -> None:
-    from packtrain.documents.codec import encode
-    from packtrain.documents.measurement import Measurement
-    from sample_documents import samples
-
     (home.home / "documents").mkdir(exist_ok=True)
     measurement = samples()[Measurement]
     (home.home / "documents" / "measurement.json").write_bytes(encode(measurement))
@@ -238,3 +237,21 @@ def test_what_was_measured_is_said_to_be(home: Site) -> None:
     assert figures["drive rate"]["origin"] == "measured"
     assert "2026-11-21" in figures["drive rate"]["measured"]
     assert figures["swap"]["origin"] == "assumed"
+
+
+def test_a_measurement_is_taken_without_a_voyage_too_and_what_is_given_goes_before_it(tmp_path: Path) -> None:
+    measurement = samples()[Measurement]
+    assert isinstance(measurement, Measurement)
+    rate = measurement.write_rate_in_wave()
+    assert rate is not None
+    file = tmp_path / "measurement.json"
+    file.write_bytes(encode(measurement))
+    found = done(*ASKED, "--measured", file, "--json").document()
+    origin = {figure["name"]: figure["origin"] for figure in found["assumed"]}
+    assert (origin["drive rate"], origin["cores"]) == ("measured", "measured")
+    given = done(*ASKED, "--measured", file, "--drive-rate", "100MB/s", "--json").document()
+    assert {figure["name"]: figure["origin"] for figure in given["assumed"]}["drive rate"] == "given"
+    assert given["carry"]["steps"][0]["days"] != found["carry"]["steps"][0]["days"]
+    missing = packtrain(*ASKED, "--measured", tmp_path / "none.json")
+    assert missing.exit_code != 0
+    assert "measure --into FILE" in missing.stderr

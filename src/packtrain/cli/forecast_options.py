@@ -68,6 +68,7 @@ _OPTIONS: Final[tuple[_Decorator, ...]] = (
     click.option("--no-read-back", is_flag=True, help="Reckon without reading each drive once more after writing."),
     _option("--source-rate", "rate", "RATE", "Bytes a second at which the data can be read here."),
     _option("--store-rate", "rate", "RATE", "Bytes a second at which the site's store takes them."),
+    click.option("--measured", metavar="FILE", help="Rates of machine and drives, from `measure --into FILE`."),
     _number("--cores", 4096, "Processors of a packing machine (default: 16)."),
     _number("--load-cores", 4096, "Processors of a machine that loads (default: as at home)."),
     _option("--link", "bits", "RATE", "The network: bits a second, for example 200Mbit/s."),

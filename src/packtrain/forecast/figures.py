@@ -41,7 +41,8 @@ def figures(question: Question) -> list[Figure]:
             f"{format_bytes(int(question.read_rate))}/s, {read_back}",
             ("write_rate", "read_rate"),
         ),
-        (CORES, f"{question.cores} cores a host that packs, {question.load_cores} a host that loads", ("cores",)),
+        (CORES, f"{question.cores} cores a host that packs", ("cores",)),
+        ("load cores", f"{question.load_cores} cores a host that loads", ("load_cores",)),
         (
             CPU,
             f"{question.pack_cpu_seconds_per_gb:g} s of one core for each GB packed, "

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from packtrain.documents.codec import MAX_DOCUMENT_BYTES, decode
 from packtrain.documents.measurement import Measurement
 from packtrain.documents.ready import Ready
+from packtrain.errors import DocumentError
 from packtrain.forecast.durations import Days
 from packtrain.forecast.steps import MACHINE_SPREAD
 
 
-def rates_of(measurement: Measurement, *, is_of_drives: bool = True) -> dict[str, tuple[float, str]]:
+def read_measurement(path: Path) -> Measurement:
+    """Return what `measure --into` wrote.
+
+    Raises:
+        DocumentError: there is no such file, or it is none.
+    """
+    hint = 'make one with "packtrain measure --into FILE"'
+    try:
+        with path.open("rb") as file:
+            payload = file.read(MAX_DOCUMENT_BYTES + 1)
+    except OSError as error:
+        raise DocumentError(f"cannot be read: {error.strerror}", where=str(path), hint=hint) from error
+    return decode(Measurement, payload, str(path))
+
+
+def rates_of(measurement: Measurement) -> dict[str, tuple[float, str]]:
     """Return field of `Question` -> its value, and when and where it was measured. What was not measured is not there.
 
     Args:
         measurement: of the machine that packs.
-        is_of_drives: whether the drives measured are of the kind that travels; else only the machine's figures count.
     """
     machine = measurement.machine
     where = f"{measurement.made} on {machine.processor or 'this machine'}, {machine.cores} cores"
@@ -22,8 +40,7 @@ def rates_of(measurement: Measurement, *, is_of_drives: bool = True) -> dict[str
         "pack_cpu_seconds_per_gb": machine.pack.cpu_seconds_per_gb if machine.pack is not None else None,
         "load_cpu_seconds_per_gb": machine.load.cpu_seconds_per_gb if machine.load is not None else None,
     }
-    if is_of_drives:
-        found |= {"write_rate": measurement.write_rate_in_wave(), "read_rate": measurement.read_rate_in_wave()}
+    found |= {"write_rate": measurement.write_rate_in_wave(), "read_rate": measurement.read_rate_in_wave()}
     source = measurement.source.read if measurement.source is not None else None
     store = measurement.store.write if measurement.store is not None else None
     found |= {"source_rate": source.bytes_per_second if source is not None else None}

@@ -97,7 +97,7 @@ def _side_by_side(question: Question, found: Forecast, start: date) -> str:
         ]
     rows.append(row("waits longest for", [each.bottleneck for each in routes]))
     rows.append(row("costs", [cost_total(each.cost, question.prices.currency) for each in routes]))
-    return table(["", "carry", "send"][: len(routes) + 1], rows)
+    return table(["what", "carry", "send"][: len(routes) + 1], rows)
 
 
 def _steps(found: Forecast, start: date) -> str:
@@ -178,7 +178,7 @@ def _rests_on(question: Question) -> str:
         [escape(figure.origin + (f" {figure.measured}" if figure.measured else "")), escape(figure.text)]
         for figure in figures(question)
     ]
-    return table(["", "figure"], rows)
+    return table(["known how", "figure"], rows)
 
 
 def _routes(found: Forecast) -> list[tuple[str, Route]]:

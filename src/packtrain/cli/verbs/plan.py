@@ -92,6 +92,7 @@ def _without_voyage(asked: dict[str, Any], *, as_json: bool) -> None:
 def _question(asked: dict[str, Any]) -> Question:
     from packtrain.forecast.asking import question_of
     from packtrain.forecast.given_bytes import sizes
+    from packtrain.forecast.measured import rates_of, read_measurement
 
     total_bytes = asked["bytes"]
     if total_bytes is None:
@@ -110,8 +111,9 @@ def _question(asked: dict[str, Any]) -> Question:
         "is_read_back": not asked["no_read_back"],
     }
     told = asked | {"pack_hosts": asked["hosts"], "legs": asked["leg"]}
+    measured = rates_of(read_measurement(Path(asked["measured"]))) if asked["measured"] else {}
     try:
-        return question_of(counted, told, _prices(asked))
+        return question_of(counted, told, _prices(asked), measured)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 
