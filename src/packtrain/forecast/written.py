@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Final
 
 from packtrain.documents.forecast import (
     Forecast as ForecastDocument,
@@ -14,6 +15,9 @@ from packtrain.forecast.figures import figures
 from packtrain.forecast.odds import Chance
 from packtrain.forecast.question import Question
 
+LARGEST: Final = 2**53 - 1
+"""9 PB: a document spells no larger number of bytes."""
+
 
 def forecast_document(
     question: Question, found: Forecast, *, voyage: str, start: date, made: str, bytes_from: str
@@ -21,7 +25,7 @@ def forecast_document(
     """Return the document.
 
     Args:
-        question: what was asked.
+        question: what was asked; no number of bytes in it or in the answer is above `LARGEST`.
         found: the answer to it.
         voyage: its name.
         start: the first day.

@@ -15,7 +15,7 @@ from packtrain.forecast import measured
 from packtrain.forecast.answer import Forecast, forecast
 from packtrain.forecast.of_voyage import read_section, voyage_question
 from packtrain.forecast.question import Question
-from packtrain.forecast.written import forecast_document
+from packtrain.forecast.written import LARGEST, forecast_document
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.receipts import instant
 
@@ -25,13 +25,13 @@ class Told:
     """A voyage's forecast.
 
     Attributes:
-        is_written: to forecast.json; False once packing began, which keeps the one from before.
+        not_written: why forecast.json was not written; "" where it was.
     """
 
     question: Question
     found: Forecast
     start: date
-    is_written: bool
+    not_written: str
 
 
 def foretell(folder: VoyageFolder, start: date | None) -> Told | None:
@@ -63,8 +63,12 @@ def foretell(folder: VoyageFolder, start: date | None) -> Told | None:
         where,
     )
     found = forecast(question)
-    is_written = not (folder.has(Plan) and folder.has(ForecastDocument))
-    if is_written:
+    not_written = ""
+    if folder.has(Plan) and folder.has(ForecastDocument):
+        not_written = "forecast.json stays as it was when packing began"
+    elif max(found.raw_bytes, question.results_bytes) > LARGEST:
+        not_written = "forecast.json is not written: no document holds numbers of bytes beyond 9 PB"
+    if not not_written:
         folder.write(
             forecast_document(
                 question,
@@ -75,7 +79,7 @@ def foretell(folder: VoyageFolder, start: date | None) -> Told | None:
                 bytes_from=bytes_from,
             )
         )
-    return Told(question, found, first_day, is_written)
+    return Told(question, found, first_day, not_written)
 
 
 def _cargo(folder: VoyageFolder, placement: PlacementDocument) -> tuple[int, str]:

@@ -63,9 +63,9 @@ def _of_voyage(folder: Path, asked: dict[str, Any], *, as_json: bool) -> None:
     if told is None:
         answer(text, document | {"forecast": None}, as_json=as_json)
         return
-    found = forecast_json(told.question, told.found, told.start) | {"is_written": told.is_written}
+    found = forecast_json(told.question, told.found, told.start) | {"is_written": not told.not_written}
     page = _draw(asked["into"], told.question, told.found, told.start)
-    kept = "" if told.is_written else "\nforecast.json stays as it was when packing began"
+    kept = f"\n  {told.not_written}" if told.not_written else ""
     answer(
         f"{text}\n\n{brief_text(told.question, told.found, told.start)}{kept}{_drawn(page)}",
         document | {"forecast": found | _page(page)},
