@@ -14,6 +14,7 @@ from packtrain.forecast.question import Question
 Limit = Literal["bays", "drives", "cores", "link", "source", "store", "people", "accelerators"]
 Part = Literal["before", "way", "after"]
 DAY_SECONDS: Final = 86_400
+RETURN_PREFIX: Final = "return: "
 _GB: Final = 10**9
 # Machines are seldom faster than measured, and often slower: another job, a slow drive, a night without anyone to swap.
 MACHINE_SPREAD: Final = (0.95, 1.0, 1.3)
@@ -150,9 +151,9 @@ def return_steps(question: Question, by: Literal["link", "drives"]) -> list[Step
         return [Pace(0.0, {"link": 8 / question.link_bits}).step("return", "after", question.results_bytes)]
     write = 1 / question.write_rate + (1 / question.read_rate if question.is_read_back else 0.0)
     return [
-        Pace(0.0, {"drives": write}).step("return: write", "after", question.results_bytes),
-        *_legs(question.legs, "after", "return: "),
-        Pace(0.0, {"drives": 1 / question.read_rate}).step("return: read", "after", question.results_bytes),
+        Pace(0.0, {"drives": write}).step(f"{RETURN_PREFIX}write", "after", question.results_bytes),
+        *_legs(question.legs, "after", RETURN_PREFIX),
+        Pace(0.0, {"drives": 1 / question.read_rate}).step(f"{RETURN_PREFIX}read", "after", question.results_bytes),
     ]
 
 

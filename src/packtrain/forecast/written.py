@@ -11,9 +11,11 @@ from packtrain.documents.forecast import (
 from packtrain.documents.forecast import ForecastFigure, ForecastLoss, ForecastOdds, ForecastRoute, ForecastStep
 from packtrain.forecast.answer import Forecast, Route
 from packtrain.forecast.arrival import Odds
+from packtrain.forecast.durations import Days
 from packtrain.forecast.figures import figures
 from packtrain.forecast.odds import Chance
 from packtrain.forecast.question import Question
+from packtrain.forecast.steps import RETURN_PREFIX, Step
 
 LARGEST: Final = 2**53 - 1
 """9 PB: a document spells no larger number of bytes."""
@@ -82,6 +84,14 @@ def _route(route: Route) -> ForecastRoute:
 
 
 def _steps(route: Route) -> tuple[ForecastStep, ...]:
+    """Return the steps; the way home on drives is one of them, "return": the record has one span of it, too."""
+    steps = [step for step in route.steps if not step.name.startswith(RETURN_PREFIX)]
+    home = [step for step in route.steps if step.name.startswith(RETURN_PREFIX)]
+    if home:
+        longest = max(home, key=lambda step: step.days.likely)
+        low, likely, high = (sum(getattr(step.days, name) for step in home) for name in ("low", "likely", "high"))
+        steps.append(Step("return", "after", Days(low, likely, high), longest.limit, moved_bytes=home[0].moved_bytes))
+    starts = [sum(step.days.likely for step in steps[:number]) for number in range(len(steps))]
     return tuple(
         ForecastStep(
             name=step.name,
@@ -94,5 +104,5 @@ def _steps(route: Route) -> tuple[ForecastStep, ...]:
             bytes=step.moved_bytes,
             bytes_per_second=step.bytes_per_second,
         )
-        for step, begun in zip(route.steps, route.starts(), strict=True)
+        for step, begun in zip(steps, starts, strict=True)
     )

@@ -65,7 +65,7 @@ def brief_text(question: Question, found: Forecast, start: date) -> str:
 def _heading(question: Question, found: Forecast, start: date) -> list[str]:
     rows = [
         ("", "carry", "send" if found.send else "send (no link given)"),
-        ("days, each likeliest", *_each(found, lambda route: f"{route.days:,.1f}")),
+        ("each step likeliest", *_each(found, lambda route: days_of(route.days))),
         ("there in 10 of 100", *_each(found, lambda route: by(start, route.there.days_10))),
         ("there in 50 of 100", *_each(found, lambda route: by(start, route.there.days_50))),
         ("there in 90 of 100", *_each(found, lambda route: by(start, route.there.days_90))),
@@ -105,8 +105,8 @@ def _drives(question: Question, found: Forecast) -> list[str]:
 
 def _broken(name: str, text: str) -> list[tuple[str, str]]:
     """Return a list of clauses as rows, one clause each."""
-    first, *others = text.split("; ")
-    return [(name, first + ";" * bool(others)), *(("", part) for part in others)]
+    clauses = text.replace("; ", ";\n").split("\n")
+    return [(name if number == 0 else "", clause) for number, clause in enumerate(clauses)]
 
 
 def _time_lines(found: Forecast, start: date) -> list[str]:

@@ -8,7 +8,9 @@ from typing import Final
 
 from packtrain.forecast.odds import Chance
 from packtrain.forecast.prices import Cost
+from packtrain.units import format_seconds
 
+_SHORT_DAYS: Final = 0.05
 _PRICED_WORDS: Final = {
     "drive": "drives",
     "case": "cases",
@@ -33,7 +35,9 @@ def by(start: date, days: float) -> str:
 
 
 def days_of(days: float) -> str:
-    """Return days in words; of very many, years."""
+    """Return days in words; of very many, years, and of a small part of one, hours and less."""
+    if days < _SHORT_DAYS:
+        return format_seconds(days * 86_400)
     return f"{days:,.1f} days" if days < 3650 else f"{days / 365.25:,.0f} years"
 
 

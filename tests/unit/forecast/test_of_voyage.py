@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import msgspec
 import pytest
 
@@ -16,6 +18,7 @@ from packtrain.forecast.durations import Days
 from packtrain.forecast.figures import figures
 from packtrain.forecast.of_voyage import voyage_question
 from packtrain.forecast.question import Question
+from packtrain.forecast.written import forecast_document
 
 DRIVES = DrivesSection(
     bays=tuple(f"/mnt/bay{number}" for number in range(8)),
@@ -64,6 +67,18 @@ def test_what_was_told_goes_before_what_was_measured_and_that_before_what_is_ass
 def test_the_border_is_crossed_after_the_first_leg() -> None:
     question = asked(ForecastSection(legs=("flight=1..2", "admit=1"), customs="0..1..7"))
     assert [leg.name for leg in question.legs] == ["flight", "customs", "admit"]
+
+
+def test_the_way_home_on_drives_is_written_as_one_step() -> None:
+    question = asked(ForecastSection(results="500 GB", legs=("flight=1..2",)))
+    found = forecast(question)
+    written = forecast_document(
+        question, found, voyage="any", start=date(2027, 1, 30), made="2027-01-30T08:00:00Z", bytes_from="a test"
+    )
+    assert [step.name for step in written.steps] == ["pack", "flight", "load", "train", "return"]
+    assert written.steps[-1].days_likely == pytest.approx(found.carry.done_days - found.carry.days - 4)
+    assert written.steps[-1].bytes == 500 * 10**9
+    assert written.steps[-1].start_days == pytest.approx(found.carry.days + 4)
 
 
 @pytest.mark.parametrize(
