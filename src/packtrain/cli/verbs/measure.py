@@ -55,9 +55,9 @@ def command(
 ) -> None:
     """Time this machine and these drives: each alone, then all at once as a wave writes them.
 
-    PLACES are a voyage folder, drives, or both. In a voyage folder without drives: those of voyage.toml that are mounted. The figures go to
-    documents/measurement.json, and "plan" uses them. Files of its own are written and removed; a drive that holds a
-    shipment is only read.
+    PLACES are a voyage folder, drives, or both. In a voyage folder without drives: those of voyage.toml that are
+    mounted. The figures go to documents/measurement.json, and "plan" uses them. Files of its own are written and
+    removed; a drive that holds a shipment is only read.
     """
     import msgspec
 
