@@ -26,6 +26,7 @@ HOW_TO = "docs/how-to/"
 # Pages of which a test runs each block of the language, and the test.
 RUN = {
     ("docs/tutorial/first-voyage.md", "sh"): "tests/demo/test_demo.py",
+    ("docs/explanation/the-reported-voyage.md", "sh"): "tests/docs/test_reported_voyage_page.py",
     (HOW_TO + "add-a-kind.md", "python"): "tests/docs/test_add_a_kind_page.py",
     (HOW_TO + "adopt-ready-shards.md", "sh"): "tests/docs/test_how_to.py",
     (HOW_TO + "audit-a-voyage.md", "sh"): "tests/docs/test_audit_page.py",
