@@ -10,7 +10,7 @@ from packtrain.documents.codec import encode
 from packtrain.documents.group import Group, Volume
 from packtrain.documents.parties import Role
 from packtrain.documents.plan import Plan, PlannedDrive, PlannedGroup
-from packtrain.documents.shipment import ShippedDrive, ShippedGroup, Shipment
+from packtrain.documents.shipment import Shipment, ShippedDrive, ShippedGroup
 from packtrain.record.custody import CustodyLog
 from packtrain.record.folder import VoyageFolder
 from sample_documents import samples
