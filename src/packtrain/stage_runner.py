@@ -14,6 +14,7 @@ from packtrain.documents.receipt import Receipt
 from packtrain.errors import VoyageFileError, WrongRole
 from packtrain.events import Notice, Sink, StageFinished, StageStarted
 from packtrain.record.folder import VoyageFolder
+from packtrain.record.live import LiveFile
 from packtrain.record.parties import sync_parties
 from packtrain.record.receipts import is_fresh
 from packtrain.standing import state_of
@@ -41,7 +42,8 @@ class StageRunner:
     def __init__(self, root: Path, sink: Sink, ask_passphrase: AskPassphrase | None = None) -> None:
         self.folder = VoyageFolder(root)
         self.folder.ask_passphrase = ask_passphrase
-        self._sink = sink
+        self._live = LiveFile(self.folder.root, sink)
+        self._sink: Sink = self._live
         self._opener: DriveOpener | None = None
         self.role: Role = self.folder.voyage_file().voyage.role
 
@@ -58,7 +60,7 @@ class StageRunner:
     @contextmanager
     def _at_work(self, verb: str, *roles: Role) -> Iterator[None]:
         self._refuse_others(verb, *roles)
-        with durable.lock_folder(self.folder.root):
+        with durable.lock_folder(self.folder.root), self._live.ending():
             # Plaintext waits in here: packing lists, checkpoints, results before they are sealed.
             self.folder.work.mkdir(mode=0o700, exist_ok=True)
             self.folder.settle()

@@ -289,7 +289,8 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
                 read_back="full" if read_all else "sample",
                 without_results=without_results,
             )
-        steps, read_back = close.erase(self.folder, run, target, self._sink)
+        with self._live.ending():
+            steps, read_back = close.erase(self.folder, run, target, self._sink)
         with self._at_work("drives sanitise", *everyone()):
             record = close.finish(self.folder, run, steps, read_back, self._sink)
         close.refuse_failed(record)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import math
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,19 @@ _MOST_ATTEMPTS: Final = 100
 _MEDIA_TYPES: Final = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of the page.
+
+    Attributes:
+        title: what stands over it; empty for what needs no title.
+        render: returns its HTML; empty where there is nothing to show.
+    """
+
+    title: str
+    render: Callable[[Summary], str]
+
+
 def page(summary: Summary, sentences: Sequence[str] = (), shard_folder: Path | None = None) -> str:
     """Return the report as HTML.
 
@@ -31,27 +45,21 @@ def page(summary: Summary, sentences: Sequence[str] = (), shard_folder: Path | N
         sentences: the custody log in plain words.
         shard_folder: take sample pictures from these shards; None shows none (they may be private).
     """
-    title = escape(summary.name)
-    sections = [
-        _heading(summary),
-        _cards(summary),
-        section("Drives in their cases", _drives(summary)),
-        section("What was carried", _pictures(shard_folder)),
-        section("Training", _training(summary)),
-        section("Rehearsal", _rehearsal(summary)),
-        section("Who, for whom, what for", _declaration(summary)),
-        section("Admission", _admission(summary)),
-        section("Custody", _custody(sentences)),
-        section("What came home", _results(summary)),
-        section("Time", _time(summary)),
-        section("Digests", _digests(summary)),
-        section("Not read", bullets(summary.unread)),
-    ]
+    shown = replace(
+        summary, sentences=tuple(sentences) or summary.sentences, shard_folder=shard_folder or summary.shard_folder
+    )
     foot = (
         '<p class="dim">Made by packtrain from the signed documents and receipts of the voyage folders. '
         "Nothing here is legal advice.</p>"
     )
-    return whole_page(f"{title}: voyage report", STYLE, "".join(sections) + foot)
+    body = "".join(section_html(name, shown) for name in SECTIONS)
+    return whole_page(f"{escape(summary.name)}: voyage report", STYLE, body + foot)
+
+
+def section_html(name: str, summary: Summary) -> str:
+    """Return one section of `SECTIONS` as HTML with `name` as its id; empty where it has nothing to show."""
+    shown = SECTIONS[name]
+    return section(shown.title, shown.render(summary), name)
 
 
 def _heading(summary: Summary) -> str:
@@ -117,7 +125,8 @@ def _drives(summary: Summary) -> str:
     return drawing(drives_in_cases(drawn))
 
 
-def _pictures(shard_folder: Path | None, most: int = 60) -> str:
+def _pictures(summary: Summary, most: int = 60) -> str:
+    shard_folder = summary.shard_folder
     if shard_folder is None:
         return ""
     tags: list[str] = []
@@ -226,8 +235,8 @@ def _admission(summary: Summary) -> str:
     )
 
 
-def _custody(sentences: Iterable[str]) -> str:
-    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+def _custody(summary: Summary) -> str:
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in summary.sentences)
     return f'<ul class="story">{items}</ul>' if items else ""
 
 
@@ -263,3 +272,25 @@ def _digests(summary: Summary) -> str:
 
 def _verdict(word: str) -> str:
     return f'<span class="{word.replace(" ", "-")}">{escape(word)}</span>'
+
+
+def _not_read(summary: Summary) -> str:
+    return bullets(summary.unread)
+
+
+SECTIONS: Final[Mapping[str, Section]] = {
+    "voyage": Section("", _heading),
+    "numbers": Section("", _cards),
+    "drives": Section("Drives in their cases", _drives),
+    "carried": Section("What was carried", _pictures),
+    "training": Section("Training", _training),
+    "rehearsal": Section("Rehearsal", _rehearsal),
+    "declaration": Section("Who, for whom, what for", _declaration),
+    "admission": Section("Admission", _admission),
+    "custody": Section("Custody", _custody),
+    "results": Section("What came home", _results),
+    "time": Section("Time", _time),
+    "digests": Section("Digests", _digests),
+    "unread": Section("Not read", _not_read),
+}
+"""The parts of the page by id, in their order."""

@@ -58,9 +58,22 @@ def whole_page(title: str, style: str, body: str) -> str:
     )
 
 
-def section(title: str, body: str) -> str:
-    """Return a section under its title; nothing where it has no body."""
-    return f"<section><h2>{escape(title)}</h2>{body}</section>" if body else ""
+def section(title: str, body: str, name: str = "") -> str:
+    """Return a section under its title; nothing where it has no body.
+
+    Args:
+        title: plain text; empty for a part without one.
+        body: HTML.
+        name: its id in the page.
+    """
+    if not body:
+        return ""
+    if not title:
+        return f'<div id="{name}">{body}</div>' if name else body
+    if not name:
+        return f"<section><h2>{escape(title)}</h2>{body}</section>"
+    heading = f'<h2 id="{name}-title">{escape(title)}</h2>'
+    return f'<section id="{name}" aria-labelledby="{name}-title">{heading}{body}</section>'
 
 
 def bullets(items: Sequence[str]) -> str:

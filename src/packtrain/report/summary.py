@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -57,7 +58,12 @@ class PartyView:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything a report shows. A document that is not there, or does not verify, is None and is named in `unread`."""
+    """Everything a report shows. A document that is not there, or does not verify, is None and is named in `unread`.
+
+    Attributes:
+        sentences: the custody log in plain words.
+        shard_folder: where sample pictures are taken from; None shows none (they may be private).
+    """
 
     name: str
     parties: tuple[PartyView, ...]
@@ -73,6 +79,8 @@ class Summary:
     training: TrainingCurve | None
     samples_loaded: int = 0
     unread: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
+    shard_folder: Path | None = None
 
     def receipt(self, stage: str, role: str | None = None) -> Receipt | None:
         """Return the receipt of a stage from the party that has one (or from `role`)."""
