@@ -17,11 +17,12 @@ MIN_TOKEN_CHARACTERS: Final = 20
 _MIN_DIFFERENT: Final = 8
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
 _NEEDED: Final = "This page needs the token that packtrain serve printed: open the whole address that stands there."
-# A hand-over and no redirect: a link in a chat is a visit from another site, and a cookie with SameSite=Strict would not go
-# along with what follows such a visit by itself.
+# A page and no redirect: a link in a chat is a visit from another site, and a cookie with SameSite=Strict would not go
+# along with what such a visit is redirected to.
 _ENTERED: Final = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=/">'
-    '<title>packtrain</title></head><body><main><h1>packtrain</h1><p><a href="/">To the voyage</a></p></main></body></html>\n'
+    '<title>packtrain</title></head><body><main><h1>packtrain</h1><p><a href="/">To the voyage</a></p></main></body>'
+    "</html>\n"
 )
 
 
@@ -35,7 +36,7 @@ def fault_of_token(token: str) -> str:
     if not _TOKEN.fullmatch(token):
         return "it may hold letters, digits and . _ ~ - only, as it stands in an address"
     if len(token) < MIN_TOKEN_CHARACTERS or len(set(token)) < _MIN_DIFFERENT:
-        return f"it is guessed too easily: {MIN_TOKEN_CHARACTERS} characters at least, {_MIN_DIFFERENT} of them different"
+        return f"it is guessed too easily: {MIN_TOKEN_CHARACTERS} characters at least, {_MIN_DIFFERENT} different ones"
     return ""
 
 
@@ -62,7 +63,7 @@ class Access:
         if not self._is_own_name(request.headers["host"]):
             # A page of elsewhere whose name was made to point here (DNS rebinding) sends its own name.
             return refusal(421, "This page is not served under that name: call it by the address that was printed.")
-        if request.headers.get("sec-fetch-site", "none") == "cross-site" and not _is_visit(request):
+        if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not _is_visit(request):
             return refusal(403, "Pages of elsewhere may not read this one.")
         if self._token is None:
             return None

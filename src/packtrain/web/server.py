@@ -90,6 +90,8 @@ async def serve(
         ready()
         await ended.wait()
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)  # a reading may still go on: a second one ends that as well
         for server in servers:
             server.close()
         door.close()
@@ -132,6 +134,7 @@ class _Door:
             await asyncio.sleep(_REFUSED_SECONDS)  # guessing takes its time
         has_body = isinstance(request, Refused) or request.method == "GET"
         async with asyncio.timeout(ANSWER_SECONDS):
+            writer.transport.set_write_buffer_limits(0)  # drained is: all of it is with the system
             writer.write(answer.head() + (answer.body if has_body else b""))
             await writer.drain()
             writer.write_eof()

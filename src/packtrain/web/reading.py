@@ -1,0 +1,188 @@
+"""What the folders say, read once for all who ask, and again only where files changed. Writes nothing, takes no lock.
+
+Three kinds of files are told apart by how often they change: papers (documents, receipts, voyage.toml), the logs of a
+training, and what a stage tells while it works. A log of steps is read on from where the last reading ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from packtrain.errors import PacktrainError
+from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
+from packtrain.record.live import LIVE_NAME
+from packtrain.record.receipts import instant
+from packtrain.report.page import SECTIONS, section_html
+from packtrain.report.summary import STEPS, Summary, summarize, to_builtins, training_of
+from packtrain.report.training_curve import GrowingSteps, TrainingCurve
+from packtrain.training.metrics import METRICS_NAME
+from packtrain.web import now
+from packtrain.web.marks import Mark, marks_of
+from packtrain.web.page import CONTENTS, Part, contents_of, part_of, whole
+
+LOOK_SECONDS: Final = 1.0
+"""Files are asked at most so often, whatever the number of browsers."""
+_STATE_SECONDS: Final = 60.0
+"""Whether sources changed since a stage ran is in no file of the folder: it is looked at anew after this time."""
+_SHARE_OF_TIME: Final = 0.03
+"""And less often where looking takes long, as it does over many sources: it takes up this share of the time at most."""
+
+
+_OF_PAPERS_ALONE: Final = frozenset({"carried"})
+"""Parts that are not made anew for each step of a training: pictures are cut out of shards."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is served until something changes.
+
+    Attributes:
+        page: the whole page.
+        parts: by name.
+        watch: what a browser asks for again and again: digests of the parts, and what runs.
+        status: what `packtrain status --json` prints.
+    """
+
+    page: bytes
+    parts: dict[str, Part]
+    watch: bytes
+    status: bytes
+
+
+class Reading:
+    """Reads folders for all browsers.
+
+    Args:
+        folders: one a party.
+        with_pictures: show sample pictures of the first folder's shards.
+    """
+
+    def __init__(self, folders: Sequence[VoyageFolder], *, with_pictures: bool = False) -> None:
+        self._folders = tuple(folders)
+        self._with_pictures = with_pictures
+        self._steps = [GrowingSteps(folder.logs / STEPS) for folder in folders]
+        self._marks: dict[str, tuple[Mark, ...]] = {}
+        self._summary: Summary | None = None
+        self._read_seconds = 0.0
+        self._read_at = 0.0
+        self._kept_html: dict[str, str] = {}
+        self._watched: tuple[now.Watched, ...] = ()
+        self._fault = ""
+        self._view: View | None = None
+        self._looked_at = 0.0
+        self._turn = asyncio.Lock()
+
+    async def view(self) -> View:
+        """Return what the folders say now, or said less than `LOOK_SECONDS` ago.
+
+        Raises:
+            PacktrainError, OSError: they cannot be read, and never were before.
+        """
+        if self._view is not None and (
+            self._turn.locked() or time.monotonic() - self._looked_at < LOOK_SECONDS
+        ):  # while one reads, the others get what was read last
+            return self._view
+        async with self._turn:
+            if self._view is None or time.monotonic() - self._looked_at >= LOOK_SECONDS:
+                self._view = await asyncio.to_thread(self.look)
+                self._looked_at = time.monotonic()
+            return self._view
+
+    def look(self) -> View:
+        """Return what the folders say now; see `view` for errors."""
+        fault = ""
+        is_changed = False
+        try:
+            is_changed = self._read()
+        except (PacktrainError, OSError) as error:
+            if self._view is None:
+                raise
+            since = self._fault.partition(":")[0] if self._fault else f"Not read since {instant()}"
+            fault = f"{since}: {error}"
+        if self._view is None or is_changed or fault != self._fault:
+            self._fault = fault
+            self._view = self._render()
+        return self._view
+
+    def _read(self) -> bool:
+        """Read what changed; return whether anything did."""
+        # Taken before anything is read: what changes meanwhile is seen the next time.
+        marks = {
+            "papers": marks_of([path for folder in self._folders for path in _papers(folder)]),
+            "training": marks_of([path for folder in self._folders for path in _logs(folder)]),
+            "live": marks_of([folder.logs / LIVE_NAME for folder in self._folders]),
+        }
+        changed = {kind for kind, found in marks.items() if found != self._marks.get(kind)}
+        age = time.monotonic() - self._read_at
+        if (
+            self._summary is None
+            or "papers" in changed
+            or age > max(_STATE_SECONDS, self._read_seconds / _SHARE_OF_TIME)
+        ):
+            started = time.monotonic()
+            self._summary = self._summarize()
+            self._read_at, self._read_seconds = time.monotonic(), time.monotonic() - started
+            self._kept_html = {}
+            changed.add("papers")
+        elif "training" in changed:
+            self._summary = replace(self._summary, training=self._training())
+        watched = tuple(
+            now.watched(folder, party.role) for folder, party in zip(self._folders, self._summary.parties, strict=True)
+        )
+        is_changed = bool(changed) or watched != self._watched
+        self._marks, self._watched = marks, watched
+        return is_changed
+
+    def _summarize(self) -> Summary:
+        return replace(summarize(self._folders), training=self._training())
+
+    def _training(self) -> TrainingCurve | None:
+        """Return the training that the most step lines tell of, as `summarize` chooses it."""
+        found: list[TrainingCurve] = []
+        for folder, steps in zip(self._folders, self._steps, strict=True):
+            curve = steps.read() or training_of(folder)
+            found += [curve] if curve is not None else []
+        return max(found, key=lambda curve: (curve.has_times, curve.num_lines), default=None)
+
+    def _render(self) -> View:
+        summary = self._summary
+        assert summary is not None
+        htmls = {name: self._section(name, summary) for name in SECTIONS}
+        htmls[now.NAME] = now.section_of(self._watched)
+        htmls[CONTENTS] = contents_of(htmls)
+        parts = {name: part_of(name, html) for name, html in htmls.items()}
+        line = now.line_of(self._watched)
+        watch = {"said": line, "fault": self._fault, "parts": {name: part.digest for name, part in parts.items()}}
+        return View(
+            page=whole(summary.name, line, parts, self._fault).encode("utf-8", "replace"),
+            parts=parts,
+            watch=_json(watch),
+            status=_json(to_builtins(summary)),
+        )
+
+    def _section(self, name: str, summary: Summary) -> str:
+        if name not in _OF_PAPERS_ALONE:
+            return section_html(name, summary)
+        if name not in self._kept_html:
+            self._kept_html[name] = section_html(name, summary)
+        return self._kept_html[name]
+
+
+def _papers(folder: VoyageFolder) -> list[Path]:
+    # Of keys/ the names count: what was sealed, and what `close` destroyed. None is opened.
+    return [folder.root / VOYAGE_FILE, folder.documents, folder.receipts, folder.keys, folder.work / "load"]
+
+
+def _logs(folder: VoyageFolder) -> list[Path]:
+    return [(folder.logs / STEPS).parent, folder.logs / METRICS_NAME, folder.root / "results" / METRICS_NAME]
+
+
+def _json(value: Any) -> bytes:
+    # ASCII: a lone surrogate, as file names may hold, is written as an escape and does not fail.
+    return json.dumps(value).encode("ascii")
