@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from packtrain.record.folder import VoyageFolder
-from packtrain.record.live import Live, LiveDrive, read_live
+from packtrain.record.live import Live, LiveDrive
 from packtrain.report.pieces import section
 from packtrain.units import format_bytes, format_seconds
 
@@ -36,9 +35,8 @@ class Watched:
     is_running: bool | None
 
 
-def watched(folder: VoyageFolder, role: str) -> Watched:
-    """Return what runs in a folder; the process is asked for each time, since one that is killed tells nothing."""
-    live = read_live(folder.root)
+def watched(role: str, live: Live | None) -> Watched:
+    """Return what runs, from what was told last; the process is looked for: one that was killed tells nothing."""
     return Watched(role, live, live.is_running if live is not None else False)
 
 

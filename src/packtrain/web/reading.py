@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from packtrain.errors import PacktrainError
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
-from packtrain.record.live import LIVE_NAME
+from packtrain.record.live import LIVE_NAME, Live, read_live
 from packtrain.record.receipts import instant
 from packtrain.report.page import SECTIONS, section_html
 from packtrain.report.summary import STEPS, Summary, summarize, to_builtins, training_of
@@ -72,6 +72,7 @@ class Reading:
         self._read_seconds = 0.0
         self._read_at = 0.0
         self._kept_html: dict[str, str] = {}
+        self._live: list[Live | None] = []
         self._watched: tuple[now.Watched, ...] = ()
         self._fault = ""
         self._view: View | None = None
@@ -119,12 +120,8 @@ class Reading:
             "live": marks_of([folder.logs / LIVE_NAME for folder in self._folders]),
         }
         changed = {kind for kind, found in marks.items() if found != self._marks.get(kind)}
-        age = time.monotonic() - self._read_at
-        if (
-            self._summary is None
-            or "papers" in changed
-            or age > max(_STATE_SECONDS, self._read_seconds / _SHARE_OF_TIME)
-        ):
+        is_old = time.monotonic() - self._read_at > max(_STATE_SECONDS, self._read_seconds / _SHARE_OF_TIME)
+        if self._summary is None or "papers" in changed or is_old:
             started = time.monotonic()
             self._summary = self._summarize()
             self._read_at, self._read_seconds = time.monotonic(), time.monotonic() - started
@@ -132,9 +129,10 @@ class Reading:
             changed.add("papers")
         elif "training" in changed:
             self._summary = replace(self._summary, training=self._training())
-        watched = tuple(
-            now.watched(folder, party.role) for folder, party in zip(self._folders, self._summary.parties, strict=True)
-        )
+        if "live" in changed:
+            self._live = [read_live(folder.root) for folder in self._folders]
+        roles = (party.role for party in self._summary.parties)
+        watched = tuple(now.watched(role, live) for role, live in zip(roles, self._live, strict=True))
         is_changed = bool(changed) or watched != self._watched
         self._marks, self._watched = marks, watched
         return is_changed

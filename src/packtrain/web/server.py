@@ -94,7 +94,7 @@ async def serve(
             loop.remove_signal_handler(number)  # a reading may still go on: a second one ends that as well
         for server in servers:
             server.close()
-        door.close()
+        await door.close()
 
 
 class _Door:
@@ -104,26 +104,30 @@ class _Door:
         self._handle = handle
         self._head_seconds = head_seconds
         self._most = most
-        self._open: set[asyncio.StreamWriter] = set()
+        self._open: set[asyncio.Task[None]] = set()
 
     async def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Read one request, answer it, close the connection."""
-        if len(self._open) >= self._most:
+        task = asyncio.current_task()
+        if len(self._open) >= self._most or task is None:
             writer.transport.abort()
             return
-        self._open.add(writer)
+        self._open.add(task)
         try:
-            with contextlib.suppress(OSError, TimeoutError):
+            # Cancelled it is by `close` alone, and ends here in peace.
+            with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
                 await self._answer(reader, writer)
         finally:
-            self._open.discard(writer)
+            self._open.discard(task)
             # What is not sent by now is not waited for.
             writer.transport.abort()
 
-    def close(self) -> None:
-        """Close every connection."""
-        for writer in tuple(self._open):
-            writer.transport.abort()
+    async def close(self) -> None:
+        """Close every connection, whatever it waits for."""
+        tasks = tuple(self._open)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await self._read(reader)

@@ -1,4 +1,4 @@
-"""The table of what may be asked for, and the whole of `packtrain serve`: no path of a file system is ever in an address."""
+"""The table of what may be asked for: no path of a file system is ever in an address."""
 
 from __future__ import annotations
 
