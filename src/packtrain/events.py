@@ -45,12 +45,20 @@ class DriveProgress:
 
 @dataclass(frozen=True, slots=True)
 class DriveNamed:
-    """A stage knows which drive this is, and what of it is to be written or read; whoever meters drives takes it."""
+    """A stage knows which drive this is, and what of it is to be written or read; whoever meters drives takes it.
+
+    Attributes:
+        location: where it is mounted.
+        label: as on its sticker.
+        total_bytes, done_bytes: what there is to do, and what of it earlier runs did.
+        num_passes: how often each byte passes: 2 where what is written is read back.
+    """
 
     location: str
     label: str
     total_bytes: int = 0
     done_bytes: int = 0
+    num_passes: int = 1
 
 
 @dataclass(frozen=True, slots=True)

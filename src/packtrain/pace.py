@@ -20,6 +20,8 @@ _STALLED_SECONDS: Final = 10.0
 _SLOW_SHARE: Final = 0.5
 _LEAST_BUSY_SECONDS: Final = 0.2
 """A drive that was at work for less has no rate to be held against those of others."""
+_WAITED_SHARE: Final = 0.25
+"""A drive that is waited for less of the time holds nobody up, however slow it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class PaceKeeper:
     def __init__(self) -> None:
         self._last: Progress | None = None
         self._window = _Window()
-        self._drives: dict[str, _Window] = {}
+        self._drives: dict[str, tuple[_Window, _Window]] = {}
         self._moved_at = 0.0
 
     def take(self, progress: Progress, now: float) -> None:
@@ -99,9 +101,10 @@ class PaceKeeper:
         self._window.add(now, _count(progress))
         self._window.forget_before(now - WINDOW_SECONDS)
         for drive in progress.drives:
-            window = self._drives.setdefault(drive.label, _Window())
-            window.add(drive.busy_seconds, drive.moved_bytes)
-            window.forget_before(drive.busy_seconds - WINDOW_SECONDS)
+            moved, busy = self._drives.setdefault(drive.label, (_Window(), _Window()))
+            for window, count in ((moved, drive.moved_bytes), (busy, drive.busy_seconds)):
+                window.add(now, count)
+                window.forget_before(now - WINDOW_SECONDS)
 
     def pace(self, now: float) -> Pace | None:
         """Return the pace by now; None before anything was told."""
@@ -116,15 +119,19 @@ class PaceKeeper:
         total = last.total_bytes or last.total_items
         left = max(0.0, total - _count(last))
         left_seconds = left / rate if rate and total and not stalled_seconds else None
-        drives = self._paces(last.drives)
+        drives = self._paces(last.drives, now)
         return Pace(last, rate, left_seconds, stalled_seconds, drives, _slow_in_words(drives))
 
-    def _paces(self, drives: tuple[DriveProgress, ...]) -> tuple[DrivePace, ...]:
+    def _paces(self, drives: tuple[DriveProgress, ...], now: float) -> tuple[DrivePace, ...]:
         rates: dict[str, float] = {}
+        waited_for: set[str] = set()
         for drive in drives:
-            busy_seconds, moved_bytes = self._drives[drive.label].gain(drive.busy_seconds)
+            moved, busy = self._drives[drive.label]
+            elapsed_seconds, busy_seconds = busy.gain(now)
             if busy_seconds >= _LEAST_BUSY_SECONDS:
-                rates[drive.label] = moved_bytes / busy_seconds
+                rates[drive.label] = moved.gain(now)[1] / busy_seconds
+            if busy_seconds >= _WAITED_SHARE * elapsed_seconds:
+                waited_for.add(drive.label)
         return tuple(
             DrivePace(
                 drive.label,
@@ -132,7 +139,7 @@ class PaceKeeper:
                 drive.done_bytes,
                 drive.total_bytes,
                 rates.get(drive.label),
-                _is_slow(drive.label, rates),
+                drive.label in waited_for and _is_slow(drive.label, rates),
             )
             for drive in drives
         )

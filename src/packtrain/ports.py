@@ -65,7 +65,9 @@ class Drive(Protocol):
     """
 
     location: str
-    serial: str | None
+
+    @property
+    def serial(self) -> str | None: ...
 
     def free_bytes(self) -> int:
         """Return how many bytes can still be written."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from packtrain import durable
+from packtrain.devices.watched import DriveWatch
 from packtrain.documents.parties import Parties, Role
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import VoyageFileError, WrongRole
@@ -43,7 +44,8 @@ class StageRunner:
         self.folder = VoyageFolder(root)
         self.folder.ask_passphrase = ask_passphrase
         self._live = LiveFile(self.folder.root, sink)
-        self._sink: Sink = self._live
+        self._watch = DriveWatch(self._live)
+        self._sink: Sink = self._watch
         self._opener: DriveOpener | None = None
         self.role: Role = self.folder.voyage_file().voyage.role
 
@@ -100,7 +102,7 @@ class StageRunner:
             from packtrain.drives import DriveOpener
 
             self._opener = DriveOpener(self._sink)  # one for all: it remembers which serial numbers it saw
-        return self._opener(path)
+        return self._watch.watched(self._opener(path))
 
     def _open_drives(self, paths: Sequence[Path]) -> list[Drive]:
         from packtrain.drives import open_drives

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packtrain.devices.watched import DriveWatch
 from packtrain.drives import DriveOpener, open_drive, open_drives
 from packtrain.events import Sink
 
 if TYPE_CHECKING:
     from packtrain.diligence.audit.answers import Audit
+    from packtrain.ports import Drive
     from packtrain.stages.check import CheckReport, RepairReport
 
 
@@ -18,16 +20,23 @@ def check_drives(drives: Sequence[Path], sink: Sink) -> CheckReport:
     """Verify drives with nothing but what lies on them: no voyage folder, no parties.json, no key."""
     from packtrain.stages import check
 
-    return check.check(None, open_drives(drives, DriveOpener(sink)), sink)
+    watch = DriveWatch(sink)
+    return check.check(None, open_drives(drives, _watched_opener(watch)), watch)
 
 
 def repair_drives(drives: Sequence[Path], onto: tuple[str, Path] | None, sink: Sink) -> RepairReport:
     """Repair drives with nothing but what lies on them; no signature is checked, and the report says so."""
     from packtrain.stages import check
 
-    opener = DriveOpener(sink)
+    watch = DriveWatch(sink)
+    opener = _watched_opener(watch)
     spare = (onto[0], opener(onto[1])) if onto is not None else None
-    return check.repair(None, open_drives(drives, opener), sink, onto=spare)
+    return check.repair(None, open_drives(drives, opener), watch, onto=spare)
+
+
+def _watched_opener(watch: DriveWatch) -> Callable[[Path], Drive]:
+    opener = DriveOpener(watch)
+    return lambda path: watch.watched(opener(path))
 
 
 def audit_record(record: Path, *, parties: Path | None, voyage: Path | None, page: Path | None) -> Audit:

@@ -19,7 +19,9 @@ class Meter:
         self._stage = stage
         self._total_bytes = total_bytes
         self._total_stripes = total_stripes
-        self._done_bytes = 0
+        # Every byte counts half when it is written and half when it was read back: so the rate is that of proven bytes,
+        # and does not fall to nothing while a stripe is read.
+        self._half_bytes = 0
         self._ended_bytes = 0
         self._done_stripes = 0
         self._told = 0.0
@@ -27,8 +29,15 @@ class Meter:
 
     def add_bytes(self, count: int) -> None:
         """Count ciphertext that was written."""
+        self._add(count)
+
+    def add_read_back(self, count: int) -> None:
+        """Count ciphertext that was read back."""
+        self._add(count)
+
+    def _add(self, count: int) -> None:
         with self._lock:
-            self._done_bytes += count
+            self._half_bytes += count
             now = time.monotonic()
             if now - self._told < _PROGRESS_SECONDS:
                 return
@@ -40,15 +49,15 @@ class Meter:
         with self._lock:
             self._done_stripes += 1
             self._ended_bytes += stripe_bytes
-            self._done_bytes = self._ended_bytes
+            self._half_bytes = 0
             self._tell()
 
     def _tell(self) -> None:
         self._sink(
             Progress(
                 self._stage,
-                "writing volumes",
-                done_bytes=self._done_bytes,
+                "writing and reading back",
+                done_bytes=min(self._ended_bytes + self._half_bytes // 2, self._total_bytes),
                 total_bytes=self._total_bytes,
                 done_items=self._done_stripes,
                 total_items=self._total_stripes,

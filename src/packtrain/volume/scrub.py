@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from packtrain.documents.group import Group
 from packtrain.documents.plan import Plan
 from packtrain.documents.shipment import Shipment
 from packtrain.errors import DriveFailed, DriveNotClosed, ForeignDrive, PacktrainError
-from packtrain.events import Progress, Sink
+from packtrain.events import DriveNamed, Progress, Sink
 from packtrain.ports import Drive
 from packtrain.record.custody import MAX_LOG_BYTES, read_log
 from packtrain.record.trust import Trust
@@ -47,7 +48,7 @@ OTHER_SHIPMENT: Final = "the shipment document on this drive is that of another 
 UNLISTED: Final = frozenset(
     name + suffix for name in (layout.DRIVE, layout.SHIPMENT) for suffix in ("", layout.SIGNATURE_SUFFIX)
 ) | {layout.TAG_MANIFEST}
-_TOLD_BYTES: Final = 64 * MIB
+_TOLD_SECONDS: Final = 0.2
 _MAX_THREADS: Final = 64
 # Files of a drive that no document knows: so many are named, the others are counted.
 _NAMED: Final = 100
@@ -114,6 +115,9 @@ def survey(
     if shipment is not None:
         _void(seen, shipment.voided)
         _hold_against(seen)
+    for item in seen:
+        if item.mounted is not None:
+            sink(DriveNamed(item.drive.location, item.mounted.record.label, item.mounted.record.payload_bytes))
     told = _Told(sink, stage, sum(item.mounted.record.payload_bytes for item in seen if item.mounted))
     num_threads = max(1, min(len(seen), _MAX_THREADS))
     with ThreadPoolExecutor(num_threads) as pool, ThreadPoolExecutor(num_threads) as ahead:
@@ -124,18 +128,19 @@ def survey(
 
 
 class _Told:
-    """Adds up progress from several threads; the sink hears of it every 64 MiB, and at the end."""
+    """Adds up progress from several threads; the sink hears of it five times a second at most, and at the end."""
 
     def __init__(self, sink: Sink, stage: str, total_bytes: int) -> None:
         self._sink, self._stage, self._total_bytes = sink, stage, total_bytes
         self._done_bytes = self._said_bytes = 0
+        self._said_at = 0.0
         # A sink is written for one thread.
         self._lock = threading.Lock()
 
     def add(self, count: int) -> None:
         with self._lock:
             self._done_bytes += count
-            if self._done_bytes - self._said_bytes >= _TOLD_BYTES:
+            if time.monotonic() - self._said_at >= _TOLD_SECONDS:
                 self._say()
 
     def finish(self) -> None:
@@ -144,7 +149,7 @@ class _Told:
                 self._say()
 
     def _say(self) -> None:
-        self._said_bytes = self._done_bytes
+        self._said_bytes, self._said_at = self._done_bytes, time.monotonic()
         self._sink(Progress(self._stage, "reading every block", self._done_bytes, self._total_bytes))
 
 

@@ -18,8 +18,9 @@ from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import encode
 from packtrain.documents.plan import Plan, PlannedGroup
 from packtrain.errors import BeyondRepair, DriveMissing, SourceChanged
-from packtrain.events import Notice, Sink
+from packtrain.events import DriveNamed, Notice, Sink
 from packtrain.ports import Drive, Signer
+from packtrain.volume import layout
 from packtrain.volume.cargo import CargoEntry
 from packtrain.volume.closing import ExtraFiles, GroupCloser, SignedGroup, forget_signed_group, signed_group
 from packtrain.volume.formatting import (
@@ -321,7 +322,9 @@ class ShipmentWriter:
                 self._rebuild(group, replaced)
         members = [self._drives[uuid] for uuid in group.drives]
         recipient = self._plan.recipient
-        with StripeWriter(group.group, group.k, group.m, members, recipient, self._journal, meter.add_bytes) as writer:
+        with StripeWriter(
+            group.group, group.k, group.m, members, recipient, self._journal, meter.add_bytes, meter.add_read_back
+        ) as writer:
             for stripe in range(self._journal.num_stripes(group.group)):
                 if not writer.is_finished(stripe):
                     self._journal.forget_stripe(group.group, stripe)
@@ -385,12 +388,21 @@ class ShipmentWriter:
         return Wanted(group.group, tuple(missing), sources, max(0, lacking) if is_to_rebuild else 0)
 
     def _meter(self, groups: Sequence[PlannedGroup]) -> Meter:
-        sizes = [
-            sum(volume_sizes(group, stripe, self._journal).values())
-            for group in groups
-            for stripe in range(self._journal.num_stripes(group.group))
-        ]
-        return Meter(self._sink, self._stage, sum(sizes), len(sizes))
+        total_bytes = num_stripes = 0
+        for group in groups:
+            n = group.k + group.m
+            of_drives, done_bytes = [0] * n, [0] * n
+            finished = {volume.stripe for volume in self._journal.written(group.group)}
+            for stripe in range(self._journal.num_stripes(group.group)):
+                num_stripes += 1
+                for column, size in volume_sizes(group, stripe, self._journal).items():
+                    total_bytes += size
+                    of_drives[layout.drive_of(stripe, column, n)] += size
+                    done_bytes[layout.drive_of(stripe, column, n)] += size if stripe in finished else 0
+            for uuid, size, done in zip(group.drives, of_drives, done_bytes, strict=True):
+                location, label = self._drives[uuid].location, self._places[uuid].label
+                self._sink(DriveNamed(location, label, size, done, num_passes=2))
+        return Meter(self._sink, self._stage, total_bytes, num_stripes)
 
 
 def _refuse_changed(journal: Journal) -> None:
