@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Final
 
 from packtrain.record.live import Live, LiveDrive
+from packtrain.report.live_view import LiveView
 from packtrain.report.pieces import section
 from packtrain.units import format_bytes, format_seconds
 
@@ -16,77 +16,49 @@ _ENDED: Final = {
     "done": "is done",
     "wants drives": "is done with these drives and wants others",
     "failed": "ended with an error",
-    "stopped": "was stopped",
+    "stopped": "stopped before its end; the same command goes on",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """What one party's folder tells.
-
-    Attributes:
-        role: the party.
-        live: what a stage told last; None where none did.
-        is_running: see `Live.is_running`.
-    """
-
-    role: str
-    live: Live | None
-    is_running: bool | None
-
-
-def watched(role: str, live: Live | None) -> Watched:
-    """Return what runs, from what was told last; the process is looked for: one that was killed tells nothing."""
-    return Watched(role, live, live.is_running if live is not None else False)
-
-
-def line_of(all_watched: Sequence[Watched]) -> str:
+def line_of(found: Sequence[LiveView]) -> str:
     """Return what runs, in words without a figure: it is read aloud whenever it changes."""
-    running = [f"{_doing(one)} ({one.role})" for one in all_watched if one.live is not None and one.is_running]
+    running = [f"{_doing(one)} ({one.role})" for one in found if one.state == "running"]
     if running:
         return f"At work: {'; '.join(running)}."
-    elsewhere = [
-        f"{one.live.stage} ({one.role})" for one in all_watched if one.live is not None and one.is_running is None
-    ]
+    elsewhere = [f"{one.live.stage} ({one.role})" for one in found if one.state == "not known"]
     if elsewhere:
         return f"On another machine, perhaps still at work: {'; '.join(elsewhere)}."
     return "Nothing is at work now."
 
 
-def section_of(all_watched: Sequence[Watched]) -> str:
+def section_of(found: Sequence[LiveView]) -> str:
     """Return the part of the page; empty where no stage ever told anything."""
-    return section("Now", "".join(_party(one) for one in all_watched), NAME)
+    return section("Now", "".join(_party(one) for one in found), NAME)
 
 
-def _party(one: Watched) -> str:
+def _party(one: LiveView) -> str:
     live = one.live
-    if live is None:
-        return ""
-    number = f'data-party="{escape(one.role)}"'
-    if one.is_running is False:
-        how = _ENDED.get(live.state, "was cut off; the same command goes on where it stopped")
-        return f'<p {number}><b>{escape(live.stage)}</b> {how}, <span class="dim">{escape(live.updated)}</span></p>'
-    head = f"<b>{escape(_doing(one))}</b>"
-    if one.is_running is None:
+    if one.state in _ENDED:
+        told = f'{_ENDED[one.state]}, <span class="dim">{escape(live.updated)}</span>'
+        return f"<p><b>{escape(live.stage)}</b> ({escape(one.role)}) {told}</p>"
+    head = f"<b>{escape(_doing(one))}</b> ({escape(one.role)})"
+    if one.state == "not known":
         head += f" on {escape(live.host)}; whether it still runs cannot be seen from here"
-    parts = [f'<p class="doing" {number}>{head}</p>', _bar(live), f'<dl class="figures">{_figures(live)}</dl>']
+    parts = [f'<p class="doing">{head}</p>', _bar(one), f'<dl class="figures">{_figures(live)}</dl>']
     parts += [f'<p class="hold">{escape(text)}</p>' for text in live.slow]
     parts += [_drives(live.drives)] if live.drives else []
     return f'<div class="at-work">{"".join(parts)}</div>'
 
 
-def _doing(one: Watched) -> str:
-    assert one.live is not None
+def _doing(one: LiveView) -> str:
     return f"{one.live.stage}: {one.live.activity}" if one.live.activity else one.live.stage
 
 
-def _bar(live: Live) -> str:
-    done, total = (live.done_bytes, live.total_bytes) if live.total_bytes else (live.done_items, live.total_items)
-    if total <= 0:
+def _bar(one: LiveView) -> str:
+    if one.share is None:
         return ""
-    share = min(1.0, max(0.0, done / total))
-    name = escape(f"{live.stage}: how far", quote=True)
-    return f'<progress aria-label="{name}" value="{share:.4f}" max="1">{share:.0%}</progress>'
+    name = escape(f"{one.live.stage}: how far", quote=True)
+    return f'<progress aria-label="{name}" value="{one.share:.4f}" max="1">{one.share:.0%}</progress>'
 
 
 def _figures(live: Live) -> str:

@@ -15,13 +15,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from packtrain.errors import PacktrainError
+from packtrain.overview import overview
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
-from packtrain.record.live import LIVE_NAME, Live, read_live
+from packtrain.record.live import LIVE_NAME
 from packtrain.record.receipts import instant
+from packtrain.report.live_view import live_view
 from packtrain.report.page import SECTIONS, section_html
-from packtrain.report.summary import STEPS, Summary, summarize, to_builtins, training_of
+from packtrain.report.summary import Summary
+from packtrain.report.summary_json import status_document
 from packtrain.report.training_curve import GrowingSteps, TrainingCurve
+from packtrain.report.training_facts import STEPS, training_of
 from packtrain.training.metrics import METRICS_NAME
+from packtrain.voyage import Voyage
 from packtrain.web import now
 from packtrain.web.marks import Mark, marks_of
 from packtrain.web.page import CONTENTS, Part, contents_of, part_of, whole
@@ -59,21 +64,20 @@ class Reading:
     """Reads folders for all browsers.
 
     Args:
-        folders: one a party.
+        voyages: the folders of one voyage; they are to be opened with `only_watches`.
         with_pictures: show sample pictures of the first folder's shards.
     """
 
-    def __init__(self, folders: Sequence[VoyageFolder], *, with_pictures: bool = False) -> None:
-        self._folders = tuple(folders)
+    def __init__(self, voyages: Sequence[Voyage], *, with_pictures: bool = False) -> None:
+        self._voyages = tuple(voyages)
+        self._folders = tuple(voyage.folder for voyage in voyages)
         self._with_pictures = with_pictures
-        self._steps = [GrowingSteps(folder.logs / STEPS) for folder in folders]
+        self._steps = [GrowingSteps(folder.logs / STEPS) for folder in self._folders]
         self._marks: dict[str, tuple[Mark, ...]] = {}
         self._summary: Summary | None = None
         self._read_seconds = 0.0
         self._read_at = 0.0
         self._kept_html: dict[str, str] = {}
-        self._live: list[Live | None] = []
-        self._watched: tuple[now.Watched, ...] = ()
         self._fault = ""
         self._view: View | None = None
         self._looked_at = 0.0
@@ -121,24 +125,24 @@ class Reading:
         }
         changed = {kind for kind, found in marks.items() if found != self._marks.get(kind)}
         is_old = time.monotonic() - self._read_at > max(_STATE_SECONDS, self._read_seconds / _SHARE_OF_TIME)
-        if self._summary is None or "papers" in changed or is_old:
+        before = self._summary
+        if before is None or "papers" in changed or is_old:
             started = time.monotonic()
-            self._summary = self._summarize()
+            summary = replace(overview(self._voyages, with_pictures=self._with_pictures), training=self._training())
             self._read_at, self._read_seconds = time.monotonic(), time.monotonic() - started
             self._kept_html = {}
             changed.add("papers")
-        elif "training" in changed:
-            self._summary = replace(self._summary, training=self._training())
-        if "live" in changed:
-            self._live = [read_live(folder.root) for folder in self._folders]
-        roles = (party.role for party in self._summary.parties)
-        watched = tuple(now.watched(role, live) for role, live in zip(roles, self._live, strict=True))
-        is_changed = bool(changed) or watched != self._watched
-        self._marks, self._watched = marks, watched
-        return is_changed
-
-    def _summarize(self) -> Summary:
-        return replace(summarize(self._folders), training=self._training())
+        else:
+            summary = before
+            if "training" in changed:
+                summary = replace(summary, training=self._training())
+            # A process that was killed changes no file: one that ran is looked for each time.
+            if "live" in changed or any(live.state == "running" for live in before.live):
+                parties = tuple(replace(party, live=live_view(party.folder, party.role)) for party in before.parties)
+                summary = replace(summary, parties=parties)
+                changed |= {"live"} if summary.live != before.live else set()
+        self._marks, self._summary = marks, summary
+        return bool(changed)
 
     def _training(self) -> TrainingCurve | None:
         """Return the training that the most step lines tell of, as `summarize` chooses it."""
@@ -152,16 +156,16 @@ class Reading:
         summary = self._summary
         assert summary is not None
         htmls = {name: self._section(name, summary) for name in SECTIONS}
-        htmls[now.NAME] = now.section_of(self._watched)
+        htmls[now.NAME] = now.section_of(summary.live)
         htmls[CONTENTS] = contents_of(htmls)
         parts = {name: part_of(name, html) for name, html in htmls.items()}
-        line = now.line_of(self._watched)
+        line = now.line_of(summary.live)
         watch = {"said": line, "fault": self._fault, "parts": {name: part.digest for name, part in parts.items()}}
         return View(
             page=whole(summary.name, line, parts, self._fault).encode("utf-8", "replace"),
             parts=parts,
             watch=_json(watch),
-            status=_json(to_builtins(summary)),
+            status=_json(status_document(summary)),
         )
 
     def _section(self, name: str, summary: Summary) -> str:

@@ -11,7 +11,7 @@ import webbrowser
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from packtrain.record.folder import VoyageFolder
+from packtrain.voyage import Voyage
 from packtrain.web.access import Access, new_token
 from packtrain.web.reading import Reading
 from packtrain.web.server import listen, serve
@@ -34,7 +34,7 @@ class Served:
 
 
 def serve_page(
-    folders: Sequence[VoyageFolder],
+    voyages: Sequence[Voyage],
     addresses: Sequence[str],
     port: int,
     ready: Callable[[Served], None],
@@ -47,7 +47,7 @@ def serve_page(
     """Serve the page over some voyage folders until SIGINT or SIGTERM comes.
 
     Args:
-        folders: one a party.
+        voyages: see `Reading`.
         addresses: where to listen, as numbers; at one that is not loopback a token is needed.
         port: 0 takes a free one.
         ready: is told where the page is, once it is answered.
@@ -59,7 +59,7 @@ def serve_page(
     Raises:
         PageNotServed: see `listen`; and what the first reading of the folders raises.
     """
-    reading = Reading(folders, with_pictures=with_pictures)
+    reading = Reading(voyages, with_pictures=with_pictures)
     reading.look()
     is_open = any(not ipaddress.ip_address(address).is_loopback for address in addresses)
     if token is None and (is_open or asks_for_token):

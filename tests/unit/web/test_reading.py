@@ -16,11 +16,11 @@ from packtrain.events import Progress, StageStarted, discard
 from packtrain.ports import StepRecord
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.live import LiveFile
-from packtrain.report.summary import STEPS
+from packtrain.report.training_facts import STEPS
 from packtrain.training.metrics import StepLog
-from packtrain.web import reading
+from packtrain.voyage import Voyage
 from packtrain.web.marks import marks_of
-from packtrain.web.reading import Reading
+from packtrain.web.reading import Reading, View
 from three_parties import three_parties
 
 _opened: list[str] | None = None
@@ -53,6 +53,10 @@ def folders(tmp_path: Path) -> list[VoyageFolder]:
     return found
 
 
+def _reading(folders: list[VoyageFolder]) -> Reading:
+    return Reading([Voyage(folder.root, discard, only_watches=True) for folder in folders])
+
+
 def _steps(folder: VoyageFolder, until: int, since: int = 0) -> None:
     log = StepLog(folder.logs / STEPS)
     for step in range(since, until):
@@ -69,12 +73,12 @@ def _receipt(folder: VoyageFolder, stage: str = "prepare", samples: int = 123456
     )
 
 
-def _parts(view: reading.View) -> dict[str, str]:
+def _parts(view: View) -> dict[str, str]:
     return json.loads(view.watch)["parts"]
 
 
 def test_nothing_is_read_again_while_no_file_changes(folders: list[VoyageFolder], tmp_path: Path) -> None:
-    read = Reading(folders)
+    read = _reading(folders)
     with opened_files(tmp_path) as at_first:
         first = read.look()
     assert len(at_first) > 5
@@ -84,11 +88,11 @@ def test_nothing_is_read_again_while_no_file_changes(folders: list[VoyageFolder]
 
 
 def test_many_who_ask_cost_one_reading(folders: list[VoyageFolder], monkeypatch: pytest.MonkeyPatch) -> None:
-    read = Reading(folders)
+    read = _reading(folders)
     looks: list[float] = []
     look = read.look
 
-    def counted() -> reading.View:
+    def counted() -> View:
         looks.append(time.monotonic())
         time.sleep(0.05)
         return look()
@@ -104,7 +108,7 @@ def test_many_who_ask_cost_one_reading(folders: list[VoyageFolder], monkeypatch:
 
 
 def test_one_part_changes_with_its_files(folders: list[VoyageFolder], tmp_path: Path) -> None:
-    read = Reading(folders)
+    read = _reading(folders)
     before = _parts(read.look())
     _steps(folders[2], 7, since=5)
     with opened_files(tmp_path) as opened:
@@ -118,17 +122,17 @@ def test_one_part_changes_with_its_files(folders: list[VoyageFolder], tmp_path: 
 
 
 def test_a_log_is_read_on_from_where_it_ended(folders: list[VoyageFolder]) -> None:
-    read = Reading(folders)
+    read = _reading(folders)
     read.look()
     _steps(folders[2], 300, since=5)
     status = json.loads(read.look().status)
-    whole = json.loads(Reading(folders).look().status)
+    whole = json.loads(_reading(folders).look().status)
     assert status["training"] == whole["training"]
     assert status["training"]["last_step"] == 299
 
 
 def test_what_runs_is_told_and_a_killed_stage_is_seen(folders: list[VoyageFolder]) -> None:
-    read = Reading(folders)
+    read = _reading(folders)
     assert json.loads(read.look().watch)["said"] == "Nothing is at work now."
     folders[0].logs.mkdir()
     live = LiveFile(folders[0].root, discard, "pack")
@@ -144,11 +148,11 @@ def test_what_runs_is_told_and_a_killed_stage_is_seen(folders: list[VoyageFolder
     path.write_text(json.dumps({**told, "pid": 2**22 + 1}))
     view = read.look()
     assert json.loads(view.watch)["said"] == "Nothing is at work now."
-    assert "was cut off" in view.page.decode()
+    assert "stopped before its end" in view.page.decode()
 
 
 def test_a_folder_that_cannot_be_read_leaves_what_was_read(folders: list[VoyageFolder]) -> None:
-    read = Reading(folders)
+    read = _reading(folders)
     first = read.look()
     path = folders[0].root / VOYAGE_FILE
     text = path.read_text()
@@ -167,7 +171,7 @@ def test_words_of_documents_stay_words(folders: list[VoyageFolder]) -> None:
     )
     log = StepLog(folders[2].logs / STEPS)
     log.append(StepRecord(2, 3, 1.0, 8, 9.0))
-    page = Reading(folders).look().page.decode()
+    page = _reading(folders).look().page.decode()
     assert "&lt;script&gt;" in page
     assert page.count("<script") == 1 and "<img" not in page and "\x1b" not in page
 

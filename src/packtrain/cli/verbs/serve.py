@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from packtrain.cli.options import json_option, open_voyage
+from packtrain.cli.options import json_option
 from packtrain.cli.terminal import answer
 
 _PATH = click.Path(path_type=Path)
@@ -69,9 +69,11 @@ def command(
     Only reads, and holds no lock. Without --listen only this machine is answered. What is sent is not encrypted: over a
     network, rather forward the port by ssh.
     """
+    from packtrain.events import discard
+    from packtrain.voyage import Voyage
     from packtrain.web.serving import Served, serve_page
 
-    voyages = [open_voyage(folder) for folder in folders or (Path(),)]
+    voyages = [Voyage(folder, discard, only_watches=True) for folder in folders or (Path(),)]
 
     def ready(served: Served) -> None:
         answer(
@@ -81,7 +83,7 @@ def command(
         )
 
     serve_page(
-        [voyage.folder for voyage in voyages],
+        voyages,
         addresses,
         port,
         ready,
