@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _NARROW: Final = 60
 """Columns below which a drive has no bar, its figures alone."""
 _OVERALL_BAR: Final = 30
+_SHORTEST_BAR: Final = 8
 _DRIVE_BAR: Final = 20
 _FEWEST_ROWS: Final = 4
 _MAX_LABEL: Final = 24
@@ -122,13 +123,7 @@ def _overall(pace: Pace, columns: int, *, with_unicode: bool) -> Text:
     from rich.text import Text
 
     told = pace.progress
-    line = Text("  ")
     parts: list[str] = []
-    done, total = (told.done_bytes, told.total_bytes) if told.total_bytes else (told.done_items, told.total_items)
-    if total:
-        if columns >= _NARROW:
-            line.append_text(_bar(done, total, _OVERALL_BAR, "cyan", with_unicode=with_unicode)).append(" ")
-        line.append(f"{_percent(done, total)}  ", "bold")
     if told.total_bytes:
         parts.append(f"{format_bytes(told.done_bytes)} of {format_bytes(told.total_bytes)}")
     elif told.done_bytes:
@@ -138,7 +133,17 @@ def _overall(pace: Pace, columns: int, *, with_unicode: bool) -> Text:
         parts.append(f"{told.done_items}/{told.total_items} {told.unit}")
     elif told.done_items:
         parts.append(f"{told.done_items} {told.unit}")
-    return line.append("  ".join(parts) or "…" if with_unicode else "  ".join(parts) or "...")
+    words = "  ".join(parts) or ("…" if with_unicode else "...")
+    done, total = (told.done_bytes, told.total_bytes) if told.total_bytes else (told.done_items, told.total_items)
+    line = Text("  ")
+    if total:
+        percent = f"{_percent(done, total)}  "
+        # Words come first: the bar gets what they leave.
+        width = min(_OVERALL_BAR, columns - 4 - len(percent) - len(words))
+        if width >= _SHORTEST_BAR:
+            line.append_text(_bar(done, total, width, "cyan", with_unicode=with_unicode)).append(" ")
+        line.append(percent, "bold")
+    return line.append(words)
 
 
 def _of_drives(drives: Sequence[DrivePace], columns: int, room: int, *, with_unicode: bool) -> list[Text]:

@@ -45,8 +45,8 @@ class StopSignals:
         self._num_came += 1
         self.exit_code = 128 + signum
         if self._num_came > 1:
-            # No handler, no `finally`: what waits for a drive that does not answer is left to the kernel. A power cut does
-            # the same, and is harmless at every step.
+            # No handler, no `finally`: what waits for a drive that does not answer is left to the kernel. A power cut
+            # does the same, and is harmless at every step.
             os._exit(self.exit_code)
         raise KeyboardInterrupt
 

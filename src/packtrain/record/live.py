@@ -182,6 +182,7 @@ class LiveFile:
         if not self._is_mine:
             return
         with contextlib.suppress(OSError):
+            self._folder.mkdir(exist_ok=True)
             _replace(self._folder, msgspec.json.encode(_live(stage, state, self._started, self._keeper.pace(now))))
 
 

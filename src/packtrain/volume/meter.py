@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from typing import Final
@@ -64,3 +65,23 @@ class Meter:
                 unit="stripes",
             )
         )
+
+
+class ItemMeter:
+    """Counts items from several threads and tells the sink, not too often, and once at the start."""
+
+    def __init__(self, sink: Sink, stage: str, activity: str, total_items: int, unit: str) -> None:
+        self._sink = sink
+        self._progress = Progress(stage, activity, total_items=total_items, unit=unit)
+        self._told = 0.0
+        self._lock = threading.Lock()
+        sink(self._progress)
+
+    def add(self) -> None:
+        """Count one more."""
+        with self._lock:
+            self._progress = dataclasses.replace(self._progress, done_items=self._progress.done_items + 1)
+            now = time.monotonic()
+            if now - self._told >= _PROGRESS_SECONDS or self._progress.done_items == self._progress.total_items:
+                self._told = now
+                self._sink(self._progress)

@@ -42,6 +42,7 @@ from packtrain.volume.first_names import FirstNames
 from packtrain.volume.given import check_distinct
 from packtrain.volume.losses import printable
 from packtrain.volume.scrub_report import ScrubReport, SeenDrive, summarize
+from packtrain.volume.stopping import Stopping
 
 OTHER_SHIPMENT: Final = "the shipment document on this drive is that of another shipment or attempt"
 # What lies beside the tag manifest: the closing record that names it, and the shipment document that came after all.
@@ -120,7 +121,11 @@ def survey(
             sink(DriveNamed(item.drive.location, item.mounted.record.label, item.mounted.record.payload_bytes))
     told = _Told(sink, stage, sum(item.mounted.record.payload_bytes for item in seen if item.mounted))
     num_threads = max(1, min(len(seen), _MAX_THREADS))
-    with ThreadPoolExecutor(num_threads) as pool, ThreadPoolExecutor(num_threads) as ahead:
+    with (
+        ThreadPoolExecutor(num_threads) as pool,
+        ThreadPoolExecutor(num_threads) as ahead,
+        told.stopping.on_error(),
+    ):
         for running in [pool.submit(_scrub_drive, item, groups, trust, told, ahead) for item in seen]:
             running.result()
     told.finish()
@@ -134,10 +139,12 @@ class _Told:
         self._sink, self._stage, self._total_bytes = sink, stage, total_bytes
         self._done_bytes = self._said_bytes = 0
         self._said_at = 0.0
+        self.stopping = Stopping()
         # A sink is written for one thread.
         self._lock = threading.Lock()
 
     def add(self, count: int) -> None:
+        self.stopping.go_on()
         with self._lock:
             self._done_bytes += count
             if time.monotonic() - self._said_at >= _TOLD_SECONDS:
@@ -278,7 +285,7 @@ def _scrub_drive(
     except DriveFailed as error:
         item.note(error)
     for name, expected in sorted(mounted.tag_files.items()):
-        fault = _tag_file_fault(drive, name, expected)
+        fault = _tag_file_fault(drive, name, expected, told.stopping)
         if fault is not None:
             item.bad_files.add(name)
             item.findings.append(f"{name} {fault}")
@@ -322,7 +329,7 @@ def _size_bytes(drive: Drive, name: str) -> int | None:
         return None
 
 
-def _tag_file_fault(drive: Drive, name: str, expected: str) -> str | None:
+def _tag_file_fault(drive: Drive, name: str, expected: str, stopping: Stopping) -> str | None:
     try:
         reader = drive.open_reader(name)
     except DriveFailed:
@@ -335,6 +342,7 @@ def _tag_file_fault(drive: Drive, name: str, expected: str) -> str | None:
         buffer = memoryview(bytearray(min(MIB, max(reader.size_bytes, 1))))
         offset = 0
         while count := reader.read_into(buffer, offset):
+            stopping.go_on()
             state.update(buffer[:count])
             offset += count
     except DriveFailed:

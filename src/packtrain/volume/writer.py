@@ -31,7 +31,7 @@ from packtrain.volume.formatting import (
     refuse_lost_journal,
 )
 from packtrain.volume.journal import Journal
-from packtrain.volume.meter import Meter
+from packtrain.volume.meter import ItemMeter, Meter
 from packtrain.volume.packing_list import check_room, refuse_unmounted, volume_sizes, write_list
 from packtrain.volume.places import places_of, whose_place
 from packtrain.volume.rebuild import Rebuilder
@@ -252,7 +252,7 @@ class ShipmentWriter:
         signed = self._signed(group)
         return list(group.drives) if signed is None else self._closer(group).open_drives(signed)
 
-    def _closer(self, group: PlannedGroup) -> GroupCloser:
+    def _closer(self, group: PlannedGroup, on_volume: Callable[[], None] | None = None) -> GroupCloser:
         here = {uuid: self._drives[uuid] for uuid in group.drives if uuid in self._drives}
         return GroupCloser(
             self._plan,
@@ -263,6 +263,7 @@ class ShipmentWriter:
             self._signer,
             self._journal,
             self._extra_files,
+            on_volume or (lambda: None),
         )
 
     def _room(self) -> dict[str, int]:
@@ -367,11 +368,19 @@ class ShipmentWriter:
 
     def _close(self, group: PlannedGroup) -> None:
         before = self._open_drives(group)
-        self._signed_groups[group.group] = signed = self._closer(group).close()
+        closed = ItemMeter(self._sink, self._stage, "closing drives", self._num_volumes_here(group), "volumes")
+        self._signed_groups[group.group] = signed = self._closer(group, closed.add).close()
         left = self._closer(group).open_drives(signed)
         self._closed_now += [uuid for uuid in before if uuid not in left]
         if not left and self._on_closed is not None:
             self._on_closed(group.group)
+
+    def _num_volumes_here(self, group: PlannedGroup) -> int:
+        return sum(
+            group.drives[layout.drive_of(volume.stripe, volume.column, group.k + group.m)] in self._drives
+            for volume in self._journal.written(group.group)
+            if volume.bytes
+        )
 
     def _wanted(self, group: PlannedGroup) -> Wanted | None:
         """Return what a group waits for, or None where all its drives are closed."""

@@ -14,7 +14,6 @@ from packtrain.record.live import MAX_LIVE_BYTES, LiveFile, read_live
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    (tmp_path / "logs").mkdir()
     return tmp_path
 
 
@@ -125,7 +124,7 @@ def test_a_second_process_leaves_the_file_to_the_first(root: Path) -> None:
 
 
 def test_no_stage_fails_because_it_cannot_be_watched(tmp_path: Path) -> None:
-    LiveFile(tmp_path, discard)(StageStarted("pack"))
+    LiveFile(tmp_path / "gone", discard)(StageStarted("pack"))
     (tmp_path / "logs").write_text("not a folder")
     LiveFile(tmp_path, discard)(StageStarted("pack"))
     assert read_live(tmp_path) is None
@@ -135,6 +134,7 @@ def test_no_stage_fails_because_it_cannot_be_watched(tmp_path: Path) -> None:
     "payload", [b"", b"{", b"[]", b"null", b'{"stage": 1}', b"\xff", b" " * (MAX_LIVE_BYTES + 1)], ids=range(7)
 )
 def test_what_is_no_such_file_is_read_as_none(root: Path, payload: bytes) -> None:
+    (root / "logs").mkdir()
     (root / "logs" / "live.json").write_bytes(payload)
     assert read_live(root) is None
 
@@ -143,5 +143,6 @@ def test_a_link_is_not_followed(root: Path, tmp_path_factory: pytest.TempPathFac
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (elsewhere / "logs").mkdir()
     LiveFile(elsewhere, discard)(StageStarted("pack"))
+    (root / "logs").mkdir()
     (root / "logs" / "live.json").symlink_to(elsewhere / "logs" / "live.json")
     assert read_live(root) is None
