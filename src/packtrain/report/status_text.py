@@ -97,7 +97,7 @@ def _in_line(drive: DriveView) -> str:
 
 
 def group_facts(groups: Sequence[GroupView]) -> Iterator[tuple[str, str]]:
-    """Yield, as name and text, a sentence a group while they are few, else one over all and one of each that is hurt."""
+    """Yield a sentence a group while they are few, else one over all and one of each that is hurt; name and text."""
     if len(groups) <= MANY_GROUPS:
         yield from (_named(group) for group in groups)
         return
