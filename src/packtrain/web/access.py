@@ -21,6 +21,7 @@ _NEEDED: Final = "This page needs the token that packtrain serve printed: open t
 # along with what such a visit is redirected to.
 _ENTERED: Final = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=/">'
+    '<link rel="icon" href="data:,">'
     '<title>packtrain</title></head><body><main><h1>packtrain</h1><p><a href="/">To the voyage</a></p></main></body>'
     "</html>\n"
 )

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const EVERY_MS = 2000;
+  const EVERY_MS = 1000;
   const MOST_MS = 15000;
   const FOCUSABLE = "a[href], button, summary, [tabindex]";
   const SCROLLS = ".wide, .drawing";

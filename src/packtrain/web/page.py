@@ -8,11 +8,11 @@ from html import escape
 from typing import Final
 
 from packtrain.digest import sha256_bytes
-from packtrain.report.page import SECTIONS
-from packtrain.web import now
+from packtrain.report.page import FOOT, SECTIONS
+from packtrain.report.pieces import words
 
 CONTENTS: Final = "contents"
-PARTS: Final[tuple[str, ...]] = (CONTENTS, *list(SECTIONS)[:1], now.NAME, *list(SECTIONS)[1:])
+PARTS: Final[tuple[str, ...]] = (CONTENTS, *SECTIONS)
 """The parts of the page by name, in their order. One that has nothing to show is there and empty: it may fill later."""
 
 
@@ -37,11 +37,10 @@ def part_of(name: str, html: str) -> Part:
 
 def contents_of(htmls: Mapping[str, str]) -> str:
     """Return links to all parts with a title that show something."""
-    titles = {now.NAME: "Now", **{name: section.title for name, section in SECTIONS.items()}}
     links = [
-        f'<li><a href="#{name}">{escape(titles[name])}</a></li>'
-        for name in PARTS
-        if name != CONTENTS and titles[name] and htmls[name]
+        f'<li><a href="#{name}">{escape(shown.title)}</a></li>'
+        for name, shown in SECTIONS.items()
+        if shown.title and htmls[name]
     ]
     return f'<nav aria-label="Contents"><ul>{"".join(links)}</ul></nav>' if links else ""
 
@@ -59,15 +58,14 @@ def whole(title: str, line: str, parts: Mapping[str, Part], fault: str) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}: packtrain</title>"
+        f"<title>{words(title)}: packtrain</title>"
         '<link rel="icon" href="/icon.svg" type="image/svg+xml"><link rel="stylesheet" href="/page.css">'
         '<script src="/page.js" defer></script></head><body>'
         '<a class="skip" href="#content">To the voyage</a>'
         '<header class="bar"><p class="brand">packtrain</p>'
-        f'<p id="said" role="status" aria-live="polite">{escape(line)}</p>'
-        f'<p id="state" role="status" aria-live="polite">{escape(fault)}</p>'
+        f'<p id="said" role="status" aria-live="polite">{words(line)}</p>'
+        f'<p id="state" role="status" aria-live="polite">{words(fault) if fault else ""}</p>'
         '<p class="again"><a href="/">Refresh</a></p></header>'
         f'<main id="content" tabindex="-1">{body}</main>'
-        '<footer><p class="dim">Read from the signed documents, receipts and logs of the voyage folders; this page '
-        "changes nothing. Nothing here is legal advice.</p></footer></body></html>\n"
+        f"{FOOT}</body></html>\n"
     )

@@ -31,7 +31,7 @@ from packtrain.web import now
 from packtrain.web.marks import Mark, marks_of
 from packtrain.web.page import CONTENTS, Part, contents_of, part_of, whole
 
-LOOK_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 0.5
 """Files are asked at most so often, whatever the number of browsers."""
 _STATE_SECONDS: Final = 60.0
 """Whether sources changed since a stage ran is in no file of the folder: it is looked at anew after this time."""
@@ -141,6 +141,8 @@ class Reading:
                 parties = tuple(replace(party, live=live_view(party.folder, party.role)) for party in before.parties)
                 summary = replace(summary, parties=parties)
                 changed |= {"live"} if summary.live != before.live else set()
+            if changed:
+                summary = replace(summary, read_at=instant())
         self._marks, self._summary = marks, summary
         return bool(changed)
 
@@ -156,7 +158,7 @@ class Reading:
         summary = self._summary
         assert summary is not None
         htmls = {name: self._section(name, summary) for name in SECTIONS}
-        htmls[now.NAME] = now.section_of(summary.live)
+        htmls[now.NAME] += now.bars_of(summary.live)
         htmls[CONTENTS] = contents_of(htmls)
         parts = {name: part_of(name, html) for name, html in htmls.items()}
         line = now.line_of(summary.live)

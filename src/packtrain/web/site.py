@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from packtrain.report.pieces import STYLE
+from packtrain.report.page_style import PAGE_STYLE
 from packtrain.web.access import Access
 from packtrain.web.answer import CSS, HTML, JSON, SCRIPT, Answer, refusal
 from packtrain.web.page import PARTS
@@ -25,7 +25,7 @@ _FROM_READING: Final[Mapping[str, Callable[[View], Answer]]] = {
     },
 }
 _FIXED: Final[Mapping[str, Callable[[], Answer]]] = {
-    "/page.css": lambda: Answer(STYLE.encode() + _own("page.css"), CSS),
+    "/page.css": lambda: Answer(PAGE_STYLE.encode() + _own("page.css"), CSS),
     "/page.js": lambda: Answer(_own("page.js"), SCRIPT),
     "/icon.svg": lambda: Answer(_own("icon.svg"), "image/svg+xml"),
 }
