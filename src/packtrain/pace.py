@@ -17,6 +17,8 @@ _SAMPLE_SECONDS: Final = 0.5
 _FIRST_SECONDS: Final = 1.0
 """Before so much time has passed nothing is said of a rate."""
 _STALLED_SECONDS: Final = 10.0
+_STEPS_IN_WINDOW: Final = 4
+"""Work that is counted in large steps (a unit of a minute) is looked at over so many of them."""
 _SLOW_SHARE: Final = 0.5
 _LEAST_BUSY_SECONDS: Final = 0.2
 """A drive that was at work for less has no rate to be held against those of others."""
@@ -89,17 +91,20 @@ class PaceKeeper:
         self._window = _Window()
         self._drives: dict[str, tuple[_Window, _Window]] = {}
         self._moved_at = 0.0
+        self._longest_step_seconds = 0.0
 
     def take(self, progress: Progress, now: float) -> None:
         """Note how far the stage is; `now` is of a clock that never goes back."""
         last = self._last
         if last is None or (last.stage, last.activity) != (progress.stage, progress.activity):
             self._window, self._drives, self._moved_at = _Window(), {}, now
+            self._longest_step_seconds = 0.0
         elif _moved(last) != _moved(progress):
+            self._longest_step_seconds = max(self._longest_step_seconds, now - self._moved_at)
             self._moved_at = now
         self._last = progress
         self._window.add(now, _count(progress))
-        self._window.forget_before(now - WINDOW_SECONDS)
+        self._window.forget_before(now - max(WINDOW_SECONDS, _STEPS_IN_WINDOW * self._longest_step_seconds))
         for drive in progress.drives:
             moved, busy = self._drives.setdefault(drive.label, (_Window(), _Window()))
             for window, count in ((moved, drive.moved_bytes), (busy, drive.busy_seconds)):
@@ -113,7 +118,7 @@ class PaceKeeper:
             return None
         elapsed_seconds, gained = self._window.gain(now)
         stalled_seconds = now - self._moved_at
-        if stalled_seconds < _STALLED_SECONDS:
+        if stalled_seconds < max(_STALLED_SECONDS, 2 * self._longest_step_seconds):
             stalled_seconds = 0.0
         rate = gained / elapsed_seconds if elapsed_seconds >= _FIRST_SECONDS else None
         total = last.total_bytes or last.total_items

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packtrain.documents.placement import PlacementDocument
 from packtrain.documents.receipt import Receipt
@@ -21,12 +21,14 @@ from packtrain.verbs_of_kit import KitVerbs
 
 if TYPE_CHECKING:
     from packtrain.dataset.looking.look import Look, Wanted
+    from packtrain.documents.measurement import Measurement
     from packtrain.documents.ready import Ready
     from packtrain.documents.sanitisation import Method, Sanitisation
     from packtrain.stages.check import CheckReport, RepairReport, SignedReport
     from packtrain.stages.close import ApproveErasure, ApproveKeys
     from packtrain.stages.homecoming import SignedModel
     from packtrain.stages.homecoming.pieces import Cut, Joined
+    from packtrain.stages.measure import Wishes
     from packtrain.stages.pack import InBays, Preview
     from packtrain.stages.prepare import RowsAside
 
@@ -44,6 +46,21 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
             return self._run(
                 plan.STAGE, plan.inputs(self.folder), lambda: plan.plan(self.folder, self._open_drive, self._sink)
             )
+
+    def measure(self, wishes: Wishes) -> Measurement:
+        """Measure this machine, this party's drives, source and store; write measurement.json, which `plan` reads."""
+        from packtrain.measuring import measure_for
+
+        with self._at_work("measure", *everyone()):
+            found = measure_for(self.folder, wishes, self._open_drive, self._sink)
+            self.folder.write(found)
+            return found
+
+    def preview_measuring(self, wishes: Wishes) -> dict[str, Any]:
+        """Return what `measure` would measure, as plain values; nothing is written."""
+        from packtrain.measuring import preview_for
+
+        return preview_for(self.folder, wishes, self._open_drive, self._sink)
 
     def prepare(self, num_workers: int | None = None, engine: str | None = None, *, retry: bool = False) -> Receipt:
         """Turn the sources into shards; write dataset.json. `retry` reads again what was set aside before.

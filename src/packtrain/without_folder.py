@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packtrain.devices.watched import DriveWatch
 from packtrain.drives import DriveOpener, open_drive, open_drives
@@ -12,8 +12,10 @@ from packtrain.events import Sink
 
 if TYPE_CHECKING:
     from packtrain.diligence.audit.answers import Audit
+    from packtrain.documents.measurement import Measurement
     from packtrain.ports import Drive
     from packtrain.stages.check import CheckReport, RepairReport
+    from packtrain.stages.measure import Wishes
 
 
 def check_drives(drives: Sequence[Path], sink: Sink) -> CheckReport:
@@ -53,6 +55,20 @@ def audit_record(record: Path, *, parties: Path | None, voyage: Path | None, pag
     if page is not None:
         write_audit_page(found, page)
     return found
+
+
+def measure_here(wishes: Wishes, sink: Sink) -> Measurement:
+    """Measure this machine and the drives that are named; no voyage folder is read or written."""
+    from packtrain.measuring import measure_for
+
+    return measure_for(None, wishes, DriveOpener(sink), sink)
+
+
+def preview_measuring(wishes: Wishes, sink: Sink) -> dict[str, Any]:
+    """Return what would be measured, as plain values; nothing is written."""
+    from packtrain.measuring import preview_for
+
+    return preview_for(None, wishes, DriveOpener(sink), sink)
 
 
 def boxed(job: Path, sink: Sink) -> None:

@@ -94,7 +94,7 @@ def _wave(pace: Pace) -> str:
 
 def _how_fast(pace: Pace) -> list[str]:
     if pace.stalled_seconds:
-        return [f"nothing moved for {format_seconds(pace.stalled_seconds)}"]
+        return [f"no news for {format_seconds(pace.stalled_seconds)}"]
     told = pace.progress
     parts: list[str] = []
     if pace.rate is not None and (told.total_bytes or told.done_bytes):

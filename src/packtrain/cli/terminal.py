@@ -13,6 +13,7 @@ Rules of the terminal:
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import select
@@ -23,7 +24,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
@@ -80,6 +81,7 @@ class Terminal:
         # When it started, what was done by then, and whether a line was told of it.
         self._activity_since = (0.0, 0)
         self._has_told = False
+        self._note = ""
         # Stages tell from several threads, and one of our own draws while they are silent.
         self._lock = threading.RLock()
         self._ended = threading.Event()
@@ -121,6 +123,9 @@ class Terminal:
                 elapsed_seconds = time.monotonic() - self._training_since
                 self._training.add(event.attempt, event.step, event.loss, event.num_samples, elapsed_seconds)
                 self._draw_training(self._training)
+            case TrainingStep() if self._live and self._redrawing is not None:
+                # A rehearsal trains in between: its steps stand below its own bar.
+                self._note = f"attempt {event.attempt}  step {event.step}"
             case TrainingStep():
                 loss = f"  loss {event.loss:.4f}" if event.loss is not None else ""
                 self._tick(f"train  attempt {event.attempt}  step {event.step}{loss}")
@@ -138,7 +143,7 @@ class Terminal:
                 "a passphrase is needed, and no terminal is here to ask on",
                 hint="name a passphrase_file or a passphrase_env in [keys] of voyage.toml",
             )
-        self._close_lines()
+        self.close()
         typed: str = click.prompt(f"packtrain: {prompt}", hide_input=True, confirmation_prompt=twice, err=True)
         return typed
 
@@ -149,6 +154,7 @@ class Terminal:
             self._end_activity(now)
             self._activity, self._activity_since = (event.stage, event.activity), (now, event.done_bytes)
             self._keeper = PaceKeeper()
+            self._note = ""
         self._keeper.take(event, now)
         _shown = self
         if self._redrawing is None:
@@ -166,6 +172,9 @@ class Terminal:
             self._has_told = True
             _tell(in_words(pace))
             return
+        if self._note:
+            told = dataclasses.replace(pace.progress, note=f"{pace.progress.note}  {self._note}".strip())
+            pace = dataclasses.replace(pace, progress=told)
         columns, rows = shutil.get_terminal_size()
         self._draw(picture(pace, columns, rows, with_unicode=shows_unicode(sys.stderr)))
 
@@ -279,6 +288,48 @@ def answer(text: str, document: Mapping[str, Any] | Sequence[Any], *, as_json: b
         _print_json(document)
     else:
         click.echo(harmless(text))
+
+
+def shows_pictures() -> bool:
+    """Return whether stdout is a terminal that can be drawn on, and not only a place where lines go."""
+    return sys.stdout.isatty() and os.environ.get("TERM") not in (None, "", "dumb")
+
+
+def shows_colour() -> bool:
+    """Return whether a person wants colour (https://no-color.org)."""
+    return not os.environ.get("NO_COLOR")
+
+
+def terminal_columns() -> int:
+    """Return how wide stdout is, in characters."""
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def show_picture(drawn: str) -> None:
+    """Print what was drawn for a terminal; its words were made harmless when it was drawn."""
+    click.echo(drawn)
+
+
+def redraw(draw: Callable[[], str], every_seconds: float) -> None:
+    """Show on the other screen of the terminal what `draw` returns, over and over, until Ctrl-C.
+
+    Of a picture that is longer than the screen the first lines are shown, and how many more there are.
+    """
+    click.echo("\x1b[?1049h\x1b[?25l", nl=False)
+    try:
+        while True:
+            drawn, rows = draw().split("\n"), shutil.get_terminal_size((100, 24)).lines
+            if len(drawn) > rows:
+                hidden = len(drawn) - rows + 1
+                drawn = [*drawn[: rows - 1], f"\x1b[0m… {hidden} more lines: a higher window shows them"]
+            # One write, and every line over its older self: nothing is blank in between.
+            click.echo("\x1b[H" + "".join(f"{line}\x1b[0m\x1b[K\r\n" for line in drawn[:-1]), nl=False)
+            click.echo(f"{drawn[-1]}\x1b[0m\x1b[K\x1b[J", nl=False)
+            time.sleep(every_seconds)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        click.echo("\x1b[?25h\x1b[?1049l", nl=False)
 
 
 def table(rows: Sequence[tuple[str, str]]) -> str:

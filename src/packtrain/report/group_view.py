@@ -165,7 +165,7 @@ def _view(
     number: int, k: int, m: int, num_stripes: int | None, drives: Sequence[DriveView], facts: GroupFacts
 ) -> GroupView:
     gone = tuple(drive.label for drive in drives if drive.state in _GONE)
-    looked_at = [drive.checked for drive in drives if drive.checked is not None]
+    looked_at = [drive.checked for drive in drives if drive.checked is not None and drive.label not in gone]
     loading = facts.loading.get(number)
     hurt: Counter[int] = Counter()
     for drive in drives:

@@ -37,6 +37,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
     "carried": Section("What was carried", data.carried),
     "training": Section("Training", data.training),
     "stages": Section("Stages", voyage.stages),
+    "plan-actual": Section("Planned and happened", voyage.plan_actual),
     "rehearsal": Section("Rehearsal", papers.rehearsal),
     "declaration": Section("Who, for whom, what for", papers.declaration),
     "flags": Section("Flags", papers.flags),

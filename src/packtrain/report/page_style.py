@@ -31,7 +31,7 @@ padding:.25rem .4rem;font-size:.8rem;line-height:1.3;color:var(--dim);min-height
 .swatch{display:inline-block;width:.8rem;height:.8rem;border-radius:3px;background:var(--tone);margin-right:.4rem;
 vertical-align:-.08rem}
 .squares{display:flex;flex-wrap:wrap;gap:2px}.squares i{width:10px;height:10px;border-radius:2px;background:var(--tone)}
-footer{margin-top:3rem;border-top:1px solid var(--line);padding-top:.8rem}
+.pictures{margin-top:1rem}footer{margin-top:3rem;border-top:1px solid var(--line);padding-top:.8rem}
 :focus-visible{outline:2px solid var(--blue);outline-offset:2px}
 @media(max-width:40rem){main{padding:1.2rem .9rem 3rem}.route{grid-template-columns:1fr;gap:0}
 .route li{border-top:0;border-left:4px solid var(--line);padding:.3rem .6rem}.route .mark{margin-left:.5rem}

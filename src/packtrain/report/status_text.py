@@ -11,6 +11,7 @@ from typing import Final
 
 from packtrain.report.drive_view import HEALTH, DriveView
 from packtrain.report.group_view import GroupView
+from packtrain.report.plan_actual_text import sentences
 from packtrain.report.summary import Summary
 from packtrain.report.wave_view import labels_in_short
 from packtrain.units import counted, format_bytes, format_seconds
@@ -75,6 +76,8 @@ def fact_lines(summary: Summary) -> Iterator[tuple[str, str]]:
         if summary.pieces is not None:
             pieces = f"; cut into {counted(sum(len(file.pieces) for file in summary.pieces.files), 'piece')}"
         yield "results", f"{counted(len(files), 'file')}, {total}, {home}{pieces}"
+    if summary.plan_actual is not None and summary.plan_actual.made is not None:
+        yield from (("forecast", text) for text in sentences(summary.plan_actual))
     yield from (("not read", text) for text in summary.unread)
 
 

@@ -32,8 +32,10 @@ from packtrain.report.dataset_view import DatasetView, dataset_view
 from packtrain.report.drive_view import DriveFacts, DriveView, drive_views
 from packtrain.report.flag_view import RulesView, rules_views
 from packtrain.report.group_view import GroupFacts, GroupView, group_views
+from packtrain.report.leg_rows import PlanActual
 from packtrain.report.live_view import LiveView, live_view
 from packtrain.report.load_view import LoadedDrives, LoadProgress, read_drives, read_progress
+from packtrain.report.plan_actual import plan_against_actual
 from packtrain.report.route_view import CaseView, RouteFacts, StopView, route_of
 from packtrain.report.training_curve import TrainingCurve
 from packtrain.report.training_facts import samples_loaded, training_of
@@ -117,6 +119,7 @@ class Summary:
         sentences: the custody log in plain words.
         pieces: what was cut for a thin link; None where nothing was.
         closed_by: parties that closed their voyage.
+        plan_actual: each leg as `plan` expected it beside what happened; None where it cannot be told.
         shard_folder: where sample pictures are taken from; None shows none (they may be private).
     """
 
@@ -148,6 +151,7 @@ class Summary:
     card: DatasetView | None = None
     pieces: Pieces | None = None
     closed_by: tuple[str, ...] = ()
+    plan_actual: PlanActual | None = None
 
     def receipt(self, stage: str, role: str | None = None) -> Receipt | None:
         """Return the receipt of a stage from the party that has one (or from `role`)."""
@@ -239,6 +243,7 @@ def summarize(
         card=dataset_view(dataset, loaded if loads else None) if dataset is not None else None,
         pieces=reader.find(Pieces),
         closed_by=closed_by,
+        plan_actual=plan_against_actual(folders),
         unread=tuple(dict.fromkeys(unread)),
     )
 

@@ -18,7 +18,7 @@ from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import encode
 from packtrain.documents.plan import Plan, PlannedGroup
 from packtrain.errors import BeyondRepair, DriveMissing, SourceChanged
-from packtrain.events import DriveNamed, Notice, Sink
+from packtrain.events import DriveNamed, Notice, Progress, Sink
 from packtrain.ports import Drive, Signer
 from packtrain.volume import layout
 from packtrain.volume.cargo import CargoEntry
@@ -162,6 +162,7 @@ class ShipmentWriter:
         self._drives: dict[str, Drive] = {}
         self._found: dict[str, DriveFound] = {}
         self._closed_now: list[str] = []
+        self._drive_bytes: dict[int, list[int]] = {}
         self._signed_groups: dict[int, SignedGroup | None] = {}
         refuse_duplicates(drives)
         for place_uuid in self._places:
@@ -201,7 +202,7 @@ class ShipmentWriter:
             SourceChanged: sources changed since they were listed; their group is written and not closed.
         """
         if not self._journal.has_list():
-            write_list(self._plan, cargo, self._room(), self._journal)
+            write_list(self._plan, cargo, self._room(), self._journal, self._tell_listed)
         whole = [group for group in self._plan.groups if self._is_open(group) and self._is_here(group)]
         replaced = [group for group in self._plan.groups if not self._is_open(group) and self._has_open_here(group)]
         self._check_room(whole, replaced)
@@ -222,6 +223,9 @@ class ShipmentWriter:
             if group.group not in waiting and (signed := self._signed(group)) is not None
         }
         return GroupsWritten(closed, tuple(self._closed_now), wanted)
+
+    def _tell_listed(self, num_entries: int) -> None:
+        self._sink(Progress(self._stage, "listing what is carried", done_items=num_entries, unit="entries"))
 
     def sign_shipment(self, groups: Mapping[int, SignedGroup]) -> ShipmentWritten:
         """Sign shipment.json, once all groups are closed, and write it on all drives that are here."""
@@ -326,8 +330,14 @@ class ShipmentWriter:
         with StripeWriter(
             group.group, group.k, group.m, members, recipient, self._journal, meter.add_bytes, meter.add_read_back
         ) as writer:
+            before = [0] * len(members)
             for stripe in range(self._journal.num_stripes(group.group)):
-                if not writer.is_finished(stripe):
+                if writer.is_finished(stripe):
+                    self._count(group, stripe, before)
+                else:
+                    if any(before):
+                        self._name(group, before)
+                        before = [0] * len(members)
                     self._journal.forget_stripe(group.group, stripe)
                     writer.write(stripe)
                 meter.end_stripe(sum(volume_sizes(group, stripe, self._journal).values()))
@@ -376,10 +386,11 @@ class ShipmentWriter:
             self._on_closed(group.group)
 
     def _num_volumes_here(self, group: PlannedGroup) -> int:
+        here = [uuid in self._drives for uuid in group.drives]
         return sum(
-            group.drives[layout.drive_of(volume.stripe, volume.column, group.k + group.m)] in self._drives
-            for volume in self._journal.written(group.group)
-            if volume.bytes
+            here[layout.drive_of(stripe, column, group.k + group.m)]
+            for stripe in range(self._journal.num_stripes(group.group))
+            for column in volume_sizes(group, stripe, self._journal)
         )
 
     def _wanted(self, group: PlannedGroup) -> Wanted | None:
@@ -396,21 +407,27 @@ class ShipmentWriter:
         lacking = group.k - sum(uuid in self._drives for uuid in group.drives if uuid not in unfinished)
         return Wanted(group.group, tuple(missing), sources, max(0, lacking) if is_to_rebuild else 0)
 
+    def _count(self, group: PlannedGroup, stripe: int, of_drives: list[int]) -> None:
+        """Add the volumes of a stripe to the bytes of the drives that hold them."""
+        for column, size in volume_sizes(group, stripe, self._journal).items():
+            of_drives[layout.drive_of(stripe, column, len(of_drives))] += size
+
+    def _name(self, group: PlannedGroup, done_bytes: Sequence[int]) -> None:
+        """Tell which drives these are, what goes on each, and what of it earlier runs wrote."""
+        for uuid, total, done in zip(group.drives, self._drive_bytes[group.group], done_bytes, strict=True):
+            label = self._places[uuid].label
+            self._sink(DriveNamed(self._drives[uuid].location, label, total, done, num_passes=2))
+
     def _meter(self, groups: Sequence[PlannedGroup]) -> Meter:
         total_bytes = num_stripes = 0
         for group in groups:
-            n = group.k + group.m
-            of_drives, done_bytes = [0] * n, [0] * n
-            finished = {volume.stripe for volume in self._journal.written(group.group)}
+            of_drives = [0] * (group.k + group.m)
             for stripe in range(self._journal.num_stripes(group.group)):
                 num_stripes += 1
-                for column, size in volume_sizes(group, stripe, self._journal).items():
-                    total_bytes += size
-                    of_drives[layout.drive_of(stripe, column, n)] += size
-                    done_bytes[layout.drive_of(stripe, column, n)] += size if stripe in finished else 0
-            for uuid, size, done in zip(group.drives, of_drives, done_bytes, strict=True):
-                location, label = self._drives[uuid].location, self._places[uuid].label
-                self._sink(DriveNamed(location, label, size, done, num_passes=2))
+                self._count(group, stripe, of_drives)
+            total_bytes += sum(of_drives)
+            self._drive_bytes[group.group] = of_drives
+            self._name(group, [0] * len(of_drives))
         return Meter(self._sink, self._stage, total_bytes, num_stripes)
 
 

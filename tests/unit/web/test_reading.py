@@ -141,7 +141,7 @@ def test_what_runs_is_told_and_a_killed_stage_is_seen(folders: list[VoyageFolder
     live(Progress("pack", "writing <volumes>", done_bytes=250, total_bytes=1000))
     view = read.look()
     assert json.loads(view.watch)["said"] == "At work: pack: writing <volumes> (consignor)."
-    assert 'value="0.2500"' in view.page.decode() and "writing &lt;volumes&gt;" in view.page.decode()
+    assert 'value="25.0"' in view.page.decode() and "writing &lt;volumes&gt;" in view.page.decode()
     # Its process is gone without a word: no file changes by that.
     path = folders[0].logs / "live.json"
     told = json.loads(path.read_text())

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 import click
 
 from packtrain.cli.options import json_option, open_voyage
-from packtrain.cli.terminal import answer, shows_unicode, table
+from packtrain.cli.terminal import (
+    answer,
+    redraw,
+    show_picture,
+    shows_colour,
+    shows_pictures,
+    shows_unicode,
+    table,
+    terminal_columns,
+)
 
 if TYPE_CHECKING:
     from packtrain.report.summary import PartyView, Summary
@@ -20,16 +29,40 @@ if TYPE_CHECKING:
 
 @click.command("status")
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--watch",
+    type=click.FloatRange(min=0.5, max=3600.0),
+    is_flag=False,
+    flag_value=2.0,
+    default=None,
+    metavar="[SECONDS]",
+    help="Draw it anew every so many seconds (2 where none are said), until Ctrl-C.",
+)
 @json_option
-def command(folders: tuple[Path, ...], as_json: bool) -> None:
+def command(folders: tuple[Path, ...], watch: float | None, as_json: bool) -> None:
     """Show where the voyage stands, what would run again and why, how its drives are, and what comes next.
 
-    FOLDERS are voyage folders of one voyage on this machine (default: the current one).
+    FOLDERS are voyage folders of one voyage on this machine (default: the current one). On a terminal it is drawn;
+    elsewhere it is plain lines, one fact a line.
     """
     from packtrain.report.summary_json import status_document
 
+    if watch is not None and not as_json:
+        if not shows_pictures():
+            raise click.UsageError("--watch draws on a terminal, and stdout is none; without it every call is one look")
+        redraw(lambda: _drawn(_read(folders)), watch)
+        return
     summary = _read(folders)
-    answer(_plain(summary), status_document(summary), as_json=as_json)
+    if as_json or not shows_pictures():
+        answer(_plain(summary), status_document(summary), as_json=as_json)
+    else:
+        show_picture(_drawn(summary))
+
+
+def _drawn(summary: Summary) -> str:
+    from packtrain.report.status_picture import picture
+
+    return picture(summary, terminal_columns(), with_unicode=shows_unicode(sys.stdout), with_colour=shows_colour())
 
 
 def _read(folders: Sequence[Path]) -> Summary:

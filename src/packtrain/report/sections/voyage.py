@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from packtrain.report.headline import headline, health_sentence
-from packtrain.report.pieces import drawing, table, when, words
+from packtrain.report.pieces import bullets, drawing, table, when, words
+from packtrain.report.plan_actual_text import plan_actual_table, sentences
 from packtrain.report.route_view import StopView
 from packtrain.report.summary import PartyView, Summary
 from packtrain.report.svg import seconds_by_stage
@@ -124,6 +125,18 @@ def _packing(packing: WavesView) -> str:
 def _bar(share: float, name: str) -> str:
     percent = min(max(share, 0.0), 1.0) * 100
     return f'<progress max="100" value="{percent:.1f}" aria-label="{name}">{percent:.0f} %</progress>'
+
+
+def plan_actual(summary: Summary) -> str:
+    """Return each leg as it was planned beside what happened, what was most off, and when it ends now."""
+    found = summary.plan_actual
+    if found is None or not found.rows:
+        return ""
+    head, *rows = plan_actual_table(found)
+    used = [place for place in range(len(head)) if any(row[place] for row in rows)]
+    return table(
+        [head[place] for place in used], [[words(row[place]) for place in used] for row in rows], "plan and actual"
+    ) + bullets(sentences(found))
 
 
 def numbers(summary: Summary) -> str:
