@@ -72,9 +72,12 @@ def watched(browser: Browser, scheme: str = "light", width: int = 1280, *, scrip
         context.close()
 
 
-def violations(page: Page) -> list[str]:
-    """Return what axe-core holds against a page: rule, and where."""
-    found: dict[str, Any] = Axe().run(page).response
+def violations(page: Page, *rules: str) -> list[str]:
+    """Return what axe-core holds against a page by some of its rules, or by all: rule, and where."""
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if rules:
+        options["runOnly"] = {"type": "rule", "values": list(rules)}
+    found: dict[str, Any] = Axe().run(page, options=options).response
     return [
         f"{violation['id']}: {node['target']} {node.get('failureSummary', '')}"
         for violation in found["violations"]

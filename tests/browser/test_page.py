@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browser_parts import LOOKS, chromium, needs_chromium, scrolls_sideways, stops_by_tab, violations, watched
-from command_parts import Site, copy_site, done, prepared
+from command_parts import Site, copy_site, done, packtrain, prepared
 from packtrain.units import format_bytes, format_seconds
 from serve_parts import Serving, packtrain_process, serving
 from watched_parts import HOSTILE, train, watched_voyage
@@ -342,3 +342,52 @@ def test_a_tab_that_nobody_sees_asks_for_nothing(browser: Browser, served: Servi
         )
         with one.page.expect_response("**/watch.json"):
             pass
+
+
+@pytest.fixture(scope="module")
+def pages(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return every kind of HTML file that packtrain writes, by name."""
+    root = tmp_path_factory.mktemp("pages")
+    copy = copy_site(site, root / "voyage")
+    done("report", site.home, site.hall, site.guest, "--into", root / "report.html", "--pictures")
+    done("look", copy.home, "--out", root / "look.html")
+    done("papers", copy.home, "--into", root / "papers")
+    done("drives", "labels", copy.home, "--out", root / "labels.html")
+    packtrain("audit", copy.home, "--html", root / "audit.html")
+    papers = {f"papers/{path.name}": path for path in (root / "papers").glob("*.html")}
+    assert len(papers) >= 3
+    return {path.stem: path for path in root.glob("*.html")} | papers
+
+
+def test_every_page_that_is_written_is_clean_too(browser: Browser, pages: dict[str, Path]) -> None:
+    assert {"report", "look", "labels", "audit"} <= set(pages)
+    faults: dict[str, list[str]] = {}
+    for scheme, width in LOOKS:
+        with watched(browser, scheme, width) as one:
+            for name, path in pages.items():
+                one.page.goto(path.as_uri())
+                found: list[str] = []
+                if width == 1280:  # by night the colours are others, and nothing else is
+                    found += violations(one.page, *(("color-contrast",) if scheme == "dark" else ()))
+                elif name in ("report", "look", "audit") and scrolls_sideways(one.page):
+                    # Papers and labels are as wide as the sheet they are printed on.
+                    found.append("it scrolls sideways")
+                if found:
+                    faults[f"{name}, {scheme}, {width}"] = found
+            one.assert_clean()
+    assert faults == {}
+
+
+def test_the_report_shows_what_the_live_page_shows(browser: Browser, served: Serving, pages: dict[str, Path]) -> None:
+    shown: list[dict[str, str]] = []
+    for address in (served.url, pages["report"].as_uri()):
+        with watched(browser) as one:
+            one.page.goto(address)
+            shown.append(
+                one.page.evaluate(
+                    "() => Object.fromEntries([...document.querySelectorAll('section[id]')].map("
+                    "(section) => [section.id, section.innerText]))"
+                )
+            )
+    assert shown[0] == shown[1]
+    assert len(shown[0]) >= 12

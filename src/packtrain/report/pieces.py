@@ -15,7 +15,7 @@ STYLE: Final = """
 --blue:#2563a8;--green:#2f7d4f;--amber:#965900;--red:#b3362b}
 @media(prefers-color-scheme:dark){:root{--ink:#e7eaee;--dim:#9aa4af;--paper:#15181c;--panel:#1d2126;--line:#343a42;
 --blue:#6aa9ee;--green:#66bd8a;--amber:#e0a64a;--red:#ec7a6e}}
-*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);
+*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);overflow-wrap:break-word;
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
 main{max-width:60rem;margin:0 auto;padding:2rem 1.2rem 4rem}
 h1{font-size:1.9rem;line-height:1.2;margin:0 0 .3rem}h2{font-size:1.2rem;margin:2.6rem 0 .7rem}
