@@ -45,7 +45,7 @@ class GroupView:
         stripes_by_columns_left: columns left of k + m -> stripes, most columns first; empty where nothing was checked
             and nothing is known to be lost.
         margin: how many drives more may be lost, whichever they are, by what is known; negative where a stripe is lost
-            already; None where no drive was checked: what is written is not known to be readable.
+            already; None where no drive was checked and no damage is known: that it can be read is not known.
         worst_stripe: number of the stripe with the fewest columns left; None where none is worse than another.
         is_proven: every stripe was read and restored at the site.
         num_proven, num_provable: of a load that is under way; None outside of one.
@@ -91,7 +91,8 @@ class GroupView:
             if self.num_checked == len(self.drives)
             else f"{self.num_checked} of {len(self.drives)} drives checked"
         )
-        return f"{name}: {stripes}; {more} may be lost{gone}; {checked}, as of {self.as_of}{loading}"
+        as_of = f", as of {self.as_of}" if self.as_of is not None else ""
+        return f"{name}: {stripes}; {more} may be lost{gone}; {checked}{as_of}{loading}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ def _view(
         num_checked=len(looked_at),
         as_of=min(looked_at, default=None),
         stripes_by_columns_left=tuple(sorted(spread.items(), reverse=True)) if is_known and num_stripes else (),
-        margin=left - (worst[1] if worst is not None else 0) - k if looked_at or gone else None,
+        margin=left - (worst[1] if worst is not None else 0) - k if is_known else None,
         worst_stripe=worst[0] if worst is not None else None,
         is_proven=facts.is_loaded,
         num_proven=loading.stripes_proven if loading is not None and not facts.is_loaded else None,

@@ -73,6 +73,7 @@ class RouteFacts:
         custody: the longest log that is here.
         has_export, has_results, is_closed: an export list is signed; it came home and was opened; the shipper closed.
         stages_done: stages that any of the parties here has done.
+        verdict: of the operator; None where no admission is here.
     """
 
     drives: Sequence[DriveView]
@@ -82,6 +83,7 @@ class RouteFacts:
     has_results: bool
     is_closed: bool
     stages_done: frozenset[str]
+    verdict: str | None = None
 
 
 def route_of(facts: RouteFacts, unread: list[str]) -> tuple[tuple[StopView, ...], tuple[CaseView, ...]]:
@@ -131,6 +133,10 @@ def _note(stop: str, facts: RouteFacts, cases: Sequence[CaseView]) -> str:
             return f"{there} of {len(cases)} cases signed for by the other side"
         sealed = sum(bool(case.seal) for case in cases)
         return f"{sealed} of {len(cases)} cases sealed" if sealed else ""
+    if stop == "site" and facts.verdict != "admit":
+        return (
+            f"the operator's verdict is {facts.verdict}" if facts.verdict else "the operator's verdict is not here yet"
+        )
     order = [stage for _, _, stages in STOPS for stage in stages]
     last = max((stage for stage in facts.stages_done if stage in order), key=order.index, default="")
     return f"{last} done" if last in ("admit", "load", "train") and stop == "site" else ""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _NARROWEST: Final = 40
 _MOST_LABELLED: Final = 120
 _MOST_LETTERS: Final = 1200
+_LONGEST_FACT: Final = 240
 _COLOURS: Final[Mapping[str, str]] = {
     "planned": "dim",
     "begun": "white",
@@ -222,7 +223,7 @@ class _Picture:
 
     def _facts(self) -> None:
         rows = [
-            (_text((name, "dim")), _text((text, _style_of(name, text))))
+            (_text((name, "dim")), _text((_short(text), _style_of(name, text))))
             for name, text in fact_lines(self._summary)
             if name not in _DRAWN_ABOVE and not name.startswith("case ")
         ]
@@ -259,7 +260,9 @@ class _Picture:
         command = seen.next_command if seen.next_command is not None else "nothing to do here"
         self._console.print(_text((whose, "dim"), (command, "bold")))
         if seen.next_why:
-            self._console.print(_text((f"  {seen.next_why}", "dim")))
+            from rich.padding import Padding
+
+            self._console.print(Padding(_text((seen.next_why, "dim")), (0, 0, 0, 2)))
 
 
 def _style_of(name: str, text: str) -> str:
@@ -270,6 +273,11 @@ def _style_of(name: str, text: str) -> str:
     if name == "admission":
         return "green" if text.startswith("admit") else "yellow"
     return ""
+
+
+def _short(text: str) -> str:
+    """Return the beginning of what would fill a screen; the plain lines, --json and the report have all of it."""
+    return text if len(text) <= _LONGEST_FACT else f"{text[: _LONGEST_FACT - 2]} …"
 
 
 def _text(*parts: tuple[str, str]) -> Text:

@@ -128,4 +128,6 @@ def _margin(group: GroupView) -> int:
 
 
 def _may_lose(margin: int) -> str:
-    return f"may lose {counted(margin, 'more drive')}" if margin >= 0 else "cannot be rebuilt whole"
+    if margin < 0:
+        return "cannot be rebuilt whole"
+    return f"may lose {counted(margin, 'more drive')}" if margin else "may lose no more drive"

@@ -189,6 +189,7 @@ def summarize(
     if shipment is not None and plan is not None and shipment.attempt != plan.attempt:
         shipment = None  # of an earlier attempt
     statement, export_list = reader.find(PackingStatement), reader.find(ExportList)
+    admission = reader.find(Admission)
     loads = [receipt for party in parties for receipt in party.receipts if receipt.stage == "load"]
     loading = next((found for folder in folders if (found := read_progress(folder)) is not None), None)
     facts = DriveFacts(
@@ -210,6 +211,7 @@ def summarize(
             has_export=export_list is not None,
             has_results=any(party.role == "consignor" and _has(party, "return") for party in parties),
             is_closed=bool(closed_by),
+            verdict=admission.verdict if admission is not None else None,
             stages_done=frozenset(receipt.stage for party in parties for receipt in party.receipts),
         ),
         unread,
@@ -225,7 +227,7 @@ def summarize(
         plan=plan,
         shipment=shipment,
         packing_statement=statement,
-        admission=reader.find(Admission),
+        admission=admission,
         export_list=export_list,
         training=_training(folders),
         samples_loaded=loaded,

@@ -130,9 +130,8 @@ def groups(summary: Summary) -> str:
     )
     return (
         "<p>A stripe is whole while any k of its k + m columns are left. What is written here is what was seen: a "
-        "drive that nobody checked is counted as written, and the time says how old the knowledge is.</p>"
-        + table(head, rows, "groups")
-        + more
+        "drive that nobody checked is counted as written, and the time says how old the knowledge is. A volume with "
+        "any damage counts as a column that is gone.</p>" + table(head, rows, "groups") + more
     )
 
 
