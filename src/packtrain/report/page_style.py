@@ -11,7 +11,8 @@ PAGE_STYLE: Final = (
     + """
 .done{color:var(--green)}.changed,.waiting,.not-known{color:var(--amber)}.to-do{color:var(--blue)}.not-needed{color:var(--dim)}
 .route{list-style:none;padding:0;margin:1.2rem 0 0;display:grid;grid-template-columns:repeat(5,1fr)}
-.route li{--tone:var(--line);position:relative;padding:1.9rem .8rem 0 0;color:var(--dim);font-size:.88rem;line-height:1.35}
+.route li{--tone:var(--line);position:relative;padding:1.9rem .8rem 0 0;color:var(--dim);font-size:.88rem;
+line-height:1.35}
 .route li::before{content:"";position:absolute;left:.75rem;right:-.75rem;top:.7rem;border-top:3px solid var(--tone)}
 .route li:last-child::before{display:none}.route li:not(.done)::before{border-top-style:dashed}
 .route b{display:block;color:var(--ink);font-size:.98rem}
@@ -19,7 +20,14 @@ PAGE_STYLE: Final = (
 background:var(--paper);color:var(--tone);font-size:.8rem;line-height:1.25rem;text-align:center}
 .route .done{--tone:var(--green)}.route .here{--tone:var(--blue)}.route .here b{color:var(--blue)}
 .route .done .mark,.route .here .mark{background:var(--tone);color:var(--paper)}.route .to-come .mark{color:transparent}
-progress{width:100%;max-width:44rem;height:.7rem;accent-color:var(--blue)}
+progress{appearance:none;width:100%;max-width:44rem;height:.6rem;border:0;border-radius:4px;background:var(--line);
+overflow:hidden;display:block}
+progress::-webkit-progress-bar{background:var(--line)}
+progress::-webkit-progress-value{background:var(--blue)}progress::-moz-progress-bar{background:var(--blue)}
+.bars{list-style:none;margin:.6rem 0 0;padding:0;display:grid;gap:.25rem 1.4rem;font-size:.86rem;
+grid-template-columns:repeat(auto-fill,minmax(min(100%,19rem),1fr))}
+.bars li{display:grid;grid-template-columns:2.6rem 1fr minmax(0,11rem);gap:.5rem;align-items:center}
+.bars b{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .cases{display:grid;grid-template-columns:repeat(auto-fill,minmax(13rem,1fr));gap:.7rem}
 .cases .case{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:.6rem .7rem .7rem}
 .case h3{margin:0;font-size:1rem}.case p{margin:0 0 .5rem;font-size:.85rem;color:var(--dim);overflow-wrap:anywhere}

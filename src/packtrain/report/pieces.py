@@ -38,7 +38,8 @@ polyline{fill:none;stroke-width:2}.run0{stroke:var(--blue)}.run1{stroke:var(--gr
 .band.run1{fill:var(--green)}.band.run2{fill:var(--amber)}.band.undone{fill:var(--dim)}
 h3{font-size:1rem;margin:1.2rem 0 .2rem}
 .bar{fill:var(--blue)}
-.pictures{margin-top:.8rem;display:flex;flex-wrap:wrap;gap:5px}.pictures img{width:72px;height:72px;object-fit:cover;border-radius:4px}
+.pictures{margin-top:.8rem;display:flex;flex-wrap:wrap;gap:5px}
+.pictures img{width:72px;height:72px;object-fit:cover;border-radius:4px}
 ul.story{list-style:none;padding:0}ul.story li{margin:.35rem 0;overflow-wrap:anywhere}
 """
 

@@ -158,7 +158,6 @@ class Reading:
         summary = self._summary
         assert summary is not None
         htmls = {name: self._section(name, summary) for name in SECTIONS}
-        htmls[now.NAME] += now.bars_of(summary.live)
         htmls[CONTENTS] = contents_of(htmls)
         parts = {name: part_of(name, html) for name, html in htmls.items()}
         line = now.line_of(summary.live)
