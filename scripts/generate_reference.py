@@ -74,7 +74,8 @@ def exit_codes() -> str:
         "| 1 | a defect in packtrain itself: please report it (`Defect` with `--json`) |",
         "| 2 | a wrong command line (`UsageError` with `--json`) |",
         f"| {errors.SystemRefused.exit_code} | `SystemRefused`: {_lower(_summary(errors.SystemRefused))} |",
-        "| 130 | interrupted; the same command goes on where it stopped |",
+        "| 130 | stopped by Ctrl-C (`Stopped` with `--json`); the same command goes on where it stopped |",
+        "| 143 | stopped by SIGTERM; the same |",
     ]
     starts = sorted(map(int, families))
     for first, after in itertools.zip_longest(starts, starts[1:], fillvalue=1000):

@@ -11,7 +11,7 @@ from typing import Final
 _BY_DEFAULT: Final = "what was finished is kept"
 _KEPT: Final[Mapping[str, str]] = {
     "prepare": "finished units of work are kept, the one at work is done again",
-    "rehearse": "the kit is kept, the runs begin anew",
+    "rehearse": "wheels that were fetched are kept, the runs begin anew",
     "kit": "wheels that were fetched are kept",
     "pack": "finished stripes and closed drives are kept, the stripe at work is written anew",
     "check": "nothing was changed; it reads from the start again",

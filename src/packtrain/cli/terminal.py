@@ -53,7 +53,7 @@ _COLUMNS: Final = 100
 _LONG: Final = 300
 """Characters from which on a notice is broken at its semicolons."""
 _QUIET_SECONDS: Final = 30.0
-_LIVE_SECONDS: Final = 0.1
+_LIVE_SECONDS: Final = 0.2
 _CHART_SECONDS: Final = 0.5
 _REDRAW_SECONDS: Final = 0.25
 """So often a picture is drawn though nothing was told: a stall shows by it."""

@@ -60,10 +60,10 @@ class DriveMeter:
                 self._written_bytes += moved_bytes
 
     def row(self) -> DriveProgress | None:
-        """Return how far the drive is; None where nothing passed yet and nobody named it."""
+        """Return how far the drive is; None where nothing passed, and nothing is known that will."""
         now = time.monotonic()
         with self._lock:
-            if not self._moved_bytes and self._named is None:
+            if not self._moved_bytes and not (self._named is not None and self._named.total_bytes):
                 return None
             busy_seconds = self._busy_seconds + (now - self._since if self._num_calls else 0.0)
             named, moved_bytes = self._named, self._moved_bytes

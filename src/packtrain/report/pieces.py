@@ -10,12 +10,13 @@ from typing import Final
 from packtrain.report.papers.markup import safe
 
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_MANY_COLUMNS: Final = 5
 STYLE: Final = """
 :root{color-scheme:light dark;--ink:#1c2024;--dim:#5d6670;--paper:#fff;--panel:#f5f6f8;--line:#d8dce1;
 --blue:#2563a8;--green:#2f7d4f;--amber:#965900;--red:#b3362b}
 @media(prefers-color-scheme:dark){:root{--ink:#e7eaee;--dim:#9aa4af;--paper:#15181c;--panel:#1d2126;--line:#343a42;
 --blue:#6aa9ee;--green:#66bd8a;--amber:#e0a64a;--red:#ec7a6e}}
-*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);
+*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);overflow-wrap:break-word;
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
 main{max-width:60rem;margin:0 auto;padding:2rem 1.2rem 4rem}
 h1{font-size:1.9rem;line-height:1.2;margin:0 0 .3rem}h2{font-size:1.2rem;margin:2.6rem 0 .7rem}
@@ -25,7 +26,7 @@ p{max-width:44rem}.lead,.dim{color:var(--dim)}
 .card b{display:block;font-size:1.2rem;white-space:nowrap;font-variant-numeric:tabular-nums}
 .card span{color:var(--dim);font-size:.85rem}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}
-th,td{text-align:left;padding:.4rem .7rem .4rem 0;border-bottom:1px solid var(--line);vertical-align:top}
+.many{min-width:38rem}th,td{text-align:left;padding:.4rem .7rem .4rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--dim);font-weight:600}.n{font-variant-numeric:tabular-nums;white-space:nowrap}
 code{font:.86em ui-monospace,monospace;overflow-wrap:anywhere}
 .kept,.passed,.admit{color:var(--green)}.broken,.refuse{color:var(--red)}
@@ -38,7 +39,8 @@ polyline{fill:none;stroke-width:2}.run0{stroke:var(--blue)}.run1{stroke:var(--gr
 .band.run1{fill:var(--green)}.band.run2{fill:var(--amber)}.band.undone{fill:var(--dim)}
 h3{font-size:1rem;margin:1.2rem 0 .2rem}
 .bar{fill:var(--blue)}
-.pictures{display:flex;flex-wrap:wrap;gap:5px}.pictures img{width:72px;height:72px;object-fit:cover;border-radius:4px}
+.pictures{margin-top:.8rem;display:flex;flex-wrap:wrap;gap:5px}
+.pictures img{width:72px;height:72px;object-fit:cover;border-radius:4px}
 ul.story{list-style:none;padding:0}ul.story li{margin:.35rem 0;overflow-wrap:anywhere}
 """
 
@@ -116,7 +118,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], name: str = "table
     """
     header = "".join(f'<th scope="col">{escape(title)}</th>' if title else "<td></td>" for title in head)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    # Many columns are not squeezed on a telephone: they scroll.
+    wide = ' class="many"' if len(head) >= _MANY_COLUMNS else ""
     return (
         f'<div class="wide" tabindex="0" role="group" aria-label="{escape(name, quote=True)}">'
-        f"<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<table{wide}><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table></div>"
     )

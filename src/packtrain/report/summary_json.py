@@ -10,6 +10,22 @@ from packtrain.documents.codec import Document
 from packtrain.report.drive_view import LETTERS
 from packtrain.report.summary import PartyView, Summary
 from packtrain.report.training_facts import training_summary
+from packtrain.report.wave_view import WavesView
+
+
+def status_document(summary: Summary) -> dict[str, Any]:
+    """Return the document of `packtrain status --json`, with the names that it has had from the beginning."""
+    whole = to_builtins(summary)
+    party = summary.parties[0]
+    return {
+        "voyage": summary.name,
+        "role": party.role,
+        "stages": whole["parties"][0]["states"],
+        "waves": _waves(summary.packing),
+        "training": whole["training"],
+        "next": whole["parties"][0]["next"],
+        **whole,
+    }
 
 
 def to_builtins(summary: Summary) -> dict[str, Any]:
@@ -76,3 +92,16 @@ def _party(party: PartyView) -> dict[str, Any]:
             "told": msgspec.to_builtins(live.live),
         },
     }
+
+
+def _waves(waves: WavesView | None) -> dict[str, Any] | None:
+    if waves is None:
+        return None
+    bays = [{"location": bay.location, "state": bay.state, "label": bay.label} for bay in waves.bays]
+    wanted = {
+        "wanted_empty": list(waves.wanted_empty),
+        "wanted_again": list(waves.wanted_again),
+        "wanted_sources": [{"number": number, "of": list(labels)} for number, labels in waves.wanted_sources],
+    }
+    counts = {"waves_done": waves.done, "waves": waves.total} if waves.total is not None else {}
+    return {**wanted, **counts, "bays": bays}

@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -45,6 +45,8 @@ def command(folders: tuple[Path, ...], watch: float | None, as_json: bool) -> No
     FOLDERS are voyage folders of one voyage on this machine (default: the current one). On a terminal it is drawn;
     elsewhere it is plain lines, one fact a line.
     """
+    from packtrain.report.summary_json import status_document
+
     if watch is not None and not as_json:
         if not shows_pictures():
             raise click.UsageError("--watch draws on a terminal, and stdout is none; without it every call is one look")
@@ -52,7 +54,7 @@ def command(folders: tuple[Path, ...], watch: float | None, as_json: bool) -> No
         return
     summary = _read(folders)
     if as_json or not shows_pictures():
-        answer(_plain(summary), _document(summary), as_json=as_json)
+        answer(_plain(summary), status_document(summary), as_json=as_json)
     else:
         show_picture(_drawn(summary))
 
@@ -113,33 +115,3 @@ def _next(party: PartyView, *, several: bool) -> str:
 def _bay_rows(waves: WavesView) -> list[tuple[str, str]]:
     rows = [(bay.location, bay.text) for bay in waves.bays]
     return [*rows, ("wanted next", waves.wanted)] if waves.total is not None else rows
-
-
-def _document(summary: Summary) -> dict[str, Any]:
-    """Return the whole summary, with the names that a single folder's status has had from the beginning."""
-    from packtrain.report.summary_json import to_builtins
-
-    whole = to_builtins(summary)
-    party = summary.parties[0]
-    return {
-        "voyage": summary.name,
-        "role": party.role,
-        "stages": whole["parties"][0]["states"],
-        "waves": _waves(summary.packing),
-        "training": whole["training"],
-        "next": whole["parties"][0]["next"],
-        **whole,
-    }
-
-
-def _waves(waves: WavesView | None) -> dict[str, Any] | None:
-    if waves is None:
-        return None
-    bays = [{"location": bay.location, "state": bay.state, "label": bay.label} for bay in waves.bays]
-    wanted = {
-        "wanted_empty": list(waves.wanted_empty),
-        "wanted_again": list(waves.wanted_again),
-        "wanted_sources": [{"number": number, "of": list(labels)} for number, labels in waves.wanted_sources],
-    }
-    counts = {"waves_done": waves.done, "waves": waves.total} if waves.total is not None else {}
-    return {**wanted, **counts, "bays": bays}

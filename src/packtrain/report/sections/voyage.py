@@ -8,6 +8,7 @@ from packtrain.report.headline import headline, health_sentence
 from packtrain.report.pieces import bullets, drawing, table, when, words
 from packtrain.report.plan_actual_text import plan_actual_table, sentences
 from packtrain.report.route_view import StopView
+from packtrain.report.sections.bars import bars
 from packtrain.report.summary import PartyView, Summary
 from packtrain.report.svg import seconds_by_stage
 from packtrain.report.wave_view import WavesView, labels_in_short
@@ -58,7 +59,9 @@ def now(summary: Summary) -> str:
             )
         state = "hold" if view.state in ("stopped", "failed", "not known") else "kept"
         parts.append(f'<p><span class="{state}">{words(view.role)}</span>: {words(view.sentence())}.</p>{bar}')
-        parts += [f'<p class="hold">{words(slow)}</p>' for slow in view.live.slow[:10]]
+        if view.state == "running":
+            parts += [f'<p class="hold">{words(slow)}</p>' for slow in view.live.slow[:10]]
+        parts.append(bars(view))
     parts += [_next(party) for party in summary.parties if party.seen.stages]
     return "".join(parts)
 
