@@ -3,7 +3,7 @@
 A message says what is wrong, where, what was expected, what was found, and what to do next. Exit codes are never
 reused; the families are: 10 voyage folder and voyage.toml, 20 sources and data set, 30 drives, 40 cargo integrity,
 50 signatures and trust, 60 keys, 70 diligence and admission, 80 kit, rehearsal and training, 90 results and closing,
-100 lists, screening and rules, 110 papers, 113 to 115 custody, 118 and 119 audit.
+97 this machine, 100 lists, screening and rules, 110 papers, 113 to 115 custody, 118 and 119 audit.
 Code 1 is a defect in packtrain itself, 2 a wrong command line, 3 the operating system's refusal, 130 an interrupt.
 """
 
@@ -503,6 +503,15 @@ class ProvenanceBroken(PacktrainError):
     """A provenance statement is missing, or does not follow from the signed papers."""
 
     exit_code = 96
+
+
+# --- 97: this machine --------------------------------------------------------------------------------------------
+
+
+class MachineUnready(PacktrainError):
+    """`doctor` found something about this machine that stops a verb of this party."""
+
+    exit_code = 97
 
 
 # --- 100: lists, screening and rules -----------------------------------------------------------------------------

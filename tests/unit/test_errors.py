@@ -74,6 +74,7 @@ EXIT_CODES = {
     "SanitisingFailed": 94,
     "ProvenanceBroken": 96,
     "NotEmpty": 95,
+    "MachineUnready": 97,
     "ListUnreadable": 100,
     "ListMissing": 101,
     "RulePackError": 106,
