@@ -57,10 +57,14 @@ def _head(address: str, version: str, *, is_asked: bool) -> Finding:
         found = f"{address}: {told.get('why') or 'no answer'}"
         remedy = f"start it there: ray start --head --port {port if port.isdigit() else 6379}"
         return Finding(what, refused, found, _VERBS, "prepare cannot join the cluster", remedy)
+    if told.get("wants_token"):
+        found = f"{address} wants the cluster's token, and this user has none that it takes"
+        remedy = "let the head's ray get-auth-token be laid into ~/.ray/auth_token here"
+        return Finding(what, refused, found, _VERBS, "prepare cannot join the cluster", remedy)
     theirs, python = str(told.get("ray_version") or ""), str(told.get("python_version") or "")
     if not theirs:
         why = "hosts of a cluster have one version of Ray and of Python"
-        found = f"{address} answers, and does not tell its version (it may want the cluster's token)"
+        found = f"{address} answers, and does not tell its version ({told.get('why') or 'no head of Ray, or no token of it here'})"
         return Finding(what, "not shown", found, _VERBS, why, f"ray status --address {address}")
     here = platform.python_version()
     if theirs != version or (python and python != here):
