@@ -64,7 +64,8 @@ def _head(address: str, version: str, *, is_asked: bool) -> Finding:
     theirs, python = str(told.get("ray_version") or ""), str(told.get("python_version") or "")
     if not theirs:
         why = "hosts of a cluster have one version of Ray and of Python"
-        found = f"{address} answers, and does not tell its version ({told.get('why') or 'no head of Ray, or no token of it here'})"
+        reason = told.get("why") or "no head of Ray, or no token of it here"
+        found = f"{address} answers, and does not tell its version ({reason})"
         return Finding(what, "not shown", found, _VERBS, why, f"ray status --address {address}")
     here = platform.python_version()
     if theirs != version or (python and python != here):
