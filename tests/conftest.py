@@ -4,11 +4,16 @@ import importlib.util
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from packtrain.errors import PacktrainError
 
 ON_CI = os.environ.get("CI", "") not in ("", "0", "false")
 
@@ -51,6 +56,27 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
 }
 # What `make test` installs; where it is missing on CI, set-up is broken and a skip would hide it.
 INSTALLED_BY_MAKE = {"needs_torch"} | ({"needs_age", "needs_ssh_keygen"} if os.geteuid() == 0 else set[str]())
+
+
+@pytest.fixture(autouse=True, scope="session")
+def form_of_errors() -> Iterator[None]:
+    """Hold every error that a command prints in this process to the form that tests/error_form.py tells."""
+    from error_form import faults_of_error
+    from packtrain.cli import terminal
+
+    print_error = terminal.print_error
+
+    def print_well_formed(error: "PacktrainError", *, as_json: bool = False) -> None:
+        if os.environ.get("PACKTRAIN_ERRORS_SEEN"):  # to be read by a person: every message of a run
+            with Path(os.environ["PACKTRAIN_ERRORS_SEEN"]).open("a") as file:
+                file.write(f"{type(error).__name__} {error.message}\n    -> {error.hint}\n")
+        faults = faults_of_error(error)
+        assert not faults, f"{type(error).__name__}: {'; '.join(faults)}"
+        print_error(error, as_json=as_json)
+
+    terminal.print_error = print_well_formed
+    yield
+    terminal.print_error = print_error
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

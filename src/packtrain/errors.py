@@ -3,8 +3,8 @@
 A message says what is wrong, where, what was expected, what was found, and what to do next. Exit codes are never
 reused; the families are: 10 voyage folder and voyage.toml, 20 sources and data set, 30 drives, 40 cargo integrity,
 50 signatures and trust, 60 keys, 70 diligence and admission, 80 kit, rehearsal and training, 89 the page in a browser,
-90 results and closing, 100 lists, screening and rules, 110 papers, 113 to 115 custody, 118 and 119 audit.
-Code 1 is a defect in packtrain itself, 2 a wrong command line, 3 the operating system's refusal, 130 Ctrl-C, 143
+90 results and closing, 97 this machine, 100 lists, screening and rules, 110 papers, 113 to 115 custody, 118 and 119
+audit. Code 1 is a defect in packtrain itself, 2 a wrong command line, 3 the operating system's refusal, 130 Ctrl-C, 143
 SIGTERM.
 """
 
@@ -22,10 +22,12 @@ class PacktrainError(Exception):
         where: file, drive, volume, field or address the fault is at.
         expected: what should have been there.
         found: what was there.
-        hint: the next step a person can take.
+        hint: the next step a person can take; without it the usual one of the class.
     """
 
     exit_code: ClassVar[int] = 1
+    usual_hint: ClassVar[str | None] = None
+    """What helps with most errors of the class; where a case knows better, it says so itself."""
 
     def __init__(
         self,
@@ -40,7 +42,7 @@ class PacktrainError(Exception):
         self.where = where
         self.expected = expected
         self.found = found
-        self.hint = hint
+        self.hint = hint or self.usual_hint
         super().__init__(self.message)
 
     @property
@@ -80,6 +82,7 @@ class VoyageFileError(PacktrainError):
     """voyage.toml cannot be read, has an unknown field, or a value out of range."""
 
     exit_code = 10
+    usual_hint = "mend voyage.toml; docs/reference/voyage-toml.md lists its fields"
 
 
 class NotAVoyage(PacktrainError):
@@ -92,6 +95,7 @@ class StageNotReady(PacktrainError):
     """A stage was called before the documents it reads were written."""
 
     exit_code = 12
+    usual_hint = '"packtrain status" says what comes first'
 
 
 class VoyageLocked(PacktrainError):
@@ -104,12 +108,14 @@ class DocumentError(PacktrainError):
     """A document is not canonical JSON of a known type and version, or a field is out of bounds."""
 
     exit_code = 14
+    usual_hint = "documents are not edited by hand: take the file again from where it came from"
 
 
 class WrongRole(PacktrainError):
     """The verb belongs to another party than the owner of this voyage folder."""
 
     exit_code = 15
+    usual_hint = "run it in the voyage folder of the party that it belongs to"
 
 
 class VoyageExists(PacktrainError):
@@ -125,6 +131,7 @@ class SourceUnreadable(PacktrainError):
     """A source path does not exist or cannot be read."""
 
     exit_code = 20
+    usual_hint = "mend it and run the same command again: it goes on where it stopped"
 
 
 class SourceChanged(PacktrainError):
@@ -161,6 +168,7 @@ class HostUnfit(PacktrainError):
     """A host of a cluster does not see the folders it must share, or has other versions installed."""
 
     exit_code = 26
+    usual_hint = "docs/how-to/prepare-on-many-machines.md says what every host must see and have"
 
 
 class ClusterUnreachable(PacktrainError):
@@ -176,12 +184,14 @@ class DriveMissing(PacktrainError):
     """A drive that the verb needs, or that the command names, is not mounted."""
 
     exit_code = 30
+    usual_hint = "mount it, or correct its path"
 
 
 class DriveFull(PacktrainError):
     """A drive, or the store, has no room for what must be written."""
 
     exit_code = 31
+    usual_hint = "make room, then run the same command again"
 
 
 class DuplicateDrive(PacktrainError):
@@ -194,6 +204,7 @@ class ForeignDrive(PacktrainError):
     """A drive belongs to another shipment, or holds files that are not packtrain's."""
 
     exit_code = 33
+    usual_hint = 'see what it is with "packtrain drives"; nothing was written to it'
 
 
 class SupersededDrive(PacktrainError):
@@ -206,6 +217,7 @@ class DriveFailed(PacktrainError):
     """Reading or writing a drive failed, or it returned other bytes than were written."""
 
     exit_code = 35
+    usual_hint = "check the drive, its cable and the kernel log, then run the same command again"
 
 
 class PlacementImpossible(PacktrainError):
@@ -218,6 +230,7 @@ class DriveInUse(PacktrainError):
     """A drive already holds a closed shipment and would have to be overwritten."""
 
     exit_code = 37
+    usual_hint = 'see what it is with "packtrain drives"; nothing was written to it'
 
 
 class DriveNotClosed(PacktrainError):
@@ -239,6 +252,7 @@ class IntegrityError(PacktrainError):
     """Bytes differ from what a signed document says."""
 
     exit_code = 40
+    usual_hint = '"packtrain check" lists all damage, and "check --repair" mends what parity still covers'
 
 
 class BeyondRepair(PacktrainError):
@@ -257,12 +271,14 @@ class HostileArchive(PacktrainError):
     """A volume holds a path or a link that would leave the store, or a header that breaks the format."""
 
     exit_code = 43
+    usual_hint = "do not unpack it by other means: ask who packed it"
 
 
 class AgeFormatError(PacktrainError):
     """An age file is not well formed or was altered."""
 
     exit_code = 44
+    usual_hint = "the file was cut or altered on its way: take another copy of it"
 
 
 class MoreDrivesWanted(PacktrainError):
@@ -300,24 +316,32 @@ class SignatureMissing(PacktrainError):
     """A document that must be signed has no signature."""
 
     exit_code = 50
+    usual_hint = "take the document again together with its .sig file"
 
 
 class SignatureInvalid(PacktrainError):
     """A signature does not fit the document's bytes."""
 
     exit_code = 51
+    usual_hint = (
+        "what was signed was altered, or another signature lies beside it: take both again from where they came from"
+    )
 
 
 class UntrustedSigner(PacktrainError):
     """A document is signed by a key that parties.json does not name for it."""
 
     exit_code = 52
+    usual_hint = "read the fingerprint back to that party by telephone; only a key in voyage.toml counts"
 
 
 class CustodyBroken(PacktrainError):
     """The custody log's chain is broken, cut, or out of order."""
 
     exit_code = 53
+    usual_hint = (
+        '"packtrain custody check" says which line it is; ask the party that wrote it for its own copy of the log'
+    )
 
 
 # --- 60: keys ----------------------------------------------------------------------------------------------------
@@ -327,18 +351,21 @@ class KeyMissing(PacktrainError):
     """A key file that the verb needs is not there."""
 
     exit_code = 60
+    usual_hint = "bring it from its backup, or name it in [keys] of voyage.toml"
 
 
 class WrongKey(PacktrainError):
     """A key does not open the file it was tried on."""
 
     exit_code = 61
+    usual_hint = "try the key of the party that it was sealed to: keys/party.toml names its recipient"
 
 
 class KeyMalformed(PacktrainError):
     """A key or recipient is not well formed."""
 
     exit_code = 62
+    usual_hint = "bring the key again from its backup, or from the party that it belongs to"
 
 
 class KeyExists(PacktrainError):
@@ -372,6 +399,7 @@ class NotAdmitted(PacktrainError):
     """There is no admission by the site operator, or it does not cover this shipment."""
 
     exit_code = 73
+    usual_hint = '"packtrain status" says which paper is wanted; the site operator writes it with "packtrain admit"'
 
 
 class AdmissionRefused(PacktrainError):
@@ -390,6 +418,7 @@ class DossierError(PacktrainError):
     """A dossier is not a valid bag, or a document in it does not belong to it."""
 
     exit_code = 76
+    usual_hint = "ask the party that made the dossier for another copy of it"
 
 
 class AnswerChanged(PacktrainError):
@@ -402,6 +431,7 @@ class DeclarationFileError(PacktrainError):
     """declaration.toml cannot be read, has an unknown field, or a value out of range."""
 
     exit_code = 78
+    usual_hint = "mend declaration.toml; docs/reference/declaration-toml.md lists its fields"
 
 
 class DeclarationExceeded(PacktrainError):
@@ -417,18 +447,21 @@ class KitError(PacktrainError):
     """The kit does not match its lock, or cannot be installed offline."""
 
     exit_code = 80
+    usual_hint = 'build the kit again with "packtrain kit build", or take it again from the drive that it came on'
 
 
 class RehearsalFailed(PacktrainError):
     """A clause of the contract with the training program was broken in rehearsal."""
 
     exit_code = 81
+    usual_hint = '"packtrain status" and the sheet say which clause; mend the program, then rehearse again'
 
 
 class TrainingFailed(PacktrainError):
     """The training program failed more often than the engine restarts it."""
 
     exit_code = 82
+    usual_hint = "its log names the last lines of the program; the same command goes on from the newest checkpoint"
 
 
 class WorkerStalled(PacktrainError):
@@ -441,24 +474,30 @@ class DataOrderChanged(PacktrainError):
     """A checkpoint's data position belongs to another data set or order than the one at hand."""
 
     exit_code = 84
+    usual_hint = (
+        "train with the data set and the order that the checkpoint was made with, or begin anew in an empty folder"
+    )
 
 
 class LockUnreadable(PacktrainError):
     """A program's uv.lock cannot be read, or has no answer for the target of the kit."""
 
     exit_code = 85
+    usual_hint = 'write it anew with "uv lock" in the program\'s folder'
 
 
 class WheelUnavailable(PacktrainError):
     """A wheel of a lock cannot be fetched, is not the one of the lock, or cannot be built for the target."""
 
     exit_code = 86
+    usual_hint = "run the same command again when the index answers, or give the wheel with --wheelhouse"
 
 
 class KitUpdateRefused(PacktrainError):
     """A change of the kit after departure does not follow from the kit in force, or may not be made."""
 
     exit_code = 87
+    usual_hint = '"packtrain update show FILE" tells what the update says of itself; ask who made it for another'
 
 
 # --- 89: the page in a browser -----------------------------------------------------------------------------------
@@ -477,6 +516,7 @@ class ExportDenied(PacktrainError):
     """A file or tensor is not declared for export, or breaks a rule of the export."""
 
     exit_code = 90
+    usual_hint = "docs/reference/export-toml.md says what may leave; what is not declared stays"
 
 
 class ClosingRefused(PacktrainError):
@@ -495,12 +535,14 @@ class WeightsUnopenable(PacktrainError):
     """Compressed weights are not in their form, or are a difference to weights that are not here."""
 
     exit_code = 93
+    usual_hint = "ask for the weights again, or give what they are a difference to: --base FOLDER"
 
 
 class SanitisingFailed(PacktrainError):
     """A drive cannot be sanitised this way, or the command failed; the signed record says *not sanitised*."""
 
     exit_code = 94
+    usual_hint = 'look at the drive with "packtrain drives --smart"; its record says *not sanitised*'
 
 
 class NotEmpty(PacktrainError):
@@ -515,6 +557,15 @@ class ProvenanceBroken(PacktrainError):
     exit_code = 96
 
 
+# --- 97: this machine --------------------------------------------------------------------------------------------
+
+
+class MachineUnready(PacktrainError):
+    """`doctor` found something about this machine that stops a verb of this party."""
+
+    exit_code = 97
+
+
 # --- 100: lists, screening and rules -----------------------------------------------------------------------------
 
 
@@ -522,6 +573,7 @@ class ListUnreadable(PacktrainError):
     """A list of parties is not in the format it was given as, is cut off, or holds no entry."""
 
     exit_code = 100
+    usual_hint = "fetch the file again from its publisher; --format says which form is expected"
 
 
 class ListMissing(PacktrainError):
@@ -588,6 +640,7 @@ class CodeUnreadable(PacktrainError):
     """A QR code, or the text of one, is not what packtrain writes: cut, misread, or of something else."""
 
     exit_code = 114
+    usual_hint = "read the code again, or take the file in its place"
 
 
 class KeyRevoked(UntrustedSigner):

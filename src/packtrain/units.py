@@ -58,3 +58,11 @@ def format_seconds(elapsed_seconds: float) -> str:
         if whole >= size:
             return f"{whole // size} {name} {whole % size // lower_size} {lower_name}"
     raise AssertionError(whole)
+
+
+def quoted(raw: bytes) -> str:
+    """Return the bytes of a name in quotes: as text where they are UTF-8, else with \\xNN; controls are escaped."""
+    try:
+        return repr(raw.decode("utf-8"))
+    except UnicodeDecodeError:
+        return repr(raw)[1:]

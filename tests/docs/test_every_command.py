@@ -48,11 +48,14 @@ RUN = {
     (HOW_TO + "screen-the-parties.md", "sh"): "tests/docs/test_screening_page.py",
     (HOW_TO + "send-or-carry.md", "sh"): "tests/docs/test_how_to.py",
     (HOW_TO + "train-on-a-ray-or-slurm-site.md", "sh"): "tests/docs/test_train_on_a_site_page.py",
+    (HOW_TO + "watch-a-voyage.md", "sh"): "tests/docs/test_how_to.py",
     (HOW_TO + "withdraw-a-source.md", "sh"): "tests/docs/test_withdraw_page.py",
     (HOW_TO + "your-own-data.md", "sh"): "tests/docs/test_how_to.py",
 }
 # Blocks that no test runs as they stand, by how their first line begins: why, and what shows it instead.
 NOT_RUN = {
+    "packtrain doctor": "finds what this machine has; tests/cli/test_doctor.py",
+    "packtrain completion bash": "changes the shell of who types it; tests/cli/test_completion.py",
     "make demo": "sets a machine up from the network; `make test` runs the same demo (tests/demo/test_demo.py)",
     "packtrain drives\npacktrain drives sanitise": "needs root and a drive; tests/cli/test_sanitise.py",
     "packtrain drives  ": "run, but for what it finds: tests/docs/test_drives_how_to.py, tests/unit/devices",

@@ -1,6 +1,6 @@
 import pytest
 
-from packtrain.units import format_bytes, format_seconds, parse_bytes
+from packtrain.units import format_bytes, format_seconds, parse_bytes, quoted
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,11 @@ def test_bytes_are_told_in_decimal_units(total_bytes: int, text: str) -> None:
 )
 def test_a_duration_is_told_as_people_say_it(elapsed_seconds: float, text: str) -> None:
     assert format_seconds(elapsed_seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [(b"../../planted", "'../../planted'"), ("Åse\n".encode(), "'Åse\\n'"), (b"\xff\x1b", "'\\xff\\x1b'"), (b"", "''")],
+)
+def test_bytes_of_a_name_are_shown_as_text_in_quotes(raw: bytes, text: str) -> None:
+    assert quoted(raw) == text

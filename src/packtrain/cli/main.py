@@ -13,14 +13,14 @@ import click
 
 from packtrain import __version__
 from packtrain.cli.stopping import StopSignals, what_is_kept
-from packtrain.errors import PacktrainError, SystemRefused
+from packtrain.errors import MissingDependency, PacktrainError, SystemRefused
 
 _VERBS: Final[dict[str, tuple[str, str]]] = {
     "init": ("init", "make a voyage folder and its keys"),
     "plan": ("plan", "choose groups and codes for the drives"),
     "measure": ("measure", "time this machine and its drives, for the plan"),
     "prepare": ("prepare", "turn tables, images and clips into training shards"),
-    "look": ("look", "write a page to look at what was prepared, list what was not kept"),
+    "look": ("look", "write a page of what was prepared, list what was not kept"),
     "withdraw": ("withdraw", "take sources out of the data set, list what they touched"),
     "lineage": ("lineage", "tell where a sample came from, or what became of a source"),
     "replay": ("replay", "print which samples a training step saw"),
@@ -48,6 +48,8 @@ _VERBS: Final[dict[str, tuple[str, str]]] = {
     "report": ("report", "write report.html"),
     "serve": ("serve", "show the voyage in a browser, live"),
     "audit": ("audit", "tell from the record alone what happened, list its faults"),
+    "doctor": ("doctor", "tell whether this machine is ready, and what to mend"),
+    "completion": ("completion", "print what makes bash, zsh or fish complete"),
     "demo": ("demo", "a whole voyage on real data, on this machine"),
     "boxed": ("boxed", ""),
     "run-units": ("run_units", ""),
@@ -148,7 +150,9 @@ def main() -> None:
     except Exception as error:
         if isinstance(error, BrokenPipeError) and terminal.reader_is_gone():  # `packtrain report --json | head`
             sys.exit(0)
-        if isinstance(error, OSError) and (refused := _refusal(error)) is not None:
+        refused = _not_loaded(error) if isinstance(error, ImportError) else None
+        refused = _refusal(error) if isinstance(error, OSError) else refused
+        if refused is not None:
             if "--debug" in sys.argv:
                 logging.getLogger(__name__).exception("traceback")
             terminal.print_error(refused, as_json=as_json)
@@ -158,6 +162,19 @@ def main() -> None:
         terminal.print_defect(error, as_json=as_json)
         sys.exit(1)
     sys.exit(0)
+
+
+def _not_loaded(error: ImportError) -> MissingDependency | None:
+    """Return what the user is told where a library does not load; None where it is packtrain's own module."""
+    name = (error.name or "").partition(".")[0]
+    if name in ("", "packtrain"):
+        return None
+    return MissingDependency(
+        "a library that packtrain needs does not load",
+        where=name,
+        found=str(error).splitlines()[0][:200],
+        hint='"packtrain doctor" says what is missing, and the command that installs it',
+    )
 
 
 def _refusal(error: OSError) -> SystemRefused | None:

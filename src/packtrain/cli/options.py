@@ -6,18 +6,26 @@ import contextlib
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from packtrain.cli.completing import voyage_folders
 from packtrain.cli.terminal import Terminal, answer, table
-from packtrain.documents.receipt import Receipt
 from packtrain.units import format_bytes, format_seconds
-from packtrain.voyage import Voyage
 
-folder_argument = click.argument("folder", type=click.Path(path_type=Path), default=".")
+if TYPE_CHECKING:
+    from packtrain.documents.receipt import Receipt
+    from packtrain.voyage import Voyage
+
+folder_argument = click.argument("folder", type=click.Path(path_type=Path), default=".", shell_complete=voyage_folders)
 voyage_option = click.option(
-    "--voyage", "folder", type=click.Path(path_type=Path), default=".", help="The voyage folder (default: this one)."
+    "--voyage",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=".",
+    shell_complete=voyage_folders,
+    help="The voyage folder (default: this one).",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 
@@ -117,6 +125,8 @@ class InOrder(click.Group):
 
 def open_voyage(folder: Path, terminal: Terminal | None = None) -> Voyage:
     """Return the voyage in `folder`, its events shown on this terminal."""
+    from packtrain.voyage import Voyage  # a shell that completes a verb waits for what is imported above
+
     terminal = terminal or Terminal()
     return Voyage(folder, terminal, terminal.ask_passphrase)
 

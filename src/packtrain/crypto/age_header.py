@@ -26,6 +26,7 @@ from packtrain.crypto.age_recipients import (
     wrap,
 )
 from packtrain.errors import AgeFormatError, WrongKey
+from packtrain.units import quoted
 
 VERSION_LINE: Final = b"age-encryption.org/v1\n"
 MAX_HEADER_BYTES: Final = 64 * 1024
@@ -85,7 +86,7 @@ def parse_header(read_line: Callable[[int], bytes]) -> Header:
 
     version = read_line(len(VERSION_LINE))
     if version != VERSION_LINE:
-        raise AgeFormatError("not an age v1 file", expected=repr(VERSION_LINE), found=repr(version))
+        raise AgeFormatError("not an age v1 file", expected=quoted(VERSION_LINE), found=quoted(version))
     signed += version
 
     def line() -> bytes:
@@ -166,7 +167,7 @@ def _stanza_words(first: bytes) -> list[str]:
     prefix, *words = first[:-1].split(b" ")
     if prefix != b"->" or not words or any(not word or any(not 33 <= byte <= 126 for byte in word) for word in words):
         raise AgeFormatError(
-            "a stanza's first line is malformed", expected="-> KIND ARGUMENT...", found=repr(first[:60])
+            "a stanza's first line is malformed", expected="-> KIND ARGUMENT...", found=quoted(first[:60])
         )
     return [word.decode("ascii") for word in words]
 

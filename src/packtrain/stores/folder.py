@@ -14,6 +14,7 @@ from typing import Final, NoReturn
 from packtrain import durable
 from packtrain.errors import DriveFailed, DriveFull, HostileArchive
 from packtrain.ports import STAGING_NAME
+from packtrain.units import quoted
 
 _STAGING_BYTES: Final = os.fsencode(STAGING_NAME)
 _NO_NAMES: Final = frozenset((b"", b".", b".."))
@@ -230,7 +231,7 @@ class FolderStore:
             or not _NO_NAMES.isdisjoint(parts)
             or parts[0] == _STAGING_BYTES
         ):
-            raise HostileArchive("name would leave the store", where=self.location, found=repr(name[:256]))
+            raise HostileArchive("name would leave the store", where=self.location, found=quoted(name[:256]))
         return parts
 
     def _status(self, name: bytes) -> os.stat_result | None:
@@ -290,7 +291,7 @@ class FolderStore:
             raise HostileArchive(
                 "name leads through a link or a file, or a folder stands in its place",
                 where=self.location,
-                found=repr(name[:256]),
+                found=quoted(name[:256]),
             ) from error
         raise self._failed(error) from error
 

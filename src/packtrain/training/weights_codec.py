@@ -27,6 +27,7 @@ from packtrain.training.weights_codec_planes import (
     parse_head,
     plane_heads_bytes,
 )
+from packtrain.units import quoted
 
 FORM: Final = "packtrain-weights-1"
 MAGIC: Final = b"packtrain-weights-1\n"
@@ -110,7 +111,7 @@ def decompress(
             "compressed weights begin otherwise than the export list says",
             where=where,
             expected=f"{FORM}, {total_bytes} bytes",
-            found=f"{magic[:20]!r}, {stated_bytes} bytes",
+            found=f"{quoted(magic[:20])}, {stated_bytes} bytes",
         )
     needed = None if base_digest == _NO_BASE else base_digest.hex()
     if needed is not None and (base is None or base.sha256 != needed):

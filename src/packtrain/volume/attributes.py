@@ -6,7 +6,7 @@ import struct
 from typing import Final
 
 from packtrain.errors import HostileArchive
-from packtrain.units import KIB
+from packtrain.units import KIB, quoted
 from packtrain.volume.tar import Xattrs, xattr_records
 
 MAX_XATTR_BYTES: Final = 64 * KIB
@@ -59,7 +59,9 @@ def check_xattrs(xattrs: Xattrs) -> None:
     last = b""
     for name, _ in xattrs:
         if not is_carried(name) or name <= last:
-            raise HostileArchive("extended attribute is none that is carried, or out of order", found=repr(name[:256]))
+            raise HostileArchive(
+                "extended attribute is none that is carried, or out of order", found=quoted(name[:256])
+            )
         last = name
     if not is_within_bounds(xattrs):
         raise HostileArchive(

@@ -134,5 +134,6 @@ def faults(where: str) -> Iterator[None]:
         raise DriveFailed(
             f"journal of packing cannot be used: {error}",
             where=where,
-            hint="look for room and errors on the disk of the voyage folder, then run the same command again",
+            hint="look for room and errors on the disk of the voyage folder, and whether enough files may be open "
+            '("ulimit -n"; "packtrain doctor" says how many); then run the same command again',
         ) from error

@@ -7,6 +7,7 @@ folder, and is a link by now, leads nowhere.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
@@ -226,8 +227,12 @@ def check_digest(known_sha256: str | None, sha256: str, changed: str | None) -> 
 
 
 def _unreadable(source: bytes, error: OSError) -> SourceUnreadable:
+    mend = "mend it"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        # Nothing is wrong with the source: this process may hold no more files open.
+        mend = 'allow more open files ("ulimit -n"; "packtrain doctor" says how many)'
     return SourceUnreadable(
         f"source cannot be read: {error.strerror}",
         where=os.fsdecode(source),
-        hint="mend it and run the same command again: it goes on where it stopped",
+        hint=f"{mend} and run the same command again: it goes on where it stopped",
     )

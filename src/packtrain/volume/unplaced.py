@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from packtrain.errors import HostileArchive
 from packtrain.ports import Store
+from packtrain.units import quoted
 from packtrain.volume.catalog import Catalog, CatalogFile
 from packtrain.volume.metadata import Metadata
 
@@ -61,7 +62,7 @@ def _target(catalog: Catalog, link: CatalogFile) -> bytes:
     assert link.link_target is not None
     target = catalog.entry(link.link_target)
     if target is None or target.kind != "file":
-        raise HostileArchive("hard link names no file of the catalog", found=repr(link.path[:256]))
+        raise HostileArchive("hard link names no file of the catalog", found=quoted(link.path[:256]))
     return target.path
 
 

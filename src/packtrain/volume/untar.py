@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, NoReturn
 
 from packtrain.errors import HostileArchive
-from packtrain.units import KIB
+from packtrain.units import KIB, quoted
 from packtrain.volume.attributes import MAX_OWNER, MAX_XATTR_BYTES, check_xattrs
 from packtrain.volume.tar import BLOCK_BYTES, XATTR_PREFIX, EntryKind, Xattrs
 
@@ -95,10 +95,10 @@ class TarReader:
                 return None
             flag = header[156:157]
             if header[257:265] != _MAGIC:
-                self._refuse("header is not USTAR", expected="ustar, version 00", found=repr(header[257:265]))
+                self._refuse("header is not USTAR", expected="ustar, version 00", found=quoted(header[257:265]))
             numbers = header[_NUMBERS_AT]
             if _NUMBERS.fullmatch(numbers) is None:
-                self._refuse("number in a header is not octal, or not in its one form", found=repr(numbers))
+                self._refuse("number in a header is not octal, or not in its one form", found=quoted(numbers))
             _check_sum(header, self._refuse)
             if flag == _PAX:
                 if records is not None:
@@ -138,12 +138,12 @@ class TarReader:
             self._left = size_bytes
             self._padding = -size_bytes % BLOCK_BYTES
         elif kind is None:
-            self._refuse("member is neither file, link nor folder", found=f"type {flag!r}")
+            self._refuse("member is neither file, link nor folder", found=f"type {quoted(flag)}")
         elif size_bytes:
             self._refuse("link or folder with data", found=f"{size_bytes} bytes")
         elif kind == "directory":
             if not name.endswith(b"/"):
-                self._refuse("name of a folder does not end in a slash", found=repr(name[:256]))
+                self._refuse("name of a folder does not end in a slash", found=quoted(name[:256]))
             name = name[:-1]
         target = b""
         if kind in ("hardlink", "symlink"):
@@ -160,7 +160,7 @@ class TarReader:
             raise HostileArchive(error.what, where=self._where, expected=error.expected, found=error.found) from error
         if kind == "hardlink":
             if target != self._linkable or name == target:
-                self._refuse("hard link does not follow the file that it names", found=repr(target[:256]))
+                self._refuse("hard link does not follow the file that it names", found=quoted(target[:256]))
         else:
             self._linkable = name if kind == "file" else b""
         return Member(name, kind, size_bytes, target, xattrs)
@@ -182,15 +182,15 @@ class TarReader:
                 self._refuse("pax record is malformed")
             key, equals, value = payload[space + 1 : stop - 1].partition(b"=")
             if not equals or key in records or not (key in _PAX_KEYS or key.startswith(XATTR_PREFIX)):
-                self._refuse("pax record is unknown or given twice", found=repr(key[:64]))
+                self._refuse("pax record is unknown or given twice", found=quoted(key[:64]))
             records[key] = value
             at = stop
         charset = records.get(b"hdrcharset")
         if charset is not None and charset not in _CHARSETS:
-            self._refuse("pax character set is unknown", found=repr(charset[:64]))
+            self._refuse("pax character set is unknown", found=quoted(charset[:64]))
         for key in (b"uid", b"gid"):
             if key in records and _decimal(records[key], self._refuse) > MAX_OWNER:
-                self._refuse("owner in a pax header is out of bounds", found=repr(records[key]))
+                self._refuse("owner in a pax header is out of bounds", found=quoted(records[key][:64]))
         _decimal(records.get(b"mtime", b"0").removeprefix(b"-"), self._refuse)
         return records
 
@@ -241,11 +241,11 @@ def check_name(name: bytes) -> None:
         return
     if not name or len(name) > MAX_NAME_BYTES or b"\0" in name:
         raise HostileArchive(
-            "name is empty, too long, or holds a NUL", expected=f"1 to {MAX_NAME_BYTES} bytes", found=repr(name[:256])
+            "name is empty, too long, or holds a NUL", expected=f"1 to {MAX_NAME_BYTES} bytes", found=quoted(name[:256])
         )
     for part in name.split(b"/"):
         if part in (b"", b".", b"..") or len(part) > MAX_COMPONENT_BYTES:
-            raise HostileArchive("path leads out of the tree, or is not plain", found=repr(name[:256]))
+            raise HostileArchive("path leads out of the tree, or is not plain", found=quoted(name[:256]))
 
 
 def check_target(name: bytes, target: bytes) -> None:
@@ -258,14 +258,14 @@ def check_target(name: bytes, target: bytes) -> None:
         HostileArchive: absolute, empty, too long, with NUL, or leading out.
     """
     if not target or len(target) > MAX_NAME_BYTES or b"\0" in target or target.startswith(b"/"):
-        raise HostileArchive("link target is empty, absolute or too long", found=repr(target[:256]))
+        raise HostileArchive("link target is empty, absolute or too long", found=quoted(target[:256]))
     depth = name.count(b"/")
     descended = False
     for part in target.split(b"/"):
         if part == b"..":
             depth -= 1
             if descended or depth < 0:
-                raise HostileArchive("link leads out of the tree", found=repr(target[:256]))
+                raise HostileArchive("link leads out of the tree", found=quoted(target[:256]))
         elif part not in (b"", b"."):
             descended = True
 
@@ -284,7 +284,7 @@ def _xattrs(records: dict[bytes, bytes], kind: EntryKind) -> Xattrs:
             spelt = key[len(XATTR_PREFIX) :]
             name = spelt.replace(b"%3D", b"=").replace(b"%25", b"%")
             if kind in ("hardlink", "symlink") or name.replace(b"%", b"%25").replace(b"=", b"%3D") != spelt:
-                raise HostileArchive("extended attribute on a link, or spelt oddly", found=repr(spelt[:256]))
+                raise HostileArchive("extended attribute on a link, or spelt oddly", found=quoted(spelt[:256]))
             found.append((name, value))
     xattrs = tuple(found)
     check_xattrs(xattrs)
@@ -297,17 +297,17 @@ def _check_sum(header: bytes, refuse: Callable[..., NoReturn]) -> None:
     total = (zlib.adler32(header) & 0xFFFF) - 1 if header.isascii() else sum(header)
     expected = total - sum(header[148:156]) + 256
     if int(header[148:154], 8) != expected:
-        refuse("header checksum differs", expected=f"{expected:o}", found=repr(header[148:156]))
+        refuse("header checksum differs", expected=f"{expected:o}", found=quoted(header[148:156]))
 
 
 def _text(field: bytes, refuse: Callable[..., NoReturn]) -> bytes:
     text, _, rest = field.partition(b"\0")
     if rest.rstrip(b"\0"):
-        refuse("bytes after the end of a header field", found=repr(field))
+        refuse("bytes after the end of a header field", found=quoted(field))
     return text
 
 
 def _decimal(value: bytes, refuse: Callable[..., NoReturn]) -> int:
     if not value.isdigit() or len(value) > 16:
-        refuse("pax value is not a number", found=repr(value[:64]))
+        refuse("pax value is not a number", found=quoted(value[:64]))
     return int(value)

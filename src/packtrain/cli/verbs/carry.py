@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from packtrain.cli.codes import answer_code, qr_target, scanned
+from packtrain.cli.completing import case_labels, drive_labels
 from packtrain.cli.options import InOrder, answer_receipt, json_option, open_voyage, voyage_option
 from packtrain.cli.terminal import answer
 from packtrain.documents.parties import Role
@@ -30,7 +31,7 @@ def seal(folder: Path, as_json: bool) -> None:
 
 
 @command.command("release")
-@click.argument("cases", nargs=-1, required=True)
+@click.argument("cases", nargs=-1, required=True, shell_complete=case_labels)
 @click.option("--to", "to", type=click.Choice(get_args(Role)), required=True, help="Who takes the cases.")
 @click.option("--into", "destination", type=click.Path(path_type=Path), help="The hand-over file to write.")
 @click.option("--qr", "picture", callback=qr_target, help="Write a QR code: FILE.png, FILE.svg, or - to show it here.")
@@ -112,8 +113,14 @@ def adopt(
 
 @command.command("observe")
 @click.argument("observation", type=click.Choice(["sighted", "seal-checked", "seal-broken", "lost"]))
-@click.option("--case", "cases", multiple=True, help="Label of a case; may be given often.")
-@click.option("--drive", "drives", multiple=True, help="Label or UUID of a drive; may be given often.")
+@click.option("--case", "cases", multiple=True, shell_complete=case_labels, help="Label of a case; may be given often.")
+@click.option(
+    "--drive",
+    "drives",
+    multiple=True,
+    shell_complete=drive_labels,
+    help="Label or UUID of a drive; may be given often.",
+)
 @click.option("--note", default="", help="Place, persons, what was seen.")
 @voyage_option
 @json_option

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from packtrain.cli.completing import labels_to_replace, voyage_folders
 from packtrain.cli.options import LABELLED_PATH, json_option, no_folder_of_drives, open_voyage
 from packtrain.cli.terminal import Terminal, answer
 
@@ -18,12 +19,14 @@ from packtrain.cli.terminal import Terminal, answer
     "folder",
     type=click.Path(path_type=Path),
     default=None,
+    shell_complete=voyage_folders,
     help="Check signatures against this voyage's parties.json; without DRIVES, the drives of its voyage.toml.",
 )
 @click.option("--repair", is_flag=True, help="Rebuild what is damaged from the other drives and write it back.")
 @click.option(
     "--onto",
     type=LABELLED_PATH,
+    shell_complete=labels_to_replace,
     metavar="LABEL=PATH",
     help="With --repair: make the empty drive at PATH what drive LABEL was; the other drives are only read.",
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from packtrain.cli.completing import drive_labels
 from packtrain.cli.options import InOrder, folder_argument, json_option, open_voyage, voyage_option
 from packtrain.cli.terminal import Terminal, answer, ask, columns, table
 from packtrain.documents.sanitisation import NOT_SANITISED
@@ -38,7 +39,13 @@ class _Size(click.ParamType[int]):
 
 @click.group("drives", cls=InOrder, invoke_without_command=True)
 @click.option("--smart", is_flag=True, help="Ask each drive for its health (smartctl; needs root).")
-@click.option("--dip-test", "dip_test", default=None, help="Write at length to this mount point or label.")
+@click.option(
+    "--dip-test",
+    "dip_test",
+    default=None,
+    shell_complete=drive_labels,
+    help="Write at length to this mount point or label.",
+)
 @click.option(
     "--dip-bytes",
     type=_Size(),
@@ -85,7 +92,9 @@ def clear(path: Path, confirm: str | None, as_json: bool) -> None:
 
 @command.command("format")
 @click.argument("device", type=_PATH)
-@click.option("--label", required=True, help="Name of the file system: the drive's label, A3.")
+@click.option(
+    "--label", required=True, shell_complete=drive_labels, help="Name of the file system: the drive's label, A3."
+)
 @click.option("--confirm", default=None, help="The last four of the drive's serial number, or of its volume id.")
 @json_option
 def format_(device: Path, label: str, confirm: str | None, as_json: bool) -> None:
@@ -111,7 +120,13 @@ def format_(device: Path, label: str, confirm: str | None, as_json: bool) -> Non
     help="One pass of zeros by packtrain, or blkdiscard with --zeroout, alone, or with --secure.",
 )
 @click.option("--read-all", is_flag=True, help="Read back every byte, not a sample.")
-@click.option("--yes-erase", default=None, metavar="LABEL", help="The drive's label, in place of typing it.")
+@click.option(
+    "--yes-erase",
+    default=None,
+    metavar="LABEL",
+    shell_complete=drive_labels,
+    help="The drive's label, in place of typing it.",
+)
 @click.option("--without-results", is_flag=True, help="Erase though nothing came home.")
 @click.option("--plan", "plan_alone", is_flag=True, help="Only show how the drive's own commands are called.")
 @json_option

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
+from packtrain.cli.completing import rule_ids
 from packtrain.cli.options import DAY, WORDS, InOrder, answer_receipt, json_option, open_voyage, voyage_option
 from packtrain.cli.terminal import answer as print_answer
 from packtrain.cli.terminal import table
@@ -67,7 +68,7 @@ def show(folder: Path, as_json: bool) -> None:
 
 
 @command.command("answer")
-@click.argument("rule")
+@click.argument("rule", shell_complete=rule_ids)
 @click.option("--person", type=WORDS, required=True, help="Who answers, by name.")
 @click.option(
     "--because", type=WORDS, required=True, help="Why this flag does not stand in the way, in your own words."

@@ -9,6 +9,7 @@ from typing import get_args
 
 import click
 
+from packtrain.cli.completing import list_labels
 from packtrain.cli.options import DAY, InOrder, json_option, open_voyage, voyage_option
 from packtrain.cli.terminal import answer, columns, table
 from packtrain.documents.list_record import ListFormat, ListRecord
@@ -24,7 +25,12 @@ def command() -> None:
 @command.command("add")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--format", "list_format", type=click.Choice(get_args(ListFormat)), required=True, help="What it is.")
-@click.option("--label", required=True, help=f"What to call the list ({_LABEL}); the same label replaces it.")
+@click.option(
+    "--label",
+    required=True,
+    shell_complete=list_labels,
+    help=f"What to call the list ({_LABEL}); the same label replaces it.",
+)
 @click.option("--date", "day", type=DAY, required=True, help="The day that the list is of.")
 @click.option("--source", help="Where it was fetched from: an address, kept in the record.")
 @click.option(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from packtrain.cli.completing import labels
 from packtrain.cli.options import answer_receipt, json_option, no_folder_of_drives, open_voyage, voyage_option
 
 
@@ -14,6 +15,7 @@ from packtrain.cli.options import answer_receipt, json_option, no_folder_of_driv
 @click.option(
     "--without",
     multiple=True,
+    shell_complete=labels,
     help="Label of a drive to leave out, or of a drive or case that will not come; may be given often.",
 )
 @click.option("--no-more", is_flag=True, help="No other drives will come: what was not read by now is lost.")

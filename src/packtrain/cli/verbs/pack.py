@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from packtrain.cli.completing import labels_to_replace
 from packtrain.cli.options import LABELLED_PATH, answer_receipt, folder_argument, json_option, open_voyage
 from packtrain.cli.terminal import answer, table
 from packtrain.units import format_bytes
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--replace",
     type=LABELLED_PATH,
+    shell_complete=labels_to_replace,
     metavar="LABEL=PATH",
     help="The drive LABEL failed: rebuild it from its group on the empty drive mounted at PATH.",
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from packtrain.cli.completing import rule_ids
 from packtrain.cli.options import InOrder, json_option, open_voyage, voyage_option
 from packtrain.cli.terminal import answer, columns, table
 from packtrain.documents.country_group import CountryGroup
@@ -18,7 +19,7 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("rule", required=False)
+@click.argument("rule", required=False, shell_complete=rule_ids)
 @json_option
 def show(rule: str | None, as_json: bool) -> None:
     """Show the rule pack, or one RULE of it: how grave each case is, which source says so, and whether it was read."""
