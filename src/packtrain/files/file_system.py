@@ -219,17 +219,20 @@ class ShipmentFileSystem(AbstractFileSystem):
         return self._names
 
     def _found(self, path: str) -> tuple[str, Path]:
-        """Return the first folder on the way of a path that is a voyage."""
-        for prefix in _ways(path):
-            if prefix in self._prefixes:
-                return prefix, self._prefixes[prefix]
-            if (Path(prefix) / VOYAGE_FILE).is_file():
-                self._prefixes[prefix] = Path(prefix).absolute()
-                return prefix, self._prefixes[prefix]
-        raise FileNotFoundError(
-            errno.ENOENT, f"no folder on this way holds a {VOYAGE_FILE}: name the voyage folder in the URL, or folder=",
-            path,
-        )  # fmt: skip
+        """Return the first folder on the way of a path that is a voyage.
+
+        Some programs (Hugging Face datasets) make two slashes of the three that an absolute path begins with: where
+        nothing is found from the working directory, the path is taken for such a one.
+        """
+        for start in (Path(), Path("/")):
+            for prefix in _ways(path):
+                if prefix in self._prefixes:
+                    return prefix, self._prefixes[prefix]
+                if (start / prefix / VOYAGE_FILE).is_file():
+                    self._prefixes[prefix] = (start / prefix).absolute()
+                    return prefix, self._prefixes[prefix]
+        what = f"no folder on this way holds a {VOYAGE_FILE}: name the voyage folder in the URL, or folder="
+        raise FileNotFoundError(errno.ENOENT, what, path)
 
     def _files(self, folder: Path) -> ShipmentFiles:
         with self._opening:

@@ -52,7 +52,7 @@ class _RawFile(io.RawIOBase):
         self._entry = entry
         self._source = source
         self._at = 0
-        self._read_to = 0  # where the last read ended: one that begins there is a reading on end
+        self._read_to = -1  # where the last read ended: one that begins there is a reading on end
         self._hashed = hashlib.sha256() if entry.sha256 is not None else None
         self._hashed_bytes = 0
 
