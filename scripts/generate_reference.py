@@ -38,6 +38,7 @@ from packtrain.cli.main import cli
 from packtrain.diligence.rules.pack import BUILT_IN, built_in_pack
 from packtrain.documents.voyage_file import VoyageFile
 from packtrain.errors import PacktrainError
+from python_reference import python_page
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 PACKAGE = Path(__file__).parents[1] / "src" / "packtrain"
@@ -201,6 +202,7 @@ PAGES = {
     "cli.md": command_line,
     "rules.md": rules,
     "source-tree.md": source_tree,
+    "python.md": lambda: python_page(GENERATED),
 }
 
 

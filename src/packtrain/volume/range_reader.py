@@ -15,7 +15,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from packtrain.crypto.age_chunks import SEALED_BYTES, ChunkOpener
@@ -33,9 +33,12 @@ from packtrain.volume.repair import StripeReader
 CHUNK_BYTES: Final = 64 * KIB
 # 16 chunks a read of the drive: a disk is asked once for a megabyte, and no more than that is held.
 _CHUNKS_AT_ONCE: Final = 16
-# Open volumes keep a descriptor and a buffer of 1 MiB; open stripes a block and a block list a column.
-_MOST_VOLUMES: Final = 32
+# Known volumes keep a cipher, a kilobyte; open ones a descriptor; open stripes a block and a block list a column.
+_MOST_CIPHERS: Final = 8192
+_MOST_VOLUMES: Final = 128
 _MOST_COLUMNS: Final = 32
+# More than any header with one stanza.
+_HEAD_BYTES: Final = 4 * KIB
 # Rebuilt rows, for the chunks that lie side by side in one: 16 MiB.
 _MOST_BLOCKS: Final = 16
 _MOST_THREADS: Final = 16
@@ -48,14 +51,12 @@ class _OpenVolume:
     volume: Volume
     opener: ChunkOpener
     reader: DriveReader | None
-    buffer: memoryview
-    lock: threading.Lock = field(default_factory=threading.Lock)
     num_users: int = 0
     num_failures: int = 0
 
 
 class RangeReader:
-    """Reads one group in place. Any number of threads may use it; those of one volume take turns.
+    """Reads one group in place. Any number of threads may use it; those that have something rebuilt take turns.
 
     Args:
         group: the verified group document.
@@ -71,7 +72,9 @@ class RangeReader:
         self._identity = identity
         self._code = Code(group.k, group.m)
         self._pool = ThreadPoolExecutor(min(group.k, _MOST_THREADS), thread_name_prefix=f"group-{group.group}")
+        self._ciphers: OrderedDict[tuple[int, int], ChunkOpener] = OrderedDict()
         self._volumes: OrderedDict[tuple[int, int], _OpenVolume] = OrderedDict()
+        self._buffers: list[bytearray] = []
         self._volumes_lock = threading.Lock()
         self._stripes: OrderedDict[int, tuple[list[Column], StripeReader]] = OrderedDict()
         self._blocks: OrderedDict[tuple[int, int, int], bytes] = OrderedDict()
@@ -91,7 +94,7 @@ class RangeReader:
             return
         if stripe >= self._group.num_stripes or column >= self._group.k:
             raise HostileArchive("catalog names a volume that its group has not", found=f"{stripe}, column {column}")
-        with self._lent(stripe, column) as opened, opened.lock:
+        with self._lent(stripe, column) as opened:
             end = offset + len(target)
             if end > opened.opener.plain_bytes:
                 raise HostileArchive(
@@ -100,9 +103,12 @@ class RangeReader:
                     expected=f"at most {opened.opener.plain_bytes} bytes",
                     found=f"{end}",
                 )
+            # The kernel's new pages cost as much as copying: a buffer is used again, by one thread at a time.
+            buffer = self._buffers.pop() if self._buffers else bytearray(_CHUNKS_AT_ONCE * SEALED_BYTES)
             for first in range(offset // CHUNK_BYTES, -(-end // CHUNK_BYTES), _CHUNKS_AT_ONCE):
                 stop = min(first + _CHUNKS_AT_ONCE, -(-end // CHUNK_BYTES))
-                self._read_chunks(opened, first, stop, offset, target)
+                self._read_chunks(opened, first, stop, offset, target, memoryview(buffer))
+            self._buffers.append(buffer)
 
     def close(self) -> None:
         """Release what is open; no thread may be reading."""
@@ -111,6 +117,7 @@ class RangeReader:
             if opened.reader is not None:
                 opened.reader.close()
         self._volumes.clear()
+        self._ciphers.clear()
         for columns, _ in self._stripes.values():
             for column in columns:
                 column.close()
@@ -119,9 +126,11 @@ class RangeReader:
 
     # --- a volume ---------------------------------------------------------------------------------------------------
 
-    def _read_chunks(self, opened: _OpenVolume, first: int, stop: int, offset: int, target: memoryview) -> None:
+    def _read_chunks(
+        self, opened: _OpenVolume, first: int, stop: int, offset: int, target: memoryview, buffer: memoryview
+    ) -> None:
         """Put what lies in the chunks from `first` to `stop` into its place in `target`, which begins at `offset`."""
-        sealed = self._sealed(opened, first, stop)
+        sealed = self._sealed(opened, first, stop, buffer)
         for number in range(first, stop):
             at = (number - first) * SEALED_BYTES
             piece = sealed[at : at + opened.opener.sealed_bytes(number)]
@@ -137,21 +146,17 @@ class RangeReader:
             if not is_whole:
                 target[low - offset : high - offset] = plain[low - begin : high - begin]
 
-    def _sealed(self, opened: _OpenVolume, first: int, stop: int) -> memoryview:
+    def _sealed(self, opened: _OpenVolume, first: int, stop: int, buffer: memoryview) -> memoryview:
         """Return the ciphertext of chunks as the drive gives it, checked by nothing; less where it does not."""
-        if opened.reader is None:
-            return opened.buffer[:0]
+        if opened.reader is None or opened.num_failures >= _MOST_FAILURES:
+            return buffer[:0]
         opener = opened.opener
         length = (stop - 1 - first) * SEALED_BYTES + opener.sealed_bytes(stop - 1)
         try:
-            count = opened.reader.read_into(opened.buffer[:length], opener.payload_offset + first * SEALED_BYTES)
+            return buffer[: opened.reader.read_into(buffer[:length], opener.payload_offset + first * SEALED_BYTES)]
         except DriveFailed:
             opened.num_failures += 1
-            if opened.num_failures >= _MOST_FAILURES:
-                opened.reader.close()
-                opened.reader = None
-            return opened.buffer[:0]
-        return opened.buffer[:count]
+            return buffer[:0]
 
     def _mend(self, opened: _OpenVolume, number: int, plain: memoryview) -> None:
         """Put the plaintext of a chunk into `plain`, from blocks that fit their lists or were rebuilt."""
@@ -195,21 +200,48 @@ class RangeReader:
                 opened.num_users -= 1
 
     def _open(self, volume: Volume) -> _OpenVolume:
-        """Open a volume by its first block, which is as its block list says."""
-        with self._stripes_lock:
-            try:
-                opener = ChunkOpener(self._block(volume, 0), volume.bytes, [self._identity])
-            except (MoreDrivesWanted, BeyondRepair):
-                raise
-            except PacktrainError:
-                self._distrust(volume)
-                opener = self._altered(volume)
         drive, reader = self._drives.get(volume.drive), None
         if drive is not None:
             with contextlib.suppress(DriveFailed):
                 reader = drive.open_reader(layout.volume_name(volume.stripe, volume.column, self._group.k))
-        room = min(_CHUNKS_AT_ONCE * SEALED_BYTES, volume.bytes)
-        return _OpenVolume(volume, opener, reader, memoryview(bytearray(room)))
+        key = (volume.stripe, volume.column)
+        opener = self._ciphers.get(key)
+        if opener is None:
+            try:
+                opener = self._by_head(volume, reader) or self._by_block(volume)
+            except BaseException:
+                if reader is not None:
+                    reader.close()
+                raise
+            self._ciphers[key] = opener
+            while len(self._ciphers) > _MOST_CIPHERS:
+                self._ciphers.popitem(last=False)
+        self._ciphers.move_to_end(key)
+        return _OpenVolume(volume, opener, reader)
+
+    def _by_head(self, volume: Volume, reader: DriveReader | None) -> ChunkOpener | None:
+        """Return what opens a volume, from its first bytes as they are; None unless its first chunk opens by it."""
+        if reader is None:
+            return None
+        head = memoryview(bytearray(min(_HEAD_BYTES + SEALED_BYTES, volume.bytes)))
+        try:
+            head = head[: reader.read_into(head, 0)]
+            opener = ChunkOpener(bytes(head), volume.bytes, [self._identity])
+        except PacktrainError:
+            return None
+        first = head[opener.payload_offset : opener.payload_offset + opener.sealed_bytes(0)]
+        return opener if opener.open(0, first) is not None else None
+
+    def _by_block(self, volume: Volume) -> ChunkOpener:
+        """Return what opens a volume, from its first block as its block list has it, or as the others give it."""
+        with self._stripes_lock:
+            try:
+                return ChunkOpener(self._block(volume, 0), volume.bytes, [self._identity])
+            except (MoreDrivesWanted, BeyondRepair):
+                raise
+            except PacktrainError:
+                self._distrust(volume)
+                return self._altered(volume)
 
     def _altered(self, volume: Volume) -> ChunkOpener:
         try:
