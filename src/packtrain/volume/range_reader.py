@@ -1,8 +1,9 @@
 """Any stretch of the plaintext of a group's data volumes, from whatever drives are mounted: what reads in place.
 
 An age file is a chain of chunks, each with its own tag, so a stretch costs the chunks it lies in: 64 KiB at the least.
-Where a chunk does not open, or its drive is not there, the blocks that it lies in are taken through the block list and,
-if need be, rebuilt from k other columns: one row, not the volume. What is held is bounded by blocks.
+Where a chunk does not open, or its drive is not there, it is rebuilt from the same stretch of k other columns; where
+that does not give it, or many lie side by side, from whole blocks that fit their lists: one row, not the volume. What
+is held is bounded by blocks.
 
 What a tag and a block list prove is that nothing happened by accident. Whoever rewrites a whole volume, to a recipient
 that is public, can make both fit: a file is proven by its SHA-256 alone, and that is its reader's to check.
@@ -33,6 +34,7 @@ from packtrain.volume.repair import StripeReader
 CHUNK_BYTES: Final = 64 * KIB
 # 16 chunks a read of the drive: a disk is asked once for a megabyte, and no more than that is held.
 _CHUNKS_AT_ONCE: Final = 16
+_FEW_CHUNKS: Final = 2
 # Known volumes keep a cipher, a kilobyte; open ones a descriptor; open stripes a block and a block list a column.
 _MOST_CIPHERS: Final = 8192
 _MOST_VOLUMES: Final = 128
@@ -55,6 +57,12 @@ class _OpenVolume:
     num_failures: int = 0
 
 
+@dataclass(slots=True)
+class _OtherVolume:
+    reader: DriveReader
+    num_users: int = 0
+
+
 class RangeReader:
     """Reads one group in place. Any number of threads may use it; those that have something rebuilt take turns.
 
@@ -74,6 +82,7 @@ class RangeReader:
         self._pool = ThreadPoolExecutor(min(group.k, _MOST_THREADS), thread_name_prefix=f"group-{group.group}")
         self._ciphers: OrderedDict[tuple[int, int], ChunkOpener] = OrderedDict()
         self._volumes: OrderedDict[tuple[int, int], _OpenVolume] = OrderedDict()
+        self._others: OrderedDict[tuple[int, int], _OtherVolume] = OrderedDict()
         self._buffers: list[bytearray] = []
         self._volumes_lock = threading.Lock()
         self._stripes: OrderedDict[int, tuple[list[Column], StripeReader]] = OrderedDict()
@@ -117,6 +126,9 @@ class RangeReader:
             if opened.reader is not None:
                 opened.reader.close()
         self._volumes.clear()
+        for other in self._others.values():
+            other.reader.close()
+        self._others.clear()
         self._ciphers.clear()
         for columns, _ in self._stripes.values():
             for column in columns:
@@ -131,6 +143,8 @@ class RangeReader:
     ) -> None:
         """Put what lies in the chunks from `first` to `stop` into its place in `target`, which begins at `offset`."""
         sealed = self._sealed(opened, first, stop, buffer)
+        # Chunks on end are in one row, which is rebuilt once for all of them; a single one need not have its whole row.
+        is_alone = stop - first <= _FEW_CHUNKS
         for number in range(first, stop):
             at = (number - first) * SEALED_BYTES
             piece = sealed[at : at + opened.opener.sealed_bytes(number)]
@@ -141,7 +155,9 @@ class RangeReader:
             is_whole = high - low == length
             plain = target[low - offset : high - offset] if is_whole else memoryview(bytearray(length))
             is_here = len(piece) == opened.opener.sealed_bytes(number)
-            if not (is_here and opened.opener.open_into(number, piece, plain)):
+            if not (is_here and opened.opener.open_into(number, piece, plain)) and not (
+                is_alone and self._mend_alone(opened, number, plain)
+            ):
                 self._mend(opened, number, plain)
             if not is_whole:
                 target[low - offset : high - offset] = plain[low - begin : high - begin]
@@ -157,6 +173,71 @@ class RangeReader:
         except DriveFailed:
             opened.num_failures += 1
             return buffer[:0]
+
+    def _mend_alone(self, opened: _OpenVolume, number: int, plain: memoryview) -> bool:
+        """Put the plaintext of a chunk into `plain`, rebuilt from the same stretch of k other columns.
+
+        No block list can tell whether those are good: the tag of the chunk does. Return False where it does not fit, or
+        the columns cannot be read there; `plain` is then not to be used.
+        """
+        volume, opener = opened.volume, opened.opener
+        begin, length = opener.payload_offset + number * SEALED_BYTES, opener.sealed_bytes(number)
+        rows = {begin // BLOCK_BYTES, (begin + length - 1) // BLOCK_BYTES}
+        if all((volume.stripe, volume.column, row) in self._blocks for row in rows):
+            return False  # they are here already
+        n = self._code.n
+        sources: dict[int, memoryview] = {}
+        with contextlib.ExitStack() as lent:
+            for other in self._group.volumes[volume.stripe * n : volume.stripe * n + n]:
+                if other.column == volume.column or len(sources) == self._code.k:
+                    continue
+                # Behind its end a column reads as zero.
+                stretch = memoryview(bytearray(length))
+                wanted = max(min(length, other.bytes - begin), 0)
+                if wanted:
+                    reader = lent.enter_context(self._other(other))
+                    if reader is None:
+                        continue
+                    try:
+                        if reader.read_into(stretch[:wanted], begin) != wanted:
+                            continue
+                    except DriveFailed:
+                        continue
+                sources[other.column] = stretch
+        if len(sources) < self._code.k:
+            return False
+        found = memoryview(bytearray(length))
+        self._code.reconstruct(sources, [volume.column], [found])
+        if not opener.open_into(number, found, plain):
+            return False
+        with self._stripes_lock:
+            self.num_rebuilt += 1
+        return True
+
+    @contextlib.contextmanager
+    def _other(self, volume: Volume) -> Iterator[DriveReader | None]:
+        """Lend the open file of a volume that is read as ciphertext alone; None where it cannot be opened."""
+        key = (volume.stripe, volume.column)
+        with self._volumes_lock:
+            opened = self._others.get(key)
+            if opened is None:
+                drive = self._drives.get(volume.drive)
+                if drive is not None:
+                    with contextlib.suppress(DriveFailed):
+                        reader = drive.open_reader(layout.volume_name(volume.stripe, volume.column, self._group.k))
+                        opened = self._others[key] = _OtherVolume(reader)
+            if opened is not None:
+                self._others.move_to_end(key)
+                opened.num_users += 1
+                idle = [each for each, item in self._others.items() if not item.num_users]
+                for each in idle[: max(len(self._others) - _MOST_VOLUMES, 0)]:
+                    self._others.pop(each).reader.close()
+        try:
+            yield None if opened is None else opened.reader
+        finally:
+            if opened is not None:
+                with self._volumes_lock:
+                    opened.num_users -= 1
 
     def _mend(self, opened: _OpenVolume, number: int, plain: memoryview) -> None:
         """Put the plaintext of a chunk into `plain`, from blocks that fit their lists or were rebuilt."""
