@@ -22,6 +22,7 @@ These names, their parameters and what they return are kept until a version says
 from __future__ import annotations
 
 import importlib
+from importlib.util import find_spec
 from typing import Any, Final
 
 __version__ = "0.1.0"
@@ -43,17 +44,36 @@ _PLACES: Final = {
 }
 """name -> the module that has it. `__init__.pyi` says the same to type checkers; a test holds them together."""
 
-__all__ = [*_PLACES, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll] - __init__.pyi is what it reads
+_EXTRAS: Final = {
+    "Position": ("numpy", "train"),
+    "SampleStore": ("numpy", "train"),
+    "ShipmentFileSystem": ("fsspec", "fsspec"),
+    "open_loader": ("numpy", "train"),
+}
+"""name -> the package that it cannot do without, and the extra of packtrain that brings it."""
+
+
+def _is_here(name: str) -> bool:
+    return name not in _EXTRAS or find_spec(_EXTRAS[name][0]) is not None
+
+
+# What is not installed is not listed, so that help() and `import *` work without it; asked for by name, it says so.
+__all__ = [*filter(_is_here, _PLACES), "__version__"]  # pyright: ignore[reportUnsupportedDunderAll] - see __init__.pyi
 
 
 def __getattr__(name: str) -> Any:
     place = _PLACES.get(name)
     if place is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if not _is_here(name):
+        from packtrain.errors import MissingDependency
+
+        package, extra = _EXTRAS[name]
+        raise MissingDependency(f"packtrain.{name} needs {package}", hint=f"pip install 'packtrain[{extra}]'")
     found = getattr(importlib.import_module(place), name)
     globals()[name] = found
     return found
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_PLACES})
+    return sorted({*globals(), *__all__})

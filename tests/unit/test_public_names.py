@@ -53,6 +53,27 @@ def test_importing_it_imports_nothing_else() -> None:
     assert (done.returncode, done.stdout.strip()) == (0, packtrain.__version__), done.stderr
 
 
+def test_without_an_extra_its_names_say_what_to_install_and_the_others_work() -> None:
+    script = """
+import sys
+for package in ("fsspec", "numpy"):
+    sys.modules[package] = None
+import pydoc, packtrain
+from packtrain import *
+assert Voyage is packtrain.Voyage and "SampleStore" not in dir(packtrain)
+assert "send_or_carry" in pydoc.plain(pydoc.render_doc(packtrain))
+for name, extra in (("ShipmentFileSystem", "fsspec"), ("SampleStore", "train")):
+    try:
+        getattr(packtrain, name)
+    except packtrain.PacktrainError as error:
+        assert f"packtrain[{extra}]" in error.hint, error.hint
+    else:
+        raise AssertionError(name)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_examples_of_docstrings_run() -> None:
     assert doctest.testmod(from_python).attempted >= 2
     assert doctest.testmod(from_python).failed == 0

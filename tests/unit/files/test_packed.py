@@ -20,6 +20,8 @@ from packtrain import durable
 from packtrain.documents.admission import Admission
 from packtrain.documents.codec import encode
 from packtrain.errors import (
+    AdmissionHeld,
+    AdmissionRefused,
     BeyondRepair,
     ForeignDrive,
     KeyMissing,
@@ -191,6 +193,16 @@ def test_without_an_admission_nothing_is_read_and_that_is_no_plain_no(arrived: A
         with pytest.raises(NotAdmitted):
             ask(IMAGE)
     assert not any(line.event.verb == "loaded" for line in _log(arrived))
+
+
+@pytest.mark.parametrize(("verdict", "refusal"), [("refuse", AdmissionRefused), ("hold", AdmissionHeld)])
+def test_what_the_operator_refused_or_holds_is_not_read(
+    arrived: Arrived, verdict: str, refusal: type[Exception]
+) -> None:
+    admission = structs.replace(arrived.consignee.read_signed(Admission), verdict=verdict)
+    arrived.consignee.write_signed(admission, arrived.operator.signer())
+    with pytest.raises(refusal):
+        _site(arrived).cat_file(IMAGE)
 
 
 def test_an_admission_of_another_shipment_or_one_that_was_altered_opens_nothing(arrived: Arrived) -> None:
