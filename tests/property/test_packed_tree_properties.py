@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from load_parts import SIZES, borrow_site, copy_site, flip, pack_template, resign_group
+from load_parts import SIZES, Site, borrow_site, copy_site, flip, pack_template, resign_group
 from packtrain.crypto import age
 from packtrain.digest import BLOCK_BYTES
-from packtrain.errors import BeyondRepair, HostileArchive, IntegrityError, MoreDrivesWanted, WrongKey
+from packtrain.errors import BeyondRepair, HostileArchive, IntegrityError, MoreDrivesWanted, PacktrainError, WrongKey
 from packtrain.files.packed import PackedFiles
 from packtrain.files.proven import Proofs
 from packtrain.units import KIB
@@ -70,6 +70,52 @@ def test_any_stretch_equals_the_original(trees: dict[str, PackedTree], data: st.
     count = tree.read_into(entry, offset, memoryview(target))
     assert bytes(target[:count]) == whole[offset : offset + length]
     assert count == len(whole[offset : offset + length])
+
+
+@pytest.fixture(scope="module")
+def small_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    root = tmp_path_factory.mktemp("small")
+    template = pack_template(root / "packed", {"a": 300 * KIB, "b/c": 5000})
+    (root / "copy").mkdir()
+    return copy_site(template, root / "copy")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_a_drive_holds_the_bytes_are_right_or_an_error_says_why(
+    small_site: Site, tmp_path: Path, data: st.DataObject
+) -> None:
+    files = sorted(path for label in LABELS for path in small_site.folder(label).rglob("*") if path.is_file())
+    kept: dict[Path, bytes] = {}
+    for _ in range(data.draw(st.integers(1, 4))):
+        path = data.draw(st.sampled_from(files))
+        payload = bytearray(kept.setdefault(path, path.read_bytes()))
+        match data.draw(st.sampled_from(["flip", "cut", "longer", "empty"])):
+            case "flip" if payload:
+                payload[data.draw(st.integers(0, len(payload) - 1))] ^= data.draw(st.integers(1, 255))
+            case "cut":
+                del payload[data.draw(st.integers(0, len(payload))) :]
+            case "longer":
+                payload += data.draw(st.binary(min_size=1, max_size=100))
+            case _:
+                payload.clear()
+        path.write_bytes(payload)
+    expected = {"a": content(300 * KIB, 0), "b/c": content(5000, 1)}
+    try:
+        tree = PackedTree(small_site.discover(), small_site.packing.identity, tmp_path)
+        packed = PackedFiles(tree)
+        for name, whole in expected.items():
+            entry = packed.entry(name)
+            assert entry is not None
+            target = bytearray(len(whole))
+            assert packed.open(entry).read_into(0, memoryview(target)) == len(whole)
+            assert target == whole
+        packed.close()
+    except PacktrainError:
+        pass
+    finally:
+        for path, payload in kept.items():
+            path.write_bytes(payload)
 
 
 def test_names_links_and_folders_are_those_of_the_cargo(trees: dict[str, PackedTree]) -> None:

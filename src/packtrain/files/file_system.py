@@ -6,6 +6,7 @@ A URL is the path of the voyage folder and, behind it, the path in the shipment,
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import errno
 import functools
@@ -189,6 +190,12 @@ class ShipmentFileSystem(AbstractFileSystem):
             for files in self._opened.values():
                 files.close()
             self._opened.clear()
+
+    def __del__(self) -> None:
+        # An instance that fsspec does not keep: descriptors of drives go with it. A forked one's are its parent's.
+        if getattr(self, "_opened_by", None) == os.getpid():
+            with contextlib.suppress(Exception):
+                self.close()
 
     def _at(self, path: str) -> tuple[str, ShipmentFiles | None, str]:
         """Return how the voyage is named in a path, its files, and the path in the shipment; no files above it."""
