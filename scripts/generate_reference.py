@@ -32,6 +32,8 @@ from msgspec.inspect import (
     type_info,
 )
 
+import docs_parts
+import document_reference
 import document_schemas
 from packtrain import errors
 from packtrain.cli.main import cli
@@ -43,6 +45,16 @@ from python_reference import python_page
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 PACKAGE = Path(__file__).parents[1] / "src" / "packtrain"
 GENERATED = "Written by `scripts/generate_reference.py`; a test holds it against the code.\n"
+
+MOST_EXAMPLES = 3
+
+ENVIRONMENT = {
+    "`PATH`": "finding other programs (age, ssh-keygen, smartctl, mkfs.ext4, uv, rsync) and the interpreters of a kit",
+    "`RAY_ADDRESS`": "the cluster that `prepare --engine ray` joins, where `[prepare] ray_address` says none",
+    "`TERM`": "whether a terminal can show blocks of a QR code",
+    "the one that `[keys] passphrase_env` names": "the passphrase of a sealed key; you choose its name",
+}
+"""What packtrain reads of its environment, the training program's own variables aside."""
 
 # Parameters of a rule pack that name country groups.
 GROUP_NAMES = r'(?:group|adequate|unions) = (\[[^]]*\]|"[^"]+")'
@@ -75,7 +87,8 @@ def exit_codes() -> str:
         "| 1 | a defect in packtrain itself: please report it (`Defect` with `--json`) |",
         "| 2 | a wrong command line (`UsageError` with `--json`) |",
         f"| {errors.SystemRefused.exit_code} | `SystemRefused`: {_lower(_summary(errors.SystemRefused))} |",
-        "| 130 | interrupted; the same command goes on where it stopped |",
+        "| 130 | stopped by Ctrl-C (`Stopped` with `--json`); the same command goes on where it stopped |",
+        "| 143 | stopped by SIGTERM; the same |",
     ]
     starts = sorted(map(int, families))
     for first, after in itertools.zip_longest(starts, starts[1:], fillvalue=1000):
@@ -110,12 +123,48 @@ def voyage_toml() -> str:
 
 def command_line() -> str:
     """Return cli.md, from the help of every command."""
-    lines = ["# Command line\n", GENERATED, "`packtrain VERB --help` prints the same. [Exit codes](exit-codes.md).\n"]
+    lines = [
+        "# Command line\n",
+        GENERATED,
+        "What `packtrain VERB --help` prints, and lines of other pages that use it, with the page that explains them.",
+        "[Exit codes](exit-codes.md); what holds for a whole voyage is set in [voyage.toml](voyage-toml.md).\n",
+        "An option that is not given has the default that its text tells; where it tells none, nothing is set. No",
+        "option is taken from the environment. These variables are read:\n",
+        "| variable | for |",
+        "| --- | --- |",
+        *(f"| {name} | {meaning} |" for name, meaning in ENVIRONMENT.items()),
+        "",
+    ]
+    told = docs_parts.examples()
     root = click.Context(cli, info_name="packtrain", terminal_width=100, help_option_names=["-h", "--help"])
     for command, context in _commands(cli, root):
         level = "##" if context.parent is None or context.parent.parent is None else "###"
         lines += [f"{level} {context.command_path}\n", "```text", command.get_help(context).rstrip(), "```\n"]
+        shown = examples_of(command, context.command_path, told)
+        lines += [f"- `{line}` ([{docs_parts.title(docs_parts.DOCS / page)}](../{page}))" for line, page in shown] + [
+            ""
+        ] * bool(shown)
     return "\n".join(lines)
+
+
+def examples_of(command: click.Command, path: str, told: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return lines of other pages that call a command, each with its page: the shortest, then what adds options."""
+    if isinstance(command, click.Group) and not command.invoke_without_command:
+        return []
+    inner = set(command.commands) if isinstance(command, click.Group) else set[str]()
+    left = [(line, page) for line, page in told if f"{line} ".startswith(f"{path} ")]
+    left = [(line, page) for line, page in left if not inner & set(line.removeprefix(path).split()[:1])]
+    # Sentences name a verb without what it needs: they serve where no script has it.
+    if any(len(line) > len(path) for line, _ in left):
+        left = [(line, page) for line, page in left if len(line) > len(path)]
+    chosen: list[tuple[str, str]] = sorted(left, key=lambda one: len(one[0]))[:1]
+    while left and len(chosen) < MOST_EXAMPLES:
+        seen = {word for line, _ in chosen for word in line.split() if word.startswith("--")}
+        most = max(left, key=lambda one: len({word for word in one[0].split() if word.startswith("--")} - seen))
+        if {word for word in most[0].split() if word.startswith("--")} <= seen:
+            break
+        chosen.append(most)
+    return chosen
 
 
 def source_tree() -> str:
@@ -200,6 +249,7 @@ PAGES = {
     "exit-codes.md": exit_codes,
     "voyage-toml.md": voyage_toml,
     "cli.md": command_line,
+    "documents.md": lambda: document_reference.page(GENERATED),
     "rules.md": rules,
     "source-tree.md": source_tree,
     "python.md": lambda: python_page(GENERATED),

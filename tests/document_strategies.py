@@ -32,7 +32,7 @@ def _of(info: inspect.Type) -> st.SearchStrategy[Any]:
                 info.ge if info.ge is not None else -_LARGEST, info.le if info.le is not None else _LARGEST
             )
         case inspect.FloatType():
-            return st.floats(min_value=info.ge, allow_nan=False, allow_infinity=False)
+            return st.floats(min_value=info.ge, max_value=info.le, allow_nan=False, allow_infinity=False)
         case inspect.BoolType():
             return st.booleans()
         case inspect.NoneType():

@@ -6,6 +6,7 @@
 import importlib
 import pkgutil
 from pathlib import Path
+from typing import Literal
 
 import packtrain.documents
 from packtrain.documents.admission import Admission, AdmissionCheck, AdmittedDrive
@@ -33,10 +34,28 @@ from packtrain.documents.drive import Drive
 from packtrain.documents.export_list import ExportedFile, ExportedTensor, ExportList, Packing
 from packtrain.documents.flag_answer import FlagAnswer, FlagException
 from packtrain.documents.flags import Flags, RuleFinding, RuleResult, UsedGroup
+from packtrain.documents.forecast import (
+    Forecast,
+    ForecastFigure,
+    ForecastLoss,
+    ForecastOdds,
+    ForecastRoute,
+    ForecastStep,
+)
 from packtrain.documents.group import Catalog, Group, Volume
 from packtrain.documents.kit import Kit, KitFile, Provided
 from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.list_record import LeftOut, ListFile, ListRecord, MappedColumn
+from packtrain.documents.measurement import (
+    Machine,
+    MeasuredDrive,
+    MeasuredFolder,
+    Measurement,
+    PartOfRun,
+    Rate,
+    Together,
+    Work,
+)
 from packtrain.documents.packing_statement import PackedCase, PackedDrive, PackingStatement
 from packtrain.documents.parties import Parties, Party
 from packtrain.documents.pieces import Piece, PiecedFile, Pieces
@@ -67,6 +86,23 @@ def sha256(letter: str) -> str:
     return letter * 64
 
 
+def _rate(bytes_per_second: float) -> Rate:
+    return Rate(bytes_per_second=bytes_per_second, bytes=10**9, seconds=0.5, how="in a test")
+
+
+def _work(cpu_seconds_per_gb: float) -> Work:
+    return Work(
+        cpu_seconds_per_gb=cpu_seconds_per_gb,
+        bytes_per_second=1.25e9,
+        fixed_seconds=0.25,
+        bytes=5 * 10**8,
+        seconds=0.75,
+        k=12,
+        m=4,
+        how="in a test",
+    )
+
+
 def _party(name: str) -> DeclaredParty:
     return DeclaredParty(
         name=name,
@@ -95,6 +131,20 @@ def _goods(description: str) -> GoodsKind:
         net_grams=685,
         lithium="none",
         export_class="none",
+    )
+
+
+def _forecast_step(name: str, limit: Literal["bays", "link"], days: float) -> ForecastStep:
+    return ForecastStep(
+        name=name,
+        part="way",
+        start_days=0.0,
+        days_low=days * 0.95,
+        days_likely=days,
+        days_high=days * 1.3,
+        limit=limit,
+        bytes=80 * 10**12,
+        bytes_per_second=1.5e9,
     )
 
 
@@ -465,6 +515,51 @@ def samples() -> dict[type[Document], Document]:
             judged_on=AT,
             supersedes=sha256("7"),
         ),
+        Forecast(
+            voyage="sky survey",
+            made=AT,
+            start="2026-12-01",
+            total_bytes=80 * 10**12,
+            bytes_from="dataset.json",
+            raw_bytes=107 * 10**12,
+            num_drives=60,
+            num_cases=4,
+            k=6,
+            m=2,
+            waves=8,
+            load_waves=8,
+            fits=True,
+            survives="any one case",
+            loss=ForecastLoss(probability=0.002, low=0.002, high=0.002, method="exact"),
+            loss_after_case=ForecastLoss(probability=0.22, low=0.21, high=0.23, method="drawn"),
+            currency="EUR",
+            steps=(_forecast_step("pack", "bays", 2.5), _forecast_step("load", "bays", 1.25)),
+            send_steps=(_forecast_step("send", "link", 37.5),),
+            carry=ForecastRoute(
+                days=6.75,
+                there=ForecastOdds(days_10=6.0, days_50=8.0, days_90=10.5),
+                home_days=30.5,
+                home=ForecastOdds(days_10=28.0, days_50=32.0, days_90=40.0),
+                bottleneck="pack: bays",
+                cost=9600.5,
+            ),
+            send=ForecastRoute(
+                days=37.5,
+                there=ForecastOdds(days_10=36.5, days_50=39.5, days_90=44.5),
+                home_days=None,
+                home=None,
+                bottleneck="send: link",
+                cost=None,
+            ),
+            assumed=(
+                ForecastFigure(
+                    name="drives",
+                    text="a drive writes 180 MB/s",
+                    origin="measured",
+                    measured="2026-11-21T08:09:10Z on packer-1",
+                ),
+            ),
+        ),
         Group(
             shipment=SHIPMENT,
             attempt=1,
@@ -527,6 +622,69 @@ def samples() -> dict[type[Document], Document]:
                     former=(REVIEWER,),
                 ),
             ),
+        ),
+        Measurement(
+            made=AT,
+            seconds=95.5,
+            machine=Machine(
+                cores=8,
+                processor="Example 9000",
+                system="Linux 6.1.0",
+                python="3.12.4",
+                packtrain="0.1.0",
+                memory_bytes=32 * 10**9,
+                sha256=_rate(1.75e9),
+                xxh3=_rate(2.5e10),
+                encrypt=_rate(1.5e9),
+                encode=_rate(6.5e9),
+                pack=_work(3.5),
+                load=_work(2.25),
+                note="",
+            ),
+            drives=(
+                MeasuredDrive(
+                    name="A1",
+                    path="/mnt/a1",
+                    serial="S-1",
+                    file_system="ext4",
+                    size_bytes=2 * 10**12,
+                    free_bytes=19 * 10**11,
+                    is_written=True,
+                    write=_rate(1.85e8),
+                    sync_seconds=4.25,
+                    read=_rate(1.9e8),
+                    readback="direct",
+                    parts=(
+                        PartOfRun(
+                            at_bytes=1 << 20,
+                            bytes=10**9,
+                            write_bytes_per_second=1.85e8,
+                            read_bytes_per_second=None,
+                        ),
+                    ),
+                    slowed="not seen",
+                    is_short=True,
+                    problem="",
+                ),
+            ),
+            together=Together(
+                drives=("A1", "A2"),
+                write=_rate(2.5e8),
+                read=None,
+                write_part=0.675,
+                read_part=None,
+                limit="one USB hub",
+            ),
+            source=MeasuredFolder(
+                path="/data/raw",
+                file_system="xfs",
+                free_bytes=0,
+                write=None,
+                read=_rate(1.25e9),
+                readback="dropped",
+                problem="",
+            ),
+            store=None,
         ),
         PlacementDocument(
             drives=(

@@ -1,4 +1,4 @@
-"""What a stage tells while it works. Stages call a sink with these; only `cli/terminal.py` prints them."""
+"""What a stage tells while it works. Stages call a sink with these; only `cli/terminal` prints them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,45 @@ class StageFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class DriveProgress:
+    """How far one drive is.
+
+    Attributes:
+        label: as on its sticker; its mount point where the label is not known.
+        state: what it does now, a word or two ("writing", "reading back", "waiting", "done").
+        done_bytes, total_bytes: bytes that went to or came from it; the total is 0 where it is not known.
+        busy_seconds: how long the drive itself was waited for. Drives of a group keep step, so that by the clock all
+            are as slow as the slowest; by this time each shows its own rate.
+        moved_bytes: all bytes that it wrote and read in that time.
+    """
+
+    label: str
+    state: str
+    done_bytes: int = 0
+    total_bytes: int = 0
+    busy_seconds: float = 0.0
+    moved_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DriveNamed:
+    """A stage knows which drive this is, and what of it is to be written or read; whoever meters drives takes it.
+
+    Attributes:
+        location: where it is mounted.
+        label: as on its sticker.
+        total_bytes, done_bytes: what there is to do, and what of it earlier runs did.
+        num_passes: how often each byte passes: 2 where what is written is read back.
+    """
+
+    location: str
+    label: str
+    total_bytes: int = 0
+    done_bytes: int = 0
+    num_passes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a stage is.
 
@@ -33,6 +72,8 @@ class Progress:
         done_items, total_items: items (samples, volumes, steps), or 0 and 0.
         unit: the plural name of the items.
         note: what else is known by now, a few words.
+        drives: the drives at work, where there are some.
+        wave, num_waves: which mounting of drives this is, and of how many; 0 where the work has no waves.
     """
 
     stage: str
@@ -43,6 +84,9 @@ class Progress:
     total_items: int = 0
     unit: str = "items"
     note: str = ""
+    drives: tuple[DriveProgress, ...] = ()
+    wave: int = 0
+    num_waves: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +125,7 @@ class WorkerLost:
     reason: str
 
 
-Event = StageStarted | StageFinished | Progress | Notice | TrainingStep | WorkersStarted | WorkerLost
+Event = StageStarted | StageFinished | Progress | DriveNamed | Notice | TrainingStep | WorkersStarted | WorkerLost
 Sink = Callable[[Event], None]
 
 

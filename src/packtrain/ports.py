@@ -65,7 +65,9 @@ class Drive(Protocol):
     """
 
     location: str
-    serial: str | None
+
+    @property
+    def serial(self) -> str | None: ...
 
     def free_bytes(self) -> int:
         """Return how many bytes can still be written."""
@@ -159,6 +161,59 @@ class Store(Protocol):
 
     def local_path(self) -> Path:
         """Return the folder under which programs on this machine read the store."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """What lies below a folder, and what it shares with other folders.
+
+    Attributes:
+        file_system: its type, "" where the kernel does not tell.
+        size_bytes, free_bytes: of the file system; `free_bytes` is what an ordinary user can still write.
+        is_read_only: it is mounted so.
+        is_in_memory: no disk lies below it.
+        way: from the file system over the disk to the controller, an identity and words for each ("usb 2-1", "one USB
+            hub or bridge (2-1)"): what two folders both have in it, they share.
+    """
+
+    file_system: str
+    size_bytes: int
+    free_bytes: int
+    is_read_only: bool
+    is_in_memory: bool
+    way: tuple[tuple[str, str], ...]
+
+
+class Bench(Protocol):
+    """What measuring asks of this machine beside its drives."""
+
+    def medium(self, folder: Path) -> Medium:
+        """Return what lies below a folder.
+
+        Raises:
+            DriveMissing: there is no such folder.
+        """
+        ...
+
+    def begins_at(self, path: Path) -> int | None:
+        """Return the byte of its device at which a file begins; None where nobody can say."""
+        ...
+
+    def hold(self, folder: Path) -> AbstractContextManager[None]:
+        """Keep other measurements away from a folder for the length of a context.
+
+        Raises:
+            DriveInUse: one is running there.
+        """
+        ...
+
+    def processor(self) -> str:
+        """Return the name of the processor, "" where the kernel does not tell."""
+        ...
+
+    def memory_bytes(self) -> tuple[int, int]:
+        """Return the machine's memory and what of it is available; zeros where the kernel does not tell."""
         ...
 
 

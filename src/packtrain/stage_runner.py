@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from packtrain import durable
+from packtrain.devices.watched import DriveWatch
 from packtrain.documents.parties import Parties, Role
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import VoyageFileError, WrongRole
 from packtrain.events import Notice, Sink, StageFinished, StageStarted
 from packtrain.record.folder import VoyageFolder
+from packtrain.record.live import LiveFile
 from packtrain.record.parties import sync_parties
 from packtrain.record.receipts import is_fresh
 from packtrain.standing import state_of
@@ -42,7 +44,9 @@ class StageRunner:
     def __init__(self, root: Path, sink: Sink, ask_passphrase: AskPassphrase | None = None) -> None:
         self.folder = VoyageFolder(root)
         self.folder.ask_passphrase = ask_passphrase
-        self._sink = sink
+        self._live = LiveFile(self.folder.root, sink)
+        self._watch = DriveWatch(self._live)
+        self._sink: Sink = self._watch
         self._opener: DriveOpener | None = None
         self.role: Role = self.folder.voyage_file().voyage.role
 
@@ -59,7 +63,7 @@ class StageRunner:
     @contextmanager
     def _at_work(self, verb: str, *roles: Role) -> Iterator[None]:
         self._refuse_others(verb, *roles)
-        with durable.lock_folder(self.folder.root):
+        with durable.lock_folder(self.folder.root), self._live.ending():
             # Plaintext waits in here: packing lists, checkpoints, results before they are sealed.
             self.folder.work.mkdir(mode=0o700, exist_ok=True)
             self.folder.settle()
@@ -99,7 +103,7 @@ class StageRunner:
             from packtrain.drives import DriveOpener
 
             self._opener = DriveOpener(self._sink)  # one for all: it remembers which serial numbers it saw
-        return self._opener(path)
+        return self._watch.watched(self._opener(path))
 
     def _open_drives(self, paths: Sequence[str | os.PathLike[str]]) -> list[Drive]:
         from packtrain.drives import open_drives

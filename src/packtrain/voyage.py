@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from packtrain.documents.parties import Role
 from packtrain.documents.placement import PlacementDocument
@@ -23,6 +23,7 @@ from packtrain.verbs_of_kit import KitVerbs
 
 if TYPE_CHECKING:
     from packtrain.dataset.looking.look import Look, Wanted
+    from packtrain.documents.measurement import Measurement
     from packtrain.documents.ready import Ready
     from packtrain.documents.sanitisation import Method, Sanitisation
     from packtrain.files.file_system import ShipmentFileSystem
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from packtrain.stages.close import ApproveErasure, ApproveKeys
     from packtrain.stages.homecoming import SignedModel
     from packtrain.stages.homecoming.pieces import Cut, Joined
+    from packtrain.stages.measure import Wishes
     from packtrain.stages.pack import InBays, Preview
     from packtrain.stages.prepare import RowsAside
 
@@ -126,6 +128,21 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
             return self._run(
                 plan.STAGE, plan.inputs(self.folder), lambda: plan.plan(self.folder, self._open_drive, self._sink)
             )
+
+    def measure(self, wishes: Wishes) -> Measurement:
+        """Measure this machine, this party's drives, source and store; write measurement.json, which `plan` reads."""
+        from packtrain.measuring import measure_for
+
+        with self._at_work("measure", *everyone()):
+            found = measure_for(self.folder, wishes, self._open_drive, self._sink)
+            self.folder.write(found)
+            return found
+
+    def preview_measuring(self, wishes: Wishes) -> dict[str, Any]:
+        """Return what `measure` would measure, as plain values; nothing is written."""
+        from packtrain.measuring import preview_for
+
+        return preview_for(self.folder, wishes, self._open_drive, self._sink)
 
     def prepare(self, num_workers: int | None = None, engine: str | None = None, *, retry: bool = False) -> Receipt:
         """Turn the sources into shards; write dataset.json. `retry` reads again what was set aside before.
@@ -371,7 +388,8 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
                 read_back="full" if read_all else "sample",
                 without_results=without_results,
             )
-        steps, read_back = close.erase(self.folder, run, target, self._sink)
+        with self._live.ending():
+            steps, read_back = close.erase(self.folder, run, target, self._sink)
         with self._at_work("drives sanitise", *everyone()):
             record = close.finish(self.folder, run, steps, read_back, self._sink)
         close.refuse_failed(record)

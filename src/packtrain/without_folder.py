@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from packtrain.devices.watched import DriveWatch
 from packtrain.drives import DriveOpener, open_drive, open_drives
 from packtrain.events import Sink
 
 if TYPE_CHECKING:
     from packtrain.diligence.audit.answers import Audit
+    from packtrain.documents.measurement import Measurement
+    from packtrain.ports import Drive
     from packtrain.stages.check import CheckReport, RepairReport
+    from packtrain.stages.measure import Wishes
 
 
 def check_drives(drives: Sequence[Path], sink: Sink) -> CheckReport:
     """Verify drives with nothing but what lies on them: no voyage folder, no parties.json, no key."""
     from packtrain.stages import check
 
-    return check.check(None, open_drives(drives, DriveOpener(sink)), sink)
+    watch = DriveWatch(sink)
+    return check.check(None, open_drives(drives, _watched_opener(watch)), watch)
 
 
 def repair_drives(drives: Sequence[Path], onto: tuple[str, Path] | None, sink: Sink) -> RepairReport:
     """Repair drives with nothing but what lies on them; no signature is checked, and the report says so."""
     from packtrain.stages import check
 
-    opener = DriveOpener(sink)
+    watch = DriveWatch(sink)
+    opener = _watched_opener(watch)
     spare = (onto[0], opener(onto[1])) if onto is not None else None
-    return check.repair(None, open_drives(drives, opener), sink, onto=spare)
+    return check.repair(None, open_drives(drives, opener), watch, onto=spare)
+
+
+def _watched_opener(watch: DriveWatch) -> Callable[[Path], Drive]:
+    opener = DriveOpener(watch)
+    return lambda path: watch.watched(opener(path))
 
 
 def audit_record(record: Path, *, parties: Path | None, voyage: Path | None, page: Path | None) -> Audit:
@@ -44,6 +55,20 @@ def audit_record(record: Path, *, parties: Path | None, voyage: Path | None, pag
     if page is not None:
         write_audit_page(found, page)
     return found
+
+
+def measure_here(wishes: Wishes, sink: Sink) -> Measurement:
+    """Measure this machine and the drives that are named; no voyage folder is read or written."""
+    from packtrain.measuring import measure_for
+
+    return measure_for(None, wishes, DriveOpener(sink), sink)
+
+
+def preview_measuring(wishes: Wishes, sink: Sink) -> dict[str, Any]:
+    """Return what would be measured, as plain values; nothing is written."""
+    from packtrain.measuring import preview_for
+
+    return preview_for(None, wishes, DriveOpener(sink), sink)
 
 
 def boxed(job: Path, sink: Sink) -> None:

@@ -33,10 +33,10 @@ Run = Callable[..., Ran]
 def test_help_lists_the_verbs_in_the_order_of_the_voyage(packtrain: Run) -> None:
     ran = packtrain("--help")
 
-    verbs = [line.split()[0] for line in ran.stdout.partition("Verbs")[2].splitlines()[1:32]]
+    verbs = [line.split()[0] for line in ran.stdout.partition("Verbs")[2].splitlines()[1:33]]
     order = (
-        "init plan prepare look withdraw lineage replay kit rehearse lists rules declare screen flags pack check carry "
-        "custody papers dossier admit load train update return close drives status report audit demo"
+        "init plan measure prepare look withdraw lineage replay kit rehearse lists rules declare screen flags pack "
+        "check carry custody papers dossier admit load train update return close drives status report audit demo"
     )
     assert verbs == order.split()
     assert (ran.exit_code, ran.stderr) == (0, "")
@@ -272,8 +272,12 @@ def test_the_code_that_a_verb_asks_for_is_the_code_of_the_process(
     ("raised", "exit_code", "message"),
     [
         (DriveFull("no space left"), 31, "packtrain: error: no space left"),
-        (KeyboardInterrupt(), 130, "packtrain: interrupted; run the same command again"),
-        (click.Abort(), 130, "packtrain: interrupted"),
+        (
+            KeyboardInterrupt(),
+            130,
+            "packtrain: stopped by Ctrl-C: what was finished is kept; to go on: packtrain status",
+        ),
+        (click.Abort(), 130, "packtrain: stopped by Ctrl-C"),
         (
             PermissionError(errno.EACCES, "Permission denied", "/data/a"),
             3,
@@ -383,7 +387,7 @@ def test_a_shell_can_ask_for_completions() -> None:
     assert ran.stdout == "plain,pack\n"
 
 
-def test_sigterm_ends_like_an_interrupt(tmp_path: Path) -> None:
+def test_sigterm_ends_like_ctrl_c_with_the_code_of_its_own(tmp_path: Path) -> None:
     code = "import time; from packtrain.cli import main as m; from packtrain.cli.verbs import status; import click\n"
     code += "@click.command()\ndef command():\n    print('here', flush=True)\n    time.sleep(60)\n"
     code += "status.command = command\nm.main()"
@@ -395,5 +399,5 @@ def test_sigterm_ends_like_an_interrupt(tmp_path: Path) -> None:
     os.kill(child.pid, signal.SIGTERM)
     _, stderr = child.communicate(timeout=20)
 
-    assert child.returncode == 130
-    assert stderr.startswith("packtrain: interrupted")
+    assert child.returncode == 143
+    assert stderr.startswith("packtrain: stopped by SIGTERM")

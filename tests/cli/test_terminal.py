@@ -11,7 +11,16 @@ import pytest
 from packtrain.cli import terminal
 from packtrain.cli.terminal import Terminal, answer, columns, print_error, table
 from packtrain.errors import DriveFull, KeyMissing
-from packtrain.events import Notice, Progress, StageFinished, StageStarted, TrainingStep, WorkerLost, WorkersStarted
+from packtrain.events import (
+    DriveProgress,
+    Notice,
+    Progress,
+    StageFinished,
+    StageStarted,
+    TrainingStep,
+    WorkerLost,
+    WorkersStarted,
+)
 from packtrain.report.training_curve import TrainingCurve
 
 HOSTILE = "drive \u061c\u2028\x1b]0;owned\x07\x1b[2J \u202egnp.exe \x9b1m \udcff"
@@ -54,10 +63,12 @@ def test_off_a_terminal_progress_is_a_line_each_half_minute(
     for second in range(61):
         now = 1000.0 + second
         sink(Progress("pack", "writing volumes", second * 10**9, 120 * 10**9, second, 120, "volumes"))
+    sink.close()
 
     assert capsys.readouterr().err.splitlines() == [
         "packtrain: pack  writing volumes  30/120 volumes  30 GB of 120 GB  1 GB/s  about 1 min 30 s left",
         "packtrain: pack  writing volumes  60/120 volumes  60 GB of 120 GB  1 GB/s  about 1 min 0 s left",
+        "packtrain: pack  writing volumes: 60 GB in 1 min 0 s, 1 GB/s on average",
     ]
 
 
@@ -90,9 +101,14 @@ def test_what_a_drive_says_does_not_reach_the_terminal_as_a_command(capsys: pyte
 def test_a_live_line_is_as_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Tty()
     monkeypatch.setattr(sys, "stderr", stream)
-    Terminal()(Progress("load", "\x1b[2Jreading"))
+    sink = Terminal()
+    sink(Progress("load", "\x1b[2Jreading", note="\x1b]0;owned\x07", drives=(DriveProgress("\x1b[1mA\n1", "\x9bx"),)))
+    sink.close()
 
-    assert stream.getvalue() == "\r\x1b[Kload  \\u001b[2Jreading"
+    shown = stream.getvalue()
+    assert "\\u001b[2Jreading" in shown
+    assert "\\u001b[1mA\\u000a1" in shown
+    assert all(hostile not in shown for hostile in ("\x1b[2J", "\x1b]0", "\x07", "\x9b", "A\n1"))
 
 
 def test_json_with_hostile_names_still_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:

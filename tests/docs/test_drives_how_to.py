@@ -72,3 +72,9 @@ def test_every_command_of_restore_without_packtrain_runs_and_the_data_comes_back
     assert not any(
         "packtrain " in block.replace("packtrain-", "") for block in shell_blocks("restore-without-packtrain.md")
     )
+
+
+def test_the_commands_that_only_look_at_drives_run(tmp_path: Path) -> None:
+    listing = shell_blocks("real-drives.md")[0]
+    assert "--smart" in listing
+    assert "DEVICE" in run([listing], tmp_path) or not list(Path("/sys/block").iterdir())

@@ -1,10 +1,18 @@
 """The reference pages say what the code says: a stale page fails here and is written anew by the script it names."""
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
+
+import docs_parts
+import generate_reference
+from document_schemas import document_types
 from packtrain import errors
+from packtrain.cli.main import cli
 from packtrain.errors import PacktrainError
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "generate_reference.py"
@@ -23,3 +31,51 @@ def test_every_error_stands_once_among_the_exit_codes() -> None:
 
     assert len(kinds) > 50
     assert {kind.__name__: page.count(f"`{kind.__name__}`") for kind in kinds} == {kind.__name__: 1 for kind in kinds}
+
+
+def _commands(command: click.Command = cli, path: str = "packtrain") -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from _commands(inner, f"{path} {name}")
+
+
+def test_every_option_with_a_default_tells_it() -> None:
+    silent = [
+        f"{path} {option.opts[0]}"
+        for path, command in _commands()
+        for option in command.params
+        if isinstance(option, click.Option) and not option.is_flag and option.to_info_dict()["default"]
+        if not option.show_default and "default" not in (option.help or "")
+    ]
+
+    assert not silent
+
+
+def test_no_option_is_taken_from_the_environment_and_what_is_read_of_it_is_listed() -> None:
+    listed = set(re.findall(r"`([A-Z_]+)`", " ".join(generate_reference.ENVIRONMENT)))
+    source = docs_parts.ROOT / "src" / "packtrain"
+    # The reference program is told by its launcher; that is a contract of its own.
+    texts = [path.read_text() for path in source.rglob("*.py") if "programs" not in path.parts]
+    read = {name for text in texts for name in re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"', text)}
+
+    assert read <= listed
+    assert not [path for path, command in _commands() for option in command.params if option.envvar]
+
+
+def test_every_verb_has_an_example() -> None:
+    told = docs_parts.examples()
+    calls = [(p, c) for p, c in _commands() if not isinstance(c, click.Group) or c.invoke_without_command]
+
+    assert [path for path, command in calls if not generate_reference.examples_of(command, path, told)] == []
+
+
+def test_the_specification_names_every_document() -> None:
+    page = (docs_parts.DOCS / "spec" / "documents.md").read_text()
+    # Sealed in envelopes, and lines of a log: they are in the table by what they lie in.
+    elsewhere = {"shipment-key": "shipment key (inside", "custody": "`custody.jsonl`", "custody-head": "`heads/"}
+    elsewhere |= {"receipt": "| receipts |", "list": "/list.json`", "country-group": "`country-groups/"}
+    for kind in (document.kind for document in document_types()):
+        named = elsewhere.get(kind, f"`{kind}.json`")
+        plural = f"`{kind}s/<digest>"
+        assert named in page or plural in page, kind

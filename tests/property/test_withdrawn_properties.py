@@ -76,7 +76,7 @@ def _prepared(
     return index, shards, dropped
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(SOURCES, st.sampled_from([RECIPE, NEAR]), st.data())
 def test_nothing_else_moves_comes_in_or_changes(
     sources: list[list[tuple[int, int]]], recipe: RecipeSection, data: st.DataObject

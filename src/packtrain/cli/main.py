@@ -6,19 +6,19 @@ import errno
 import importlib
 import logging
 import os
-import signal
 import sys
-from types import FrameType
 from typing import Any, Final
 
 import click
 
 from packtrain import __version__
+from packtrain.cli.stopping import StopSignals, what_is_kept
 from packtrain.errors import PacktrainError, SystemRefused
 
 _VERBS: Final[dict[str, tuple[str, str]]] = {
     "init": ("init", "make a voyage folder and its keys"),
     "plan": ("plan", "choose groups and codes for the drives"),
+    "measure": ("measure", "time this machine and its drives, for the plan"),
     "prepare": ("prepare", "turn tables, images and clips into training shards"),
     "look": ("look", "write a page to look at what was prepared, list what was not kept"),
     "withdraw": ("withdraw", "take sources out of the data set, list what they touched"),
@@ -105,8 +105,12 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(__version__, prog_name="packtrain")
 @click.option("--debug", is_flag=True, help="Log details to stderr and show tracebacks.")
-def cli(debug: bool) -> None:
+@click.option("--no-progress", is_flag=True, help="Leave out bars and lines of progress; warnings stay.")
+def cli(debug: bool, no_progress: bool) -> None:
     """Carry a training set that is too big for the network to the machines that can train on it."""
+    from packtrain.cli import terminal
+
+    terminal.hide_progress(hidden=no_progress)
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="packtrain: %(name)s: %(message)s")
 
 
@@ -115,7 +119,8 @@ def main() -> None:
     from packtrain.cli import terminal
 
     as_json = "--json" in sys.argv
-    signal.signal(signal.SIGTERM, _terminated)
+    signals = StopSignals()
+    signals.take()
     try:
         if "_PACKTRAIN_COMPLETE" in os.environ:  # a shell asks for completions; click answers it
             cli.main(prog_name="packtrain")
@@ -136,8 +141,9 @@ def main() -> None:
         terminal.print_error(error, as_json=as_json)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        terminal.print_interrupted()
-        sys.exit(130)
+        exit_code = signals.exit_code
+        terminal.print_stopped(sys.argv[1:], what_is_kept(sys.argv[1:]), exit_code=exit_code, as_json=as_json)
+        sys.exit(exit_code)
     except Exception as error:
         if isinstance(error, BrokenPipeError) and terminal.reader_is_gone():  # `packtrain report --json | head`
             sys.exit(0)
@@ -165,7 +171,3 @@ def _refusal(error: OSError) -> SystemRefused | None:
         where=" -> ".join(places) or None,
         hint=f"{hint}, then run the same command again; --debug shows what packtrain was doing",
     )
-
-
-def _terminated(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -4,8 +4,8 @@ Rules of the terminal:
 - stdout carries the answer: text, or with --json exactly one JSON document.
 - Everything else (progress, warnings, errors) goes to stderr with the prefix "packtrain:".
 - Messages start in lower case and end without a full stop.
-- On a terminal progress is one live line, and a training a chart that is drawn over; elsewhere it is one line every 30
-  seconds.
+- On a terminal progress is a picture that is drawn over: bars, and of a training a chart; messages go by above it.
+  Elsewhere, and where TERM is "dumb", it is one line every 30 seconds. --no-progress leaves out both, and nothing else.
 - Errors are one line, with the hint on a second; a defect says how to see more.
 - What a stage says is broken at its semicolons where it would fill a screen; what follows is indented.
 - Words may come from a drive or a dossier: control characters are shown as \\uXXXX, never sent to the terminal.
@@ -13,21 +13,27 @@ Rules of the terminal:
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
-import re
 import select
+import shlex
 import shutil
+import signal
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
+from packtrain.cli.harmless import harmless, on_one_line
+from packtrain.cli.progress_lines import how_far, in_words, picture, summary
 from packtrain.errors import KeyMissing, MoreDrivesWanted, PacktrainError
 from packtrain.events import (
+    DriveNamed,
     Event,
     Notice,
     Progress,
@@ -37,7 +43,8 @@ from packtrain.events import (
     WorkerLost,
     WorkersStarted,
 )
-from packtrain.units import format_bytes, format_seconds
+from packtrain.pace import Pace, PaceKeeper
+from packtrain.units import format_seconds
 
 if TYPE_CHECKING:
     from packtrain.report.training_curve import TrainingCurve
@@ -46,18 +53,20 @@ _COLUMNS: Final = 100
 _LONG: Final = 300
 """Characters from which on a notice is broken at its semicolons."""
 _QUIET_SECONDS: Final = 30.0
-_LIVE_SECONDS: Final = 0.1
+_LIVE_SECONDS: Final = 0.2
 _CHART_SECONDS: Final = 0.5
-# Controls (an escape sequence can retitle, recolour and rewrite a terminal), signs that turn the direction of writing,
-# and the lone surrogates by which Python spells bytes that are no UTF-8, which stdout would refuse.
-_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_REDRAW_SECONDS: Final = 0.25
+"""So often a picture is drawn though nothing was told: a stall shows by it."""
+
+_hides_progress = False
+_shown: Terminal | None = None
 
 
 class Terminal:
     """Takes the events of the stages and shows them on stderr. Call it as a sink."""
 
     def __init__(self, training: TrainingCurve | None = None, epoch_samples: int = 0) -> None:
-        self._live = sys.stderr.isatty()
+        self._live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         # Drawn as it grows where there is room: what earlier runs of this training did comes with it.
         self._training = training
         self._epoch_samples = epoch_samples
@@ -67,24 +76,41 @@ class Terminal:
         self._open_widths: list[int] = []
         self._last_progress = time.monotonic() if not self._live else 0.0
         self._line_is_open = False
+        self._keeper = PaceKeeper()
         self._activity = ("", "")
-        self._activity_started = 0.0
+        # When it started, what was done by then, and whether a line was told of it.
+        self._activity_since = (0.0, 0)
+        self._has_told = False
+        self._note = ""
+        # Stages tell from several threads, and one of our own draws while they are silent.
+        self._lock = threading.RLock()
+        self._ended = threading.Event()
+        self._redrawing: threading.Thread | None = None
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
+        with self._lock:
+            self._show(event)
+
+    def _show(self, event: Event) -> None:
         match event:
+            case DriveNamed():
+                pass
+            case Progress() | TrainingStep() if _hides_progress:
+                pass
             case StageStarted():
-                if self._live:
+                if self._live and not _hides_progress:
                     self._replace_line(f"packtrain: {event.stage} …")
             case StageFinished():
                 state = (
                     "up to date, nothing to do" if event.fresh else f"done in {format_seconds(event.elapsed_seconds)}"
                 )
-                if self._training is not None and self._open_widths:
+                if self._training is not None and self._open_widths and self._redrawing is None:
                     # The last picture stays.
                     self._last_progress = 0.0
                     self._draw_training(self._training)
                     self._open_widths, self._line_is_open = [], False
+                self.close()
                 self._say(f"{event.stage}: {state}")
             case Notice():
                 text = event.text if len(event.text) <= _LONG else event.text.replace("; ", ";\n")
@@ -97,6 +123,9 @@ class Terminal:
                 elapsed_seconds = time.monotonic() - self._training_since
                 self._training.add(event.attempt, event.step, event.loss, event.num_samples, elapsed_seconds)
                 self._draw_training(self._training)
+            case TrainingStep() if self._live and self._redrawing is not None:
+                # A rehearsal trains in between: its steps stand below its own bar.
+                self._note = f"attempt {event.attempt}  step {event.step}"
             case TrainingStep():
                 loss = f"  loss {event.loss:.4f}" if event.loss is not None else ""
                 self._tick(f"train  attempt {event.attempt}  step {event.step}{loss}")
@@ -114,26 +143,80 @@ class Terminal:
                 "a passphrase is needed, and no terminal is here to ask on",
                 hint="name a passphrase_file or a passphrase_env in [keys] of voyage.toml",
             )
-        self._close_lines()
+        self.close()
         typed: str = click.prompt(f"packtrain: {prompt}", hide_input=True, confirmation_prompt=twice, err=True)
         return typed
 
     def _progress(self, event: Progress) -> None:
+        global _shown
         now = time.monotonic()
         if (event.stage, event.activity) != self._activity:
-            self._activity, self._activity_started = (event.stage, event.activity), now
-        parts = [f"{event.stage}  {event.activity}"]
-        if event.total_items:
-            parts.append(f"{event.done_items}/{event.total_items} {event.unit}")
-        if event.total_bytes:
-            elapsed_seconds = max(now - self._activity_started, 1e-6)
-            rate = event.done_bytes / elapsed_seconds
-            parts.append(f"{format_bytes(event.done_bytes)} of {format_bytes(event.total_bytes)}")
-            if rate > 0 and elapsed_seconds > 1:
-                left_seconds = (event.total_bytes - event.done_bytes) / rate
-                parts.append(f"{format_bytes(int(rate))}/s  about {format_seconds(left_seconds)} left")
-        parts += [event.note] if event.note else []
-        self._tick("  ".join(parts))
+            self._end_activity(now)
+            self._activity, self._activity_since = (event.stage, event.activity), (now, event.done_bytes)
+            self._keeper = PaceKeeper()
+            self._note = ""
+        self._keeper.take(event, now)
+        _shown = self
+        if self._redrawing is None:
+            self._ended = threading.Event()
+            self._redrawing = threading.Thread(target=self._redraw, args=(self._ended,), daemon=True)
+            self._redrawing.start()
+        self._tick_progress(now, _LIVE_SECONDS if self._live else _QUIET_SECONDS)
+
+    def _tick_progress(self, now: float, every_seconds: float) -> None:
+        pace = self._keeper.pace(now)
+        if pace is None or now - self._last_progress < every_seconds:
+            return
+        self._last_progress = now
+        if not self._live:
+            self._has_told = True
+            _tell(in_words(pace))
+            return
+        if self._note:
+            told = dataclasses.replace(pace.progress, note=f"{pace.progress.note}  {self._note}".strip())
+            pace = dataclasses.replace(pace, progress=told)
+        columns, rows = shutil.get_terminal_size()
+        self._draw(picture(pace, columns, rows, with_unicode=shows_unicode(sys.stderr)))
+
+    def _redraw(self, ended: threading.Event) -> None:
+        """Draw, or tell, while the stage is silent."""
+        while not ended.wait(_REDRAW_SECONDS):
+            with self._lock:
+                if not ended.is_set():
+                    self._tick_progress(time.monotonic(), _REDRAW_SECONDS if self._live else _QUIET_SECONDS)
+
+    def _end_activity(self, now: float) -> None:
+        """Off a terminal, close the lines of an activity with what came of it."""
+        pace = self._keeper.pace(now)
+        if self._has_told and pace is not None:
+            since, before = self._activity_since
+            _tell(summary(pace, now - since, pace.progress.done_bytes - before))
+        self._has_told = False
+
+    def close(self) -> None:
+        """End what is drawn over: something else is shown now. What is told after that is drawn anew."""
+        global _shown
+        with self._lock:
+            if _shown is self:
+                _shown = None
+            self._ended.set()
+            self._redrawing = None
+            self._end_activity(time.monotonic())
+            self._activity, self._keeper = ("", ""), PaceKeeper()
+            self._close_lines()
+
+    def so_far(self) -> Pace | None:
+        """Return how far the stage is that is shown."""
+        with self._lock:
+            return self._keeper.pace(time.monotonic())
+
+    def _draw(self, lines: Sequence[tuple[str, int]]) -> None:
+        """Draw lines that are harmless, with their widths, over the older ones."""
+        # One write, and every line over its older self: nothing is blank in between.
+        text = "".join(f"\r{line}\x1b[K\n" for line, _ in lines)
+        above = self._up() if self._open_widths else "\r\x1b[K"
+        click.echo(f"{above}{text}\x1b[J", nl=False, err=True, color=True)
+        self._open_widths, self._line_is_open = [width for _, width in lines], True
 
     def _draw_training(self, curve: TrainingCurve) -> None:
         from packtrain.report.training_text import chart_lines
@@ -153,10 +236,7 @@ class Terminal:
         if not lines or rows < len(lines) + 2:
             self._replace_line(f"train  attempt {curve.marks[-1].attempt}  step {curve.last_step}")
             return
-        # One write, and every line over its older self: nothing is blank in between.
-        text = "".join(f"\r{_harmless(line)}\x1b[K\n" for line in lines)
-        click.echo(f"{self._up()}{text}\x1b[J", nl=False, err=True)
-        self._open_widths, self._line_is_open = [len(line) for line in lines], True
+        self._draw([(harmless(line), len(line)) for line in lines])
 
     def _up(self) -> str:
         """Return what moves to the first of the lines that are drawn over."""
@@ -180,6 +260,9 @@ class Terminal:
     def _say(self, text: str) -> None:
         self._close_lines()
         _tell(text)
+        if self._live and self._redrawing is not None:
+            self._last_progress = 0.0
+            self._tick_progress(time.monotonic(), _LIVE_SECONDS)
 
     def _close_lines(self) -> None:
         """Clear what is drawn over: a message stands in its place."""
@@ -193,16 +276,18 @@ class Terminal:
         if self._open_widths:
             self._close_lines()
         width = shutil.get_terminal_size().columns - 1
-        click.echo(f"\r\x1b[K{_harmless(text)[:width]}", nl=False, err=True)
+        click.echo(f"\r\x1b[K{harmless(text)[:width]}", nl=False, err=True)
         self._line_is_open = True
 
 
 def answer(text: str, document: Mapping[str, Any] | Sequence[Any], *, as_json: bool) -> None:
     """Print the answer on stdout: `text`, or with --json `document` as one JSON document."""
+    if _shown is not None:
+        _shown.close()
     if as_json:
         _print_json(document)
     else:
-        click.echo(_harmless(text))
+        click.echo(harmless(text))
 
 
 def table(rows: Sequence[tuple[str, str]]) -> str:
@@ -234,7 +319,7 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
 
     A cell is one line: what breaks one in a name of a file is shown as \\uXXXX.
     """
-    rows = [[_harmless(cell).replace("\n", "\\u000a").replace("\t", "\\u0009") for cell in row] for row in rows]
+    rows = [[on_one_line(cell) for cell in row] for row in rows]
     used = [number for number in range(len(rows[0])) if any(row[number] for row in rows[1:])]
     width = {number: max(len(row[number]) for row in rows) for number in used}
     return "\n".join("  ".join(f"{row[n]:<{width[n]}}" for n in used).rstrip() for row in rows)
@@ -246,7 +331,7 @@ def ask(told: str, question: str) -> str | None:
         return None
     _end_line()
     _tell(told)
-    typed: str = click.prompt(f"packtrain: {_harmless(question)}", err=True, default="", show_default=False)
+    typed: str = click.prompt(f"packtrain: {harmless(question)}", err=True, default="", show_default=False)
     return typed
 
 
@@ -285,7 +370,7 @@ def ask_field(field: str, told: str, *, choices: Sequence[str], default: str, fa
         words = [f"{number} {word}" for number, word in enumerate(choices, 1)]
         _end_line()
         _tell("\n".join([*textwrap.wrap(told, _COLUMNS - 4), *textwrap.wrap("; ".join(words), _COLUMNS - 4)]))
-    shown = f" [{_harmless(default)}]" if default else ""
+    shown = f" [{harmless(default)}]" if default else ""
     typed: str = click.prompt(f"  {field}{shown}", err=True, default="", show_default=False)
     return typed
 
@@ -338,10 +423,23 @@ def reader_is_gone() -> bool:
     return True
 
 
-def print_interrupted() -> None:
-    """Say that the work was stopped and how it goes on."""
+def print_stopped(command: Sequence[str], kept: str, *, exit_code: int, as_json: bool = False) -> None:
+    """Say that the work was stopped, how far it was, what is kept, and how it goes on.
+
+    Args:
+        command: what was typed, without the program's name.
+        kept: what the verb says of that, a sentence without its end.
+        exit_code: by which signal: 130 of Ctrl-C, 143 of SIGTERM.
+        as_json: print it as the one document on stdout too.
+    """
+    pace = _shown.so_far() if _shown is not None else None
     _end_line()
-    _tell("interrupted; run the same command again and it goes on where it stopped")
+    what = "stopped by Ctrl-C" if exit_code == 128 + signal.SIGINT else "stopped by SIGTERM"
+    what += f", {how_far(pace)}" if pace is not None else ""
+    again = f"packtrain {shlex.join(command)}".rstrip()
+    _tell(f"{what}: {kept}; to go on: {again}")
+    if as_json:
+        _print_json(_as_document("Stopped", exit_code, f"{what}: {kept}", None, again))
 
 
 def print_defect(error: Exception, *, as_json: bool = False) -> None:
@@ -372,18 +470,22 @@ def _as_document(name: str, exit_code: int, what: str, where: str | None, hint: 
 
 def _tell(text: str) -> None:
     # Later lines are indented, so that nothing within a message looks like a message of its own.
-    click.echo("packtrain: " + _harmless(text).replace("\n", "\n  "), err=True)
-
-
-def _harmless(text: str) -> str:
-    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    click.echo("packtrain: " + harmless(text).replace("\n", "\n  "), err=True)
 
 
 def _print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
     # \uXXXX is JSON's own escape: the document says the same with it.
-    click.echo(_harmless(json.dumps(document, indent=2, ensure_ascii=False)))
+    click.echo(harmless(json.dumps(document, indent=2, ensure_ascii=False)))
+
+
+def hide_progress(*, hidden: bool) -> None:
+    """Leave out bars, charts and lines of progress from now on; messages, warnings and flags are shown as ever."""
+    global _hides_progress
+    _hides_progress = hidden
 
 
 def _end_line() -> None:
+    if _shown is not None:
+        _shown.close()
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", nl=False, err=True)

@@ -100,6 +100,9 @@ def _sigterm_is_interrupt() -> Iterator[None]:
         return
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        # The command line's own notes which signal it was, and raises the same.
+        if callable(previous):
+            previous(number, frame)
         raise KeyboardInterrupt
 
     previous = signal.signal(signal.SIGTERM, interrupt)

@@ -26,7 +26,9 @@ _MAX_IDENTITY_BYTES: Final = 16 * 1024
 D = TypeVar("D", bound=Document)
 
 _WRITTEN_BY: Final[dict[str, str]] = {
+    "measurement": "measure",
     "placement": "plan",
+    "forecast": "plan",
     "dataset": "prepare",
     "data-scan": "prepare",
     "withdrawals": "withdraw",

@@ -74,7 +74,7 @@ def screen(folder: VoyageFolder, sink: Sink) -> Receipt:
         SignatureMissing, SignatureInvalid, UntrustedSigner, DocumentError: a paper is not in order.
     """
     clock = StageClock(folder, STAGE, inputs(folder))
-    screening = make_screening(folder, folder.voyage_file().voyage.role)
+    screening = make_screening(folder, folder.voyage_file().voyage.role, sink)
     keep_screening(folder, screening)
     state = screening_state(folder)
     if screening.outcome == "not screened":

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, cast
 
+import msgspec
+
 from packtrain.events import Event, Notice, Progress, Sink, TrainingStep, WorkerLost
 
 # Not WorkersStarted: its process numbers mean nothing outside the box's own namespace.
@@ -65,6 +67,7 @@ def _event(line: bytes) -> Event | None:
         if not isinstance(body, dict):
             return None
         fields = cast("dict[str, Any]", body)
-        return cast("Event", _PASSED[fields.pop("event")](**fields))
+        # Each field of its type: whoever shows them reckons with them, and the box is not to be trusted.
+        return cast("Event", msgspec.convert(fields, type=_PASSED[fields.pop("event")]))
     except (ValueError, KeyError, TypeError):
         return None

@@ -14,7 +14,7 @@ from typing import Final
 
 from packtrain.documents.ready import Clause
 from packtrain.errors import PacktrainError
-from packtrain.events import Notice, Sink
+from packtrain.events import Notice, Progress, Sink
 from packtrain.ports import Engine, TrainingJob
 from packtrain.training import checks, fault_checks, rehearsal_numbers, small_disk
 from packtrain.training.checkpoints import (
@@ -39,6 +39,7 @@ HUNG: Final = "hung"
 GRACE_SECONDS: Final = 10.0
 _HANG_GRACE_SECONDS: Final = 2.0
 _LEAST_HANG_SECONDS: Final = 3.0
+_NUM_TRIALS: Final = 6
 # An attempt that ends for a reason of its own (a port that was taken meanwhile) is followed by another.
 _SPARE_RESTARTS: Final = 1
 
@@ -101,6 +102,7 @@ class _Rehearsal:
     def run(self) -> Shown:
         wanted = self._wanted
         checkpoints = self._checkpoints(UNDISTURBED)
+        self._begin(1, "undisturbed run")
         self._say(f"undisturbed run: {wanted.num_steps} steps, {wanted.num_workers} workers")
         try:
             with CheckpointWatch(checkpoints) as watch:
@@ -118,6 +120,7 @@ class _Rehearsal:
         # A program that stood still under a fault must not hold the rehearsal for as long as it may at the site.
         self._patience_seconds = min(wanted.stall_seconds, max(30.0, 4 * run.elapsed_seconds))
 
+        self._begin(2, "export")
         self._say("what export.toml declares is taken out of the last checkpoint")
         exports = judge_export(
             wanted.python,
@@ -127,16 +130,22 @@ class _Rehearsal:
             wanted.folder / "export",
         )
         last = newest.relative_to(checkpoints) if newest else None
+        self._begin(3, "full disk")
         full = self._on_full_disk(first, newest, last)
+        self._begin(4, "workers killed and stopped")
         second = self._disturbed(first, full, last)
         tolerance = Likeness.of(run.steps, second.before).tolerance
+        self._begin(5, "one worker fewer")
+        fewer = self._with_fewer(first, tolerance)
+        self._begin(6, "rank 0 hangs")
+        hang = self._with_a_hang(first, last, tolerance)
         clauses = [
             *checks.judge_undisturbed(first, wanted.num_steps, wanted.num_workers, second.middle),
             *checks.judge_disturbed(first, second),
             fault_checks.judge_full_disk(first, full, tolerance),
             fault_checks.judge_stop(second.lived, second.error),
-            self._with_fewer(first, tolerance),
-            self._with_a_hang(first, last, tolerance),
+            fewer,
+            hang,
             exports,
         ]
         measurements |= rehearsal_numbers.of_restart(second.lived)
@@ -303,6 +312,11 @@ class _Rehearsal:
             stall_seconds=stall_seconds or self._patience_seconds,
             grace_seconds=grace_seconds,
         )
+
+    def _begin(self, number: int, what: str) -> None:
+        """Tell which of the trials begins."""
+        activity = f"trial {number} of {_NUM_TRIALS}: {what}"
+        self._sink(Progress(STAGE, activity, done_items=number - 1, total_items=_NUM_TRIALS, unit="trials"))
 
     def _say(self, text: str) -> None:
         self._sink(Notice(STAGE, text))

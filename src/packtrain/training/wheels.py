@@ -151,7 +151,8 @@ def _licence(metadata: Message) -> tuple[str, str]:
 
 
 def needs_of(wheel: Wheel, target: Target) -> Iterator[tuple[str, str]]:
-    """Yield canonical name and version specifier of what a wheel needs on the target; extras are not followed.
+    """Yield canonical name and version specifier of what a wheel needs on the target, under any patch release of its
+    Python; extras are not followed.
 
     Raises:
         KitError: a requirement cannot be read.
@@ -159,7 +160,7 @@ def needs_of(wheel: Wheel, target: Target) -> Iterator[tuple[str, str]]:
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
-    environments = target.environments()
+    environments = target.environments_of_any_patch()
     for text in wheel.requires:
         try:
             requirement = Requirement(text)
@@ -168,7 +169,6 @@ def needs_of(wheel: Wheel, target: Target) -> Iterator[tuple[str, str]]:
                 "wheel states a requirement that cannot be read", where=wheel.name, found=text[:80]
             ) from error
         marker = requirement.marker
-        # Of two patch releases that a marker tells apart one may be the site's: what it may need must be there.
         if marker is None or any(marker.evaluate({**one, "extra": ""}) for one in environments):
             yield canonicalize_name(requirement.name), str(requirement.specifier)
 

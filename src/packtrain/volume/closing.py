@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from packtrain.volume.formatting import custody_line, unexpected_names
 from packtrain.volume.journal import Journal, WrittenVolume
 from packtrain.volume.places import Place
 from packtrain.volume.read_back import check_copy, check_file, pages
+from packtrain.volume.stopping import Stopping
 
 SPOT_BLOCKS: Final = 16
 _MAX_RECORD_BYTES: Final = 1 << 20
@@ -104,6 +105,7 @@ class GroupCloser:
         signer: the consignor's.
         journal: of this attempt.
         extra_files: for each place, further files below packtrain/ (kit, ready.json).
+        on_volume: called from several threads, each time some spots of a volume were read once more.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class GroupCloser:
         signer: Signer,
         journal: Journal,
         extra_files: Mapping[str, ExtraFiles],
+        on_volume: Callable[[], None] = lambda: None,
     ) -> None:
         self._plan = plan
         self._plan_payload, self._plan_signature = plan_files
@@ -125,6 +128,8 @@ class GroupCloser:
         self._signer = signer
         self._journal = journal
         self._extra_files = extra_files
+        self._on_volume = on_volume
+        self._stopping = Stopping()
 
     def close(self) -> SignedGroup:
         """Close the group on its drives that are here; return group.json, its bytes and its signature.
@@ -139,7 +144,7 @@ class GroupCloser:
         signed = signed_group(self._journal, self._group.group) or self._sign()
         catalog = self._checked_catalog(signed)
         here = [uuid for uuid in self._group.drives if uuid in self._drives]
-        with ThreadPoolExecutor(min(len(here) or 1, _MAX_THREADS)) as pool:
+        with ThreadPoolExecutor(min(len(here) or 1, _MAX_THREADS)) as pool, self._stopping.on_error():
             running = [pool.submit(self._close_drive, uuid, signed, catalog) for uuid in here]
             wait(running)
             for done in running:
@@ -254,6 +259,8 @@ class GroupCloser:
         with pages() as buffer:
             for volume in here:
                 self._check_spots(drive, volume, buffer)
+                self._stopping.go_on()
+                self._on_volume()
             check_copy(drive, layout.CATALOG, catalog.xxh3, buffer)
             for name, expected in tags.items():
                 if name != layout.CATALOG:

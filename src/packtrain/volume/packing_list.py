@@ -5,7 +5,7 @@ Kept in the journal before the first byte is written, so that a run which goes o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +26,7 @@ from packtrain.volume.journal import Journal
 _OVERHEAD_BYTES: Final = 2 * MIB
 # An entry in the catalog without its path: ids, digest, offsets, two indexes.
 _CATALOG_ROW_BYTES: Final = 400
+_TOLD_ENTRIES: Final = 10_000
 
 
 def write_list(
@@ -33,6 +34,7 @@ def write_list(
     cargo: Iterable[CargoEntry],
     room_bytes: Mapping[str, int],
     journal: Journal,
+    on_entries: Callable[[int], None] = lambda count: None,
 ) -> None:
     """Decide for every entry where it goes, and keep that in the journal.
 
@@ -41,6 +43,7 @@ def write_list(
         cargo: what is carried; gone through twice where there are several groups.
         room_bytes: what fits on each drive, by its UUID in the plan: groups get their part by it.
         journal: of this attempt.
+        on_entries: called now and then with the number of entries by then.
 
     Raises:
         NothingToCarry: the cargo is empty.
@@ -52,6 +55,8 @@ def write_list(
         for entry in cargo:
             num_entries += 1
             digest.add(entry)
+            if num_entries % _TOLD_ENTRIES == 0:
+                on_entries(num_entries)
             yield entry
         if not num_entries:
             raise NothingToCarry("there is nothing to pack", hint='run "packtrain prepare" first; look at its rejects')

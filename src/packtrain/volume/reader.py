@@ -26,7 +26,7 @@ from packtrain.documents.plan import Plan
 from packtrain.documents.shipment import Shipment
 from packtrain.erasure.code import Code
 from packtrain.errors import IntegrityError, WrongKey
-from packtrain.events import Notice, Progress, Sink
+from packtrain.events import DriveNamed, Notice, Progress, Sink
 from packtrain.ports import Drive, Store
 from packtrain.volume.blocks import Damage
 from packtrain.volume.catalog import Catalog
@@ -179,6 +179,8 @@ class _Loading:
         self.staging.clear(with_catalogs=False)
         self._note_drives(lost, no_more=no_more)
         self._tell_damage(self.damage)
+        for item in self.mounted:
+            self._name(item)
         self.total_bytes = sum(v.bytes for g in self.groups.values() for v in g.volumes if v.column < g.k)
         widest = max((group.k for group in self.groups.values()), default=1)
         wanted: list[Wanted] = []
@@ -403,6 +405,13 @@ class _Loading:
                         )
         if num_volumes > NAMED:
             self._notice(f"{num_volumes - NAMED} more volumes are beyond repair; unreadable.txt lists all their files")
+
+    def _name(self, item: Mounted) -> None:
+        """Say which drive it is, and which of its data volumes earlier runs have proven."""
+        record, group = item.record, self.groups.get(item.record.group)
+        mine = [v for v in group.volumes if v.drive == record.planned_uuid and v.column < group.k] if group else []
+        done_bytes = sum(v.bytes for v in mine if (record.group, v.stripe, v.column) in self.journal.volumes)
+        self.sink(DriveNamed(item.drive.location, record.label, sum(v.bytes for v in mine), done_bytes))
 
     # --- what is told -------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from packtrain.documents.group import Group
 from packtrain.documents.plan import Plan
 from packtrain.documents.shipment import Shipment
 from packtrain.errors import DriveFailed, DriveNotClosed, ForeignDrive, PacktrainError
-from packtrain.events import Progress, Sink
+from packtrain.events import DriveNamed, Progress, Sink
 from packtrain.ports import Drive
 from packtrain.record.custody import MAX_LOG_BYTES, read_log
 from packtrain.record.trust import Trust
@@ -41,13 +42,14 @@ from packtrain.volume.first_names import FirstNames
 from packtrain.volume.given import check_distinct
 from packtrain.volume.losses import printable
 from packtrain.volume.scrub_report import ScrubReport, SeenDrive, summarize
+from packtrain.volume.stopping import Stopping
 
 OTHER_SHIPMENT: Final = "the shipment document on this drive is that of another shipment or attempt"
 # What lies beside the tag manifest: the closing record that names it, and the shipment document that came after all.
 UNLISTED: Final = frozenset(
     name + suffix for name in (layout.DRIVE, layout.SHIPMENT) for suffix in ("", layout.SIGNATURE_SUFFIX)
 ) | {layout.TAG_MANIFEST}
-_TOLD_BYTES: Final = 64 * MIB
+_TOLD_SECONDS: Final = 0.2
 _MAX_THREADS: Final = 64
 # Files of a drive that no document knows: so many are named, the others are counted.
 _NAMED: Final = 100
@@ -114,9 +116,16 @@ def survey(
     if shipment is not None:
         _void(seen, shipment.voided)
         _hold_against(seen)
+    for item in seen:
+        if item.mounted is not None:
+            sink(DriveNamed(item.drive.location, item.mounted.record.label, item.mounted.record.payload_bytes))
     told = _Told(sink, stage, sum(item.mounted.record.payload_bytes for item in seen if item.mounted))
     num_threads = max(1, min(len(seen), _MAX_THREADS))
-    with ThreadPoolExecutor(num_threads) as pool, ThreadPoolExecutor(num_threads) as ahead:
+    with (
+        ThreadPoolExecutor(num_threads) as pool,
+        ThreadPoolExecutor(num_threads) as ahead,
+        told.stopping.on_error(),
+    ):
         for running in [pool.submit(_scrub_drive, item, groups, trust, told, ahead) for item in seen]:
             running.result()
     told.finish()
@@ -124,18 +133,21 @@ def survey(
 
 
 class _Told:
-    """Adds up progress from several threads; the sink hears of it every 64 MiB, and at the end."""
+    """Adds up progress from several threads; the sink hears of it five times a second at most, and at the end."""
 
     def __init__(self, sink: Sink, stage: str, total_bytes: int) -> None:
         self._sink, self._stage, self._total_bytes = sink, stage, total_bytes
         self._done_bytes = self._said_bytes = 0
+        self._said_at = 0.0
+        self.stopping = Stopping()
         # A sink is written for one thread.
         self._lock = threading.Lock()
 
     def add(self, count: int) -> None:
+        self.stopping.go_on()
         with self._lock:
             self._done_bytes += count
-            if self._done_bytes - self._said_bytes >= _TOLD_BYTES:
+            if time.monotonic() - self._said_at >= _TOLD_SECONDS:
                 self._say()
 
     def finish(self) -> None:
@@ -144,7 +156,7 @@ class _Told:
                 self._say()
 
     def _say(self) -> None:
-        self._said_bytes = self._done_bytes
+        self._said_bytes, self._said_at = self._done_bytes, time.monotonic()
         self._sink(Progress(self._stage, "reading every block", self._done_bytes, self._total_bytes))
 
 
@@ -273,7 +285,7 @@ def _scrub_drive(
     except DriveFailed as error:
         item.note(error)
     for name, expected in sorted(mounted.tag_files.items()):
-        fault = _tag_file_fault(drive, name, expected)
+        fault = _tag_file_fault(drive, name, expected, told.stopping)
         if fault is not None:
             item.bad_files.add(name)
             item.findings.append(f"{name} {fault}")
@@ -317,7 +329,7 @@ def _size_bytes(drive: Drive, name: str) -> int | None:
         return None
 
 
-def _tag_file_fault(drive: Drive, name: str, expected: str) -> str | None:
+def _tag_file_fault(drive: Drive, name: str, expected: str, stopping: Stopping) -> str | None:
     try:
         reader = drive.open_reader(name)
     except DriveFailed:
@@ -330,6 +342,7 @@ def _tag_file_fault(drive: Drive, name: str, expected: str) -> str | None:
         buffer = memoryview(bytearray(min(MIB, max(reader.size_bytes, 1))))
         offset = 0
         while count := reader.read_into(buffer, offset):
+            stopping.go_on()
             state.update(buffer[:count])
             offset += count
     except DriveFailed:

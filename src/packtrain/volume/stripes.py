@@ -66,6 +66,7 @@ class StripeWriter:
         recipient: the shipment's age recipient.
         journal: packing list in, finished stripes out.
         on_bytes: called with the number of ciphertext bytes that a volume grew by, from several threads.
+        on_read_back: called so with the number of bytes that were read back and are what was written.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class StripeWriter:
         recipient: str,
         journal: Journal,
         on_bytes: Callable[[int], None],
+        on_read_back: Callable[[int], None],
     ) -> None:
         assert len(drives) == k + m
         self._group = group
@@ -86,6 +88,7 @@ class StripeWriter:
         self._recipient = recipient
         self._journal = journal
         self._on_bytes = on_bytes
+        self._on_read_back = on_read_back
         self._code = Code(k, m)
         self._turn = Turn()
         self._found: list[Found] = []
@@ -293,6 +296,7 @@ class StripeWriter:
                 found=f"XXH3 {block_hash(buffer[:length]):016x}" if length == expected_bytes else f"{length} bytes",
                 hint="do not trust this drive: replace it, and test bay and cable",
             )
+        self._on_read_back(length)
         return length
 
     # --- closing the stripe ------------------------------------------------------------------------------------

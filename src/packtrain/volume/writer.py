@@ -18,8 +18,9 @@ from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import encode
 from packtrain.documents.plan import Plan, PlannedGroup
 from packtrain.errors import BeyondRepair, DriveMissing, SourceChanged
-from packtrain.events import Notice, Sink
+from packtrain.events import DriveNamed, Notice, Progress, Sink
 from packtrain.ports import Drive, Signer
+from packtrain.volume import layout
 from packtrain.volume.cargo import CargoEntry
 from packtrain.volume.closing import ExtraFiles, GroupCloser, SignedGroup, forget_signed_group, signed_group
 from packtrain.volume.formatting import (
@@ -30,7 +31,7 @@ from packtrain.volume.formatting import (
     refuse_lost_journal,
 )
 from packtrain.volume.journal import Journal
-from packtrain.volume.meter import Meter
+from packtrain.volume.meter import ItemMeter, Meter
 from packtrain.volume.packing_list import check_room, refuse_unmounted, volume_sizes, write_list
 from packtrain.volume.places import places_of, whose_place
 from packtrain.volume.rebuild import Rebuilder
@@ -161,6 +162,7 @@ class ShipmentWriter:
         self._drives: dict[str, Drive] = {}
         self._found: dict[str, DriveFound] = {}
         self._closed_now: list[str] = []
+        self._drive_bytes: dict[int, list[int]] = {}
         self._signed_groups: dict[int, SignedGroup | None] = {}
         refuse_duplicates(drives)
         for place_uuid in self._places:
@@ -200,7 +202,7 @@ class ShipmentWriter:
             SourceChanged: sources changed since they were listed; their group is written and not closed.
         """
         if not self._journal.has_list():
-            write_list(self._plan, cargo, self._room(), self._journal)
+            write_list(self._plan, cargo, self._room(), self._journal, self._tell_listed)
         whole = [group for group in self._plan.groups if self._is_open(group) and self._is_here(group)]
         replaced = [group for group in self._plan.groups if not self._is_open(group) and self._has_open_here(group)]
         self._check_room(whole, replaced)
@@ -221,6 +223,9 @@ class ShipmentWriter:
             if group.group not in waiting and (signed := self._signed(group)) is not None
         }
         return GroupsWritten(closed, tuple(self._closed_now), wanted)
+
+    def _tell_listed(self, num_entries: int) -> None:
+        self._sink(Progress(self._stage, "listing what is carried", done_items=num_entries, unit="entries"))
 
     def sign_shipment(self, groups: Mapping[int, SignedGroup]) -> ShipmentWritten:
         """Sign shipment.json, once all groups are closed, and write it on all drives that are here."""
@@ -251,7 +256,7 @@ class ShipmentWriter:
         signed = self._signed(group)
         return list(group.drives) if signed is None else self._closer(group).open_drives(signed)
 
-    def _closer(self, group: PlannedGroup) -> GroupCloser:
+    def _closer(self, group: PlannedGroup, on_volume: Callable[[], None] | None = None) -> GroupCloser:
         here = {uuid: self._drives[uuid] for uuid in group.drives if uuid in self._drives}
         return GroupCloser(
             self._plan,
@@ -262,6 +267,7 @@ class ShipmentWriter:
             self._signer,
             self._journal,
             self._extra_files,
+            on_volume or (lambda: None),
         )
 
     def _room(self) -> dict[str, int]:
@@ -321,9 +327,17 @@ class ShipmentWriter:
                 self._rebuild(group, replaced)
         members = [self._drives[uuid] for uuid in group.drives]
         recipient = self._plan.recipient
-        with StripeWriter(group.group, group.k, group.m, members, recipient, self._journal, meter.add_bytes) as writer:
+        with StripeWriter(
+            group.group, group.k, group.m, members, recipient, self._journal, meter.add_bytes, meter.add_read_back
+        ) as writer:
+            before = [0] * len(members)
             for stripe in range(self._journal.num_stripes(group.group)):
-                if not writer.is_finished(stripe):
+                if writer.is_finished(stripe):
+                    self._count(group, stripe, before)
+                else:
+                    if any(before):
+                        self._name(group, before)
+                        before = [0] * len(members)
                     self._journal.forget_stripe(group.group, stripe)
                     writer.write(stripe)
                 meter.end_stripe(sum(volume_sizes(group, stripe, self._journal).values()))
@@ -364,11 +378,20 @@ class ShipmentWriter:
 
     def _close(self, group: PlannedGroup) -> None:
         before = self._open_drives(group)
-        self._signed_groups[group.group] = signed = self._closer(group).close()
+        closed = ItemMeter(self._sink, self._stage, "closing drives", self._num_volumes_here(group), "volumes")
+        self._signed_groups[group.group] = signed = self._closer(group, closed.add).close()
         left = self._closer(group).open_drives(signed)
         self._closed_now += [uuid for uuid in before if uuid not in left]
         if not left and self._on_closed is not None:
             self._on_closed(group.group)
+
+    def _num_volumes_here(self, group: PlannedGroup) -> int:
+        here = [uuid in self._drives for uuid in group.drives]
+        return sum(
+            here[layout.drive_of(stripe, column, group.k + group.m)]
+            for stripe in range(self._journal.num_stripes(group.group))
+            for column in volume_sizes(group, stripe, self._journal)
+        )
 
     def _wanted(self, group: PlannedGroup) -> Wanted | None:
         """Return what a group waits for, or None where all its drives are closed."""
@@ -384,13 +407,28 @@ class ShipmentWriter:
         lacking = group.k - sum(uuid in self._drives for uuid in group.drives if uuid not in unfinished)
         return Wanted(group.group, tuple(missing), sources, max(0, lacking) if is_to_rebuild else 0)
 
+    def _count(self, group: PlannedGroup, stripe: int, of_drives: list[int]) -> None:
+        """Add the volumes of a stripe to the bytes of the drives that hold them."""
+        for column, size in volume_sizes(group, stripe, self._journal).items():
+            of_drives[layout.drive_of(stripe, column, len(of_drives))] += size
+
+    def _name(self, group: PlannedGroup, done_bytes: Sequence[int]) -> None:
+        """Tell which drives these are, what goes on each, and what of it earlier runs wrote."""
+        for uuid, total, done in zip(group.drives, self._drive_bytes[group.group], done_bytes, strict=True):
+            label = self._places[uuid].label
+            self._sink(DriveNamed(self._drives[uuid].location, label, total, done, num_passes=2))
+
     def _meter(self, groups: Sequence[PlannedGroup]) -> Meter:
-        sizes = [
-            sum(volume_sizes(group, stripe, self._journal).values())
-            for group in groups
-            for stripe in range(self._journal.num_stripes(group.group))
-        ]
-        return Meter(self._sink, self._stage, sum(sizes), len(sizes))
+        total_bytes = num_stripes = 0
+        for group in groups:
+            of_drives = [0] * (group.k + group.m)
+            for stripe in range(self._journal.num_stripes(group.group)):
+                num_stripes += 1
+                self._count(group, stripe, of_drives)
+            total_bytes += sum(of_drives)
+            self._drive_bytes[group.group] = of_drives
+            self._name(group, [0] * len(of_drives))
+        return Meter(self._sink, self._stage, total_bytes, num_stripes)
 
 
 def _refuse_changed(journal: Journal) -> None:

@@ -11,7 +11,7 @@ THREE = Parties(
     parties=tuple(Party(role=role, name=role, signer=SIGNER, recipient=RECIPIENT) for role in ROLES),
 )
 # Local to one folder, or no document of a party: nobody signs these.
-UNSIGNED = {"country-group", "dataset", "list", "parties", "placement", "receipt"}
+UNSIGNED = {"country-group", "dataset", "forecast", "list", "measurement", "parties", "placement", "receipt"}
 
 
 def test_every_document_has_a_role_that_signs_it_or_is_unsigned_on_purpose() -> None:

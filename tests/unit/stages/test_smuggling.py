@@ -580,7 +580,7 @@ def test_what_is_swapped_between_search_and_sealing_does_not_leave(site: Folders
     path = site["consignee"].work / "export" / name
 
     def swap(event: Event) -> None:
-        if isinstance(event, Progress) and event.activity.startswith("compressing"):
+        if isinstance(event, Progress) and event.activity.startswith("sealing"):
             content = bytearray(path.read_bytes())
             content[-8:] = b"smuggled"
             path.write_bytes(content)
@@ -597,7 +597,7 @@ def test_a_place_in_the_data_that_a_checkpoint_names_after_the_search_does_not_l
     position |= {"index_digest": base64.b64encode(stolen(site, 120)).decode()}
 
     def name_it(event: Event) -> None:
-        if isinstance(event, Progress) and event.activity.startswith("compressing"):
+        if isinstance(event, Progress) and event.activity.startswith("sealing"):
             place.write_text(json.dumps(position))
 
     homecoming.export(site["consignee"], name_it)

@@ -219,6 +219,17 @@ def test_missing_dependency_is_named(program: Path, wheels: Path, tmp_path: Path
         _build(program, wheels, tmp_path / "kit")
 
 
+def test_what_only_an_early_patch_release_of_python_needs_must_be_there(program: Path, wheels: Path, tmp_path: Path):
+    first = f"{sys.version_info.major}.{sys.version_info.minor}.1"
+    make_wheel(wheels, "tiny-late", requires=[f"tiny-backport; python_full_version < '{first}'"])
+
+    with pytest.raises(KitError, match="tiny-late needs tiny-backport, found nothing"):
+        _build(program, wheels, tmp_path / "kit")
+
+    make_wheel(wheels, "tiny-backport")
+    assert _build(program, wheels, tmp_path / "kit")
+
+
 def test_dependency_of_another_version_is_named(program: Path, wheels: Path, tmp_path: Path):
     (wheels / "tiny_base-1.0-py3-none-any.whl").unlink()
     make_wheel(wheels, "tiny-base", "0.9")

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packtrain.errors import SourceUnreadable
@@ -46,6 +46,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(NAMES, NAMES, DEPTHS), min_size=1, max_size=12))
 def test_files_are_found_in_any_order_and_at_most_some_folders_stay_open(
     tree: Path, visits: list[tuple[str, str, int]]

@@ -14,7 +14,9 @@ from packtrain.documents.parties import Role
 
 @click.command("init")
 @click.argument("folder", type=click.Path(path_type=Path), default=".")
-@click.option("--role", type=click.Choice(get_args(Role)), default="consignor", help="Whose folder this is.")
+@click.option(
+    "--role", type=click.Choice(get_args(Role)), default="consignor", show_default=True, help="Whose folder this is."
+)
 @click.option("--name", default=None, help="Name of the voyage (default: the folder's name).")
 @json_option
 def command(folder: Path, role: Role, name: str | None, as_json: bool) -> None:

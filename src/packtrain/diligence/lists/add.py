@@ -83,7 +83,7 @@ def _read(folder: VoyageFolder, wanted: ListToAdd, source: ListSource, sink: Sin
         for party in read(wanted.format, source, tally):
             writer.add(party)
             if writer.num_entries % _PROGRESS_EVERY == 0:
-                sink(Progress(STAGE, f"read {wanted.label}", writer.num_entries, 0, 0, 0, "entries"))
+                sink(Progress(STAGE, f"reading {wanted.label}", done_items=writer.num_entries, unit="entries"))
         _check(wanted, writer, tally, files, source)
         record = ListRecord(
             label=wanted.label,

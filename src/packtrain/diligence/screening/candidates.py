@@ -5,7 +5,7 @@ Nothing is cleared here: what comes out is who might be meant, with a score and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, Literal
@@ -97,12 +97,17 @@ def asked_of(subjects: Iterable[Subject]) -> tuple[Asked, ...]:
     return tuple(asked)
 
 
-def find_candidates(asked: Sequence[Asked], lists: Iterable[Iterable[ListedParty]]) -> list[Answers]:
+def find_candidates(
+    asked: Sequence[Asked],
+    lists: Iterable[Iterable[ListedParty]],
+    on_entries: Callable[[int], None] = lambda count: None,
+) -> list[Answers]:
     """Return the candidates of each text, in the same order. Memory grows with what is asked, not with the lists.
 
     Args:
         asked: see `asked_of`.
         lists: the entries of each list.
+        on_entries: called with the number of entries that were gone through since the last call.
     """
     answers = [Answers() for _ in asked]
     names = _Comparison(asked, is_address=False)
@@ -113,6 +118,7 @@ def find_candidates(asked: Sequence[Asked], lists: Iterable[Iterable[ListedParty
             for comparison in (names, addresses):
                 for place, candidates in comparison.of(chunk).items():
                     answers[place].add(candidates)
+            on_entries(len(chunk))
     return answers
 
 

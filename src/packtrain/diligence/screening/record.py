@@ -28,6 +28,7 @@ from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import Role
 from packtrain.documents.screening import Candidate, ScreenedList, ScreenedSubject, Screening, ScreeningEngine
 from packtrain.errors import AnswerRefused, DocumentError, DossierError, UntrustedSigner
+from packtrain.events import Progress, Sink, discard
 from packtrain.ports import Signer
 from packtrain.record.folder import VoyageFolder, read_signature
 from packtrain.record.receipts import instant
@@ -65,7 +66,7 @@ def engine() -> ScreeningEngine:
     )
 
 
-def make_screening(folder: VoyageFolder, by: Role) -> Screening:
+def make_screening(folder: VoyageFolder, by: Role, sink: Sink = discard) -> Screening:
     """Return this moment's screening: every name and address of the papers against every list of the folder.
 
     Raises:
@@ -77,7 +78,14 @@ def make_screening(folder: VoyageFolder, by: Role) -> Screening:
     statement = folder.read_signed(PackingStatement) if folder.has(PackingStatement) else None
     asked = candidates.asked_of(subjects_of(declaration, statement, [older for _, older in before]))
     lists = store.records(folder)
-    answers = candidates.find_candidates(asked, (store.entries(folder, record) for record in lists))
+    total, done = sum(record.num_entries for record in lists), 0
+
+    def count(num_entries: int) -> None:
+        nonlocal done
+        done += num_entries
+        sink(Progress("screen", "holding names against lists", done_items=done, total_items=total, unit="entries"))
+
+    answers = candidates.find_candidates(asked, (store.entries(folder, record) for record in lists), count)
     now = instant()
     return Screening(
         by=by,

@@ -76,8 +76,12 @@ def accept(folder: VoyageFolder, outbox: Path, sink: Sink, bases: Sequence[Path]
     opened.mkdir(parents=True)
     find_base = _base_finder(folder, bases)
     tensors: list[ExportedTensor] = []
+    total_bytes, done_bytes = sum(file.bytes for file in document.files), 0
     for number, file in enumerate(document.files):
-        sink(Progress(STAGE, "opening results", done_items=number, total_items=len(document.files), unit="files"))
+        sink(
+            Progress(STAGE, "opening results", done_bytes, total_bytes, number, len(document.files), "files", file.name)
+        )
+        done_bytes += file.bytes
         path = unseal(file, outbox, folder.identity(), opened, find_base)
         if path.suffix in TEXT_SUFFIXES:
             _check_text(path)

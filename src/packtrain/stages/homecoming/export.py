@@ -147,9 +147,13 @@ def export(folder: VoyageFolder, sink: Sink) -> Receipt:
     looked = guard.search_weights(taken.files, searched.needles, values_of(rules, taken.tensors))
 
     _clear(outbox)
-    files = tuple(
-        _seal(folder, path, outbox, consignor.recipient, bases, sink) for path in sorted([*taken.files, *texts])
-    )
+    total_bytes, done_bytes = sum(path.stat().st_size for path in (*taken.files, *texts)), 0
+    sealed: list[ExportedFile] = []
+    for path in sorted([*taken.files, *texts]):
+        sink(Progress(STAGE, "sealing results", done_bytes, total_bytes, note=path.name))
+        done_bytes += path.stat().st_size
+        sealed.append(_seal(folder, path, outbox, consignor.recipient, bases, sink))
+    files = tuple(sealed)
     _refuse_changed(marks, outbox)
     document = ExportList(
         shipment=admission.shipment,
@@ -198,7 +202,6 @@ def _seal(
     """Compress where that is asked for and pays, then seal; the compressed form is removed again."""
     packed = None
     if path.suffix not in TEXT_SUFFIXES and folder.voyage_file().results.compress == "auto":
-        sink(Progress(STAGE, f"compressing {path.name}"))
         packed = pack(path, path.with_name(path.name + PACKED_SUFFIX), bases)
     file = seal(path, outbox, recipient, packed)
     if packed is not None:

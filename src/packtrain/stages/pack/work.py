@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ from packtrain.documents.receipt import Receipt
 from packtrain.documents.shipment import Shipment
 from packtrain.erasure.placement import RESERVE_DIVISOR
 from packtrain.errors import DriveInUse, StageNotReady
-from packtrain.events import Notice, Sink
+from packtrain.events import Event, Notice, Progress, Sink
 from packtrain.ports import Drive
 from packtrain.record.carried import folder_to_carry
 from packtrain.record.envelopes import recipients_digest, renew_envelopes
@@ -45,7 +46,7 @@ from packtrain.volume.losses import LossReport
 from packtrain.volume.places import Place, known_uuid, place_named, places_of, replace_drive
 from packtrain.volume.seating import Seating, seat
 from packtrain.volume.signing import ShipmentWritten
-from packtrain.volume.waves import more_wanted
+from packtrain.volume.waves import more_wanted, progress
 from packtrain.volume.writer import GroupsWritten, ShipmentWriter, missing_drives
 
 STAGE: Final = "pack"
@@ -246,7 +247,7 @@ class _Packing:
             self._folder.signer(),
             self._journal,
             extra_files(self._folder, self._plan, self._rehearsed),
-            self._sink,
+            self._in_wave(),
             stage=STAGE,
             # Less what a file system takes for itself: `size` is what the maker says.
             capacity_bytes={
@@ -268,6 +269,19 @@ class _Packing:
             )
             self._sink(Notice(STAGE, text))
         return shipment
+
+    def _in_wave(self) -> Sink:
+        """Return the sink, which from now on also hears which wave this is; where one is enough, as it is."""
+        waves = progress(self._plan, num_bays(self._folder, self._plan) or len(self._plan.drives), self._journal)
+        if waves is None:
+            return self._sink
+        wave, num_waves = waves.done + 1, waves.total
+
+        def tell(event: Event) -> None:
+            is_progress = isinstance(event, Progress)
+            self._sink(dataclasses.replace(event, wave=wave, num_waves=num_waves) if is_progress else event)
+
+        return tell
 
     def _end_wave(self, written: GroupsWritten, seating: Seating) -> None:
         bays = num_bays(self._folder, self._plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,15 +68,17 @@ def build_locked_kit(
             the lock does not have is a warning.
     """
     lock, resolved, pins = _resolved(wanted)
-    came = 0
+    so_far = Progress(STAGE, "gathering wheels of the lock", unit="packages")
 
     def count(num_bytes: int) -> None:
-        nonlocal came
-        came += num_bytes
-        sink(Progress(STAGE, "fetching wheels", done_bytes=came))
+        nonlocal so_far
+        so_far = dataclasses.replace(so_far, done_bytes=so_far.done_bytes + num_bytes)
+        sink(so_far)
 
     def tell(name: str, number: int, total: int) -> None:
-        sink(Progress(STAGE, "wheels of the lock", done_items=number, total_items=total, unit="packages", note=name))
+        nonlocal so_far
+        so_far = dataclasses.replace(so_far, done_items=number, total_items=total, note=name)
+        sink(so_far)
 
     fetcher = Fetcher(cache, lock.folder, wheelhouses=wheelhouses, is_offline=is_offline, on_bytes=count)
     gathered = gather(lock, resolved, wanted.target, fetcher, python=python, is_offline=is_offline, on_package=tell)

@@ -1,0 +1,59 @@
+"""Ctrl-C and SIGTERM: the first ends the work in order, the second at once; and what a verb keeps of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from types import FrameType
+from typing import Final
+
+_BY_DEFAULT: Final = "what was finished is kept"
+_KEPT: Final[Mapping[str, str]] = {
+    "prepare": "finished units of work are kept, the one at work is done again",
+    "rehearse": "wheels that were fetched are kept, the runs begin anew",
+    "kit": "wheels that were fetched are kept",
+    "pack": "finished stripes and closed drives are kept, the stripe at work is written anew",
+    "check": "nothing was changed; it reads from the start again",
+    "check --repair": "what was mended stays mended; it looks at the drives again",
+    "load": "files of proven volumes are kept, the volumes at work are read again",
+    "train": "the last complete checkpoint is kept, and training resumes from it",
+    "return": "pieces and files that are whole are kept",
+    "drives": "what was removed or overwritten is gone; it goes on from there",
+    "screen": "no screening was signed; it begins anew",
+    "lists": "the list was not added; it begins anew",
+    "audit": "nothing was changed; it begins anew",
+    "demo": "it begins anew",
+}
+
+
+class StopSignals:
+    """Takes SIGINT and SIGTERM. `exit_code` is that of the signal that came: 130, or 143 of SIGTERM."""
+
+    def __init__(self) -> None:
+        self.exit_code = 128 + signal.SIGINT
+        self._num_came = 0
+
+    def take(self) -> None:
+        """Handle both from now on: the first of them raises KeyboardInterrupt in the main thread."""
+        signal.signal(signal.SIGTERM, self._came)
+        # One that was started with SIGINT ignored, in the background of a shell, stays so.
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, self._came)
+
+    def _came(self, signum: int, frame: FrameType | None) -> None:
+        self._num_came += 1
+        self.exit_code = 128 + signum
+        if self._num_came > 1:
+            # No handler, no `finally`: what waits for a drive that does not answer is left to the kernel. A power cut
+            # does the same, and is harmless at every step.
+            os._exit(self.exit_code)
+        raise KeyboardInterrupt
+
+
+def what_is_kept(arguments: Sequence[str]) -> str:
+    """Return what the verb of a command line keeps when it is stopped, as a sentence without its end."""
+    verb = next((word for word in arguments if not word.startswith("-")), "")
+    if verb == "check" and "--repair" in arguments:
+        verb = "check --repair"
+    return _KEPT.get(verb, _BY_DEFAULT)

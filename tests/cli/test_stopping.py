@@ -1,0 +1,121 @@
+"""Ctrl-C and SIGTERM, as real signals to real processes in a terminal: what is said and left, and the run after."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from command_parts import Site, copy_site, deliver, done, pack
+from packtrain.cli.stopping import what_is_kept
+from packtrain.record.live import read_live
+from stop_parts import Stopped, stopped_at
+
+INT, TERM = signal.SIGINT, signal.SIGTERM
+
+
+@pytest.fixture(scope="module")
+def delivered(at_home: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A voyage that can be loaded, to be copied whole: its drives are named on the command line."""
+    site = copy_site(at_home, tmp_path_factory.mktemp("delivered"))
+    pack(site)
+    deliver(site)
+    return site
+
+
+def assert_said(stopped: Stopped, folder: Path | None, exit_code: int, kept: str, again: str) -> None:
+    assert stopped.exit_code == exit_code, stopped.screen
+    assert "Traceback" not in stopped.screen
+    how = "Ctrl-C" if exit_code == 130 else "SIGTERM"
+    last = stopped.last_line()
+    assert last.startswith(f"packtrain: stopped by {how}")
+    assert kept in last
+    assert last.endswith(f"; to go on: packtrain {again}")
+    if folder is not None:
+        live = read_live(folder)
+        assert live is not None
+        assert (live.state, live.is_running) == ("stopped", False)
+
+
+@pytest.mark.parametrize(("number", "signum", "exit_code"), [(5, TERM, 143), (80, INT, 130)])
+def test_pack_goes_on_and_the_drives_are_whole(
+    at_home: Site, tmp_path: Path, number: int, signum: signal.Signals, exit_code: int
+) -> None:
+    site = copy_site(at_home, tmp_path)
+    done("plan", site.home)
+    stopped = stopped_at("step", number, signum, "pack", site.home)
+    assert_said(stopped, None, exit_code, "finished stripes and closed drives are kept", f"pack {site.home}")
+
+    done("pack", site.home)
+    done("check", "--voyage", site.home)
+    left = [path for drive in site.drives() for path in drive.rglob("*.part")]
+    assert not left
+
+
+@pytest.mark.parametrize(("number", "signum", "exit_code"), [(1, INT, 130), (4, TERM, 143)])
+def test_check_ends_before_it_has_read_the_drives(
+    delivered: Site, number: int, signum: signal.Signals, exit_code: int
+) -> None:
+    stopped = stopped_at("read", number, signum, "check", "--voyage", delivered.home)
+    assert_said(stopped, None, exit_code, "nothing was changed", f"check --voyage {delivered.home}")
+    done("check", "--voyage", delivered.home)
+
+
+@pytest.mark.parametrize(("kind", "number", "signum", "exit_code"), [("read", 2, INT, 130), ("step", 3, TERM, 143)])
+def test_load_goes_on_and_the_store_is_that_of_an_undisturbed_load(
+    delivered: Site, tmp_path: Path, kind: str, number: int, signum: signal.Signals, exit_code: int
+) -> None:
+    site = copy_site(delivered, tmp_path)
+    stopped = stopped_at(kind, number, signum, "load", *site.drives(), "--voyage", site.guest)
+    again = f"load {' '.join(map(str, site.drives()))} --voyage {site.guest}"
+    assert_said(stopped, site.guest, exit_code, "files of proven volumes are kept", again)
+
+    assert site.load().exit_code == 0
+    site.assert_loaded()
+
+
+@pytest.mark.parametrize(("number", "signum", "exit_code"), [(1, INT, 130), (12, TERM, 143)])
+def test_prepare_goes_on_to_the_same_data_set(
+    at_home: Site, tmp_path: Path, number: int, signum: signal.Signals, exit_code: int
+) -> None:
+    site = copy_site(at_home, tmp_path)
+    before = (site.home / "documents" / "dataset.json").read_bytes()
+    for name in ("receipts/prepare.json", "documents/dataset.json"):
+        (site.home / name).unlink()
+    for unit in (site.home / "work" / "units").rglob("*.json"):
+        unit.unlink()
+    stopped = stopped_at("step", number, signum, "prepare", site.home, "--workers", 1)
+    assert_said(stopped, None, exit_code, "finished units of work are kept", f"prepare {site.home} --workers 1")
+
+    done("prepare", site.home, "--workers", 1)
+    assert (site.home / "documents" / "dataset.json").read_bytes() == before
+
+
+def test_emptying_a_folder_that_plays_a_drive_goes_on(delivered: Site, tmp_path: Path) -> None:
+    site = copy_site(delivered, tmp_path)
+    words = ("drives", "sanitise", site.drive("a1"), "--voyage", site.home, "--yes-erase", "A1", "--without-results")
+    words = (*words, "--person", "Ada")
+    stopped = stopped_at("step", 6, INT, *words)
+    assert_said(stopped, None, 130, "what was removed or overwritten is gone", " ".join(map(str, words)))
+
+    assert "NOT SANITISED" in done(*words).stdout
+    assert not list(site.drive("a1").iterdir())
+
+
+def test_the_second_ends_at_once(delivered: Site) -> None:
+    stopped = stopped_at("hang", 3, INT, "check", "--voyage", delivered.home)
+    assert stopped.exit_code == 130
+    assert "stopped by" not in stopped.screen
+
+
+def test_with_json_it_is_the_one_document(delivered: Site) -> None:
+    stopped = stopped_at("read", 2, TERM, "--no-progress", "check", "--voyage", delivered.home, "--json")
+    assert '"error": "Stopped"' in stopped.screen
+    assert '"exit_code": 143' in stopped.screen
+
+
+def test_what_is_kept_is_said_of_the_verb_and_not_of_an_option() -> None:
+    assert "nothing was changed" in what_is_kept(["--debug", "check", "/mnt/a1"])
+    assert "what was mended stays" in what_is_kept(["check", "/mnt/a1", "--repair"])
+    assert what_is_kept(["status"]) == what_is_kept([])
