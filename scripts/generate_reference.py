@@ -65,6 +65,7 @@ PATTERNS = {
     r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,31}\Z": "label: letters, digits, `.` `_` `-`; at most 32",
     r"\A[^\x00]+\Z": "path",
     r"\A[a-z][a-z0-9_]{0,63}\Z": "name: lower-case letters, digits and `_`",
+    r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z": "day: `2026-12-01`",
     r"\Aage1[02-9ac-hj-np-z]{58}\Z": "`age1…`",
     r"\Assh-ed25519 [A-Za-z0-9+/]{68}\Z": "`ssh-ed25519 …`",
     r"\A(age1[02-9ac-hj-np-z]{58}|ssh-ed25519 [A-Za-z0-9+/]{68})\Z": "`age1…` or `ssh-ed25519 …`",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from packtrain.ports import AskPassphrase
     from packtrain.stages.check import CheckReport, RepairReport, SignedReport
     from packtrain.stages.close import ApproveErasure, ApproveKeys
+    from packtrain.stages.forecast import Told
     from packtrain.stages.homecoming import SignedModel
     from packtrain.stages.homecoming.pieces import Cut, Joined
     from packtrain.stages.measure import Wishes
@@ -128,6 +130,16 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
             return self._run(
                 plan.STAGE, plan.inputs(self.folder), lambda: plan.plan(self.folder, self._open_drive, self._sink)
             )
+
+    def forecast(self, start: date | None = None) -> Told | None:
+        """Return what the placed voyage will take, from `start` on; None of a folder that has no bytes yet.
+
+        Writes forecast.json, which no stage reads, until packing began.
+        """
+        from packtrain.stages import forecast
+
+        with self._at_work("plan", "consignor"):
+            return forecast.foretell(self.folder, start)
 
     def measure(self, wishes: Wishes) -> Measurement:
         """Measure this machine, this party's drives, source and store; write measurement.json, which `plan` reads."""

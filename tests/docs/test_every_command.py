@@ -26,11 +26,13 @@ HOW_TO = "docs/how-to/"
 # Pages of which a test runs each block of the language, and the test.
 RUN = {
     ("docs/tutorial/first-voyage.md", "sh"): "tests/demo/test_demo.py",
+    ("docs/explanation/the-reported-voyage.md", "sh"): "tests/docs/test_reported_voyage_page.py",
     (HOW_TO + "add-a-kind.md", "python"): "tests/docs/test_add_a_kind_page.py",
     (HOW_TO + "adopt-ready-shards.md", "sh"): "tests/docs/test_how_to.py",
     (HOW_TO + "audit-a-voyage.md", "sh"): "tests/docs/test_audit_page.py",
     (HOW_TO + "be-the-site-operator.md", "sh"): "tests/docs/test_how_to.py",
     (HOW_TO + "bring-results-home.md", "sh"): "tests/docs/test_bring_results_home.py",
+    (HOW_TO + "measure-before-you-plan.md", "sh"): "tests/docs/test_measure_page.py",
     (HOW_TO + "bring-your-own-program.md", "python"): "tests/docs/test_bring_your_own_program.py",
     (HOW_TO + "carry-over-a-border.md", "sh"): "tests/docs/test_border_page.py",
     (HOW_TO + "eight-bays-sixty-drives.md", "sh"): "tests/docs/test_how_to.py",

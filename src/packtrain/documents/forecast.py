@@ -22,7 +22,7 @@ class ForecastStep(Part, frozen=True, kw_only=True):
         part: "before" of both ways, "way" there, "after" of both ways.
         start_days: when it begins, counted from the first day, if everything takes as long as is likely.
         days_low, days_likely, days_high: how long it takes.
-        limit: what it waits for: "bays", "drives", "cores", "link", "source", "store", or "people".
+        limit: what it waits for: "bays", "drives", "cores", "link", "source", "store", "people", or "accelerators".
         bytes: what it moves: cargo bytes, before the code adds parity; None where it moves none.
         bytes_per_second: over the whole likely time of the step, swaps of drives included; None where it moves none.
     """
@@ -33,7 +33,7 @@ class ForecastStep(Part, frozen=True, kw_only=True):
     days_low: _Positive
     days_likely: _Positive
     days_high: _Positive
-    limit: Literal["bays", "drives", "cores", "link", "source", "store", "people"]
+    limit: Literal["bays", "drives", "cores", "link", "source", "store", "people", "accelerators"]
     bytes: Count | None
     bytes_per_second: _Positive | None
 

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from packtrain.documents.codec import EnvelopeRecipient, Label, Part, Text
+from packtrain.documents.forecast_section import ForecastSection
 from packtrain.documents.parties import PublicKeyLine, Role
 from packtrain.documents.recipe import RecipeSection
 from packtrain.documents.toml_file import decode_toml
@@ -239,6 +240,7 @@ class VoyageFile(Part, frozen=True, kw_only=True):
         site: see [site]; the consignee's.
         training: see [training]; the consignor's and the consignee's.
         results: see [results].
+        forecast: see [forecast]; the consignor's.
     """
 
     voyage: VoyageSection
@@ -250,6 +252,7 @@ class VoyageFile(Part, frozen=True, kw_only=True):
     site: SiteSection = msgspec.field(default_factory=SiteSection)
     training: TrainingSection | None = None
     results: ResultsSection = msgspec.field(default_factory=ResultsSection)
+    forecast: ForecastSection = msgspec.field(default_factory=ForecastSection)
 
 
 def decode_voyage_file(payload: bytes, where: str) -> VoyageFile:

@@ -189,10 +189,11 @@ def _always_lost(
     names = sorted({case for cases in cases_of_groups for case in cases})
     if math.comb(len(names), num_lost) > _MAX_COMBINATIONS:
         return False
+    counts = [Counter(cases) for cases in cases_of_groups]
     return all(
         any(
-            sum(case in lost for case in cases) + more_drives > group.m
-            for group, cases in zip(placement.groups, cases_of_groups, strict=True)
+            sum(in_case[case] for case in lost) + more_drives > group.m
+            for group, in_case in zip(placement.groups, counts, strict=True)
         )
         for lost in itertools.combinations(names, num_lost)
     )
@@ -297,12 +298,19 @@ def _best_cuts(row: Sequence[DriveSpec], survive: Survival, largest: int) -> lis
     best: list[tuple[_Score, int] | None] = [((0, 0, 0), 0)] + [None] * len(row)
     for end in range(1, len(row) + 1):
         in_case: Counter[str] = Counter()
+        most = 0
         smallest_bytes = row[end - 1].capacity_bytes
         for start in range(end - 1, max(-1, end - largest - 1), -1):
             in_case[row[start].case] += 1
+            most = max(most, in_case[row[start].case])
             smallest_bytes = min(smallest_bytes, row[start].capacity_bytes)
             before = best[start]
-            fullest = sum(sorted(in_case.values(), reverse=True)[: survive.cases])
+            # One case is what most ask for; with many cases a sort at each step would be most of the search.
+            fullest = (
+                sum(sorted(in_case.values(), reverse=True)[: survive.cases])
+                if survive.cases > 1
+                else most * survive.cases
+            )
             k = end - start - fullest - survive.drives
             if before is None or k < 1:
                 continue

@@ -1,87 +1,117 @@
 """How likely something is lost for good: exactly where cases are few, by drawing lots where they are many.
 
-Drives fail independently of each other; a case takes all its drives with it. Given which cases are lost the groups are
-independent, so the exact answer sums over the subsets of cases and multiplies over the groups. Drawing lots uses none
-of that, and so checks it.
+Drives fail independently of each other; a case takes all its drives with it, and a lost vehicle all its cases; a bad
+batch makes every drive likelier to fail. The exact answer sums over the subsets of cases. `drawn_odds.py` draws which
+cases are lost, stratum by stratum, and takes the exact odds of each draw: what is rarer than one in the number of draws
+is still seen. `lots.py` draws every drive and every case and uses none of that, and so checks both.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import random
-from collections import Counter
-from collections.abc import Collection, Mapping
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from packtrain.erasure.placement import Placement
+from packtrain.forecast.drawn_odds import drawn_odds
+from packtrain.forecast.layout import GivenCases, Layout, vehicles
+from packtrain.forecast.risks import Risks
 
-MAX_EXACT_CASES: Final = 16
-"""2 ** 16 subsets of cases take about a second."""
+MAX_EXACT_CASES: Final = 11
+"""2 ** 11 subsets of cases, for each of a dozen codes, are computed in a second."""
+_SEED: Final = 20_250_101
 
 
-def loss_probability(
-    placement: Placement,
-    case_of: Mapping[str, str],
-    drive_loss: float,
-    case_loss: float,
-    lost_cases: Collection[str] = (),
-) -> float:
-    """Return the probability that some group loses more drives than its m: that something is lost for good.
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """A probability, and how well it is known.
+
+    Attributes:
+        low, high: of a drawn one, the interval that holds it in 95 of 100 forecasts.
+    """
+
+    probability: float
+    low: float
+    high: float
+    method: Literal["exact", "drawn"] = "exact"
+
+
+def chance_of_loss(
+    placement: Placement, case_of: Mapping[str, str], drive_loss: float, risks: Risks, lost_cases: Collection[str] = ()
+) -> Chance:
+    """Return how likely some group loses more drives than its m: that something is lost for good.
 
     Args:
         placement: the groups.
         case_of: each drive's case, by label.
-        drive_loss, case_loss: of one drive by itself, and of one case, both from 0 to 1.
-        lost_cases: cases that are lost already; the others may still be.
-
-    Raises:
-        ValueError: more than `MAX_EXACT_CASES` cases.
+        drive_loss: of one drive by itself on the whole voyage.
+        risks: of cases, vehicles and batches.
+        lost_cases: cases that are lost already, each by itself; the others may still be.
     """
-    members = [Counter(case_of[label] for label in group.drives) for group in placement.groups]
-    open_cases = sorted({case for cases in members for case in cases} - set(lost_cases))
-    if len(open_cases) > MAX_EXACT_CASES:
-        raise ValueError(f"{len(open_cases)} cases: draw lots instead")
-    # The tail of each binomial that occurs: (drives left, spare losses) -> probability that more are lost.
-    tails: dict[tuple[int, int], float] = {}
-    total = 0.0
-    for count in range(len(open_cases) + 1):
-        for lost in itertools.combinations(open_cases, count):
-            gone = {*lost, *lost_cases}
-            chance = case_loss**count * (1 - case_loss) ** (len(open_cases) - count)
-            whole_log = 0.0
-            for group, cases in zip(placement.groups, members, strict=True):
-                lost_here = sum(number for case, number in cases.items() if case in gone)
-                key = (len(group.drives) - lost_here, group.m - lost_here)
-                if key not in tails:
-                    tails[key] = _more_than(key[1], key[0], drive_loss)
-                whole_log += math.log1p(-tails[key]) if tails[key] < 1 else -math.inf
-            # 1 - exp(x) by expm1: at one in a billion a plain difference would have no digits left.
-            total += chance * -math.expm1(whole_log)
-    return min(total, 1.0)
-
-
-def drawn_loss_probability(
-    placement: Placement, case_of: Mapping[str, str], drive_loss: float, case_loss: float, num_draws: int, seed: int
-) -> float:
-    """Return the same by drawing lots `num_draws` times; its standard error is sqrt(p (1 - p) / num_draws)."""
-    rng = random.Random(seed)
-    cases = sorted(set(case_of.values()))
-    losses = 0
-    for _ in range(num_draws):
-        gone = {case for case in cases if rng.random() < case_loss}
-        losses += any(
-            sum(case_of[label] in gone or rng.random() < drive_loss for label in group.drives) > group.m
-            for group in placement.groups
-        )
-    return losses / num_draws
-
-
-def _more_than(spare: int, num_drives: int, probability: float) -> float:
-    """Return the probability that more than `spare` of `num_drives` are lost."""
-    if spare < 0:
-        return 1.0
-    return math.fsum(
-        math.comb(num_drives, lost) * probability**lost * (1 - probability) ** (num_drives - lost)
-        for lost in range(spare + 1, num_drives + 1)
+    layout = Layout(placement, case_of)
+    usual = _chance(layout, drive_loss, risks, lost_cases)
+    if risks.bad_batch == 0:
+        return usual
+    bad = _chance(layout, risks.of_bad_batch(drive_loss), risks, lost_cases)
+    good_part, bad_part = 1 - risks.bad_batch, risks.bad_batch
+    # Both ends added up: wider than need be, and never too narrow.
+    return Chance(
+        good_part * usual.probability + bad_part * bad.probability,
+        good_part * usual.low + bad_part * bad.low,
+        good_part * usual.high + bad_part * bad.high,
+        "exact" if usual.method == bad.method == "exact" else "drawn",
     )
+
+
+def chance_after_a_case(placement: Placement, case_of: Mapping[str, str], drive_loss: float, risks: Risks) -> Chance:
+    """Return the same once one case is lost already, for the case whose loss weighs most."""
+    layout = Layout(placement, case_of)
+    alone = GivenCases(layout, drive_loss)
+    one_of_each = {layout.shape(case): case for case in reversed(layout.cases)}
+    if len(layout.cases) <= MAX_EXACT_CASES + 1:
+        found = [chance_of_loss(placement, case_of, drive_loss, risks, [case]) for case in one_of_each.values()]
+        return max(found, key=lambda chance: chance.probability)
+    worst = max(one_of_each.values(), key=lambda case: alone.odds([case]))
+    return chance_of_loss(placement, case_of, drive_loss, risks, [worst])
+
+
+def _chance(layout: Layout, drive_loss: float, risks: Risks, lost_cases: Collection[str]) -> Chance:
+    given = GivenCases(layout, drive_loss)
+    loads = vehicles(layout.cases, risks.cases_together, lost_cases)
+    if sum(map(len, loads)) <= MAX_EXACT_CASES:
+        found = exact_odds(given, loads, risks, lost_cases)
+        return Chance(found, found, found)
+    drawn = drawn_odds(given, loads, risks, lost_cases, seed=_SEED, survived_cases=layout.survives_cases)
+    return Chance(drawn.probability, drawn.low, drawn.high, "exact" if drawn.is_exact else "drawn")
+
+
+def exact_odds(
+    given: GivenCases, loads: Sequence[Sequence[str]], risks: Risks, lost_cases: Collection[str] = ()
+) -> float:
+    """Return the probability of a loss: the sum over every subset of the cases that may still be lost.
+
+    Args:
+        given: the odds once the lost cases are known.
+        loads: those cases, by vehicle.
+        risks: of cases and vehicles.
+        lost_cases: those that are lost already.
+    """
+    choices = [_lost_of_vehicle(load, risks) for load in loads]
+    terms: list[float] = []
+    for parts in itertools.product(*choices):
+        weight = math.prod(part[0] for part in parts)
+        if weight > 0:
+            terms.append(weight * given.odds([*lost_cases, *(case for part in parts for case in part[1])]))
+    return min(1.0, math.fsum(terms))
+
+
+def _lost_of_vehicle(load: Sequence[str], risks: Risks) -> list[tuple[float, tuple[str, ...]]]:
+    """Return every set of cases of one vehicle that may be lost, with its probability."""
+    own, shared = risks.own_loss, risks.shared_loss
+    found: list[tuple[float, tuple[str, ...]]] = []
+    for count in range(len(load) + 1):
+        weight = (1 - shared) * own**count * (1 - own) ** (len(load) - count) + (shared if count == len(load) else 0.0)
+        found += [(weight, lost) for lost in itertools.combinations(load, count)]
+    return found

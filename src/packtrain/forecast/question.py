@@ -2,79 +2,23 @@
 
 from __future__ import annotations
 
-import math
-import random
-import re
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
-from packtrain.erasure.placement import Survival
+from packtrain.erasure.placement import DriveSpec, Placement, Survival
+from packtrain.forecast.durations import Days, Leg
+from packtrain.forecast.fleet import even_cases
+from packtrain.forecast.prices import Prices
+from packtrain.forecast.risks import Risks
+from packtrain.units import format_bytes
 
-_RANGE: Final = re.compile(
-    r"\s*(\d+(?:\.\d+)?)(?:\s*\.\.\s*(\d+(?:\.\d+)?))?(?:\s*\.\.\s*(\d+(?:\.\d+)?))?\s*", re.ASCII
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Days:
-    """A duration in days that is not known exactly: at least, most likely, at most."""
-
-    low: float
-    likely: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.low <= self.likely <= self.high < math.inf:
-            raise ValueError(f"not in order: {self.low}, {self.likely}, {self.high} days")
-
-    @classmethod
-    def parse(cls, text: str) -> Days:
-        """Return the range that "3", "2..5" or "2..3..7" names; of two numbers the middle is taken as likely.
-
-        Raises:
-            ValueError: the text is no such range.
-        """
-        match = _RANGE.fullmatch(text)
-        if match is None:
-            raise ValueError(f"not a number of days: {text!r} (write 3, 2..5 or 2..3..7)")
-        numbers = [float(part) for part in match.groups() if part is not None]
-        low, high = numbers[0], numbers[-1]
-        return cls(low, numbers[1] if len(numbers) == 3 else (low + high) / 2, high)
-
-    def draw(self, rng: random.Random) -> float:
-        """Return one possible duration: a triangle, because three numbers are all that is known."""
-        return rng.triangular(self.low, self.high, self.likely) if self.low < self.high else self.low
-
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """A part of the way whose time no machine decides: `name` says who does what."""
-
-    name: str
-    days: Days
-
-
-@dataclass(frozen=True, slots=True)
-class Risks:
-    """How likely a drive or a case is lost on one voyage.
-
-    Attributes:
-        yearly_failure: of one drive. 1.5 %: the order of what large operators of ordinary drives publish each year.
-        transit: of one drive, extra, for one trip. Assumed: no public statistic of drives in transit is known.
-        case_loss: of one case as a whole: lost, seized, dropped, drowned. Assumed.
-    """
-
-    yearly_failure: float = 0.015
-    transit: float = 0.005
-    case_loss: float = 0.002
-
-    def __post_init__(self) -> None:
-        if not all(0 <= value < 1 for value in (self.yearly_failure, self.transit, self.case_loss)):
-            raise ValueError("a risk is a part of 1, and less than it")
-
-    def drive_loss(self, days: float) -> float:
-        """Return the probability that one drive, by itself, does not give its bytes back after so many days."""
-        return 1 - (1 - self.yearly_failure) ** (days / 365) * (1 - self.transit)
+MOST_BYTES: Final = 10**18
+MOST_RATE: Final = 1e15
+"""No drive, store or network gives a petabyte, or a petabit, a second: a number beyond it is a slip of the pen."""
+DEFAULT_LEG: Final = Leg("hand over, travel, admit", Days(2, 4, 10))
+CUSTOMS: Final = "customs"
+NO_MORE_IS_KNOWN: Final = Risks()
+NOTHING_IS_PRICED: Final = Prices()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +28,30 @@ class Question:
     Attributes:
         total_bytes: of the cargo.
         num_drives, num_cases: drives are spread over the cases as evenly as can be.
-        pack_bays, load_bays: drives mounted at once, at home and at the site.
+        pack_bays, load_bays: drives mounted at once on one host, at home and at the site.
         survive: what no loss up to it may cost anything.
+        pack_hosts, load_hosts: machines that write, or read, at the same time.
         drive_bytes: capacity of a drive, or None: then the forecast says what it must be.
+        drives: the drives of a voyage, with their cases and real sizes; () where they are only counted.
+        placed: the groups that were chosen already, of `drives`.
         write_rate, read_rate: bytes a second of one drive, averaged over its whole surface. 180 MB/s: a 3.5 inch hard
             disk gives about 250 outside and half of it inside.
+        is_read_back: each drive is read once more after it was written.
         source_rate: bytes a second at which the cargo can be read, or None: no limit.
         store_rate: bytes a second at which the site's store takes it, or None: no limit.
-        cores: processors of the packing machine; the loading one is taken to be like it.
+        cores, load_cores: processors of one packing machine, and of one that loads.
         pack_cpu_seconds_per_gb, load_cpu_seconds_per_gb: processor time for each 10**9 bytes of cargo, see
-            docs/benchmarks.md ("packtrain measure" will put the machine's own in their place).
+            docs/benchmarks.md.
         swap_minutes: to change the drives between two waves.
         link_rate: bits a second of the network, or None: there is none.
         link_free: the part of it that may be used.
         before: legs before packing, the same for both ways (preparing the data).
-        legs: legs between packing and loading.
+        legs: legs between packing and loading; customs, where it is crossed, is one of them.
+        training: from the day the data is there to the last step, or None: not told.
+        results_bytes: what comes home, 0: nothing was told.
+        results_by: the way home; None: over the link where there is one.
+        measured: figure (a name of `FIGURES`) -> when and where it was measured.
+        given: figures that a person gave.
     """
 
     total_bytes: int
@@ -107,20 +60,32 @@ class Question:
     pack_bays: int
     load_bays: int
     survive: Survival
+    pack_hosts: int = 1
+    load_hosts: int = 1
     drive_bytes: int | None = None
+    drives: tuple[DriveSpec, ...] = ()
+    placed: Placement | None = None
     write_rate: float = 180e6
     read_rate: float = 180e6
+    is_read_back: bool = True
     source_rate: float | None = None
     store_rate: float | None = None
     cores: int = 16
+    load_cores: int = 16
     pack_cpu_seconds_per_gb: float = 2.5
     load_cpu_seconds_per_gb: float = 2.5
     swap_minutes: float = 15.0
     link_rate: float | None = None
     link_free: float = 1.0
-    risks: Risks = Risks()
+    risks: Risks = NO_MORE_IS_KNOWN
+    prices: Prices = NOTHING_IS_PRICED
     before: tuple[Leg, ...] = ()
-    legs: tuple[Leg, ...] = (Leg("hand over, transport, admit", Days(2, 4, 10)),)
+    legs: tuple[Leg, ...] = (DEFAULT_LEG,)
+    training: Days | None = None
+    results_bytes: int = 0
+    results_by: Literal["link", "drives"] | None = None
+    measured: dict[str, str] = field(default_factory=dict[str, str])
+    given: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.total_bytes < 1 or self.num_drives < 1 or not 1 <= self.num_cases <= self.num_drives:
@@ -128,23 +93,38 @@ class Question:
                 "there must be bytes, drives, and no more cases than drives"
                 f" (found {self.total_bytes} bytes, {self.num_drives} drives, {self.num_cases} cases)"
             )
-        if min(self.pack_bays, self.load_bays, self.cores) < 1 or not 0 < self.link_free <= 1:
-            raise ValueError("there must be bays and cores, and a free part of the link above 0, up to 1")
+        if max(self.total_bytes, self.results_bytes) > MOST_BYTES:
+            raise ValueError(f"a forecast must be of at most {format_bytes(MOST_BYTES)}")
+        if min(self.pack_bays, self.load_bays, self.cores, self.load_cores, self.pack_hosts, self.load_hosts) < 1:
+            raise ValueError("there must be bays, cores and hosts")
+        if not 0 < self.link_free <= 1:
+            raise ValueError("there must be a free part of the link, above 0 and up to 1")
         rates = (self.write_rate, self.read_rate, self.source_rate, self.store_rate, self.link_rate)
-        if any(rate is not None and rate <= 0 for rate in rates):
-            raise ValueError("a rate must be above 0")
+        if any(rate is not None and not 1 <= rate <= MOST_RATE for rate in rates):
+            raise ValueError("a rate must be at least 1 a second, and at most 10^15")
+        if self.results_by == "link" and self.link_rate is None:
+            raise ValueError("results over the link: there must be a link for that")
 
     @property
     def case_of(self) -> dict[str, str]:
-        """Return the case of each drive by label: "A1", "A2" in case "A", and so on."""
-        names = [_case_name(number) for number in range(self.num_cases)]
-        members: dict[str, str] = {}
-        for number in range(self.num_drives):
-            case = names[number % self.num_cases]
-            members[f"{case}{number // self.num_cases + 1}"] = case
-        return members
+        """Return the case of each drive by label."""
+        if self.drives:
+            return {drive.label: drive.case for drive in self.drives}
+        return even_cases(self.num_drives, self.num_cases)
 
+    @property
+    def capacity_of(self) -> dict[str, int]:
+        """Return what each drive holds; all the same where their size is part of the answer."""
+        if self.drives:
+            return {drive.label: drive.capacity_bytes for drive in self.drives}
+        return dict.fromkeys(self.case_of, self.drive_bytes or 10**12)
 
-def _case_name(number: int) -> str:
-    letters = chr(ord("A") + number % 26)
-    return letters if number < 26 else _case_name(number // 26 - 1) + letters
+    @property
+    def link_bits(self) -> float | None:
+        """The free bits a second of the network."""
+        return None if self.link_rate is None else self.link_rate * self.link_free
+
+    @property
+    def home_by(self) -> Literal["link", "drives"]:
+        """The way that results take."""
+        return self.results_by or ("drives" if self.link_rate is None else "link")

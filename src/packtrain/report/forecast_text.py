@@ -1,179 +1,206 @@
-"""A forecast as text for a terminal, and as the mapping that --json prints."""
+"""A forecast as text for a terminal."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Sequence
-from datetime import date, timedelta
-from typing import Any, Final
+from collections.abc import Callable
+from datetime import date
+from typing import Final
 
 from packtrain.forecast.answer import Forecast, Route
+from packtrain.forecast.figures import figures
 from packtrain.forecast.question import Question
-from packtrain.units import format_bytes
-
-_BAR_COLUMNS: Final = 40
-_PEOPLE: Final = (
-    'what machines do is taken as 0.95 to 1.3 times the likely, what people do as the ranges given with "--leg"'
+from packtrain.report.forecast_words import (
+    by,
+    chance,
+    columns,
+    cost_rows,
+    cost_total,
+    day_after,
+    days_of,
+    link_rate,
+    odds,
 )
+from packtrain.units import counted, format_bytes
 
-
-def forecast_document(question: Question, found: Forecast) -> dict[str, Any]:
-    """Return the answer as JSON values; days and bytes are numbers, probabilities parts of 1."""
-    return {
-        "total_bytes": question.total_bytes,
-        "carry": _route_document(found.carry),
-        "send": None if found.send is None else _route_document(found.send),
-        "code": {"k": found.k, "m": found.m},
-        "groups": [{"k": group.k, "m": group.m, "drives": list(group.drives)} for group in found.placement.groups],
-        "raw_bytes": found.raw_bytes,
-        "bytes_a_drive": found.bytes_a_drive,
-        "fits": found.fits,
-        "survives": found.survives,
-        "loss_probability": found.loss_probability,
-        "loss_probability_after_one_case": found.loss_after_case,
-        "waves": found.waves,
-        "load_waves": found.load_waves,
-        "bottleneck": found.carry.bottleneck,
-        "choices": [
-            {
-                "survive": {"cases": choice.survive.cases, "drives": choice.survive.drives},
-                "groups": [{"k": k, "m": m} for k, m in choice.groups],
-                "raw_bytes": choice.raw_bytes,
-                "overhead": choice.overhead,
-                "loss_probability": choice.loss_probability,
-                "survives": choice.survives,
-            }
-            for choice in found.choices
-        ],
-        "break_even": [{"link_bits_per_second": rate, "bytes": least} for rate, least in found.break_even.items()],
-        "assumed": _assumptions(question),
-    }
+_BAR_COLUMNS: Final = 26
+_NAME_COLUMNS: Final = 24
+_CHART_COLUMNS: Final = 50
+_SCALE_LOW, _SCALE_HIGH = 9.0, 18.0
+"""The break-even bars reach from 1 GB to 1 EB, a column for each third of a factor of ten."""
 
 
 def forecast_text(question: Question, found: Forecast, start: date) -> str:
-    """Return the answer as a person reads it, with dates from `start` on."""
-    lines = [f"{format_bytes(question.total_bytes)}: send or carry?", ""]
-    lines += _columns(
+    """Return the whole answer as a person reads it, with dates from `start` on."""
+    lines = [*_heading(question, found, start), "", *_drives(question, found)]
+    lines += _time_lines(found, start)
+    lines += ["", "there by this day, in how many of 100 voyages", *_odds_chart(found, start)]
+    lines += ["", "codes on the same drives, the first as asked", *_codes(question, found)]
+    lines += [
+        "",
+        "carrying is faster from so many bytes on, at the same drives and delays",
+        *_break_even(question, found),
+    ]
+    lines += _costs(question, found)
+    lines += ["", "rests on"]
+    lines += columns(
         [
-            ("", "carry", "send" if found.send else "send (no --link given)"),
-            ("days, each step its likeliest", *_each(found, lambda route: f"{route.days:.1f}")),
-            ("there in 10 of 100 voyages by", *_each(found, lambda route: _by(route.days_10, start))),
-            ("there in 50 of 100 voyages by", *_each(found, lambda route: _by(route.days_50, start))),
-            ("there in 90 of 100 voyages by", *_each(found, lambda route: _by(route.days_90, start))),
-            ("waits longest for", *_each(found, lambda route: route.bottleneck)),
+            (figure.origin + (f" {figure.measured}" if figure.measured else ""), figure.text)
+            for figure in figures(question)
         ]
     )
-    lines += ["", *_drives(question, found), "", "carrying, step by step", *_bars(found.carry, start)]
-    lines += ["", "other codes on the same drives"]
-    lines += _columns(
-        [
-            ("survives", "raw", "parity", "odds of loss"),
-            *(
-                (
-                    f"{choice.survive.cases} cases + {choice.survive.drives} drives",
-                    format_bytes(choice.raw_bytes),
-                    f"{choice.overhead:.0%}",
-                    _odds(choice.loss_probability),
-                )
-                for choice in found.choices
-            ),
-        ]
-    )
-    lines += ["", "from how many bytes on carrying is faster, at the same drives and delays"]
-    lines += _columns(
-        [(_rate(rate), "never" if least is None else format_bytes(least)) for rate, least in found.break_even.items()]
-    )
-    lines += ["", "assumed", *(f"  {line}" for line in (*_assumptions(question).values(), _PEOPLE))]
     return "\n".join(lines)
+
+
+def brief_text(question: Question, found: Forecast, start: date) -> str:
+    """Return the answer in short: both ways side by side, and the steps of the way that a folder prepares."""
+    lines = [*_heading(question, found, start), *_time_lines(found, start)]
+    measured = [figure.measured for figure in figures(question) if figure.origin == "measured"]
+    told = f"rates were measured {measured[0]}" if measured else "no rate was measured: all are assumed or told"
+    lines += ["", f"  {told}", '  "packtrain plan --into plan.html" draws it; --json says all of it']
+    return "\n".join(lines)
+
+
+def _heading(question: Question, found: Forecast, start: date) -> list[str]:
+    rows = [
+        ("", "carry", "send" if found.send else "send (no link given)"),
+        ("each step likeliest", *_each(found, lambda route: days_of(route.days))),
+        ("there in 10 of 100", *_each(found, lambda route: by(start, route.there.days_10))),
+        ("there in 50 of 100", *_each(found, lambda route: by(start, route.there.days_50))),
+        ("there in 90 of 100", *_each(found, lambda route: by(start, route.there.days_90))),
+    ]
+    if any(step.part == "after" for step in found.carry.steps):
+        done = "home" if question.results_bytes else "trained"
+        rows += [
+            (f"{done} in 10 of 100", *_each(found, lambda route: by(start, route.done.days_10))),
+            (f"{done} in 50 of 100", *_each(found, lambda route: by(start, route.done.days_50))),
+            (f"{done} in 90 of 100", *_each(found, lambda route: by(start, route.done.days_90))),
+        ]
+    rows.append(("waits longest for", *_each(found, lambda route: route.bottleneck)))
+    if found.carry.cost.lines or (found.send is not None and found.send.cost.lines):
+        rows.append(("costs", *_each(found, lambda route: cost_total(route.cost, question.prices.currency))))
+    lines = [f"{format_bytes(question.total_bytes)}: send or carry?", "", *columns(rows)]
+    if found.carry_first is not None:
+        lines.append(f"  carried, it is there first in {found.carry_first * 100:.0f} of 100 voyages")
+    return lines
 
 
 def _drives(question: Question, found: Forecast) -> list[str]:
     codes = Counter((group.k, group.m) for group in found.placement.groups)
     named = ", ".join(f"{count} of {k}+{m}" for (k, m), count in sorted(codes.items(), reverse=True))
-    fits = "" if found.fits is not False else f": TOO SMALL, drives hold {format_bytes(question.drive_bytes or 0)}"
-    return [
-        *_columns(
-            [
-                ("groups", named),
-                ("on the drives", f"{format_bytes(found.raw_bytes)}, {format_bytes(found.bytes_a_drive)} each{fits}"),
-                ("waves", f"{found.waves} to pack, {found.load_waves} to load"),
-                ("survives", found.survives),
-                ("odds of loss", _odds(found.loss_probability)),
-                ("and once a case is lost", _odds(found.loss_after_case)),
-            ]
-        )
-    ]
+    most = found.choices[0].most_bytes
+    fits = f": TOO SMALL, the drives hold {format_bytes(most or 0)} of data" if found.fits is False else ""
+    return columns(
+        [
+            ("groups", named),
+            ("on the drives", f"{format_bytes(found.raw_bytes)}, {format_bytes(found.bytes_a_drive)} each{fits}"),
+            ("waves", f"{found.waves} to pack, {found.load_waves} to load"),
+            *_broken("survives", found.survives),
+            ("odds of loss", chance(found.loss)),
+            ("and once a case is lost", chance(found.loss_after_case)),
+        ]
+    )
 
 
-def _assumptions(question: Question) -> dict[str, str]:
-    """Return what the answer rests on, by name."""
-    risks = question.risks
-    return {
-        "drives": f"a drive writes {format_bytes(int(question.write_rate))}/s and reads "
-        f"{format_bytes(int(question.read_rate))}/s, and is read back after writing",
-        "cores": f"{question.cores} cores; {question.pack_cpu_seconds_per_gb:g} s of one for each GB packed, "
-        f"{question.load_cpu_seconds_per_gb:g} s for each GB loaded",
-        "swap": f"{question.swap_minutes:g} minutes to change the drives of a wave",
-        "risk": f"{risks.yearly_failure:.1%} of drives fail in a year, {risks.transit:.1%} more on the way, "
-        f"{risks.case_loss:.1%} of cases are lost",
-    }
+def _broken(name: str, text: str) -> list[tuple[str, str]]:
+    """Return a list of clauses as rows, one clause each."""
+    clauses = text.replace("; ", ";\n").split("\n")
+    return [(name if number == 0 else "", clause) for number, clause in enumerate(clauses)]
+
+
+def _time_lines(found: Forecast, start: date) -> list[str]:
+    lines = ["", "carrying, step by step", *_bars(found.carry, start)]
+    if found.send is not None:
+        lines += ["", "sending, step by step", *_bars(found.send, start)]
+    if len(found.home_ways) > 1:
+        ways = ", ".join(f"{days_of(days)} by {way}" for way, days in found.home_ways)
+        lines += ["", f"  the results come home in {ways}"]
+    return lines
 
 
 def _bars(route: Route, start: date) -> list[str]:
-    whole = max(route.days, 1e-9)
-    width = max(len(step.name) for step in route.steps)
+    whole = max(route.done_days, 1e-9)
     lines: list[str] = []
-    for step in route.steps:
-        before = round(step.start_days / whole * _BAR_COLUMNS)
+    width = min(_NAME_COLUMNS, max(len(step.name) for step in route.steps))
+    for step, begun in zip(route.steps, route.starts(), strict=True):
+        before = min(_BAR_COLUMNS - 1, round(begun / whole * _BAR_COLUMNS))
         length = max(1, round(step.days.likely / whole * _BAR_COLUMNS))
-        bar = f"{' ' * before}{'#' * length}"[: _BAR_COLUMNS + 1].ljust(_BAR_COLUMNS + 1)
-        begin = start + timedelta(days=step.start_days)
-        lines.append(f"  {step.name:{width}}  {bar} {begin:%d %b}  {step.days.likely:.1f} days ({step.limit})")
+        bar = f"{' ' * before}{'#' * length}"[:_BAR_COLUMNS].ljust(_BAR_COLUMNS)
+        name = step.name if len(step.name) <= width else step.name[: width - 2] + ".."
+        day = day_after(start, begun)
+        begin = "      " if day is None else f"{day:%d %b}"
+        lines.append(f"  {name:{width}}  {bar} {begin}  {days_of(step.days.likely)} ({step.limit})")
+    return lines
+
+
+def _odds_chart(found: Forecast, start: date) -> list[str]:
+    """Return both cumulative curves over one axis of days: c carried, s sent, * both."""
+    routes = [("c", found.carry), *([("s", found.send)] if found.send is not None else [])]
+    first = min(route.there.curve[0] for _, route in routes)
+    last = max(route.there.curve[-1] for _, route in routes)
+    step = max(last - first, 1e-9) / (_CHART_COLUMNS - 1)
+    lines: list[str] = []
+    for percent in (100, 80, 60, 40, 20, 0):
+        cells = [" "] * _CHART_COLUMNS
+        for mark, route in routes:
+            for column in range(_CHART_COLUMNS):
+                done = 2 * (sum(days <= first + column * step + 1e-9 for days in route.there.curve) - 1)
+                if round(max(done, 0) / 20) * 20 == percent:
+                    cells[column] = mark if cells[column] in (" ", mark) else "*"
+        lines.append(f"  {percent:4}  {''.join(cells).rstrip()}")
+    ends = [day_after(start, days) for days in (first, last)]
+    left, right = (
+        days_of(days) if day is None else f"{day:%d %b %Y}" for day, days in zip(ends, (first, last), strict=True)
+    )
+    lines.append(f"        {left}{right.rjust(_CHART_COLUMNS - len(left))}")
+    lines.append("        c: carried" + (", s: sent, *: both" if found.send is not None else ""))
+    return lines
+
+
+def _codes(question: Question, found: Forecast) -> list[str]:
+    rows = [("survives", "on the drives", "parity", "a drive", "odds of loss")]
+    for choice in found.choices:
+        too_small = choice.most_bytes is not None and choice.most_bytes < question.total_bytes
+        rows.append(
+            (
+                f"{counted(choice.survive.cases, 'case')} + {counted(choice.survive.drives, 'drive')}",
+                format_bytes(choice.raw_bytes),
+                f"{choice.overhead:.0%}",
+                format_bytes(choice.bytes_a_drive) + (" TOO SMALL" if too_small else ""),
+                odds(choice.loss.probability) + ("" if choice.loss.method == "exact" else " (drawn)"),
+            )
+        )
+    return columns(rows)
+
+
+def _break_even(question: Question, found: Forecast) -> list[str]:
+    """Return for each link a bar on a logarithmic axis: as far as it reaches, sending is faster."""
+    here = _column(question.total_bytes)
+    rows: list[tuple[str, ...]] = []
+    for each in found.break_even:
+        reach = _CHART_COLUMNS if each.likely is None else _column(each.likely)
+        cells = list(("s" * reach).ljust(_CHART_COLUMNS, "c"))
+        cells[min(here, _CHART_COLUMNS - 1)] = "|"
+        told = "never" if each.likely is None else format_bytes(each.likely)
+        rows.append((link_rate(each.link_rate), told, "".join(cells)))
+    lines = columns(rows)
+    lines.append(f"  s: send, c: carry, from 1 GB to 1 EB of cargo; |: your {format_bytes(question.total_bytes)}")
+    return lines
+
+
+def _column(total_bytes: int) -> int:
+    part = (math.log10(max(1, total_bytes)) - _SCALE_LOW) / (_SCALE_HIGH - _SCALE_LOW)
+    return max(0, min(_CHART_COLUMNS, round(part * _CHART_COLUMNS)))
+
+
+def _costs(question: Question, found: Forecast) -> list[str]:
+    lines: list[str] = []
+    for name, route in (("carrying", found.carry), ("sending", found.send)):
+        if route is not None and route.cost.lines:
+            lines += ["", f"what {name} costs", *columns(cost_rows(route.cost, question.prices.currency))]
     return lines
 
 
 def _each(found: Forecast, value: Callable[[Route], str]) -> tuple[str, ...]:
     return tuple("" if route is None else value(route) for route in (found.carry, found.send))
-
-
-def _by(days: float, start: date) -> str:
-    return f"{start + timedelta(days=days):%d %b %Y} ({days:.1f} days)"
-
-
-def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
-
-
-def _odds(probability: float) -> str:
-    if probability != probability:
-        return "not computed"
-    if probability < 1e-12:
-        return "less than 1 in 10^12"
-    return f"1 in {1 / probability:,.0f}" if probability < 0.05 else f"{probability:.0%}"
-
-
-def _rate(bits_per_second: float) -> str:
-    value, unit = (bits_per_second / 1e9, "Gbit/s") if bits_per_second >= 1e9 else (bits_per_second / 1e6, "Mbit/s")
-    return f"{value:g} {unit}"
-
-
-def _route_document(route: Route) -> dict[str, Any]:
-    return {
-        "days": route.days,
-        "days_10": route.days_10,
-        "days_50": route.days_50,
-        "days_90": route.days_90,
-        "bottleneck": route.bottleneck,
-        "steps": [
-            {
-                "name": step.name,
-                "start_days": step.start_days,
-                "days": {"low": step.days.low, "likely": step.days.likely, "high": step.days.high},
-                "limit": step.limit,
-            }
-            for step in route.steps
-        ],
-    }

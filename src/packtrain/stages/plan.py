@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import stat
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,8 +22,9 @@ from packtrain.erasure.placement import (
     place,
     survival_statement,
 )
-from packtrain.errors import SourceUnreadable, VoyageFileError
+from packtrain.errors import VoyageFileError
 from packtrain.events import Notice, Sink
+from packtrain.forecast.given_bytes import sizes
 from packtrain.ports import Drive
 from packtrain.record.carried import check_folder_to_carry
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
@@ -242,35 +240,7 @@ def _source_totals(folder: VoyageFolder) -> tuple[int, int]:
     num_files = total_bytes = 0
     sources = folder.voyage_file().sources
     for text in sources.paths if sources is not None else ():
-        for size_bytes in _sizes(folder.resolve(text)):
+        for size_bytes in sizes(folder.resolve(text), "correct [sources] in voyage.toml"):
             num_files += 1
             total_bytes += size_bytes
     return num_files, total_bytes
-
-
-def _sizes(path: Path) -> Iterator[int]:
-    if path.is_file():
-        yield path.stat().st_size
-        return
-    if not path.is_dir():
-        raise SourceUnreadable(
-            "source is not there", where=str(path), expected="a file or folder", hint="correct [sources] in voyage.toml"
-        )
-    linked: set[tuple[int, int]] = set()
-    waiting = [str(path)]
-    while waiting:
-        # What is gone meanwhile or cannot be read, prepare and pack will name.
-        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as members:
-            for member in members:
-                with contextlib.suppress(OSError):
-                    if member.is_dir(follow_symlinks=False):
-                        waiting.append(member.path)
-                        continue
-                    status = member.stat(follow_symlinks=False)
-                    if not stat.S_ISREG(status.st_mode):
-                        continue
-                    if status.st_nlink > 1:
-                        if (key := (status.st_dev, status.st_ino)) in linked:
-                            continue
-                        linked.add(key)
-                    yield status.st_size

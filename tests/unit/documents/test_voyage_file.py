@@ -104,6 +104,38 @@ text_budget_bytes = 0
 retention_years = 1
 compress = "none"
 base = "weights/first.safetensors"
+[forecast]
+start = "2026-12-01"
+link = "200 Mbit/s"
+link_free = 0.5
+prepare = "56..63"
+train = "10..20..40"
+legs = ["flight=1..2"]
+customs = "0..1..7"
+results = "500 GB"
+results_by = "drives"
+drive_rate = "180 MB/s"
+source_rate = "1 GB/s"
+store_rate = "2 GB/s"
+cores = 16
+load_cores = 64
+pack_hosts = 1
+load_hosts = 8
+swap_minutes = 0
+yearly_failure = 0.015
+transit_risk = 0.005
+case_loss = 0
+cases_together = 2
+together_part = 1
+bad_batch = 0.01
+batch_factor = 10
+[forecast.prices]
+drive = 60
+case = 0
+carrier = 900.5
+shipping = 1
+link_month = 1500
+currency = "EUR"
 """
 
 
