@@ -48,6 +48,7 @@ RUN = {
     (HOW_TO + "screen-the-parties.md", "sh"): "tests/docs/test_screening_page.py",
     (HOW_TO + "send-or-carry.md", "sh"): "tests/docs/test_how_to.py",
     (HOW_TO + "train-on-a-ray-or-slurm-site.md", "sh"): "tests/docs/test_train_on_a_site_page.py",
+    (HOW_TO + "use-from-python.md", "python"): "tests/docs/test_use_from_python.py",
     (HOW_TO + "withdraw-a-source.md", "sh"): "tests/docs/test_withdraw_page.py",
     (HOW_TO + "your-own-data.md", "sh"): "tests/docs/test_how_to.py",
 }
