@@ -35,12 +35,12 @@ def python_page(generated: str) -> str:
 
 def _about(name: str, found: Any) -> list[str]:
     if name in _ALIASES:
-        return [f"## {name}\n", f"```python\n{name} = {_plain(found)}\n```\n", f"{_ALIASES[name]}\n"]
+        return [f"## {name}\n", f"```text\n{name} = {_plain(found)}\n```\n", f"{_ALIASES[name]}\n"]
     if not inspect.isclass(found):
         return [f"## {name}\n", *_function(name, found)]
     lines = [f"## {name}\n"]
     if (signature := _signature(found)) is not None:
-        lines.append(f"```python\n{name}{signature}\n```\n")
+        lines.append(f"```text\n{name}{signature}\n```\n")
     lines += [_text(found), ""]
     for member, value in _members(found):
         title = f"{name}.{member}"
@@ -52,7 +52,7 @@ def _about(name: str, found: Any) -> list[str]:
 
 
 def _function(name: str, found: Any) -> list[str]:
-    return [f"```python\n{name}{_signature(found)}\n```\n", _text(found), ""]
+    return [f"```text\n{name}{_signature(found)}\n```\n", _text(found), ""]
 
 
 def _members(kind: type) -> list[tuple[str, Any]]:

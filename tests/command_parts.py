@@ -158,12 +158,13 @@ class Site:
     def snapshot(self) -> dict[str, str]:
         """Return what lies below root: SHA-256 of a file, target of a link.
 
-        But for party.toml: a copy of the own public keys, which every verb keeps current.
+        But for party.toml, a copy of the own public keys, which every verb keeps current; and for live.json, in which
+        a stage tells how far it is.
         """
         return {
             path.relative_to(self.root).as_posix(): f"-> {path.readlink()}" if path.is_symlink() else sha256_file(path)
             for path in sorted(self.root.rglob("*"))
-            if (path.is_symlink() or path.is_file()) and path.name != "party.toml"
+            if (path.is_symlink() or path.is_file()) and path.name not in ("party.toml", "live.json")
         }
 
 

@@ -2,8 +2,8 @@
 
 A message says what is wrong, where, what was expected, what was found, and what to do next. Exit codes are never
 reused; the families are: 10 voyage folder and voyage.toml, 20 sources and data set, 30 drives, 40 cargo integrity,
-50 signatures and trust, 60 keys, 70 diligence and admission, 80 kit, rehearsal and training, 90 results and closing,
-100 lists, screening and rules, 110 papers, 113 to 115 custody, 118 and 119 audit.
+50 signatures and trust, 60 keys, 70 diligence and admission, 80 kit, rehearsal and training, 89 the page in a browser,
+90 results and closing, 100 lists, screening and rules, 110 papers, 113 to 115 custody, 118 and 119 audit.
 Code 1 is a defect in packtrain itself, 2 a wrong command line, 3 the operating system's refusal, 130 Ctrl-C, 143
 SIGTERM.
 """
@@ -459,6 +459,15 @@ class KitUpdateRefused(PacktrainError):
     """A change of the kit after departure does not follow from the kit in force, or may not be made."""
 
     exit_code = 87
+
+
+# --- 89: the page in a browser -----------------------------------------------------------------------------------
+
+
+class PageNotServed(PacktrainError):
+    """`serve` cannot listen there: the port is taken, may not be had, or the address is none of this machine's."""
+
+    exit_code = 89
 
 
 # --- 90: results and closing -------------------------------------------------------------------------------------

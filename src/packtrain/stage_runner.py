@@ -39,15 +39,19 @@ class StageRunner:
         root: the voyage folder.
         sink: takes the events of the stages.
         ask_passphrase: asks a person, where a key is sealed with a passphrase and no file or variable holds it.
+        only_watches: nothing is written, not even parties.json: what needs it is told as missing.
     """
 
-    def __init__(self, root: Path, sink: Sink, ask_passphrase: AskPassphrase | None = None) -> None:
+    def __init__(
+        self, root: Path, sink: Sink, ask_passphrase: AskPassphrase | None = None, *, only_watches: bool = False
+    ) -> None:
         self.folder = VoyageFolder(root)
         self.folder.ask_passphrase = ask_passphrase
         self._live = LiveFile(self.folder.root, sink)
         self._watch = DriveWatch(self._live)
         self._sink: Sink = self._watch
         self._opener: DriveOpener | None = None
+        self._only_watches = only_watches
         self.role: Role = self.folder.voyage_file().voyage.role
 
     def _refuse_others(self, verb: str, *roles: Role) -> None:
@@ -72,7 +76,7 @@ class StageRunner:
 
     def _settle_once(self) -> None:
         """Write parties.json if no verb did yet; a verb that only reads takes no lock and writes nothing else."""
-        if not self.folder.has(Parties):
+        if not self._only_watches and not self.folder.has(Parties):
             with self._at_work("status", *everyone()):
                 pass
 

@@ -37,7 +37,8 @@ class StageState:
     """Where one stage stands.
 
     Attributes:
-        state: `done`, `to do`, `changed` (it would run again), `waiting` (for another document) or `not needed`.
+        state: `done`, `to do`, `changed` (it would run again), `waiting` (for another document), `not needed`, or `not
+            known` (its receipt, or what it would be held against, cannot be read).
         detail: in words: when it was done, what changed, what it waits for.
         changed: names of the inputs that changed.
     """
@@ -62,7 +63,11 @@ def states_of(folder: VoyageFolder, role: Role) -> list[StageState]:
     for stage, roles in STAGES:
         if role not in roles:
             continue
-        state = state_of(folder, role, stage)
+        try:
+            state = state_of(folder, role, stage)
+        except PacktrainError as error:
+            # One paper that cannot be read hides nothing of the others.
+            state = StageState(stage, "not known", error.message)
         unfinished = next(
             (before.stage for before in states if before.state not in ("done", "changed", "not needed")), None
         )

@@ -46,6 +46,7 @@ _VERBS: Final[dict[str, tuple[str, str]]] = {
     "drives": ("drives", "list, test, clear and format drives, print their labels"),
     "status": ("status", "show where the voyage stands"),
     "report": ("report", "write report.html"),
+    "serve": ("serve", "show the voyage in a browser, live"),
     "audit": ("audit", "tell from the record alone what happened, list its faults"),
     "demo": ("demo", "a whole voyage on real data, on this machine"),
     "boxed": ("boxed", ""),

@@ -24,7 +24,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
@@ -288,6 +288,48 @@ def answer(text: str, document: Mapping[str, Any] | Sequence[Any], *, as_json: b
         _print_json(document)
     else:
         click.echo(harmless(text))
+
+
+def shows_pictures() -> bool:
+    """Return whether stdout is a terminal that can be drawn on, and not only a place where lines go."""
+    return sys.stdout.isatty() and os.environ.get("TERM") not in (None, "", "dumb")
+
+
+def shows_colour() -> bool:
+    """Return whether a person wants colour (https://no-color.org)."""
+    return not os.environ.get("NO_COLOR")
+
+
+def terminal_columns() -> int:
+    """Return how wide stdout is, in characters."""
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def show_picture(drawn: str) -> None:
+    """Print what was drawn for a terminal; its words were made harmless when it was drawn."""
+    click.echo(drawn)
+
+
+def redraw(draw: Callable[[], str], every_seconds: float) -> None:
+    """Show on the other screen of the terminal what `draw` returns, over and over, until Ctrl-C.
+
+    Of a picture that is longer than the screen the first lines are shown, and how many more there are.
+    """
+    click.echo("\x1b[?1049h\x1b[?25l", nl=False)
+    try:
+        while True:
+            drawn, rows = draw().split("\n"), shutil.get_terminal_size((100, 24)).lines
+            if len(drawn) > rows:
+                hidden = len(drawn) - rows + 1
+                drawn = [*drawn[: rows - 1], f"\x1b[0m… {hidden} more lines: a higher window shows them"]
+            # One write, and every line over its older self: nothing is blank in between.
+            click.echo("\x1b[H" + "".join(f"{line}\x1b[0m\x1b[K\r\n" for line in drawn[:-1]), nl=False)
+            click.echo(f"{drawn[-1]}\x1b[0m\x1b[K\x1b[J", nl=False)
+            time.sleep(every_seconds)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        click.echo("\x1b[?25h\x1b[?1049l", nl=False)
 
 
 def table(rows: Sequence[tuple[str, str]]) -> str:

@@ -188,6 +188,7 @@ class LiveFile:
 
 def _replace(folder: Path, payload: bytes) -> None:
     """Put the bytes in the place of the file before; on an error it is as it was."""
+    folder.mkdir(exist_ok=True)
     temporary = folder / _TEMPORARY
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:

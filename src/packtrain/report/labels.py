@@ -104,8 +104,8 @@ def labels_page(labels: Sequence[Label]) -> str:
     return (
         "<!doctype html>\n"
         f'<html lang="en"><head><meta charset="utf-8"><title>{len(labels)} labels</title><style>{_CSS}</style></head>'
-        f'<body><p class="how">{len(labels)} labels, 100 × 62 mm, one a page. Print at 100 %, without margins.</p>'
-        f"\n<main>\n{cards}\n</main></body></html>\n"
+        f'<body><main>\n<h1 class="how">{len(labels)} labels, 100 × 62 mm, one a page. Print at 100 %, without margins.'
+        f"</h1>\n{cards}\n</main></body></html>\n"
     )
 
 
@@ -171,7 +171,7 @@ _CSS: Final = """
 * { box-sizing: border-box; margin: 0; padding: 0 }
 body { font: 9.5pt/1.25 "Liberation Sans", Arial, Helvetica, sans-serif; color: #000; background: #fff }
 main { display: flex; flex-wrap: wrap; gap: 5mm; padding: 5mm }
-.how { padding: 5mm 5mm 0; color: #444 }
+.how { flex: 0 0 100%; font: inherit; color: #444 }
 .label { width: 100mm; height: 62mm; padding: 2.5mm 3.5mm 2mm; border: 0.3mm solid #000; overflow: hidden;
   display: grid; grid-template: "head code" auto "facts code" minmax(0, 1fr) "foot foot" auto /
   minmax(0, 1fr) 33mm; column-gap: 1.5mm }

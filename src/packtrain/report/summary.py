@@ -1,31 +1,47 @@
-"""What the voyage folders of one machine say, gathered for people: read from documents, receipts and logs alone."""
+"""Where a voyage stands: read from the documents, receipts, custody, journals and logs of one machine's folders alone.
+
+It is the one model that `packtrain status`, `--json`, report.html and the live page draw from: what they show is read
+from the same object, and nowhere else.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-
-import msgspec
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 from packtrain.documents.admission import Admission
-from packtrain.documents.codec import Document
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.export_list import ExportList
 from packtrain.documents.packing_statement import PackingStatement
+from packtrain.documents.pieces import Pieces
 from packtrain.documents.placement import PlacementDocument
 from packtrain.documents.plan import Plan
 from packtrain.documents.ready import Ready
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.shipment import Shipment
 from packtrain.errors import PacktrainError
+from packtrain.record.checks import CheckedDrive, read_checks
 from packtrain.record.custody import CustodyLine, CustodyLog
 from packtrain.record.folder import VoyageFolder
-from packtrain.report.training_curve import TrainingCurve, read_metrics, read_steps
-from packtrain.training.metrics import METRICS_NAME
+from packtrain.record.receipts import instant
+from packtrain.report.custody_view import told_of_custody
+from packtrain.report.dataset_view import DatasetView, dataset_view
+from packtrain.report.drive_view import DriveFacts, DriveView, drive_views
+from packtrain.report.flag_view import RulesView, rules_views
+from packtrain.report.group_view import GroupFacts, GroupView, group_views
+from packtrain.report.leg_rows import PlanActual
+from packtrain.report.live_view import LiveView, live_view
+from packtrain.report.load_view import LoadedDrives, LoadProgress, read_drives, read_progress
+from packtrain.report.plan_actual import plan_against_actual
+from packtrain.report.route_view import CaseView, RouteFacts, StopView, route_of
+from packtrain.report.training_curve import TrainingCurve
+from packtrain.report.training_facts import samples_loaded, training_of
+from packtrain.report.wave_view import WavesView
 
+Found = TypeVar("Found")
 STAGE_ORDER: Final = (
     "plan",
     "prepare",
@@ -41,23 +57,71 @@ STAGE_ORDER: Final = (
     "return",
     "close",
 )
-STEPS: Final = "train/steps.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class StageView:
+    """One stage of one party: `done`, `to do`, `changed`, `waiting`, `not needed` or `not known`; and more in words."""
+
+    stage: str
+    state: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartySeen:
+    """What only the stages themselves can say of a party's folder.
+
+    Attributes:
+        stages: in the order of the voyage.
+        next_command, next_why: what this party does next; None where nothing is left to do here.
+        waves: of a packing in waves; None outside of one.
+        unread: what kept the stages from saying more.
+    """
+
+    stages: tuple[StageView, ...] = ()
+    next_command: str | None = None
+    next_why: str = ""
+    waves: WavesView | None = None
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PartyView:
-    """One party's folder: its role, its receipts in voyage order, its custody log as far as it verifies."""
+    """One party's folder: its role, its receipts in voyage order, its custody log as far as it verifies.
+
+    Attributes:
+        seen: what its stages say; empty where nobody asked them.
+        live: what runs there, or ran last.
+    """
 
     role: str
     folder: VoyageFolder
     receipts: tuple[Receipt, ...]
     custody: tuple[CustodyLine, ...]
     custody_error: str | None
+    seen: PartySeen = PartySeen()
+    live: LiveView | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything a report shows. A document that is not there, or does not verify, is None and is named in `unread`."""
+    """Everything that is shown. A document that is not there, or does not verify, is None and is named in `unread`.
+
+    Attributes:
+        read_at: when the folders were read, a UTC instant.
+        route: home, on the way, site, and back; where the voyage stands.
+        cases, drives, groups: each with what is known of its health.
+        superseded: UUID -> label of drives that failed and were replaced.
+        packing, loading: waves of a packing, and how far a load is; None outside of one.
+        rules: each party's newest run of the rules.
+        card: facts of the data set.
+        sentences: the custody log in plain words.
+        pieces: what was cut for a thin link; None where nothing was.
+        closed_by: parties that closed their voyage.
+        plan_actual: each leg as `plan` expected it beside what happened; None where it cannot be told.
+        shard_folder: where sample pictures are taken from; None shows none (they may be private).
+    """
 
     name: str
     parties: tuple[PartyView, ...]
@@ -73,6 +137,21 @@ class Summary:
     training: TrainingCurve | None
     samples_loaded: int = 0
     unread: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
+    shard_folder: Path | None = None
+    read_at: str = ""
+    route: tuple[StopView, ...] = ()
+    cases: tuple[CaseView, ...] = ()
+    drives: tuple[DriveView, ...] = ()
+    superseded: tuple[tuple[str, str], ...] = ()
+    groups: tuple[GroupView, ...] = ()
+    packing: WavesView | None = None
+    loading: LoadProgress | None = None
+    rules: tuple[RulesView, ...] = ()
+    card: DatasetView | None = None
+    pieces: Pieces | None = None
+    closed_by: tuple[str, ...] = ()
+    plan_actual: PlanActual | None = None
 
     def receipt(self, stage: str, role: str | None = None) -> Receipt | None:
         """Return the receipt of a stage from the party that has one (or from `role`)."""
@@ -83,81 +162,133 @@ class Summary:
                         return receipt
         return None
 
+    @property
+    def live(self) -> tuple[LiveView, ...]:
+        """Return what runs, or ran last, in each folder."""
+        return tuple(party.live for party in self.parties if party.live is not None)
 
-def summarize(folders: Sequence[VoyageFolder]) -> Summary:
-    """Return what these folders (one a party) say. Signed documents are checked; a bad one is left out and named."""
-    unread: list[str] = []
-    parties = tuple(_party(folder, unread) for folder in folders)
 
-    def find(document_type: type[Any], *, signed: bool) -> Any:
-        for folder in folders:
-            if not folder.has(document_type):
-                continue
-            try:
-                return folder.read_signed(document_type) if signed else folder.read(document_type)
-            except PacktrainError as error:
-                unread.append(error.message)
-        return None
+def summarize(
+    folders: Sequence[VoyageFolder], seen: Sequence[PartySeen] = (), shard_folder: Path | None = None
+) -> Summary:
+    """Return what these folders say. Signed documents are checked; a bad one is left out and named.
 
+    Args:
+        folders: one a party, all of one voyage.
+        seen: what the stages say of each, in the same order; see `overview`.
+        shard_folder: where sample pictures are taken from; None shows none (they may be private).
+    """
+    reader = _Reader(folders)
+    unread = reader.unread
+    seen = [*seen, *(PartySeen() for _ in range(len(folders) - len(seen)))]
+    parties = tuple(_party(folder, said, unread) for folder, said in zip(folders, seen, strict=True))
+    custody = max((party.custody for party in parties), key=len)
+    placement = reader.find(PlacementDocument, signed=False)
+    dataset = reader.find(Dataset, signed=False)
+    plan, shipment = reader.find(Plan), reader.find(Shipment)
+    if shipment is not None and plan is not None and shipment.attempt != plan.attempt:
+        shipment = None  # of an earlier attempt
+    statement, export_list = reader.find(PackingStatement), reader.find(ExportList)
+    admission = reader.find(Admission)
+    loads = [receipt for party in parties for receipt in party.receipts if receipt.stage == "load"]
+    loading = next((found for folder in folders if (found := read_progress(folder)) is not None), None)
+    facts = DriveFacts(
+        checks=_checks(folders, plan),
+        loaded=_loaded(folders) if not loads else LoadedDrives(),
+        load=loads[0] if loads else None,
+        custody=custody,
+    )
+    drives = drive_views(placement, plan, shipment, facts)
+    group_facts = GroupFacts(
+        folders, drives, facts.bad, {group.group: group for group in loading.groups} if loading else {}, bool(loads)
+    )
+    closed_by = tuple(party.role for party in parties if _has(party, "close"))
+    route, cases = route_of(
+        RouteFacts(
+            drives=drives,
+            custody=custody,
+            statement=statement,
+            has_export=export_list is not None,
+            has_results=any(party.role == "consignor" and _has(party, "return") for party in parties),
+            is_closed=bool(closed_by),
+            verdict=admission.verdict if admission is not None else None,
+            stages_done=frozenset(receipt.stage for party in parties for receipt in party.receipts),
+        ),
+        unread,
+    )
+    loaded = max(samples_loaded(folder) for folder in folders)
     return Summary(
         name=folders[0].voyage_file().voyage.name,
         parties=parties,
-        placement=find(PlacementDocument, signed=False),
-        dataset=find(Dataset, signed=False),
-        ready=_ready(folders, unread),
-        declaration=find(Declaration, signed=True),
-        plan=find(Plan, signed=True),
-        shipment=find(Shipment, signed=True),
-        packing_statement=find(PackingStatement, signed=True),
-        admission=find(Admission, signed=True),
-        export_list=find(ExportList, signed=True),
+        placement=placement,
+        dataset=dataset,
+        ready=reader.find(Ready, signed=False),  # one that is not signed (something was not shown) is worth showing
+        declaration=reader.find(Declaration),
+        plan=plan,
+        shipment=shipment,
+        packing_statement=statement,
+        admission=admission,
+        export_list=export_list,
         training=_training(folders),
-        samples_loaded=max(samples_loaded(folder) for folder in folders),
-        unread=tuple(unread),
+        samples_loaded=loaded,
+        sentences=reader.quietly(lambda: told_of_custody(folders[0]), ()),
+        read_at=instant(),
+        shard_folder=shard_folder,
+        route=route,
+        cases=cases,
+        drives=drives,
+        superseded=tuple(shipment.voided.items()) if shipment is not None else (),
+        groups=group_views(plan, shipment, group_facts, unread),
+        packing=next((party.seen.waves for party in parties if party.seen.waves is not None), None),
+        loading=loading,
+        rules=rules_views(folders, unread),
+        card=dataset_view(dataset, loaded if loads else None) if dataset is not None else None,
+        pieces=reader.find(Pieces),
+        closed_by=closed_by,
+        plan_actual=plan_against_actual(folders),
+        unread=tuple(dict.fromkeys(unread)),
     )
 
 
-def to_builtins(summary: Summary) -> dict[str, Any]:
-    """Return the summary as plain values for `--json`."""
+class _Reader:
+    """Reads documents from whichever folder holds a good one; what cannot be read is named."""
 
-    def plain(document: Document | None) -> Any:
-        return msgspec.to_builtins(document) if document is not None else None
+    def __init__(self, folders: Sequence[VoyageFolder]) -> None:
+        self._folders = folders
+        self.unread: list[str] = []
 
-    return {
-        "name": summary.name,
-        "parties": [
-            {
-                "role": party.role,
-                "folder": str(party.folder.root),
-                "stages": {receipt.stage: msgspec.to_builtins(receipt) for receipt in party.receipts},
-                "custody_entries": len(party.custody),
-                "custody_error": party.custody_error,
-            }
-            for party in summary.parties
-        ],
-        "survives": summary.placement.statement if summary.placement else None,
-        "shipment": plain(summary.shipment),
-        "ready": plain(summary.ready),
-        "admission": plain(summary.admission),
-        "export_list": plain(summary.export_list),
-        "training": training_summary(summary.training) if summary.training is not None else None,
-        "unread": list(summary.unread),
-    }
+    def find(self, document_type: type[Any], *, signed: bool = True) -> Any:
+        """Return a document; None where no folder holds a good one."""
+        for folder in self._folders:
+            if not folder.has(document_type):
+                continue
+            found = self.quietly(
+                lambda folder=folder: folder.read_signed(document_type) if signed else folder.read(document_type), None
+            )
+            if found is not None:
+                return found
+        return None
 
-
-def _training(folders: Sequence[VoyageFolder]) -> TrainingCurve | None:
-    """Return the training that the most step lines tell of: those at the site, with times, before metrics at home."""
-    found = [curve for folder in folders if (curve := training_of(folder)) is not None]
-    return max(found, key=lambda curve: (curve.has_times, curve.num_lines), default=None)
+    def quietly(self, read: Callable[[], Found], otherwise: Found) -> Found:
+        """Return what `read` returns; `otherwise` where it cannot, and why is noted."""
+        try:
+            return read()
+        except PacktrainError as error:
+            self.unread.append(error.message)
+        except OSError as error:
+            self.unread.append(f"{error.filename}: {error.strerror}")
+        return otherwise
 
 
-def _party(folder: VoyageFolder, unread: list[str]) -> PartyView:
+def _party(folder: VoyageFolder, seen: PartySeen, unread: list[str]) -> PartyView:
     receipts: list[Receipt] = []
     for path in sorted(folder.receipts.glob("*.json")):
         try:
             receipt = folder.receipt(path.stem)
         except PacktrainError as error:
             unread.append(error.message)
+        except OSError as error:
+            unread.append(f"{path}: {error.strerror}")
         else:
             receipts += [receipt] if receipt is not None else []
     receipts.sort(
@@ -172,64 +303,68 @@ def _party(folder: VoyageFolder, unread: list[str]) -> PartyView:
         custody = CustodyLog(folder.documents / "custody.jsonl").read(folder.trust())
     except PacktrainError as error:
         custody_error = error.message
+        unread.append(error.message)
+    except OSError as error:
+        custody_error = str(error.strerror)
+        unread.append(f"custody.jsonl: {error.strerror}")
+    unread += seen.unread
+    role = folder.voyage_file().voyage.role
     return PartyView(
-        role=folder.voyage_file().voyage.role,
+        role=role,
         folder=folder,
         receipts=tuple(receipts),
         custody=custody,
         custody_error=custody_error,
+        seen=seen,
+        live=live_view(folder, role),
     )
 
 
-def _ready(folders: Sequence[VoyageFolder], unread: list[str]) -> Ready | None:
-    """Return the rehearsal's sheet; one that is not signed (something was not shown) is still worth showing."""
+def _has(party: PartyView, stage: str) -> bool:
+    return any(receipt.stage == stage for receipt in party.receipts)
+
+
+def _checks(folders: Sequence[VoyageFolder], plan: Plan | None) -> dict[str, CheckedDrive]:
+    """Return the newest look at each drive, whichever party took it."""
+    newest: dict[str, CheckedDrive] = {}
     for folder in folders:
-        if folder.has(Ready):
-            try:
-                return folder.read(Ready)
-            except PacktrainError as error:
-                unread.append(error.message)
-    return None
+        if plan is None or not folder.has(Plan):
+            continue
+        kept = read_checks(folder, folder.digest(Plan)) or _checked_whole(folder, plan)
+        for label, drive in kept.items():
+            if label not in newest or newest[label].at < drive.at:
+                newest[label] = drive
+    return newest
 
 
-def training_of(folder: VoyageFolder) -> TrainingCurve | None:
-    """Return a training as this party saw it: the step lines at the site; at home the metrics that came back."""
-    found = read_steps(folder.logs / STEPS)
-    if found is not None:
-        return found
-    at_home = [folder.root / "results" / METRICS_NAME, folder.logs / METRICS_NAME]
-    return next((curve for path in at_home if (curve := read_metrics(path)) is not None), None)
-
-
-def samples_loaded(folder: VoyageFolder) -> int:
-    """Return how many samples the store of this party holds, as its receipt says; 0 where it has none."""
+def _checked_whole(folder: VoyageFolder, plan: Plan) -> dict[str, CheckedDrive]:
+    """Return what a receipt says of all drives together: a check that found every one of them whole."""
     try:
-        receipt = folder.receipt("load")
+        receipt = folder.receipt("check")
     except PacktrainError:
-        return 0
-    return receipt.counts.get("samples_loaded", 0) if receipt is not None else 0
-
-
-def training_summary(curve: TrainingCurve) -> dict[str, Any]:
-    """Return a training as plain values: where it stands, its rates, and where attempts began."""
-    steps_a_second, samples_a_second = curve.rate()
+        return {}
+    if (
+        receipt is None
+        or receipt.facts.get("verdict") != "whole"
+        or receipt.inputs.get("plan") != folder.digest(Plan)
+        or receipt.counts.get("drives") != len(plan.drives)
+    ):
+        return {}
     return {
-        "last_step": curve.last_step,
-        "loss_first": None if math.isnan(curve.first_loss) else curve.first_loss,
-        "loss_last": None if math.isnan(curve.last_loss) or curve.not_finite_since is not None else curve.last_loss,
-        "losses_not_finite": curve.num_not_finite,
-        "samples": curve.num_samples if curve.has_samples else None,
-        "steps_per_second": steps_a_second or None,
-        "samples_per_second": samples_a_second or None,
-        "steps_made_again": curve.num_undone,
-        "attempts": [
-            {
-                "attempt": mark.attempt,
-                "first_step": mark.step,
-                "steps_made_again": mark.num_undone,
-                "after": mark.reason,
-            }
-            for mark in curve.marks
-        ],
-        "num_attempts": curve.num_attempts,
+        drive.label: CheckedDrive(label=drive.label, at=receipt.finished, is_usable=True, num_volumes=0, volume_bytes=0)
+        for drive in plan.drives
     }
+
+
+def _loaded(folders: Sequence[VoyageFolder]) -> LoadedDrives:
+    found = [read_drives(folder) for folder in folders]
+    return next((drives for drives in found if drives.seen or drives.lost or drives.damaged), LoadedDrives())
+
+
+def _training(folders: Sequence[VoyageFolder]) -> TrainingCurve | None:
+    """Return the training that the most step lines tell of: those at the site, with times, before metrics at home."""
+    found = [curve for folder in folders if (curve := training_of(folder)) is not None]
+    return max(found, key=lambda curve: (curve.has_times, curve.num_lines), default=None)
+
+
+__all__ = ["STAGE_ORDER", "PartySeen", "PartyView", "StageView", "Summary", "summarize"]

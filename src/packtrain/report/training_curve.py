@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -240,28 +241,65 @@ class TrainingCurve:
         return before.total_samples + round((last.total_samples - before.total_samples) * share)
 
 
-def read_steps(path: Path) -> TrainingCurve | None:
-    """Return the training that a steps.jsonl tells; None where there is none. Lines that are none are passed over."""
-    curve = TrainingCurve()
-    for line in _lines(path):
+class GrowingSteps:
+    """A steps.jsonl that may still grow: each reading goes on where the last one ended.
+
+    Args:
+        path: the file; the log of attempts lies beside it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file_number = 0
+        self._offset = 0
+        self._curve = TrainingCurve()
+
+    def read(self) -> TrainingCurve | None:
+        """Return the training so far, None where there is none. The next call changes what this one returned.
+
+        Lines that are none are passed over, and one that is not ended yet is left for the next time. A file that is
+        another one, or became shorter, is read from its beginning.
+        """
+        try:
+            stream = self._path.open("rb")
+        except OSError:
+            self._offset, self._curve = 0, TrainingCurve()
+            return None
+        with stream:
+            stat = os.fstat(stream.fileno())
+            if (stat.st_ino, True) != (self._file_number, stat.st_size >= self._offset):
+                self._file_number, self._offset, self._curve = stat.st_ino, 0, TrainingCurve()
+            stream.seek(self._offset)
+            while line := stream.readline(_MOST_LINE_BYTES):
+                if not line.endswith(b"\n") and len(line) < _MOST_LINE_BYTES:
+                    break
+                self._offset += len(line)
+                self._take(line)
+        if not self._curve.num_lines:
+            return None
+        reasons = {
+            int(attempt): str(row.get("reason", ""))
+            for row in _objects(self._path.with_name(ATTEMPTS_NAME))
+            if (attempt := _number(row.get("attempt"))) is not None
+        }
+        self._curve.explain(reasons)
+        return self._curve
+
+    def _take(self, line: bytes) -> None:
         try:
             # Nearly all lines are of this form; the others take the longer way.
             attempt, step, loss, samples, elapsed = _step_line.decode(line)
         except msgspec.MsgspecError:
             if (found := _unusual(line)) is None:
-                continue
+                return
             attempt, step, loss, samples, elapsed = found
         if 0 <= step < _MOST and 0 <= (samples or 0) < _MOST:
-            curve.add(attempt, step, loss, samples, elapsed)
-    if not curve.num_lines:
-        return None
-    reasons = {
-        int(attempt): str(row.get("reason", ""))
-        for row in _objects(path.with_name(ATTEMPTS_NAME))
-        if (attempt := _number(row.get("attempt"))) is not None
-    }
-    curve.explain(reasons)
-    return curve
+            self._curve.add(attempt, step, loss, samples, elapsed)
+
+
+def read_steps(path: Path) -> TrainingCurve | None:
+    """Return the training that a steps.jsonl tells; None where there is none. Lines that are none are passed over."""
+    return GrowingSteps(path).read()
 
 
 def read_metrics(path: Path) -> TrainingCurve | None:

@@ -19,6 +19,7 @@ from packtrain.documents.shipment import Shipment
 from packtrain.errors import BeyondRepair, DriveNotClosed, IncompleteKnowledge, IntegrityError
 from packtrain.events import Sink
 from packtrain.ports import Drive
+from packtrain.record.checks import MAX_HURT, WHOLE_VOLUME, CheckedDrive, keep_checks, note_repairs
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock, instant
 from packtrain.record.signed import SignedDocument, in_folder, on_drive
@@ -128,7 +129,35 @@ def check(folder: VoyageFolder | None, drives: Sequence[Drive], sink: Sink) -> C
         },
         facts={"verdict": scrubbed.verdict},
     )
+    if plan is not None:
+        keep_checks(folder, folder.digest(Plan), _looks(scrubbed))
     return report
+
+
+def _looks(scrubbed: ScrubReport) -> list[CheckedDrive]:
+    """Return what was seen of each drive that could be named, for `status`."""
+    at = instant()
+    hurt: dict[str, dict[str, int]] = {}
+    for fault in scrubbed.damage:
+        volumes = hurt.setdefault(fault.drive, {})
+        if fault.first_block is None or fault.last_block is None:
+            volumes[fault.volume] = WHOLE_VOLUME
+        elif volumes.get(fault.volume) != WHOLE_VOLUME:
+            volumes[fault.volume] = volumes.get(fault.volume, 0) + fault.last_block - fault.first_block + 1
+    return [
+        CheckedDrive(
+            label=drive.label,
+            at=at,
+            is_usable=drive.is_usable,
+            num_volumes=drive.num_volumes,
+            volume_bytes=drive.volume_bytes,
+            num_findings=len(drive.findings),
+            hurt=tuple(sorted(hurt.get(drive.label, {}).items())[:MAX_HURT]),
+            num_hurt=len(hurt.get(drive.label, {})),
+        )
+        for drive in scrubbed.drives
+        if drive.label is not None
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +269,8 @@ def repair(
         paths = (folder.logs / f"repair-{stamp}{suffix}.json" for suffix in ("", *(f"-{n}" for n in range(2, 100))))
         path = next((path for path in paths if not path.exists()), folder.logs / f"repair-{stamp}.json")
         durable.write_bytes(path, as_json(report))
+        if plan is not None:
+            note_repairs(folder, folder.digest(Plan), [(item.drive, item.name) for item in mended.mended])
     return report
 
 

@@ -20,7 +20,7 @@ from packtrain.errors import SourceUnreadable
 from packtrain.ports import Readback
 from packtrain.volume import catalog
 from packtrain.volume.assignment import Placed
-from packtrain.volume.journal_file import FILE, SCHEMA, Connection, faults
+from packtrain.volume.journal_file import FILE, SCHEMA, Connection, connect_to_read, faults
 from packtrain.volume.tar import EntryKind, Xattrs
 
 _BATCH_ROWS: Final = 1000
@@ -93,6 +93,7 @@ class Journal:
 
     Args:
         folder: made if it is not there.
+        only_reads: nothing is made or written.
 
     Raises:
         DriveFull: from every call that writes: no space is left where the folder lies.
@@ -100,11 +101,14 @@ class Journal:
         DriveFailed: from every call: the file system cannot read or write it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path, *, only_reads: bool = False) -> None:
         self.folder = folder
         self._lock = threading.Lock()
         self._idle_readers: list[sqlite3.Connection] = []
+        if only_reads:
+            self._connection = connect_to_read(folder)
+            return
+        folder.mkdir(parents=True, exist_ok=True)
         # An autocommit connection with explicit transactions; writers take turns by the lock, readers have their own.
         self._connection = sqlite3.connect(
             folder / FILE, isolation_level=None, check_same_thread=False, factory=Connection

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from packtrain.errors import DriveFailed, DriveFull, IntegrityError
 
@@ -62,6 +63,29 @@ class Connection(sqlite3.Connection):
     def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
         with faults(self.where):
             return super().executescript(sql_script)
+
+
+def connect_to_read(folder: Path) -> Connection:
+    """Return a connection to the journal in a folder that changes nothing there, not even what SQLite itself keeps.
+
+    While another process writes it, SQLite's own files are there and tell what that one did last. Where they are not,
+    nobody writes, and the file is taken as it is: asked otherwise, SQLite would make them. A journal that is not begun
+    is an empty one.
+    """
+    path = (folder / FILE).absolute()
+    if path.is_file():
+        is_written = path.with_name(f"{FILE}-shm").exists()
+        address = f"file:{quote(str(path))}?mode=ro&{'readonly_shm=1' if is_written else 'immutable=1'}"
+        connection = sqlite3.connect(
+            address, uri=True, isolation_level=None, check_same_thread=False, factory=Connection
+        )
+        connection.where = str(path)
+        if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            return connection
+        connection.close()
+    empty = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, factory=Connection)
+    empty.executescript(SCHEMA)
+    return empty
 
 
 class _Cursor(sqlite3.Cursor):

@@ -12,7 +12,9 @@ from packtrain.documents.shipment import Shipment
 from packtrain.record.custody import CustodyLog
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
-from packtrain.report.summary import STAGE_ORDER, STEPS, summarize, to_builtins
+from packtrain.report.summary import STAGE_ORDER, summarize
+from packtrain.report.summary_json import to_builtins
+from packtrain.report.training_facts import STEPS
 from sample_documents import SHIPMENT, samples
 from three_parties import three_parties
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packtrain.report.summary import training_summary
 from packtrain.report.training_curve import CAPACITY, Columns, TrainingCurve, by_column, read_metrics, read_steps
+from packtrain.report.training_facts import training_summary
 from packtrain.report.training_svg import loss_drawing, position_drawing, rate_drawing
 from packtrain.report.training_text import chart_lines
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from packtrain.errors import DriveFull, IntegrityError, SourceUnreadable
+from packtrain.errors import DriveFailed, DriveFull, IntegrityError, SourceUnreadable
 from packtrain.volume.assignment import Piece, Placed
 from packtrain.volume.cargo import CargoEntry
 from packtrain.volume.catalog import Catalog
 from packtrain.volume.journal import Journal
+from packtrain.volume.journal_file import FILE
 
 
 def placed(name: bytes) -> Placed:
@@ -87,3 +88,28 @@ def test_all_that_is_known_of_an_entry_comes_back_and_is_in_the_catalog(tmp_path
         assert (file.uid, file.gid, file.is_sparse, file.xattrs) == (2**32 - 2, 7, True, entry.xattrs)
         assert (hard.kind, hard.link_target, hard.xattrs) == ("hardlink", b"a", ())
         assert third.xattrs == ()
+
+
+def test_who_only_reads_changes_nothing_whatever_state_the_journal_is_in(tmp_path: Path) -> None:
+    def files() -> dict[str, tuple[bytes, int]]:
+        return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()}
+
+    def read() -> str | None:
+        before = files()
+        with Journal(tmp_path, only_reads=True) as journal:
+            found = journal.fact("plan")
+        assert files() == before
+        return found
+
+    assert read() is None  # not begun
+    with Journal(tmp_path) as journal:
+        journal.keep_fact("plan", "one")
+        assert read() == "one"  # while another writes it
+        aside = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert read() == "one" and [*files()] == [FILE]  # closed
+    for name, payload in aside.items():
+        (tmp_path / name).write_bytes(payload)
+    assert len(files()) == 3
+    assert read() == "one"  # its writer was killed
+    with Journal(tmp_path, only_reads=True) as journal, pytest.raises(DriveFailed, match="readonly"):
+        journal.keep_fact("plan", "two")

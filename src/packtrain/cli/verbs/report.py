@@ -19,13 +19,9 @@ _PATH = click.Path(path_type=Path)
 @json_option
 def command(folders: tuple[Path, ...], into: Path | None, pictures: bool, as_json: bool) -> None:
     """Write report.html over one or several voyage FOLDERS (default: the current one)."""
-    from packtrain.report.write import write_report
+    from packtrain.overview import overview
+    from packtrain.report.write import write_page
 
     voyages = [open_voyage(folder) for folder in folders or (Path(),)]
-    path = write_report(
-        [voyage.folder for voyage in voyages],
-        into or voyages[0].folder.root / "report.html",
-        sentences=voyages[0].custody(),
-        shard_folder=voyages[0].shard_folder() if pictures else None,
-    )
+    path = write_page(overview(voyages, with_pictures=pictures), into or voyages[0].folder.root / "report.html")
     answer(f"report written to {path}", {"report": str(path)}, as_json=as_json)

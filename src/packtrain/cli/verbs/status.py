@@ -4,60 +4,120 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from packtrain.cli.options import folder_argument, json_option, open_voyage
-from packtrain.cli.terminal import answer, shows_unicode, table
+from packtrain.cli.options import json_option, open_voyage
+from packtrain.cli.terminal import (
+    answer,
+    redraw,
+    show_picture,
+    shows_colour,
+    shows_pictures,
+    shows_unicode,
+    table,
+    terminal_columns,
+)
 
 if TYPE_CHECKING:
-    from packtrain.stages.pack import InBays
+    from packtrain.report.summary import PartyView, Summary
+    from packtrain.report.wave_view import WavesView
 
 
 @click.command("status")
-@folder_argument
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--watch",
+    type=click.FloatRange(min=0.5, max=3600.0),
+    is_flag=False,
+    flag_value=2.0,
+    default=None,
+    metavar="[SECONDS]",
+    help="Draw it anew every so many seconds (2 where none are said), until Ctrl-C.",
+)
 @json_option
-def command(folder: Path, as_json: bool) -> None:
-    """Show which stages are done, which would run again and why, what is in the bays, and what comes next.
+def command(folders: tuple[Path, ...], watch: float | None, as_json: bool) -> None:
+    """Show where the voyage stands, what would run again and why, how its drives are, and what comes next.
 
-    After a training it is drawn as well: loss, rate, restarts, place in the data.
+    FOLDERS are voyage folders of one voyage on this machine (default: the current one). On a terminal it is drawn;
+    elsewhere it is plain lines, one fact a line.
     """
-    from packtrain.report.summary import samples_loaded, training_of, training_summary
+    from packtrain.report.summary_json import status_document
+
+    if watch is not None and not as_json:
+        if not shows_pictures():
+            raise click.UsageError("--watch draws on a terminal, and stdout is none; without it every call is one look")
+        redraw(lambda: _drawn(_read(folders), next_first=True), watch)
+        return
+    summary = _read(folders)
+    if as_json or not shows_pictures():
+        answer(_plain(summary), status_document(summary), as_json=as_json)
+    else:
+        show_picture(_drawn(summary))
+
+
+def _drawn(summary: Summary, *, next_first: bool = False) -> str:
+    from packtrain.report.status_picture import picture
+
+    return picture(
+        summary,
+        terminal_columns(),
+        with_unicode=shows_unicode(sys.stdout),
+        with_colour=shows_colour(),
+        next_first=next_first,
+    )
+
+
+def _read(folders: Sequence[Path]) -> Summary:
+    from packtrain.overview import overview
+
+    return overview([open_voyage(folder) for folder in folders or (Path(),)])
+
+
+def _plain(summary: Summary) -> str:
+    from packtrain.report.status_text import fact_lines
     from packtrain.report.training_text import chart_lines
 
-    voyage = open_voyage(folder)
-    states = voyage.states()
-    bays = voyage.in_bays()
-    step = voyage.next_step(states)
-    parts = [table([(one.stage, f"{one.state}{f'  ({one.detail})' if one.detail else ''}") for one in states])]
-    if bays is not None:
-        parts.append(f"bays\n{table(_bay_rows(bays))}")
-    curve = training_of(voyage.folder)
-    if curve is not None:
-        width = shutil.get_terminal_size((100, 24)).columns - 1
+    several = len(summary.parties) > 1
+    parts: list[str] = []
+    for party in summary.parties:
+        rows = table(
+            [(one.stage, f"{one.state}{f'  ({one.detail})' if one.detail else ''}") for one in party.seen.stages]
+        )
+        parts.append(f"{party.role}\n{rows}" if several else rows)
+    if summary.packing is not None:
+        parts.append(f"bays\n{table(_bay_rows(summary.packing))}")
+    facts = list(fact_lines(summary))
+    if facts:
+        parts.append(_lines(facts))
+    if summary.training is not None:
         drawn = chart_lines(
-            curve,
-            width,
-            epoch_samples=samples_loaded(voyage.folder),
+            summary.training,
+            shutil.get_terminal_size((100, 24)).columns - 1,
+            epoch_samples=summary.samples_loaded,
             with_unicode=shows_unicode(sys.stdout),
         )
         parts.append("\n".join(["training", *drawn]))
-    parts.append(f"next: {step.command}" if step.command is not None else "next: nothing to do here")
-    if step.why:
-        parts.append(table([("", step.why)]))
-    document = {
-        "voyage": voyage.folder.voyage_file().voyage.name,
-        "role": voyage.role,
-        "stages": [state.to_dict() for state in states],
-        "waves": bays.to_dict() if bays is not None else None,
-        "training": training_summary(curve) if curve is not None else None,
-        "next": step.to_dict(),
-    }
-    answer("\n".join(parts), document, as_json=as_json)
+    parts += [_next(party, several=several) for party in summary.parties]
+    return "\n".join(parts)
 
 
-def _bay_rows(bays: InBays) -> list[tuple[str, str]]:
-    rows = [(bay.location, bay.text) for bay in bays.bays]
-    return [*rows, ("wanted next", bays.progress.wanted())] if bays.progress is not None else rows
+def _lines(facts: Sequence[tuple[str, str]]) -> str:
+    """Return one line a fact, however long: `grep` finds it whole."""
+    width = max(len(name) for name, _ in facts)
+    return "\n".join(f"  {name:<{width}}  {' '.join(text.split())}" for name, text in facts)
+
+
+def _next(party: PartyView, *, several: bool) -> str:
+    seen = party.seen
+    whose = f"next, {party.role}: " if several else "next: "
+    step = f"{whose}{seen.next_command if seen.next_command is not None else 'nothing to do here'}"
+    return f"{step}\n{table([('', seen.next_why)])}" if seen.next_why else step
+
+
+def _bay_rows(waves: WavesView) -> list[tuple[str, str]]:
+    rows = [(bay.location, bay.text) for bay in waves.bays]
+    return [*rows, ("wanted next", waves.wanted)] if waves.total is not None else rows

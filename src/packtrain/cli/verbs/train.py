@@ -23,8 +23,8 @@ def command(folder: Path, python: Path | None, as_json: bool) -> None:
     On a terminal loss, rate, restarts and place in the data are drawn as they come.
     """
     from packtrain.record.folder import VoyageFolder
-    from packtrain.report.summary import STEPS, samples_loaded
     from packtrain.report.training_curve import TrainingCurve, read_steps
+    from packtrain.report.training_facts import STEPS, samples_loaded
 
     if python is not None:
         # Workers start in the program's folder, so a path from here, or a name on PATH, is made whole first.

@@ -66,7 +66,7 @@ def page(
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f"{el('title', title, ' ', reference)}<style>{CSS}{margin}</style></head>\n<body>"
-        f"{join((head, *body, _foot(sources, name, root, made_from)))}</body></html>\n"
+        f"{join((head, el('main', *body), _foot(sources, name, root, made_from)))}</body></html>\n"
     )
     return text.encode("utf-8")
 

@@ -69,7 +69,7 @@ def standing(folder: VoyageFolder) -> str:
     found = _under_way(folder)
     if found is None:
         return ""
-    with Journal(found[1]) as journal:
+    with Journal(found[1], only_reads=True) as journal:
         waves = progress(found[0], found[2], journal)
     return str(waves) if waves is not None else ""
 
@@ -84,7 +84,7 @@ def in_bays(folder: VoyageFolder, open_drive: Callable[[Path], Drive]) -> InBays
     if found is None or not paths or folder.has(PackingStatement):
         return None
     plan, place, bays = found
-    with Journal(place) as journal:
+    with Journal(place, only_reads=True) as journal:
         labels = {one.uuid: one.label for one in places_of(plan, journal).values()}
         void = {old: one.label for one in places_of(plan, journal).values() for old in one.replaces}
         waves = progress(plan, bays, journal)

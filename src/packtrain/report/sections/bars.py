@@ -1,0 +1,26 @@
+"""A bar for each drive that a stage writes or reads now."""
+
+from __future__ import annotations
+
+from packtrain.record.live import LiveDrive
+from packtrain.report.live_view import LiveView
+from packtrain.report.pieces import words
+from packtrain.units import format_bytes
+
+
+def bars(view: LiveView) -> str:
+    """Return the bars of a stage that runs; empty where it runs no more, or works on no drive."""
+    if view.state != "running" or not view.live.drives:
+        return ""
+    return f'<ul class="bars">{"".join(_drive(drive) for drive in view.live.drives)}</ul>'
+
+
+def _drive(drive: LiveDrive) -> str:
+    share = min(1.0, drive.done_bytes / drive.total_bytes) if drive.total_bytes > 0 else None
+    told = drive.state + (f", {format_bytes(int(drive.rate))}/s" if drive.rate is not None else "")
+    slow = '<span class="hold">slow</span>, ' if drive.is_slow else ""
+    bar = "<span></span>"
+    if share is not None:
+        name = f"drive {words(drive.label)}, done of all"
+        bar = f'<progress aria-label="{name}" max="100" value="{share * 100:.1f}">{share * 100:.0f} %</progress>'
+    return f'<li><b>{words(drive.label)}</b>{bar}<span class="dim">{slow}{words(told)}</span></li>'
