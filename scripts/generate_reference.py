@@ -40,6 +40,7 @@ from packtrain.cli.main import cli
 from packtrain.diligence.rules.pack import BUILT_IN, built_in_pack
 from packtrain.documents.voyage_file import VoyageFile
 from packtrain.errors import PacktrainError
+from python_reference import python_page
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 PACKAGE = Path(__file__).parents[1] / "src" / "packtrain"
@@ -252,6 +253,7 @@ PAGES = {
     "documents.md": lambda: document_reference.page(GENERATED),
     "rules.md": rules,
     "source-tree.md": source_tree,
+    "python.md": lambda: python_page(GENERATED),
 }
 
 

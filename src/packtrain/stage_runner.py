@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -108,10 +109,10 @@ class StageRunner:
             self._opener = DriveOpener(self._sink)  # one for all: it remembers which serial numbers it saw
         return self._watch.watched(self._opener(path))
 
-    def _open_drives(self, paths: Sequence[Path]) -> list[Drive]:
+    def _open_drives(self, paths: Sequence[str | os.PathLike[str]]) -> list[Drive]:
         from packtrain.drives import open_drives
 
-        return open_drives(paths, self._open_drive)
+        return open_drives([Path(path) for path in paths], self._open_drive)
 
     def _own_drives(self) -> list[Path]:
         cases = self.folder.voyage_file().drives.case

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+from packtrain.documents.parties import Role
 from packtrain.documents.placement import PlacementDocument
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import CustodyBroken, StageNotReady
-from packtrain.events import Notice
+from packtrain.events import Notice, Sink, discard
 from packtrain.next_step import NextStep, next_step
 from packtrain.stage_runner import everyone
 from packtrain.standing import StageState, states_of
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from packtrain.documents.measurement import Measurement
     from packtrain.documents.ready import Ready
     from packtrain.documents.sanitisation import Method, Sanitisation
+    from packtrain.files.file_system import ShipmentFileSystem
+    from packtrain.ports import AskPassphrase
     from packtrain.stages.check import CheckReport, RepairReport, SignedReport
     from packtrain.stages.close import ApproveErasure, ApproveKeys
     from packtrain.stages.forecast import Told
@@ -34,9 +38,87 @@ if TYPE_CHECKING:
     from packtrain.stages.pack import InBays, Preview
     from packtrain.stages.prepare import RowsAside
 
+AnyPath: TypeAlias = str | os.PathLike[str]
+
 
 class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
-    """One party's voyage: its verbs. See `StageRunner` for how each is run."""
+    """One party's voyage: its verbs, each what the command of its name does.
+
+    A verb takes the folder's lock, does nothing where its receipt still stands, goes on where it was cut off, and
+    returns what it wrote: mostly a `Receipt`. What goes wrong is a `PacktrainError`.
+
+    >>> voyage = Voyage.open("home")  # doctest: +SKIP
+    >>> voyage.pack().counts["files"]  # doctest: +SKIP
+    """
+
+    # --- from Python ---
+
+    @classmethod
+    def open(cls, folder: AnyPath, *, sink: Sink = discard, ask_passphrase: AskPassphrase | None = None) -> Self:
+        """Return the voyage whose folder this is.
+
+        Args:
+            folder: holds voyage.toml.
+            sink: is called with each event: progress, notices. Without it nothing is told.
+            ask_passphrase: asks a person, where a key is sealed with a passphrase that no file or variable holds.
+
+        Raises:
+            NotAVoyage: the folder holds no voyage.toml.
+            VoyageFileError: it cannot be read.
+        """
+        return cls(Path(folder), sink, ask_passphrase)
+
+    @classmethod
+    def init(cls, folder: AnyPath, *, role: Role = "consignor", name: str | None = None, sink: Sink = discard) -> Self:
+        """Make a voyage folder and this party's keys; return the voyage.
+
+        Args:
+            folder: is made if it is not there.
+            role: whose folder it is: "consignor", "operator" or "consignee".
+            name: of the voyage; the folder's name without it.
+            sink: as of `open`.
+
+        Raises:
+            VoyageExists: the folder is a voyage already.
+            VoyageFileError: the name cannot be one.
+        """
+        from packtrain.stages.init import init
+
+        root = Path(folder)
+        init(root, name or root.absolute().name, role)
+        return cls.open(root, sink=sink)
+
+    def files(
+        self,
+        drives: Sequence[AnyPath] = (),
+        *,
+        without: Sequence[str] = (),
+        verify: bool = False,
+        partial: bool = False,
+    ) -> ShipmentFileSystem:
+        """Return the shipment as a file system of fsspec: loaded, or still packed and read from the drives.
+
+        The first part of its paths is the name of the voyage, or "voyage". See `ShipmentFileSystem` for what may be
+        read by whom, and what is verified.
+
+        Args:
+            drives: where drives are mounted. None: at home those of voyage.toml, at the site the store.
+            without: labels or mount points of drives to leave out.
+            verify: prove every file by its signed SHA-256 before its first byte is handed out.
+            partial: read what is here, though no drive of some group is.
+
+        Raises:
+            MissingDependency: fsspec is not installed.
+        """
+        from packtrain.files.file_system import ShipmentFileSystem
+
+        return ShipmentFileSystem(
+            folder=str(self.folder.root),
+            drives=tuple(map(str, drives)),
+            without=tuple(without),
+            verify=verify,
+            partial=partial,
+        )
 
     # --- the stages, in order ---
 
@@ -143,14 +225,14 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
         with self._at_work(pack.STAGE, "consignor"):
             return pack.preview(self.folder)
 
-    def check(self, drives: Sequence[Path]) -> CheckReport:
-        """Verify drives against parties.json, without any key."""
+    def check(self, drives: Sequence[AnyPath] = ()) -> CheckReport:
+        """Verify drives against parties.json, without any key; those of voyage.toml where none is named."""
         from packtrain.stages import check
 
         with self._at_work("check", *everyone()):
             return check.check(self.folder, self._open_drives(drives or self._own_drives()), self._sink)
 
-    def repair(self, drives: Sequence[Path], onto: tuple[str, Path] | None = None) -> RepairReport:
+    def repair(self, drives: Sequence[AnyPath], onto: tuple[str, Path] | None = None) -> RepairReport:
         """Repair drives without any key, in place or one of them onto a spare; note it in the custody log."""
         from packtrain.stages import check
 
@@ -186,7 +268,7 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
 
     def load(
         self,
-        drives: Sequence[Path],
+        drives: Sequence[AnyPath],
         without: Sequence[str] = (),
         *,
         no_more: bool = False,

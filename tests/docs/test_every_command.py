@@ -49,6 +49,7 @@ RUN = {
     (HOW_TO + "send-or-carry.md", "sh"): "tests/docs/test_how_to.py",
     (HOW_TO + "train-on-a-ray-or-slurm-site.md", "sh"): "tests/docs/test_train_on_a_site_page.py",
     (HOW_TO + "watch-a-voyage.md", "sh"): "tests/docs/test_how_to.py",
+    (HOW_TO + "use-from-python.md", "python"): "tests/docs/test_use_from_python.py",
     (HOW_TO + "withdraw-a-source.md", "sh"): "tests/docs/test_withdraw_page.py",
     (HOW_TO + "your-own-data.md", "sh"): "tests/docs/test_how_to.py",
 }

@@ -17,7 +17,8 @@ from packtrain.crypto.age_header import open_header, parse_header
 from packtrain.crypto.age_recipients import Identity, hkdf
 from packtrain.errors import AgeFormatError
 
-SEALED_BYTES: Final = CHUNK_BYTES + 16
+_TAG_BYTES: Final = 16
+SEALED_BYTES: Final = CHUNK_BYTES + _TAG_BYTES
 """Length of every chunk but the last."""
 _NONCE_BYTES: Final = 16
 
@@ -33,6 +34,7 @@ class ChunkOpener:
     Attributes:
         payload_offset: where the first chunk begins.
         num_chunks: of the whole file.
+        plain_bytes: length of the whole plaintext.
 
     Raises:
         AgeFormatError: the header is malformed or cut.
@@ -50,6 +52,7 @@ class ChunkOpener:
         self.payload_offset = stream.tell()
         self._payload_bytes = total_bytes - self.payload_offset
         self.num_chunks = -(-self._payload_bytes // SEALED_BYTES)
+        self.plain_bytes = self._payload_bytes - self.num_chunks * _TAG_BYTES
 
     def sealed_bytes(self, number: int) -> int:
         """Return the length of a sealed chunk."""
@@ -57,9 +60,22 @@ class ChunkOpener:
 
     def open(self, number: int, sealed: bytes | memoryview) -> bytes | None:
         """Return the plaintext of a chunk, None if it is not the one that was sealed."""
-        is_last = number == self.num_chunks - 1
-        nonce = number.to_bytes(11, "big") + (b"\x01" if is_last else b"\x00")
         try:
-            return self._cipher.decrypt(nonce, bytes(sealed), None)
+            return self._cipher.decrypt(self._nonce(number), bytes(sealed), None)
         except InvalidTag:
             return None
+
+    def open_into(self, number: int, sealed: memoryview, plain: memoryview) -> bool:
+        """Put the plaintext of a chunk into `plain`, as long as it is; return False if it is not the one sealed.
+
+        After False what is in `plain` is not to be used.
+        """
+        try:
+            self._cipher.decrypt_into(self._nonce(number), sealed, None, plain)
+        except InvalidTag:
+            return False
+        return True
+
+    def _nonce(self, number: int) -> bytes:
+        is_last = number == self.num_chunks - 1
+        return number.to_bytes(11, "big") + (b"\x01" if is_last else b"\x00")

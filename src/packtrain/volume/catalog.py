@@ -177,6 +177,12 @@ class Catalog:
             row = self._connection.execute(query, (path,)).fetchone()
         return None if row is None else self._file(row)
 
+    def in_order(self, first: bytes, end: bytes, most: int) -> list[CatalogFile]:
+        """Return up to `most` entries in byte order of their paths, from `first` on and before `end`."""
+        query = f"SELECT {_FILE_COLUMNS} FROM files WHERE path >= ? AND path < ? ORDER BY path LIMIT ?"  # noqa: S608
+        with _database_errors(self._where):
+            return [self._file(row) for row in _rows(self._connection.execute(query, (first, end, most)))]
+
     def directories(self) -> Iterator[tuple[CatalogFile, bool]]:
         """Yield all directories in falling byte order of their paths, each with whether a volume holds it."""
         query = (

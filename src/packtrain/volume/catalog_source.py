@@ -66,7 +66,7 @@ class CatalogKeeper:
         for item in self.mounted:
             if item.record.group != group.group:
                 continue
-            fault = _decrypt(group, item, self.identity, path)
+            fault = decrypt_catalog(group, item, self.identity, path)
             if fault is None:
                 self.journal.add([CatalogLine(group.group, sha256_file(path))])
                 self._proven.add(group.group)
@@ -78,8 +78,14 @@ class CatalogKeeper:
         return tuple(damage)
 
 
-def _decrypt(group: Group, item: Mounted, identity: str, path: Path) -> str | None:
-    """Return None, or what is wrong with the copy on this drive."""
+def decrypt_catalog(group: Group, item: Mounted, identity: str, path: Path) -> str | None:
+    """Decrypt the catalog of a group from one of its drives to `path`; return None, or what is wrong with that copy.
+
+    The file counts only after None: then the ciphertext had the SHA-256 of the group document.
+
+    Raises:
+        DriveFull, DriveFailed: what `path` lies on cannot take it.
+    """
     try:
         reader = item.drive.open_reader(layout.CATALOG)
     except DriveFailed as error:

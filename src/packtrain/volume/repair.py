@@ -62,6 +62,19 @@ class StripeReader:
                 for index in asked
             }
 
+    def block(self, index: int, row: int) -> bytes | None:
+        """Return one block of one column, rebuilt from the others if need be; None if it is beyond repair."""
+        present: set[int] = set()
+        self._read([index], row, present)
+        return self._block(index, row) if index in present else self._rebuild(row, [index], present).get(index)
+
+    def num_good(self, row: int) -> int:
+        """Return how many columns of a row are good, after `block` tried all of them in vain."""
+        return sum(
+            row >= column.num_blocks or (column.lost is None and row not in column.bad_blocks)
+            for column in self._columns
+        )
+
     def _read(self, indices: Sequence[int], row: int, present: set[int]) -> None:
         """Read a block of each of these columns; those that are good are added to `present`."""
 

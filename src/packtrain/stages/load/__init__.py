@@ -6,6 +6,7 @@ The cargo goes into the store, and the kit, if one came, into work/kit.
 from __future__ import annotations
 
 from packtrain.stages.load.cargo import load
-from packtrain.stages.load.kept import KIT_NAME, STAGE, inputs, is_settled, standing
+from packtrain.stages.load.in_place import open_in_place
+from packtrain.stages.load.kept import KIT_NAME, STAGE, inputs, is_settled, standing, store_path
 
-__all__ = ["KIT_NAME", "STAGE", "inputs", "is_settled", "load", "standing"]
+__all__ = ["KIT_NAME", "STAGE", "inputs", "is_settled", "load", "open_in_place", "standing", "store_path"]

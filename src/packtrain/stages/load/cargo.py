@@ -123,17 +123,17 @@ def load(
             damage=fleet.damage,
         )
     except MoreDrivesWanted:
-        _note(folder, fleet, "a wave; more drives are to be read")
+        note_loaded(folder, fleet, "a wave; more drives are to be read")
         raise
     except BeyondRepair as error:
         # Counts, and no names: the log goes to the other parties.
-        _note(folder, fleet, f"not whole: {error.found}; expected {error.expected}; the rest is beyond repair")
+        note_loaded(folder, fleet, f"not whole: {error.found}; expected {error.expected}; the rest is beyond repair")
         raise
     except (HostileArchive, AgeFormatError, IntegrityError) as error:
-        _note(folder, fleet, f"not whole: what these drives hold is not as it should be ({type(error).__name__})")
+        note_loaded(folder, fleet, f"not whole: what these drives hold is not as it should be ({type(error).__name__})")
         raise
     missing = ", ".join(loaded.drives_lost)
-    _note(folder, fleet, f"not here: {missing}" if missing else "all drives read")
+    note_loaded(folder, fleet, f"not here: {missing}" if missing else "all drives read")
     num_samples = _check_dataset(store, sink)
     facts = _facts(loaded, fleet, store)
     facts["file digests"] = "every file was hashed" if verify_files else "one file in 16 was hashed"
@@ -174,7 +174,7 @@ def _check_dataset(store: Store, sink: Sink) -> int:
     return dataset.num_samples
 
 
-def _note(folder: VoyageFolder, fleet: Fleet, text: str) -> None:
+def note_loaded(folder: VoyageFolder, fleet: Fleet, text: str) -> None:
     """Append the custody entry, unless a run before this one did: of the same drives, with the same end."""
     log = CustodyLog(folder.documents / "custody.jsonl")
     trust = folder.trust()

@@ -1,0 +1,75 @@
+"""Opening a shipment for reading: packed where drives are named (or at home), else the store that was loaded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Final
+
+from packtrain.errors import StageNotReady, VoyageLocked
+from packtrain.events import Sink, discard
+from packtrain.files.entries import ShipmentFiles
+from packtrain.files.packed import PackedFiles
+from packtrain.files.stored import StoredFiles
+from packtrain.stage_runner import StageRunner
+from packtrain.stages import load
+from packtrain.volume.packed_tree import PackedTree
+
+# Opening takes the folder's lock for a moment; the workers of one program do so side by side.
+_PATIENCE_SECONDS: Final = 20.0
+_PAUSE_SECONDS: Final = 0.1
+
+
+class ShipmentOpener(StageRunner):
+    """Opens the shipment of a voyage folder.
+
+    Args:
+        root: the consignee's folder, or the consignor's.
+        sink: takes what is told about drives.
+    """
+
+    def __init__(self, root: Path, sink: Sink = discard) -> None:
+        super().__init__(root, sink)
+
+    def open(
+        self, drives: Sequence[Path] = (), without: Collection[str] = (), *, partial: bool = False
+    ) -> ShipmentFiles:
+        """Return the files of the shipment.
+
+        Args:
+            drives: where drives are mounted, in any order. None named: at home those of voyage.toml that are mounted,
+                at the site the store.
+            without: labels or mount points of drives to leave out.
+            partial: open it though no drive of a group is here, without the names in it.
+
+        Raises:
+            StageNotReady: nothing was loaded, or nothing was packed.
+            VoyageLocked: another stage works in the folder.
+            MoreDrivesWanted: no drive of a group is here.
+            PacktrainError: see `stages.load.open_in_place`: nothing is read that may not be loaded.
+        """
+        if not drives and self.role == "consignee":
+            return self._store()
+        given_up_at = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                with self._at_work("files", "consignee", "consignor"):
+                    opened = self._open_drives(drives or [path for path in self._own_drives() if path.is_dir()])
+                    fleet, identity = load.open_in_place(self.folder, opened, without)
+                break
+            except VoyageLocked:
+                if time.monotonic() >= given_up_at:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
+        return PackedFiles(PackedTree(fleet, identity, self.folder.work, partial=partial))
+
+    def _store(self) -> ShipmentFiles:
+        root = load.store_path(self.folder)
+        if self.folder.receipt(load.STAGE) is None or not root.is_dir():
+            raise StageNotReady(
+                "nothing is loaded here yet, and no drives are named",
+                where=str(root),
+                hint='run "packtrain load" first, or name the drives to read them where they are: drives=[...]',
+            )
+        return StoredFiles(root)
