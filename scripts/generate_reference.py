@@ -49,9 +49,10 @@ GENERATED = "Written by `scripts/generate_reference.py`; a test holds it against
 MOST_EXAMPLES = 3
 
 ENVIRONMENT = {
+    "`NO_COLOR`": "set to anything, `status` and progress are drawn without colours (no-color.org)",
     "`PATH`": "finding other programs (age, ssh-keygen, smartctl, mkfs.ext4, uv, rsync) and the interpreters of a kit",
     "`RAY_ADDRESS`": "the cluster that `prepare --engine ray` joins, where `[prepare] ray_address` says none",
-    "`TERM`": "whether a terminal can show blocks of a QR code",
+    "`TERM`": "what a terminal can show: blocks of a QR code, pictures that are drawn over",
     "the one that `[keys] passphrase_env` names": "the passphrase of a sealed key; you choose its name",
 }
 """What packtrain reads of its environment, the training program's own variables aside."""
