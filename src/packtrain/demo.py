@@ -193,16 +193,12 @@ def run_demo(into: Path, data: Path, kit_wheels: Path, sink: Sink) -> DemoResult
         say(f"the {voyage.role} closes")
         watch.time("close", voyage.close)
 
-    from packtrain.report.write import write_report
+    from packtrain.overview import overview
+    from packtrain.report.write import write_page
 
     report = watch.time(
         "report",
-        lambda: write_report(
-            [consignor.folder, operator.folder, consignee.folder],
-            into / "report.html",
-            sentences=consignor.custody(),
-            shard_folder=consignor.folder.work / "dataset" / "shards",
-        ),
+        lambda: write_page(overview([consignor, operator, consignee], with_pictures=True), into / "report.html"),
     )
     placement = consignor.placement()
     exported = consignor.folder.read_signed(ExportList)

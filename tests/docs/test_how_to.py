@@ -14,6 +14,7 @@ import pytest
 from packtrain.dataset.kinds.registry import KIND_OF_SUFFIX
 from packtrain.diligence.rules.pack import built_in_pack
 from packtrain.diligence.rules.policy import read_policy
+from packtrain.report.drive_view import HEALTH, LETTERS
 from tree_parts import assert_equal
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -131,3 +132,13 @@ def test_every_command_that_a_site_prepares_with_runs(tmp_path: Path) -> None:
     assert "[parties.operator]" in done.stdout
     pack = built_in_pack()
     read_policy((tmp_path / "site" / "site.toml").read_bytes(), "site.toml", pack)
+
+
+def test_every_command_of_watch_a_voyage_runs_and_its_letters_are_those_of_status(tmp_path: Path) -> None:
+    done = run_page("how-to/watch-a-voyage.md", tmp_path)
+    assert "next: packtrain plan" in done.stdout
+    assert json.loads((tmp_path / "status.json").read_text(encoding="utf-8"))["voyage"] == "watch-me"
+    assert (tmp_path / "watched" / "report.html").is_file()
+    page = (DOCS / "how-to/watch-a-voyage.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `(.)` \| ([a-z]+) \|", page, flags=re.MULTILINE)
+    assert [(letter, state) for letter, state in told] == [(LETTERS[state], state) for state in HEALTH]

@@ -21,6 +21,11 @@ def headline(summary: Summary) -> str:
     running = [view for view in summary.live if view.state == "running"]
     if running:
         return "; ".join(view.sentence() for view in running)
+    return place_sentence(summary)
+
+
+def place_sentence(summary: Summary) -> str:
+    """Return where the voyage is, in a sentence, whatever runs."""
     here = next((stop for stop in summary.route if stop.state == "here"), None)
     if here is None:
         if not summary.closed_by:

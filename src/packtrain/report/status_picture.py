@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from packtrain.report.drive_view import HEALTH, LETTERS, DriveView
-from packtrain.report.headline import headline
+from packtrain.report.headline import place_sentence
 from packtrain.report.papers.markup import visible
 from packtrain.report.status_text import MANY_FLAGS, fact_lines
 from packtrain.report.summary import PartyView, Summary
@@ -93,7 +93,7 @@ class _Picture:
     def draw(self) -> None:
         """Draw every part that there is something to say of."""
         summary = self._summary
-        self._console.print(_text((summary.name, "bold"), (f"  {headline(summary)}", "")))
+        self._console.print(_text((summary.name, "bold"), (f"  {place_sentence(summary)}", "")))
         if summary.route:
             self._console.print(self._route())
         self._live()

@@ -143,7 +143,9 @@ def _spread(group: GroupView) -> str:
     )
     if not group.stripes_by_columns_left:
         return f"{loading}not known"
-    shown = "; ".join(f"{left} of {group.k + group.m}: {count:,}" for left, count in group.stripes_by_columns_left[:6])
+    shown = "; ".join(
+        f"{count:,} with {left} of {group.k + group.m}" for left, count in group.stripes_by_columns_left[:6]
+    )
     return loading + shown
 
 
