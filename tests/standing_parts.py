@@ -57,7 +57,9 @@ def planned(folder: VoyageFolder, cases: dict[str, int], k: int, m: int) -> Ship
         PlannedGroup(group=number, k=k, m=m, drives=tuple(drive.uuid for drive in drives[at : at + width]))
         for number, at in enumerate(range(0, len(drives), width))
     )
-    plan = msgspec.structs.replace(samples()[Plan], cases=tuple(cases), drives=tuple(drives), groups=groups)
+    sample = samples()[Plan]
+    assert isinstance(sample, Plan)
+    plan = msgspec.structs.replace(sample, cases=tuple(cases), drives=tuple(drives), groups=groups)
     return Shipped(plan, folder.write_signed(plan, folder.signer()), folder)
 
 

@@ -33,10 +33,10 @@ Run = Callable[..., Ran]
 def test_help_lists_the_verbs_in_the_order_of_the_voyage(packtrain: Run) -> None:
     ran = packtrain("--help")
 
-    verbs = [line.split()[0] for line in ran.stdout.partition("Verbs")[2].splitlines()[1:32]]
+    verbs = [line.split()[0] for line in ran.stdout.partition("Verbs")[2].splitlines()[1:34]]
     order = (
-        "init plan prepare look withdraw lineage replay kit rehearse lists rules declare screen flags pack check carry "
-        "custody papers dossier admit load train update return close drives status report audit demo"
+        "init plan measure prepare look withdraw lineage replay kit rehearse lists rules declare screen flags pack "
+        "check carry custody papers dossier admit load train update return close drives status report serve audit demo"
     )
     assert verbs == order.split()
     assert (ran.exit_code, ran.stderr) == (0, "")

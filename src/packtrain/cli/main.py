@@ -18,7 +18,7 @@ from packtrain.errors import PacktrainError, SystemRefused
 _VERBS: Final[dict[str, tuple[str, str]]] = {
     "init": ("init", "make a voyage folder and its keys"),
     "plan": ("plan", "choose groups and codes for the drives"),
-    "measure": ("measure", "time this machine and these drives, for a plan that rests on figures"),
+    "measure": ("measure", "time this machine and its drives, for the plan"),
     "prepare": ("prepare", "turn tables, images and clips into training shards"),
     "look": ("look", "write a page to look at what was prepared, list what was not kept"),
     "withdraw": ("withdraw", "take sources out of the data set, list what they touched"),

@@ -107,6 +107,9 @@ class _Record:
                 return None
             drives = {drive for event in closed for drive in event.drives}
             part = len(drives) / self.num_drives if self.num_drives else None
+            if part is not None and part >= 1:
+                # Another party has no receipt of it; that every drive was closed is in the log that it was given.
+                return Span(when(formatted[0].at), when(closed[-1].at), waves=_waves(self.events))
             return Span(when(formatted[0].at), waves=_waves(self.events), part_done=part)
         first, waves = when(formatted[0].at) if formatted else None, _waves(self.events)
         if first is None or run.started is None or (waves == 1 and first >= run.started - _SAME):

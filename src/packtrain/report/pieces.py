@@ -10,6 +10,7 @@ from typing import Final
 from packtrain.report.papers.markup import safe
 
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_MANY_COLUMNS: Final = 5
 STYLE: Final = """
 :root{color-scheme:light dark;--ink:#1c2024;--dim:#5d6670;--paper:#fff;--panel:#f5f6f8;--line:#d8dce1;
 --blue:#2563a8;--green:#2f7d4f;--amber:#965900;--red:#b3362b}
@@ -25,6 +26,7 @@ p{max-width:44rem}.lead,.dim{color:var(--dim)}
 .card b{display:block;font-size:1.2rem;white-space:nowrap;font-variant-numeric:tabular-nums}
 .card span{color:var(--dim);font-size:.85rem}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}
+.many{min-width:38rem}
 th,td{text-align:left;padding:.4rem .7rem .4rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--dim);font-weight:600}.n{font-variant-numeric:tabular-nums;white-space:nowrap}
 code{font:.86em ui-monospace,monospace;overflow-wrap:anywhere}
@@ -117,7 +119,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], name: str = "table
     """
     header = "".join(f'<th scope="col">{escape(title)}</th>' if title else "<td></td>" for title in head)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    # Many columns are not squeezed on a telephone: they scroll.
+    wide = ' class="many"' if len(head) >= _MANY_COLUMNS else ""
     return (
         f'<div class="wide" tabindex="0" role="group" aria-label="{escape(name, quote=True)}">'
-        f"<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<table{wide}><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table></div>"
     )

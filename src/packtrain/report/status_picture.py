@@ -63,8 +63,13 @@ _DRAWN_ABOVE: Final = ("route", "live", "waves", "flags", "open flag")
 """Facts that are drawn in other form, or counted where they are many."""
 
 
-def picture(summary: Summary, width: int, *, with_unicode: bool = True, with_colour: bool = True) -> str:
-    """Return the whole picture as text with the terminal's colour codes, no line wider than `width`."""
+def picture(
+    summary: Summary, width: int, *, with_unicode: bool = True, with_colour: bool = True, next_first: bool = False
+) -> str:
+    """Return the whole picture as text with the terminal's colour codes, no line wider than `width`.
+
+    `next_first`: what comes next stands above, for a screen that may be too low for all of it.
+    """
     from rich.console import Console
 
     sink = io.StringIO()
@@ -80,7 +85,7 @@ def picture(summary: Summary, width: int, *, with_unicode: bool = True, with_col
         emoji=False,
         soft_wrap=False,
     )
-    _Picture(console, summary, with_unicode=with_unicode).draw()
+    _Picture(console, summary, with_unicode=with_unicode).draw(next_first=next_first)
     return "\n".join(line.rstrip(" ") for line in sink.getvalue().rstrip("\n").split("\n"))
 
 
@@ -90,20 +95,22 @@ class _Picture:
         self._summary = summary
         self._unicode = with_unicode
 
-    def draw(self) -> None:
+    def draw(self, *, next_first: bool) -> None:
         """Draw every part that there is something to say of."""
         summary = self._summary
         self._console.print(_text((summary.name, "bold"), (f"  {place_sentence(summary)}", "")))
         if summary.route:
             self._console.print(self._route())
         self._live()
+        for party in summary.parties if next_first else ():
+            self._next(party)
         for party in summary.parties:
             self._stages(party)
         self._bays()
         self._cases()
         self._facts()
         self._training()
-        for party in summary.parties:
+        for party in summary.parties if not next_first else ():
             self._next(party)
 
     def _sign(self, unicode: str, ascii: str) -> str:
@@ -148,7 +155,7 @@ class _Picture:
         if not party.seen.stages:
             return
         if len(self._summary.parties) > 1:
-            parts: list[tuple[str, str]] = [(f"{party.role}  ", "bold")]
+            parts: list[tuple[str, str]] = [(f"{party.role:<9}  ", "bold")]
             for stage in party.seen.stages:
                 sign, plain, style = _STATES.get(stage.state, _STATES["not known"])
                 parts.append((f"{self._sign(sign, plain)} {stage.stage}  ", style))

@@ -137,7 +137,7 @@ def test_a_drive_that_vanishes_does_not_keep_the_others_from_being_measured(tmp_
     events: list[Event] = []
 
     measured = [measure_alone(one, BENCH, ASKED, events.append) for one in candidates]
-    together = measure_together(candidates, measured, ASKED, events.append)
+    together = measure_together(candidates, measured, BENCH, ASKED, events.append)
 
     assert [bool(one.problem) for one in measured] == [True, False, False]
     assert together is not None and together.drives == ("A2", "A3")
@@ -150,7 +150,7 @@ def test_side_by_side_one_that_fails_stops_the_others_and_nothing_is_left(tmp_pa
     measured = [measure_alone(one, BENCH, ASKED, discard) for one in candidates]
     bad.orders.fail_writes = frozenset(range(1, 100_000))
 
-    assert measure_together(candidates, measured, ASKED, discard) is None
+    assert measure_together(candidates, measured, BENCH, ASKED, discard) is None
     assert list((tmp_path / "good").iterdir()) == []
 
 

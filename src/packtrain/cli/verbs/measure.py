@@ -23,7 +23,7 @@ def _size(_context: click.Context, _parameter: click.Parameter, text: str | None
 
 
 @click.command("measure")
-@click.argument("places", nargs=-1, type=click.Path(path_type=Path), metavar="[VOYAGE] [DRIVES]...")
+@click.argument("places", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--drives", multiple=True, type=click.Path(path_type=Path), metavar="DIR", help="A drive; further ones may follow."
 )
@@ -55,9 +55,9 @@ def command(
 ) -> None:
     """Time this machine and these drives: each alone, then all at once as a wave writes them.
 
-    In a voyage folder without DRIVES: those of voyage.toml that are mounted. The figures go to
-    documents/measurement.json, and "plan" uses them. Files of its own are written and removed; a drive that holds a
-    shipment is only read.
+    PLACES are a voyage folder, drives, or both. In a voyage folder without drives: those of voyage.toml that are
+    mounted. The figures go to documents/measurement.json, and "plan" uses them. Files of its own are written and
+    removed; a drive that holds a shipment is only read.
     """
     import msgspec
 

@@ -50,7 +50,7 @@ def command(folders: tuple[Path, ...], watch: float | None, as_json: bool) -> No
     if watch is not None and not as_json:
         if not shows_pictures():
             raise click.UsageError("--watch draws on a terminal, and stdout is none; without it every call is one look")
-        redraw(lambda: _drawn(_read(folders)), watch)
+        redraw(lambda: _drawn(_read(folders), next_first=True), watch)
         return
     summary = _read(folders)
     if as_json or not shows_pictures():
@@ -59,10 +59,16 @@ def command(folders: tuple[Path, ...], watch: float | None, as_json: bool) -> No
         show_picture(_drawn(summary))
 
 
-def _drawn(summary: Summary) -> str:
+def _drawn(summary: Summary, *, next_first: bool = False) -> str:
     from packtrain.report.status_picture import picture
 
-    return picture(summary, terminal_columns(), with_unicode=shows_unicode(sys.stdout), with_colour=shows_colour())
+    return picture(
+        summary,
+        terminal_columns(),
+        with_unicode=shows_unicode(sys.stdout),
+        with_colour=shows_colour(),
+        next_first=next_first,
+    )
 
 
 def _read(folders: Sequence[Path]) -> Summary:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from packtrain.documents.measurement import MeasuredDrive, PartOfRun, Rate, Slowed
-from packtrain.errors import DriveFull, PacktrainError
+from packtrain.errors import DriveFailed, DriveFull, PacktrainError
 from packtrain.events import Notice, Sink
 from packtrain.ports import Bench, Drive, Medium, Readback
 from packtrain.stages.measure.machine import rate_of
@@ -114,8 +114,9 @@ def measure_alone(one: Candidate, bench: Bench, asked: Asked, sink: Sink) -> Mea
         else:
             problem = _why_only_read(one)
         places = {moved.name: bench.begins_at(root / moved.name) for moved in written or read}
+        refuse_other_medium(one, bench)
     except PacktrainError as error:
-        problem = error.message
+        problem, written, read, readback = error.message, [], [], None
         sink(Notice(STAGE, f"{one.name}: {problem}", is_warning=True))
     finally:
         if one.use == "write":
@@ -146,6 +147,20 @@ def volumes_of(drive: Drive) -> list[Moved]:
     volumes = [name for name in names if (drive.size_bytes(name) or 0) > 0]
     step = max(len(volumes) / NUM_FILES, 1.0)
     return [Moved(volumes[int(at * step)]) for at in range(min(NUM_FILES, len(volumes)))]
+
+
+def refuse_other_medium(one: Candidate, bench: Bench) -> None:
+    """Check that what was measured is still mounted: a drive that falls off leaves a folder of the system's own disk.
+
+    Raises:
+        DriveFailed: something else lies there now.
+    """
+    if bench.medium(Path(one.drive.location)).way[:1] != one.medium.way[:1]:
+        raise DriveFailed(
+            "the drive is not mounted here any more",
+            where=one.drive.location,
+            hint="check cable, bay and kernel log; when it is back, the next measurement removes its left-over files",
+        )
 
 
 def part_of(total_bytes: int, files: Sequence[Moved]) -> int:

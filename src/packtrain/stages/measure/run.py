@@ -66,7 +66,7 @@ def measure(subject: Subject, world: World, sink: Sink) -> Measurement:
         drives = [measure_alone(one, world.bench, asked, sink) for one in candidates]
         if subject.is_named and drives and not any(one.write or one.read for one in drives):
             raise DriveFailed("no drive could be measured", found="; ".join(f"{d.name}: {d.problem}" for d in drives))
-        together = measure_together(candidates, drives, asked, sink)
+        together = measure_together(candidates, drives, world.bench, asked, sink)
         source = measure_source(subject.sources, world.bench, asked, sink) if subject.sources else None
         store = _store(subject, world, sink, asked)
     return Measurement(

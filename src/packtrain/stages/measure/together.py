@@ -12,27 +12,28 @@ from typing import Final
 from packtrain.documents.measurement import MeasuredDrive, Rate, Together
 from packtrain.errors import PacktrainError
 from packtrain.events import Notice, Sink
-from packtrain.stages.measure.drives import SPARE_BYTES, Asked, Candidate, Use, part_of, volumes_of
+from packtrain.ports import Bench
+from packtrain.stages.measure.drives import SPARE_BYTES, Asked, Candidate, Use, part_of, refuse_other_medium, volumes_of
 from packtrain.stages.measure.machine import rate_of
 from packtrain.stages.measure.meter import STAGE, Meter
 from packtrain.stages.measure.trial import Moved, read_files, remove_files, write_files
 from packtrain.units import MIB
 
-_HINDERED: Final = 0.85
+HINDERED: Final = 0.85
 """Of the sum of each alone: less, and the drives hinder each other."""
 _BUSY: Final = 0.85
 """Of all processors: above it they are what was waited for."""
 
 
 def measure_together(
-    candidates: Sequence[Candidate], alone: Sequence[MeasuredDrive], asked: Asked, sink: Sink
+    candidates: Sequence[Candidate], alone: Sequence[MeasuredDrive], bench: Bench, asked: Asked, sink: Sink
 ) -> Together | None:
     """Return what drives reach side by side: those that are written, or those that are read where fewer than two are.
 
     Args:
         candidates: as `look_at` found them.
         alone: what `measure_alone` found of each; those with a problem are left out.
-        asked, sink: as for one drive.
+        bench, asked, sink: as for one drive.
     """
     good = [(one, found) for one, found in zip(candidates, alone, strict=True) if not found.problem]
     written = [(one, found) for one, found in good if found.write is not None]
@@ -45,6 +46,8 @@ def measure_together(
     try:
         try:
             found = _run_together(ones, uses, asked, sink)
+            for one in ones:
+                refuse_other_medium(one, bench)
         finally:
             for one in ones:
                 if one.use == "write":
@@ -57,7 +60,7 @@ def measure_together(
         "read": [each.read for _, each in chosen],
     }
     parts: dict[Use, float | None] = {use: _part_of_sum(found[use].rate, alone_of[use]) for use in uses}
-    hindered = [use for use in uses if (part := parts[use]) is not None and part < _HINDERED]
+    hindered = [use for use in uses if (part := parts[use]) is not None and part < HINDERED]
     limit = shared_limit(ones, [found[use].busy for use in found if use in hindered]) if hindered else ""
     return Together(
         drives=tuple(one.name for one in ones),
