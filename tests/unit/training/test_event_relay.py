@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from packtrain.events import Event, Notice, Progress, StageStarted, TrainingStep, discard
+from packtrain.events import DriveProgress, Event, Notice, Progress, StageStarted, TrainingStep, discard
 from packtrain.training.event_relay import EventTail, write_events
 
 
@@ -48,3 +48,14 @@ def test_events_go_to_the_inner_sink_as_well_and_a_stage_of_the_inner_half_is_no
 
 def test_no_file_is_no_event(tmp_path: Path):
     EventTail(tmp_path / "none", discard).pass_on()
+
+
+def test_fields_of_other_types_than_they_should_be_are_no_event(tmp_path: Path) -> None:
+    path, told = tmp_path / "EVENTS", list[Event]()
+    write_events(path, discard)(Progress("rehearse", "trial 1", 1, 2, drives=(DriveProgress("A1", "writing", 3, 4),)))
+    with path.open("a") as stream:
+        stream.write('{"event": "Progress", "stage": "rehearse", "activity": "x", "done_bytes": "many"}\n')
+        stream.write('{"event": "Progress", "stage": "rehearse", "activity": ["x"]}\n')
+        stream.write('{"event": "Progress", "stage": "rehearse", "activity": "x", "drives": [1]}\n')
+    EventTail(path, told.append).pass_on()
+    assert told == [Progress("rehearse", "trial 1", 1, 2, drives=(DriveProgress("A1", "writing", 3, 4),))]
