@@ -64,6 +64,8 @@ from packtrain.volume.extract import Staging, extract_volume
 from packtrain.volume.metadata import Metadata
 from packtrain.volume.turns import Turn
 from packtrain.volume.untar import TarReader
+from packtrain.web.access import Access
+from packtrain.web.request import Refused, read_head
 from sample_documents import document_types, samples
 from shard_parts import samples as samples_of_shards
 from shard_parts import tar_of
@@ -101,6 +103,19 @@ class Target:
         return True
 
 
+def _request() -> Target:
+    """Return the reader of what a browser sends, followed by the question whether that one may ask."""
+    access = Access(["127.0.0.1"], 8427, "Chosen-by-a-person-1234")
+
+    def feed(payload: bytes, _: Path) -> object:
+        request = read_head(payload)
+        return request if isinstance(request, Refused) else access.refuse(request)
+
+    lines = ("GET /?token=Chosen-by-a-person-1234 HTTP/1.1", "Host: [::1]:8427", "Cookie: a=b; packtrain-8427=c=")
+    more = ("Sec-Fetch-Site: none", "Accept: text/html", "Content-Length: 0", "", "")
+    return Target(("\r\n".join((*lines, *more)).encode(), b"HEAD /part/now HTTP/1.0\r\nHost: localhost\r\n\r\n"), feed)
+
+
 def targets(root: Path) -> dict[str, Target]:
     """Return all targets by name; below `root` lies the small shipment that the valid inputs come from."""
     _write_links_and_attributes(root / "template" / "cargo")
@@ -116,6 +131,7 @@ def targets(root: Path) -> dict[str, Target]:
         "rescue": _rescue(site, drive),
         **_adopted(),
         **_kits(root),
+        "request": _request(),
         "compressed weights": _weights(root),
         "kit update": _kit_update(root),
     }

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +74,7 @@ def packtrain_process(*arguments: object, **environment: str) -> subprocess.Pope
 
 
 @contextmanager
-def serving(*folders: Path, options: tuple[object, ...] = (), **environment: str) -> Iterator[Serving]:
+def serving(*folders: Path, options: Sequence[object] = (), **environment: str) -> Iterator[Serving]:
     """Serve folders on a free port; at the end of the context Ctrl-C ends the server, and it ends well."""
     process = packtrain_process("serve", *folders, "--port", 0, "--json", *options, **environment)
     assert process.stdout is not None

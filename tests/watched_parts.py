@@ -6,16 +6,20 @@ import json
 import math
 from pathlib import Path
 
-from command_parts import Site, deliver, done, pack, packtrain, prepared
+from command_parts import Site, copy_site, deliver, done, pack, packtrain, prepared
 from packtrain.ports import ATTEMPTS_NAME, StepRecord
 from packtrain.training.metrics import STEPS_NAME, StepLog
 
 HOSTILE = '<script>document.title="hacked"</script>'
 
 
-def watched_voyage(root: Path) -> Site:
-    """Make the folders: packed, delivered, loaded without B2 and with damage on A1, trained for a while."""
+def watched_voyage(root: Path, only_prepared: Path) -> Site:
+    """Make the folders: packed, delivered, loaded without B2 and with damage on A1, trained for a while.
+
+    A copy of them as they were before that is left in `only_prepared`: it can be packed there.
+    """
     site = prepared(root)
+    copy_site(site, only_prepared)
     pack(site)
     hurt = next((site.drive("a1") / "data").glob("*"))
     done("check", *site.drives(), "--voyage", site.home)

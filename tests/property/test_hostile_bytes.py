@@ -38,6 +38,7 @@ NAMES = (
     "base image",
     "compressed weights",
     "kit update",
+    "request",
 )
 # Twice the largest buffer of a reader and a catalog's pages; a length that was believed asks for gigabytes.
 MOST_BYTES = 48 * MIB

@@ -38,6 +38,8 @@ _STATE_SECONDS: Final = 60.0
 _SHARE_OF_TIME: Final = 0.03
 """And less often where looking takes long, as it does over many sources: it takes up this share of the time at most."""
 
+_SHARE_WHILE_BUSY: Final = 0.1
+"""Of the time that reading papers may take while they change without an end."""
 
 _OF_PAPERS_ALONE: Final = frozenset({"carried"})
 """Parts that are not made anew for each step of a training: pictures are cut out of shards."""
@@ -124,7 +126,12 @@ class Reading:
             "live": marks_of([folder.logs / LIVE_NAME for folder in self._folders]),
         }
         changed = {kind for kind, found in marks.items() if found != self._marks.get(kind)}
-        is_old = time.monotonic() - self._read_at > max(_STATE_SECONDS, self._read_seconds / _SHARE_OF_TIME)
+        age = time.monotonic() - self._read_at
+        is_old = age > max(_STATE_SECONDS, self._read_seconds / _SHARE_OF_TIME)
+        if "papers" in changed and self._summary is not None and age < self._read_seconds / _SHARE_WHILE_BUSY:
+            # A load notes every volume: the rest of the machine is for the load. Seen a little later it is.
+            changed.discard("papers")
+            marks["papers"] = self._marks["papers"]
         before = self._summary
         if before is None or "papers" in changed or is_old:
             started = time.monotonic()
@@ -179,7 +186,15 @@ class Reading:
 
 def _papers(folder: VoyageFolder) -> list[Path]:
     # Of keys/ the names count: what was sealed, and what `close` destroyed. None is opened.
-    return [folder.root / VOYAGE_FILE, folder.documents, folder.receipts, folder.keys, folder.work / "load"]
+    return [
+        folder.root / VOYAGE_FILE,
+        folder.documents,
+        folder.receipts,
+        folder.keys,
+        folder.logs / "checks.json",
+        *(folder.work / "load" / name for name in ("progress.json", "journal.jsonl")),
+        *sorted((folder.work / "pack").glob("attempt-*/group-*.json")),
+    ]
 
 
 def _logs(folder: VoyageFolder) -> list[Path]:

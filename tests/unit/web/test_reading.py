@@ -19,6 +19,7 @@ from packtrain.record.live import LiveFile
 from packtrain.report.training_facts import STEPS
 from packtrain.training.metrics import StepLog
 from packtrain.voyage import Voyage
+from packtrain.web import reading
 from packtrain.web.marks import marks_of
 from packtrain.web.reading import Reading, View
 from three_parties import three_parties
@@ -44,6 +45,12 @@ def opened_files(root: Path) -> Iterator[list[str]]:
         heard += [path for path in _opened if path.startswith(str(root))]
     finally:
         _opened = None
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let papers be read as often as they change."""
+    monkeypatch.setattr(reading, "_SHARE_WHILE_BUSY", 1000.0)
 
 
 @pytest.fixture
@@ -129,6 +136,21 @@ def test_a_log_is_read_on_from_where_it_ended(folders: list[VoyageFolder]) -> No
     whole = json.loads(_reading(folders).look().status)
     assert status["training"] == whole["training"]
     assert status["training"]["last_step"] == 299
+
+
+def test_papers_that_change_without_an_end_are_read_now_and_then(
+    folders: list[VoyageFolder], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(reading, "_SHARE_WHILE_BUSY", 0.001)
+    read = _reading(folders)
+    first = read.look()
+    with opened_files(tmp_path) as opened:
+        for number in range(20):
+            _receipt(folders[0], samples=number)
+            assert read.look() is first
+    assert [path for path in opened if "documents" in path] == []
+    monkeypatch.setattr(reading, "_SHARE_WHILE_BUSY", 1000.0)
+    assert json.loads(read.look().status)["parties"][0]["stages"]["prepare"]["counts"] == {"samples_prepared": 19}
 
 
 def test_what_runs_is_told_and_a_killed_stage_is_seen(folders: list[VoyageFolder]) -> None:
