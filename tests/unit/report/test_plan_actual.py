@@ -253,3 +253,19 @@ def test_a_pack_in_waves_is_under_way_then_done_with_its_waves(tmp_path: Path) -
     assert row(begun, "pack").expected_end is not None
     assert (row(ended, "pack").state, row(ended, "pack").waves) == ("done", 3)
     assert "several runs" in row(ended, "pack").note
+
+
+@pytest.mark.parametrize(
+    ("planned", "spans"),
+    [
+        (forecast(step("pack", 1.0), step("load", 2.0, 1.0), start="2026-13-45"), {}),
+        (forecast(step("pack", 1.0), step("load", 500.0, 1.0), start="9999-12-30"), {}),
+        (forecast(step("pack", 1e300), step("load", 1e300, 1e300)), {"pack": Span(FIRST)}),
+        (forecast(step("pack", 1.0), step("load", 2.0, 1.0)), {"pack": Span(FIRST, part_done=1e-12)}),
+    ],
+)
+def test_days_that_no_calendar_has_are_not_told(planned: Forecast, spans: dict[str, Span]) -> None:
+    found = compare(planned, spans, ALL, FIRST + DAY)
+    assert None in (found.planned_there, found.rows[0].expected_end)
+    assert "not known" in " ".join(sentences(found)) or found.planned_there is None
+    assert len(plan_actual_table(found)) == 3
