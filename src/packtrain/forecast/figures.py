@@ -14,7 +14,12 @@ Origin = Literal["given", "measured", "counted", "assumed"]
 DRIVE_RATE: Final = "drive rate"
 CORES: Final = "cores"
 CPU: Final = "processor time"
-_PLAIN: Final = {"write_rate": "writing", "read_rate": "reading"}
+_PLAIN: Final = {
+    "write_rate": "writing",
+    "read_rate": "reading",
+    "pack_core_seconds_per_gb": "packing",
+    "load_core_seconds_per_gb": "loading",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ def figures(question: Question) -> list[Figure]:
             CPU,
             f"{question.pack_core_seconds_per_gb:g} s of one core for each GB packed, "
             f"{question.load_core_seconds_per_gb:g} s for each GB loaded",
-            ("pack_core_seconds_per_gb",),
+            ("pack_core_seconds_per_gb", "load_core_seconds_per_gb"),
         ),
         ("swap", f"{question.swap_minutes:g} minutes to change the drives of a wave", ("swap_minutes",)),
         ("source", _limit("the source gives", question.source_rate), ("source_rate",)),

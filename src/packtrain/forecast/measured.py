@@ -49,7 +49,7 @@ def rates_of(measurement: Measurement) -> dict[str, tuple[float, str]]:
     return {
         name: (value, of_drives if name in ("write_rate", "read_rate") else where)
         for name, value in found.items()
-        if value is not None and value > 0
+        if value is not None and value >= (1 if name.endswith("_rate") else 1e-9)
     }
 
 
@@ -69,7 +69,7 @@ def _core_seconds(work: Work | None, num_cores: int) -> float | None:
     """
     if work is None:
         return None
-    by_clock = num_cores * 1e9 / work.bytes_per_second if work.bytes_per_second > 0 else 0.0
+    by_clock = num_cores * 1e9 / work.bytes_per_second if work.bytes_per_second >= 1 else 0.0
     return max(work.cpu_seconds_per_gb, by_clock)
 
 
@@ -77,4 +77,4 @@ def _how_drives(measurement: Measurement) -> str:
     """Return what the rates of drives do not show, in words."""
     together = len(measurement.together.drives) if measurement.together is not None else 1
     is_short = any(one.is_short and one.is_written for one in measurement.drives)
-    return f", {together} at once" * (together > 1) + ", short: fast caches of drives hold more" * is_short
+    return f", {together} at once" * (together > 1) + ", less than their caches hold" * is_short

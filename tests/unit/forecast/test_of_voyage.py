@@ -125,11 +125,13 @@ def test_a_measured_machine_packs_as_fast_as_it_did_by_the_clock() -> None:
 
 
 def test_a_machine_that_packed_nothing_by_the_clock_still_has_its_processor_time() -> None:
-    assert measured_on(2, 0.0, 5.0)["pack_core_seconds_per_gb"][0] == 5.0
+    for rate in (0.0, 1e-300):
+        assert measured_on(2, rate, 5.0)["pack_core_seconds_per_gb"][0] == 5.0
+        assert "pack_core_seconds_per_gb" not in measured_on(2, rate, 0.0)
 
 
 def test_what_of_a_drive_was_not_measured_is_said() -> None:
     where = {"read_rate": (90e6, "yesterday")}
     rate = next(figure for figure in figures(asked(ForecastSection(), where)) if figure.name == "drive rate")
     assert (rate.origin, rate.measured) == ("measured", "yesterday; writing not measured")
-    assert measured_on(2, 100e6, 5.0)["write_rate"][1].endswith("2 at once, short: fast caches of drives hold more")
+    assert measured_on(2, 100e6, 5.0)["write_rate"][1].endswith("2 at once, less than their caches hold")
