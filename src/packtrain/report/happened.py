@@ -134,7 +134,8 @@ class _Record:
         lost = {case for event in self.events if event.verb == "lost" for case in event.cases}
         if gone - here - lost:
             return Span(started, part_done=len(gone & here) / len(gone), note=_still_away(gone - here - lost))
-        return Span(started, when(accepted[-1].at) if accepted else None)
+        note = f"lost: {', '.join(sorted(lost - here))}" if lost - here else ""
+        return Span(started, when(accepted[-1].at) if accepted else None, note=note)
 
     def admitted(self, decided: str | None) -> Span | None:
         receipt = self.receipts.get(("operator", "admit"))

@@ -90,6 +90,7 @@ def test_the_way_home_on_drives_is_written_as_one_step() -> None:
         ("link", "fast", "[forecast] link: not a rate in bits"),
         ("train", "5..2", "[forecast] train: not in order"),
         ("legs", ("flight",), "[forecast] legs: not a leg"),
+        ("legs", ("load=1..2",), "[forecast] legs: not the name of a leg: 'load' is a step"),
         ("results", "some", "[forecast] results: not a size"),
         ("start", "2027-02-31", "[forecast] start: "),
         ("store_rate", "0", "[forecast]: a rate must be at least 1"),

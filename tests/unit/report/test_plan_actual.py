@@ -10,10 +10,11 @@ import pytest
 from msgspec import structs
 
 from loading_parts import Arrived, arrive
+from packtrain.documents.custody import CustodyEvent
 from packtrain.documents.forecast import Forecast, ForecastRoute, ForecastStep
 from packtrain.errors import MoreDrivesWanted
 from packtrain.record.folder import VoyageFolder
-from packtrain.report.happened import Span
+from packtrain.report.happened import Span, happened
 from packtrain.report.leg_rows import LegRow, PlanActual, compare
 from packtrain.report.plan_actual import plan_against_actual
 from packtrain.report.plan_actual_text import leg_cells, plan_actual_table, sentences
@@ -269,3 +270,13 @@ def test_days_that_no_calendar_has_are_not_told(planned: Forecast, spans: dict[s
     assert None in (found.planned_there, found.rows[0].expected_end)
     assert "not known" in " ".join(sentences(found)) or found.planned_there is None
     assert len(plan_actual_table(found)) == 3
+
+
+def test_a_case_that_was_lost_on_the_way_is_named_when_the_others_are_there() -> None:
+    released = samples()[CustodyEvent]
+    assert isinstance(released, CustodyEvent)
+    accepted = structs.replace(released, verb="accepted", by="operator", cases=("A",), at="2026-12-03T00:00:00Z")
+    lost = structs.replace(released, verb="lost", by="operator", cases=("B",), at="2026-12-04T00:00:00Z")
+    assert happened([], [released], 4, None)["transport"].note == "not accepted yet: A, B"
+    way = happened([], [released, accepted, lost], 4, None)["transport"]
+    assert (way.ended, way.note) == (FIRST + DAY * 2, "lost: B")
