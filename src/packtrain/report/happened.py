@@ -172,7 +172,8 @@ class _Record:
             note = "when it was sent is not known here"
             return replace(accepted, started=None, note=note) if accepted is not None else None
         if accepted is None:
-            return Span(exported.started, bytes=exported.bytes)
+            note = "exported; when it is home, the consignor's folder says"
+            return Span(exported.started, bytes=exported.bytes, note=note)
         return replace(accepted, started=exported.started)
 
     def of(self, verb: CustodyVerb, by: Role) -> list[CustodyEvent]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from msgspec import structs
@@ -12,6 +12,7 @@ from msgspec import structs
 from loading_parts import Arrived, arrive
 from packtrain.documents.custody import CustodyEvent
 from packtrain.documents.forecast import Forecast, ForecastRoute, ForecastStep
+from packtrain.documents.receipt import Receipt
 from packtrain.errors import MoreDrivesWanted
 from packtrain.record.folder import VoyageFolder
 from packtrain.report.happened import Span, happened
@@ -280,3 +281,9 @@ def test_a_case_that_was_lost_on_the_way_is_named_when_the_others_are_there() ->
     assert happened([], [released], 4, None)["transport"].note == "not accepted yet: A, B"
     way = happened([], [released, accepted, lost], 4, None)["transport"]
     assert (way.ended, way.note) == (FIRST + DAY * 2, "lost: B")
+
+
+def test_who_sent_the_results_does_not_know_when_they_are_home() -> None:
+    exported = structs.replace(cast(Receipt, samples()[Receipt]), stage="return")
+    home = happened([("consignee", exported)], [], 4, None)["return"]
+    assert (home.ended, home.note) == (None, "exported; when it is home, the consignor's folder says")
