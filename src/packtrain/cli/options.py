@@ -45,6 +45,17 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def file_to_write(into: str | Path) -> Path:
+    """Return the path that --into names; a usage error where no file can be written there.
+
+    What is there and is no file (a device, a pipe) would be replaced by one.
+    """
+    path = Path(into).absolute()
+    if not path.parent.is_dir() or (path.exists() and not path.is_file()):
+        raise click.UsageError(f"--into names the file to write, in a folder that is there: {into}")
+    return path
+
+
 class _LabelledPath(click.ParamType[tuple[str, Path]]):
     """A drive's label and where a drive is mounted, as one word: A3=/mnt/spare."""
 
