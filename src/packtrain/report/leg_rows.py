@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from packtrain.documents.forecast import Forecast, ForecastStep
 from packtrain.documents.parties import Role
 from packtrain.report.happened import KINDS, Span
-from packtrain.units import format_bytes, format_seconds
+from packtrain.units import format_rate, format_seconds
 
 State = Literal["done", "under way", "to come", "not known"]
 
@@ -118,7 +118,7 @@ def compare(forecast: Forecast | None, spans: Mapping[str, Span], roles: Sequenc
     legs = [_Leg(step, _kinds_of(step.name)) for step in forecast.steps] if forecast is not None else []
     if forecast is None:
         legs = [_Leg(None, (kind,)) for kind in KINDS if kind in spans]
-    first_day = datetime.strptime(forecast.start, "%Y-%m-%d").replace(tzinfo=UTC) if forecast is not None else now
+    first_day = _first_day(forecast) if forecast is not None else now
     is_seal_named = any("seal" in leg.kinds for leg in legs)
     found = [_span_of(leg.kinds, spans, is_seal_named=is_seal_named) for leg in legs]
     last_known = max((at for at, span in enumerate(found) if span is not None), default=-1)
@@ -250,7 +250,11 @@ def _note(leg: _Leg, span: Span | None, state: State, roles: Sequence[Role]) -> 
 def _planned_end(forecast: Forecast | None, days: float | None) -> datetime | None:
     if forecast is None or days is None:
         return None
-    return datetime.strptime(forecast.start, "%Y-%m-%d").replace(tzinfo=UTC) + _DAY * days
+    return _first_day(forecast) + _DAY * days
+
+
+def _first_day(forecast: Forecast) -> datetime:
+    return datetime.strptime(forecast.start, "%Y-%m-%d").replace(tzinfo=UTC)
 
 
 def _end_of(rows: Sequence[LegRow], name: str) -> datetime | None:
@@ -276,8 +280,7 @@ def _most_off(rows: Sequence[LegRow]) -> str:
     text = f"{text}, {times}"
     if row.bytes_per_second is not None and row.planned_bytes_per_second is not None:
         text += (
-            f"; planned with {format_bytes(int(row.planned_bytes_per_second))}/s, reached "
-            f"{format_bytes(int(row.bytes_per_second))}/s"
+            f"; planned with {format_rate(row.planned_bytes_per_second)}, reached {format_rate(row.bytes_per_second)}"
         )
     return f"{text}; in the plan it waits for {row.limit}" if row.limit else text
 
