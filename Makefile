@@ -59,9 +59,10 @@ help:
 demo: setup demo-data kit-wheels
 	@$(BIN)/packtrain demo $(DEMO_ARGS)
 
-# A module stays with one worker: what its tests share (a demo, a packed voyage) is made once.
+# A module stays with one worker: what its tests share (a demo, a packed voyage) is made once. tests/conftest.py has the
+# long ones begin first.
 test: setup demo-data kit-wheels card-validator model-signing system-packages
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: lint types arch test
 

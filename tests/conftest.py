@@ -80,12 +80,20 @@ def form_of_errors() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests at full size, on clusters and of other people's programs out unless they are asked for."""
+    """Leave the tests at full size, on clusters and of other people's programs out unless they are asked for.
+
+    With several workers the modules that hold slow tests begin first: a module stays with one worker, and the others
+    would wait at the end for one that began last.
+    """
     unasked = [mark for mark in ("full_size", "cluster", "programs") if mark not in config.option.markexpr]
     left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in unasked)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+        out = set(left_out)
+        items[:] = [item for item in items if item not in out]
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

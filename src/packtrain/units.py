@@ -40,6 +40,11 @@ def format_bytes(total_bytes: int) -> str:
     return f"{value:.3g} PB" if abs(value) < 999.5 else f"{value:,.0f} PB"
 
 
+def format_rate(bytes_per_second: float) -> str:
+    """Return bytes a second in decimal units: "180 MB/s"."""
+    return f"{format_bytes(int(bytes_per_second))}/s"
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number of things in words that agree with it: "1 file", "2 files"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -18,7 +18,7 @@ from serve_parts import Serving, packtrain_process, serving
 from watched_parts import HOSTILE, train, watched_voyage
 
 expect.set_options(timeout=20_000)
-pytestmark = [needs_chromium, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.slow, needs_chromium, pytest.mark.timeout(200)]
 # Every text that is seen, but for the scales of the charts.
 TEXTS = """() => {
   const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT), texts = [];

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from packtrain.cli.progress_lines import how_far, in_words, picture, summary
 from packtrain.events import Progress
-from packtrain.pace import DrivePace, Pace
+from packtrain.record.pace import DrivePace, Pace
 
 MB = 10**6
 CODES = re.compile(r"\x1b\[[0-9;]*m")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 DOCS = Path(__file__).parents[2] / "docs"
 PACKTRAIN = Path(sys.executable).parent / "packtrain"
 VERBS = ("plan", "prepare", "declare", "pack")

@@ -1,6 +1,6 @@
 """The process is killed at every durable step of pack and of load; the next run ends as if nothing had been.
 
-How many steps there are is counted in a dry run. Of more than 150 about 150 are chosen, evenly, the first and the last
+How many steps there are is counted in a dry run. Of more than 100 about 100 are chosen, evenly, the first and the last
 twenty among them; `-s` prints how many there were. PACKTRAIN_EVERY_STEP=1 leaves none out.
 """
 
@@ -16,7 +16,9 @@ import pytest
 from fault_parts import KILLED, LABELS, Voyage, check_bags, make_voyage, run_in_child, sampled, scratch
 from packtrain.volume.writer import ShipmentWritten
 
-MOST_STEPS = 10_000 if os.environ.get("PACKTRAIN_EVERY_STEP") else 150
+pytestmark = pytest.mark.slow
+
+MOST_STEPS = 10_000 if os.environ.get("PACKTRAIN_EVERY_STEP") else 100
 # The sweep is cut into parts, so that several workers share it; each counts for itself.
 PARTS = 4
 

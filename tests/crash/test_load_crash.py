@@ -11,6 +11,8 @@ from packtrain.units import KIB
 from packtrain.volume.writer import ShipmentWritten
 from shipment_parts import Packing
 
+pytestmark = pytest.mark.slow
+
 Template = tuple[Packing, ShipmentWritten]
 # One file is cut into three pieces over two stripes, and shares its volumes with others.
 SIZES = {"a": 100 * KIB, "cut": 500 * KIB, "c": 30 * KIB, "d/e": 10}

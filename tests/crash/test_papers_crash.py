@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import bagit
+import pytest
 
 from death_parts import dies_at
 from packtrain import durable
@@ -23,6 +24,8 @@ from packtrain.stages.papers import write_papers
 from scenario_parts import with_lists
 from three_parties import three_parties
 from voyage_papers import CASES, Papers, accept_cases, arrived, declaration_toml, packed, release_cases, tree
+
+pytestmark = pytest.mark.slow
 
 
 def count_steps(work: Callable[[], object]) -> int:

@@ -123,7 +123,7 @@ def test_a_run_goes_on_under_another_way_of_spreading_and_another_number_of_work
 
     Of the epoch no sample is lost or repeated, and every step has the loss of a run by one worker without a stop.
     """
-    num_samples = make_tiny_dataset(tmp_path / "data", num_tables=100, num_images=100, num_clips=40)
+    num_samples = make_tiny_dataset(tmp_path / "data", num_tables=60, num_images=60, num_clips=20)
     batch = ("--batch", "4", "--log-samples", tmp_path / "seen")
     num_steps = num_samples // 4
     last_step, found, seen_by = 0, dict[int, float](), list[int]()

@@ -21,6 +21,8 @@ from packtrain.volume import layout
 from packtrain.volume.scrub import scrub
 from wave_parts import Home, copy_home, make_home
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def root() -> Iterator[Path]:
@@ -165,7 +167,8 @@ def test_a_replacement_killed_at_any_step_is_taken_up(
     assert code == 0
     shutil.rmtree(whole.root)
     shutil.rmtree(root / "killed", ignore_errors=True)
-    for die_at in chosen(steps):
+    # Half of the kills each: both ways on are the same but for how the drive is known again.
+    for die_at in chosen(steps)[names_it_again::2]:
         home = copy_home(with_a_failed_drive, root / "killed")
         code, _ = run_in_child(lambda home=home: pack_and_end(home, replaced(home)), die_at)  # type: ignore[misc]
         assert code in (KILLED, 0), f"step {die_at}"

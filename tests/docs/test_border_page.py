@@ -6,10 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from days import today
 from rule_facts import GROUPS
 from scenario_parts import declaration_of
 from tree_parts import assert_equal
+
+pytestmark = pytest.mark.slow
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "carry-over-a-border.md"
 

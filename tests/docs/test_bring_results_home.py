@@ -12,7 +12,11 @@ import pytest
 from packtrain.documents.parties import Role
 from trained_parts import site_with_large_weights
 
-pytestmark = [pytest.mark.needs_torch, pytest.mark.filterwarnings("ignore:torch.distributed is disabled")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.needs_torch,
+    pytest.mark.filterwarnings("ignore:torch.distributed is disabled"),
+]
 
 NAMES: dict[Role, str] = {"consignor": "home", "operator": "hall", "consignee": "guest"}
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "bring-results-home.md"

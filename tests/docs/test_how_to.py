@@ -17,6 +17,8 @@ from packtrain.diligence.rules.policy import read_policy
 from packtrain.report.drive_view import HEALTH, LETTERS
 from tree_parts import assert_equal
 
+pytestmark = pytest.mark.slow
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 

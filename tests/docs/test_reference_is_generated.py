@@ -24,6 +24,16 @@ def test_the_reference_pages_are_as_the_script_writes_them() -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+def test_the_design_names_every_room_of_the_house() -> None:
+    page = (SCRIPT.parents[1] / "docs" / "explanation" / "design.md").read_text()
+    house = page.partition("## The house")[2].split("```")[1]
+    source = docs_parts.ROOT / "src" / "packtrain"
+    rooms = {f"{path.parent.name}/" for path in source.glob("*/__init__.py")}
+    rooms |= {path.name for path in source.glob("[a-z]*.py") if not path.name.startswith("verbs_of_")}
+
+    assert rooms - set(house.split()) == set()
+
+
 def test_every_error_stands_once_among_the_exit_codes() -> None:
     page = (SCRIPT.parents[1] / "docs" / "reference" / "exit-codes.md").read_text()
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, PacktrainError)]

@@ -5,7 +5,11 @@ The peers have an environment of their own, which no test makes: their ratios ar
 
 from pathlib import Path
 
+import pytest
+
 from bench_parts import needs_demo_data, run_benchmark
+
+pytestmark = pytest.mark.slow
 
 ASKED = [
     "image_speed_vs_daft",

@@ -9,6 +9,8 @@ import pytest
 
 from bench_parts import needs_demo_data, run_benchmark
 
+pytestmark = pytest.mark.slow
+
 ASKED = [
     "loader_speed_vs_fastest_peer",
     "overhead_fraction",

@@ -22,6 +22,8 @@ from packtrain.events import discard
 from packtrain.stages import homecoming
 from three_parties import copy_of_parties
 
+pytestmark = pytest.mark.slow
+
 MIB = 1 << 20
 NUM_WEIGHTS = 6_000_000
 PIECE_BYTES = 4 * MIB

@@ -15,6 +15,8 @@ from packtrain.documents.codec import Document, decode, encode
 from packtrain.errors import DocumentError
 from sample_documents import VECTORS, document_types, samples
 
+pytestmark = pytest.mark.slow
+
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed: no independent validator")
 SCHEMAS = Path(__file__).parents[2] / "docs" / "spec" / "schema"
 CARGO = Path(__file__).parents[1] / "vectors" / "cargo" / "document"

@@ -76,7 +76,7 @@ def answered(question: Question) -> Forecast | None:
         return None
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(questions())
 def test_every_question_is_answered_and_the_answer_agrees_with_itself(question: Question) -> None:
     found = answered(question)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from packtrain.dataset.shards import ShardLayout, lay_out
 from packtrain.dataset.withdrawn import settle
 from packtrain.dataset.work_units import UnitFolder
 from packtrain.documents.recipe import FilterSection, NearDuplicatesSection, RecipeSection, SplitsSection
+
+pytestmark = pytest.mark.slow
 
 RECIPE = RecipeSection(
     filter=(FilterSection(kind="image", measure="width", min=3),),
@@ -76,7 +79,7 @@ def _prepared(
     return index, shards, dropped
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(SOURCES, st.sampled_from([RECIPE, NEAR]), st.data())
 def test_nothing_else_moves_comes_in_or_changes(
     sources: list[list[tuple[int, int]]], recipe: RecipeSection, data: st.DataObject

@@ -8,8 +8,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from packtrain.cli.harmless import on_one_line
-from packtrain.pace import DrivePace, Pace, rate_in_words
-from packtrain.units import format_bytes, format_seconds
+from packtrain.record.pace import DrivePace, Pace
+from packtrain.units import format_bytes, format_rate, format_seconds
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -74,7 +74,7 @@ def summary(pace: Pace, elapsed_seconds: float, gained: float) -> str:
     """Return the last line of an activity: how much in which time, and the mean rate."""
     told = pace.progress
     if told.total_bytes or told.done_bytes:
-        mean = f"{rate_in_words(gained / max(elapsed_seconds, 1e-6))} on average"
+        mean = f"{format_rate(gained / max(elapsed_seconds, 1e-6))} on average"
         what, how_fast = format_bytes(told.done_bytes), f", {mean}"
     else:
         what, how_fast = f"{told.done_items} {told.unit}", ""
@@ -98,7 +98,7 @@ def _how_fast(pace: Pace) -> list[str]:
     told = pace.progress
     parts: list[str] = []
     if pace.rate is not None and (told.total_bytes or told.done_bytes):
-        parts.append(rate_in_words(pace.rate))
+        parts.append(format_rate(pace.rate))
     elif pace.rate:
         parts.append(f"{pace.rate:.3g} {told.unit}/s")
     if pace.left_seconds is not None and not _is_done(pace):
@@ -116,7 +116,7 @@ def _slowest(drives: Sequence[DrivePace]) -> list[str]:
     if len(rated) < 2:
         return []
     slowest = min(rated, key=lambda drive: drive.rate or 0.0)
-    return [f"slowest drive {slowest.label} {rate_in_words(slowest.rate or 0.0)}"]
+    return [f"slowest drive {slowest.label} {format_rate(slowest.rate or 0.0)}"]
 
 
 def _overall(pace: Pace, columns: int, *, with_unicode: bool) -> Text:
@@ -178,7 +178,7 @@ def _others(drives: Sequence[DrivePace], *, is_rest: bool) -> str:
     if total:
         parts.append(_percent(done, total).strip())
     if rates:
-        parts.append(f"{rate_in_words(median(rates))} each")
+        parts.append(f"{format_rate(median(rates))} each")
     return "  ".join(parts)
 
 
@@ -197,7 +197,7 @@ def _drive(drive: DrivePace, label_width: int, columns: int, *, with_unicode: bo
         line.append(f"{_percent(drive.done_bytes, drive.total_bytes)}  ")
     else:
         line.append(f"{format_bytes(drive.done_bytes):>8}  ")
-    rate = rate_in_words(drive.rate) if drive.rate is not None else ""
+    rate = format_rate(drive.rate) if drive.rate is not None else ""
     return line.append(f"{rate:>9}  {on_one_line(drive.state)}{'  slow' if drive.is_slow else ''}")
 
 

@@ -43,7 +43,7 @@ from packtrain.events import (
     WorkerLost,
     WorkersStarted,
 )
-from packtrain.pace import Pace, PaceKeeper
+from packtrain.record.pace import Pace, PaceKeeper
 from packtrain.units import format_seconds
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from typing import Final
 
 import packtrain
 from packtrain.doctor.finding import Finding, Subject
+from packtrain.record.receipts import moment
 
 _SIGNING: Final = ("declare", "pack", "carry", "admit", "load", "custody", "close")
 _SLACK_SECONDS: Final = 2
@@ -77,7 +78,7 @@ def _last_signed(root: Path) -> tuple[float, str] | None:
     for path in files[:_MOST_FILES]:
         with contextlib.suppress(OSError, ValueError, OverflowError):
             for text in _INSTANT.findall(_end_of(path)):
-                at = datetime.strptime(text.decode(), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
+                at = moment(text.decode()).timestamp()
                 if newest is None or at > newest[0]:
                     newest = (at, path.relative_to(root).as_posix())
     return newest

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from packtrain.doctor.finding import Finding, State, Subject
-from packtrain.units import MIB, format_bytes
+from packtrain.units import MIB, format_rate
 
 _CODED: Final = ("pack", "check", "load")
 _BLINK_SECONDS: Final = 0.1
@@ -56,7 +56,7 @@ def look_at_code(subject: Subject) -> Iterator[Finding]:
     flags = processor_flags()
     kernel = next((name for name, needs in _KERNELS if needs <= flags), None)
     offered = f"the processor offers {kernel}" if kernel else "no vector unit that ISA-L knows was found: the slow path"
-    found = f"{format_bytes(rate)}/s coded 10+4 on one core; {offered}; {path}"
+    found = f"{format_rate(rate)} coded 10+4 on one core; {offered}; {path}"
     if rate >= _SLOW_CODE_BYTES:
         yield Finding("ISA-L", "ok", found, _CODED)
         return
@@ -75,9 +75,9 @@ def look_at_hash(subject: Subject) -> Iterator[Finding]:
         done += MIB
     rate = int(done / elapsed)
     has = bool(flags & {"sha_ni", "sha2"})
-    found = f"{format_bytes(rate)}/s on one core, {'with' if has else 'without'} the processor's SHA extension"
+    found = f"{format_rate(rate)} on one core, {'with' if has else 'without'} the processor's SHA extension"
     if not flags:
-        found = f"{format_bytes(rate)}/s on one core; what the processor has is not told here"
+        found = f"{format_rate(rate)} on one core; what the processor has is not told here"
     state: State = "ok" if rate >= _SLOW_HASH_BYTES else "warn"
     why = "every byte is hashed: one fast drive keeps more than one core busy" if state == "warn" else ""
     remedy = "plan with this machine's rates: packtrain plan --source-rate; or take one with SHA extensions"

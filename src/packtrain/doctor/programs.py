@@ -10,7 +10,7 @@ from typing import Final
 from packtrain.doctor.children import Asked, find_program
 from packtrain.doctor.finding import Finding, Subject
 
-_SECONDS: Final = 5.0
+PATIENCE_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +49,5 @@ def look_at_programs(subject: Subject) -> Iterator[Finding]:
             remedy = f"apt-get install {program.package}"
             yield Finding(program.name, "not needed", "not installed", program.verbs, program.why, remedy)
         else:
-            version = asked[program.name].answer(_SECONDS).first_line if program.name in asked else ""
+            version = asked[program.name].answer(PATIENCE_SECONDS).first_line if program.name in asked else ""
             yield Finding(program.name, "ok", f"{version or 'version not told'}, {path}", program.verbs)

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from packtrain.forecast.question import Question
 from packtrain.forecast.steps import MACHINE_SPREAD
-from packtrain.units import format_bytes
+from packtrain.units import format_rate
 
 Origin = Literal["given", "measured", "counted", "assumed"]
 DRIVE_RATE: Final = "drive rate"
@@ -43,8 +43,8 @@ def figures(question: Question) -> list[Figure]:
     rows: list[tuple[str, str, Sequence[str]]] = [
         (
             DRIVE_RATE,
-            f"a drive writes {format_bytes(int(question.write_rate))}/s and reads "
-            f"{format_bytes(int(question.read_rate))}/s, {read_back}",
+            f"a drive writes {format_rate(question.write_rate)} and reads "
+            f"{format_rate(question.read_rate)}, {read_back}",
             ("write_rate", "read_rate"),
         ),
         (CORES, f"{question.cores} cores a host that packs", ("cores",)),
@@ -94,7 +94,7 @@ def _figure(question: Question, name: str, text: str, fields: Sequence[str]) -> 
 
 
 def _limit(what: str, rate: float | None) -> str:
-    return f"{what} {format_bytes(int(rate))}/s" if rate else f"{what} more than the drives do"
+    return f"{what} {format_rate(rate)}" if rate else f"{what} more than the drives do"
 
 
 def _together(question: Question) -> str:

@@ -20,7 +20,7 @@ import msgspec
 
 from packtrain.errors import MoreDrivesWanted
 from packtrain.events import Event, Progress, Sink, StageFinished, StageStarted
-from packtrain.pace import DrivePace, Pace, PaceKeeper
+from packtrain.record.pace import DrivePace, Pace, PaceKeeper
 from packtrain.record.receipts import instant
 
 LIVE_NAME: Final = "live.json"

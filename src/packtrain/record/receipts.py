@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Final
 
 from packtrain import __version__
 from packtrain.digest import sha256_bytes
@@ -13,10 +14,17 @@ from packtrain.documents.dataset import Dataset
 from packtrain.documents.receipt import Receipt
 from packtrain.record.folder import VoyageFolder
 
+_INSTANT: Final = "%Y-%m-%dT%H:%M:%SZ"
+
 
 def instant() -> str:
     """Return the present UTC time to the second, as documents spell it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.now(UTC).strftime(_INSTANT)
+
+
+def moment(text: str) -> datetime:
+    """Return an instant as documents spell it; ValueError: it is none."""
+    return datetime.strptime(text, _INSTANT).replace(tzinfo=UTC)
 
 
 def is_fresh(folder: VoyageFolder, stage: str, inputs: Mapping[str, str]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from html import escape
 from pathlib import Path
 
 from packtrain import durable
@@ -22,8 +21,8 @@ from packtrain.report.forecast_words import (
     money,
     odds,
 )
-from packtrain.report.pieces import STYLE, drawing, section, table, whole_page
-from packtrain.units import counted, format_bytes
+from packtrain.report.pieces import STYLE, cards, drawing, section, table, whole_page, words
+from packtrain.units import counted, format_bytes, format_rate
 
 
 def write_forecast_page(question: Question, found: Forecast, start: date, path: Path) -> None:
@@ -37,10 +36,10 @@ def write_forecast_page(question: Question, found: Forecast, start: date, path: 
 
 def forecast_page(question: Question, found: Forecast, start: date) -> str:
     """Return the page; the same forecast gives the same bytes."""
-    size = escape(format_bytes(question.total_bytes))
+    size = words(format_bytes(question.total_bytes))
     has_after = any(step.part == "after" for step in found.carry.steps)
     body = [
-        f'<h1>{size}: send or carry?</h1><p class="lead">{escape(_lead(question, found, start))}</p>',
+        f'<h1>{size}: send or carry?</h1><p class="lead">{words(_lead(question, found, start))}</p>',
         _cards(question, found),
         section("Side by side", _side_by_side(question, found, start)),
         section("Step by step", drawing(time_line(found, start)) + _steps(found, start)),
@@ -64,18 +63,16 @@ def _lead(question: Question, found: Forecast, start: date) -> str:
 
 
 def _cards(question: Question, found: Forecast) -> str:
-    cards = [
-        (f"{found.carry.days:,.1f} days", "carried, likeliest"),
-        *([(f"{found.send.days:,.1f} days", "sent, likeliest")] if found.send is not None else []),
-        (f"{found.k}+{found.m}", f"code of most groups, {question.num_drives:,} drives"),
-        (format_bytes(found.raw_bytes), "on the drives"),
-        (odds(found.loss.probability), "odds of a loss"),
-        (f"{found.waves}", "waves to pack"),
-    ]
-    told = "".join(
-        f'<div class="card"><b>{escape(value)}</b><span>{escape(name)}</span></div>' for value, name in cards
+    return cards(
+        [
+            (f"{found.carry.days:,.1f} days", "carried, likeliest"),
+            *([(f"{found.send.days:,.1f} days", "sent, likeliest")] if found.send is not None else []),
+            (f"{found.k}+{found.m}", f"code of most groups, {question.num_drives:,} drives"),
+            (format_bytes(found.raw_bytes), "on the drives"),
+            (odds(found.loss.probability), "odds of a loss"),
+            (f"{found.waves}", "waves to pack"),
+        ]
     )
-    return f'<div class="cards">{told}</div>'
 
 
 def _side_by_side(question: Question, found: Forecast, start: date) -> str:
@@ -83,7 +80,7 @@ def _side_by_side(question: Question, found: Forecast, start: date) -> str:
     has_after = any(step.part == "after" for step in found.carry.steps)
 
     def row(name: str, values: list[str]) -> list[str]:
-        return [escape(name), *(escape(value) for value in values)]
+        return [words(name), *(words(value) for value in values)]
 
     rows = [
         row(f"there in {percent} of 100 by", [by(start, getattr(each.there, f"days_{percent}")) for each in routes])
@@ -117,15 +114,15 @@ def _steps(found: Forecast, start: date) -> str:
                 "" if (day := day_after(start, begun)) is None else f"{day:%d %b %Y}",
                 f"{step.days.low:,.1f} to {step.days.high:,.1f} days",
                 step.limit + (f" ({others})" if len(step.days_if_only) > 1 else ""),
-                "" if rate is None else f"{format_bytes(int(rate))}/s",
+                "" if rate is None else format_rate(rate),
             ]
             # Dates and numbers stay whole where the table is narrow.
-            rows.append([escape(cell) if place in (1, 4) else _whole(cell) for place, cell in enumerate(cells)])
+            rows.append([words(cell) if place in (1, 4) else _whole(cell) for place, cell in enumerate(cells)])
     return table(["way", "step", "begins", "takes", "waits for", "rate"], rows)
 
 
 def _whole(cell: str) -> str:
-    return escape(cell).replace(" ", "&nbsp;")
+    return words(cell).replace(" ", "&nbsp;")
 
 
 def _break_even(found: Forecast) -> str:
@@ -133,7 +130,7 @@ def _break_even(found: Forecast) -> str:
         return "never" if least is None else format_bytes(least)
 
     rows = [
-        [escape(link_rate(each.link_rate)), *(escape(told(least)) for least in (each.low, each.likely, each.high))]
+        [words(link_rate(each.link_rate)), *(words(told(least)) for least in (each.low, each.likely, each.high))]
         for each in found.break_even
     ]
     return table(["link", "delays at their shortest", "likeliest", "at their longest"], rows)
@@ -150,32 +147,32 @@ def _codes(question: Question, found: Forecast) -> str:
             chance(choice.loss),
             choice.survives,
         ]
-        rows.append([escape(cell) for cell in cells])
-    after = f"<p>Once one case is lost: {escape(chance(found.loss_after_case))}.</p>"
+        rows.append([words(cell) for cell in cells])
+    after = f"<p>Once one case is lost: {words(chance(found.loss_after_case))}.</p>"
     return table(["survives", "on the drives", "a drive", "odds of a loss", "in words"], rows) + after
 
 
 def _cost(question: Question, found: Forecast) -> str:
     currency = question.prices.currency
     rows = [
-        [escape(cell) for cell in (name, *cells)]
+        [words(cell) for cell in (name, *cells)]
         for name, route in _routes(found)
         for cells in cost_rows(route.cost, currency)
     ]
     if not rows:
         return ""
     rows += [
-        [name, "together", "", "", escape(money(route.cost.total, currency))]
+        [name, "together", "", "", words(money(route.cost.total, currency))]
         for name, route in _routes(found)
         if route.cost.total is not None
     ]
     told = [f"{name}: {cost_total(route.cost, currency)}." for name, route in _routes(found) if route.cost.unpriced]
-    return table(["way", "of", "number", "each", "together"], rows) + f"<p>{escape(' '.join(told))}</p>"
+    return table(["way", "of", "number", "each", "together"], rows) + f"<p>{words(' '.join(told))}</p>"
 
 
 def _rests_on(question: Question) -> str:
     rows = [
-        [escape(figure.origin + (f" {figure.measured}" if figure.measured else "")), escape(figure.text)]
+        [words(figure.origin + (f" {figure.measured}" if figure.measured else "")), words(figure.text)]
         for figure in figures(question)
     ]
     return table(["known how", "figure"], rows)

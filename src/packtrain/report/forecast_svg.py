@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from datetime import date
-from html import escape
 from typing import Final
 
 from packtrain.forecast.answer import Forecast, Route
 from packtrain.forecast.break_even import BreakEven
 from packtrain.forecast.question import Question
 from packtrain.report.forecast_words import day_after, days_of, link_rate
+from packtrain.report.pieces import svg_open, words
 from packtrain.units import format_bytes
 
 WIDTH: Final = 760
@@ -39,7 +39,7 @@ def time_line(found: Forecast, start: date) -> str:
     top = 30
     height = top + rows * _ROW + len(routes) * 30 + 4
     scale = (WIDTH - _LEFT - _RIGHT) / longest
-    parts = [_open(WIDTH, height, _time_line_words(routes))]
+    parts = [svg_open(WIDTH, height, _time_line_words(routes))]
     for day in _ticks(longest):
         x = _LEFT + day * scale
         parts.append(f'<line class="grid" x1="{x:.1f}" y1="{top - 6}" x2="{x:.1f}" y2="{height - 4}"/>')
@@ -52,14 +52,14 @@ def time_line(found: Forecast, start: date) -> str:
             x, length = _LEFT + begun * scale, max(2.0, step.days.likely * scale)
             late = min(WIDTH - _RIGHT - x, max(length, step.days.high * scale))
             colour = f"b{number}" if step.part == "way" else "b2"
-            parts.append(f'<text x="{_LEFT - 8}" y="{y + 16}" text-anchor="end">{escape(_short(step.name))}</text>')
+            parts.append(f'<text x="{_LEFT - 8}" y="{y + 16}" text-anchor="end">{words(_short(step.name))}</text>')
             parts.append(f'<rect class="{colour} soft" x="{x:.1f}" y="{y + 4}" width="{late:.1f}" height="16" rx="3"/>')
             parts.append(f'<rect class="{colour}" x="{x:.1f}" y="{y + 4}" width="{length:.1f}" height="16" rx="3"/>')
             told = f"{days_of(step.days.likely)}, {step.limit}"
             at, anchor = (x + late + 6, "start") if x + late < WIDTH - 170 else (x - 6, "end")
             if anchor == "end" and x - 6 - 7 * len(told) < _LEFT:
                 at, anchor = float(WIDTH), "end"
-            parts.append(f'<text class="small" x="{at:.1f}" y="{y + 16}" text-anchor="{anchor}">{escape(told)}</text>')
+            parts.append(f'<text class="small" x="{at:.1f}" y="{y + 16}" text-anchor="{anchor}">{words(told)}</text>')
             y += _ROW
         y += 4
     return "".join([*parts, "</svg>"])
@@ -84,7 +84,7 @@ def odds_curve(found: Forecast, start: date, *, is_done: bool = False) -> str:
         f"{name}: half of the voyages by {_tick_word(start, curve[25])}, nine of ten by {_tick_word(start, curve[45])}"
         for name, curve in curves
     )
-    parts = [_open(WIDTH, height, f"Odds of the day. {label}")]
+    parts = [svg_open(WIDTH, height, f"Odds of the day. {label}")]
     base = _PLOT_TOP + 220
     for percent in (0, 10, 50, 90, 100):
         y = base - percent * 2.2
@@ -111,7 +111,7 @@ def break_even_chart(question: Question, curve: Sequence[BreakEven]) -> str:
     """Return bytes against the link's rate, both logarithmic: above the line carrying is faster, below it sending."""
     height = _PLOT_TOP + _PLOT_HEIGHT + _PLOT_BOTTOM
     base = _PLOT_TOP + _PLOT_HEIGHT
-    parts = [_open(WIDTH, height, _break_even_words(question, curve))]
+    parts = [svg_open(WIDTH, height, _break_even_words(question, curve))]
     parts.append('<text class="small" x="0" y="14">bytes of cargo</text>')
     for power in range(int(_BYTES_FIRST), int(_BYTES_LAST) + 1):
         y = _y(10.0**power)
@@ -212,7 +212,3 @@ def _break_even_words(question: Question, curve: Sequence[BreakEven]) -> str:
         nearest = min(curve, key=lambda each: abs(each.link_rate - rate)).likely
         told.append(f"at {link_rate(rate)} " + ("never" if nearest is None else f"from {format_bytes(nearest)} on"))
     return f"Carrying is faster {', '.join(told)}. Asked: {format_bytes(question.total_bytes)}."
-
-
-def _open(width: int, height: int, label: str) -> str:
-    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label, quote=True)}">'

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from packtrain.documents.custody import CustodyEvent, CustodyVerb
 from packtrain.documents.parties import Role
 from packtrain.documents.receipt import Receipt
+from packtrain.record.receipts import moment
 
 KINDS: Final = ("prepare", "pack", "seal", "hand over", "transport", "admit", "load", "train", "return")
 """What a voyage is made of, in order; all but the four of people are stages."""
@@ -48,11 +49,6 @@ class Span:
         if self.started is None or self.ended is None:
             return None
         return max(0.0, (self.ended - self.started).total_seconds())
-
-
-def when(instant: str) -> datetime:
-    """Return an instant as documents spell it."""
-    return datetime.strptime(instant, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
 def happened(
@@ -94,7 +90,7 @@ class _Record:
         receipt = self.receipts.get((role, stage))
         if receipt is None:
             return None
-        ended = when(receipt.finished)
+        ended = moment(receipt.finished)
         moved = receipt.counts.get(bytes_name) if bytes_name is not None else None
         return Span(ended - timedelta(seconds=receipt.seconds), ended, bytes=moved)
 
@@ -109,9 +105,9 @@ class _Record:
             part = len(drives) / self.num_drives if self.num_drives else None
             if part is not None and part >= 1:
                 # Another party has no receipt of it; that every drive was closed is in the log that it was given.
-                return Span(when(formatted[0].at), when(closed[-1].at), waves=_waves(self.events))
-            return Span(when(formatted[0].at), waves=_waves(self.events), part_done=part)
-        first, waves = when(formatted[0].at) if formatted else None, _waves(self.events)
+                return Span(moment(formatted[0].at), moment(closed[-1].at), waves=_waves(self.events))
+            return Span(moment(formatted[0].at), waves=_waves(self.events), part_done=part)
+        first, waves = moment(formatted[0].at) if formatted else None, _waves(self.events)
         if first is None or run.started is None or (waves == 1 and first >= run.started - _SAME):
             return replace(run, waves=waves or None)
         note = "several runs; the time between them is in it"
@@ -121,30 +117,30 @@ class _Record:
         released = self.of("released", "consignor")
         if not released:
             return None
-        return Span(sealed or packed, when(released[-1].at))
+        return Span(sealed or packed, moment(released[-1].at))
 
     def transported(self) -> Span | None:
         released = self.of("released", "consignor")
         accepted = [event for event in self.events if event.verb == "accepted" and event.by != "consignor"]
         if not released and not accepted:
             return None
-        started = when(released[0].at) if released else None
+        started = moment(released[0].at) if released else None
         gone = {case for event in released for case in event.cases}
         here = {case for event in accepted for case in event.cases}
         lost = {case for event in self.events if event.verb == "lost" for case in event.cases}
         if gone - here - lost:
             return Span(started, part_done=len(gone & here) / len(gone), note=_still_away(gone - here - lost))
         note = f"lost: {', '.join(sorted(lost - here))}" if lost - here else ""
-        return Span(started, when(accepted[-1].at) if accepted else None, note=note)
+        return Span(started, moment(accepted[-1].at) if accepted else None, note=note)
 
     def admitted(self, decided: str | None) -> Span | None:
         receipt = self.receipts.get(("operator", "admit"))
         at = decided or (receipt.finished if receipt is not None else None)
         if at is None:
             return None
-        ended = when(at)
+        ended = moment(at)
         arrived = [event for event in self.events if event.verb == "accepted" and event.by != "consignor"]
-        started = when(arrived[-1].at) if arrived else None
+        started = moment(arrived[-1].at) if arrived else None
         if started is not None and started > ended:
             return Span(None, ended, note="decided on the papers, before the last case arrived")
         return Span(started, ended)
@@ -158,8 +154,8 @@ class _Record:
             drives = {drive for event in loaded for drive in event.drives}
             part = len(drives) / self.num_drives if self.num_drives else None
             note = "the beginning of the first wave is not recorded"
-            return Span(when(loaded[0].at), is_least=True, waves=len(loaded), part_done=part, note=note)
-        first = when(loaded[0].at) if loaded else None
+            return Span(moment(loaded[0].at), is_least=True, waves=len(loaded), part_done=part, note=note)
+        first = moment(loaded[0].at) if loaded else None
         if first is None or run.started is None or (len(loaded) == 1 and first >= run.started - _SAME):
             return replace(run, waves=len(loaded) or None)
         note = "the beginning of the first wave is not recorded; counted from its end"
@@ -181,7 +177,7 @@ class _Record:
 
     def last(self, verb: CustodyVerb, by: Role) -> datetime | None:
         found = self.of(verb, by)
-        return when(found[-1].at) if found else None
+        return moment(found[-1].at) if found else None
 
 
 def _waves(events: Sequence[CustodyEvent]) -> int:

@@ -7,6 +7,7 @@ from html import escape
 from typing import Final
 
 from packtrain.dataset.looking.look import Histogram
+from packtrain.report.pieces import svg_open
 from packtrain.units import format_bytes
 
 _WIDTH: Final = 320
@@ -25,7 +26,7 @@ def histogram(drawn: Histogram) -> str:
         f"{drawn.measure} of {sum(drawn.before):,} samples read and {sum(drawn.after):,} kept,"
         f" from {least_text} to {most_text}; at most {most:,} in a class"
     )
-    parts = [f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(label, quote=True)}">']
+    parts = [svg_open(_WIDTH, _HEIGHT, label)]
     for name, counts, inset in (("before", drawn.before, 0.03), ("after", drawn.after, 0.22)):
         for i, count in enumerate(counts):
             if count:

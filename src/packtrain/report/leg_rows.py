@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from packtrain.documents.forecast import Forecast, ForecastStep
 from packtrain.documents.parties import Role
 from packtrain.report.happened import KINDS, Span
-from packtrain.units import format_bytes, format_seconds
+from packtrain.units import format_rate, format_seconds
 
 State = Literal["done", "under way", "to come", "not known"]
 
@@ -298,8 +298,7 @@ def _most_off(rows: Sequence[LegRow]) -> str:
     text = f"{text}, {times}"
     if row.bytes_per_second is not None and row.planned_bytes_per_second is not None:
         text += (
-            f"; planned with {format_bytes(int(row.planned_bytes_per_second))}/s, reached "
-            f"{format_bytes(int(row.bytes_per_second))}/s"
+            f"; planned with {format_rate(row.planned_bytes_per_second)}, reached {format_rate(row.bytes_per_second)}"
         )
     return f"{text}; in the plan it waits for {row.limit}" if row.limit else text
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.live import Live, read_live
-from packtrain.units import format_bytes, format_seconds
+from packtrain.units import format_bytes, format_rate, format_seconds
 
 _MOST: Final = 2**62
 """Beyond this no number of this file is one: a file that says more was not written by a stage."""
@@ -55,9 +55,7 @@ class LiveView:
             told.append(f"{live.done_items:,} of {live.total_items:,} {live.unit}")
         if self.state == "running":
             if live.rate is not None:
-                told.append(
-                    f"{format_bytes(int(live.rate))}/s" if live.total_bytes else f"{live.rate:,.1f} {live.unit}/s"
-                )
+                told.append(format_rate(live.rate) if live.total_bytes else f"{live.rate:,.1f} {live.unit}/s")
             if live.left_seconds is not None:
                 told.append(f"about {format_seconds(live.left_seconds)} left")
             if live.stalled_seconds >= 1:

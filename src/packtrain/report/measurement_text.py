@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from packtrain.documents.measurement import MeasuredDrive, MeasuredFolder, Measurement, Rate, Together, Work
-from packtrain.units import format_bytes, format_seconds
+from packtrain.units import format_bytes, format_rate, format_seconds
 
 Rows = list[tuple[str, str]]
 _NOT: Final = "not measured"
@@ -52,11 +52,7 @@ def rate_text(rate: Rate | None) -> str:
     """Return a rate in words with what it rests on."""
     if rate is None:
         return _NOT
-    return f"{_per_second(rate)}  ({format_bytes(rate.bytes)} in {format_seconds(rate.seconds)})"
-
-
-def _per_second(rate: Rate | Work) -> str:
-    return f"{format_bytes(int(rate.bytes_per_second))}/s"
+    return f"{format_rate(rate.bytes_per_second)}  ({format_bytes(rate.bytes)} in {format_seconds(rate.seconds)})"
 
 
 def _machine(found: Measurement) -> Rows:
@@ -74,7 +70,7 @@ def _machine(found: Measurement) -> Rows:
         ("age, encrypt", machine.encrypt),
         ("parity", machine.encode),
     ):
-        rows.append((name, f"{_per_second(rate)} a core" if rate is not None else _NOT))
+        rows.append((name, f"{format_rate(rate.bytes_per_second)} a core" if rate is not None else _NOT))
     return [*rows, *([("note", machine.note)] if machine.note else [])]
 
 
@@ -82,8 +78,8 @@ def _work(work: Work | None) -> str:
     if work is None:
         return _NOT
     return (
-        f"{work.cpu_seconds_per_gb:.2f} CPU seconds a GB; {_per_second(work)} with no drive to wait for "
-        f"({work.k}+{work.m}, {format_bytes(work.bytes)} in {format_seconds(work.seconds)})"
+        f"{work.cpu_seconds_per_gb:.2f} CPU seconds a GB; {format_rate(work.bytes_per_second)} with no drive to wait "
+        f"for ({work.k}+{work.m}, {format_bytes(work.bytes)} in {format_seconds(work.seconds)})"
     )
 
 
@@ -113,7 +109,7 @@ def _spread(one: MeasuredDrive) -> str:
     ]
     if len(rates) < 2:
         return ""
-    text = f"{format_bytes(int(min(rates)))}/s to {format_bytes(int(max(rates)))}/s in {len(rates)} parts"
+    text = f"{format_rate(min(rates))} to {format_rate(max(rates))} in {len(rates)} parts"
     places = [part.at_bytes for part in one.parts if part.at_bytes is not None]
     if not places or not one.size_bytes:
         return f"{text}; where they lie on the medium is not known"

@@ -104,6 +104,25 @@ def bullets(items: Sequence[str]) -> str:
     return "<ul>" + "".join(f"<li>{words(item)}</li>" for item in items) + "</ul>" if items else ""
 
 
+def svg_open(width: int, height: int, label: str) -> str:
+    """Return the opening of a drawing; `label` is plain text and says what a person would read off it."""
+    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{words(label)}">'
+
+
+def cards(figures: Iterable[tuple[str, str]]) -> str:
+    """Return figures, each with what it is of, side by side; nothing of none."""
+    told = "".join(
+        f'<div class="card"><b>{words(value)}</b><span>{words(caption)}</span></div>' for value, caption in figures
+    )
+    return f'<div class="cards">{told}</div>' if told else ""
+
+
+def progress_bar(share: float, name: str) -> str:
+    """Return a bar of how much is done, from 0 to 1; `name` is plain text, for those who hear the page."""
+    percent = min(max(share, 0.0), 1.0) * 100
+    return f'<progress max="100" value="{percent:.1f}" aria-label="{words(name)}">{percent:.0f} %</progress>'
+
+
 def drawing(svg: str) -> str:
     """Return a drawing that scrolls sideways on a narrow screen, where its words would shrink beyond reading."""
     return f'<div class="drawing" tabindex="0" role="group" aria-label="drawing">{svg}</div>' if svg else ""

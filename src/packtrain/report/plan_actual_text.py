@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from packtrain.report.leg_rows import LegRow, PlanActual
-from packtrain.units import counted, format_bytes, format_seconds
+from packtrain.units import counted, format_bytes, format_rate, format_seconds
 
 _DAY_SECONDS: Final = 86_400
 HEAD: Final = ("leg", "state", "planned", "took", "ratio", "ends", "moved", "remark")
@@ -68,8 +68,8 @@ def _end(row: LegRow) -> str:
 def _moved(row: LegRow) -> str:
     if row.bytes is None:
         return ""
-    rate = f", {format_bytes(int(row.bytes_per_second))}/s" if row.bytes_per_second is not None else ""
-    planned = f" ({format_bytes(int(row.planned_bytes_per_second))}/s planned)" if row.planned_bytes_per_second else ""
+    rate = f", {format_rate(row.bytes_per_second)}" if row.bytes_per_second is not None else ""
+    planned = f" ({format_rate(row.planned_bytes_per_second)} planned)" if row.planned_bytes_per_second else ""
     return f"{format_bytes(row.bytes)}{rate}{planned if rate else ''}"
 
 

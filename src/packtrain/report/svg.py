@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from packtrain.report.pieces import words
+from packtrain.report.pieces import svg_open, words
 
 
 def seconds_by_stage(seconds: Mapping[str, float], width: int = 720) -> str:
@@ -13,7 +13,7 @@ def seconds_by_stage(seconds: Mapping[str, float], width: int = 720) -> str:
         return ""
     row, left = 24, 90
     longest = max(seconds.values()) or 1.0
-    parts = [_open(width, row * len(seconds) + 4, "Seconds by stage")]
+    parts = [svg_open(width, row * len(seconds) + 4, "Seconds by stage")]
     for i, (stage, value) in enumerate(seconds.items()):
         y = i * row
         length = max(1.0, value / longest * (width - left - 70))
@@ -21,7 +21,3 @@ def seconds_by_stage(seconds: Mapping[str, float], width: int = 720) -> str:
         parts.append(f'<rect class="bar" x="{left}" y="{y + 5}" width="{length:.1f}" height="15" rx="3"/>')
         parts.append(f'<text x="{left + length + 6:.1f}" y="{y + 17}">{value:.1f} s</text>')
     return "".join([*parts, "</svg>"])
-
-
-def _open(width: int, height: int, label: str) -> str:
-    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{words(label)}">'

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from packtrain.record.custody import CustodyLine
+from packtrain.record.receipts import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,8 @@ def left_seconds(custody: Iterable[CustodyLine], done: int, total: int) -> float
     closed = [line.event.at for line in custody if line.event.verb == "closed"]
     if not done or not begun or not closed:
         return None
-    spent = (_instant(max(closed)) - _instant(min(begun))).total_seconds()
+    spent = (moment(max(closed)) - moment(min(begun))).total_seconds()
     return max(0.0, spent) / done * (total - done)
-
-
-def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text)
 
 
 def labels_in_short(labels: Sequence[str], most: int = 12) -> str:

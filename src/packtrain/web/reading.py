@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from packtrain.errors import PacktrainError
 from packtrain.overview import overview
+from packtrain.record.checks import CHECKS_NAME
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.live import LIVE_NAME
 from packtrain.record.receipts import instant
@@ -186,7 +187,7 @@ def _papers(folder: VoyageFolder) -> list[Path]:
         folder.documents,
         folder.receipts,
         folder.keys,
-        folder.logs / "checks.json",
+        folder.logs / CHECKS_NAME,
         *(folder.work / "load" / name for name in ("progress.json", "journal.jsonl")),
         *sorted((folder.work / "pack").glob("attempt-*/group-*.json")),
     ]

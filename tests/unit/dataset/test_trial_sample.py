@@ -2,7 +2,7 @@
 
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packtrain.dataset.sources import SourceFile
@@ -52,6 +52,7 @@ def test_a_sample_without_a_bad_file_does_not_say_that_there_is_none() -> None:
     assert share(0, 3, 1_000_000).high > 0.5
 
 
+@settings(max_examples=15)  # of twenty samples each
 @given(st.integers(0, 2**32))
 def test_the_range_holds_the_truth_in_most_samples(seed: int) -> None:
     rng = random.Random(seed)

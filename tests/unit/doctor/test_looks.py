@@ -140,14 +140,17 @@ def test_without_age_on_the_path_it_is_said_what_that_means(tmp_path: Path) -> N
     assert "packtrain has its own" in age["why"]
 
 
-def test_a_program_that_hangs_is_given_up(tmp_path: Path) -> None:
+def test_a_program_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from packtrain.doctor import programs
+
     (tmp_path / "age").write_text("#!/bin/sh\nwhile :; do :; done\n")
     (tmp_path / "age").chmod(0o755)
 
-    found = look_elsewhere("programs", "programs", environment={"PATH": str(tmp_path)})
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(programs, "PATIENCE_SECONDS", 0.5)
 
-    (age,) = [one for one in found if one["what"] == "age"]
-    assert (age["state"], age["found"]) == ("ok", f"no answer within 5 s, {tmp_path}/age")
+    (age,) = [one for one in look("programs", "programs", subject_of(None)) if one.what == "age"]
+    assert (age.state, age.found) == ("ok", f"no answer within 0.5 s, {tmp_path}/age")
 
 
 # --- room, drives, file systems ---------------------------------------------------------------------------------------
@@ -244,19 +247,23 @@ def test_a_file_system_that_machines_share_is_known(file_system: str, is_shared:
 
 
 @pytest.mark.root
-def test_a_mount_that_hangs_is_told_and_hangs_nothing(home: Path, tmp_path: Path) -> None:
+def test_a_mount_that_hangs_is_told_and_hangs_nothing(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from hung_mount import hung_mount
+    from packtrain.doctor import places
 
+    monkeypatch.setattr(places, "PATIENCE_SECONDS", 2.0)
     with hung_mount(tmp_path / "hung") as point:
         _change(home, '"../drives/b2"', f'"{point}"')
         found = look("drives", "drives", subject_of(home))
         ran = packtrain("doctor", point, "--json")
 
     (hung,) = [one for one in found if one.state == "fault"]
-    assert hung.found == f"{point} does not answer within 6 s"
+    assert hung.found == f"{point} does not answer within 2 s"
     assert "umount -l" in hung.remedy
     assert ran.exit_code == 97
-    assert f"{point} does not answer within 6 s" in [one["found"] for one in ran.document()["findings"]]
+    assert f"{point} does not answer within 2 s" in [one["found"] for one in ran.document()["findings"]]
 
 
 # --- keys and clock ---------------------------------------------------------------------------------------------------

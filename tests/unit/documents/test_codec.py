@@ -245,8 +245,10 @@ def test_every_truncation_is_refused(document_type: type[Document]) -> None:
 @pytest.mark.parametrize("document_type", document_types(), ids=lambda kind: kind.kind)
 def test_a_flipped_bit_is_refused_or_makes_another_canonical_document(document_type: type[Document]) -> None:
     payload = encode(SAMPLES[document_type])
+    # Of a long document some bits of each byte: its neighbours are bytes of the same kind, with the others flipped.
+    every = 1 if len(payload) < 2000 else 3
     for position in range(len(payload)):
-        for bit in range(8):
+        for bit in range(position % every, 8, every):
             flipped = bytearray(payload)
             flipped[position] ^= 1 << bit
             try:

@@ -13,6 +13,8 @@ from packtrain.stages import papers
 from packtrain.voyage import Voyage
 from paper_parts import closed
 
+pytestmark = pytest.mark.slow
+
 try:
     pdf_of(b"<p>page</p>", "page.html")
 except MissingDependency as missing:

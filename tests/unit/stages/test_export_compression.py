@@ -18,7 +18,11 @@ from packtrain.stages import homecoming
 from three_parties import copy_of_parties
 from trained_parts import site_with_large_weights
 
-pytestmark = [pytest.mark.needs_torch, pytest.mark.filterwarnings("ignore:torch.distributed is disabled")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.needs_torch,
+    pytest.mark.filterwarnings("ignore:torch.distributed is disabled"),
+]
 
 WEIGHTS = "weights.safetensors"
 

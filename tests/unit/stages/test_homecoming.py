@@ -36,7 +36,11 @@ from provenance_parts import write_provenance
 from three_parties import copy_of_parties
 from trained_parts import trained_site, write_train_receipt
 
-pytestmark = [pytest.mark.needs_torch, pytest.mark.filterwarnings("ignore:torch.distributed is disabled")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.needs_torch,
+    pytest.mark.filterwarnings("ignore:torch.distributed is disabled"),
+]
 
 Folders = dict[Role, VoyageFolder]
 BESIDE = {"MODEL-CARD.md", *(f"PROVENANCE.statement.json{end}" for end in ("", ".sig", ".operator.sig"))}

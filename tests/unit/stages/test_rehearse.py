@@ -26,6 +26,8 @@ from packtrain.training.wheels import Target
 from rehearsal_parts import COMMAND, describe_miniature, make_voyage
 from tiny_dataset import make_tiny_dataset
 
+pytestmark = pytest.mark.slow
+
 PROVIDED = ("click", "cryptography", "msgspec", "pyeclib", "rfc8785", "rich", "xxhash")
 
 

@@ -7,6 +7,8 @@ import pytest
 from ordinary_user import folder_of_nobody, run_as_nobody, why_not
 from packtrain.training import checks
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import json, os, sys
 from pathlib import Path

@@ -35,7 +35,11 @@ from sample_documents import samples
 from three_parties import copy_of_parties
 from trained_parts import save_state, trained_site
 
-pytestmark = [pytest.mark.needs_torch, pytest.mark.filterwarnings("ignore:torch.distributed is disabled")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.needs_torch,
+    pytest.mark.filterwarnings("ignore:torch.distributed is disabled"),
+]
 
 Folders = dict[Role, VoyageFolder]
 DECLARATION = """

@@ -30,7 +30,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-pytestmark = [pytest.mark.needs_torch, pytest.mark.filterwarnings("ignore:torch.distributed is disabled")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.needs_torch,
+    pytest.mark.filterwarnings("ignore:torch.distributed is disabled"),
+]
 
 
 def _judged(run: Path, program: Path, declared: str | None, checkpoints: str = "checkpoints") -> tuple[str, str]:

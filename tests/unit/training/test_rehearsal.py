@@ -16,6 +16,8 @@ from packtrain.training import checks
 from packtrain.training.rehearsal import RehearsalRuns, Shown, run_rehearsal
 from rehearsal_parts import COMMAND, write_program
 
+pytestmark = pytest.mark.slow
+
 FROM_RUNS = checks.CLAUSES[3:]
 WITH_HANG = ("stops when asked",)
 # From <linux/sched.h> and <sys/mount.h>.

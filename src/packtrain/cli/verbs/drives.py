@@ -12,7 +12,7 @@ from packtrain.cli.completing import drive_labels
 from packtrain.cli.options import InOrder, folder_argument, json_option, open_voyage, voyage_option
 from packtrain.cli.terminal import Terminal, answer, ask, columns, table
 from packtrain.documents.sanitisation import NOT_SANITISED
-from packtrain.units import format_bytes, format_seconds, parse_bytes
+from packtrain.units import format_bytes, format_rate, format_seconds, parse_bytes
 
 if TYPE_CHECKING:
     from packtrain.devices.dip import DipReport
@@ -262,17 +262,14 @@ def _dip_test(name: str, asked_bytes: int | None, extent_bytes: int, *, as_json:
 
 
 def _dip_text(report: DipReport) -> str:
-    def rate(bytes_per_second: float) -> str:
-        return f"{format_bytes(int(bytes_per_second))}/s"
-
     written = f"{format_bytes(report.written_bytes)} in writes of {format_bytes(report.extent_bytes)}, {report.method}"
     dips = f"{report.num_dips}, {format_seconds(report.dip_seconds)} in all"
     if report.num_dips:
         dips += f", the longest {format_seconds(report.longest_dip_seconds)}"
     rows = [
         ("verdict", f"{report.verdict}: {report.sentence()}"),
-        ("median", rate(report.median_bytes_per_second)),
-        ("slowest 1 %", f"{rate(report.slowest_percent_bytes_per_second)} or less"),
+        ("median", format_rate(report.median_bytes_per_second)),
+        ("slowest 1 %", f"{format_rate(report.slowest_percent_bytes_per_second)} or less"),
         ("dips", f"{dips} (slower than a third of the median)"),
         ("written", written),
         ("time", format_seconds(report.seconds)),

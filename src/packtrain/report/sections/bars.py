@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from packtrain.record.live import LiveDrive
 from packtrain.report.live_view import LiveView
-from packtrain.report.pieces import words
-from packtrain.units import format_bytes
+from packtrain.report.pieces import progress_bar, words
+from packtrain.units import format_rate
 
 
 def bars(view: LiveView) -> str:
@@ -16,11 +16,9 @@ def bars(view: LiveView) -> str:
 
 
 def _drive(drive: LiveDrive) -> str:
-    share = min(1.0, drive.done_bytes / drive.total_bytes) if drive.total_bytes > 0 else None
-    told = drive.state + (f", {format_bytes(int(drive.rate))}/s" if drive.rate is not None else "")
+    told = drive.state + (f", {format_rate(drive.rate)}" if drive.rate is not None else "")
     slow = '<span class="hold">slow</span>, ' if drive.is_slow else ""
     bar = "<span></span>"
-    if share is not None:
-        name = f"drive {words(drive.label)}, done of all"
-        bar = f'<progress aria-label="{name}" max="100" value="{share * 100:.1f}">{share * 100:.0f} %</progress>'
+    if drive.total_bytes > 0:
+        bar = progress_bar(drive.done_bytes / drive.total_bytes, f"drive {drive.label}, done of all")
     return f'<li><b>{words(drive.label)}</b>{bar}<span class="dim">{slow}{words(told)}</span></li>'

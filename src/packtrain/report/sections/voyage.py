@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from packtrain.report.headline import headline, health_sentence
-from packtrain.report.pieces import bullets, drawing, table, when, words
+from packtrain.report.pieces import bullets, cards, drawing, progress_bar, table, when, words
 from packtrain.report.plan_actual_text import plan_actual_table, sentences
 from packtrain.report.route_view import StopView
 from packtrain.report.sections.bars import bars
@@ -53,10 +53,7 @@ def now(summary: Summary) -> str:
     for view in summary.live:
         bar = ""
         if view.share is not None and view.state in ("running", "not known"):
-            bar = (
-                f'<progress max="100" value="{view.share * 100:.1f}" '
-                f'aria-label="{words(view.live.stage)}, done of all">{view.share * 100:.0f} %</progress>'
-            )
+            bar = progress_bar(view.share, f"{view.live.stage}, done of all")
         state = "hold" if view.state in ("stopped", "failed", "not known") else "kept"
         parts.append(f'<p><span class="{state}">{words(view.role)}</span>: {words(view.sentence())}.</p>{bar}')
         if view.state == "running":
@@ -100,7 +97,7 @@ def waves(summary: Summary) -> str:
         share = loading.num_proven / loading.num_stripes if loading.num_stripes else 0.0
         parts.append(
             f"<p>Loading: {loading.num_proven:,} of {counted(loading.num_stripes, 'stripe')} restored, "
-            f"{format_bytes(loading.bytes_loaded)}.{wanted}</p>{_bar(share, 'stripes restored, of all')}"
+            f"{format_bytes(loading.bytes_loaded)}.{wanted}</p>{progress_bar(share, 'stripes restored, of all')}"
         )
     return "".join(parts)
 
@@ -121,13 +118,8 @@ def _packing(packing: WavesView) -> str:
     wanted = f" Wanted next: {words(packing.wanted)}." if packing.wanted else ""
     return (
         f"<p>Packing: {packing.done:,} of {counted(packing.total, 'wave')} done{left}.{wanted}</p>"
-        f"{_bar(packing.done / packing.total if packing.total else 0.0, 'waves done, of all')}{bays}"
+        f"{progress_bar(packing.done / packing.total if packing.total else 0.0, 'waves done, of all')}{bays}"
     )
-
-
-def _bar(share: float, name: str) -> str:
-    percent = min(max(share, 0.0), 1.0) * 100
-    return f'<progress max="100" value="{percent:.1f}" aria-label="{name}">{percent:.0f} %</progress>'
 
 
 def plan_actual(summary: Summary) -> str:
@@ -144,13 +136,13 @@ def plan_actual(summary: Summary) -> str:
 
 def numbers(summary: Summary) -> str:
     """Return the figures that people ask for first."""
-    cards: list[tuple[str, str]] = []
+    figures: list[tuple[str, str]] = []
 
     def add(stage: str, name: str, caption: str, *, is_bytes: bool = False) -> None:
         receipt = summary.receipt(stage)
         if receipt is not None and name in receipt.counts:
             value = receipt.counts[name]
-            cards.append((format_bytes(value) if is_bytes else f"{value:,}", caption))
+            figures.append((format_bytes(value) if is_bytes else f"{value:,}", caption))
 
     add("prepare", "samples_prepared", "samples prepared")
     add("load", "samples_loaded", "samples loaded")
@@ -162,18 +154,15 @@ def numbers(summary: Summary) -> str:
     curve = summary.training
     if curve is not None and curve.num_lines:
         # Of all calls of `train`, as it is drawn below; the receipt counts those of the last one.
-        cards.append((f"{max(curve.num_attempts - 1, 0):,}", "restarts in training"))
+        figures.append((f"{max(curve.num_attempts - 1, 0):,}", "restarts in training"))
     else:
         add("train", "restarts", "restarts in training")
     if curve is not None and not math.isnan(curve.first_loss):
         last = f"{curve.last_loss:.2f}" if curve.not_finite_since is None else "no number"
-        cards.append((f"{curve.first_loss:.2f} → {last}", "loss, first to last"))
+        figures.append((f"{curve.first_loss:.2f} → {last}", "loss, first to last"))
     if summary.export_list is not None:
-        cards.append((format_bytes(sum(file.bytes for file in summary.export_list.files)), "results"))
-    body = "".join(
-        f'<div class="card"><b>{words(value)}</b><span>{words(caption)}</span></div>' for value, caption in cards
-    )
-    return f'<div class="cards">{body}</div>' if cards else ""
+        figures.append((format_bytes(sum(file.bytes for file in summary.export_list.files)), "results"))
+    return cards(figures)
 
 
 def time(summary: Summary) -> str:

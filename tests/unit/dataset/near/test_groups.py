@@ -2,7 +2,7 @@ import random
 from pathlib import Path
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from near_parts import bits_apart, dropped_and_components, random_fingerprints, with_flips
@@ -49,6 +49,7 @@ def _chains(num_rows: int, seed: int) -> list[bytes]:
     return rows
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 2**32), st.integers(1, 60))
 def test_what_is_dropped_and_what_hangs_together_is_what_the_slow_rule_says(seed: int, num_rows: int) -> None:
     rows = _chains(num_rows, seed)

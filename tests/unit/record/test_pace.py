@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packtrain.events import DriveProgress, Progress
-from packtrain.pace import WINDOW_SECONDS, Pace, PaceKeeper
+from packtrain.record.pace import WINDOW_SECONDS, Pace, PaceKeeper
 
 MB = 10**6
 

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Final
 
 from packtrain.events import DriveProgress, Progress
-from packtrain.units import format_bytes
+from packtrain.units import format_rate
 
 WINDOW_SECONDS: Final = 20.0
 """What a rate is taken over: long enough to hold the turns of writing and reading back, short enough that a person who
@@ -150,11 +150,6 @@ class PaceKeeper:
         )
 
 
-def rate_in_words(rate: float) -> str:
-    """Return bytes a second: "180 MB/s"."""
-    return f"{format_bytes(int(rate))}/s"
-
-
 def _count(progress: Progress) -> float:
     return progress.done_bytes if progress.total_bytes or progress.done_bytes else progress.done_items
 
@@ -175,6 +170,5 @@ def _slow_in_words(drives: tuple[DrivePace, ...]) -> tuple[str, ...]:
         return ()
     whose = "the others" if len(others) > 1 else "the other"
     return tuple(
-        f"{label} is slow: {rate_in_words(rate)}, {whose} {rate_in_words(median(others))}"
-        for rate, label in sorted(slow)
+        f"{label} is slow: {format_rate(rate)}, {whose} {format_rate(median(others))}" for rate, label in sorted(slow)
     )
