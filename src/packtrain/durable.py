@@ -13,6 +13,7 @@ import fcntl
 import io
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -213,6 +214,15 @@ def append_records(path: Path, lines: Sequence[bytes]) -> None:
             payload = payload[stream.write(payload) :]
         os.fsync(stream.fileno())
     step(f"appended {path.name}")
+
+
+def plain_file(path: Path) -> BinaryIO:
+    """Open a file to read it, if it is a plain one: a pipe has no end, and a link may lead anywhere; OSError of both."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is no plain file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 @contextlib.contextmanager

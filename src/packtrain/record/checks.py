@@ -52,7 +52,7 @@ class _Checks(msgspec.Struct, frozen=True, kw_only=True):
 def read_checks(folder: VoyageFolder, plan_digest: str) -> dict[str, CheckedDrive]:
     """Return the last look at each drive by label; none of another plan, and none where the file cannot be read."""
     try:
-        with (folder.logs / CHECKS_NAME).open("rb") as stream:
+        with durable.plain_file(folder.logs / CHECKS_NAME) as stream:
             payload = stream.read(MAX_CHECKS_BYTES + 1)
         if len(payload) > MAX_CHECKS_BYTES:
             return {}

@@ -1,6 +1,7 @@
 """Whatever lies in a folder, status and report say what they could not read, and no word of it is obeyed."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +104,18 @@ def test_folders_and_links_in_the_place_of_files_are_named(folders: dict[Role, V
 
     assert list(_all_forms(summary))
     assert summary.plan is None
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(folders: dict[Role, VoyageFolder]) -> None:
+    home = folders["consignor"]
+    names = ("logs/checks.json", "logs/metrics.jsonl", "logs/train/attempts.jsonl", "work/load/progress.json")
+    names += ("logs/train/steps.jsonl", "work/load/journal.jsonl", "documents/forecast.json", "receipts/check.json")
+    for name in (*names, "documents/custody.jsonl", "documents/dataset.json", "documents/plan.json.sig"):
+        (home.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (home.root / name).unlink(missing_ok=True)
+        os.mkfifo(home.root / name)
+
+    assert overview([Voyage(home.root, discard)]).training is None
 
 
 @pytest.mark.parametrize(
