@@ -217,7 +217,7 @@ def append_records(path: Path, lines: Sequence[bytes]) -> None:
 
 
 def plain_file(path: Path) -> BinaryIO:
-    """Open a file to read it, if it is a plain one: a pipe has no end, and a link may lead anywhere; OSError of both."""
+    """Open a file to read it, if it is a plain one: a pipe has no end, and a link leads anywhere; OSError of both."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

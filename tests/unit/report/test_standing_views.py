@@ -242,7 +242,7 @@ def test_findings_and_damage_beyond_the_list_are_told(folders: dict[Role, Voyage
     assert [drive.caption for drive in summary.drives] == ["25,000 volumes hurt", "checked;\n3 findings"]
     assert summary.groups[0].margin == 0
 
-    note_repairs(home, found.digest, [("A1", *volume)])
+    note_repairs(home, found.digest, [("A1", next(iter(volume)))])
     assert _states(_summary(folders)) == {"A1": "damaged", "B1": "checked"}
     keep_checks(home, found.digest, [_looked_at("A1")])
     assert health_sentence(_summary(folders)).endswith("none known to be damaged or lost; 1 with other findings")
