@@ -171,7 +171,10 @@ class Summary:
 
 
 def summarize(
-    folders: Sequence[VoyageFolder], seen: Sequence[PartySeen] = (), shard_folder: Path | None = None
+    folders: Sequence[VoyageFolder],
+    seen: Sequence[PartySeen] = (),
+    shard_folder: Path | None = None,
+    read_training: Callable[[], TrainingCurve | None] | None = None,
 ) -> Summary:
     """Return what these folders say. Signed documents are checked; a bad one is left out and named.
 
@@ -179,6 +182,7 @@ def summarize(
         folders: one a party, all of one voyage.
         seen: what the stages say of each, in the same order; see `overview`.
         shard_folder: where sample pictures are taken from; None shows none (they may be private).
+        read_training: returns the training, where somebody reads its logs already.
     """
     reader = _Reader(folders)
     unread = reader.unread
@@ -239,7 +243,7 @@ def summarize(
         packing_statement=statement,
         admission=admission,
         export_list=export_list,
-        training=_training(folders),
+        training=read_training() if read_training is not None else _training(folders),
         samples_loaded=loaded,
         sentences=reader.quietly(lambda: told_of_custody(folders[0]), ()),
         read_at=instant(),

@@ -135,7 +135,8 @@ class Reading:
         before = self._summary
         if before is None or "papers" in changed or is_old:
             started = time.monotonic()
-            summary = replace(overview(self._voyages, with_pictures=self._with_pictures), training=self._training())
+            # A log of ten million steps takes minutes to read: it is read on, whatever else is read anew.
+            summary = overview(self._voyages, with_pictures=self._with_pictures, read_training=self._training)
             self._read_at, self._read_seconds = time.monotonic(), time.monotonic() - started
             self._kept_html = {}
             changed.add("papers")

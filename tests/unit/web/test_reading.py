@@ -125,7 +125,10 @@ def test_one_part_changes_with_its_files(folders: list[VoyageFolder], tmp_path: 
     # A step line more costs a look at logs, and at no paper.
     assert {Path(path).parent.name for path in opened} <= {"train", "logs", "results"}
     _receipt(folders[0])
-    assert "1,234,567" in read.look().page.decode()
+    with opened_files(tmp_path) as opened:
+        assert "1,234,567" in read.look().page.decode()
+    # A paper more costs no second reading of the log.
+    assert opened.count(str(folders[2].logs / STEPS)) == 1
 
 
 def test_a_log_is_read_on_from_where_it_ended(folders: list[VoyageFolder]) -> None:
