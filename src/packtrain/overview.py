@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from packtrain.errors import PacktrainError, VoyageFileError
+from packtrain.record.folder import VoyageFolder
 from packtrain.report.summary import PartySeen, StageView, Summary, summarize
 from packtrain.report.training_curve import TrainingCurve
+from packtrain.report.training_facts import training_of
 from packtrain.report.wave_view import BayView, WavesView, left_seconds
 from packtrain.stages.pack import InBays
 from packtrain.standing import StageState
@@ -20,7 +22,7 @@ def overview(
     voyages: Sequence[Voyage],
     *,
     with_pictures: bool = False,
-    read_training: Callable[[], TrainingCurve | None] | None = None,
+    curve_of: Callable[[VoyageFolder], TrainingCurve | None] = training_of,
 ) -> Summary:
     """Return where a voyage stands: the one object that status, report and the live page show.
 
@@ -29,7 +31,7 @@ def overview(
     Args:
         voyages: the folders of one voyage, one a party or more.
         with_pictures: samples may be shown.
-        read_training: returns the training, where somebody reads its logs already.
+        curve_of: see `summarize`.
 
     Raises:
         VoyageFileError: a voyage.toml cannot be read, or the folders are of different voyages.
@@ -44,8 +46,7 @@ def overview(
             hint="name the folders of one voyage",
         )
     shards = voyages[0].shard_folder() if with_pictures else None
-    seen = [_seen(voyage) for voyage in voyages]
-    return summarize([voyage.folder for voyage in voyages], seen, shards, read_training)
+    return summarize([voyage.folder for voyage in voyages], [_seen(voyage) for voyage in voyages], shards, curve_of)
 
 
 def _seen(voyage: Voyage) -> PartySeen:
