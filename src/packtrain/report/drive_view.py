@@ -213,6 +213,8 @@ def _view(
     # What was done to a drive that failed is not the story of the one that came in its place.
     for verb, at in events.get(each.uuid, ()):
         history.append((verb, at))
+        if verb == "loaded":
+            known = [one for one in known if one[0] != "lost"]  # it came after all: the site had it mounted
         if verb in _VERBS:
             known.append((_VERBS[verb], at))
     if each.is_closed_by_shipment and shipment is not None and not any(state == "closed" for state, _ in known):

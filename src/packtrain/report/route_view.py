@@ -150,12 +150,12 @@ def _cases(facts: RouteFacts, held: Mapping[str, Holding]) -> tuple[CaseView, ..
     within: dict[str, list[DriveView]] = {}
     for drive in facts.drives:
         within.setdefault(drive.case, []).append(drive)
-    lost = {
-        case: line.event.by
-        for line in facts.custody
-        if line.event.verb == "lost" and not line.event.drives
-        for case in line.event.cases
-    }
+    lost: dict[str, str] = {}
+    for line in facts.custody:
+        if line.event.verb == "lost" and not line.event.drives:
+            lost |= dict.fromkeys(line.event.cases, line.event.by)
+        elif line.event.verb == "loaded":  # it came after all
+            lost = {case: by for case, by in lost.items() if case not in line.event.cases}
     views: list[CaseView] = []
     for label, drives in within.items():
         holding = held.get(label)

@@ -223,6 +223,12 @@ def test_drives_are_lost_with_a_case_that_is_named_alone(folders: dict[Role, Voy
     assert [case.where for case in summary.cases] == ["lost, as the consignor noted", "at home, not sealed"]
     assert (summary.groups[0].margin, health_sentence(summary)) == (0, "4 drives in 2 cases: 2 lost")
 
+    guest = folders["consignee"]
+    found.log("loaded", by="consignee", signer=guest, cases=("A",), drives=(found.uuid("A1"),))
+    summary = _summary(folders)
+    assert _states(summary) == {"A1": "checked", "B1": "checked", "A2": "lost", "B2": "checked"}
+    assert summary.cases[0].where == "at home, sealed"
+
 
 def test_a_look_at_what_a_drive_was_before_says_nothing_of_it(folders: dict[Role, VoyageFolder]) -> None:
     home = folders["consignor"]

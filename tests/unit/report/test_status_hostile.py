@@ -165,6 +165,15 @@ def test_no_text_is_markup_and_nothing_in_it_is_unseen(text: str) -> None:
     assert UNSEEN.search(shown) is None and "\n" not in shown
 
 
+def test_a_drive_and_its_sign_stand_in_one_line(tmp_path: Path) -> None:
+    home = three_parties(tmp_path)["consignor"]
+    shipped(home, {"A": 30}, 29, 1, num_stripes=1)
+
+    drawn = picture(overview([Voyage(home.root, discard)]), 80, with_colour=False)
+
+    assert re.findall(r"\bA\d+ c\b", drawn) == [f"A{number} c" for number in range(1, 31)]
+
+
 def test_many_drives_and_groups_are_counted_and_the_hurt_ones_named(tmp_path: Path) -> None:
     home = three_parties(tmp_path)["consignor"]
     found = shipped(home, {"A": 1300, "B": 1300}, 3, 1, num_stripes=1)
