@@ -2,26 +2,37 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from packtrain.documents.admission import Admission
+from packtrain.documents.custody import CustodyEvent
 from packtrain.documents.parties import Role
 from packtrain.record.checks import CHECKS_NAME, WHOLE_VOLUME, CheckedDrive, keep_checks, note_repairs, read_checks
+from packtrain.record.custody import CustodyLine
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.report import load_view
 from packtrain.report.headline import headline, health_sentence
 from packtrain.report.summary import Summary, summarize
+from packtrain.report.wave_view import left_seconds
 from sample_documents import samples
 from standing_parts import Shipped, planned, shipped
-from three_parties import three_parties
+from three_parties import copy_of_parties, three_parties
 
 AT = "2026-11-01T10:00:00Z"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("made") / "voyage"
+    three_parties(root)
+    return root
+
+
 @pytest.fixture
-def folders(tmp_path: Path) -> dict[Role, VoyageFolder]:
-    return three_parties(tmp_path)
+def folders(made: Path, tmp_path: Path) -> dict[Role, VoyageFolder]:
+    return copy_of_parties(made, tmp_path / "voyage")
 
 
 def _summary(folders: dict[Role, VoyageFolder]) -> Summary:
@@ -66,6 +77,22 @@ def test_drives_of_a_plan_are_planned_until_the_log_says_more(folders: dict[Role
     assert _states(summary) == {"A1": "closed", "A2": "begun", "B1": "planned"}
     assert [(group.num_stripes, group.margin) for group in summary.groups] == [(None, None)]
     assert "not closed yet" in summary.groups[0].sentence()
+
+
+def test_the_pace_of_an_earlier_attempt_counts_for_nothing() -> None:
+    sample = samples()[CustodyEvent]
+    assert isinstance(sample, CustodyEvent)
+
+    def line(verb: str, drive: str, hours: int) -> CustodyLine:
+        event = msgspec.structs.replace(
+            sample, verb=verb, drives=(drive,), at=f"2026-11-2{hours // 24}T{hours % 24:02}:00:00Z"
+        )
+        return CustodyLine(event, "", b"")
+
+    log = [line("formatted", "old", 0), line("closed", "old", 1)]
+    assert left_seconds(log, ["new"], 1, 4) is None
+    log += [line("formatted", "new", 72), line("closed", "new", 74)]
+    assert left_seconds(log, ["new"], 1, 4) == 3 * 7200
 
 
 def test_what_nobody_checked_is_not_known(folders: dict[Role, VoyageFolder]) -> None:
