@@ -225,6 +225,15 @@ def append_records(path: Path, lines: Sequence[bytes]) -> None:
     step(f"appended {path.name}")
 
 
+def plain_file(path: Path) -> BinaryIO:
+    """Open a file to read it, if it is a plain one: a pipe has no end, and a link leads anywhere; OSError of both."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is no plain file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
     """Hold the folder's lock file for the time of the context.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from packtrain.documents.plan import Plan
 from packtrain.errors import PacktrainError, VoyageFileError
 from packtrain.record.folder import VoyageFolder
 from packtrain.report.summary import PartySeen, StageView, Summary, summarize
@@ -82,6 +83,7 @@ def _waves(voyage: Voyage, found: InBays) -> WavesView:
 
     progress = found.progress
     log = custody_log(voyage.folder).read(voyage.folder.trust())
+    drives = {drive.uuid for drive in voyage.folder.read_signed(Plan).drives}
     return WavesView(
         done=progress.done,
         total=progress.total,
@@ -90,5 +92,5 @@ def _waves(voyage: Voyage, found: InBays) -> WavesView:
         wanted_again=progress.again,
         wanted_sources=progress.sources,
         bays=bays,
-        left_seconds=left_seconds(log, progress.done, progress.total),
+        left_seconds=left_seconds(log, drives, progress.done, progress.total),
     )

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pty
+import shutil
 import signal
 import struct
 import subprocess
@@ -56,7 +57,7 @@ def test_a_terminal_gets_a_picture_and_a_pipe_gets_lines(delivered: Site) -> Non
     drawn = _on_terminal("status", delivered.hall)
     piped = done("status", delivered.hall).stdout
 
-    assert "◉" in drawn and "\x1b[" in drawn and f"{label}\u00a0s" in drawn
+    assert "◉" in drawn and "\x1b[" in drawn and f"{label} s" in drawn
     assert "\x1b" not in piped
     assert [line.split()[:2] for line in piped.splitlines() if line.startswith("  case")] == [
         ["case", "A"],
@@ -106,6 +107,12 @@ def test_json_lines_and_report_say_the_same_of_what_a_check_found(delivered: Sit
     document = done("status", site.hall, "--json").document()
     assert {each["label"]: each["state"] for each in document["drives"]}[label] == "repaired"
     assert document["groups"][0]["margin"] == group["m"]
+
+    # One that says no more which it is was checked once, and is not known to be whole any more.
+    shutil.rmtree(site.drives()[1] / "packtrain")
+    assert packtrain("check", *site.drives(), "--voyage", site.hall).exit_code == 40
+    document = done("status", site.hall, "--json").document()
+    assert document["groups"][0]["num_checked"] == len(document["drives"]) - 1
 
 
 def test_folders_of_one_voyage_are_shown_as_one(delivered: Site) -> None:

@@ -6,7 +6,7 @@ part of the record: not signed, gone without harm. Written under the folder's lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -52,7 +52,7 @@ class _Checks(msgspec.Struct, frozen=True, kw_only=True):
 def read_checks(folder: VoyageFolder, plan_digest: str) -> dict[str, CheckedDrive]:
     """Return the last look at each drive by label; none of another plan, and none where the file cannot be read."""
     try:
-        with (folder.logs / CHECKS_NAME).open("rb") as stream:
+        with durable.plain_file(folder.logs / CHECKS_NAME) as stream:
             payload = stream.read(MAX_CHECKS_BYTES + 1)
         if len(payload) > MAX_CHECKS_BYTES:
             return {}
@@ -62,9 +62,22 @@ def read_checks(folder: VoyageFolder, plan_digest: str) -> dict[str, CheckedDriv
     return {drive.label: drive for drive in kept.drives} if kept.plan == plan_digest else {}
 
 
-def keep_checks(folder: VoyageFolder, plan_digest: str, drives: Iterable[CheckedDrive]) -> None:
-    """Keep a new look at some drives in the place of the older ones."""
-    kept = read_checks(folder, plan_digest) | {drive.label: drive for drive in drives}
+def keep_checks(
+    folder: VoyageFolder, plan_digest: str, drives: Iterable[CheckedDrive], doubtful: Collection[str] = ()
+) -> None:
+    """Keep a new look at some drives in the place of the older ones.
+
+    Args:
+        folder: whose logs.
+        plan_digest: what is kept of another plan is forgotten.
+        drives: the new looks.
+        doubtful: labels of drives that may be no good any more: that they once were is forgotten, and no damage is.
+    """
+    before = read_checks(folder, plan_digest)
+    for label in doubtful:
+        if label in before and before[label].is_usable and not before[label].num_hurt:
+            del before[label]
+    kept = before | {drive.label: drive for drive in drives}
     durable.write_bytes(
         folder.logs / CHECKS_NAME, msgspec.json.encode(_Checks(plan=plan_digest, drives=tuple(kept.values())))
     )

@@ -155,7 +155,8 @@ class CustodyLog:
     def read(self, trust: Trust) -> tuple[CustodyLine, ...]:
         """Return the verified lines; see `read_log` for errors."""
         try:
-            payload = self.path.read_bytes()
+            with durable.plain_file(self.path) as stream:
+                payload = stream.read(MAX_LOG_BYTES + 1)
         except FileNotFoundError:
             return ()
         return read_log(payload, trust, str(self.path))

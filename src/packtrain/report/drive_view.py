@@ -116,12 +116,27 @@ def drive_views(
     `facts.bad` is filled with the damage that stands, for `group_views`.
     """
     named = _named(placement, plan, shipment)
-    events = _events(facts.custody)
+    events = _events(facts.custody, named)
+    facts.checks = {label: look for label, look in facts.checks.items() if not _is_older(look, label, named, events)}
     lost_in_load = _lost_labels(facts.load)
     damaged_in_load = _damaged_labels(facts.load)
     for each in named:
         facts.bad[each.label] = _damage(each, facts)
     return tuple(_view(each, facts, events, lost_in_load, damaged_in_load, shipment) for each in named)
+
+
+def _is_older(
+    look: CheckedDrive, label: str, named: Sequence[_Named], events: Mapping[str, Sequence[tuple[str, str]]]
+) -> bool:
+    """Return whether a look is older than what it would be told of: a drive that was replaced keeps its label."""
+    written = [
+        at
+        for each in named
+        if each.label == label
+        for verb, at in events.get(each.uuid, ())
+        if verb in ("formatted", "closed")
+    ]
+    return look.at < max(written, default="")
 
 
 def superseded(plan: Plan | None, shipment: Shipment | None) -> dict[str, str]:
@@ -156,11 +171,15 @@ _VERBS: Final[Mapping[str, DriveHealth]] = {
 }
 
 
-def _events(custody: Iterable[CustodyLine]) -> dict[str, list[tuple[str, str]]]:
+def _events(custody: Iterable[CustodyLine], named: Sequence[_Named]) -> dict[str, list[tuple[str, str]]]:
     """Return what the custody log says of each drive, by UUID, in its order."""
     found: dict[str, list[tuple[str, str]]] = {}
     for line in custody:
-        for uuid in line.event.drives:
+        drives = line.event.drives
+        if line.event.verb == "lost" and not drives:
+            # A case that is lost is named alone: its drives are lost with it.
+            drives = tuple(each.uuid for each in named if each.case in line.event.cases)
+        for uuid in drives:
             found.setdefault(uuid, []).append((line.event.verb, line.event.at))
     return found
 
@@ -168,12 +187,17 @@ def _events(custody: Iterable[CustodyLine]) -> dict[str, list[tuple[str, str]]]:
 def _damage(each: _Named, facts: DriveFacts) -> dict[str, int | None]:
     check = facts.checks.get(each.label)
     bad: dict[str, int | None] = {}
-    if check is not None:
+    if check is not None and _stands(check, facts):
         bad = {name: None if blocks == WHOLE_VOLUME else blocks for name, blocks in check.hurt}
     if facts.load is None:
         # A load that is not done knows of damage that it could not rebuild yet.
         bad |= facts.loaded.damaged.get(each.label, {})
     return bad
+
+
+def _stands(check: CheckedDrive, facts: DriveFacts) -> bool:
+    """Return whether what a look found is so still: a load made good what was found before it."""
+    return facts.load is None or check.at > facts.load.finished
 
 
 def _view(
@@ -189,6 +213,8 @@ def _view(
     # What was done to a drive that failed is not the story of the one that came in its place.
     for verb, at in events.get(each.uuid, ()):
         history.append((verb, at))
+        if verb == "loaded":
+            known = [one for one in known if one[0] != "lost"]  # it came after all: the site had it mounted
         if verb in _VERBS:
             known.append((_VERBS[verb], at))
     if each.is_closed_by_shipment and shipment is not None and not any(state == "closed" for state, _ in known):
@@ -217,22 +243,23 @@ def _view(
         known.append(("lost", None))
     elif each.uuid in facts.loaded.seen or each.planned_uuid in facts.loaded.seen:
         known.append(("read", None))
-    if bad and facts.load is None:
-        known.append(("damaged", checked))
+    num_bad = max(len(bad), check.num_hurt if check is not None and _stands(check, facts) else 0)
+    if num_bad:
+        known.append(("damaged", check.at if check is not None and _stands(check, facts) else checked))
     state, since = max(known, key=lambda item: HEALTH.index(item[0]))
-    if facts.load is not None:
-        bad = {}
     return DriveView(
         label=each.label,
         case=each.case,
         group=each.group,
         uuid=each.uuid,
         state=state,
-        caption=_caption(state, bad, check, repaired, damaged.get(each.label), facts.load is not None),
+        caption=_caption(
+            state, bad, check, repaired, damaged.get(each.label), num_bad, is_loaded=facts.load is not None
+        ),
         since=since,
         history=tuple(sorted(history, key=lambda item: item[1] or "")),
         num_bad_blocks=sum(blocks for blocks in bad.values() if blocks is not None),
-        num_bad_volumes=max(len(bad), check.num_hurt if check is not None and facts.load is None else 0),
+        num_bad_volumes=num_bad,
         checked=checked,
         replaced=each.replaced,
     )
@@ -244,6 +271,8 @@ def _caption(
     check: CheckedDrive | None,
     repaired: int,
     repaired_in_load: int | None,
+    num_bad: int,
+    *,
     is_loaded: bool,
 ) -> str:
     if state == "lost":
@@ -253,13 +282,16 @@ def _caption(
         whole = sum(count is None for count in bad.values())
         told = [f"{counted(blocks, 'bad block')}"] if blocks else []
         told += [f"{counted(whole, 'volume')} lost"] if whole else []
-        return "\n".join(told[:2])
+        # Of very many not all are named; see `MAX_HURT` of record/checks.py.
+        return "\n".join(told[:2] if num_bad == len(bad) else [f"{counted(num_bad, 'volume')} hurt"])
     if state == "repaired" and repaired_in_load is not None:
         return f"{counted(repaired_in_load, 'block')}\nrepaired"
     if state == "repaired":
         return f"{counted(repaired, 'file')}\nrepaired"
     if state == "unusable" and check is not None:
         return f"not usable;\n{counted(check.num_findings, 'finding')}"
+    if state == "checked" and check is not None and check.num_findings:
+        return f"checked;\n{counted(check.num_findings, 'finding')}"
     return state
 
 

@@ -67,8 +67,8 @@ def rules_views(folders: Sequence[VoyageFolder], unread: list[str]) -> tuple[Rul
         try:
             role = folder.voyage_file().voyage.role
             runs = current_flags(folder)
-        except PacktrainError as error:
-            unread.append(error.message)
+        except (PacktrainError, OSError) as error:
+            unread.append(error.message if isinstance(error, PacktrainError) else f"{error.filename}: {error.strerror}")
             continue
         for by, flags in runs.items():
             if by in own or (by in found and by != role):

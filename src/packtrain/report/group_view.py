@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from packtrain import durable
 from packtrain.digest import sha256_bytes
 from packtrain.documents.plan import Plan
 from packtrain.documents.shipment import Shipment
@@ -155,7 +156,7 @@ def _num_stripes(folders: Sequence[VoyageFolder], number: int, record: str, unre
 
 def _bounded(path: Path) -> bytes | None:
     try:
-        with path.open("rb") as stream:
+        with durable.plain_file(path) as stream:
             payload = stream.read(_MAX_GROUP_BYTES + 1)
     except OSError:
         return None
@@ -169,19 +170,24 @@ def _view(
     looked_at = [drive.checked for drive in drives if drive.checked is not None and drive.label not in gone]
     loading = facts.loading.get(number)
     hurt: Counter[int] = Counter()
+    num_unnamed = 0
     for drive in drives:
-        if drive.label in gone or facts.is_loaded:
+        if drive.label in gone:
             continue
-        for name in facts.bad.get(drive.label, {}):
+        bad = facts.bad.get(drive.label, {})
+        if drive.num_bad_volumes > len(bad):
+            num_unnamed += 1  # which of its volumes are damaged is not known of all: every stripe may be meant
+            continue
+        for name in bad:
             found = _STRIPE.fullmatch(name)
             if found is not None:
                 hurt[int(found[1])] += 1
-    left = k + m - len(gone)
+    left = k + m - len(gone) - num_unnamed
     spread: Counter[int] = Counter(left - columns for columns in hurt.values())
     if num_stripes is not None and num_stripes > len(hurt):
         spread[left] += num_stripes - len(hurt)
     worst = max(hurt.items(), key=lambda item: (item[1], -item[0]), default=None)
-    is_known = bool(looked_at or gone or hurt)
+    is_known = bool(looked_at or gone or hurt or num_unnamed)
     return GroupView(
         group=number,
         k=k,

@@ -44,7 +44,9 @@ def health_sentence(summary: Summary) -> str:
     if not bad:
         looked_at = sum(drive.checked is not None for drive in summary.drives)
         seen = "none known to have been checked" if not looked_at else f"{looked_at:,} checked or read as a whole"
-        return f"{counted(len(summary.drives), 'drive')} in {cases}: {seen}, none known to be damaged or lost"
+        found = sum(drive.state == "checked" and drive.caption != "checked" for drive in summary.drives)
+        other = f"; {found:,} with other findings" if found else ""
+        return f"{counted(len(summary.drives), 'drive')} in {cases}: {seen}, none known to be damaged or lost{other}"
     counts = {state: sum(drive.state == state for drive in bad) for state in ("lost", "damaged", "unusable")}
     told = ", ".join(
         f"{count:,} {'not usable' if state == 'unusable' else state}" for state, count in counts.items() if count

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, cast
 
 import msgspec
 
+from packtrain import durable
 from packtrain.record.folder import VoyageFolder
 
 _PROGRESS: Final = "work/load/progress.json"
-_JOURNAL: Final = "work/load/journal.jsonl"
+JOURNAL: Final = "work/load/journal.jsonl"
 _MAX_BYTES: Final = 64 << 20
+_MAX_JOURNAL_BYTES: Final = 1 << 30
+_MAX_LINE_BYTES: Final = 1 << 20
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -64,11 +68,13 @@ class LoadedDrives:
     Attributes:
         seen, lost: UUIDs of drives of which every data volume was tried, and of those that are said not to come.
         damaged: label -> volumes with damage and how many blocks; None where a volume is lost as a whole.
+        is_whole: False where the journal is there and could not be read to its end.
     """
 
     seen: set[str] = field(default_factory=set[str])
     lost: set[str] = field(default_factory=set[str])
     damaged: dict[str, dict[str, int | None]] = field(default_factory=dict[str, dict[str, "int | None"]])
+    is_whole: bool = True
 
 
 def read_progress(folder: VoyageFolder) -> LoadProgress | None:
@@ -81,9 +87,9 @@ def read_progress(folder: VoyageFolder) -> LoadProgress | None:
 
 
 def read_drives(folder: VoyageFolder) -> LoadedDrives:
-    """Return what a load's journal knows of drives; nothing where it cannot be read."""
+    """Return what a load's journal knows of drives, as far as it can be read."""
     found = LoadedDrives()
-    for line in _bounded(folder.root / _JOURNAL).split(b"\n"):
+    for line in _journal_lines(folder.root / JOURNAL, found):
         if b'"line":"drive"' in line:
             entry = _entry(line)
             uuid, state = entry.get("drive"), entry.get("state")
@@ -98,6 +104,22 @@ def read_drives(folder: VoyageFolder) -> LoadedDrives:
             for damage in _entry(line).get("damage", ()):
                 _take(found, damage)
     return found
+
+
+def _journal_lines(path: Path, found: LoadedDrives) -> Iterator[bytes]:
+    num_bytes = 0
+    try:
+        with durable.plain_file(path) as stream:
+            while line := stream.readline(_MAX_LINE_BYTES):
+                num_bytes += len(line)
+                if num_bytes > _MAX_JOURNAL_BYTES:
+                    found.is_whole = False
+                    return
+                yield line
+    except FileNotFoundError:
+        return
+    except OSError:
+        found.is_whole = False
 
 
 def _take(found: LoadedDrives, damage: Any) -> None:
@@ -122,7 +144,7 @@ def _entry(line: bytes) -> dict[str, Any]:
 
 def _bounded(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
+        with durable.plain_file(path) as stream:
             payload = stream.read(_MAX_BYTES + 1)
     except OSError:
         return b""

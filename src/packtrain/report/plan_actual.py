@@ -50,14 +50,14 @@ def plan_against_actual(folders: Sequence[VoyageFolder], now: datetime | None = 
 def _or_none(folder: VoyageFolder, stage: str) -> Receipt | None:
     try:
         return folder.receipt(stage)
-    except PacktrainError:
+    except (PacktrainError, OSError):
         return None
 
 
 def _events(folder: VoyageFolder) -> list[tuple[CustodyEvent, str]]:
     try:
         lines = CustodyLog(folder.documents / "custody.jsonl").read(folder.trust())
-    except PacktrainError:
+    except (PacktrainError, OSError):
         return []
     return [(line.event, line.digest) for line in lines]
 
@@ -67,7 +67,7 @@ def _read(folder: VoyageFolder, kind: type[Any], *, is_signed: bool) -> Any:
         if not folder.has(kind):
             return None
         return folder.read_signed(kind) if is_signed else folder.read(kind)
-    except PacktrainError:
+    except (PacktrainError, OSError):
         return None
 
 

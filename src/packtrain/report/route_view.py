@@ -74,6 +74,7 @@ class RouteFacts:
         has_export, has_results, is_closed: an export list is signed; it came home and was opened; the shipper closed.
         stages_done: stages that any of the parties here has done.
         verdict: of the operator; None where no admission is here.
+        has_sighted: the operator had drives before him when he judged, not the papers alone.
     """
 
     drives: Sequence[DriveView]
@@ -84,6 +85,7 @@ class RouteFacts:
     is_closed: bool
     stages_done: frozenset[str]
     verdict: str | None = None
+    has_sighted: bool = False
 
 
 def route_of(facts: RouteFacts, unread: list[str]) -> tuple[tuple[StopView, ...], tuple[CaseView, ...]]:
@@ -116,13 +118,14 @@ def _position(facts: RouteFacts, cases: Sequence[CaseView]) -> str:
         return "done"
     if facts.has_export:
         return "back"
-    if facts.stages_done & {"admit", "load", "train"}:
+    if facts.stages_done & {"load", "train"} or facts.has_sighted:
         return "site"
     if cases and all(case.holder not in (None, "consignor") for case in cases):
         return "site"
     if any(case.released_to or case.holder not in (None, "consignor") for case in cases):
         return "out"
-    return "home"
+    # A verdict on the papers alone says nothing of where the drives are; where no log tells it either, it is believed.
+    return "site" if "admit" in facts.stages_done and not any(case.holder for case in cases) else "home"
 
 
 def _note(stop: str, facts: RouteFacts, cases: Sequence[CaseView]) -> str:
@@ -147,6 +150,12 @@ def _cases(facts: RouteFacts, held: Mapping[str, Holding]) -> tuple[CaseView, ..
     within: dict[str, list[DriveView]] = {}
     for drive in facts.drives:
         within.setdefault(drive.case, []).append(drive)
+    lost: dict[str, str] = {}
+    for line in facts.custody:
+        if line.event.verb == "lost" and not line.event.drives:
+            lost |= dict.fromkeys(line.event.cases, line.event.by)
+        elif line.event.verb == "loaded":  # it came after all
+            lost = {case: by for case, by in lost.items() if case not in line.event.cases}
     views: list[CaseView] = []
     for label, drives in within.items():
         holding = held.get(label)
@@ -154,7 +163,7 @@ def _cases(facts: RouteFacts, held: Mapping[str, Holding]) -> tuple[CaseView, ..
         views.append(
             CaseView(
                 label=label,
-                where=_where(holding),
+                where=f"lost, as the {lost[label]} noted" if label in lost else _where(holding),
                 holder=holding.holder if holding is not None else None,
                 released_to=holding.released_to if holding is not None else None,
                 seal=holding.seal if holding is not None else stated[label].seal if label in stated else "",

@@ -200,7 +200,8 @@ class _Picture:
         within: dict[str, list[DriveView]] = {}
         for drive in summary.drives:
             within.setdefault(drive.case, []).append(drive)
-        drawn = {case.label: self._cells(within[case.label], len(summary.drives)) for case in summary.cases}
+        width = self._console.width - max(len(f"case {case.label}  ") for case in summary.cases)
+        drawn = {case.label: self._cells(within[case.label], len(summary.drives), width) for case in summary.cases}
         told = {case.label: f"{case.where}{f', seal {case.seal}' if case.seal else ''}" for case in summary.cases}
         cells_width = max(cells.cell_len for cells in drawn.values())
         room = self._console.width - cells_width - max(map(len, drawn)) - 10
@@ -217,16 +218,25 @@ class _Picture:
         parts = [(f"{LETTERS[state]} {_MEANT[state]}   ", _COLOURS[state]) for state in present]
         self._console.print(_text(*parts))
 
-    def _cells(self, drives: Sequence[DriveView], num_drives: int) -> Text:
+    def _cells(self, drives: Sequence[DriveView], num_drives: int, width: int) -> Text:
         if num_drives > _MOST_LETTERS:
             counts = {state: sum(drive.state == state for drive in drives) for state in HEALTH}
             return _text(*((f"{n:,} {_MEANT[state]}  ", _COLOURS[state]) for state, n in counts.items() if n))
         if num_drives > _MOST_LABELLED:
             return _text(*((LETTERS[drive.state], _COLOURS[drive.state]) for drive in drives))
-        parts: list[tuple[str, str]] = []
+        from rich.text import Text
+
+        # Folded here: a console would put a label at the end of a line and its sign on the next one.
+        lines: list[list[tuple[str, str]]] = [[]]
+        used = 0
         for drive in drives:
-            parts += [(f"{visible(drive.label)}\u00a0{LETTERS[drive.state]}", _COLOURS[drive.state]), ("  ", "")]
-        return _text(*parts)
+            cell = f"{visible(drive.label)} {LETTERS[drive.state]}"
+            if lines[-1] and used + len(cell) > width:
+                lines.append([])
+                used = 0
+            lines[-1] += [(cell, _COLOURS[drive.state]), ("  ", "")]
+            used += len(cell) + 2
+        return Text("\n").join(_text(*line) for line in lines)
 
     def _facts(self) -> None:
         rows = [

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from packtrain.digest import sha256_bytes
 from packtrain.documents.admission import Admission
+from packtrain.documents.codec import encode
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.export_list import ExportList
@@ -34,7 +36,7 @@ from packtrain.report.flag_view import RulesView, rules_views
 from packtrain.report.group_view import GroupFacts, GroupView, group_views
 from packtrain.report.leg_rows import PlanActual
 from packtrain.report.live_view import LiveView, live_view
-from packtrain.report.load_view import LoadedDrives, LoadProgress, read_drives, read_progress
+from packtrain.report.load_view import JOURNAL, LoadedDrives, LoadProgress, read_drives, read_progress
 from packtrain.report.plan_actual import plan_against_actual
 from packtrain.report.route_view import CaseView, RouteFacts, StopView, route_of
 from packtrain.report.training_curve import TrainingCurve
@@ -194,11 +196,18 @@ def summarize(
         shipment = None  # of an earlier attempt
     statement, export_list = reader.find(PackingStatement), reader.find(ExportList)
     admission = reader.find(Admission)
-    loads = [receipt for party in parties for receipt in party.receipts if receipt.stage == "load"]
+    root = sha256_bytes(encode(shipment)) if shipment is not None else None
+    if admission is not None and root is not None and admission.shipment_root != root:
+        unread.append(
+            "admission.json judges another shipment document than the one that is here: it stands for nothing"
+        )
+        admission = None
+    done = [receipt for party in parties for receipt in party.receipts if _is_of(receipt, root)]
+    loads = [receipt for receipt in done if receipt.stage == "load"]
     loading = next((found for folder in folders if (found := read_progress(folder)) is not None), None)
     facts = DriveFacts(
         checks=_checks(folders, plan),
-        loaded=_loaded(folders) if not loads else LoadedDrives(),
+        loaded=_loaded(folders, unread) if not loads else LoadedDrives(),
         load=loads[0] if loads else None,
         custody=custody,
     )
@@ -216,7 +225,8 @@ def summarize(
             has_results=any(party.role == "consignor" and _has(party, "return") for party in parties),
             is_closed=bool(closed_by),
             verdict=admission.verdict if admission is not None else None,
-            stages_done=frozenset(receipt.stage for party in parties for receipt in party.receipts),
+            stages_done=frozenset(receipt.stage for receipt in done),
+            has_sighted=any(receipt.stage == "admit" and "drives" in receipt.inputs for receipt in done),
         ),
         unread,
     )
@@ -324,6 +334,11 @@ def _party(folder: VoyageFolder, seen: PartySeen, unread: list[str]) -> PartyVie
     )
 
 
+def _is_of(receipt: Receipt, root: str | None) -> bool:
+    """Return whether a receipt is of the shipment that is here: one of an earlier attempt says nothing of this one."""
+    return root is None or receipt.inputs.get("shipment", root) == root
+
+
 def _has(party: PartyView, stage: str) -> bool:
     return any(receipt.stage == stage for receipt in party.receipts)
 
@@ -345,7 +360,7 @@ def _checked_whole(folder: VoyageFolder, plan: Plan) -> dict[str, CheckedDrive]:
     """Return what a receipt says of all drives together: a check that found every one of them whole."""
     try:
         receipt = folder.receipt("check")
-    except PacktrainError:
+    except (PacktrainError, OSError):
         return {}
     if (
         receipt is None
@@ -360,8 +375,13 @@ def _checked_whole(folder: VoyageFolder, plan: Plan) -> dict[str, CheckedDrive]:
     }
 
 
-def _loaded(folders: Sequence[VoyageFolder]) -> LoadedDrives:
+def _loaded(folders: Sequence[VoyageFolder], unread: list[str]) -> LoadedDrives:
     found = [read_drives(folder) for folder in folders]
+    unread += [
+        f"{folder.root / JOURNAL}: not read to its end: drives that it knows as lost or damaged may not be named here"
+        for folder, drives in zip(folders, found, strict=True)
+        if not drives.is_whole
+    ]
     return next((drives for drives in found if drives.seen or drives.lost or drives.damaged), LoadedDrives())
 
 

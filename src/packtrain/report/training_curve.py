@@ -16,6 +16,7 @@ from typing import Final, Literal, cast
 
 import msgspec
 
+from packtrain import durable
 from packtrain.ports import ATTEMPTS_NAME
 
 CAPACITY: Final = 1024
@@ -261,7 +262,7 @@ class GrowingSteps:
         another one, or became shorter, is read from its beginning.
         """
         try:
-            stream = self._path.open("rb")
+            stream = durable.plain_file(self._path)
         except OSError:
             self._offset, self._curve = 0, TrainingCurve()
             return None
@@ -343,7 +344,7 @@ def by_column(
 
 def _lines(path: Path) -> Iterator[bytes]:
     try:
-        stream = path.open("rb")
+        stream = durable.plain_file(path)
     except OSError:
         return
     with stream:

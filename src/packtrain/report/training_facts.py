@@ -26,7 +26,7 @@ def samples_loaded(folder: VoyageFolder) -> int:
     """Return how many samples the store of this party holds, as its receipt says; 0 where it has none."""
     try:
         receipt = folder.receipt("load")
-    except PacktrainError:
+    except (PacktrainError, OSError):
         return 0
     return receipt.counts.get("samples_loaded", 0) if receipt is not None else 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from packtrain.record.custody import CustodyLine
@@ -41,15 +41,17 @@ class WavesView:
     left_seconds: float | None = None
 
 
-def left_seconds(custody: Iterable[CustodyLine], done: int, total: int) -> float | None:
+def left_seconds(custody: Iterable[CustodyLine], drives: Collection[str], done: int, total: int) -> float | None:
     """Return how long the waves to come take, if they take as long as those that are done.
 
     Args:
         custody: the log: drives are noted in it when they are made ready and when they are closed.
+        drives: UUIDs of this attempt: an earlier one, perhaps of days ago, says nothing of its pace.
         done, total: waves.
     """
-    begun = [line.event.at for line in custody if line.event.verb == "formatted"]
-    closed = [line.event.at for line in custody if line.event.verb == "closed"]
+    events = [line.event for line in custody if not set(drives).isdisjoint(line.event.drives)]
+    begun = [event.at for event in events if event.verb == "formatted"]
+    closed = [event.at for event in events if event.verb == "closed"]
     if not done or not begun or not closed:
         return None
     spent = (moment(max(closed)) - moment(min(begun))).total_seconds()

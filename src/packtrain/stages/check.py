@@ -130,7 +130,9 @@ def check(folder: VoyageFolder | None, drives: Sequence[Drive], sink: Sink) -> C
         facts={"verdict": scrubbed.verdict},
     )
     if plan is not None:
-        keep_checks(folder, folder.digest(Plan), _looks(scrubbed))
+        # A drive that cannot even say which it is may be any of those that did not come.
+        doubtful = scrubbed.missing if any(drive.label is None for drive in scrubbed.drives) else ()
+        keep_checks(folder, folder.digest(Plan), _looks(scrubbed), doubtful)
     return report
 
 

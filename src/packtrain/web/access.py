@@ -8,7 +8,6 @@ import re
 import secrets
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import parse_qsl
 
 from packtrain.web.answer import HTML, Answer, refusal
 from packtrain.web.request import Request
@@ -58,6 +57,7 @@ class Access:
         self._cookie = f"packtrain-{port}"
         # Not the token itself: what a browser keeps is worth nothing after this run of the server.
         self._session = secrets.token_urlsafe(24)
+        self._once: str | None = None
 
     def refuse(self, request: Request) -> Answer | None:
         """Return the answer to one who may not ask, or who shows the token for the first time; None: go on."""
@@ -69,12 +69,24 @@ class Access:
         if self._token is None:
             return None
         if request.path == "/" and request.query:
-            shown = [value for name, value in parse_qsl(request.query, max_num_fields=4) if name == "token"]
-            if len(shown) == 1 and _same(shown[0], self._token):
+            # A token holds nothing that an address would spell in another way.
+            shown = [pair.removeprefix("token=") for pair in request.query.split("&") if pair.startswith("token=")]
+            if len(shown) == 1 and (_same(shown[0], self._token) or self._takes_once(shown[0])):
                 cookie = f"{self._cookie}={self._session}; Path=/; HttpOnly; SameSite=Strict"
                 return Answer(_ENTERED.encode(), HTML, more=(("Set-Cookie", cookie),))
             return refusal(403, f"That is not the token. {_NEEDED}")
         return None if self._has_cookie(request.headers.get("cookie", "")) else refusal(403, _NEEDED)
+
+    def once(self) -> str:
+        """Return a token that opens the page one time: for a command line, which others on this machine see."""
+        self._once = new_token()
+        return self._once
+
+    def _takes_once(self, shown: str) -> bool:
+        if self._once is None or not _same(shown, self._once):
+            return False
+        self._once = None
+        return True
 
     def _has_cookie(self, header: str) -> bool:
         pairs = (pair.strip().partition("=") for pair in header.split(";"))

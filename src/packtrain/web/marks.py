@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 _MOST_FILES: Final = 20_000
 _MOST_FOLDERS_DEEP: Final = 4
 
-Mark = tuple[str, int, int, int]
-"""Path, length, time of change in ns, number of the file: a document that is written anew is another file."""
+Mark = tuple[str, int, int, int, int]
+"""Path, length, times of change of the bytes and of the entry in ns, number of the file.
+
+A document that is written anew is another file; and the second time nobody can set back, as a copy sets the first.
+"""
 
 
 def marks_of(paths: Sequence[Path]) -> tuple[Mark, ...]:
@@ -23,10 +27,14 @@ def marks_of(paths: Sequence[Path]) -> tuple[Mark, ...]:
         except OSError:
             continue
         if path.is_dir() and not path.is_symlink():
-            found += _below(str(path), _MOST_FOLDERS_DEEP)
+            found += islice(_below(str(path), _MOST_FOLDERS_DEEP), max(0, _MOST_FILES - len(found)))
         else:
-            found.append((str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino))
-    return tuple(found[:_MOST_FILES])
+            found.append(_mark(str(path), stat))
+    return tuple(found)
+
+
+def _mark(path: str, stat: os.stat_result) -> Mark:
+    return path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
 
 
 def _below(folder: str, deep: int) -> Iterator[Mark]:
@@ -44,4 +52,4 @@ def _below(folder: str, deep: int) -> Iterator[Mark]:
             stat = entry.stat(follow_symlinks=False)
         except OSError:
             continue
-        yield entry.path, stat.st_size, stat.st_mtime_ns, stat.st_ino
+        yield _mark(entry.path, stat)

@@ -133,7 +133,7 @@ class _Door:
         request = await self._read(reader)
         if request is None:
             return
-        answer = refusal(request.status) if isinstance(request, Refused) else await self._handle(request)
+        answer = refusal(request.status) if isinstance(request, Refused) else await self._answer_of(request)
         if answer.status in (403, 421):
             await asyncio.sleep(_REFUSED_SECONDS)  # guessing takes its time
         has_body = isinstance(request, Refused) or request.method == "GET"
@@ -146,6 +146,14 @@ class _Door:
         async with asyncio.timeout(_LINGER_SECONDS):
             while await reader.read(MAX_HEAD_BYTES):
                 pass
+
+    async def _answer_of(self, request: Request) -> Answer:
+        try:
+            return await self._handle(request)
+        except Exception as error:  # noqa: BLE001 - a fault of one request ends neither the server nor in silence
+            _log.warning("%s %s: %s", request.method, request.path, type(error).__name__)
+            _log.debug("", exc_info=error)
+            return refusal(500)
 
     async def _read(self, reader: asyncio.StreamReader) -> Request | Refused | None:
         """Return the request; None of one who sent nothing or went away."""

@@ -67,7 +67,9 @@ def serve_page(
     sockets = listen(addresses, port)
     port = sockets[0].getsockname()[1]
     names = (socket.gethostname(),) if is_open else ()
-    urls = tuple(f"http://{_host(address)}:{port}/{f'?token={token}' if token else ''}" for address in addresses)
+    access = Access(addresses, port, token, names)
+    bare = [f"http://{_host(address)}:{port}/" for address in addresses]
+    urls = tuple(f"{url}?token={token}" if token else url for url in bare)
     notes = [
         *(["what is sent over a network is not encrypted: whoever can listen there reads it"] if is_open else []),
         *(["no display is here to open a browser on"] if opens and not _has_display() else []),
@@ -76,9 +78,10 @@ def serve_page(
     def begin() -> None:
         ready(Served(urls, port, tuple(notes)))
         if opens and _has_display():
-            webbrowser.open(urls[0])
+            # What a browser is started with stands in the list of processes, for all to see.
+            webbrowser.open(f"{bare[0]}?token={access.once()}" if token else bare[0])
 
-    asyncio.run(serve(sockets, site(reading, Access(addresses, port, token, names)), begin))
+    asyncio.run(serve(sockets, site(reading, access), begin))
 
 
 def _host(address: str) -> str:

@@ -2,30 +2,46 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from packtrain.documents.admission import Admission
+from packtrain.documents.custody import CustodyEvent
 from packtrain.documents.parties import Role
 from packtrain.record.checks import CHECKS_NAME, WHOLE_VOLUME, CheckedDrive, keep_checks, note_repairs, read_checks
+from packtrain.record.custody import CustodyLine
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
+from packtrain.report import load_view
 from packtrain.report.headline import headline, health_sentence
 from packtrain.report.summary import Summary, summarize
+from packtrain.report.wave_view import left_seconds
+from sample_documents import samples
 from standing_parts import Shipped, planned, shipped
-from three_parties import three_parties
+from three_parties import copy_of_parties, three_parties
 
 AT = "2026-11-01T10:00:00Z"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("made") / "voyage"
+    three_parties(root)
+    return root
+
+
 @pytest.fixture
-def folders(tmp_path: Path) -> dict[Role, VoyageFolder]:
-    return three_parties(tmp_path)
+def folders(made: Path, tmp_path: Path) -> dict[Role, VoyageFolder]:
+    return copy_of_parties(made, tmp_path / "voyage")
 
 
 def _summary(folders: dict[Role, VoyageFolder]) -> Summary:
     return summarize([folders["consignor"]])
 
 
-def _looked_at(label: str, hurt: dict[str, int] | None = None, at: str = AT) -> CheckedDrive:
+def _looked_at(
+    label: str, hurt: dict[str, int] | None = None, at: str = AT, *, num_hurt: int = 0, num_findings: int = 0
+) -> CheckedDrive:
     found = hurt or {}
     return CheckedDrive(
         label=label,
@@ -33,8 +49,9 @@ def _looked_at(label: str, hurt: dict[str, int] | None = None, at: str = AT) -> 
         is_usable=True,
         num_volumes=3,
         volume_bytes=300,
+        num_findings=num_findings,
         hurt=tuple(found.items()),
-        num_hurt=len(found),
+        num_hurt=max(len(found), num_hurt),
     )
 
 
@@ -60,6 +77,22 @@ def test_drives_of_a_plan_are_planned_until_the_log_says_more(folders: dict[Role
     assert _states(summary) == {"A1": "closed", "A2": "begun", "B1": "planned"}
     assert [(group.num_stripes, group.margin) for group in summary.groups] == [(None, None)]
     assert "not closed yet" in summary.groups[0].sentence()
+
+
+def test_the_pace_of_an_earlier_attempt_counts_for_nothing() -> None:
+    sample = samples()[CustodyEvent]
+    assert isinstance(sample, CustodyEvent)
+
+    def line(verb: str, drive: str, hours: int) -> CustodyLine:
+        event = msgspec.structs.replace(
+            sample, verb=verb, drives=(drive,), at=f"2026-11-2{hours // 24}T{hours % 24:02}:00:00Z"
+        )
+        return CustodyLine(event, "", b"")
+
+    log = [line("formatted", "old", 0), line("closed", "old", 1)]
+    assert left_seconds(log, ["new"], 1, 4) is None
+    log += [line("formatted", "new", 72), line("closed", "new", 74)]
+    assert left_seconds(log, ["new"], 1, 4) == 3 * 7200
 
 
 def test_what_nobody_checked_is_not_known(folders: dict[Role, VoyageFolder]) -> None:
@@ -183,6 +216,71 @@ def test_the_route_and_each_case_follow_the_hand_overs(folders: dict[Role, Voyag
     assert headline(seen[3]).endswith("1 of 2 cases signed for by the other side")
 
 
+def test_a_verdict_on_the_papers_moves_no_case(folders: dict[Role, VoyageFolder]) -> None:
+    found = shipped(folders["consignor"], {"A": 1}, 1, 0)
+    found.log("sealed", cases=("A",), seals=("S-1",), drives=(found.uuid("A1"),))
+
+    def here(**inputs: str) -> str:
+        StageClock(folders["operator"], "admit", inputs).finish(counts={})
+        return next(stop.stop for stop in summarize(list(folders.values())).route if stop.state == "here")
+
+    assert here() == "home"
+    assert here(drives="0" * 64) == "site"
+
+
+def test_an_admission_of_another_shipment_admits_nothing(folders: dict[Role, VoyageFolder]) -> None:
+    shipped(folders["consignor"], {"A": 1}, 1, 0)
+    folders["operator"].write_signed(samples()[Admission], folders["operator"].signer())
+
+    summary = summarize(list(folders.values()))
+
+    assert summary.admission is None
+    assert any("another shipment" in text for text in summary.unread)
+
+
+def test_drives_are_lost_with_a_case_that_is_named_alone(folders: dict[Role, VoyageFolder]) -> None:
+    found = shipped(folders["consignor"], {"A": 2, "B": 2}, 2, 2)
+    keep_checks(folders["consignor"], found.digest, [_looked_at(label) for label in ("A1", "A2", "B1", "B2")])
+    found.log("sealed", cases=("A",), seals=("S-1",), drives=(found.uuid("A1"), found.uuid("A2")))
+    found.log("lost", cases=("A",))
+
+    summary = _summary(folders)
+
+    assert _states(summary) == {"A1": "lost", "B1": "checked", "A2": "lost", "B2": "checked"}
+    assert [case.where for case in summary.cases] == ["lost, as the consignor noted", "at home, not sealed"]
+    assert (summary.groups[0].margin, health_sentence(summary)) == (0, "4 drives in 2 cases: 2 lost")
+
+    guest = folders["consignee"]
+    found.log("loaded", by="consignee", signer=guest, cases=("A",), drives=(found.uuid("A1"),))
+    summary = _summary(folders)
+    assert _states(summary) == {"A1": "checked", "B1": "checked", "A2": "lost", "B2": "checked"}
+    assert summary.cases[0].where == "at home, sealed"
+
+
+def test_a_look_at_what_a_drive_was_before_says_nothing_of_it(folders: dict[Role, VoyageFolder]) -> None:
+    home = folders["consignor"]
+    found = shipped(home, {"A": 1, "B": 1}, 1, 1)
+    keep_checks(home, found.digest, [_looked_at("A1"), _looked_at("B1", at="2099-01-01T00:00:00Z")])
+    found.log("closed", drives=(found.uuid("A1"), found.uuid("B1")))
+
+    assert _states(_summary(folders)) == {"A1": "closed", "B1": "checked"}
+
+
+def test_findings_and_damage_beyond_the_list_are_told(folders: dict[Role, VoyageFolder]) -> None:
+    home = folders["consignor"]
+    found = shipped(home, {"A": 1, "B": 1}, 1, 1)
+    volume = {"data/0000001-00.tar.age": 2}
+    keep_checks(home, found.digest, [_looked_at("A1", volume, num_hurt=25_000), _looked_at("B1", num_findings=3)])
+    summary = _summary(folders)
+    assert [drive.caption for drive in summary.drives] == ["25,000 volumes hurt", "checked;\n3 findings"]
+    assert summary.groups[0].margin == 0
+
+    note_repairs(home, found.digest, [("A1", next(iter(volume)))])
+    assert _states(_summary(folders)) == {"A1": "damaged", "B1": "checked"}
+    keep_checks(home, found.digest, [_looked_at("A1")])
+    assert health_sentence(_summary(folders)).endswith("none known to be damaged or lost; 1 with other findings")
+
+
 def test_a_load_that_is_done_stands_for_every_stripe(folders: dict[Role, VoyageFolder]) -> None:
     shipped(folders["consignor"], {"A": 1, "B": 1, "C": 1}, 1, 2)
     StageClock(folders["consignee"], "load", {}).finish(
@@ -194,6 +292,44 @@ def test_a_load_that_is_done_stands_for_every_stripe(folders: dict[Role, VoyageF
     assert _states(summary) == {"A1": "repaired", "B1": "lost", "C1": "read"}
     assert summary.groups[0].is_proven
     assert "6 blocks" in summary.drives[0].caption
+
+
+def test_what_a_check_finds_after_the_load_is_damage(folders: dict[Role, VoyageFolder]) -> None:
+    found = shipped(folders["consignor"], {"A": 1, "B": 1}, 1, 1)
+    StageClock(folders["consignee"], "load", {}).finish(counts={})
+    hurt = {"data/0000001-00.tar.age": WHOLE_VOLUME}
+    keep_checks(folders["consignor"], found.digest, [_looked_at("A1", hurt, "2099-01-01T00:00:00Z"), _looked_at("B1")])
+
+    summary = summarize(list(folders.values()))
+
+    assert _states(summary) == {"A1": "damaged", "B1": "read"}
+    assert health_sentence(summary) == "2 drives in 2 cases: 1 damaged"
+
+
+def test_a_load_of_another_shipment_proves_nothing(folders: dict[Role, VoyageFolder]) -> None:
+    shipped(folders["consignor"], {"A": 1, "B": 1}, 1, 1)
+    StageClock(folders["consignee"], "load", {"shipment": "0" * 64}).finish(counts={})
+
+    summary = summarize(list(folders.values()))
+
+    assert (_states(summary), summary.groups[0].is_proven) == ({"A1": "closed", "B1": "closed"}, False)
+    assert headline(summary) == "The voyage stands at home"
+
+
+def test_a_long_journal_is_read_to_its_end_and_one_that_is_not_is_named(
+    folders: dict[Role, VoyageFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = shipped(folders["consignor"], {"A": 1, "B": 1}, 1, 1)
+    work = folders["consignee"].work / "load"
+    work.mkdir(parents=True)
+    lost = f'{{"line":"drive","drive":"{found.uuid("B1")}","state":"lost"}}\n'
+    (work / "journal.jsonl").write_text(("x" * 1000 + "\n") * 200 + lost)
+    monkeypatch.setattr(load_view, "_MAX_BYTES", 100_000)
+    summary = summarize(list(folders.values()))
+    assert (_states(summary), summary.unread) == ({"A1": "closed", "B1": "lost"}, ())
+
+    monkeypatch.setattr(load_view, "_MAX_JOURNAL_BYTES", 100_000)
+    assert any("journal.jsonl: not read to its end" in text for text in summarize(list(folders.values())).unread)
 
 
 def test_a_load_that_goes_on_is_read_from_what_it_leaves(folders: dict[Role, VoyageFolder]) -> None:

@@ -1,6 +1,7 @@
 """Whatever lies in a folder, status and report say what they could not read, and no word of it is obeyed."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +106,18 @@ def test_folders_and_links_in_the_place_of_files_are_named(folders: dict[Role, V
     assert summary.plan is None
 
 
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(folders: dict[Role, VoyageFolder]) -> None:
+    home = folders["consignor"]
+    names = ("logs/checks.json", "logs/metrics.jsonl", "logs/train/attempts.jsonl", "work/load/progress.json")
+    names += ("logs/train/steps.jsonl", "work/load/journal.jsonl", "documents/forecast.json", "receipts/check.json")
+    for name in (*names, "documents/custody.jsonl", "documents/dataset.json", "documents/plan.json.sig"):
+        (home.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (home.root / name).unlink(missing_ok=True)
+        os.mkfifo(home.root / name)
+
+    assert overview([Voyage(home.root, discard)]).training is None
+
+
 @pytest.mark.parametrize(
     "spoiled",
     [
@@ -150,6 +163,15 @@ def test_no_text_is_markup_and_nothing_in_it_is_unseen(text: str) -> None:
     assert re.search(r"[<>\"']", shown) is None
     assert re.fullmatch(r"([^&]|&(amp|lt|gt|quot|#x27);)*", shown, re.DOTALL)
     assert UNSEEN.search(shown) is None and "\n" not in shown
+
+
+def test_a_drive_and_its_sign_stand_in_one_line(tmp_path: Path) -> None:
+    home = three_parties(tmp_path)["consignor"]
+    shipped(home, {"A": 30}, 29, 1, num_stripes=1)
+
+    drawn = picture(overview([Voyage(home.root, discard)]), 80, with_colour=False)
+
+    assert re.findall(r"\bA\d+ c\b", drawn) == [f"A{number} c" for number in range(1, 31)]
 
 
 def test_many_drives_and_groups_are_counted_and_the_hurt_ones_named(tmp_path: Path) -> None:

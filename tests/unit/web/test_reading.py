@@ -125,7 +125,10 @@ def test_one_part_changes_with_its_files(folders: list[VoyageFolder], tmp_path: 
     # A step line more costs a look at logs, and at no paper.
     assert {Path(path).parent.name for path in opened} <= {"train", "logs", "results"}
     _receipt(folders[0])
-    assert "1,234,567" in read.look().page.decode()
+    with opened_files(tmp_path) as opened:
+        assert "1,234,567" in read.look().page.decode()
+    # A paper more costs no second reading of the log.
+    assert opened.count(str(folders[2].logs / STEPS)) == 1
 
 
 def test_a_log_is_read_on_from_where_it_ended(folders: list[VoyageFolder]) -> None:
@@ -196,6 +199,22 @@ def test_words_of_documents_stay_words(folders: list[VoyageFolder]) -> None:
     page = _reading(folders).look().page.decode()
     assert "&lt;script&gt;" in page
     assert page.count("<script") == 1 and "<img" not in page and "\x1b" not in page
+
+
+def test_other_bytes_of_the_same_length_and_time_are_seen(folders: list[VoyageFolder]) -> None:
+    read = _reading(folders)
+    _receipt(folders[0], samples=1234567)
+    assert "1,234,567" in read.look().page.decode()
+    path = folders[0].receipt_path("prepare")
+    before = path.stat()
+    with path.open("r+b") as stream:
+        payload = stream.read().replace(b"1234567", b"7654321")
+        stream.seek(0)
+        stream.write(payload)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_ino, after.st_size, after.st_mtime_ns) == (before.st_ino, before.st_size, before.st_mtime_ns)
+    assert "7,654,321" in read.look().page.decode()
 
 
 def test_marks_follow_no_link_and_mind_no_race(tmp_path: Path) -> None:

@@ -118,6 +118,7 @@ def test_a_token_is_shown_once_and_then_a_cookie_speaks() -> None:
         _request(query="token="),
         _request(query=f"token={token}&token={token}"),
         _request(query="token=%ff%00"),
+        _request(query="a&b&c&d&e&f=1;g"),
         _request("/status.json", f"token={token}"),
         _request(cookie=f"packtrain-8427={token}"),
         _request(cookie="packtrain-8427="),
@@ -133,6 +134,14 @@ def test_a_token_is_shown_once_and_then_a_cookie_speaks() -> None:
     assert access.refuse(_request("/status.json", cookie=f"other=1; {cookie.partition(';')[0]}")) is None
     # Another run of the server does not know it.
     assert Access(["0.0.0.0"], 8427, token).refuse(_request(cookie=cookie.partition(";")[0])) is not None
+
+
+def test_what_stands_in_a_list_of_processes_opens_it_one_time() -> None:
+    token = new_token()
+    access = Access(["0.0.0.0"], 8427, token)
+    once = access.once()
+    answers = [access.refuse(_request(query=f"token={shown}")) for shown in (once, once, token, token)]
+    assert [answer.status for answer in answers if answer is not None] == [200, 403, 200, 200]
 
 
 @pytest.mark.parametrize(

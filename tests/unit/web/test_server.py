@@ -22,6 +22,8 @@ async def _answer(request: Request) -> Answer:
         return Answer(LARGE)
     if request.path == "/late":
         await asyncio.sleep(0.3)
+    if request.path == "/fault":
+        raise ValueError(request.path)
     return Answer(request.path.encode())
 
 
@@ -64,6 +66,7 @@ def test_requests_are_answered_and_head_sends_no_body() -> None:
         status, headers, body = answer_of(await _ask(port, REQUEST.replace(b"GET", b"HEAD")))
         assert (status, body, headers["content-length"]) == (200, b"", "1")
         assert (await _ask(port, REQUEST.replace(b" / ", b" /large "))).endswith(LARGE)
+        assert answer_of(await _ask(port, REQUEST.replace(b" / ", b" /fault ")))[0] == 500
 
     _with_server(talk)
 

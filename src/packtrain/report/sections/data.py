@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import tarfile
 from pathlib import Path
 from typing import Final
@@ -60,7 +61,9 @@ def _pictures(summary: Summary, most: int = 60) -> str:
     tags: list[str] = []
     shards = sorted(shard_folder.glob("*.tar"))
     for shard in shards:
-        tags += _pictures_of(shard, -(-most // max(len(shards), 1)))
+        # One that is none, or is being written, has no picture to show.
+        with contextlib.suppress(tarfile.TarError, OSError, EOFError):
+            tags += _pictures_of(shard, -(-most // max(len(shards), 1)))
     return f'<div class="pictures">{"".join(tags[:most])}</div>' if tags else ""
 
 

@@ -23,7 +23,7 @@ _WORDS: Final = {
     "begun": "begun, not closed",
     "closed": "written and read back",
     "sealed": "in a sealed case, not checked since",
-    "checked": "checked as a whole, undamaged",
+    "checked": "checked as a whole, its volumes undamaged",
     "read": "read at the site",
     "repaired": "was damaged, is made good",
     "erased": "erased",
