@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from packtrain.voyage import Voyage
 
 folder_argument = click.argument("folder", type=click.Path(path_type=Path), default=".", shell_complete=voyage_folders)
+folders_argument = click.argument("folders", nargs=-1, type=click.Path(path_type=Path), shell_complete=voyage_folders)
 voyage_option = click.option(
     "--voyage",
     "folder",
