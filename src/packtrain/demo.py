@@ -151,7 +151,7 @@ def run_demo(into: Path, data: Path, kit_wheels: Path, sink: Sink) -> DemoResult
         SourceUnreadable: the demo's data is not there, or `into` is not empty.
         MissingDependency: torch or another extra is not installed.
     """
-    into = into.absolute()  # the kit's interpreter lies below it, and is started in the program's folder
+    into = into.resolve()  # the kit's interpreter lies below it, and is started in the program's folder
     _check_ground(into, data, kit_wheels)
     watch = _Stopwatch()
     folders: dict[Role, Path] = {role: into / role for role in ROLES}

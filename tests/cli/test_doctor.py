@@ -10,6 +10,8 @@ import pytest
 import packtrain as package
 from command_parts import CASES, Site, done, packtrain
 from doctor_parts import assert_well_formed
+from packtrain.cli.verbs import doctor
+from packtrain.doctor.examination import Examination
 from packtrain.doctor.finding import STATES, Finding
 from packtrain.errors import MachineUnready
 
@@ -50,6 +52,12 @@ def test_what_stops_a_verb_is_said_with_its_remedy_and_ends_with_97(site: Site) 
     assert sum(document["counts"].values()) == len(found)
     assert {one.state for one in found} <= set(STATES)
     assert as_json.stderr == ""
+
+
+def test_the_last_line_counts_warnings_as_warnings() -> None:
+    warned = Finding("clock kept", "warn", "no time server keeps it", ("pack",), "nobody else does", "set-ntp")
+    told = doctor._text(Examination(None, None, (warned, warned)))
+    assert told.splitlines()[-1] == "ready, with 2 warnings"
 
 
 def test_another_party_is_told_what_matters_to_it(site: Site) -> None:

@@ -125,7 +125,7 @@ def test_a_new_folder_is_told_what_it_lacks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("role", ["consignor", "operator", "consignee"])
-def test_text_says_what_json_says_in_lines_that_fit(tmp_path: Path, role: str) -> None:
+def test_text_says_what_json_says_in_lines_that_fit(tmp_path: Path, role: str, monkeypatch: pytest.MonkeyPatch) -> None:
     done("init", tmp_path / "v", "--role", role)
     command, why = following(tmp_path / "v")
 
@@ -133,6 +133,10 @@ def test_text_says_what_json_says_in_lines_that_fit(tmp_path: Path, role: str) -
 
     assert f"next: {command}\n" in text
     assert why.split()[0] in text.partition("next: ")[2]
+    # And where to type it, for who looks from somewhere else.
+    assert f"in {tmp_path / 'v'}\n" in text.partition("next: ")[2]
+    monkeypatch.chdir(tmp_path / "v")
+    assert f"in {tmp_path}" not in done("status").stdout.partition("next: ")[2]
     assert max(map(len, text.splitlines())) <= 100
 
 

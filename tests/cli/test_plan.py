@@ -90,6 +90,26 @@ def test_thirty_cases_say_that_lots_were_drawn_and_how_sure_that_is() -> None:
     assert re.search(r"odds of loss +1 in \d+ \(drawn; 95%: 0\.\d+ to 0\.\d+\)", done(*many).stdout)
 
 
+def test_what_was_asked_and_the_odds_are_told_as_they_were_written() -> None:
+    told = done(*ASKED, "--load-bays", "4", "--load-hosts", "2", "--yearly-failure", "1.25%").stdout
+    assert told.splitlines()[1] == (
+        "on 60 drives in 4 cases, 8 bays at home and 2 times 4 at the site, a link of 200 Mbit/s"
+    )
+    assert "1.25% of drives fail in a year, 0.5% more on the way" in told
+
+
+def test_drives_that_are_too_small_are_told_beside_the_days_with_what_would_do(tmp_path: Path) -> None:
+    told = done(*ASKED, "--drive-size", "1TB", "--into", tmp_path / "plan.html").stdout
+    needed = "THE DRIVES ARE TOO SMALL: each must hold 1.81 TB, or there must be more of them."
+    assert needed in told.partition("carrying, step by step")[0]
+    assert needed in (tmp_path / "plan.html").read_text(encoding="utf-8")
+    assert "TOO SMALL:" not in done(*ASKED, "--drive-size", "4TB").stdout
+
+
+def test_who_has_no_voyage_yet_is_told_how_to_ask_without_one(tmp_path: Path) -> None:
+    assert "plan --bytes" in refusal(packtrain("plan", tmp_path, "--json"), 11)["hint"]
+
+
 def test_no_line_for_a_terminal_is_longer_than_a_hundred_columns() -> None:
     told = done(*ASKED, "--prepare", "56..63", "--customs", "1", "--train", "30", "--results", "1TB").stdout
     assert max(map(len, told.splitlines())) <= 100

@@ -131,6 +131,15 @@ def test_a_table_is_aligned() -> None:
     assert table([]) == ""
 
 
+@pytest.mark.parametrize(("window", "widest"), [("60", 60), ("200", 100)])
+def test_a_table_is_broken_where_the_window_ends(monkeypatch: pytest.MonkeyPatch, window: str, widest: int) -> None:
+    monkeypatch.setattr(sys, "stdout", Tty())
+    monkeypatch.setenv("COLUMNS", window)
+    monkeypatch.setenv("TERM", "xterm")
+    told = table([("clock kept", "nobody keeps it but this machine by itself, " * 4)])
+    assert widest - 10 < max(map(len, told.splitlines())) <= widest
+
+
 def test_a_name_with_an_end_of_line_stays_in_its_column() -> None:
     assert columns([("a", "b"), ("x\ny\t", "1")]) == "a               b\nx\\u000ay\\u0009  1"
 

@@ -60,3 +60,12 @@ def test_every_page_of_the_documentation_is_reached_from_its_index() -> None:
     missing = set((ROOT / "docs").rglob("*.md")) - seen
 
     assert not sorted(str(page.relative_to(ROOT)) for page in missing)
+
+
+def test_no_list_of_the_index_names_a_page_twice() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    lists = index.split("\n## ")
+    named = [re.findall(r"^- \[[^\]]+\]\(([^()\s]+)\)", part, flags=re.MULTILINE) for part in lists]
+
+    assert any(named)
+    assert not {page for pages in named for page in pages if pages.count(page) > 1}

@@ -126,6 +126,7 @@ class Terminal:
             case TrainingStep() if self._live and self._redrawing is not None:
                 # A rehearsal trains in between: its steps stand below its own bar.
                 self._note = f"attempt {event.attempt}  step {event.step}"
+                self._keeper.heard(time.monotonic())
             case TrainingStep():
                 loss = f"  loss {event.loss:.4f}" if event.loss is not None else ""
                 self._tick(f"train  attempt {event.attempt}  step {event.step}{loss}")
@@ -335,11 +336,12 @@ def redraw(draw: Callable[[], str], every_seconds: float) -> None:
 def table(rows: Sequence[tuple[str, str]]) -> str:
     """Return rows of a name and a value as aligned text; further lines of a value stand below its first.
 
-    What does not fit into 100 columns is broken: a list at its semicolons, else between words.
+    What does not fit into 100 columns, or a narrower window, is broken: a list at its semicolons, else between words.
     """
+    room = min(_COLUMNS, terminal_columns()) if shows_pictures() else _COLUMNS
     width = max((len(name) for name, _ in rows), default=0)
     below = "\n" + " " * (width + 4)
-    return "\n".join(f"  {name:<{width}}  {below.join(_broken(value, _COLUMNS - width - 4))}" for name, value in rows)
+    return "\n".join(f"  {name:<{width}}  {below.join(_broken(value, room - width - 4))}" for name, value in rows)
 
 
 def _broken(value: str, width: int) -> Iterator[str]:

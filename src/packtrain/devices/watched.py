@@ -180,6 +180,9 @@ class DriveWatch:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._meters: dict[str, DriveMeter] = {}
+        self._activity = ""
+        # What had passed of each drive when the activity began.
+        self._moved_before: dict[str, int] = {}
 
     def watched(self, drive: Drive) -> Drive:
         """Return the drive with a meter in front of it."""
@@ -192,6 +195,17 @@ class DriveWatch:
                 meter.name(event)
             return
         if isinstance(event, Progress) and self._meters and not event.drives:
-            rows = tuple(row for meter in self._meters.values() if (row := meter.row()) is not None)
-            event = dataclasses.replace(event, drives=rows)
+            event = dataclasses.replace(event, drives=self._rows(event.activity))
         self._sink(event)
+
+    def _rows(self, activity: str) -> tuple[DriveProgress, ...]:
+        """Return the drives, but for those that were done with before this activity and are not touched by it."""
+        rows = {place: row for place, meter in self._meters.items() if (row := meter.row()) is not None}
+        if activity != self._activity:
+            self._activity = activity
+            self._moved_before = {place: row.moved_bytes for place, row in rows.items()}
+        return tuple(
+            row
+            for place, row in rows.items()
+            if row.moved_bytes != self._moved_before.get(place) or not 0 < row.total_bytes <= row.done_bytes
+        )

@@ -105,7 +105,7 @@ def _extra(extra: _Extra, names: Sequence[str], broken: dict[str, str] | None, *
     remedy = f"{sys.executable} -m pip install 'packtrain[{extra.name}]'"
     if not is_wanted:
         if missing:
-            found = f"not installed ({', '.join(missing)}), and nothing in this voyage names it"
+            found = f"not installed ({', '.join(missing)}), and nothing here asks for it"
             return Finding(what, "not needed", found, extra.verbs, extra.why, remedy)
         return Finding(what, "ok", f"{', '.join(map(_with_version, names))}; not tried", extra.verbs)
     if not broken:

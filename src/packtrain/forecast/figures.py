@@ -60,10 +60,10 @@ def figures(question: Question) -> list[Figure]:
         ("store", _limit("the site's store takes", question.store_rate), ("store_rate",)),
         (
             "failure",
-            f"{risks.yearly_failure:.3g} of drives fail in a year, {risks.transit:.3g} more on the way",
+            f"{_percent(risks.yearly_failure)} of drives fail in a year, {_percent(risks.transit)} more on the way",
             ("yearly_failure", "transit"),
         ),
-        ("case loss", f"{risks.case_loss:.3g} of cases are lost", ("case_loss",)),
+        ("case loss", f"{_percent(risks.case_loss)} of cases are lost", ("case_loss",)),
         ("together", _together(question), ("cases_together",)),
         ("batch", _batch(question), ("bad_batch",)),
         (
@@ -79,7 +79,7 @@ def figures(question: Question) -> list[Figure]:
         ),
     ]
     if question.link_rate is not None:
-        rows.append(("link", f"{question.link_free:.0%} of the link is free, day and night", ("link_free",)))
+        rows.append(("link", f"{_percent(question.link_free)} of the link is free, day and night", ("link_free",)))
     if question.results_bytes and question.home_by == "drives":
         rows.append(("results", "results go home on one drive, a copy on a second, over the same legs", ()))
     return [_figure(question, name, text, fields) for name, text, fields in rows]
@@ -93,6 +93,11 @@ def _figure(question: Question, name: str, text: str, fields: Sequence[str]) -> 
     return Figure(name, text, "given" if question.given.intersection(fields) else "assumed")
 
 
+def _percent(part: float) -> str:
+    """Return a part of 1 as the options take it: 0.015 is "1.5%"."""
+    return f"{part * 100:.3g}%"
+
+
 def _limit(what: str, rate: float | None) -> str:
     return f"{what} {format_rate(rate)}" if rate else f"{what} more than the drives do"
 
@@ -101,7 +106,7 @@ def _together(question: Question) -> str:
     risks = question.risks
     if risks.cases_together == 1:
         return "each case goes its own way, and no two are lost by one cause"
-    return f"{risks.cases_together} cases travel together; {risks.together_part:.3g} of losses take all of them"
+    return f"{risks.cases_together} cases travel together; {_percent(risks.together_part)} of losses take all of them"
 
 
 def _batch(question: Question) -> str:

@@ -62,7 +62,8 @@ class VoyageFolder:
 
     def __init__(self, root: Path) -> None:
         # Programs are started in other folders than the caller's, and are told paths of this one.
-        self.root = root = root.absolute()
+        # And a folder has one name, whether it is reached by "home" or by "../voyages/home": paths of it are digested.
+        self.root = root = root.resolve() if ".." in root.parts else root.absolute()
         if not (root / VOYAGE_FILE).is_file():
             raise NotAVoyage(
                 "no voyage.toml in this folder" if root.is_dir() else "there is no such folder",

@@ -90,7 +90,7 @@ class PaceKeeper:
         self._last: Progress | None = None
         self._window = _Window()
         self._drives: dict[str, tuple[_Window, _Window]] = {}
-        self._moved_at = 0.0
+        self._moved_at = self._heard_at = 0.0
         self._longest_step_seconds = 0.0
 
     def take(self, progress: Progress, now: float) -> None:
@@ -111,13 +111,17 @@ class PaceKeeper:
                 window.add(now, count)
                 window.forget_before(now - WINDOW_SECONDS)
 
+    def heard(self, now: float) -> None:
+        """Note that something went on that is not counted: it does not stall."""
+        self._heard_at = now
+
     def pace(self, now: float) -> Pace | None:
         """Return the pace by now; None before anything was told."""
         last = self._last
         if last is None:
             return None
         elapsed_seconds, gained = self._window.gain(now)
-        stalled_seconds = now - self._moved_at
+        stalled_seconds = now - max(self._moved_at, self._heard_at)
         if stalled_seconds < max(_STALLED_SECONDS, 2 * self._longest_step_seconds):
             stalled_seconds = 0.0
         rate = gained / elapsed_seconds if elapsed_seconds >= _FIRST_SECONDS else None

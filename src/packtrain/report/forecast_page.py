@@ -11,6 +11,7 @@ from packtrain.forecast.figures import figures
 from packtrain.forecast.question import Question
 from packtrain.report.forecast_svg import FORECAST_STYLE, break_even_chart, odds_curve, time_line
 from packtrain.report.forecast_words import (
+    asked,
     by,
     chance,
     cost_rows,
@@ -20,6 +21,7 @@ from packtrain.report.forecast_words import (
     link_rate,
     money,
     odds,
+    too_small,
 )
 from packtrain.report.pieces import STYLE, cards, drawing, section, table, whole_page, words
 from packtrain.units import counted, format_bytes, format_rate
@@ -55,7 +57,9 @@ def forecast_page(question: Question, found: Forecast, start: date) -> str:
 
 
 def _lead(question: Question, found: Forecast, start: date) -> str:
-    carried = f"Carried, it is there by {by(start, found.carry.there.days_90)} in 90 of 100 voyages"
+    small = f" {too_small(found)}" if found.fits is False else ""
+    day = by(start, found.carry.there.days_90)
+    carried = f"On {asked(question)}.{small} Carried, it is there by {day} in 90 of 100 voyages"
     if found.send is None or found.carry_first is None:
         return f"{carried}. No link was given to set beside it."
     sent = f"sent over {link_rate(question.link_rate or 0)}, by {by(start, found.send.there.days_90)}"
@@ -65,8 +69,8 @@ def _lead(question: Question, found: Forecast, start: date) -> str:
 def _cards(question: Question, found: Forecast) -> str:
     return cards(
         [
-            (f"{found.carry.days:,.1f} days", "carried, likeliest"),
-            *([(f"{found.send.days:,.1f} days", "sent, likeliest")] if found.send is not None else []),
+            (days_of(found.carry.days), "carried, likeliest"),
+            *([(days_of(found.send.days), "sent, likeliest")] if found.send is not None else []),
             (f"{found.k}+{found.m}", f"code of most groups, {question.num_drives:,} drives"),
             (format_bytes(found.raw_bytes), "on the drives"),
             (odds(found.loss.probability), "odds of a loss"),

@@ -22,7 +22,7 @@ FORECAST_STYLE: Final = """
 svg .side{font-weight:600;font-size:15px}.wide table{min-width:40rem}
 """
 _LEFT: Final = 190
-_RIGHT: Final = 74
+_RIGHT: Final = 104
 _ROW: Final = 26
 _LONGEST_NAME: Final = 26
 _PLOT_LEFT, _PLOT_TOP, _PLOT_HEIGHT, _PLOT_BOTTOM = 70, 36, 300, 58

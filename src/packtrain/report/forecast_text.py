@@ -12,6 +12,7 @@ from packtrain.forecast.answer import Forecast, Route
 from packtrain.forecast.figures import figures
 from packtrain.forecast.question import Question
 from packtrain.report.forecast_words import (
+    asked,
     by,
     chance,
     columns,
@@ -21,6 +22,7 @@ from packtrain.report.forecast_words import (
     days_of,
     link_rate,
     odds,
+    too_small,
 )
 from packtrain.units import counted, format_bytes
 
@@ -80,9 +82,11 @@ def _heading(question: Question, found: Forecast, start: date) -> list[str]:
     rows.append(("waits longest for", *_each(found, lambda route: route.bottleneck)))
     if found.carry.cost.lines or (found.send is not None and found.send.cost.lines):
         rows.append(("costs", *_each(found, lambda route: cost_total(route.cost, question.prices.currency))))
-    lines = [f"{format_bytes(question.total_bytes)}: send or carry?", "", *columns(rows)]
+    lines = [f"{format_bytes(question.total_bytes)}: send or carry?", f"on {asked(question)}", "", *columns(rows)]
     if found.carry_first is not None:
         lines.append(f"  carried, it is there first in {found.carry_first * 100:.0f} of 100 voyages")
+    if found.fits is False:
+        lines.append(f"  {too_small(found)}")
     return lines
 
 

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final
 
+from packtrain.forecast.answer import Forecast
 from packtrain.forecast.odds import Chance
 from packtrain.forecast.prices import Cost
-from packtrain.units import format_seconds
+from packtrain.forecast.question import Question
+from packtrain.units import counted, format_bytes, format_seconds
 
-_SHORT_DAYS: Final = 0.05
+_SHORT_DAYS: Final = 0.15
+"""Below it, one digit of a day is too coarse to be read beside hours."""
 _PRICED_WORDS: Final = {
     "drive": "drives",
     "case": "cases",
@@ -18,6 +21,25 @@ _PRICED_WORDS: Final = {
     "shipping": "shipments",
     "link_month": "months of link",
 }
+
+
+def asked(question: Question) -> str:
+    """Return what was asked: drives, cases, bays, hosts, and the whole rate of the link."""
+    drives = f"{counted(question.num_drives, 'drive')} in {counted(question.num_cases, 'case')}"
+    bays = counted(question.pack_bays, "bay")
+    if question.pack_hosts > 1:
+        bays = f"{question.pack_hosts} times {bays}"
+    if (question.load_bays, question.load_hosts) != (question.pack_bays, question.pack_hosts):
+        times = f"{question.load_hosts} times " if question.load_hosts > 1 else ""
+        bays += f" at home and {times}{question.load_bays} at the site"
+    link = "" if question.link_rate is None else f", a link of {link_rate(question.link_rate)}"
+    return f"{drives}, {bays}{link}"
+
+
+def too_small(found: Forecast) -> str:
+    """Return what to do about drives that do not hold it."""
+    needed = format_bytes(found.bytes_a_drive)
+    return f"THE DRIVES ARE TOO SMALL: each must hold {needed}, or there must be more of them."
 
 
 def day_after(start: date, days: float) -> date | None:

@@ -276,10 +276,10 @@ class _Picture:
         whose = f"next, {party.role}: " if len(self._summary.parties) > 1 else "next: "
         command = seen.next_command if seen.next_command is not None else "nothing to do here"
         self._console.print(_text((whose, "dim"), (command, "bold")))
-        if seen.next_why:
+        if party.step_told:
             from rich.padding import Padding
 
-            self._console.print(Padding(_text((seen.next_why, "dim")), (0, 0, 0, 2)))
+            self._console.print(Padding(_text((party.step_told, "dim")), (0, 0, 0, 2)))
 
 
 def _style_of(name: str, text: str) -> str:

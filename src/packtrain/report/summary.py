@@ -105,6 +105,16 @@ class PartyView:
     seen: PartySeen = PartySeen()
     live: LiveView | None = None
 
+    @property
+    def step_told(self) -> str:
+        """Return why the next step is what it is, and where to type it; "" where that is here, and needs no reason."""
+        try:
+            is_here = self.folder.root == Path.cwd()
+        except OSError:
+            is_here = False  # the working directory is gone
+        is_elsewhere = self.seen.next_command is not None and not is_here
+        return "; ".join(filter(None, (self.seen.next_why, f"in {self.folder.root}" if is_elsewhere else "")))
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:

@@ -68,6 +68,26 @@ def test_every_byte_is_counted_and_what_is_read_after_writing_is_called_so(heard
     assert not [event for event in heard.events if isinstance(event, DriveNamed)]
 
 
+def test_a_drive_that_is_done_is_not_shown_beside_work_that_does_not_touch_it(heard: Heard) -> None:
+    def labels(activity: str) -> list[str]:
+        heard.watch(Progress("rehearse", activity))
+        last = heard.events[-1]
+        assert isinstance(last, Progress)
+        return [row.label for row in last.drives]
+
+    heard.watch(DriveNamed(heard.drive.location, "R1", 10))
+    assert labels("reading volumes") == ["R1"]
+    heard.drive.write_bytes(NAME, bytes(10))
+    with heard.drive.open_writer(NAME) as writer:
+        writer.write(bytes(10))
+    assert labels("reading volumes") == ["R1"]
+    assert labels("trial 1 of 6") == []
+    reader = heard.drive.open_reader(NAME)
+    reader.read_into(memoryview(bytearray(5)), 0)
+    reader.close()
+    assert labels("trial 1 of 6") == ["R1"]
+
+
 def test_one_without_a_label_is_shown_by_its_place_and_never_beyond_its_end(heard: Heard) -> None:
     heard.drive.write_bytes(NAME, bytes(10))
     with heard.drive.open_writer(NAME) as writer:

@@ -51,6 +51,15 @@ def test_a_stall_is_said_with_its_length_and_no_time_left() -> None:
     assert pace.left_seconds is None
 
 
+def test_what_is_heard_and_not_counted_is_no_stall() -> None:
+    keeper = PaceKeeper()
+    keeper.take(written(0), 0.0)
+    keeper.heard(70.0)
+    quiet, silent = keeper.pace(75.0), keeper.pace(90.0)
+    assert quiet is not None and silent is not None
+    assert (quiet.stalled_seconds, silent.stalled_seconds) == (0.0, 20.0)
+
+
 def test_work_of_large_steps_is_no_stall_and_has_a_rate_in_between() -> None:
     told = [(minute * 60.0, Progress("prepare", "reading", minute * 100, 1000)) for minute in range(6)]
     pace = pace_of(told, 340.0)

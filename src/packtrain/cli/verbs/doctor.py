@@ -10,6 +10,7 @@ import click
 from packtrain.cli.completing import voyage_folders
 from packtrain.cli.options import json_option
 from packtrain.cli.terminal import answer, table
+from packtrain.units import counted
 
 if TYPE_CHECKING:
     from packtrain.doctor.examination import Examination
@@ -53,7 +54,7 @@ def _text(found: Examination) -> str:
     if found.stopped:
         parts.append(f"\nnot ready: {', '.join(found.stopped)} would stop here")
     else:
-        warned = f", with {counts['warn']} to think of" if counts["warn"] else ""
+        warned = f", with {counted(counts['warn'], 'warning')}" if counts["warn"] else ""
         parts.append(f"\nready{warned}")
     return "\n".join(parts)
 

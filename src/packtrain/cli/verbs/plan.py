@@ -11,6 +11,7 @@ import click
 from packtrain.cli.forecast_options import forecast_options
 from packtrain.cli.options import file_to_write, folder_argument, json_option, open_voyage, receipt_text
 from packtrain.cli.terminal import answer
+from packtrain.errors import NotAVoyage
 
 if TYPE_CHECKING:
     from packtrain.erasure.placement import Survival
@@ -55,7 +56,11 @@ def _of_voyage(folder: Path, asked: dict[str, Any], *, as_json: bool) -> None:
     from packtrain.report.forecast_json import forecast_json
     from packtrain.report.forecast_text import brief_text
 
-    voyage = open_voyage(folder)
+    try:
+        voyage = open_voyage(folder)
+    except NotAVoyage as error:
+        error.hint = f'{error.hint}; to ask before there is one: "packtrain plan --bytes 80TB --drives 60"'
+        raise
     receipt = voyage.plan()
     told = voyage.forecast(asked["start"].date() if asked["start"] else None)
     document = msgspec.to_builtins(receipt)

@@ -115,7 +115,7 @@ def _next(party: PartyView, *, several: bool) -> str:
     seen = party.seen
     whose = f"next, {party.role}: " if several else "next: "
     step = f"{whose}{seen.next_command if seen.next_command is not None else 'nothing to do here'}"
-    return f"{step}\n{table([('', seen.next_why)])}" if seen.next_why else step
+    return f"{step}\n{table([('', party.step_told)])}" if party.step_told else step
 
 
 def _bay_rows(waves: WavesView) -> list[tuple[str, str]]:

@@ -197,7 +197,7 @@ def _busy_note(num_cores: int) -> str:
     busy = os.getloadavg()[0]
     if busy < max(_BUSY_PART * num_cores, 0.5):
         return ""
-    return f"other programs kept {busy:.1f} processors busy when this began, of {num_cores}: alone it would be faster"
+    return f"other programs wanted {busy:.1f} processors when this began, of {num_cores}: alone it would be faster"
 
 
 @contextlib.contextmanager
