@@ -112,7 +112,9 @@ class StageRunner:
     def _open_drives(self, paths: Sequence[str | os.PathLike[str]]) -> list[Drive]:
         from packtrain.drives import open_drives
 
-        return open_drives([Path(path) for path in paths], self._open_drive)
+        # One path in the place of several: a text would be taken letter by letter.
+        several = [paths] if isinstance(paths, str | os.PathLike) else paths
+        return open_drives([Path(path) for path in several], self._open_drive)
 
     def _own_drives(self) -> list[Path]:
         cases = self.folder.voyage_file().drives.case

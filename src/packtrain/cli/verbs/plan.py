@@ -11,6 +11,7 @@ import click
 from packtrain.cli.forecast_options import forecast_options
 from packtrain.cli.options import folder_argument, json_option, open_voyage, receipt_text
 from packtrain.cli.terminal import answer
+from packtrain.errors import NotAVoyage
 
 if TYPE_CHECKING:
     from packtrain.erasure.placement import Survival
@@ -45,7 +46,8 @@ def command(folder: Path, *, as_json: bool, **asked: Any) -> None:
             f"--bytes asks without a voyage: what is {str(folder)!r}? Write for example --bytes 80TB"
         )
     if asked["drives"] is None:
-        raise click.UsageError("--bytes needs --drives: how many there are, or could be bought")
+        option = "--bytes" if asked["data"] is None else "--folder"
+        raise click.UsageError(f"{option} needs --drives: how many there are, or could be bought")
     _without_voyage(asked, as_json=as_json)
 
 
@@ -55,7 +57,11 @@ def _of_voyage(folder: Path, asked: dict[str, Any], *, as_json: bool) -> None:
     from packtrain.report.forecast_json import forecast_json
     from packtrain.report.forecast_text import brief_text
 
-    voyage = open_voyage(folder)
+    try:
+        voyage = open_voyage(folder)
+    except NotAVoyage as error:
+        hint = f"{error.hint}; or ask without a voyage: packtrain plan --bytes 80TB --drives 60 --link 1Gbit/s"
+        raise NotAVoyage(error.what, where=error.where, hint=hint) from error
     receipt = voyage.plan()
     told = voyage.forecast(asked["start"].date() if asked["start"] else None)
     document = msgspec.to_builtins(receipt)
