@@ -61,7 +61,9 @@ class StageRunner:
                 where=str(self.folder.root),
                 expected=" or ".join(roles),
                 found=self.role,
-                hint=f"run it in the {roles[0]}'s voyage folder{_own_steps(verb, self.role)}",
+                hint='"packtrain admit" runs the rules at the site; "packtrain flags show" tells what they said'
+                if (verb, self.role) == ("flags", "operator")
+                else f"run it in the {roles[0]}'s voyage folder{_own_steps(verb, self.role)}",
             )
 
     @contextmanager
