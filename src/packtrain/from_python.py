@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ def send_or_carry(
     survive_cases: int | None = None,
     survive_drives: int | None = None,
     drive_bytes: int | str | None = None,
-    link_rate: float | None = None,
+    link_rate: float | str | None = None,
     legs: Mapping[str, str] | None = None,
     **others: Any,
 ) -> Forecast:
@@ -37,7 +38,7 @@ def send_or_carry(
         bays, load_bays: drives mounted at once, at home and at the site (as at home).
         survive_cases, survive_drives: what may be lost: one of several cases, or one of several drives of one case.
         drive_bytes: what a drive holds; without it the answer says what it must hold.
-        link_rate: bits a second of the network; without it there is none.
+        link_rate: bits a second of the network, or text such as "200Mbit/s"; without it there is none.
         legs: days that no machine decides, by who takes them: {"customs": "1..7"}.
         others: any other field of `packtrain.forecast.question.Question`, by its name.
 
@@ -52,6 +53,7 @@ def send_or_carry(
     from packtrain.erasure.placement import Survival
     from packtrain.forecast.answer import forecast
     from packtrain.forecast.question import Days, Leg, Question
+    from packtrain.forecast.words import parse_bits
 
     if survive_cases is None:
         survive_cases = 0 if cases == 1 else 1
@@ -69,7 +71,7 @@ def send_or_carry(
             load_bays=load_bays or pack_bays,
             survive=Survival(survive_cases, survive_drives),
             drive_bytes=None if drive_bytes is None else _bytes(drive_bytes),
-            link_rate=link_rate,
+            link_rate=parse_bits(link_rate) if isinstance(link_rate, str) else link_rate,
             **others,
         )
     )
@@ -93,7 +95,10 @@ def check_drives(drives: Sequence[AnyPath], *, sink: Sink = discard) -> CheckRep
     """
     from packtrain import without_folder
 
-    return without_folder.check_drives([Path(drive) for drive in drives], sink)
+    paths = [drives] if isinstance(drives, str | os.PathLike) else drives
+    if not paths:
+        raise ValueError("name the drives: where they are mounted")
+    return without_folder.check_drives([Path(drive) for drive in paths], sink)
 
 
 def _bytes(asked: int | str) -> int:

@@ -62,7 +62,9 @@ class StageRunner:
                 where=str(self.folder.root),
                 expected=" or ".join(roles),
                 found=self.role,
-                hint=f"run it in the {roles[0]}'s voyage folder{_own_steps(verb, self.role)}",
+                hint='"packtrain admit" runs the rules at the site; "packtrain flags show" tells what they said'
+                if (verb, self.role) == ("flags", "operator")
+                else f"run it in the {roles[0]}'s voyage folder{_own_steps(verb, self.role)}",
             )
 
     @contextmanager
@@ -113,7 +115,9 @@ class StageRunner:
     def _open_drives(self, paths: Sequence[str | os.PathLike[str]]) -> list[Drive]:
         from packtrain.drives import open_drives
 
-        return open_drives([Path(path) for path in paths], self._open_drive)
+        # One path in the place of several: a text would be taken letter by letter.
+        several = [paths] if isinstance(paths, str | os.PathLike) else paths
+        return open_drives([Path(path) for path in several], self._open_drive)
 
     def _own_drives(self) -> list[Path]:
         cases = self.folder.voyage_file().drives.case

@@ -114,8 +114,8 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
 
         return ShipmentFileSystem(
             folder=str(self.folder.root),
-            drives=tuple(map(str, drives)),
-            without=tuple(without),
+            drives=str(drives) if isinstance(drives, str | os.PathLike) else tuple(map(str, drives)),
+            without=without if isinstance(without, str) else tuple(without),
             verify=verify,
             partial=partial,
         )

@@ -83,7 +83,8 @@ def test_what_is_no_record_and_what_is_no_list_of_keys_is_refused(papers: Papers
     (tmp_path / "keys").write_text("nonsense")
 
     refusal(packtrain("audit", tmp_path / "empty", "--json"), 76)
-    refusal(packtrain("audit", tmp_path / "none", "--json"), 76)
+    refused = refusal(packtrain("audit", tmp_path / "none", "--json"), 76)
+    assert refused["hint"].startswith("name the voyage folder or dossier")
     refusal(packtrain("audit", papers.consignor.root, "--parties", tmp_path / "keys", "--json"), 14)
     refusal(packtrain("audit", papers.consignor.root, "--voyage", tmp_path / "empty", "--json"), 11)
     refusal(packtrain("audit", papers.consignor.root, "--html", papers.consignor.documents / "a.html", "--json"), 76)

@@ -64,6 +64,7 @@ def test_help_imports_nothing_heavy() -> None:
         (("plan", "--bytes", "80", "TB", "--drives", "4"), "what is 'TB'?"),
         (("plan", "--bytes", "80TB", "--drives", "4", "--cases", "8"), "4 drives, 8 cases"),
         (("carry", "observe", "sighted"), "--case or --drive"),
+        (("admit", "dossier", "drives/A1"), "each drive is named by --drive here"),
     ],
 )
 def test_a_slip_of_a_tired_hand_is_a_usage_error(packtrain: Run, words: tuple[str, ...], complaint: str) -> None:

@@ -27,7 +27,7 @@ def test_a_hand_over_by_pictures_leaves_one_head_signed_by_both(packtrain, paper
     offer, answer, receipt = (papers.root / name for name in ("offer.png", "answer.png", "receipt.png"))
     ran = packtrain("carry", "release", "A", "B", "--to", "operator", "--qr", offer, "--voyage", home)
     assert ran.exit_code == 0, ran.stderr
-    assert "packtrain carry accept --scan offer.png" in ran.stdout
+    assert "packtrain carry accept --scan offer.png --qr -" in ran.stdout
     assert packtrain("carry", "accept", "--scan", offer, "--qr", answer, "--voyage", hall).exit_code == 0
     assert packtrain("carry", "adopt", "--scan", answer, "--qr", receipt, "--voyage", home).exit_code == 0
     ran = packtrain("custody", "cosign", "--scan", receipt, "--voyage", hall, "--json")

@@ -23,6 +23,7 @@ def judged_twice(root: Path) -> Papers:
 def test_the_flags_of_this_party_come_first_and_what_closes_them_last(tmp_path: Path) -> None:
     papers = judged_twice(tmp_path)
 
+    assert '"packtrain admit" runs the rules at the site' in packtrain("flags", "--voyage", papers.operator.root).stderr
     at_the_site = packtrain("flags", "show", "--voyage", papers.operator.root).stdout
     assert at_the_site.startswith("operator, admission: ")
     assert "\nconsignor, declaration: " in at_the_site

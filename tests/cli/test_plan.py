@@ -127,9 +127,12 @@ def test_no_line_for_a_terminal_is_longer_than_a_hundred_columns() -> None:
         (("--bytes", "1GB", "--drives", "1", "--link", "0"), "a rate must be at least 1"),
         (("--bytes", "1GB", "--drives", "1", "--link", "999999999Tbit/s"), "at most 10^15"),
         (("--bytes", "1GB", "--drives", "1", "--link", "fast"), "not a rate in bits"),
+        (("--bytes", "1GB", "--drives", "1", "--link", "200"), "200 bits a second? Write the unit too"),
         (("--bytes", "1GB", "--drives", "1", "--link-free", "0%"), "free part of the link"),
         (("--bytes", "1GB", "--drives", "1", "--link-free", "nan"), "not a part of 1"),
         (("--bytes", "1GB", "--drives", "1", "--drive-rate", "fast"), "not a rate in bytes"),
+        (("--bytes", "1GB", "--drives", "1", "--drive-rate", "180"), "180 bytes a second? Write the unit too"),
+        (("--folder", "data"), "--folder needs --drives"),
         (("--bytes", "1GB", "--drives", "1", "--yearly-failure", "100%"), "a risk is a part of 1"),
         (("--bytes", "1GB", "--drives", "1", "--batch-factor", "nan"), "1 to 1000"),
         (("--bytes", "1GB", "--drives", "1", "--leg", "=3"), "not a leg"),
@@ -149,6 +152,12 @@ def test_what_cannot_be_asked_is_one_clear_message(given: tuple[str, ...], told:
     assert ran.exit_code == 2
     assert told in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_whoever_has_no_voyage_yet_is_told_how_to_ask(tmp_path: Path) -> None:
+    refused = packtrain("plan", str(tmp_path), "--json")
+    assert refused.exit_code == 11
+    assert "packtrain plan --bytes" in refused.document()["hint"]
 
 
 def test_what_no_drives_survive_is_refused_with_a_hint() -> None:

@@ -83,6 +83,7 @@ def test_send_or_carry_is_the_forecast_of_the_command() -> None:
     found = packtrain.send_or_carry("80TB", drives=60, cases=4, link_rate=200e6, legs={"customs": "1..7"})
     assert found.send is not None
     assert found.send.days == pytest.approx(80e12 * 8 / 200e6 / 86400)
+    assert found == packtrain.send_or_carry("80TB", drives=60, cases=4, link_rate="200Mbit/s", legs={"customs": "1..7"})
     assert packtrain.send_or_carry(10**12, drives=4).send is None
     with pytest.raises(PlacementImpossible):
         packtrain.send_or_carry("1TB", drives=2, cases=2, survive_cases=2)
@@ -104,3 +105,7 @@ def test_drives_are_checked_with_no_folder(tmp_path: Path) -> None:
     with pytest.raises(packtrain.PacktrainError) as error:
         packtrain.check_drives([str(tmp_path / "nothing")])
     assert error.value.to_dict()["error"] == "DriveMissing"
+    with pytest.raises(packtrain.PacktrainError, match=f"^{tmp_path}/nothing: no such drive"):
+        packtrain.check_drives(str(tmp_path / "nothing"))
+    with pytest.raises(ValueError, match="name the drives"):
+        packtrain.check_drives([])

@@ -50,17 +50,19 @@ def answer_code(
         as_json: print one JSON document.
     """
     lines = [done]
+    # Who accepts has to say how the answer goes back; a command that is told runs as it stands.
+    by_file, by_code = (" --into ANSWER", " --qr -") if next_verb.endswith(" accept") else ("", "")
     if file is not None:
-        lines.append(f"file {file}; the other side runs: {next_verb} {file.name}")
+        lines.append(f"file {file}; the other side runs: {next_verb} {file.name}{by_file}")
     if code is not None and picture is not None:
         from packtrain.diligence.qr_codes import code_blocks, write_code
 
         if picture == "-":
-            lines.append(f"code; the other side runs: {next_verb} --scan PICTURE")
+            lines.append(f"code; the other side runs: {next_verb} --scan PICTURE{by_code}")
             lines.append(code_blocks(code))
         else:
             path = write_code(code, Path(picture))
-            lines.append(f"code {path}; the other side runs: {next_verb} --scan {path.name}")
+            lines.append(f"code {path}; the other side runs: {next_verb} --scan {path.name}{by_code}")
         lines.append(code)
     document = {"file": str(file) if file is not None else None, "code": code, "picture": picture}
     answer("\n".join(lines), document, as_json=as_json)

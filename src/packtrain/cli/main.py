@@ -17,7 +17,7 @@ from packtrain.errors import MissingDependency, PacktrainError, SystemRefused
 
 _VERBS: Final[dict[str, tuple[str, str]]] = {
     "init": ("init", "make a voyage folder and its keys"),
-    "plan": ("plan", "choose groups and codes for the drives"),
+    "plan": ("plan", "send or carry? choose groups and codes for the drives"),
     "measure": ("measure", "time this machine and its drives, for the plan"),
     "prepare": ("prepare", "turn tables, images and clips into training shards"),
     "look": ("look", "write a page of what was prepared, list what was not kept"),

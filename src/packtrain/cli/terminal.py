@@ -438,6 +438,8 @@ def print_usage_error(error: click.ClickException, *, as_json: bool = False) -> 
     is_surplus = isinstance(error, click.NoSuchCommand) or "unexpected extra argument" in error.message
     if context is not None and is_surplus and any("--voyage" in param.opts for param in context.command.params):
         hint = f"a voyage folder is named by --voyage here: {context.command_path} --voyage FOLDER; {hint}"
+        if any("--drive" in param.opts for param in context.command.params):
+            hint = f"each drive is named by --drive here: --drive PATH --drive PATH; {hint}"
     _end_line()
     _tell(f"error: {error.format_message()}")
     if hint:

@@ -78,7 +78,8 @@ def _certificate(root: bytes) -> x509.Certificate:
             return x509.load_pem_x509_certificate(root)
         return x509.load_der_x509_certificate(root)
     except ValueError as error:
-        raise KeyMalformed("not a certificate", expected="X.509, PEM or DER") from error
+        hint = "--ca names the certificate of the authority, from that authority; --token names its response"
+        raise KeyMalformed("not a certificate", expected="X.509, PEM or DER", hint=hint) from error
 
 
 def _accuracy(accuracy: Any) -> timedelta:

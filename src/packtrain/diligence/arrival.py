@@ -17,7 +17,7 @@ from packtrain.errors import CustodyBroken
 from packtrain.record.custody import CustodyLine
 
 Outcome = Literal["passed", "hold", "refuse", "not done"]
-_SEEN_BEFORE: Final = "no drive was mounted, and an earlier verdict found: "
+_SEEN_BEFORE: Final = "an earlier verdict found: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +187,7 @@ def check_mounted(
     """
     if sighted is None:
         if before is not None and before.outcome in ("hold", "refuse"):
-            detail = before.detail.removeprefix(_SEEN_BEFORE)
-            return Finding(before.outcome, f"{_SEEN_BEFORE}{detail}")
+            return _as_before(before, "no drive was mounted")
         return Finding("not done", "no drive was mounted: which drives arrived was not judged")
     shipped = {drive.uuid: drive for drive in shipment.drives}
     stated = {drive.uuid: (case.label, drive.serial) for case in statement.cases for drive in case.drives}
@@ -227,9 +226,14 @@ def check_mounted(
     told = [f"{len(seen)} of {len(stated)} drives mounted, all on the statement", *noted]
     if not_shown and not no_more:
         if before is not None and before.outcome in ("hold", "refuse"):
-            return Finding(before.outcome, f"{_SEEN_BEFORE}{before.detail.removeprefix(_SEEN_BEFORE)}")
+            return _as_before(before, f"not every drive is shown ({', '.join(not_shown)})")
         return Finding("not done", "; ".join([*told, f"not shown, and not judged: {', '.join(not_shown)}"]))
     return Finding("passed", "; ".join(told))
+
+
+def _as_before(before: Finding, why: str) -> Finding:
+    _, found, detail = before.detail.rpartition(_SEEN_BEFORE)
+    return Finding(before.outcome, f"{why}, and {_SEEN_BEFORE}{detail if found else before.detail}")
 
 
 def serial_faults(drive: SightedDrive, stated: str, uuid: str) -> tuple[list[str], list[str]]:

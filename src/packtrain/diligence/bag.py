@@ -104,6 +104,10 @@ def _manifest(digests: Mapping[str, str]) -> bytes:
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode("ascii")
 
 
+# Folders that are named in the place of a dossier, by what lies in them.
+_OTHER_FOLDERS: Final = {"voyage.toml": "a voyage folder", "packtrain/plan.json": "a drive"}
+
+
 def copy_bag(source: Path, staging: Path) -> Bag:
     """Copy a bag into `staging`, verify the copy, and return it. The source is read once and never trusted again.
 
@@ -111,8 +115,13 @@ def copy_bag(source: Path, staging: Path) -> Bag:
         DossierError: not a folder, a link or an odd file in it, a name outside the bag or too long a file, a file that
             the manifests do not name or a named one that is missing, or a digest that does not fit.
     """
+    if not source.exists():
+        raise DossierError("there is no such dossier", where=str(source), hint="name the folder that the dossier is")
     if source.is_symlink() or not source.is_dir():
         raise DossierError("a dossier is a folder", where=str(source), hint="unpack it first, and name the folder")
+    if (other := next((told for mark, told in _OTHER_FOLDERS.items() if (source / mark).exists()), None)) is not None:
+        hint = 'name the folder that "packtrain dossier export" wrote'
+        raise DossierError("not a dossier", where=str(source), found=other, hint=hint)
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     found = _walk(source)

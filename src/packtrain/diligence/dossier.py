@@ -189,8 +189,9 @@ def _import_copy(folder: VoyageFolder, bag: Bag, where: str) -> Imported:
             "each side noted the end of the voyage by itself: the sender's custody log is kept beside this one"
         )
     elif len(theirs) < len(own_lines):
+        behind = len(own_lines) - len(theirs)
         remarks.append(
-            f"the dossier's custody log ends {len(own_lines) - len(theirs)} entries before this one: "
+            f"the dossier's custody log ends {behind} {'entry' if behind == 1 else 'entries'} before this one: "
             "it was made earlier, or its tail was cut"
         )
     if (bag.root / "data" / "allowed_signers").read_bytes() != allowed_signers(folder.parties()).encode("ascii"):

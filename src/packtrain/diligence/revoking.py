@@ -64,7 +64,12 @@ def revoke_key(
     documents = {*signed, *_named_by_shipment(folder, signed), *_shipment_key(folder, sink)}
     lines = custody_log(folder).read(folder.trust())
     if last_entry is not None and not 0 <= last_entry <= len(lines):
-        raise StageNotReady("the log has no such entry", expected=f"0 to {len(lines)}", found=str(last_entry))
+        raise StageNotReady(
+            "the log has no such entry",
+            expected=f"0 to {len(lines)}",
+            found=str(last_entry),
+            hint='"packtrain custody show" numbers its entries',
+        )
     revocation = Revocation(
         voyage=parties.voyage,
         by=role,

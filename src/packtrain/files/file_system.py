@@ -13,6 +13,7 @@ import functools
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -33,6 +34,7 @@ except ImportError as _error:
     ) from _error
 
 PROTOCOL: Final = "packtrain"
+_OPTIONS: Final = ("folder", "drives", "without", "verify", "partial")
 ANY_NAME: Final = "voyage"
 """Where `folder` names the voyage, the first part of a path may be this word."""
 
@@ -77,6 +79,10 @@ class ShipmentFileSystem(AbstractFileSystem):
         target_options: dict[str, Any] | None = None,
         **options: Any,
     ) -> None:
+        for name in options:
+            # fsspec takes any option and says nothing: "verfy=True" would prove nothing, unseen.
+            if meant := get_close_matches(name, _OPTIONS, 1, 0.8):
+                raise TypeError(f"there is no option {name!r}: did you mean {meant[0]!r}?")
         super().__init__(**options)
         if target_protocol not in (None, "file", "local"):
             raise ValueError(f"a voyage folder lies on this machine, not behind {target_protocol}://")

@@ -14,6 +14,7 @@ _BITS_FACTORS: Final = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
 _PART: Final = re.compile(r"\s*(\d{1,9}(?:\.\d{1,12})?)\s*(%?)\s*", re.ASCII)
 _PRICE: Final = re.compile(r"\d{1,12}(?:\.\d{1,6})?", re.ASCII)
 _LONGEST_NAME: Final = 60
+_LEAST_WITHOUT_UNIT: Final = 100_000
 _STEPS: Final = frozenset({"prepare", "pack", "send", "load", "train", "return"})
 """Plan against actual knows a stage by its name: a leg of that name would be taken for it."""
 
@@ -23,15 +24,25 @@ def parse_bits(text: str) -> float:
     match = _BITS.fullmatch(text)
     if match is None:
         raise ValueError(f"not a rate in bits a second: {text!r} (write for example 200Mbit/s or 10Gbit/s)")
-    return float(match[1]) * _BITS_FACTORS[match[2].lower()]
+    found = float(match[1]) * _BITS_FACTORS[match[2].lower()]
+    _has_unit(text, found, "bits", "200Mbit/s")
+    return found
 
 
 def parse_rate(text: str) -> float:
     """Return the bytes a second that "180MB/s" names; ValueError: it is no such rate."""
     try:
-        return float(parse_bytes(text.strip().removesuffix("/s")))
+        found = float(parse_bytes(text.strip().removesuffix("/s")))
     except ValueError as error:
         raise ValueError(f"not a rate in bytes a second: {text!r} (write for example 180MB/s)") from error
+    _has_unit(text, found, "bytes", "180MB/s")
+    return found
+
+
+def _has_unit(text: str, rate: float, unit: str, example: str) -> None:
+    # "--link 200" means megabits to whoever writes it; taken at its word it makes a plan of a hundred thousand years.
+    if 0 < rate < _LEAST_WITHOUT_UNIT and text.strip().replace(".", "").isdigit():
+        raise ValueError(f"{text.strip()} {unit} a second? Write the unit too, for example {example}")
 
 
 def parse_part(text: str) -> float:

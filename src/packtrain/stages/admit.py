@@ -39,6 +39,7 @@ from packtrain.errors import (
     AdmissionRefused,
     DocumentError,
     DriveFailed,
+    DriveMissing,
     SignatureInvalid,
     SignatureMissing,
     StageNotReady,
@@ -282,6 +283,8 @@ def _raise_verdict(folder: VoyageFolder, admission: Admission) -> None:
     hint = "the verdict is signed and stays; nothing is loaded"
     if admission.verdict == "refuse":
         hint += ", and no option changes that"
+        if any(check.check == "mounted drives" and check.outcome == "refuse" for check in admission.checks):
+            hint += ". Where a wrong drive was shown, admit again with all drives of the statement mounted at once"
     elif any(check.check == "rules" and check.outcome == "hold" for check in admission.checks):
         hint += (
             '. "packtrain flags show" lists what is open; lists come by "packtrain lists add" or --lists, groups '
@@ -304,11 +307,26 @@ def _record_bytes(drive: Drive) -> bytes | None:
         return None
 
 
+def _is_empty(drive: Drive) -> bool:
+    try:
+        return next(iter(drive.names()), None) is None
+    except DriveFailed:
+        return False
+
+
 def _sight(drive: Drive, trust: Trust) -> SightedDrive:
     def unseen(fault: str, *, is_unreadable: bool = False) -> SightedDrive:
         return SightedDrive(drive.location, drive.serial, fault=fault, is_unreadable=is_unreadable)
 
     if drive.size_bytes(layout.DRIVE) is None:
+        if _is_empty(drive):
+            # A mount point that nothing is mounted at: no reason to sign a refusal that stays.
+            raise DriveMissing(
+                "an empty folder: no drive of a shipment is mounted there",
+                where=drive.location,
+                expected=layout.DRIVE,
+                hint="mount the drive and admit again; leave out one that came empty: with --no-more it is missing",
+            )
         return unseen("no closing record: not a closed drive of a shipment")
     payload = _record_bytes(drive)
     if payload is None:

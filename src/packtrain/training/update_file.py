@@ -129,10 +129,11 @@ def read_update(path: Path) -> UpdateFile:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
         raise KitUpdateRefused("there is no such file", where=str(path)) from error
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):  # before fdopen(), which refuses a folder without its name
+        os.close(descriptor)
+        raise _damaged(path, "no plain file")
     with os.fdopen(descriptor, "rb") as stream:
-        facts = os.fstat(stream.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise _damaged(path, "no plain file")
         if facts.st_size > MAX_UPDATE_BYTES + _MAX_MEMBERS * 2 * _BLOCK or facts.st_size % _BLOCK:
             raise _damaged(path, "it has no length that an update can have", format_bytes(facts.st_size))
         documents: dict[str, bytes] = {}

@@ -369,15 +369,18 @@ def _differs(drive: Drive, label: str, name: str, expected: str, found: str) -> 
 
 
 def _no_record(drive: Drive, trust: Trust | None, plan: Plan | None) -> PacktrainError:
-    if drive.size_bytes(layout.PLAN) is None:
-        return ForeignDrive(
-            "not a packtrain drive",
-            where=drive.location,
-            expected=layout.DRIVE,
-            found="no such file",
-            hint="name each drive's own folder or mount point; a voyage folder is named by --voyage",
-        )
     try:
+        if drive.size_bytes(layout.PLAN) is None:
+            is_empty = next(iter(drive.names()), None) is None
+            return ForeignDrive(
+                "not a packtrain drive",
+                where=drive.location,
+                expected=layout.DRIVE,
+                found="an empty folder" if is_empty else "no such file",
+                hint="is the drive mounted there? Mount it, or name the place where it is"
+                if is_empty
+                else "name each drive's own folder or mount point; a voyage folder is named by --voyage",
+            )
         on_drive, _ = read_document(drive, Plan, layout.PLAN, trust)
     except DriveFailed as error:
         return error

@@ -99,6 +99,17 @@ def test_a_bag_from_a_stranger_is_refused_for(fault: str, folder: Path, tmp_path
         copy_bag(folder, tmp_path / "copy")
 
 
+@pytest.mark.parametrize(("mark", "told"), [("voyage.toml", "a voyage folder"), ("packtrain/plan.json", "a drive")])
+def test_another_folder_in_the_place_of_a_dossier_is_named(mark: str, told: str, tmp_path: Path) -> None:
+    place = tmp_path / "named" / mark
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"")
+    with pytest.raises(DossierError, match=f"not a dossier .found {told}."):
+        copy_bag(tmp_path / "named", tmp_path / "copy")
+    with pytest.raises(DossierError, match="there is no such dossier"):
+        copy_bag(tmp_path / "nowhere", tmp_path / "copy")
+
+
 def test_a_bag_that_is_a_link_or_a_file_is_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(folder)
     for source in (tmp_path / "link", tmp_path / "file", tmp_path / "nothing"):

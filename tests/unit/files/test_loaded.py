@@ -72,6 +72,11 @@ def test_what_was_proven_and_changes_afterwards_is_found_out(loaded: Arrived) ->
         stream.read(10)
 
 
+def test_a_misspelt_option_does_not_leave_out_the_proof(loaded: Arrived) -> None:
+    with pytest.raises(TypeError, match="no option 'verfy': did you mean 'verify'"):
+        ShipmentFileSystem(folder=loaded.consignee.root, verfy=True)
+
+
 def test_what_no_document_says_cannot_be_proven(loaded: Arrived) -> None:
     (loaded.consignee.root / "store/note.txt").write_text("of the site's own")
     assert _fs(loaded).cat_file("voyage/note.txt") == b"of the site's own"

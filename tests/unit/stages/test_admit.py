@@ -18,6 +18,7 @@ from packtrain.errors import (
     AdmissionHeld,
     AdmissionRefused,
     DossierError,
+    DriveMissing,
     FullFormNeeded,
     SignatureInvalid,
     StageNotReady,
@@ -348,16 +349,27 @@ def test_drives_that_the_bays_did_not_take_are_named_and_not_held_against_anyone
 def test_not_showing_the_drives_again_mends_nothing(papers: Papers) -> None:
     with pytest.raises(AdmissionHeld, match="B2: missing"):
         judge(papers, papers.mounted("A1", "A2", "B1"), no_more=True)
-    with pytest.raises(AdmissionHeld, match="an earlier verdict found: B2: missing"):
+    with pytest.raises(
+        AdmissionHeld, match=r"not every drive is shown \(B2\), and an earlier verdict found: B2: missing"
+    ):
         admit.admit(papers.operator, None, papers.mounted("A1", "A2", "B1"), discard)
     for _ in range(2):
-        with pytest.raises(AdmissionHeld, match="an earlier verdict found: B2: missing"):
+        with pytest.raises(AdmissionHeld, match=": no drive was mounted, and an earlier verdict found: B2: missing"):
             admit.admit(papers.operator, None, [], discard)
     assert not (papers.operator.keys / keys.RELEASE).exists()
     admit.admit(papers.operator, None, papers.mounted(), discard)
     assert papers.operator.read_signed(Admission).verdict == "admit"
     admit.admit(papers.operator, None, [], discard)
     assert outcome(papers, "mounted drives")[0] == "not done"
+
+
+def test_a_mount_point_with_nothing_on_it_is_no_reason_for_a_refusal(papers: Papers, tmp_path: Path) -> None:
+    (tmp_path / "unmounted").mkdir()
+    with pytest.raises(DriveMissing, match="no drive of a shipment is mounted there"):
+        judge(papers, [*papers.mounted("A1"), DirectoryDrive(tmp_path / "unmounted")])
+    assert not papers.operator.has(Admission)
+    admit.admit(papers.operator, None, papers.mounted("A1", "A2"), discard)
+    assert papers.operator.read_signed(Admission).verdict == "admit"
 
 
 def with_serial(root: Path, serial: str) -> Papers:
@@ -448,9 +460,11 @@ def test_a_drive_signed_by_a_stranger_is_refused(papers: Papers) -> None:
 
 
 def test_a_folder_that_is_no_closed_drive_is_refused(papers: Papers) -> None:
-    (papers.root / "empty").mkdir()
-    with pytest.raises(AdmissionRefused, match="no closing record"):
-        judge(papers, [*papers.mounted(), DirectoryDrive(papers.root / "empty")])
+    (papers.root / "stick").mkdir()
+    (papers.root / "stick" / "holiday.jpeg").write_bytes(b"sea")
+    with pytest.raises(AdmissionRefused, match="no closing record") as refused:
+        judge(papers, [*papers.mounted(), DirectoryDrive(papers.root / "stick")])
+    assert "all drives of the statement mounted at once" in str(refused.value.hint)
 
 
 def test_mounted_drives_of_a_case_that_nobody_accepted_hold(tmp_path: Path) -> None:

@@ -299,8 +299,9 @@ def test_extend_takes_many_lines_as_one_write(papers: Papers) -> None:
 def test_a_lost_drive_is_written_by_the_holder_of_its_case(tmp_path: Path) -> None:
     papers = arrived(tmp_path)
     uuid = papers.consignor.read(Shipment).drives[3].uuid
-    with pytest.raises(CustodyBroken, match="only the holder"):
+    with pytest.raises(CustodyBroken, match="only the holder") as refused:
         carry.observe(papers.consignor, "lost", discard, drives=(uuid,))
+    assert "the operator notes it" in str(refused.value.hint)
     line = carry.observe(papers.operator, "lost", discard, drives=(uuid,), note="not in the case")
     assert line.event.cases == ("B",)
     with pytest.raises(CustodyBroken, match="no such"):

@@ -288,6 +288,11 @@ def test_an_update_of_another_voyage_is_not_taken(voyage: Papers, tmp_path: Path
         update.countersign(voyage.operator, path, yes)
 
 
+def test_a_folder_in_the_place_of_an_update_is_named(tmp_path: Path) -> None:
+    with pytest.raises(KitUpdateRefused, match=f"^{tmp_path}: .* no plain file"):
+        read_update(tmp_path)
+
+
 def resigned(path: Path, signer: VoyageFolder, said: KitUpdate) -> None:
     """Write an update's file anew with another document in it, signed well."""
     found = read_update(path)

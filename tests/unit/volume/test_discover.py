@@ -142,7 +142,9 @@ def test_a_copy_of_a_drive_is_a_duplicate(site: Site, tmp_path: Path) -> None:
 def test_a_folder_that_is_no_packtrain_drive_is_foreign(site: Site, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     site.drives["photos"] = DirectoryDrive(tmp_path / "photos")
-    fails(site, ForeignDrive, "not a packtrain drive")
+    fails(site, ForeignDrive, "not a packtrain drive (expected packtrain/drive.json, found an empty folder)")
+    (tmp_path / "photos" / "holiday.jpeg").write_bytes(b"sea")
+    fails(site, ForeignDrive, "not a packtrain drive (expected packtrain/drive.json, found no such file)")
 
 
 def test_a_drive_of_another_shipment_is_foreign(site: Site) -> None:

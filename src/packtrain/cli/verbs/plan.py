@@ -46,7 +46,8 @@ def command(folder: Path, *, as_json: bool, **asked: Any) -> None:
             f"--bytes asks without a voyage: what is {str(folder)!r}? Write for example --bytes 80TB"
         )
     if asked["drives"] is None:
-        raise click.UsageError("--bytes needs --drives: how many there are, or could be bought")
+        option = "--bytes" if asked["data"] is None else "--folder"
+        raise click.UsageError(f"{option} needs --drives: how many there are, or could be bought")
     _without_voyage(asked, as_json=as_json)
 
 

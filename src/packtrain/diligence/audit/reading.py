@@ -141,6 +141,8 @@ def read_record(source: Path, keyring: Keyring) -> Record:
     else:
         if (source / "packtrain").is_dir():
             hint = 'this is a drive: "packtrain check --signed" lists its documents'
+        elif not source.is_file():
+            hint = "name the voyage folder or dossier to audit: as the argument"
         else:
             hint = '"packtrain dossier export" writes a dossier; unpack it first'
         raise DossierError(

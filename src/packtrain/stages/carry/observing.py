@@ -52,12 +52,18 @@ def observe(
             "no such sealed case or drive",
             where=place,
             found=", ".join(unknown),
-            hint=None if labels else "labels of drives come with the dossier: import it first, or give the UUID",
+            hint='"packtrain custody show" names the cases and drives of the log'
+            if labels or not drives
+            else "labels of drives come with the dossier: import it first, or give the UUID",
         )
     concerned = sorted({*cases, *(case_of[uuid] for uuid in drives)})
     if strangers := [case for case in concerned if held[case].holder != role]:
         raise CustodyBroken(
-            "only the holder of a case writes about it", where=place, expected=held[strangers[0]].holder, found=role
+            "only the holder of a case writes about it",
+            where=place,
+            expected=held[strangers[0]].holder,
+            found=role,
+            hint=f"the {held[strangers[0]].holder} notes it, in its own voyage folder; or take the case over first",
         )
     line = custody_log(folder).append(
         observation,
