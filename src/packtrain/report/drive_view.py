@@ -117,6 +117,9 @@ def drive_views(
     """
     named = _named(placement, plan, shipment)
     events = _events(facts.custody)
+    # A look at a drive that failed says nothing of the one that came in its place.
+    own = {each.label: each.uuid for each in named}
+    facts.checks = {label: check for label, check in facts.checks.items() if check.uuid in ("", own.get(label))}
     lost_in_load = _lost_labels(facts.load)
     damaged_in_load = _damaged_labels(facts.load)
     for each in named:
