@@ -14,6 +14,7 @@ import io
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -91,6 +92,7 @@ def atomic_writer(path: Path, mode: int = 0o644, *, shared: bool = False) -> Ite
     own = f".{secrets.token_hex(8)}" if shared else ""
     temporary = path.with_name(f"{path.name}{own}{TEMPORARY_SUFFIX}")
     path.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_to_replace(path)
     if not shared:
         _remove_left(temporary)
     # Removed first: O_EXCL then guards against writing through a link that somebody left under the temporary name.
@@ -110,6 +112,14 @@ def atomic_writer(path: Path, mode: int = 0o644, *, shared: bool = False) -> Ite
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _refuse_to_replace(path: Path) -> None:
+    """Raise FileExistsError where a device, pipe or socket has the name: a rename by root would put a file there."""
+    with contextlib.suppress(FileNotFoundError):
+        mode = path.lstat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+            raise FileExistsError(errno.EEXIST, "Is no file and would be replaced by one", str(path))
 
 
 def _remove_left(temporary: Path) -> None:

@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from packtrain.errors import PacktrainError, VoyageFileError
+from packtrain.record.folder import VoyageFolder
 from packtrain.report.summary import PartySeen, StageView, Summary, summarize
+from packtrain.report.training_curve import TrainingCurve
+from packtrain.report.training_facts import training_of
 from packtrain.report.wave_view import BayView, WavesView, left_seconds
 from packtrain.stages.pack import InBays
 from packtrain.standing import StageState
@@ -15,7 +18,12 @@ from packtrain.voyage import Voyage
 Found = TypeVar("Found")
 
 
-def overview(voyages: Sequence[Voyage], *, with_pictures: bool = False) -> Summary:
+def overview(
+    voyages: Sequence[Voyage],
+    *,
+    with_pictures: bool = False,
+    curve_of: Callable[[VoyageFolder], TrainingCurve | None] = training_of,
+) -> Summary:
     """Return where a voyage stands: the one object that status, report and the live page show.
 
     Nothing is written but parties.json, where no verb made it yet. A drive in a bay is looked at.
@@ -23,6 +31,7 @@ def overview(voyages: Sequence[Voyage], *, with_pictures: bool = False) -> Summa
     Args:
         voyages: the folders of one voyage, one a party or more.
         with_pictures: samples may be shown.
+        curve_of: see `summarize`.
 
     Raises:
         VoyageFileError: a voyage.toml cannot be read, or the folders are of different voyages.
@@ -37,7 +46,7 @@ def overview(voyages: Sequence[Voyage], *, with_pictures: bool = False) -> Summa
             hint="name the folders of one voyage",
         )
     shards = voyages[0].shard_folder() if with_pictures else None
-    return summarize([voyage.folder for voyage in voyages], [_seen(voyage) for voyage in voyages], shards)
+    return summarize([voyage.folder for voyage in voyages], [_seen(voyage) for voyage in voyages], shards, curve_of)
 
 
 def _seen(voyage: Voyage) -> PartySeen:

@@ -49,6 +49,7 @@ class StageRunner:
     ) -> None:
         self.folder = VoyageFolder(root)
         self.folder.ask_passphrase = ask_passphrase
+        self._told = sink
         self._live = LiveFile(self.folder.root, sink)
         self._watch = DriveWatch(self._live)
         self._sink: Sink = self._watch

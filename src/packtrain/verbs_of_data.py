@@ -42,12 +42,12 @@ class DataVerbs(StageRunner):
         from packtrain.engines.processes import ProcessMapper
         from packtrain.stages.prepare import trial
 
-        # No lock: it writes nothing into the folder, the lock included.
+        # No lock and no live.json: it writes nothing into the folder.
         self._refuse_others("prepare", "consignor")
         cores = os.cpu_count() or 1
         workers = num_workers if num_workers is not None else cores
         with ProcessMapper(min(workers, cores)) as mapper:
-            return trial.trial(self.folder, num_files, mapper, workers, self._sink)
+            return trial.trial(self.folder, num_files, mapper, workers, self._told)
 
     def withdraw(
         self,

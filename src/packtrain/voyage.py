@@ -13,7 +13,7 @@ from packtrain.documents.parties import Role
 from packtrain.documents.placement import PlacementDocument
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import CustodyBroken, StageNotReady
-from packtrain.events import Notice, Sink, discard
+from packtrain.events import Notice, Progress, Sink, discard
 from packtrain.next_step import NextStep, next_step
 from packtrain.stage_runner import everyone
 from packtrain.standing import StageState, states_of
@@ -173,7 +173,8 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
 
         with self._at_work("look", "consignor"):
             self._warn_of_stale("prepare", "look", "what was prepared before is shown")
-            found = prepare.look(self.folder, wanted, with_values=with_values)
+            found = prepare.look(self.folder, wanted, self._sink, with_values=with_values)
+            self._sink(Progress("look", "writing the page"))
             return found, write_look_page(found, page)
 
     def rehearse(self, python: Path | None = None) -> Receipt:

@@ -149,7 +149,9 @@ def _numbers_of(value: Any) -> set[str]:
     elif isinstance(value, str):
         found |= {*_tokens(value), *_tokens(value[:16].replace("T", " "))}
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        for shown in (str(value), f"{value:,}", f"{value:.2f}", f"{value * 100:.0f}", format_seconds(value)):
+        # The forecast counts in days.
+        times = (format_seconds(value), format_seconds(value * 86_400))
+        for shown in (str(value), f"{value:,}", f"{value:.2f}", f"{value:.2g}", f"{value * 100:.0f}", *times):
             found |= {*_tokens(shown)}
         found |= {*_tokens(format_bytes(int(value)))}
     return found

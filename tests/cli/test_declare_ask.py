@@ -250,4 +250,4 @@ def test_ctrl_c_on_a_real_terminal_keeps_what_was_answered(site: Site) -> None:
 
     kept = tomllib.loads((site.home / "declaration.toml").read_text())
     assert kept["shipper"] == {"name": "Institute", "address": "1 Street", "location": "NO"}
-    assert "interrupted" in terminal.shown
+    assert "stopped by Ctrl-C" in terminal.shown

@@ -98,6 +98,16 @@ def test_what_cannot_be_is_refused_in_plain_words(home: Path, tmp_path: Path) ->
     assert "what lies on the drive is not touched" in full["hint"]
     assert (usage.exit_code, "second voyage folder" in usage.stderr) == (2, True)
     assert packtrain("measure", one, "--bytes", "much").exit_code == 2
+    assert packtrain("measure", one, "--seconds", "nan").exit_code == 2
+
+
+def test_into_a_pipe_or_a_folder_that_is_not_there_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for into in (tmp_path / "pipe", tmp_path / "gone" / "kept.json"):
+        ran = packtrain("measure", "--into", into, *QUICK)
+        assert (ran.exit_code, "names the file to write" in ran.stderr) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+    assert (tmp_path / "pipe").is_fifo()
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])

@@ -217,6 +217,9 @@ def test_a_changed_price_packs_nothing_anew_and_what_was_expected_stays(home: Si
     states = {row["stage"]: row["state"] for row in done("status", home.home, "--json").document()["stages"]}
     assert states["plan"] == "done"
     assert states["pack"] == "done"
+    (home.home / "documents" / "forecast.json").unlink()
+    assert "forecast.json is not written: there was none when packing began" in done("plan", home.home).stdout
+    assert not (home.home / "documents" / "forecast.json").exists()
 
 
 def test_a_word_that_is_none_is_told_with_its_field(home: Site) -> None:

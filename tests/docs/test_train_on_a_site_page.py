@@ -92,7 +92,7 @@ def test_the_job_saves_when_its_time_runs_out_goes_on_and_does_nothing_once_it_i
     second = subprocess.run(job, cwd=folder, env=_environment(folder), capture_output=True, text=True, check=False)
     third = subprocess.run(job, cwd=folder, env=_environment(folder), capture_output=True, text=True, check=False)
 
-    assert first.returncode == 130, told
+    assert first.returncode == 143, told
     assert 3 <= saved < STEPS
     assert second.returncode == 0, second.stderr
     logs = "".join(path.read_text() for path in (folder / "guest").rglob("attempt-*-rank-0.log"))

@@ -160,6 +160,7 @@ def test_programs_read_through_the_loss_of_a_case(voyage: Arrived, tmp_path: Pat
         "PYTHONPATH": f"{voyage.root / 'installed'}{os.pathsep}{ROOT / 'src'}",
         "HF_HOME": str(tmp_path),
         "DO_NOT_TRACK": "1",
+        "HF_HUB_OFFLINE": "0",  # another test of this process may have set it
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)

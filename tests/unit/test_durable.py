@@ -211,3 +211,11 @@ def test_files_written_together_are_all_new_or_all_as_they_were_wherever_the_pro
         outcomes.add(found(folder) == new)
     assert outcomes == {True, False}
     assert found(folder) == new
+
+
+def test_what_is_no_file_is_never_replaced_by_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileExistsError, match="would be replaced"):
+        durable.write_bytes(tmp_path / "pipe", b"payload")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+    assert (tmp_path / "pipe").is_fifo()

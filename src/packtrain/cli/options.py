@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from packtrain.voyage import Voyage
 
 folder_argument = click.argument("folder", type=click.Path(path_type=Path), default=".", shell_complete=voyage_folders)
+folders_argument = click.argument("folders", nargs=-1, type=click.Path(path_type=Path), shell_complete=voyage_folders)
 voyage_option = click.option(
     "--voyage",
     "folder",
@@ -42,6 +43,17 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def file_to_write(into: str | Path) -> Path:
+    """Return the path that --into names; a usage error where no file can be written there.
+
+    What is there and is no file (a device, a pipe) would be replaced by one.
+    """
+    path = Path(into).absolute()
+    if not path.parent.is_dir() or (path.exists() and not path.is_file()):
+        raise click.UsageError(f"--into names the file to write, in a folder that is there: {into}")
+    return path
 
 
 class _LabelledPath(click.ParamType[tuple[str, Path]]):

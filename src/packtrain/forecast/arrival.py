@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -44,9 +45,12 @@ def draw_way(steps: Sequence[Step]) -> Draws:
     """
     there = [0.0] * NUM_DRAWS
     after = [0.0] * NUM_DRAWS
+    same: Counter[str] = Counter()
     for step in steps:
-        # Seeded by name, so that a step that both ways have is drawn the same for both.
-        rng = random.Random(f"{_SEED} {step.part} {step.name}")
+        # Seeded by name, so that a step that both ways have is drawn the same for both; two of one name are not one.
+        seed = f"{_SEED} {step.part} {step.name}"
+        rng = random.Random(f"{seed} {same[seed]}" if same[seed] else seed)
+        same[seed] += 1
         days = step.days
         into = after if step.part == "after" else there
         for number in range(NUM_DRAWS):

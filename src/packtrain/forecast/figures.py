@@ -14,6 +14,12 @@ Origin = Literal["given", "measured", "counted", "assumed"]
 DRIVE_RATE: Final = "drive rate"
 CORES: Final = "cores"
 CPU: Final = "processor time"
+_PLAIN: Final = {
+    "write_rate": "writing",
+    "read_rate": "reading",
+    "pack_core_seconds_per_gb": "packing",
+    "load_core_seconds_per_gb": "loading",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +51,9 @@ def figures(question: Question) -> list[Figure]:
         ("load cores", f"{question.load_cores} cores a host that loads", ("load_cores",)),
         (
             CPU,
-            f"{question.pack_cpu_seconds_per_gb:g} s of one core for each GB packed, "
-            f"{question.load_cpu_seconds_per_gb:g} s for each GB loaded",
-            ("pack_cpu_seconds_per_gb",),
+            f"{question.pack_core_seconds_per_gb:g} s of one core for each GB packed, "
+            f"{question.load_core_seconds_per_gb:g} s for each GB loaded",
+            ("pack_core_seconds_per_gb", "load_core_seconds_per_gb"),
         ),
         ("swap", f"{question.swap_minutes:g} minutes to change the drives of a wave", ("swap_minutes",)),
         ("source", _limit("the source gives", question.source_rate), ("source_rate",)),
@@ -82,7 +88,8 @@ def figures(question: Question) -> list[Figure]:
 def _figure(question: Question, name: str, text: str, fields: Sequence[str]) -> Figure:
     told = next((question.measured[each] for each in fields if each in question.measured), "")
     if told:
-        return Figure(name, text, "measured", told)
+        others = [_PLAIN[each] for each in fields if each not in question.measured and each in _PLAIN]
+        return Figure(name, text, "measured", f"{told}; {', '.join(others)} not measured" if others else told)
     return Figure(name, text, "given" if question.given.intersection(fields) else "assumed")
 
 

@@ -28,13 +28,25 @@ class Layout:
         self.groups = [(len(group.drives), group.m) for group in placement.groups]
         self.survives_cases = placement.survive.cases
         self.touched: dict[str, list[tuple[int, int]]] = {case: [] for case in self.cases}
-        for number, group in enumerate(placement.groups):
-            for case, count in Counter(case_of[label] for label in group.drives).items():
+        self._place_of = {case: place for place, case in enumerate(self.cases)}
+        self._cases_of = [Counter(case_of[label] for label in group.drives) for group in placement.groups]
+        for number, members in enumerate(self._cases_of):
+            for case, count in members.items():
                 self.touched[case].append((number, count))
 
-    def shape(self, case: str) -> tuple[tuple[int, int, int], ...]:
-        """Return what a case is for the odds: cases of the same shape can stand for each other."""
-        return tuple(sorted((*self.groups[number], count) for number, count in self.touched[case]))
+    def shape(self, case: str, cases_together: int) -> tuple[int, str, str]:
+        """Return what a case is for the odds: cases of the same shape can stand for each other.
+
+        That is its groups, and with which other cases, of its own vehicle or of others, it shares them.
+        """
+        shared: dict[str, list[tuple[int, int, int, int]]] = {}
+        for number, count in self.touched[case]:
+            for other, num_drives in self._cases_of[number].items():
+                shared.setdefault(other, []).append((*self.groups[number], count, num_drives))
+        at, place = self._place_of[case] // cases_together, self._place_of
+        others = ((place[other] // cases_together == at, sorted(how)) for other, how in shared.items() if other != case)
+        in_vehicle = min((at + 1) * cases_together, len(self.cases)) - at * cases_together
+        return in_vehicle, repr(sorted(shared.get(case, ()))), repr(sorted(others))
 
 
 class GivenCases:

@@ -21,6 +21,7 @@ from packtrain.forecast.risks import Risks
 
 MAX_EXACT_CASES: Final = 11
 """2 ** 11 subsets of cases, for each of a dozen codes, are computed in a second."""
+_MOST_LOOKS: Final = 20_000
 _SEED: Final = 20_250_101
 
 
@@ -68,13 +69,27 @@ def chance_of_loss(
 def chance_after_a_case(placement: Placement, case_of: Mapping[str, str], drive_loss: float, risks: Risks) -> Chance:
     """Return the same once one case is lost already, for the case whose loss weighs most."""
     layout = Layout(placement, case_of)
-    alone = GivenCases(layout, drive_loss)
-    one_of_each = {layout.shape(case): case for case in reversed(layout.cases)}
-    if len(layout.cases) <= MAX_EXACT_CASES + 1:
-        found = [chance_of_loss(placement, case_of, drive_loss, risks, [case]) for case in one_of_each.values()]
-        return max(found, key=lambda chance: chance.probability)
-    worst = max(one_of_each.values(), key=lambda case: alone.odds([case]))
-    return chance_of_loss(placement, case_of, drive_loss, risks, [worst])
+    one_of_each = {layout.shape(case, risks.cases_together): case for case in reversed(layout.cases)}
+    candidates = list(one_of_each.values())
+    if len(layout.cases) > MAX_EXACT_CASES + 1:
+        candidates = [_heaviest(layout, candidates, drive_loss, risks)]
+    found = [chance_of_loss(placement, case_of, drive_loss, risks, [case]) for case in candidates]
+    return max(found, key=lambda chance: chance.probability)
+
+
+def _heaviest(layout: Layout, candidates: Sequence[str], drive_loss: float, risks: Risks) -> str:
+    """Return the case whose loss weighs most: alone, or with one more vehicle; with one more case, if they are few."""
+    given = GivenCases(layout, drive_loss)
+
+    def weight(case: str) -> float:
+        others = vehicles(layout.cases, risks.cases_together, [case])
+        if len(candidates) * len(layout.cases) > _MOST_LOOKS:
+            return given.odds([case])
+        more = [risks.shared_loss * given.odds([case, *load]) for load in others if risks.shared_loss]
+        more += [risks.own_loss * given.odds([case, other]) for load in others for other in load]
+        return given.odds([case]) + math.fsum(more)
+
+    return max(candidates, key=weight)
 
 
 def _chance(layout: Layout, drive_loss: float, risks: Risks, lost_cases: Collection[str]) -> Chance:

@@ -40,8 +40,8 @@ class Question:
         source_rate: bytes a second at which the cargo can be read, or None: no limit.
         store_rate: bytes a second at which the site's store takes it, or None: no limit.
         cores, load_cores: processors of one packing machine, and of one that loads.
-        pack_cpu_seconds_per_gb, load_cpu_seconds_per_gb: processor time for each 10**9 bytes of cargo, see
-            docs/benchmarks.md.
+        pack_core_seconds_per_gb, load_core_seconds_per_gb: seconds of one core for each 10**9 bytes of cargo: of
+            many cores, each takes its part. See docs/benchmarks.md.
         swap_minutes: to change the drives between two waves.
         link_rate: bits a second of the network, or None: there is none.
         link_free: the part of it that may be used.
@@ -72,8 +72,8 @@ class Question:
     store_rate: float | None = None
     cores: int = 16
     load_cores: int = 16
-    pack_cpu_seconds_per_gb: float = 2.5
-    load_cpu_seconds_per_gb: float = 2.5
+    pack_core_seconds_per_gb: float = 2.5
+    load_core_seconds_per_gb: float = 2.5
     swap_minutes: float = 15.0
     link_rate: float | None = None
     link_free: float = 1.0
@@ -95,6 +95,8 @@ class Question:
             )
         if max(self.total_bytes, self.results_bytes) > MOST_BYTES:
             raise ValueError(f"a forecast must be of at most {format_bytes(MOST_BYTES)}")
+        if self.drive_bytes is not None and self.drive_bytes < 1:
+            raise ValueError("a drive must hold something")
         if min(self.pack_bays, self.load_bays, self.cores, self.load_cores, self.pack_hosts, self.load_hosts) < 1:
             raise ValueError("there must be bays, cores and hosts")
         if not 0 < self.link_free <= 1:

@@ -83,7 +83,7 @@ def pack_pace(question: Question, placement: Placement) -> Pace:
     a_byte = 1 / question.write_rate + (1 / question.read_rate if question.is_read_back else 0.0)
     seconds: dict[Limit, float] = {
         _mounted(waves): sum(max(column[group] for group in wave) for wave in waves) * a_byte,
-        "cores": question.pack_cpu_seconds_per_gb / _GB / (question.cores * question.pack_hosts),
+        "cores": question.pack_core_seconds_per_gb / _GB / (question.cores * question.pack_hosts),
     }
     if question.source_rate:
         seconds["source"] = 1 / question.source_rate
@@ -97,7 +97,7 @@ def load_pace(question: Question, placement: Placement) -> Pace:
     data = [each * group.k / len(group.drives) for each, group in zip(column, placement.groups, strict=True)]
     seconds: dict[Limit, float] = {
         _mounted(waves): sum(max(data[group] for group in wave) for wave in waves) / question.read_rate,
-        "cores": question.load_cpu_seconds_per_gb / _GB / (question.load_cores * question.load_hosts),
+        "cores": question.load_core_seconds_per_gb / _GB / (question.load_cores * question.load_hosts),
     }
     if question.store_rate:
         seconds["store"] = 1 / question.store_rate

@@ -14,6 +14,8 @@ _BITS_FACTORS: Final = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
 _PART: Final = re.compile(r"\s*(\d{1,9}(?:\.\d{1,12})?)\s*(%?)\s*", re.ASCII)
 _PRICE: Final = re.compile(r"\d{1,12}(?:\.\d{1,6})?", re.ASCII)
 _LONGEST_NAME: Final = 60
+_STEPS: Final = frozenset({"prepare", "pack", "send", "load", "train", "return"})
+"""Plan against actual knows a stage by its name: a leg of that name would be taken for it."""
 
 
 def parse_bits(text: str) -> float:
@@ -49,6 +51,8 @@ def parse_leg(text: str) -> Leg:
         raise ValueError(f"not a leg: {text!r} (write for example customs=1..7)")
     if len(name) > _LONGEST_NAME or not name.isprintable():
         raise ValueError(f"not the name of a leg: {name[:_LONGEST_NAME]!r} (up to {_LONGEST_NAME} letters)")
+    if name in _STEPS:
+        raise ValueError(f"not the name of a leg: {name!r} is a step that the forecast has of its own")
     return Leg(name, Days.parse(days))
 
 

@@ -134,7 +134,8 @@ class _Record:
         lost = {case for event in self.events if event.verb == "lost" for case in event.cases}
         if gone - here - lost:
             return Span(started, part_done=len(gone & here) / len(gone), note=_still_away(gone - here - lost))
-        return Span(started, when(accepted[-1].at) if accepted else None)
+        note = f"lost: {', '.join(sorted(lost - here))}" if lost - here else ""
+        return Span(started, when(accepted[-1].at) if accepted else None, note=note)
 
     def admitted(self, decided: str | None) -> Span | None:
         receipt = self.receipts.get(("operator", "admit"))
@@ -171,7 +172,8 @@ class _Record:
             note = "when it was sent is not known here"
             return replace(accepted, started=None, note=note) if accepted is not None else None
         if accepted is None:
-            return Span(exported.started, bytes=exported.bytes)
+            note = "exported; when it is home, the consignor's folder says"
+            return Span(exported.started, bytes=exported.bytes, note=note)
         return replace(accepted, started=exported.started)
 
     def of(self, verb: CustodyVerb, by: Role) -> list[CustodyEvent]:

@@ -45,7 +45,8 @@ class LegRow:
         days: it took, or has taken so far; None where that is not known.
         is_least: `days` is the least it can have been.
         ratio: `days` to what was likely; None where one of them is missing or the leg has not ended.
-        expected_end: of a leg that has not ended: when it is expected to now; None without a forecast.
+        expected_end: of a leg that has not ended: when it is expected to now; None without a forecast, or beyond the
+            year 9999.
         limit: what the plan says it waits for.
         note: what else is to be said, in words.
     """
@@ -118,16 +119,19 @@ def compare(forecast: Forecast | None, spans: Mapping[str, Span], roles: Sequenc
     legs = [_Leg(step, _kinds_of(step.name)) for step in forecast.steps] if forecast is not None else []
     if forecast is None:
         legs = [_Leg(None, (kind,)) for kind in KINDS if kind in spans]
-    first_day = datetime.strptime(forecast.start, "%Y-%m-%d").replace(tzinfo=UTC) if forecast is not None else now
+    first_day = _day_of(forecast.start) if forecast is not None else now
     is_seal_named = any("seal" in leg.kinds for leg in legs)
     found = [_span_of(leg.kinds, spans, is_seal_named=is_seal_named) for leg in legs]
     last_known = max((at for at, span in enumerate(found) if span is not None), default=-1)
     rows: list[LegRow] = []
-    at = first_day
+    at: datetime | None = first_day or now
     for number, (leg, span) in enumerate(zip(legs, found, strict=True)):
         row = _row(leg, span, first_day, at, now, is_past=number < last_known, roles=roles)
         rows.append(row)
-        at = max(at, row.ended or row.expected_end or at)
+        if row.ended is None and row.state in ("under way", "to come") and row.expected_end is None:
+            at = None
+        elif (end := row.ended or row.expected_end) is not None:
+            at = max(at or end, end)
     return PlanActual(
         made=forecast.made if forecast is not None else None,
         rows=tuple(rows),
@@ -175,8 +179,8 @@ def _span_of(kinds: Sequence[str], spans: Mapping[str, Span], *, is_seal_named: 
 def _row(
     leg: _Leg,
     span: Span | None,
-    first_day: datetime,
-    at: datetime,
+    first_day: datetime | None,
+    at: datetime | None,
     now: datetime,
     *,
     is_past: bool,
@@ -192,7 +196,7 @@ def _row(
     return LegRow(
         name=leg.name,
         state=state,
-        planned_start=first_day + _DAY * step.start_days if step is not None else None,
+        planned_start=_after(first_day, step.start_days) if step is not None else None,
         planned_days=likely,
         planned_days_high=step.days_high if step is not None else None,
         planned_bytes_per_second=step.bytes_per_second if step is not None else None,
@@ -226,15 +230,17 @@ def _days(span: Span | None, state: State, now: datetime) -> float | None:
 
 
 def _expected(
-    state: State, span: Span | None, step: ForecastStep | None, at: datetime, now: datetime
+    state: State, span: Span | None, step: ForecastStep | None, at: datetime | None, now: datetime
 ) -> datetime | None:
     if state in ("done", "not known"):
         return None
     if state == "under way" and span is not None and span.started is not None:
         if span.part_done:
-            return max(now, span.started + (now - span.started) / span.part_done)
-        return max(now, span.started + _DAY * step.days_likely) if step is not None else None
-    return max(at, now) + _DAY * step.days_likely if step is not None else None
+            until = _after(span.started, (now - span.started) / _DAY / span.part_done)
+        else:
+            until = _after(span.started, step.days_likely) if step is not None else None
+        return max(now, until) if until is not None else None
+    return _after(max(at, now), step.days_likely) if step is not None and at is not None else None
 
 
 def _note(leg: _Leg, span: Span | None, state: State, roles: Sequence[Role]) -> str:
@@ -250,7 +256,23 @@ def _note(leg: _Leg, span: Span | None, state: State, roles: Sequence[Role]) -> 
 def _planned_end(forecast: Forecast | None, days: float | None) -> datetime | None:
     if forecast is None or days is None:
         return None
-    return datetime.strptime(forecast.start, "%Y-%m-%d").replace(tzinfo=UTC) + _DAY * days
+    return _after(_day_of(forecast.start), days)
+
+
+def _day_of(text: str) -> datetime | None:
+    """Return the first moment of a day; None of one that no calendar has."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _after(at: datetime | None, days: float) -> datetime | None:
+    """Return the moment so many days later; None beyond what a calendar holds."""
+    try:
+        return at + _DAY * days if at is not None else None
+    except OverflowError:
+        return None
 
 
 def _end_of(rows: Sequence[LegRow], name: str) -> datetime | None:
@@ -272,7 +294,7 @@ def _most_off(rows: Sequence[LegRow]) -> str:
     if _AS_PLANNED[0] <= ratio <= _AS_PLANNED[1]:
         return f"nothing was far off; most of all {text}"
     # A tenth of the time is read more easily than a ratio of 0.1.
-    times = f"{ratio:.1f} times as long" if ratio >= 1 else f"{1 / ratio:,.1f} times as fast" if ratio else "at once"
+    times = f"{ratio:,.1f} times as long" if ratio >= 1 else f"{1 / ratio:,.1f} times as fast" if ratio else "at once"
     text = f"{text}, {times}"
     if row.bytes_per_second is not None and row.planned_bytes_per_second is not None:
         text += (

@@ -117,7 +117,8 @@ def _spread(one: MeasuredDrive) -> str:
     places = [part.at_bytes for part in one.parts if part.at_bytes is not None]
     if not places or not one.size_bytes:
         return f"{text}; where they lie on the medium is not known"
-    low, high = (round(100 * place / one.size_bytes) for place in (min(places), max(places)))
+    # A file system is a little smaller than the device that places are counted on.
+    low, high = (min(100, round(100 * place / one.size_bytes)) for place in (min(places), max(places)))
     return f"{text}, begun at {low} % of it" if low == high else f"{text}, begun at {low} to {high} % of it"
 
 

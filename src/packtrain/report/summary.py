@@ -169,7 +169,10 @@ class Summary:
 
 
 def summarize(
-    folders: Sequence[VoyageFolder], seen: Sequence[PartySeen] = (), shard_folder: Path | None = None
+    folders: Sequence[VoyageFolder],
+    seen: Sequence[PartySeen] = (),
+    shard_folder: Path | None = None,
+    curve_of: Callable[[VoyageFolder], TrainingCurve | None] = training_of,
 ) -> Summary:
     """Return what these folders say. Signed documents are checked; a bad one is left out and named.
 
@@ -177,6 +180,7 @@ def summarize(
         folders: one a party, all of one voyage.
         seen: what the stages say of each, in the same order; see `overview`.
         shard_folder: where sample pictures are taken from; None shows none (they may be private).
+        curve_of: reads the training of a folder; who watches it reads on from where it was.
     """
     reader = _Reader(folders)
     unread = reader.unread
@@ -229,7 +233,7 @@ def summarize(
         packing_statement=statement,
         admission=admission,
         export_list=export_list,
-        training=_training(folders),
+        training=longest_training(folders, curve_of),
         samples_loaded=loaded,
         sentences=reader.quietly(lambda: told_of_custody(folders[0]), ()),
         read_at=instant(),
@@ -365,10 +369,12 @@ def _loaded(folders: Sequence[VoyageFolder]) -> LoadedDrives:
     return next((drives for drives in found if drives.seen or drives.lost or drives.damaged), LoadedDrives())
 
 
-def _training(folders: Sequence[VoyageFolder]) -> TrainingCurve | None:
+def longest_training(
+    folders: Sequence[VoyageFolder], curve_of: Callable[[VoyageFolder], TrainingCurve | None]
+) -> TrainingCurve | None:
     """Return the training that the most step lines tell of: those at the site, with times, before metrics at home."""
-    found = [curve for folder in folders if (curve := training_of(folder)) is not None]
+    found = [curve for folder in folders if (curve := curve_of(folder)) is not None]
     return max(found, key=lambda curve: (curve.has_times, curve.num_lines), default=None)
 
 
-__all__ = ["STAGE_ORDER", "PartySeen", "PartyView", "StageView", "Summary", "summarize"]
+__all__ = ["STAGE_ORDER", "PartySeen", "PartyView", "StageView", "Summary", "longest_training", "summarize"]

@@ -64,8 +64,12 @@ def foretell(folder: VoyageFolder, start: date | None) -> Told | None:
     )
     found = forecast(question)
     not_written = ""
-    if folder.has(Plan) and folder.has(ForecastDocument):
-        not_written = "forecast.json stays as it was when packing began"
+    if folder.has(Plan):
+        # Made now it would be hindsight, and stand beside what happened as if it had been foresight.
+        is_kept = folder.has(ForecastDocument)
+        not_written = (
+            f"forecast.json {'stays as it was' if is_kept else 'is not written: there was none'} when packing began"
+        )
     elif max(found.raw_bytes, question.results_bytes) > LARGEST:
         not_written = "forecast.json is not written: no document holds numbers of bytes beyond 9 PB"
     if not not_written:

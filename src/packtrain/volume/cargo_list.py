@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -60,13 +60,16 @@ def list_of(entries: Sequence[CargoEntry]) -> CargoList:
     return counted.listed(entries)
 
 
-def list_folder(root: Path, listing: Path, report: LossReport) -> CargoList:
+def list_folder(
+    root: Path, listing: Path, report: LossReport, tell: Callable[[int], None] = lambda _: None
+) -> CargoList:
     """Scan a folder once; return its entries as a list that lies in a file.
 
     Args:
         root: the folder.
         listing: the file; it holds names in the clear, so it belongs where nobody else reads.
         report: takes what cannot be carried, and what is not carried whole.
+        tell: takes how many entries were found by now, now and then.
 
     Raises:
         DriveFull: no space is left for the file.
@@ -80,6 +83,7 @@ def list_folder(root: Path, listing: Path, report: LossReport) -> CargoList:
             encoder.encode_into(batch, buffer, _LENGTH_BYTES)
             buffer[:_LENGTH_BYTES] = (len(buffer) - _LENGTH_BYTES).to_bytes(_LENGTH_BYTES, "little")
             stream.write(buffer)
+            tell(counted.num_entries)
     return counted.listed(_Listing(listing))
 
 
@@ -113,14 +117,14 @@ class _Counted:
     """Adds up what passes through."""
 
     def __init__(self) -> None:
-        self._num_entries = self._num_files = self._total_bytes = 0
+        self.num_entries = self._num_files = self._total_bytes = 0
         self._has_long_names = False
         self._digest = CargoDigest()
 
     def through(self, entries: Iterable[CargoEntry]) -> Iterator[CargoEntry]:
         add = self._digest.add
         for entry in entries:
-            self._num_entries += 1
+            self.num_entries += 1
             size_bytes = entry.size_bytes
             self._num_files += entry.kind == "file"
             self._total_bytes += size_bytes
@@ -132,7 +136,7 @@ class _Counted:
     def listed(self, entries: Iterable[CargoEntry]) -> CargoList:
         return CargoList(
             entries,
-            self._num_entries,
+            self.num_entries,
             self._num_files,
             self._total_bytes,
             self._digest.hexdigest(),

@@ -21,7 +21,7 @@ from packtrain.record.live import LIVE_NAME
 from packtrain.record.receipts import instant
 from packtrain.report.live_view import live_view
 from packtrain.report.page import SECTIONS, section_html
-from packtrain.report.summary import Summary
+from packtrain.report.summary import Summary, longest_training
 from packtrain.report.summary_json import status_document
 from packtrain.report.training_curve import GrowingSteps, TrainingCurve
 from packtrain.report.training_facts import STEPS, training_of
@@ -74,7 +74,7 @@ class Reading:
         self._voyages = tuple(voyages)
         self._folders = tuple(voyage.folder for voyage in voyages)
         self._with_pictures = with_pictures
-        self._steps = [GrowingSteps(folder.logs / STEPS) for folder in self._folders]
+        self._steps = {folder.root: GrowingSteps(folder.logs / STEPS) for folder in self._folders}
         self._marks: dict[str, tuple[Mark, ...]] = {}
         self._summary: Summary | None = None
         self._read_seconds = 0.0
@@ -135,14 +135,14 @@ class Reading:
         before = self._summary
         if before is None or "papers" in changed or is_old:
             started = time.monotonic()
-            summary = replace(overview(self._voyages, with_pictures=self._with_pictures), training=self._training())
+            summary = overview(self._voyages, with_pictures=self._with_pictures, curve_of=self._curve_of)
             self._read_at, self._read_seconds = time.monotonic(), time.monotonic() - started
             self._kept_html = {}
             changed.add("papers")
         else:
             summary = before
             if "training" in changed:
-                summary = replace(summary, training=self._training())
+                summary = replace(summary, training=longest_training(self._folders, self._curve_of))
             # A process that was killed changes no file: one that ran is looked for each time.
             if "live" in changed or any(live.state == "running" for live in before.live):
                 parties = tuple(replace(party, live=live_view(party.folder, party.role)) for party in before.parties)
@@ -153,13 +153,8 @@ class Reading:
         self._marks, self._summary = marks, summary
         return bool(changed)
 
-    def _training(self) -> TrainingCurve | None:
-        """Return the training that the most step lines tell of, as `summarize` chooses it."""
-        found: list[TrainingCurve] = []
-        for folder, steps in zip(self._folders, self._steps, strict=True):
-            curve = steps.read() or training_of(folder)
-            found += [curve] if curve is not None else []
-        return max(found, key=lambda curve: (curve.has_times, curve.num_lines), default=None)
+    def _curve_of(self, folder: VoyageFolder) -> TrainingCurve | None:
+        return self._steps[folder.root].read() or training_of(folder)
 
     def _render(self) -> View:
         summary = self._summary

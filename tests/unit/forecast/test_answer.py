@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from packtrain.erasure.placement import DriveSpec, Survival
 from packtrain.errors import PlacementImpossible
 from packtrain.forecast.answer import forecast
+from packtrain.forecast.arrival import draw_way, odds_of
 from packtrain.forecast.break_even import break_evens
 from packtrain.forecast.durations import Days, Leg
 from packtrain.forecast.prices import Prices
@@ -69,7 +70,7 @@ def test_hosts_share_the_waves_and_bring_their_cores() -> None:
     four = forecast(replace(alone, load_hosts=4))
     assert four.load_waves == 2
     assert step(replace(alone, load_hosts=4), "load").days.likely == pytest.approx(step(alone, "load").days.likely / 4)
-    slow = replace(alone, load_cores=1, load_cpu_seconds_per_gb=100.0)
+    slow = replace(alone, load_cores=1, load_core_seconds_per_gb=100.0)
     assert step(slow, "load").limit == "cores"
     assert step(replace(slow, load_hosts=4), "load").days.likely == pytest.approx(step(slow, "load").days.likely / 4)
 
@@ -254,3 +255,18 @@ def test_a_question_that_cannot_be_is_refused(change: dict[str, object]) -> None
 def test_a_risk_beyond_certainty_is_refused() -> None:
     with pytest.raises(ValueError, match="part of 1"):
         Risks(transit=1.0)
+
+
+def test_two_legs_of_one_name_are_not_late_together() -> None:
+    same, other = (
+        draw_way([Step(name, "way", Days(0, 1, 2), "people") for name in names])
+        for names in (("drive", "drive"), ("drive", "road"))
+    )
+    apart, wide = odds_of(same.there), odds_of(other.there)
+    # Both late at once is rarer: 9 of 10 within 2.7 days, where twice one leg would take 3.1.
+    assert apart.days_90 == pytest.approx(wide.days_90, abs=0.06)
+
+
+def test_a_drive_that_holds_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="a drive must hold something"):
+        replace(LARGE, drive_bytes=0)

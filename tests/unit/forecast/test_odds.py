@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from packtrain.erasure.placement import DriveSpec, Group, Placement, Survival, place, survives
 from packtrain.forecast.drawn_odds import drawn_odds
+from packtrain.forecast.fleet import even_cases
 from packtrain.forecast.layout import GivenCases, Layout, vehicles
 from packtrain.forecast.lots import counted_loss
 from packtrain.forecast.odds import chance_after_a_case, chance_of_loss, exact_odds
@@ -207,3 +208,21 @@ def test_the_odds_given_lost_cases_are_those_of_each_group_by_itself() -> None:
                 math.comb(left, more) * 0.02**more * 0.98 ** (left - more) for more in range(group.m - gone + 1)
             )
         assert given_cases.odds(lost) == pytest.approx(1 - kept, abs=1e-12)
+
+
+def test_once_a_case_is_lost_the_worst_is_told_wherever_it_travelled() -> None:
+    # Seven cases, three in a vehicle: the last travels alone, and both whole vehicles are still on their way.
+    case_of = even_cases(14, 7)
+    placement = place([DriveSpec(label, case, 10**12) for label, case in case_of.items()], Survival(2, 1), bays=7)
+    risks = Risks(case_loss=0.05, cases_together=3)
+    each = [chance_of_loss(placement, case_of, 0.006, risks, [case]).probability for case in "ABCDEFG"]
+    assert chance_after_a_case(placement, case_of, 0.006, risks).probability == max(each) > 1.5 * each[0]
+
+
+def test_once_a_case_is_lost_it_matters_with_whom_it_shared_its_groups() -> None:
+    # A with B twice: B alone is missed. C with D and with E: either is.
+    pairs = ("AB", "AB", "CD", "DE", "EC")
+    case_of = {f"{case}{number}": case for number, pair in enumerate(pairs) for case in pair}
+    groups = tuple(Group(1, 1, (f"{pair[0]}{n}", f"{pair[1]}{n}")) for n, pair in enumerate(pairs))
+    found = chance_after_a_case(Placement(groups, Survival(1, 0)), case_of, 0.0, alone(0.1))
+    assert found.probability == pytest.approx(1 - 0.9**2 * (1 - 0.1**2), rel=1e-9)

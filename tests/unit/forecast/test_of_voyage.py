@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from packtrain.documents.forecast_section import ForecastSection
+from packtrain.documents.measurement import Measurement
 from packtrain.documents.placement import PlacedDrive, PlacedGroup, PlacementDocument
 from packtrain.documents.plan import Survive
 from packtrain.documents.voyage_file import CaseSection, DrivesSection
@@ -16,9 +17,11 @@ from packtrain.errors import VoyageFileError
 from packtrain.forecast.answer import forecast
 from packtrain.forecast.durations import Days
 from packtrain.forecast.figures import figures
+from packtrain.forecast.measured import rates_of
 from packtrain.forecast.of_voyage import voyage_question
 from packtrain.forecast.question import Question
 from packtrain.forecast.written import forecast_document
+from sample_documents import samples
 
 DRIVES = DrivesSection(
     bays=tuple(f"/mnt/bay{number}" for number in range(8)),
@@ -87,6 +90,7 @@ def test_the_way_home_on_drives_is_written_as_one_step() -> None:
         ("link", "fast", "[forecast] link: not a rate in bits"),
         ("train", "5..2", "[forecast] train: not in order"),
         ("legs", ("flight",), "[forecast] legs: not a leg"),
+        ("legs", ("load=1..2",), "[forecast] legs: not the name of a leg: 'load' is a step"),
         ("results", "some", "[forecast] results: not a size"),
         ("start", "2027-02-31", "[forecast] start: "),
         ("store_rate", "0", "[forecast]: a rate must be at least 1"),
@@ -98,3 +102,37 @@ def test_a_field_that_says_nothing_is_named(field: str, value: object, told: str
         asked(msgspec.structs.replace(ForecastSection(), **{field: value}))
     assert caught.value.what.startswith(told)
     assert caught.value.where == "voyage.toml"
+
+
+def measured_on(num_cores: int, pack_rate: float, cpu_seconds_per_gb: float) -> dict[str, tuple[float, str]]:
+    sample = samples()[Measurement]
+    assert isinstance(sample, Measurement)
+    assert sample.machine.pack is not None
+    pack = msgspec.structs.replace(
+        sample.machine.pack, bytes_per_second=pack_rate, cpu_seconds_per_gb=cpu_seconds_per_gb
+    )
+    machine = msgspec.structs.replace(sample.machine, cores=num_cores, pack=pack)
+    return rates_of(msgspec.structs.replace(sample, machine=machine, source=None))
+
+
+def test_a_measured_machine_packs_as_fast_as_it_did_by_the_clock() -> None:
+    # 5 CPU seconds a GB on two cores would be 400 MB/s if both were always busy; the clock said 100 MB/s.
+    measured = measured_on(2, 100e6, 5.0)
+    pack = forecast(asked(ForecastSection(drive_rate="100 GB/s", swap_minutes=0), measured)).carry.steps[0]
+    assert pack.limit == "cores"
+    assert pack.bytes_per_second == pytest.approx(100e6)
+    more = forecast(asked(ForecastSection(drive_rate="100 GB/s", swap_minutes=0, cores=8), measured)).carry.steps[0]
+    assert more.bytes_per_second == pytest.approx(400e6)
+
+
+def test_a_machine_that_packed_nothing_by_the_clock_still_has_its_processor_time() -> None:
+    for rate in (0.0, 1e-300):
+        assert measured_on(2, rate, 5.0)["pack_core_seconds_per_gb"][0] == 5.0
+        assert "pack_core_seconds_per_gb" not in measured_on(2, rate, 0.0)
+
+
+def test_what_of_a_drive_was_not_measured_is_said() -> None:
+    where = {"read_rate": (90e6, "yesterday")}
+    rate = next(figure for figure in figures(asked(ForecastSection(), where)) if figure.name == "drive rate")
+    assert (rate.origin, rate.measured) == ("measured", "yesterday; writing not measured")
+    assert measured_on(2, 100e6, 5.0)["write_rate"][1].endswith("2 at once, less than their caches hold")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from msgspec import structs
 
 from loading_parts import Arrived, arrive
+from packtrain.documents.custody import CustodyEvent
 from packtrain.documents.forecast import Forecast, ForecastRoute, ForecastStep
+from packtrain.documents.receipt import Receipt
 from packtrain.errors import MoreDrivesWanted
 from packtrain.record.folder import VoyageFolder
-from packtrain.report.happened import Span
+from packtrain.report.happened import Span, happened
 from packtrain.report.leg_rows import LegRow, PlanActual, compare
 from packtrain.report.plan_actual import plan_against_actual
 from packtrain.report.plan_actual_text import leg_cells, plan_actual_table, sentences
@@ -253,3 +255,35 @@ def test_a_pack_in_waves_is_under_way_then_done_with_its_waves(tmp_path: Path) -
     assert row(begun, "pack").expected_end is not None
     assert (row(ended, "pack").state, row(ended, "pack").waves) == ("done", 3)
     assert "several runs" in row(ended, "pack").note
+
+
+@pytest.mark.parametrize(
+    ("planned", "spans"),
+    [
+        (forecast(step("pack", 1.0), step("load", 2.0, 1.0), start="2026-13-45"), {}),
+        (forecast(step("pack", 1.0), step("load", 500.0, 1.0), start="9999-12-30"), {}),
+        (forecast(step("pack", 1e300), step("load", 1e300, 1e300)), {"pack": Span(FIRST)}),
+        (forecast(step("pack", 1.0), step("load", 2.0, 1.0)), {"pack": Span(FIRST, part_done=1e-12)}),
+    ],
+)
+def test_days_that_no_calendar_has_are_not_told(planned: Forecast, spans: dict[str, Span]) -> None:
+    found = compare(planned, spans, ALL, FIRST + DAY)
+    assert None in (found.planned_there, found.rows[0].expected_end)
+    assert "not known" in " ".join(sentences(found)) or found.planned_there is None
+    assert len(plan_actual_table(found)) == 3
+
+
+def test_a_case_that_was_lost_on_the_way_is_named_when_the_others_are_there() -> None:
+    released = samples()[CustodyEvent]
+    assert isinstance(released, CustodyEvent)
+    accepted = structs.replace(released, verb="accepted", by="operator", cases=("A",), at="2026-12-03T00:00:00Z")
+    lost = structs.replace(released, verb="lost", by="operator", cases=("B",), at="2026-12-04T00:00:00Z")
+    assert happened([], [released], 4, None)["transport"].note == "not accepted yet: A, B"
+    way = happened([], [released, accepted, lost], 4, None)["transport"]
+    assert (way.ended, way.note) == (FIRST + DAY * 2, "lost: B")
+
+
+def test_who_sent_the_results_does_not_know_when_they_are_home() -> None:
+    exported = structs.replace(cast(Receipt, samples()[Receipt]), stage="return")
+    home = happened([("consignee", exported)], [], 4, None)["return"]
+    assert (home.ended, home.note) == (None, "exported; when it is home, the consignor's folder says")

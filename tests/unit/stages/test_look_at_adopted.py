@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 
 from packtrain.dataset.looking.look import Wanted
 from packtrain.engines.processes import ProcessMapper
+from packtrain.events import Event, Progress
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.parties import sync_parties
 from packtrain.stages.init import init
@@ -29,7 +30,9 @@ def test_pictures_kept_dropped_and_copied_are_those_in_the_shards(tmp_path: Path
     raw.mkdir()
     (raw / "a.tar").write_bytes(tar_of([*samples(6, 1), *samples(6, 1, prefix="again-")]))
     wide = '[[prepare.filter]]\nkind = "image"\nmeasure = "width_pixels"\nmin = 30'
-    found = look(_adopted(tmp_path, raw, "webdataset", wide), Wanted())
+    told: list[Event] = []
+    found = look(_adopted(tmp_path, raw, "webdataset", wide), Wanted(), told.append)
+    assert Progress("look", "drawing images by lot") in told
     shown = [each for sheet in found.sheets for each in sheet.shown]
     shown += [each for drops in found.filters for each in (*drops.nearest, *drops.farthest)]
     shown += [copies.kept for copies in found.copies]

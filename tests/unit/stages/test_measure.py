@@ -107,6 +107,19 @@ def test_a_drive_whose_packing_began_is_not_written_either(tmp_path: Path) -> No
     assert found.problem == "nothing was measured: it holds part of a shipment, and has no volume that could be read"
 
 
+def test_a_folder_within_a_drive_that_holds_a_shipment_is_not_written(tmp_path: Path) -> None:
+    root = Path(drive(tmp_path).location)
+    (root / "packtrain").mkdir()
+    (root / "packtrain" / "drive.json").write_bytes(b"{}")
+    (root / "data").mkdir()
+    (tmp_path / "link").symlink_to(root / "data")
+    for path in (root / "data", tmp_path / "link"):
+        found = alone(DirectoryDrive(path))
+        assert not found.is_written
+        assert "it holds part of a shipment" in found.problem
+    assert list((root / "data").iterdir()) == []
+
+
 def test_more_bytes_than_there_is_room_for_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DriveFull) as refused:
         look(drive(tmp_path), asked=Asked(10**16, 1.0, 1))

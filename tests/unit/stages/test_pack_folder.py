@@ -12,7 +12,7 @@ from packtrain.documents.plan import Plan
 from packtrain.documents.receipt import Receipt
 from packtrain.engines.processes import ProcessMapper
 from packtrain.errors import DeclarationExceeded, NothingToCarry, SourceChanged, SourceUnreadable, VoyageFileError
-from packtrain.events import Notice
+from packtrain.events import Notice, Progress
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.stages import admit, exchange, load, pack, plan, prepare, rehearse
 from packtrain.stores.folder import FolderStore
@@ -125,6 +125,8 @@ def test_plan_counts_a_file_of_two_names_once(home: Home) -> None:
 
 def test_an_unchanged_folder_is_the_same_attempt_and_a_changed_one_another(home: Home) -> None:
     first = home.pack()
+    listed = [event for event in home.papers.events if isinstance(event, Progress) and "folder" in event.activity]
+    assert [event.done_items > 0 for event in listed] == [True]
     assert home.pack().facts["shipment root"] == first.facts["shipment root"]
     (home.data / "in/new").write_bytes(b"")
     assert home.pack().facts["attempt"] == "2"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from packtrain.cli.options import json_option, open_voyage
+from packtrain.cli.options import file_to_write, json_option, open_voyage
 from packtrain.cli.terminal import Terminal, answer, table
 from packtrain.units import parse_bytes
 
@@ -65,6 +66,9 @@ def command(
     from packtrain.stages.measure import Wishes
     from packtrain.without_folder import measure_here, preview_measuring
 
+    if seconds is not None and math.isnan(seconds):
+        raise click.UsageError("--seconds is a number")
+    file = file_to_write(into) if into is not None else None
     folder, named = _sorted(places, drives)
     wishes = Wishes(named, source, store, total_bytes, seconds, cores)
     terminal = Terminal()
@@ -77,8 +81,8 @@ def command(
         answer(f"would measure\n{table(preview_rows(preview))}", preview, as_json=as_json)
         return
     found = open_voyage(folder, terminal).measure(wishes) if folder is not None else measure_here(wishes, terminal)
-    if into is not None:
-        _keep(found, into)
+    if file is not None:
+        _keep(found, file)
     answer(_text(found), msgspec.to_builtins(found), as_json=as_json)
 
 
@@ -93,11 +97,11 @@ def _sorted(places: tuple[Path, ...], drives: tuple[Path, ...]) -> tuple[Path | 
     return folder, tuple(dict.fromkeys(named))
 
 
-def _keep(found: Measurement, into: Path) -> None:
+def _keep(found: Measurement, file: Path) -> None:
     from packtrain import durable
     from packtrain.documents.codec import encode
 
-    durable.write_bytes(into.absolute(), encode(found))
+    durable.write_bytes(file, encode(found))
 
 
 def _text(found: Measurement) -> str:

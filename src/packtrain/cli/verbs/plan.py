@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from packtrain.cli.forecast_options import forecast_options
-from packtrain.cli.options import folder_argument, json_option, open_voyage, receipt_text
+from packtrain.cli.options import file_to_write, folder_argument, json_option, open_voyage, receipt_text
 from packtrain.cli.terminal import answer
 
 if TYPE_CHECKING:
@@ -152,10 +152,7 @@ def _draw(into: str | None, question: Question, found: Forecast, start: date) ->
         return None
     from packtrain.report.forecast_page import write_forecast_page
 
-    path = Path(into).absolute()
-    # What is there and is no file (a device, a pipe) would be replaced by one.
-    if not path.parent.is_dir() or (path.exists() and not path.is_file()):
-        raise click.UsageError(f"--into names the file to write, in a folder that is there: {into}")
+    path = file_to_write(into)
     write_forecast_page(question, found, start, path)
     return path
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from packtrain.cli.options import json_option, open_voyage
+from packtrain.cli.options import folders_argument, json_option, open_voyage
 from packtrain.cli.terminal import answer
 
 _PATH = click.Path(path_type=Path)
 
 
 @click.command("report")
-@click.argument("folders", nargs=-1, type=_PATH)
+@folders_argument
 @click.option("--into", type=_PATH, default=None, help="The file to write (default: report.html in the first folder).")
 @click.option("--pictures", is_flag=True, help="Show sample pictures; leave it out where the data is private.")
 @json_option

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
-from packtrain.cli.options import json_option
+from packtrain.cli.options import folders_argument, json_option
 from packtrain.cli.terminal import answer
 
-_PATH = click.Path(path_type=Path)
 _PORT = 8427
 
 
@@ -33,7 +32,7 @@ def _address(_context: click.Context, _parameter: click.Parameter, texts: tuple[
 
 
 @click.command("serve")
-@click.argument("folders", nargs=-1, type=_PATH)
+@folders_argument
 @click.option("--port", type=click.IntRange(0, 65535), default=_PORT, help=f"0 takes a free one (default: {_PORT}).")
 @click.option(
     "--listen",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from packtrain.cli.options import json_option, open_voyage
+from packtrain.cli.options import folders_argument, json_option, open_voyage
 from packtrain.cli.terminal import (
     answer,
     redraw,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command("status")
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
+@folders_argument
 @click.option(
     "--watch",
     type=click.FloatRange(min=0.5, max=3600.0),

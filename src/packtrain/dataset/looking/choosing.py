@@ -5,7 +5,7 @@ The same data set, seed and bounds choose the same, whatever machine looks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
@@ -41,7 +41,13 @@ _ROWS_OF_A_GROUP: Final = 10
 
 
 def look_at(
-    where: Where, dataset: Dataset, recipe_text: str, allowed: tuple[Allowed, str], wanted: Wanted, seed: int
+    where: Where,
+    dataset: Dataset,
+    recipe_text: str,
+    allowed: tuple[Allowed, str],
+    wanted: Wanted,
+    seed: int,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Look:
     """Return what is shown of a prepared data set.
 
@@ -52,6 +58,7 @@ def look_at(
         allowed: whose values may be shown, and why none may (see `profiles.allowed_by`).
         wanted: how much is shown.
         seed: of the lot by which samples and tables are drawn.
+        tell: takes what is done now, in words.
 
     Raises:
         duckdb.Error: a table of the data set is not there, or is none.
@@ -75,11 +82,15 @@ def look_at(
         room = Room(wanted.page_bytes)
         kinds = [kind for kind in PICTURED if any(found == kind for found, _ in look.splits)]
         # Drops and pairs first: there are few of them, and they are what a person has to decide on.
+        tell("choosing what was dropped, and pairs")
         _look_at_drops(tables, where, look, room, allowed[0])
         for number, kind in enumerate(kinds):
+            tell(f"drawing {kind}s by lot")
             # What the first sheet leaves is for the second, and a little for what they were made of.
             _add_sheet(tables, where, look, room.part(0.9 / (len(kinds) - number)), kind, wanted.num_samples)
+        tell("profiling tables")
         look.tables, look.num_tables = profiles(tables, where, allowed[0], seed)
+        tell("counting what was measured")
         look.histograms, look.num_measures = histograms(tables)
         _look_at_rejects(tables, look)
         look.num_left_out = room.num_left_out

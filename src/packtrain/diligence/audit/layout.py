@@ -53,7 +53,7 @@ _ATTACHED: Final = re.compile(
 """What says again what documents say, kept by its sender: printed papers, in-toto statements."""
 _TAGS: Final = "|".join(map(re.escape, (*TAG_FILES, TAG_MANIFEST)))
 _LOCAL: Final = re.compile(
-    "parties.json|allowed_signers|placement.json|dataset.json"
+    "parties.json|allowed_signers|placement.json|dataset.json|forecast.json|measurement.json"
     rf"|custody(\.({'|'.join(ROLES)}))?\.jsonl|dossiers/[0-9a-f]{{64}}/({_TAGS})"
     rf"|{HEADS}/[0-9a-f]{{64}}\.[0-9a-f]{{64}}\.tsr"
 )

@@ -78,7 +78,7 @@ def look_at(name: str, drive: Drive, bench: Bench, asked: Asked, *, is_exact: bo
         DriveFailed: it cannot be read.
     """
     medium = bench.medium(Path(drive.location))
-    if medium.is_read_only or drive.size_bytes(layout.PLAN) is not None or drive.size_bytes(layout.DRIVE) is not None:
+    if medium.is_read_only or _has_shipment(drive):
         return Candidate(name, drive, medium, "read", asked.total_bytes)
     room_bytes = drive.free_bytes() - SPARE_BYTES
     total_bytes = asked.total_bytes if is_exact else min(asked.total_bytes, room_bytes // 2)
@@ -91,6 +91,14 @@ def look_at(name: str, drive: Drive, bench: Bench, asked: Asked, *, is_exact: bo
             hint="give fewer --bytes, or make room; what lies on the drive is not touched",
         )
     return Candidate(name, drive, medium, "write", total_bytes)
+
+
+def _has_shipment(drive: Drive) -> bool:
+    """Return whether a drive, or one that this folder lies within, holds part of a shipment."""
+    if drive.size_bytes(layout.PLAN) is not None or drive.size_bytes(layout.DRIVE) is not None:
+        return True
+    above = Path(drive.location).resolve().parents
+    return any((folder / name).is_file() for folder in above for name in (layout.PLAN, layout.DRIVE))
 
 
 def measure_alone(one: Candidate, bench: Bench, asked: Asked, sink: Sink) -> MeasuredDrive:

@@ -11,7 +11,7 @@ from packtrain.digest import sha256_bytes
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.placement import PlacementDocument
 from packtrain.errors import NothingToCarry
-from packtrain.events import Notice, Sink
+from packtrain.events import Notice, Progress, Sink
 from packtrain.record.adopted import adopted_places
 from packtrain.record.carried import check_folder_to_carry, folder_to_carry
 from packtrain.record.folder import VoyageFolder
@@ -83,7 +83,12 @@ def cargo_to_pack(folder: VoyageFolder, placement: PlacementDocument, sink: Sink
     place = journals(folder)
     with durable.atomic_writer(place / LOSSES_NAME, 0o600) as stream:
         report = LossReport(stream)
-        found = list_folder(root, place / _LISTING_NAME, report)
+        found = list_folder(
+            root,
+            place / _LISTING_NAME,
+            report,
+            lambda num: sink(Progress("pack", "looking at the folder", done_items=num, unit="entries")),
+        )
     cargo = Cargo(found, None, report)
     for line in report.lines():
         sink(Notice("pack", line, is_warning=bool(report.left_out)))

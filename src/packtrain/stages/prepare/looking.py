@@ -14,18 +14,20 @@ from packtrain.documents.data_scan import DataScan
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.toml_text import toml_text
 from packtrain.errors import IntegrityError, PacktrainError, StageNotReady
+from packtrain.events import Progress, Sink, discard
 from packtrain.record.adopted import adopted_places
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.stages.prepare import ground
 from packtrain.stages.prepare.ground import Places
 
 
-def look(folder: VoyageFolder, wanted: Wanted, *, with_values: bool = True) -> Look:
+def look(folder: VoyageFolder, wanted: Wanted, sink: Sink = discard, *, with_values: bool = True) -> Look:
     """Return what a person is shown of the data set that was prepared in this folder.
 
     Args:
         folder: the consignor's voyage folder.
         wanted: how much is shown, and by which lot.
+        sink: is told what is done now.
         with_values: whether cells of tables may be shown. What the data scan found is not shown in any case.
 
     Raises:
@@ -51,7 +53,15 @@ def look(folder: VoyageFolder, wanted: Wanted, *, with_values: bool = True) -> L
     allowed = allowed_by(_scan(folder), dataset.sources, wanted=with_values)
     seed = folder.voyage_file().prepare.seed if wanted.seed is None else wanted.seed
     try:
-        return look_at(where, dataset, _recipe_text(folder, dataset), allowed, wanted, seed)
+        return look_at(
+            where,
+            dataset,
+            _recipe_text(folder, dataset),
+            allowed,
+            wanted,
+            seed,
+            lambda activity: sink(Progress("look", activity)),
+        )
     except duckdb.Error as error:
         raise IntegrityError(
             "tables of the data set cannot be read",
