@@ -13,7 +13,9 @@ import fcntl
 import io
 import os
 import secrets
+import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -252,6 +254,39 @@ def lock_folder(folder: Path) -> Iterator[None]:
                 hint="wait for it to end; the lock goes with the process, there is nothing to delete",
             ) from error
         yield
+
+
+def private_folder(parent: Path, prefix: str) -> contextlib.AbstractContextManager[Path]:
+    """Make a folder of its owner's alone, and return the context that yields it and removes it at its end.
+
+    It is there, and known as in use, when this returns: `sweep_private_folders` leaves it alone while the process
+    lives. Both are to be called with the lock of the same folder held.
+    """
+    made = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    descriptor = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _try_to_lock(descriptor)
+
+    @contextlib.contextmanager
+    def in_use() -> Iterator[Path]:
+        try:
+            yield made
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+            os.close(descriptor)
+
+    return in_use()
+
+
+def sweep_private_folders(parent: Path, prefix: str) -> None:
+    """Remove the folders of `private_folder` that processes left which were killed."""
+    for left in parent.glob(f"{prefix}*"):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                if _try_to_lock(descriptor):
+                    shutil.rmtree(left, ignore_errors=True)
+            finally:
+                os.close(descriptor)
 
 
 @contextlib.contextmanager

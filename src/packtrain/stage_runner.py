@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from packtrain.drives import DriveOpener
     from packtrain.ports import AskPassphrase, Drive
 
+NAMES_PREFIX: Final = "names-"
+"""Folders below work/ with names in the clear, of processes that open a catalog."""
 _RETURN_STEPS: Final[Mapping[Role, str]] = {
     "consignor": "gather, accept",
     "operator": "release, gather",
@@ -73,6 +75,7 @@ class StageRunner:
         with durable.lock_folder(self.folder.root), self._live.ending():
             # Plaintext waits in here: packing lists, checkpoints, results before they are sealed.
             self.folder.work.mkdir(mode=0o700, exist_ok=True)
+            durable.sweep_private_folders(self.folder.work, NAMES_PREFIX)
             self.folder.settle()
             sync_parties(self.folder)
             yield

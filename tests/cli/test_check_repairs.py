@@ -120,8 +120,13 @@ def test_onto_a_spare_and_refused_when_it_is_not_empty(delivered: Site, tmp_path
     label = json.loads((delivered.drives()[0] / "packtrain/drive.json").read_bytes())["label"]
     spare = tmp_path / "spare"
     spare.mkdir()
+    flip(volumes(delivered, names(delivered)[0])[0], 100)
+    assert packtrain("check", *delivered.drives(), "--voyage", delivered.hall).exit_code == 40
     ran = packtrain("check", *delivered.drives(), "--voyage", delivered.hall, "--repair", "--onto", f"{label}={spare}")
     assert ran.exit_code == 0
+    # The drive itself is as it was: `status` says so until the spare, or the drive, is looked at again.
+    kept = json.loads((delivered.hall / "logs/checks.json").read_bytes())["drives"]
+    assert {drive["label"]: drive["num_hurt"] for drive in kept}[label] == 1
     assert "byte for byte; keep one of the two" in ran.stdout
     assert done("check", spare, *delivered.drives()[1:], "--voyage", delivered.hall).exit_code == 0
     other = json.loads((delivered.drives()[1] / "packtrain/drive.json").read_bytes())["label"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from command_parts import Site, copy_site, deliver, done, pack
+from command_parts import Site, copy_site, deliver, done, pack, packtrain
 from packtrain.cli.stopping import what_is_kept
 from packtrain.record.live import read_live
 from stop_parts import Stopped, stopped_at
@@ -101,6 +101,20 @@ def test_emptying_a_folder_that_plays_a_drive_goes_on(delivered: Site, tmp_path:
 
     assert "NOT SANITISED" in done(*words).stdout
     assert not list(site.drive("a1").iterdir())
+
+
+def test_the_demo_leaves_an_empty_place_so_that_its_command_goes_on(tmp_path: Path) -> None:
+    for name in ("data/tables/a.csv", "data/images/a.jpg", "data/clips/a.mp4", "wheels/a.whl", "kept/mine.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("a")
+    words = ("--data", tmp_path / "data", "--kit-wheels", tmp_path / "wheels")
+    stopped = stopped_at("step", 4, INT, "demo", "--into", tmp_path / "new", *words)
+    again = " ".join(map(str, ("demo", "--into", tmp_path / "new", *words)))
+    assert_said(stopped, None, 130, "what it made is removed", again)
+    assert not (tmp_path / "new").exists()
+    # What was there before is nobody's to remove.
+    assert packtrain("demo", "--into", tmp_path / "kept", *words).exit_code != 0
+    assert (tmp_path / "kept/mine.txt").exists()
 
 
 def test_the_second_ends_at_once(delivered: Site) -> None:

@@ -17,7 +17,7 @@ from packtrain.files.proven import Proofs
 from packtrain.units import KIB
 from packtrain.volume.packed_tree import PackedTree
 from packtrain.volume.writer import ShipmentWritten
-from shipment_parts import Packing, content
+from shipment_parts import Packing, content, make_packing, write_cargo
 
 Template = tuple[Packing, ShipmentWritten]
 # Volumes of several blocks, so that chunks lie across their borders.
@@ -137,6 +137,22 @@ def test_names_links_and_folders_are_those_of_the_cargo(trees: dict[str, PackedT
     assert files.children("nothing here") == []
     for nothing in ("no", "shards/", "shards/../big", "../big", "/big", "big/x", "\udcff"):
         assert files.entry(nothing) is None, nothing
+
+
+def test_a_link_to_a_folder_leads_into_it(tmp_path: Path) -> None:
+    cargo = write_cargo(tmp_path / "cargo", {"a/b/c": 700})
+    for link, target in {"a/up": "..", "to": "a/b", "a/b/self": "../b", "gone": "x"}.items():
+        (cargo / link).symlink_to(target)
+    packing = make_packing(tmp_path)
+    site = borrow_site((packing, packing.write()), tmp_path)
+    files = PackedFiles(PackedTree(site.discover(), packing.identity, tmp_path))
+    for name in ("to", "a/up/a/b", "to/self", "a/b/self/self"):
+        assert [each.name for each in files.children(name)] == [f"{name}/c", f"{name}/self"]
+        entry = files.entry(f"{name}/c")
+        assert entry is not None and (entry.name, entry.kind, entry.bytes) == (f"{name}/c", "file", 700)
+        target = bytearray(700)
+        assert files.open(entry).read_into(0, memoryview(target)) == 700 and target == content(700, 0)
+    assert files.entry("gone/c") is None and files.children("gone") == []
 
 
 def test_what_is_left_out_of_is_named_and_what_remains_is_read(template: Template, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ _KEPT: Final[Mapping[str, str]] = {
     "screen": "no screening was signed; it begins anew",
     "lists": "the list was not added; it begins anew",
     "audit": "nothing was changed; it begins anew",
-    "demo": "it begins anew",
+    "demo": "what it made is removed, it begins anew",
 }
 
 

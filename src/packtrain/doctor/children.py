@@ -26,7 +26,7 @@ class Answer:
     Attributes:
         status: how it ended; None where it was given up or could not be started.
         text: its standard output, as far as it came.
-        complaint: its standard error, or why there is no answer.
+        complaint: its standard error, or why there is no answer, in one line.
     """
 
     status: int | None

@@ -48,6 +48,15 @@ def look_at_programs(subject: Subject) -> Iterator[Finding]:
         if path is None:
             remedy = f"apt-get install {program.package}"
             yield Finding(program.name, "not needed", "not installed", program.verbs, program.why, remedy)
-        else:
-            version = asked[program.name].answer(PATIENCE_SECONDS).first_line if program.name in asked else ""
-            yield Finding(program.name, "ok", f"{version or 'version not told'}, {path}", program.verbs)
+            continue
+        answer = asked[program.name].answer(PATIENCE_SECONDS) if program.name in asked else None
+        if answer is not None and answer.status != 0:
+            # It is here and does not run (a library is missing, a mount hangs): to the verbs that is as if it were not.
+            said = (answer.complaint if answer.status is None else answer.first_line) or f"exit status {answer.status}"
+            remedy = f"apt-get install --reinstall {program.package}"
+            yield Finding(
+                program.name, "warn", f"does not run: {said[:200]}, {path}", program.verbs, program.why, remedy
+            )
+            continue
+        version = "" if answer is None else answer.first_line
+        yield Finding(program.name, "ok", f"{version or 'version not told'}, {path}", program.verbs)

@@ -12,17 +12,20 @@ import errno
 import functools
 import os
 import threading
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Generator, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from packtrain.documents.admission import Admission
 from packtrain.errors import MissingDependency
-from packtrain.files.entries import Entry, ShipmentFiles
+from packtrain.files.entries import Entry, ShipmentFiles, Source
 from packtrain.files.open_file import ShipmentFile
 from packtrain.files.opening import ShipmentOpener
 from packtrain.files.packed import PackedFiles
 from packtrain.files.proven import Proofs
+from packtrain.record import keys
 from packtrain.record.folder import VOYAGE_FILE
 
 try:
@@ -87,15 +90,23 @@ class ShipmentFileSystem(AbstractFileSystem):
         if target_protocol not in (None, "file", "local"):
             raise ValueError(f"a voyage folder lies on this machine, not behind {target_protocol}://")
         self._folder = None if folder is None and fo is None else Path(os.fspath(folder or fo or "")).absolute()
-        self._drives = [Path(drives)] if isinstance(drives, str | os.PathLike) else [Path(drive) for drive in drives]
-        self._without = [without] if isinstance(without, str) else list(without)
+        named = [drives] if isinstance(drives, str | os.PathLike) else drives
+        # Where they are now: a program may work in another folder later, or hand this to a process that does.
+        places = {str(Path(drive)): Path(drive).absolute() for drive in named}
+        self._drives = [Path(drive).absolute() for drive in named]
+        self._without = [
+            str(places.get(str(Path(name)), name)) for name in ([without] if isinstance(without, str) else without)
+        ]
         self._verify = verify
         self._partial = partial
-        self._opening = threading.RLock()
-        self._opened_by = os.getpid()
-        self._opened: dict[Path, ShipmentFiles] = {}
         self._names: frozenset[str] | None = None
-        self._prefixes: dict[str, Path] = {}
+        self._begin()
+        _LIVING[id(self)] = self
+
+    def _begin(self) -> None:
+        self._opening = threading.RLock()
+        self._opened: dict[Path, ShipmentFiles] = {}
+        self._rights: dict[Path, tuple[tuple[int, int] | None, ...]] = {}
         self._proofs = Proofs()
 
     # --- names ------------------------------------------------------------------------------------------------------
@@ -151,6 +162,32 @@ class ShipmentFileSystem(AbstractFileSystem):
         """Return when a file was last changed at home."""
         return datetime.datetime.fromtimestamp(self.info(path)["mtime"], tz=datetime.UTC)
 
+    def walk(
+        self,
+        path: str,
+        maxdepth: int | None = None,
+        topdown: bool = True,
+        on_error: Any = "omit",
+        detail: bool = False,
+        **options: Any,
+    ) -> Generator[Any, None, None]:
+        """Yield each folder with what lies in it.
+
+        Links to folders are among that and are not gone into, as of `os.walk`: one may lead up. What lies behind one is
+        listed where its own path is asked for.
+        """
+        for place, dirs, files in super().walk(path, 1, True, on_error, detail=True, **options):
+            found = dict(dirs)
+            shown = (dirs, files) if detail else (list(dirs), list(files))
+            if topdown:
+                yield place, *shown
+            for name in [*shown[0]] if maxdepth is None or maxdepth > 1 else ():
+                if not found[name].get("islink"):
+                    deeper = None if maxdepth is None else maxdepth - 1
+                    yield from self.walk(found[name]["name"], deeper, topdown, on_error, detail, **options)
+            if not topdown:
+                yield place, *shown
+
     # --- bytes ------------------------------------------------------------------------------------------------------
 
     def _open(  # pyright: ignore[reportIncompatibleMethodOverride] - its file is any that reads, as of local files
@@ -167,14 +204,22 @@ class ShipmentFileSystem(AbstractFileSystem):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         if entry.kind == "other":
             raise FileNotFoundError(errno.ENOENT, f"it is a link that leads nowhere, or no file: {entry.link}", path)
+        return ShipmentFile(
+            path, entry, functools.partial(self._source, path, entry), functools.partial(self._open, path)
+        )
+
+    def _source(self, path: str, entry: Entry) -> Source:
+        """Return the content of a file, in whichever process this is called."""
+        _, files, _ = self._at(path)
+        assert files is not None
         source = files.open(entry)
-        if self._verify:
-            try:
-                source = self._proofs.proven(entry, source)
-            except BaseException:
-                source.close()
-                raise
-        return ShipmentFile(path, entry, source, functools.partial(self._open, path))
+        if not self._verify:
+            return source
+        try:
+            return self._proofs.proven(entry, source)
+        except BaseException:
+            source.close()
+            raise
 
     # --- what a shipment is not for ---------------------------------------------------------------------------------
 
@@ -198,10 +243,9 @@ class ShipmentFileSystem(AbstractFileSystem):
             self._opened.clear()
 
     def __del__(self) -> None:
-        # An instance that fsspec does not keep: descriptors of drives go with it. A forked one's are its parent's.
-        if getattr(self, "_opened_by", None) == os.getpid():
-            with contextlib.suppress(Exception):
-                self.close()
+        # An instance that fsspec does not keep: descriptors of drives go with it.
+        with contextlib.suppress(Exception):
+            self.close()
 
     def _at(self, path: str) -> tuple[str, ShipmentFiles | None, str]:
         """Return how the voyage is named in a path, its files, and the path in the shipment; no files above it."""
@@ -239,24 +283,22 @@ class ShipmentFileSystem(AbstractFileSystem):
         """
         for start in (Path(), Path("/")):
             for prefix in _ways(path):
-                if prefix in self._prefixes:
-                    return prefix, self._prefixes[prefix]
                 if (start / prefix / VOYAGE_FILE).is_file():
-                    self._prefixes[prefix] = (start / prefix).absolute()
-                    return prefix, self._prefixes[prefix]
+                    return prefix, (start / prefix).absolute()
         what = f"no folder on this way holds a {VOYAGE_FILE}: name the voyage folder in the URL, or folder="
         raise FileNotFoundError(errno.ENOENT, what, path)
 
     def _files(self, folder: Path) -> ShipmentFiles:
         with self._opening:
-            if os.getpid() != self._opened_by:
-                # A forked process has its parent's threads in name only: it opens its own.
-                self._opened_by, self._opened, self._proofs = os.getpid(), {}, Proofs()
-            found = self._opened.get(folder)
-            if found is None:
+            right = _right(folder)
+            if folder in self._opened and self._rights[folder] != right:
+                # Another verdict came, or the keys were destroyed: what is open goes by a right that has ended.
+                self._opened.pop(folder).close()
+            if folder not in self._opened:
                 opener = ShipmentOpener(folder)
-                found = self._opened[folder] = opener.open(self._drives, self._without, partial=self._partial)
-            return found
+                self._opened[folder] = opener.open(self._drives, self._without, partial=self._partial)
+                self._rights[folder] = right
+            return self._opened[folder]
 
     def _entry(self, path: str, files: ShipmentFiles, name: str) -> Entry:
         found = files.entry(name)
@@ -280,6 +322,19 @@ class ShipmentFileSystem(AbstractFileSystem):
         return found
 
 
+def _right(folder: Path) -> tuple[tuple[int, int] | None, ...]:
+    """Return what changes when the right to read does: the admission, and the envelopes of the key."""
+    names = (f"documents/{Admission.kind}.json", f"keys/{keys.RELEASE}", f"keys/{keys.CONSIGNOR_ENVELOPE}")
+    found: list[tuple[int, int] | None] = []
+    for name in names:
+        try:
+            status = (folder / name).stat()
+            found.append((status.st_ino, status.st_mtime_ns))
+        except OSError:
+            found.append(None)
+    return tuple(found)
+
+
 def _stripped(path: str) -> str:
     return path.removeprefix(f"{PROTOCOL}://").rstrip("/")
 
@@ -294,4 +349,14 @@ def _ways(path: str) -> Iterator[str]:
         yield path
 
 
+_LIVING: Final = weakref.WeakValueDictionary[int, ShipmentFileSystem]()
+
+
+def _begin_anew() -> None:
+    """A forked process has its parent's threads in name only, and its locks as they stood: it opens its own."""
+    for living in list(_LIVING.values()):
+        living._begin()  # pyright: ignore[reportPrivateUsage] - a part of the class
+
+
+os.register_at_fork(after_in_child=_begin_anew)
 register_implementation(PROTOCOL, ShipmentFileSystem, clobber=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -29,8 +30,10 @@ class ShipmentFile(io.BufferedReader):
         path: as the file system names it.
     """
 
-    def __init__(self, path: str, entry: Entry, source: Source, reopen: Callable[[], ShipmentFile]) -> None:
-        super().__init__(_RawFile(entry, source), _AHEAD_BYTES)
+    def __init__(
+        self, path: str, entry: Entry, open_source: Callable[[], Source], reopen: Callable[[], ShipmentFile]
+    ) -> None:
+        super().__init__(_RawFile(entry, open_source), _AHEAD_BYTES)
         self.path = path
         self.size = entry.bytes
         self._reopen = reopen
@@ -47,14 +50,17 @@ def _reopened(reopen: Callable[[], ShipmentFile], place: int) -> ShipmentFile:
 
 
 class _RawFile(io.RawIOBase):
-    def __init__(self, entry: Entry, source: Source) -> None:
+    def __init__(self, entry: Entry, open_source: Callable[[], Source]) -> None:
         super().__init__()
         self._entry = entry
-        self._source = source
+        self._open_source = open_source
+        self._source = open_source()
+        self._opened_by = os.getpid()
         self._at = 0
         self._read_to = -1  # where the last read ended: one that begins there is a reading on end
         self._hashed = hashlib.sha256() if entry.sha256 is not None else None
         self._hashed_bytes = 0
+        self._is_another: str | None = None  # what its SHA-256 was found to be
 
     def readable(self) -> bool:
         return True
@@ -93,13 +99,20 @@ class _RawFile(io.RawIOBase):
         super().close()
 
     def _fill(self, target: memoryview) -> int:
+        if self._opened_by != os.getpid():
+            # A forked process has none of the threads that rebuild, and its parent's locks as they stood.
+            self._source, self._opened_by = self._open_source(), os.getpid()
+        if self._is_another is not None:
+            # Who reads on after the error, or from the start once more, gets the bytes of the other file no more.
+            raise differs(self._entry, self._is_another)
         count = self._source.read_into(self._at, target)
         if self._hashed is not None and count:
             if self._at == self._hashed_bytes:
                 self._hashed.update(target[:count])
                 self._hashed_bytes += count
                 if self._hashed_bytes == self._entry.bytes and self._hashed.hexdigest() != self._entry.sha256:
-                    raise differs(self._entry, self._hashed.hexdigest())
+                    self._is_another = self._hashed.hexdigest()
+                    raise differs(self._entry, self._is_another)
             elif self._at > self._hashed_bytes:
                 self._hashed = None  # some of it was left out: nothing can be said any more
         self._at += count

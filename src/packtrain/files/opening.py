@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from packtrain import durable
 from packtrain.errors import StageNotReady, VoyageLocked
 from packtrain.events import Sink, discard
 from packtrain.files.entries import ShipmentFiles
 from packtrain.files.packed import PackedFiles
 from packtrain.files.stored import StoredFiles
-from packtrain.stage_runner import StageRunner
+from packtrain.stage_runner import NAMES_PREFIX, StageRunner
 from packtrain.stages import load
 from packtrain.volume.packed_tree import PackedTree
 
@@ -51,18 +53,35 @@ class ShipmentOpener(StageRunner):
         """
         if not drives and self.role == "consignee":
             return self._store()
+        with self._patiently_at_work():
+            opened = self._open_drives(drives or [path for path in self._own_drives() if path.is_dir()])
+            fleet, identity = load.open_in_place(self.folder, opened, without)
+            # Names lie in there in the clear for as long as a catalog is opened: what dies with it is swept.
+            scratch = durable.private_folder(self.folder.work, NAMES_PREFIX)
+        # A catalog may be of gigabytes: the workers of one program decrypt side by side.
+        with scratch as place:
+            tree = PackedTree(fleet, identity, place, partial=partial)
+        try:
+            with self._patiently_at_work():
+                load.note_in_place(self.folder, fleet)
+        except BaseException:
+            tree.close()
+            raise
+        return PackedFiles(tree)
+
+    @contextlib.contextmanager
+    def _patiently_at_work(self) -> Iterator[None]:
         given_up_at = time.monotonic() + _PATIENCE_SECONDS
-        while True:
-            try:
-                with self._at_work("files", "consignee", "consignor"):
-                    opened = self._open_drives(drives or [path for path in self._own_drives() if path.is_dir()])
-                    fleet, identity = load.open_in_place(self.folder, opened, without)
-                break
-            except VoyageLocked:
-                if time.monotonic() >= given_up_at:
-                    raise
-                time.sleep(_PAUSE_SECONDS)
-        return PackedFiles(PackedTree(fleet, identity, self.folder.work, partial=partial))
+        with contextlib.ExitStack() as held:
+            while True:
+                try:
+                    held.enter_context(self._at_work("files", "consignee", "consignor"))
+                    break
+                except VoyageLocked:
+                    if time.monotonic() >= given_up_at:
+                        raise
+                    time.sleep(_PAUSE_SECONDS)
+            yield
 
     def _store(self) -> ShipmentFiles:
         root = load.store_path(self.folder)

@@ -21,12 +21,19 @@ class PackedFiles:
 
     def entry(self, name: str) -> Entry | None:
         """Return what is at a path; None where nothing is."""
-        found = self._tree.entry(os.fsencode(name))
-        return None if found is None else self._entry(found)
+        try:
+            found = self._tree.entry(os.fsencode(name))
+        except UnicodeEncodeError:
+            return None
+        return None if found is None else self._entry(found, name)
 
     def children(self, name: str) -> list[Entry]:
         """Return what lies directly in a folder."""
-        return [self._entry(found) for found in self._tree.children(os.fsencode(name))]
+        below = f"{name}/" if name else ""
+        return [
+            self._entry(found, below + os.fsdecode(found.path.rpartition(b"/")[2]))
+            for found in self._tree.children(os.fsencode(name))
+        ]
 
     def open(self, entry: Entry) -> Source:
         """Return the content of a file."""
@@ -45,8 +52,8 @@ class PackedFiles:
         """Release everything."""
         self._tree.close()
 
-    def _entry(self, found: PackedEntry) -> Entry:
-        name, file = os.fsdecode(found.path), found.file
+    def _entry(self, found: PackedEntry, name: str) -> Entry:
+        file = found.file
         is_link = file is not None and file.kind == "symlink"
         link = os.fsdecode(file.link_target or b"") if file is not None and is_link else None
         target = self._tree.target(found)

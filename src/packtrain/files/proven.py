@@ -22,7 +22,7 @@ class Proofs:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._pieces: OrderedDict[str, bytes] = OrderedDict()
+        self._pieces: OrderedDict[tuple[str, int], bytes] = OrderedDict()
 
     def proven(self, entry: Entry, source: Source) -> Source:
         """Return the content of a file after it was held against its SHA-256.
@@ -39,12 +39,14 @@ class Proofs:
                 where=entry.name,
                 hint="read it from the drives, whose catalog has it, or do without: verify=False",
             )
+        # By what it is and not by its name: another shipment may have another file of this name.
+        key = entry.sha256, entry.bytes
         with self._lock:
-            pieces = self._pieces.get(entry.name)
+            pieces = self._pieces.get(key)
         if pieces is None:
             pieces = _prove(entry, source)
             with self._lock:
-                self._pieces[entry.name] = pieces
+                self._pieces[key] = pieces
                 while len(self._pieces) > _MOST_FILES:
                     self._pieces.popitem(last=False)
         return _ProvenSource(entry, source, pieces)

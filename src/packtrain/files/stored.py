@@ -6,6 +6,7 @@ is told with them, so that whoever wants can hold them against it once more.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -34,6 +35,10 @@ class StoredFiles:
 
     def entry(self, name: str) -> Entry | None:
         """Return what is at a path; None where nothing is."""
+        try:
+            os.fsencode(name)
+        except UnicodeEncodeError:
+            return None
         parts = name.split("/") if name else []
         if any(part in ("", ".", "..") for part in parts) or "\0" in name or parts[:1] == [STAGING_NAME]:
             return None
@@ -66,6 +71,10 @@ class StoredFiles:
             link = str(path.readlink()) if stat.S_ISLNK(status.st_mode) else None
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+                return None  # no file of any file system is called so
+            raise
         nothing = Entry(name, "other", 0, None, None, None, link, "")
         if not place.is_relative_to(self._root) or STAGING_NAME in place.relative_to(self._root).parts[:1]:
             # A link out of the store is shown; what lies behind it is not there.

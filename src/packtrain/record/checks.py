@@ -25,6 +25,8 @@ class CheckedDrive(msgspec.Struct, frozen=True, kw_only=True):
     """One drive as it was last looked at.
 
     Attributes:
+        uuid: of its closing record: a drive that came in the place of one that failed has its label, not its number.
+            "" in what a receipt says of all drives together.
         at: when, a UTC instant.
         is_usable: `load` would read it.
         num_findings: what was wrong beside its volumes.
@@ -34,6 +36,7 @@ class CheckedDrive(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     label: str
+    uuid: str
     at: str
     is_usable: bool
     num_volumes: Annotated[int, msgspec.Meta(ge=0)]

@@ -117,7 +117,13 @@ def drive_views(
     """
     named = _named(placement, plan, shipment)
     events = _events(facts.custody, named)
-    facts.checks = {label: look for label, look in facts.checks.items() if not _is_older(look, label, named, events)}
+    # A look at a drive that failed says nothing of the one that came in its place.
+    own = {each.label: each.uuid for each in named}
+    facts.checks = {
+        label: look
+        for label, look in facts.checks.items()
+        if look.uuid in ("", own.get(label)) and not _is_older(look, label, named, events)
+    }
     lost_in_load = _lost_labels(facts.load)
     damaged_in_load = _damaged_labels(facts.load)
     for each in named:

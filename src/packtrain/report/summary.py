@@ -376,11 +376,15 @@ def _checked_whole(folder: VoyageFolder, plan: Plan) -> dict[str, CheckedDrive]:
         receipt is None
         or receipt.facts.get("verdict") != "whole"
         or receipt.inputs.get("plan") != folder.digest(Plan)
+        # A drive that was replaced since has a shipment document of its own.
+        or receipt.inputs.get("shipment") != (folder.digest(Shipment) if folder.has(Shipment) else None)
         or receipt.counts.get("drives") != len(plan.drives)
     ):
         return {}
     return {
-        drive.label: CheckedDrive(label=drive.label, at=receipt.finished, is_usable=True, num_volumes=0, volume_bytes=0)
+        drive.label: CheckedDrive(
+            label=drive.label, uuid="", at=receipt.finished, is_usable=True, num_volumes=0, volume_bytes=0
+        )
         for drive in plan.drives
     }
 

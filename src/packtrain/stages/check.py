@@ -149,6 +149,7 @@ def _looks(scrubbed: ScrubReport) -> list[CheckedDrive]:
     return [
         CheckedDrive(
             label=drive.label,
+            uuid=drive.uuid,
             at=at,
             is_usable=drive.is_usable,
             num_volumes=drive.num_volumes,
@@ -158,7 +159,7 @@ def _looks(scrubbed: ScrubReport) -> list[CheckedDrive]:
             num_hurt=len(hurt.get(drive.label, {})),
         )
         for drive in scrubbed.drives
-        if drive.label is not None
+        if drive.label is not None and drive.uuid is not None
     ]
 
 
@@ -271,7 +272,8 @@ def repair(
         paths = (folder.logs / f"repair-{stamp}{suffix}.json" for suffix in ("", *(f"-{n}" for n in range(2, 100))))
         path = next((path for path in paths if not path.exists()), folder.logs / f"repair-{stamp}.json")
         durable.write_bytes(path, as_json(report))
-        if plan is not None:
+        # The drive that a spare was made from is as damaged as before, and may be the one that travels.
+        if plan is not None and onto is None:
             note_repairs(folder, folder.digest(Plan), [(item.drive, item.name) for item in mended.mended])
     return report
 

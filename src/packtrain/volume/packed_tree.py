@@ -34,8 +34,9 @@ from packtrain.volume.range_reader import RangeReader
 from packtrain.volume.resume import check_tiling
 from packtrain.volume.untar import check_name
 
-# Where each of these entries lies is remembered; a cut file has a thousand pieces and more.
+# Where each of these entries lies is remembered, of all together so many pieces: a cut file may have a million.
 _MOST_PLACES: Final = 256
+_MOST_PIECES: Final = 65_536
 _FIRST_ROWS: Final = 32
 _MOST_ROWS: Final = 4096
 _MOST_LINKS: Final = 16
@@ -87,6 +88,7 @@ class PackedTree:
         self._catalogs: dict[int, Catalog] = {}
         self._readers: dict[int, RangeReader] = {}
         self._places: OrderedDict[tuple[int, int], tuple[CatalogPiece, ...]] = OrderedDict()
+        self._num_pieces = 0
         self.unnamed: dict[int, tuple[PlannedDrive, ...]] = {}
         try:
             for planned in fleet.plan.groups:
@@ -126,11 +128,22 @@ class PackedTree:
     def entry(self, path: bytes) -> PackedEntry | None:
         """Return what is at a path; None where nothing is. The top is the path b"".
 
+        Links on the way to its last part are followed: the entry has the path without them.
+
         Raises:
             HostileArchive, IntegrityError: a catalog breaks the format.
         """
         if not path:
             return PackedEntry(b"", -1, None)
+        for _ in range(_MOST_LINKS):
+            if (found := self._named(path)) is not None:
+                return found
+            if (followed := self._followed(path)) is None:
+                return None
+            path = followed
+        return None
+
+    def _named(self, path: bytes) -> PackedEntry | None:
         with self._lock, as_the_consignor_signed_it():
             for number, catalog in self._catalogs.items():
                 if (found := catalog.entry(path)) is not None:
@@ -140,12 +153,30 @@ class PackedTree:
                 return PackedEntry(path, -1, None)
         return None
 
+    def _followed(self, path: bytes) -> bytes | None:
+        """Return where a path leads by the first link on its way; None where there is none in the shipment."""
+        end = path.find(b"/")
+        while end >= 0:
+            found = self._named(path[:end])
+            if found is None:
+                return None
+            if found.file is not None and found.file.kind == "symlink":
+                assert found.file.link_target is not None
+                led = _joined(found.path, found.file.link_target)
+                return None if led is None else (led + path[end:]).lstrip(b"/")
+            end = path.find(b"/", end + 1)
+        return None
+
     def children(self, path: bytes) -> list[PackedEntry]:
         """Return what lies directly in a folder, in byte order of the names; nothing below it is read.
+
+        Of a link to a folder that is what the folder holds, each entry with its path there.
 
         Raises:
             HostileArchive, IntegrityError: a catalog breaks the format.
         """
+        led = entry if (entry := self.entry(path)) is None else self.target(entry)
+        path = path if led is None else led.path
         found: dict[bytes, PackedEntry] = {}
         with self._lock, as_the_consignor_signed_it():
             for number, catalog in self._catalogs.items():
@@ -182,6 +213,8 @@ class PackedTree:
         end = min(offset + len(target), entry.file.bytes)
         if end <= offset:
             return 0
+        if entry.group not in self._readers:
+            raise ValueError("the shipment was closed, or may not be read any more: open the file again")
         try:
             with as_the_consignor_signed_it():
                 for piece in self._pieces(entry.group, entry.file):
@@ -206,8 +239,9 @@ class PackedTree:
                 catalog = self._catalogs[number]
                 check_tiling(catalog, file)
                 found = self._places[key] = tuple(catalog.pieces_of(file.id))
-                while len(self._places) > _MOST_PLACES:
-                    self._places.popitem(last=False)
+                self._num_pieces += len(found)
+                while len(self._places) > _MOST_PLACES or (self._num_pieces > _MOST_PIECES and len(self._places) > 1):
+                    self._num_pieces -= len(self._places.popitem(last=False)[1])
             self._places.move_to_end(key)
         return found
 

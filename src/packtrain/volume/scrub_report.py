@@ -25,6 +25,7 @@ class DriveScrub:
 
     Attributes:
         label: from its closing record; None where that cannot be used.
+        uuid: its own, of the same record.
         is_usable: `load` would read it.
         is_open: it was opened for packing and never closed.
         findings: all that is wrong beside its volumes, in sentences.
@@ -32,6 +33,7 @@ class DriveScrub:
 
     location: str
     label: str | None
+    uuid: str | None
     is_usable: bool
     is_open: bool
     num_volumes: int
@@ -179,6 +181,7 @@ def _summary(item: SeenDrive) -> DriveScrub:
     return DriveScrub(
         location=item.drive.location,
         label=item.mounted.record.label if item.mounted else None,
+        uuid=item.mounted.record.uuid if item.mounted else None,
         is_usable=item.is_usable,
         is_open=item.is_open,
         num_volumes=len(item.volume_names),

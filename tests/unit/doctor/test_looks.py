@@ -150,7 +150,7 @@ def test_a_program_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(programs, "PATIENCE_SECONDS", 0.5)
 
     (age,) = [one for one in look("programs", "programs", subject_of(None)) if one.what == "age"]
-    assert (age.state, age.found) == ("ok", f"no answer within 0.5 s, {tmp_path}/age")
+    assert (age.state, age.found) == ("warn", f"does not run: no answer within 0.5 s, {tmp_path}/age")
 
 
 # --- room, drives, file systems ---------------------------------------------------------------------------------------
@@ -394,3 +394,13 @@ def test_torch_is_asked_what_it_sees(home: Path) -> None:
     found = {one.what: one for one in look("training", "torch", subject_of(home))}
     assert found["torch"].state == "ok" and "built for" in found["torch"].found
     assert "accelerators" in found
+
+
+def test_a_program_that_is_there_and_does_not_run_is_not_well(tmp_path: Path) -> None:
+    broken = tmp_path / "age"
+    broken.write_text("#!/bin/sh\necho 'libfoo.so: cannot open shared object file' >&2\nexit 127\n")
+    broken.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    found = {one["what"]: one for one in look_elsewhere("programs", "programs", environment=environment)}
+    assert found["age"]["state"] == "warn" and "libfoo.so" in found["age"]["found"]
+    assert found["blkdiscard"]["state"] in ("ok", "not needed")

@@ -60,6 +60,15 @@ def test_a_store_that_changed_is_found_out(loaded: Arrived, *, verify: bool) -> 
         assert fs.cat_file(IMAGE, 0, 10) == IMAGE_BYTES[:10]
     with pytest.raises(IntegrityError, match="differs from what was signed"):
         fs.cat_file(IMAGE)
+    if not verify:
+        # Nor does the same open file give them to who asks again.
+        with fs.open(IMAGE) as stream:
+            for again in (stream.read, stream.read, lambda: stream.seek(0), stream.read):
+                if again != stream.read:
+                    again()
+                    continue
+                with pytest.raises(IntegrityError):
+                    again()
 
 
 def test_what_was_proven_and_changes_afterwards_is_found_out(loaded: Arrived) -> None:
@@ -75,6 +84,28 @@ def test_what_was_proven_and_changes_afterwards_is_found_out(loaded: Arrived) ->
 def test_a_misspelt_option_does_not_leave_out_the_proof(loaded: Arrived) -> None:
     with pytest.raises(TypeError, match="no option 'verfy': did you mean 'verify'"):
         ShipmentFileSystem(folder=loaded.consignee.root, verfy=True)
+
+
+def test_a_name_that_no_file_can_have_is_not_there(loaded: Arrived) -> None:
+    fs = _fs(loaded)
+    for name in ("a" * 300, "a/" * 3000, "\ud800", "a\0b", "..", "shards/../index.parquet", "//etc/passwd"):
+        assert not fs.exists(f"voyage/{name}"), name
+
+
+def test_a_link_to_a_folder_is_a_folder_that_no_walk_enters(loaded: Arrived) -> None:
+    store = loaded.consignee.root / "store"
+    (store / "up").symlink_to(".")
+    (store / "again").symlink_to("shards")
+    fs = _fs(loaded)
+    assert fs.ls("voyage/again", detail=False) == [
+        name.replace("shards", "again") for name in fs.ls("voyage/shards", False)
+    ]
+    found = fs.find("voyage")
+    assert "voyage/index.parquet" in found and not [name for name in found if "up" in name or "again" in name]
+    assert [place for place, _, _ in fs.walk("voyage", topdown=False)] == ["voyage/shards", "voyage"]
+    for place, folders, _ in fs.walk("voyage"):
+        assert place == "voyage"
+        folders.clear()
 
 
 def test_what_no_document_says_cannot_be_proven(loaded: Arrived) -> None:

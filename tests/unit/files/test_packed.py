@@ -7,6 +7,7 @@ import os
 import pickle
 import random
 import shutil
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from packtrain.errors import (
     NotAdmitted,
     StageNotReady,
     UntrustedSigner,
+    VoyageFileError,
     VoyageLocked,
     WrongKey,
     WrongRole,
@@ -168,6 +170,45 @@ def test_any_number_of_threads_and_another_process_read_the_same(arrived: Arrive
     assert os.read(reader, 64) == b"same"
 
 
+def test_a_file_that_was_open_when_the_process_forked_is_read_by_the_child(arrived: Arrived) -> None:
+    fs = _site(arrived, "B1", "B2")
+    stream = fs.open(IMAGE)
+    assert stream.read() == IMAGE_BYTES
+    # What was rebuilt is forgotten, as after reading on: the child needs threads, and has none of its parent's.
+    for files in fs._opened.values():  # pyright: ignore[reportPrivateUsage]
+        files._tree._readers[0]._source._blocks.clear()  # pyright: ignore
+    reader, writer = os.pipe()
+    with fs._opening:  # pyright: ignore[reportPrivateUsage] - and no lock of theirs
+        if (child := os.fork()) == 0:
+            signal.alarm(20)
+            stream.seek(0)
+            os.write(writer, b"same" if stream.read() == IMAGE_BYTES else b"other")
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert os.read(reader, 64) == b"same"
+
+
+def test_drives_and_folders_are_where_they_were_when_they_were_named(
+    arrived: Arrived, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "elsewhere"
+    (other / "consignee").mkdir(parents=True)
+    (other / "consignee/voyage.toml").write_text("")
+    monkeypatch.chdir(arrived.root)
+    named: Any = {
+        "drives": [f"drives/{label}" for label in LABELS],
+        "without": ["drives/B2"],
+        "skip_instance_cache": True,
+    }
+    fs, by_url = ShipmentFileSystem(folder="consignee", **named), ShipmentFileSystem(**named)
+    assert by_url.exists("consignee/index.parquet")
+    monkeypatch.chdir(other)
+    assert fs.cat_file(IMAGE) == IMAGE_BYTES and not fs.num_rebuilt_blocks()
+    # A relative URL is one of the folder that the program works in now, and never of that it left.
+    with pytest.raises(VoyageFileError):
+        by_url.exists("consignee/index.parquet")
+
+
 def test_nothing_is_written(arrived: Arrived) -> None:
     fs = _site(arrived)
     for refused in (
@@ -264,6 +305,45 @@ def test_reading_at_the_site_is_in_the_custody_log_once(arrived: Arrived) -> Non
         skip_instance_cache=True,
     ).cat_file(IMAGE)  # fmt: skip
     assert len(_log(arrived)) == before  # home reads its own
+
+
+def test_drives_that_cannot_be_opened_were_not_read(arrived: Arrived) -> None:
+    for label in LABELS:
+        path = arrived.drive(label) / "packtrain/catalog.sqlite.age"
+        path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(BeyondRepair):
+        _site(arrived).cat_file(IMAGE)
+    assert not [line for line in _log(arrived) if line.event.verb == "loaded"]
+
+
+def test_a_right_that_ends_closes_what_is_open(arrived: Arrived) -> None:
+    fs = _site(arrived)
+    stream = fs.open(IMAGE)
+    assert stream.read(1000) == IMAGE_BYTES[:1000]
+    admission = structs.replace(arrived.consignee.read_signed(Admission), verdict="hold")
+    arrived.consignee.write_signed(admission, arrived.operator.signer())
+    with pytest.raises(AdmissionHeld):
+        fs.exists(IMAGE)
+    with pytest.raises(ValueError, match="closed"):
+        stream.read()
+    # At home, too: where `close` destroyed the key, a program that still runs reads no further.
+    home = arrived.folders["consignor"]
+    fs = ShipmentFileSystem(folder=home.root, drives=[arrived.drive("A1"), arrived.drive("A2")])
+    assert fs.exists(IMAGE)
+    (home.keys / "shipment.consignor.age").unlink()
+    with pytest.raises(KeyMissing):
+        fs.exists(IMAGE)
+
+
+def test_names_of_a_process_that_was_killed_are_swept_and_not_those_of_one_that_lives(arrived: Arrived) -> None:
+    work = arrived.consignee.work
+    work.mkdir(exist_ok=True)
+    (work / "names-left").mkdir()
+    (work / "names-left/catalog.sqlite").write_text("names in the clear")
+    with durable.private_folder(work, "names-") as living:
+        assert _site(arrived).exists(IMAGE)
+        assert list(work.glob("names-*")) == [living]
+    assert not list(work.glob("names-*"))
 
 
 def test_a_folder_at_work_is_waited_for_and_then_named(arrived: Arrived, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,11 +40,18 @@ def _summary(folders: dict[Role, VoyageFolder]) -> Summary:
 
 
 def _looked_at(
-    label: str, hurt: dict[str, int] | None = None, at: str = AT, *, num_hurt: int = 0, num_findings: int = 0
+    label: str,
+    hurt: dict[str, int] | None = None,
+    at: str = AT,
+    *,
+    num_hurt: int = 0,
+    num_findings: int = 0,
+    uuid: str = "",
 ) -> CheckedDrive:
     found = hurt or {}
     return CheckedDrive(
         label=label,
+        uuid=uuid,
         at=at,
         is_usable=True,
         num_volumes=3,
@@ -121,6 +128,17 @@ def test_stripes_are_counted_by_the_columns_that_are_left(folders: dict[Role, Vo
     assert group.stripes_by_columns_left == ((4, 2), (2, 1))
     assert (group.margin, group.worst_stripe, group.num_checked, group.as_of) == (0, 1, 3, "2026-10-01T10:00:00Z")
     assert health_sentence(summary) == "4 drives in 2 cases: 2 damaged"
+
+
+def test_a_look_at_a_drive_that_failed_says_nothing_of_the_one_in_its_place(
+    folders: dict[Role, VoyageFolder],
+) -> None:
+    found = shipped(folders["consignor"], {"A": 2, "B": 2}, 2, 2)
+    replaced = "5d0d9a58-0f0f-4b8f-a6b5-7d5d1d5f9c01"
+    looks = [_looked_at("A1", uuid=found.uuid("A1")), _looked_at("A2", uuid=replaced)]
+    keep_checks(folders["consignor"], found.digest, [*looks, _looked_at("B1", {"x": WHOLE_VOLUME}, uuid=replaced)])
+
+    assert _states(_summary(folders)) == {"A1": "checked", "B1": "closed", "A2": "closed", "B2": "closed"}
 
 
 def test_a_lost_drive_takes_a_column_of_every_stripe(folders: dict[Role, VoyageFolder]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -26,13 +29,24 @@ def command(into: Path | None, data: Path | None, kit_wheels: Path | None, as_js
     """
     from packtrain.demo import run_demo
 
-    result = run_demo(
-        into or Path(tempfile.mkdtemp(prefix="packtrain-demo-")),
-        data or _build_folder("demo-data"),
-        kit_wheels or _build_folder("kit-wheels"),
-        Terminal(),
-    )
+    place = (into or Path(tempfile.mkdtemp(prefix="packtrain-demo-"))).absolute()
+    with _removed_if_stopped(place):
+        result = run_demo(
+            place, data or _build_folder("demo-data"), kit_wheels or _build_folder("kit-wheels"), Terminal()
+        )
     answer(f"the whole voyage\n{table(result.rows())}", result.to_dict(), as_json=as_json)
+
+
+@contextlib.contextmanager
+def _removed_if_stopped(place: Path) -> Iterator[None]:
+    """Remove what the demo made where Ctrl-C ends it: nothing goes on from there, and it wants an empty folder."""
+    is_ours = not place.exists() or (place.is_dir() and not any(place.iterdir()))
+    try:
+        yield
+    except KeyboardInterrupt:
+        if is_ours:
+            shutil.rmtree(place, ignore_errors=True)
+        raise
 
 
 def _build_folder(name: str) -> Path:

@@ -6,7 +6,17 @@ The cargo goes into the store, and the kit, if one came, into work/kit.
 from __future__ import annotations
 
 from packtrain.stages.load.cargo import load
-from packtrain.stages.load.in_place import open_in_place
+from packtrain.stages.load.in_place import note_in_place, open_in_place
 from packtrain.stages.load.kept import KIT_NAME, STAGE, inputs, is_settled, standing, store_path
 
-__all__ = ["KIT_NAME", "STAGE", "inputs", "is_settled", "load", "open_in_place", "standing", "store_path"]
+__all__ = [
+    "KIT_NAME",
+    "STAGE",
+    "inputs",
+    "is_settled",
+    "load",
+    "note_in_place",
+    "open_in_place",
+    "standing",
+    "store_path",
+]

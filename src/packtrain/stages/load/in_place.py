@@ -25,9 +25,9 @@ NOTE: Final = "read in place, file by file; nothing was put into a store"
 def open_in_place(folder: VoyageFolder, drives: Sequence[Drive], without: Collection[str] = ()) -> tuple[Fleet, str]:
     """Return the verified drives of a shipment and its identity, for whoever may read it.
 
-    At the site that is the consignee, of an admitted shipment, with what the operator released; that these drives were
-    read is noted in the custody log, once. At home it is the consignor, with its own envelope. The folder's lock must
-    be held.
+    At the site that is the consignee, of an admitted shipment, with what the operator released. At home it is the
+    consignor, with its own envelope. The folder's lock must be held. Before anything of the cargo is handed out,
+    `note_in_place` is to be called.
 
     Args:
         folder: the consignee's or the consignor's voyage folder.
@@ -62,9 +62,16 @@ def _at_the_site(folder: VoyageFolder, drives: Sequence[Drive], without: Collect
         groups=groups_of(folder, admitted.shipment),
         admitted=admitted.serials,
     )
-    fleet = discover(drives, folder.trust(), expected, without)
-    note_loaded(folder, fleet, NOTE)
-    return fleet, identity
+    return discover(drives, folder.trust(), expected, without), identity
+
+
+def note_in_place(folder: VoyageFolder, fleet: Fleet) -> None:
+    """Note in the custody log that these drives are read at the site, once; at home nothing is noted.
+
+    After they were opened: drives that gave nothing were not read. The folder's lock must be held.
+    """
+    if folder.voyage_file().voyage.role == "consignee":
+        note_loaded(folder, fleet, NOTE)
 
 
 def _at_home(folder: VoyageFolder, drives: Sequence[Drive], without: Collection[str]) -> tuple[Fleet, str]:
