@@ -6,7 +6,7 @@ Both logs then have the same head, so a line cut, changed or moved afterwards sh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -168,8 +168,25 @@ def extend(folder: VoyageFolder, lines: Sequence[CustodyLine]) -> None:
 
 
 def lost_drives(lines: Sequence[CustodyLine]) -> frozenset[str]:
-    """Return the drives that a log tells as lost, by UUID."""
-    return frozenset(uuid for line in lines if line.event.verb == "lost" for uuid in line.event.drives)
+    """Return the drives that a log tells as lost, by UUID; where a case alone is named, all that were sealed in it."""
+    sealed: dict[str, tuple[str, ...]] = {}
+    lost: set[str] = set()
+    for line in lines:
+        if line.event.verb == "sealed":
+            sealed |= dict.fromkeys(line.event.cases, line.event.drives)
+        elif line.event.verb == "lost":
+            lost.update(lost_by(line.event, sealed))
+    return frozenset(lost)
+
+
+def lost_by(event: CustodyEvent, sealed: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """Return the drives that an entry `lost` is about, by UUID: those it names, or all of the cases that it names.
+
+    Args:
+        event: the entry.
+        sealed: the drives that were sealed last in each case, by UUID.
+    """
+    return event.drives or [uuid for case in event.cases for uuid in sealed.get(case, ())]
 
 
 def holdings(lines: Sequence[CustodyLine], where: str) -> dict[str, Holding]:

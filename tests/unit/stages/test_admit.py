@@ -398,6 +398,12 @@ def test_a_missing_drive_that_was_reported_lost_is_admitted_with_a_note(papers: 
     assert [drive.label for drive in papers.operator.read_signed(Admission).drives] == ["A1", "A2", "B1"]
 
 
+def test_drives_of_a_lost_case_count_as_reported_lost(papers: Papers) -> None:
+    carry.observe(papers.operator, "lost", discard, cases=("B",), note="the van burnt")
+    with pytest.raises(AdmissionHeld, match="reported lost, and is here"):
+        judge(papers, papers.mounted())
+
+
 def test_a_drive_reported_lost_that_is_here_holds(papers: Papers) -> None:
     carry.observe(papers.operator, "lost", discard, drives=(uuid_of(papers, "B2"),))
     with pytest.raises(AdmissionHeld, match="reported lost, and is here"):

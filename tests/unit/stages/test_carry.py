@@ -313,6 +313,11 @@ def test_a_lost_drive_can_be_named_by_its_label(papers: Papers) -> None:
     assert line.event.drives == (papers.consignor.read(Shipment).drives[3].uuid,)
 
 
+def test_lost_cases_and_lost_drives_are_two_entries(papers: Papers) -> None:
+    with pytest.raises(CustodyBroken, match="lost cases or about lost drives"):
+        carry.observe(papers.consignor, "lost", discard, cases=("A",), drives=("B2",))
+
+
 def test_the_log_is_told_in_plain_sentences(tmp_path: Path) -> None:
     told = "\n".join(show(arrived(tmp_path).operator))
     assert "sealed by the consignor (case A; seal PT-1001; 2 drives): carrier A. Carrier" in told

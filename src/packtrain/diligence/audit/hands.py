@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from packtrain.diligence.audit.faults import Fault
 from packtrain.diligence.audit.log import CustodyLog
+from packtrain.diligence.hand_over import lost_by
 from packtrain.documents.custody import CustodyEvent
 from packtrain.documents.parties import Role
 
@@ -64,6 +65,7 @@ class Hands:
 def follow(log: CustodyLog) -> Hands:
     """Return the story of each case, from the entries that may be believed."""
     hands = Hands()
+    sealed: dict[str, tuple[str, ...]] = {}
     for line, event in log.events:
         where = f"{log.name}, line {line.number}"
         for number, case in enumerate(event.cases):
@@ -81,8 +83,10 @@ def follow(log: CustodyLog) -> Hands:
                 (story.broken if event.verb == "seal-broken" else story.checked).append(told)
             if what:
                 hands.faults.append(Fault("custody", where, what))
+        if event.verb == "sealed":
+            sealed |= dict.fromkeys(event.cases, event.drives)
         if event.verb == "lost":
-            for uuid in event.drives:
+            for uuid in lost_by(event, sealed):
                 note = f": {event.note}" if event.note else ""
                 hands.lost[uuid] = f"{event.at}, entry {line.number}, by the {event.by}{note}"
     return hands

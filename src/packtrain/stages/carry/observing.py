@@ -31,7 +31,7 @@ def observe(
         folder: the holder's voyage folder.
         observation: the verb of the entry.
         sink: takes events.
-        cases: labels.
+        cases: labels; where a case alone is `lost`, all its drives are.
         drives: labels or UUIDs; each must lie in a sealed case.
         note: place, persons, what was seen.
 
@@ -55,6 +55,14 @@ def observe(
             hint='"packtrain custody show" names the cases and drives of the log'
             if labels or not drives
             else "labels of drives come with the dossier: import it first, or give the UUID",
+        )
+    if observation == "lost" and cases and drives:
+        raise CustodyBroken(
+            "one entry is about lost cases or about lost drives",
+            where=place,
+            expected="--case or --drive",
+            found="both",
+            hint="note the cases by one entry and the drives by another",
         )
     concerned = sorted({*cases, *(case_of[uuid] for uuid in drives)})
     if strangers := [case for case in concerned if held[case].holder != role]:

@@ -355,6 +355,7 @@ def test_a_broken_seal_and_a_lost_drive_stand_out(tmp_path: Path) -> None:
     shipment = papers.consignor.read_signed(Plan).shipment
     log.append("seal-broken", shipment=shipment, by="operator", signer=signer, trust=trust, cases=("A",), note="cut")
     log.append("lost", shipment=shipment, by="operator", signer=signer, trust=trust, drives=(lost,), note="at sea")
+    log.append("lost", shipment=shipment, by="operator", signer=signer, trust=trust, cases=("B",), note="on fire")
     shutil.copy(log.path, papers.consignor.documents / "custody.jsonl")
 
     audit = audited(papers.consignor)
@@ -362,6 +363,7 @@ def test_a_broken_seal_and_a_lost_drive_stand_out(tmp_path: Path) -> None:
     assert audit.faults == ()
     assert any("seal broken" in text and "cut" in text for text in audit.stands_out)
     assert any("drive lost: A1" in text and "at sea" in text for text in audit.stands_out)
+    assert any("drive lost: B1" in text and "on fire" in text for text in audit.stands_out)
 
 
 def test_a_later_run_without_flags_changes_nothing_of_what_was_open_at_the_verdict(papers: Papers) -> None:
