@@ -105,16 +105,23 @@ class _Door:
         self._head_seconds = head_seconds
         self._most = most
         self._open: set[asyncio.Task[None]] = set()
+        # Those of them that have not sent their head yet, the oldest first.
+        self._asking: dict[asyncio.Task[None], None] = {}
 
     async def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Read one request, answer it, close the connection."""
         task = asyncio.current_task()
-        if len(self._open) >= self._most or task is None:
+        if task is None or (len(self._open) >= self._most and not self._asking):
             writer.transport.abort()
             return
+        if len(self._open) >= self._most:
+            # Whoever comes and says nothing gives way to whoever comes after: nobody keeps all places by waiting.
+            oldest = next(iter(self._asking))
+            del self._asking[oldest]
+            oldest.cancel()
         self._open.add(task)
         try:
-            # Cancelled it is by `close` alone, and ends here in peace.
+            # Cancelled it is by `close` and by who needs its place, and ends here in peace.
             with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
                 await self._answer(reader, writer)
         finally:
@@ -130,7 +137,13 @@ class _Door:
         await asyncio.gather(*tasks)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request = await self._read(reader)
+        task = asyncio.current_task()
+        assert task is not None
+        self._asking[task] = None
+        try:
+            request = await self._read(reader)
+        finally:
+            self._asking.pop(task, None)
         if request is None:
             return
         answer = refusal(request.status) if isinstance(request, Refused) else await self._answer_of(request)

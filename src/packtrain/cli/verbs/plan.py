@@ -102,7 +102,7 @@ def _question(asked: dict[str, Any]) -> Question:
 
     total_bytes = asked["bytes"]
     if total_bytes is None:
-        total_bytes = sum(sizes(Path(asked["data"]), "name the folder that holds the data"))
+        total_bytes = sum(sizes(Path(asked["data"]), "name the folder that holds the data", all_of_it=True))
     if total_bytes == 0:
         raise click.UsageError(f"{asked['data'] or '--bytes'}: 0 bytes: there is nothing to send or to carry")
     bays = asked["bays"] or min(8, asked["drives"])
