@@ -265,5 +265,5 @@ def test_wheels_must_be_named(tmp_path: Path, wheels: Path):
 def test_a_signed_sheet_does_not_say_where_the_voyage_lies(tmp_path: Path):
     # It travels on drives; folders bear names of people and projects.
     root = tmp_path / "alice" / "secret-project"
-    text = f"{root}/work/rehearsal/runs/a/step-1: not there; {Path.home()}/venv/bin/python; /opt/python"
+    text = f"{root / 'work' / 'rehearsal'}/runs/a/step-1: not there; {Path.home()}/venv/bin/python; /opt/python"
     assert without_places(text, root) == "work/rehearsal/runs/a/step-1: not there; ~/venv/bin/python; /opt/python"
