@@ -145,11 +145,6 @@ def _is_older(
     return look.at < max(written, default="")
 
 
-def superseded(plan: Plan | None, shipment: Shipment | None) -> dict[str, str]:
-    """Return UUID -> label of drives that failed, were replaced, and are not read any more."""
-    return shipment.voided if shipment is not None and plan is not None else {}
-
-
 def _named(placement: PlacementDocument | None, plan: Plan | None, shipment: Shipment | None) -> list[_Named]:
     if shipment is not None:
         return [

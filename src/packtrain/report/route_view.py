@@ -71,7 +71,7 @@ class RouteFacts:
     Attributes:
         drives: all of them.
         custody: the longest log that is here.
-        has_export, has_results, is_closed: an export list is signed; it came home and was opened; the shipper closed.
+        has_export, has_results, is_closed: an export list is signed; it came home and was opened; a party here closed.
         stages_done: stages that any of the parties here has done.
         verdict: of the operator; None where no admission is here.
         has_sighted: the operator had drives before him when he judged, not the papers alone.
