@@ -21,6 +21,8 @@ STOPS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("done", "home again", ("close",)),
 )
 """Id, words, and the stages that are done there."""
+STAGE_ORDER: Final = tuple(stage for _, _, stages in STOPS for stage in stages)
+"""The stages in the order of the voyage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +142,7 @@ def _note(stop: str, facts: RouteFacts, cases: Sequence[CaseView]) -> str:
         return (
             f"the operator's verdict is {facts.verdict}" if facts.verdict else "the operator's verdict is not here yet"
         )
-    order = [stage for _, _, stages in STOPS for stage in stages]
-    last = max((stage for stage in facts.stages_done if stage in order), key=order.index, default="")
+    last = max((stage for stage in facts.stages_done if stage in STAGE_ORDER), key=STAGE_ORDER.index, default="")
     return f"{last} done" if last in ("admit", "load", "train") and stop == "site" else ""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from packtrain.digest import sha256_bytes
 from packtrain.documents.admission import Admission
@@ -38,27 +38,12 @@ from packtrain.report.leg_rows import PlanActual
 from packtrain.report.live_view import LiveView, live_view
 from packtrain.report.load_view import JOURNAL, LoadedDrives, LoadProgress, read_drives, read_progress
 from packtrain.report.plan_actual import plan_against_actual
-from packtrain.report.route_view import CaseView, RouteFacts, StopView, route_of
+from packtrain.report.route_view import STAGE_ORDER, CaseView, RouteFacts, StopView, route_of
 from packtrain.report.training_curve import TrainingCurve
 from packtrain.report.training_facts import samples_loaded, training_of
 from packtrain.report.wave_view import WavesView
 
 Found = TypeVar("Found")
-STAGE_ORDER: Final = (
-    "plan",
-    "prepare",
-    "rehearse",
-    "declare",
-    "screen",
-    "flags",
-    "pack",
-    "seal",
-    "admit",
-    "load",
-    "train",
-    "return",
-    "close",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,4 +392,4 @@ def longest_training(
     return max(found, key=lambda curve: (curve.has_times, curve.num_lines), default=None)
 
 
-__all__ = ["STAGE_ORDER", "PartySeen", "PartyView", "StageView", "Summary", "longest_training", "summarize"]
+__all__ = ["PartySeen", "PartyView", "StageView", "Summary", "longest_training", "summarize"]

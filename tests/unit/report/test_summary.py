@@ -12,7 +12,8 @@ from packtrain.documents.shipment import Shipment
 from packtrain.record.custody import CustodyLog
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
-from packtrain.report.summary import STAGE_ORDER, summarize
+from packtrain.report.route_view import STAGE_ORDER
+from packtrain.report.summary import summarize
 from packtrain.report.summary_json import to_builtins
 from packtrain.report.training_facts import STEPS
 from sample_documents import SHIPMENT, samples
