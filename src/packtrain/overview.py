@@ -8,7 +8,8 @@ from typing import TypeVar
 from packtrain.documents.plan import Plan
 from packtrain.errors import PacktrainError, VoyageFileError
 from packtrain.record.folder import VoyageFolder
-from packtrain.report.summary import PartySeen, StageView, Summary, summarize
+from packtrain.report.summarize import summarize
+from packtrain.report.summary import PartySeen, StageView, Summary
 from packtrain.report.training_curve import TrainingCurve
 from packtrain.report.training_facts import training_of
 from packtrain.report.wave_view import BayView, WavesView, left_seconds

@@ -21,7 +21,7 @@ from packtrain.documents.shipment import Shipment
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.report.page import page
-from packtrain.report.summary import summarize
+from packtrain.report.summarize import summarize
 from packtrain.report.training_facts import STEPS
 from packtrain.report.write import write_page
 from sample_documents import samples

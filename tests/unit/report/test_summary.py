@@ -13,7 +13,7 @@ from packtrain.record.custody import CustodyLog
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.report.route_view import STAGE_ORDER
-from packtrain.report.summary import summarize
+from packtrain.report.summarize import summarize
 from packtrain.report.summary_json import to_builtins
 from packtrain.report.training_facts import STEPS
 from sample_documents import SHIPMENT, samples
