@@ -32,6 +32,8 @@ HEALTH: Final[tuple[DriveHealth, ...]] = (
     "lost",
 )
 """Rising: of all that is known of a drive, the last of these is its state."""
+BAD: Final[tuple[DriveHealth, ...]] = ("lost", "damaged", "unusable")
+"""Those of a drive that is not well."""
 LETTERS: Final[Mapping[str, str]] = {
     "planned": ".",
     "begun": "b",
@@ -77,6 +79,14 @@ class DriveView:
     num_bad_volumes: int = 0
     checked: str | None = None
     replaced: tuple[str, ...] = ()
+
+
+def by_case(drives: Iterable[DriveView]) -> dict[str, list[DriveView]]:
+    """Return the drives of each case, by its label; cases and drives as they come."""
+    within: dict[str, list[DriveView]] = {}
+    for drive in drives:
+        within.setdefault(drive.case, []).append(drive)
+    return within
 
 
 @dataclass(slots=True)

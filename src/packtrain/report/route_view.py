@@ -10,7 +10,7 @@ from packtrain.diligence.hand_over import Holding, holdings
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.errors import PacktrainError
 from packtrain.record.custody import CustodyLine
-from packtrain.report.drive_view import HEALTH, DriveView
+from packtrain.report.drive_view import HEALTH, DriveView, by_case
 
 StopState = Literal["done", "here", "to come"]
 STOPS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
@@ -64,6 +64,13 @@ class CaseView:
     num_drives: int
     worst: str
     counts: tuple[tuple[str, int], ...]
+
+    @property
+    def told(self) -> str:
+        """Return where it is, with its seal and its carrier as far as they are known."""
+        seal = f", seal {self.seal}" if self.seal else ""
+        carrier = f", carrier {self.carrier}" if self.carrier else ""
+        return f"{self.where}{seal}{carrier}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +155,6 @@ def _note(stop: str, facts: RouteFacts, cases: Sequence[CaseView]) -> str:
 
 def _cases(facts: RouteFacts, held: Mapping[str, Holding]) -> tuple[CaseView, ...]:
     stated = {case.label: case for case in facts.statement.cases} if facts.statement is not None else {}
-    within: dict[str, list[DriveView]] = {}
-    for drive in facts.drives:
-        within.setdefault(drive.case, []).append(drive)
     lost: dict[str, str] = {}
     for line in facts.custody:
         if line.event.verb == "lost" and not line.event.drives:
@@ -158,7 +162,7 @@ def _cases(facts: RouteFacts, held: Mapping[str, Holding]) -> tuple[CaseView, ..
         elif line.event.verb == "loaded":  # it came after all
             lost = {case: by for case, by in lost.items() if case not in line.event.cases}
     views: list[CaseView] = []
-    for label, drives in within.items():
+    for label, drives in by_case(facts.drives).items():
         holding = held.get(label)
         counts = {state: sum(drive.state == state for drive in drives) for state in HEALTH}
         views.append(
