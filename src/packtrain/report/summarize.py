@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from packtrain.digest import sha256_bytes
 from packtrain.documents.admission import Admission
@@ -32,12 +32,11 @@ from packtrain.report.group_view import GroupFacts, group_views
 from packtrain.report.live_view import live_view
 from packtrain.report.load_view import JOURNAL, LoadedDrives, read_drives, read_progress
 from packtrain.report.plan_actual import plan_against_actual
+from packtrain.report.quietly import quietly
 from packtrain.report.route_view import STAGE_ORDER, RouteFacts, route_of
 from packtrain.report.summary import PartySeen, PartyView, Summary
 from packtrain.report.training_curve import TrainingCurve
 from packtrain.report.training_facts import samples_loaded, training_of
-
-Found = TypeVar("Found")
 
 
 def summarize(
@@ -115,7 +114,7 @@ def summarize(
         export_list=export_list,
         training=longest_training(folders, curve_of),
         samples_loaded=loaded,
-        sentences=reader.quietly(lambda: told_of_custody(folders[0]), ()),
+        sentences=quietly(lambda: told_of_custody(folders[0]), (), unread),
         read_at=instant(),
         shard_folder=shard_folder,
         route=route,
@@ -146,59 +145,38 @@ class _Reader:
         for folder in self._folders:
             if not folder.has(document_type):
                 continue
-            found = self.quietly(
-                lambda folder=folder: folder.read_signed(document_type) if signed else folder.read(document_type), None
+            read = folder.read_signed if signed else folder.read
+            found = quietly(
+                lambda read=read: read(document_type), None, self.unread, folder.document_path(document_type)
             )
             if found is not None:
                 return found
         return None
 
-    def quietly(self, read: Callable[[], Found], otherwise: Found) -> Found:
-        """Return what `read` returns; `otherwise` where it cannot, and why is noted."""
-        try:
-            return read()
-        except PacktrainError as error:
-            self.unread.append(error.message)
-        except OSError as error:
-            self.unread.append(f"{error.filename}: {error.strerror}")
-        return otherwise
-
 
 def _party(folder: VoyageFolder, seen: PartySeen, unread: list[str]) -> PartyView:
     receipts: list[Receipt] = []
     for path in sorted(folder.receipts.glob("*.json")):
-        try:
-            receipt = folder.receipt(path.stem)
-        except PacktrainError as error:
-            unread.append(error.message)
-        except OSError as error:
-            unread.append(f"{path}: {error.strerror}")
-        else:
-            receipts += [receipt] if receipt is not None else []
+        receipt = quietly(lambda path=path: folder.receipt(path.stem), None, unread, path)
+        receipts += [receipt] if receipt is not None else []
     receipts.sort(
         key=lambda receipt: (
             STAGE_ORDER.index(receipt.stage) if receipt.stage in STAGE_ORDER else len(STAGE_ORDER),
             receipt.stage,
         )
     )
-    custody: tuple[CustodyLine, ...] = ()
-    custody_error: str | None = None
-    try:
-        custody = CustodyLog(folder.documents / "custody.jsonl").read(folder.trust())
-    except PacktrainError as error:
-        custody_error = error.message
-        unread.append(error.message)
-    except OSError as error:
-        custody_error = str(error.strerror)
-        unread.append(f"custody.jsonl: {error.strerror}")
-    unread += seen.unread
+    log = CustodyLog(folder.documents / "custody.jsonl")
+    faults: list[str] = []
+    nothing: tuple[CustodyLine, ...] = ()
+    custody = quietly(lambda: log.read(folder.trust()), nothing, faults, log.path)
+    unread += [*faults, *seen.unread]
     role = folder.voyage_file().voyage.role
     return PartyView(
         role=role,
         folder=folder,
         receipts=tuple(receipts),
         custody=custody,
-        custody_error=custody_error,
+        custody_error=next(iter(faults), None),
         seen=seen,
         live=live_view(folder, role),
     )
