@@ -66,6 +66,11 @@ class GroupView:
     num_proven: int | None = None
     num_provable: int | None = None
 
+    @property
+    def urgency(self) -> tuple[bool, int]:
+        """Return what sorts groups, the one with the least left first; what is not known counts as written."""
+        return self.is_proven, self.margin if self.margin is not None else self.m
+
     def sentence(self) -> str:
         """Return it as a person reads it."""
         name = f"group {self.group} ({self.k} + {self.m})"

@@ -113,16 +113,12 @@ def group_facts(groups: Sequence[GroupView]) -> Iterator[tuple[str, str]]:
     told += [f"{margins[None]:,} not checked: not known"] if margins[None] else []
     yield "groups", f"{len(groups):,}: {'; '.join(told)}"
     hurt = (group for group in groups if not group.is_proven and (group.gone or group.worst_stripe is not None))
-    yield from (_named(group) for group in sorted(hurt, key=_margin)[:MANY_GROUPS])
+    yield from (_named(group) for group in sorted(hurt, key=lambda group: group.urgency)[:MANY_GROUPS])
 
 
 def _named(group: GroupView) -> tuple[str, str]:
     name, _, sentence = group.sentence().removeprefix("group ").partition(" ")
     return f"group {name}", sentence
-
-
-def _margin(group: GroupView) -> int:
-    return group.margin if group.margin is not None else group.m
 
 
 def _may_lose(margin: int) -> str:

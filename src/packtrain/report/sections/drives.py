@@ -98,7 +98,7 @@ def groups(summary: Summary) -> str:
     views = summary.groups
     if not views:
         return ""
-    order = sorted(views, key=_urgency)[:_MOST_GROUPS] if len(views) > _MOST_GROUPS else views
+    order = sorted(views, key=lambda group: group.urgency)[:_MOST_GROUPS] if len(views) > _MOST_GROUPS else views
     rows = [
         (
             words(f"{group.group} ({group.k} + {group.m})"),
@@ -153,7 +153,3 @@ def _margin(group: GroupView) -> str:
     if not group.margin:
         return '<span class="broken">none</span>'
     return f'<span class="kept">any {group.margin:,}</span>' if group.margin > 0 else "none"
-
-
-def _urgency(group: GroupView) -> tuple[bool, int]:
-    return (group.is_proven, group.margin if group.margin is not None else group.m)
