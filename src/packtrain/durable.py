@@ -236,6 +236,16 @@ def plain_file(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+def plain_bytes(path: Path, max_bytes: int) -> bytes | None:
+    """Return the bytes of a plain file; None where there is none, it cannot be read, or holds more than `max_bytes`."""
+    try:
+        with plain_file(path) as stream:
+            payload = stream.read(max_bytes + 1)
+    except OSError:
+        return None
+    return payload if len(payload) <= max_bytes else None
+
+
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
     """Hold the folder's lock file for the time of the context.

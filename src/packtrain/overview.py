@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 from packtrain.documents.plan import Plan
-from packtrain.errors import PacktrainError, VoyageFileError
+from packtrain.errors import VoyageFileError
 from packtrain.record.folder import VoyageFolder
-from packtrain.report.summary import PartySeen, StageView, Summary, summarize
+from packtrain.report.quietly import quietly
+from packtrain.report.summarize import summarize
+from packtrain.report.summary import PartySeen, StageView, Summary
 from packtrain.report.training_curve import TrainingCurve
 from packtrain.report.training_facts import training_of
 from packtrain.report.wave_view import BayView, WavesView, left_seconds
 from packtrain.stages.pack import InBays
 from packtrain.standing import StageState
 from packtrain.voyage import Voyage
-
-Found = TypeVar("Found")
 
 
 def overview(
@@ -52,25 +51,15 @@ def overview(
 
 def _seen(voyage: Voyage) -> PartySeen:
     unread: list[str] = []
-
-    def quietly(read: Callable[[], Found], otherwise: Found) -> Found:
-        try:
-            return read()
-        except PacktrainError as error:
-            unread.append(error.message)
-        except OSError as error:
-            unread.append(f"{error.filename}: {error.strerror}")
-        return otherwise
-
     none: list[StageState] = []
-    states = quietly(voyage.states, none)
-    step = quietly(lambda: voyage.next_step(states), None) if states else None
-    bays = quietly(voyage.in_bays, None)
+    states = quietly(voyage.states, none, unread)
+    step = quietly(lambda: voyage.next_step(states), None, unread) if states else None
+    bays = quietly(voyage.in_bays, None, unread)
     return PartySeen(
         stages=tuple(StageView(state.stage, state.state, state.detail) for state in states),
         next_command=step.command if step is not None else None,
         next_why=step.why if step is not None else "what comes next is not known: a paper cannot be read",
-        waves=quietly(lambda: _waves(voyage, bays), None) if bays is not None else None,
+        waves=quietly(lambda: _waves(voyage, bays), None, unread) if bays is not None else None,
         unread=tuple(unread),
     )
 

@@ -54,13 +54,12 @@ class _Checks(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_checks(folder: VoyageFolder, plan_digest: str) -> dict[str, CheckedDrive]:
     """Return the last look at each drive by label; none of another plan, and none where the file cannot be read."""
+    payload = durable.plain_bytes(folder.logs / CHECKS_NAME, MAX_CHECKS_BYTES)
+    if payload is None:
+        return {}
     try:
-        with durable.plain_file(folder.logs / CHECKS_NAME) as stream:
-            payload = stream.read(MAX_CHECKS_BYTES + 1)
-        if len(payload) > MAX_CHECKS_BYTES:
-            return {}
         kept = msgspec.json.decode(payload, type=_Checks)
-    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
         return {}
     return {drive.label: drive for drive in kept.drives} if kept.plan == plan_digest else {}
 

@@ -32,6 +32,8 @@ HEALTH: Final[tuple[DriveHealth, ...]] = (
     "lost",
 )
 """Rising: of all that is known of a drive, the last of these is its state."""
+BAD: Final[tuple[DriveHealth, ...]] = ("lost", "damaged", "unusable")
+"""Those of a drive that is not well."""
 LETTERS: Final[Mapping[str, str]] = {
     "planned": ".",
     "begun": "b",
@@ -77,6 +79,14 @@ class DriveView:
     num_bad_volumes: int = 0
     checked: str | None = None
     replaced: tuple[str, ...] = ()
+
+
+def by_case(drives: Iterable[DriveView]) -> dict[str, list[DriveView]]:
+    """Return the drives of each case, by its label; cases and drives as they come."""
+    within: dict[str, list[DriveView]] = {}
+    for drive in drives:
+        within.setdefault(drive.case, []).append(drive)
+    return within
 
 
 @dataclass(slots=True)
@@ -143,11 +153,6 @@ def _is_older(
         if verb in ("formatted", "closed")
     ]
     return look.at < max(written, default="")
-
-
-def superseded(plan: Plan | None, shipment: Shipment | None) -> dict[str, str]:
-    """Return UUID -> label of drives that failed, were replaced, and are not read any more."""
-    return shipment.voided if shipment is not None and plan is not None else {}
 
 
 def _named(placement: PlacementDocument | None, plan: Plan | None, shipment: Shipment | None) -> list[_Named]:

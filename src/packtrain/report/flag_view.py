@@ -10,6 +10,7 @@ from packtrain.diligence.rules.answers import RaisedFlag
 from packtrain.diligence.rules.record import current_flags
 from packtrain.errors import PacktrainError
 from packtrain.record.folder import VoyageFolder
+from packtrain.report.quietly import quietly
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,12 @@ def rules_views(folders: Sequence[VoyageFolder], unread: list[str]) -> tuple[Rul
     found: dict[str, RulesView] = {}
     own: set[str] = set()
     for folder in folders:
-        try:
-            role = folder.voyage_file().voyage.role
-            runs = current_flags(folder)
-        except (PacktrainError, OSError) as error:
-            unread.append(error.message if isinstance(error, PacktrainError) else f"{error.filename}: {error.strerror}")
+        read = quietly(
+            lambda folder=folder: (folder.voyage_file().voyage.role, current_flags(folder)), None, unread, folder.root
+        )
+        if read is None:
             continue
+        role, runs = read
         for by, flags in runs.items():
             if by in own or (by in found and by != role):
                 continue

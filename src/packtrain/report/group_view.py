@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
@@ -66,6 +65,11 @@ class GroupView:
     is_proven: bool = False
     num_proven: int | None = None
     num_provable: int | None = None
+
+    @property
+    def urgency(self) -> tuple[bool, int]:
+        """Return what sorts groups, the one with the least left first; what is not known counts as written."""
+        return self.is_proven, self.margin if self.margin is not None else self.m
 
     def sentence(self) -> str:
         """Return it as a person reads it."""
@@ -141,7 +145,7 @@ def group_views(
 def _num_stripes(folders: Sequence[VoyageFolder], number: int, record: str, unread: list[str]) -> int | None:
     for folder in folders:
         for path in (folder.documents / "groups" / f"{number}.json", folder.work / "load" / f"group-{number}.json"):
-            payload = _bounded(path)
+            payload = durable.plain_bytes(path, _MAX_GROUP_BYTES)
             if payload is None:
                 continue
             if sha256_bytes(payload) != record:
@@ -152,15 +156,6 @@ def _num_stripes(folders: Sequence[VoyageFolder], number: int, record: str, unre
             except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
                 unread.append(f"{path}: {error}")
     return None
-
-
-def _bounded(path: Path) -> bytes | None:
-    try:
-        with durable.plain_file(path) as stream:
-            payload = stream.read(_MAX_GROUP_BYTES + 1)
-    except OSError:
-        return None
-    return payload if len(payload) <= _MAX_GROUP_BYTES else None
 
 
 def _view(

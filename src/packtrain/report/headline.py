@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from packtrain.report.drive_view import BAD
 from packtrain.report.summary import Summary
 from packtrain.units import counted
 
@@ -39,7 +40,7 @@ def health_sentence(summary: Summary) -> str:
     """Return how the drives are, in a sentence; "" where there are none."""
     if not summary.drives:
         return ""
-    bad = [drive for drive in summary.drives if drive.state in ("lost", "damaged", "unusable")]
+    bad = [drive for drive in summary.drives if drive.state in BAD]
     cases = counted(len(summary.cases), "case")
     if not bad:
         looked_at = sum(drive.checked is not None for drive in summary.drives)
@@ -47,7 +48,7 @@ def health_sentence(summary: Summary) -> str:
         found = sum(drive.state == "checked" and drive.caption != "checked" for drive in summary.drives)
         other = f"; {found:,} with other findings" if found else ""
         return f"{counted(len(summary.drives), 'drive')} in {cases}: {seen}, none known to be damaged or lost{other}"
-    counts = {state: sum(drive.state == state for drive in bad) for state in ("lost", "damaged", "unusable")}
+    counts = {state: sum(drive.state == state for drive in bad) for state in BAD}
     told = ", ".join(
         f"{count:,} {'not usable' if state == 'unusable' else state}" for state, count in counts.items() if count
     )

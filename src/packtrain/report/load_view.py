@@ -79,7 +79,7 @@ class LoadedDrives:
 
 def read_progress(folder: VoyageFolder) -> LoadProgress | None:
     """Return how far a load is; None where none began, or its file cannot be read."""
-    payload = _bounded(folder.root / _PROGRESS)
+    payload = durable.plain_bytes(folder.root / _PROGRESS, _MAX_BYTES)
     try:
         return msgspec.json.decode(payload, type=LoadProgress) if payload else None
     except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
@@ -140,12 +140,3 @@ def _entry(line: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return cast("dict[str, Any]", entry) if isinstance(entry, dict) else {}
-
-
-def _bounded(path: Path) -> bytes:
-    try:
-        with durable.plain_file(path) as stream:
-            payload = stream.read(_MAX_BYTES + 1)
-    except OSError:
-        return b""
-    return payload if len(payload) <= _MAX_BYTES else b""

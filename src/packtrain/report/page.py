@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from packtrain.report.page_style import PAGE_STYLE
@@ -56,18 +55,9 @@ FOOT: Final = (
 )
 
 
-def page(summary: Summary, sentences: Sequence[str] = (), shard_folder: Path | None = None) -> str:
-    """Return the report as HTML.
-
-    Args:
-        summary: what the folders say.
-        sentences: the custody log in plain words, where the summary has none.
-        shard_folder: take sample pictures from these shards; None shows none (they may be private).
-    """
-    shown = replace(
-        summary, sentences=tuple(sentences) or summary.sentences, shard_folder=shard_folder or summary.shard_folder
-    )
-    body = "".join(section_html(name, shown) for name in SECTIONS)
+def page(summary: Summary) -> str:
+    """Return the report as HTML."""
+    body = "".join(section_html(name, summary) for name in SECTIONS)
     return whole_page(f"{words(summary.name)}: voyage report", PAGE_STYLE, body + FOOT)
 
 

@@ -10,7 +10,7 @@ from packtrain.diligence.hand_over import Holding, holdings
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.errors import PacktrainError
 from packtrain.record.custody import CustodyLine
-from packtrain.report.drive_view import HEALTH, DriveView
+from packtrain.report.drive_view import HEALTH, DriveView, by_case
 
 StopState = Literal["done", "here", "to come"]
 STOPS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
@@ -21,6 +21,8 @@ STOPS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("done", "home again", ("close",)),
 )
 """Id, words, and the stages that are done there."""
+STAGE_ORDER: Final = tuple(stage for _, _, stages in STOPS for stage in stages)
+"""The stages in the order of the voyage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,13 @@ class CaseView:
     worst: str
     counts: tuple[tuple[str, int], ...]
 
+    @property
+    def told(self) -> str:
+        """Return where it is, with its seal and its carrier as far as they are known."""
+        seal = f", seal {self.seal}" if self.seal else ""
+        carrier = f", carrier {self.carrier}" if self.carrier else ""
+        return f"{self.where}{seal}{carrier}"
+
 
 @dataclass(frozen=True, slots=True)
 class RouteFacts:
@@ -71,7 +80,7 @@ class RouteFacts:
     Attributes:
         drives: all of them.
         custody: the longest log that is here.
-        has_export, has_results, is_closed: an export list is signed; it came home and was opened; the shipper closed.
+        has_export, has_results, is_closed: an export list is signed; it came home and was opened; a party here closed.
         stages_done: stages that any of the parties here has done.
         verdict: of the operator; None where no admission is here.
         has_sighted: the operator had drives before him when he judged, not the papers alone.
@@ -140,16 +149,12 @@ def _note(stop: str, facts: RouteFacts, cases: Sequence[CaseView]) -> str:
         return (
             f"the operator's verdict is {facts.verdict}" if facts.verdict else "the operator's verdict is not here yet"
         )
-    order = [stage for _, _, stages in STOPS for stage in stages]
-    last = max((stage for stage in facts.stages_done if stage in order), key=order.index, default="")
+    last = max((stage for stage in facts.stages_done if stage in STAGE_ORDER), key=STAGE_ORDER.index, default="")
     return f"{last} done" if last in ("admit", "load", "train") and stop == "site" else ""
 
 
 def _cases(facts: RouteFacts, held: Mapping[str, Holding]) -> tuple[CaseView, ...]:
     stated = {case.label: case for case in facts.statement.cases} if facts.statement is not None else {}
-    within: dict[str, list[DriveView]] = {}
-    for drive in facts.drives:
-        within.setdefault(drive.case, []).append(drive)
     lost: dict[str, str] = {}
     for line in facts.custody:
         if line.event.verb == "lost" and not line.event.drives:
@@ -157,7 +162,7 @@ def _cases(facts: RouteFacts, held: Mapping[str, Holding]) -> tuple[CaseView, ..
         elif line.event.verb == "loaded":  # it came after all
             lost = {case: by for case, by in lost.items() if case not in line.event.cases}
     views: list[CaseView] = []
-    for label, drives in within.items():
+    for label, drives in by_case(facts.drives).items():
         holding = held.get(label)
         counts = {state: sum(drive.state == state for drive in drives) for state in HEALTH}
         views.append(

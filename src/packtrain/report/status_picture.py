@@ -9,7 +9,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from packtrain.report.drive_view import HEALTH, LETTERS, DriveView
+from packtrain.report.drive_view import HEALTH, LETTERS, DriveView, by_case
 from packtrain.report.headline import place_sentence
 from packtrain.report.papers.markup import visible
 from packtrain.report.status_text import MANY_FLAGS, fact_lines
@@ -197,9 +197,7 @@ class _Picture:
         summary = self._summary
         if not summary.drives:
             return
-        within: dict[str, list[DriveView]] = {}
-        for drive in summary.drives:
-            within.setdefault(drive.case, []).append(drive)
+        within = by_case(summary.drives)
         width = self._console.width - max(len(f"case {case.label}  ") for case in summary.cases)
         drawn = {case.label: self._cells(within[case.label], len(summary.drives), width) for case in summary.cases}
         told = {case.label: f"{case.where}{f', seal {case.seal}' if case.seal else ''}" for case in summary.cases}

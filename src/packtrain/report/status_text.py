@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from packtrain.report.drive_view import HEALTH, DriveView
+from packtrain.report.drive_view import BAD, HEALTH, DriveView, by_case
 from packtrain.report.group_view import GroupView
 from packtrain.report.plan_actual_text import sentences
 from packtrain.report.summary import Summary
@@ -30,11 +30,9 @@ def fact_lines(summary: Summary) -> Iterator[tuple[str, str]]:
             "; ".join(f"{stop.name}: {stop.state}{f' ({stop.note})' if stop.note else ''}" for stop in summary.route),
         )
     yield from (("live", view.sentence()) for view in summary.live)
+    within = by_case(summary.drives)
     for case in summary.cases:
-        within = [drive for drive in summary.drives if drive.case == case.label]
-        seal = f", seal {case.seal}" if case.seal else ""
-        carrier = f", carrier {case.carrier}" if case.carrier else ""
-        yield f"case {case.label}", f"{case.where}{seal}{carrier}: {drives_in_words(within)}"
+        yield f"case {case.label}", f"{case.told}: {drives_in_words(within[case.label])}"
     if summary.superseded:
         shown = [f"{label} ({uuid[:8]})" for uuid, label in summary.superseded]
         yield "superseded", f"{labels_in_short(shown)}: replaced, not read any more"
@@ -90,7 +88,7 @@ def drives_in_words(drives: Sequence[DriveView]) -> str:
         return "; ".join(f"{' '.join(labels)} {state}" for state, labels in by_state.items())
     counts = Counter(drive.state for drive in drives)
     told = [f"{counts[state]:,} {state}" for state in HEALTH if counts[state]]
-    bad = [drive.label for drive in drives if drive.state in ("lost", "damaged", "unusable")]
+    bad = [drive.label for drive in drives if drive.state in BAD]
     return "; ".join(told) + (f" ({labels_in_short(bad)})" if bad else "")
 
 
@@ -115,16 +113,12 @@ def group_facts(groups: Sequence[GroupView]) -> Iterator[tuple[str, str]]:
     told += [f"{margins[None]:,} not checked: not known"] if margins[None] else []
     yield "groups", f"{len(groups):,}: {'; '.join(told)}"
     hurt = (group for group in groups if not group.is_proven and (group.gone or group.worst_stripe is not None))
-    yield from (_named(group) for group in sorted(hurt, key=_margin)[:MANY_GROUPS])
+    yield from (_named(group) for group in sorted(hurt, key=lambda group: group.urgency)[:MANY_GROUPS])
 
 
 def _named(group: GroupView) -> tuple[str, str]:
     name, _, sentence = group.sentence().removeprefix("group ").partition(" ")
     return f"group {name}", sentence
-
-
-def _margin(group: GroupView) -> int:
-    return group.margin if group.margin is not None else group.m
 
 
 def _may_lose(margin: int) -> str:

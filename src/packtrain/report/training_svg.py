@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Final
 
+from packtrain.report.pieces import svg_open
 from packtrain.report.training_curve import AttemptMark, Column, TrainingCurve
 from packtrain.units import counted, format_seconds
 
@@ -115,8 +116,7 @@ class _Frame:
         return _TOP + (self._high - value) / (self._high - self._low) * (self._height - _TOP - _BOTTOM)
 
     def open(self) -> str:
-        label = escape(self._label, quote=True)
-        parts = [f'<svg viewBox="0 0 {_WIDTH} {self._height}" role="img" aria-label="{label}"><title>{label}</title>']
+        parts = [svg_open(_WIDTH, self._height, self._label), f"<title>{escape(self._label)}</title>"]
         lines = 5 if self._height > 200 else 3
         for i in range(lines):
             value = self._low + (self._high - self._low) * i / (lines - 1)

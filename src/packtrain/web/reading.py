@@ -22,7 +22,8 @@ from packtrain.record.live import LIVE_NAME
 from packtrain.record.receipts import instant
 from packtrain.report.live_view import live_view
 from packtrain.report.page import SECTIONS, section_html
-from packtrain.report.summary import Summary, longest_training
+from packtrain.report.summarize import longest_training
+from packtrain.report.summary import Summary
 from packtrain.report.summary_json import status_document
 from packtrain.report.training_curve import GrowingSteps, TrainingCurve
 from packtrain.report.training_facts import STEPS, training_of

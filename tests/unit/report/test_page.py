@@ -3,6 +3,7 @@ import json
 import re
 import tarfile
 from collections.abc import Iterable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ from packtrain.documents.shipment import Shipment
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.report.page import page
-from packtrain.report.summary import summarize
+from packtrain.report.summarize import summarize
 from packtrain.report.training_facts import STEPS
-from packtrain.report.write import write_report
+from packtrain.report.write import write_page
 from sample_documents import samples
 from three_parties import three_parties
 
@@ -117,7 +118,7 @@ def _full(folders: dict[Role, VoyageFolder], *, hostile: bool = False) -> list[V
 
 
 def test_a_page_tells_what_happened(folders: dict[Role, VoyageFolder]) -> None:
-    read = Reader(page(summarize(_full(folders)), ["sealed case A"]))
+    read = Reader(page(replace(summarize(_full(folders)), sentences=("sealed case A",))))
 
     for words in ("test voyage", "1,234,567", "blocks repaired", "Observatory", "weights.safetensors", "sealed case A"):
         assert words in read.words
@@ -134,8 +135,8 @@ def test_a_page_of_a_new_voyage_is_short_and_whole(folders: dict[Role, VoyageFol
 
 @pytest.mark.parametrize("hostile", [False, True])
 def test_a_page_holds_no_script_and_asks_for_nothing(folders: dict[Role, VoyageFolder], hostile: bool) -> None:
-    sentences = [HOSTILE] if hostile else ["sealed"]
-    text = page(summarize(_full(folders, hostile=hostile)), sentences)
+    sentences = (HOSTILE,) if hostile else ("sealed",)
+    text = page(replace(summarize(_full(folders, hostile=hostile)), sentences=sentences))
     read = Reader(text)
 
     assert not {tag for tag, _ in read.tags} & {"script", "link", "iframe", "object", "embed", "form", "base", "img"}
@@ -148,7 +149,7 @@ def test_a_page_holds_no_script_and_asks_for_nothing(folders: dict[Role, VoyageF
 
 
 def test_hostile_words_are_shown_as_words(folders: dict[Role, VoyageFolder]) -> None:
-    read = Reader(page(summarize(_full(folders, hostile=True)), [HOSTILE]))
+    read = Reader(page(replace(summarize(_full(folders, hostile=True)), sentences=(HOSTILE,))))
 
     assert read.words.count("<script>alert('x')</script>") > 8
 
@@ -189,7 +190,9 @@ def test_pictures_are_shown_only_when_asked_for(folders: dict[Role, VoyageFolder
 
     assert "img" not in {tag for tag, _ in Reader(page(summary)).tags}
     (shards / "half.tar").write_bytes(b"x" * 700)  # no tar: it is passed over
-    images = [attributes for tag, attributes in Reader(page(summary, shard_folder=shards)).tags if tag == "img"]
+    images = [
+        attributes for tag, attributes in Reader(page(replace(summary, shard_folder=shards))).tags if tag == "img"
+    ]
     assert [image["alt"] for image in images] == ["sample a"]
     assert (images[0]["src"] or "").startswith("data:image/png;base64,")
 
@@ -198,13 +201,13 @@ def test_a_hostile_member_name_is_a_caption_and_nothing_else(folders: dict[Role,
     shards = tmp_path / "shards"
     _shard(shards / "image-000000.tar", {'x" onload="alert(1).png': b"png"})
 
-    read = Reader(page(summarize([folders["consignor"]]), shard_folder=shards))
+    read = Reader(page(summarize([folders["consignor"]], shard_folder=shards)))
 
     assert [sorted(attributes) for tag, attributes in read.tags if tag == "img"] == [["alt", "src", "title"]]
 
 
 def test_a_report_is_written_as_one_file(folders: dict[Role, VoyageFolder], tmp_path: Path) -> None:
-    path = write_report(_full(folders), tmp_path / "out" / "report.html", sentences=["sealed"])
+    path = write_page(summarize(_full(folders)), tmp_path / "out" / "report.html")
 
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert list(path.parent.iterdir()) == [path]

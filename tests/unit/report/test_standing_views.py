@@ -14,7 +14,8 @@ from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.report import load_view
 from packtrain.report.headline import headline, health_sentence
-from packtrain.report.summary import Summary, summarize
+from packtrain.report.summarize import summarize
+from packtrain.report.summary import Summary
 from packtrain.report.wave_view import left_seconds
 from sample_documents import samples
 from standing_parts import Shipped, planned, shipped

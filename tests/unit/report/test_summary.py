@@ -12,9 +12,11 @@ from packtrain.documents.shipment import Shipment
 from packtrain.record.custody import CustodyLog
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
-from packtrain.report.summary import STAGE_ORDER, summarize
+from packtrain.report.route_view import STAGE_ORDER
+from packtrain.report.summarize import summarize
 from packtrain.report.summary_json import to_builtins
 from packtrain.report.training_facts import STEPS
+from packtrain.standing import STAGES
 from sample_documents import SHIPMENT, samples
 from three_parties import three_parties
 
@@ -92,6 +94,10 @@ def test_receipts_come_in_the_order_of_the_voyage(folders: dict[Role, VoyageFold
     summary = summarize([folders["consignor"]])
 
     assert tuple(receipt.stage for receipt in summary.parties[0].receipts) == STAGE_ORDER
+
+
+def test_the_stops_of_the_route_name_every_stage_in_its_order() -> None:
+    assert tuple(stage for stage, _ in STAGES) == STAGE_ORDER
 
 
 def test_a_receipt_is_found_by_stage_and_role(folders: dict[Role, VoyageFolder]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -96,7 +95,7 @@ def _plain(summary: Summary) -> str:
     if summary.training is not None:
         drawn = chart_lines(
             summary.training,
-            shutil.get_terminal_size((100, 24)).columns - 1,
+            terminal_columns() - 1,
             epoch_samples=summary.samples_loaded,
             with_unicode=shows_unicode(sys.stdout),
         )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from packtrain.report.drive_view import HEALTH, DriveView
+from packtrain.report.drive_view import BAD, HEALTH, DriveView, by_case
 from packtrain.report.group_view import GroupView
 from packtrain.report.pieces import number, table, when, words
 from packtrain.report.route_view import CaseView
@@ -17,7 +17,6 @@ _MOST_CELLS: Final = 120
 """Drives that are drawn one by one with words; beyond, each is a square; beyond `_MOST_SQUARES` they are counted."""
 _MOST_SQUARES: Final = 1200
 _MOST_GROUPS: Final = 40
-_BAD: Final = ("lost", "damaged", "unusable")
 _WORDS: Final = {
     "planned": "not written yet",
     "begun": "begun, not closed",
@@ -37,9 +36,7 @@ def drives(summary: Summary) -> str:
     """Return every case with its drives, and what the signs mean."""
     if not summary.drives:
         return ""
-    within: dict[str, list[DriveView]] = {}
-    for drive in summary.drives:
-        within.setdefault(drive.case, []).append(drive)
+    within = by_case(summary.drives)
     cases = "".join(_case(case, within[case.label], len(summary.drives)) for case in summary.cases)
     counts = Counter(drive.state for drive in summary.drives)
     legend = "".join(
@@ -55,9 +52,7 @@ def drives(summary: Summary) -> str:
 
 
 def _case(case: CaseView, drives: Sequence[DriveView], num_drives: int) -> str:
-    seal = f", seal {case.seal}" if case.seal else ""
-    carrier = f", carrier {case.carrier}" if case.carrier else ""
-    head = f"<h3>Case {words(case.label)}</h3><p>{words(f'{case.where}{seal}{carrier}')}</p>"
+    head = f"<h3>Case {words(case.label)}</h3><p>{words(case.told)}</p>"
     if num_drives <= _MOST_CELLS:
         cells = "".join(
             f'<li class="{drive.state}"><b>{words(drive.label)}</b><span>{words(drive.caption)}</span></li>'
@@ -76,14 +71,14 @@ def _case(case: CaseView, drives: Sequence[DriveView], num_drives: int) -> str:
 
 def _hurt(drives: Sequence[DriveView], most: int = 100) -> str:
     """Return a table of the drives that are not as they were written."""
-    bad = [drive for drive in drives if drive.state in (*_BAD, "repaired") or drive.replaced]
+    bad = [drive for drive in drives if drive.state in (*BAD, "repaired") or drive.replaced]
     if not bad:
         return ""
     rows = [
         (
             words(drive.label),
             words(drive.case),
-            f'<span class="{"broken" if drive.state in _BAD else "kept"}">{words(drive.caption)}</span>',
+            f'<span class="{"broken" if drive.state in BAD else "kept"}">{words(drive.caption)}</span>',
             number(drive.num_bad_volumes) if drive.num_bad_volumes else "",
             number(drive.num_bad_blocks) if drive.num_bad_blocks else "",
             when(drive.since),
@@ -103,7 +98,7 @@ def groups(summary: Summary) -> str:
     views = summary.groups
     if not views:
         return ""
-    order = sorted(views, key=_urgency)[:_MOST_GROUPS] if len(views) > _MOST_GROUPS else views
+    order = sorted(views, key=lambda group: group.urgency)[:_MOST_GROUPS] if len(views) > _MOST_GROUPS else views
     rows = [
         (
             words(f"{group.group} ({group.k} + {group.m})"),
@@ -158,7 +153,3 @@ def _margin(group: GroupView) -> str:
     if not group.margin:
         return '<span class="broken">none</span>'
     return f'<span class="kept">any {group.margin:,}</span>' if group.margin > 0 else "none"
-
-
-def _urgency(group: GroupView) -> tuple[bool, int]:
-    return (group.is_proven, group.margin if group.margin is not None else group.m)
