@@ -55,7 +55,7 @@ def last_run(document: Mapping[str, Any]) -> str:
         f"{machine['hashlib_sha256_bytes_per_cpu_second_alone'] / 1e9:.2f} GB a CPU second on one core, "
         f"{machine['hashlib_sha256_bytes_per_cpu_second_all_cores'] / 1e9:.2f} with all cores at it; load average "
         f"{machine['load_average'][0]} before, {machine['load_average_after'][0]} after; medians of "
-        f"{document['repeats']}. Versions: {versions}. Command: `{document['command']}`",
+        f"{document['repeats']}; {machine['day']}. Versions: {versions}. Command: `{document['command']}`",
         "",
         *busy(machine),
         "| figure | here | goal |",
