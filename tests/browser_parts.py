@@ -90,7 +90,7 @@ def scrolls_sideways(page: Page) -> bool:
     return page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
 
 
-STOPS_BY_TAB: Final = """async (most) => {
+_FOCUSED: Final = """() => {
   // Where Tab leads is asked of the browser by pressing it; this says what stands there and whether that can be seen.
   const here = document.activeElement, style = getComputedStyle(here), box = here.getBoundingClientRect();
   return {
@@ -107,7 +107,7 @@ def stops_by_tab(page: Page, most: int = 200) -> list[dict[str, Any]]:
     stops: list[dict[str, Any]] = []
     for _ in range(most):
         page.keyboard.press("Tab")
-        stop = page.evaluate(STOPS_BY_TAB)
+        stop = page.evaluate(_FOCUSED)
         if stop["tag"] == "BODY":
             break
         stops.append(stop)
