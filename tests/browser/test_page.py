@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser_parts import LOOKS, chromium, needs_chromium, scrolls_sideways, stops_by_tab, violations, watched
+from browser_parts import LOOKS, chromium, scrolls_sideways, stops_by_tab, violations, watched
 from command_parts import Site, copy_site, done, packtrain
 from packtrain.units import format_bytes, format_seconds
 from serve_parts import Serving, packtrain_process, serving
 from watched_parts import HOSTILE, train, watched_voyage
 
 expect.set_options(timeout=20_000)
-pytestmark = [pytest.mark.slow, needs_chromium, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.slow, pytest.mark.needs_chromium, pytest.mark.timeout(200)]
 # Every text that is seen, but for the scales of the charts.
 TEXTS = """() => {
   const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT), texts = [];
