@@ -256,7 +256,9 @@ def test_steps_of_another_process_are_seen_and_the_person_is_left_alone(
 
 
 @pytest.mark.usefixtures("site")
-def test_a_stage_of_another_process_is_seen_to_end_and_nothing_but_its_work_is_said(browser: Browser, only_prepared: Path) -> None:
+def test_a_stage_of_another_process_is_seen_to_end_and_nothing_but_its_work_is_said(
+    browser: Browser, only_prepared: Path
+) -> None:
     site = Site(only_prepared)
     with serving(site.home) as served, watched(browser) as one:
         one.page.goto(served.url)
