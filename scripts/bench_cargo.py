@@ -24,6 +24,7 @@ from bench import report
 from bench.contenders import AgePar2, Borg, Contender, Packtrain, Restic, find, restored, version
 from bench.corpora import Corpus, make_large_files, make_small_files, tree_digest
 from bench.environment import roomy_folder
+from bench.goals import goals_table
 from bench.measure import Measured, Step, hash_rate, machine_facts, run
 from bench.touched import available_bytes, touched_memory
 from packtrain import __version__
@@ -139,7 +140,7 @@ def _benchmark(
         shutil.rmtree(corpus.folder)
     found = report.figures(times, corpora, stored, rates_all)
     print(report.table(times, corpora))
-    print(report.goals_table(found))
+    print(goals_table(found, report.GOALS))
     more = report.more_figures(times, corpora, stored, rates_all)
     for name, value in more.items():
         print(f"{name}: {'not measured' if value is None else value}")

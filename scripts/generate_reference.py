@@ -49,10 +49,14 @@ GENERATED = "Written by `scripts/generate_reference.py`; a test holds it against
 MOST_EXAMPLES = 3
 
 ENVIRONMENT = {
+    "`DISPLAY`, `WAYLAND_DISPLAY`": "whether there is a display on which `serve --open` can open a browser",
+    "`LC_ALL`, `LC_CTYPE`, `LANG`": "what `doctor` says of the locale",
     "`NO_COLOR`": "set to anything, `status` and progress are drawn without colours (no-color.org)",
+    "`PACKTRAIN_SERVE_TOKEN`": "the token of `serve`, where `--token` is not given",
     "`PATH`": "finding other programs (age, ssh-keygen, smartctl, mkfs.ext4, uv, rsync) and the interpreters of a kit",
     "`RAY_ADDRESS`": "the cluster that `prepare --engine ray` joins, where `[prepare] ray_address` says none",
     "`TERM`": "what a terminal can show: blocks of a QR code, pictures that are drawn over",
+    "`TMPDIR`": "where files are put that are needed for a moment only",
     "the one that `[keys] passphrase_env` names": "the passphrase of a sealed key; you choose its name",
 }
 """What packtrain reads of its environment, the training program's own variables aside."""
@@ -130,8 +134,8 @@ def command_line() -> str:
         GENERATED,
         "What `packtrain VERB --help` prints, and lines of other pages that use it, with the page that explains them.",
         "[Exit codes](exit-codes.md); what holds for a whole voyage is set in [voyage.toml](voyage-toml.md).\n",
-        "An option that is not given has the default that its text tells; where it tells none, nothing is set. No",
-        "option is taken from the environment. These variables are read:\n",
+        "An option that is not given has the default that its text tells; where it tells none, nothing is set.",
+        "None but `serve --token` is taken from the environment. These variables are read:\n",
         "| variable | for |",
         "| --- | --- |",
         *(f"| {name} | {meaning} |" for name, meaning in ENVIRONMENT.items()),
@@ -139,7 +143,7 @@ def command_line() -> str:
     ]
     told = docs_parts.examples()
     root = click.Context(cli, info_name="packtrain", terminal_width=100, help_option_names=["-h", "--help"])
-    for command, context in _commands(cli, root):
+    for command, context in every_command(cli, root):
         level = "##" if context.parent is None or context.parent.parent is None else "###"
         lines += [f"{level} {context.command_path}\n", "```text", command.get_help(context).rstrip(), "```\n"]
         shown = examples_of(command, context.command_path, told)
@@ -341,13 +345,14 @@ def _default(field: Field) -> str:
     return f'`"{value}"`' if isinstance(value, str) else f"{value:,}"
 
 
-def _commands(command: click.Command, context: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
+def every_command(command: click.Command, context: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
+    """Yield each command with its context. Verbs are imported when they are asked for: `commands` has none of them."""
     yield command, context
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
             assert inner is not None
-            yield from _commands(inner, click.Context(inner, info_name=name, parent=context, terminal_width=100))
+            yield from every_command(inner, click.Context(inner, info_name=name, parent=context, terminal_width=100))
 
 
 def main(arguments: list[str]) -> int:

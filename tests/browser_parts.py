@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium (Debian package: chromium)")
+from chromium_parts import CHROMIUM
+
 LOOKS: Final = (("light", 1280), ("dark", 1280), ("light", 390))
 """Colours and width in pixels: a screen by day and by night, and a telephone."""
 
@@ -90,7 +88,7 @@ def scrolls_sideways(page: Page) -> bool:
     return page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
 
 
-STOPS_BY_TAB: Final = """async (most) => {
+_FOCUSED: Final = """() => {
   // Where Tab leads is asked of the browser by pressing it; this says what stands there and whether that can be seen.
   const here = document.activeElement, style = getComputedStyle(here), box = here.getBoundingClientRect();
   return {
@@ -107,7 +105,7 @@ def stops_by_tab(page: Page, most: int = 200) -> list[dict[str, Any]]:
     stops: list[dict[str, Any]] = []
     for _ in range(most):
         page.keyboard.press("Tab")
-        stop = page.evaluate(STOPS_BY_TAB)
+        stop = page.evaluate(_FOCUSED)
         if stop["tag"] == "BODY":
             break
         stops.append(stop)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from chromium_parts import CHROMIUM
+
 if TYPE_CHECKING:
     from packtrain.errors import PacktrainError
 
@@ -52,10 +54,12 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
         lambda: shutil.which("ssh-keygen") is not None,
         "no ssh-keygen (Debian package: openssh-client)",
     ),
+    "needs_chromium": (lambda: CHROMIUM is not None, "no chromium (Debian package: chromium)"),
     "needs_torch": (lambda: importlib.util.find_spec("torch") is not None, "torch is not installed (make torch)"),
 }
 # What `make test` installs; where it is missing on CI, set-up is broken and a skip would hide it.
-INSTALLED_BY_MAKE = {"needs_torch"} | ({"needs_age", "needs_ssh_keygen"} if os.geteuid() == 0 else set[str]())
+_BY_APT = {"needs_age", "needs_ssh_keygen", "needs_chromium"}
+INSTALLED_BY_MAKE = {"needs_torch"} | (_BY_APT if os.geteuid() == 0 else set[str]())
 
 
 @pytest.fixture(autouse=True, scope="session")

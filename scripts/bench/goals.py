@@ -35,7 +35,7 @@ def goals_markdown(figures: Mapping[str, Any], goals: Mapping[str, str]) -> list
 
 
 def about_run(document: Mapping[str, Any], places: str) -> list[str]:
-    """Return machine, load, versions and command of a run, and a warning where other work ran beside it.
+    """Return machine, load, day, versions and command of a run, and a warning where other work ran beside it.
 
     Args:
         document: what `bench.jobs` wrote.
@@ -46,7 +46,7 @@ def about_run(document: Mapping[str, Any], places: str) -> list[str]:
     return [
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_mib']} MiB, Python {machine['python']}, "
         f"{places}; load average {machine['load_average'][0]} before, {document['load_average_after'][0]} after; "
-        f"medians of {document['repeats']}. Versions: {versions}. Command: `{document['command']}`",
+        f"medians of {document['repeats']}; {machine['day']}. Versions: {versions}. Command: `{document['command']}`",
         "",
         *busy(machine),
     ]

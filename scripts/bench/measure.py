@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -178,11 +179,12 @@ def hash_rate(num_threads: int, total_bytes: int) -> float:
 
 
 def machine_facts(work: Path) -> dict[str, object]:
-    """Return what the figures depend on: processor, memory, kernel, libraries, where the work lies."""
+    """Return what the figures depend on: the day, processor, memory, kernel, libraries, where the work lies."""
     lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
     flags = set(fields.get("flags", "").split())
     return {
+        "day": datetime.now(UTC).date().isoformat(),
         "processor": fields.get("model name", platform.machine()),
         "cores": len(os.sched_getaffinity(0)),
         "flags": {name: name in flags for name in ("sha_ni", "aes", "vaes", "avx2", "avx512f", "gfni")},

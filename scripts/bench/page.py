@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from bench.goals import busy
+from bench.goals import busy, goals_markdown, shown
 from bench.prepare.report import last_run as last_run_of_prepare
 from bench.report import GOALS, SHA_NI_RATE
 from bench.train.report import last_run as last_run_of_train
@@ -55,18 +55,16 @@ def last_run(document: Mapping[str, Any]) -> str:
         f"{machine['hashlib_sha256_bytes_per_cpu_second_alone'] / 1e9:.2f} GB a CPU second on one core, "
         f"{machine['hashlib_sha256_bytes_per_cpu_second_all_cores'] / 1e9:.2f} with all cores at it; load average "
         f"{machine['load_average'][0]} before, {machine['load_average_after'][0]} after; medians of "
-        f"{document['repeats']}. Versions: {versions}. Command: `{document['command']}`",
+        f"{document['repeats']}; {machine['day']}. Versions: {versions}. Command: `{document['command']}`",
         "",
         *busy(machine),
-        "| figure | here | goal |",
-        "| --- | ---: | --- |",
-        *(f"| `{name}` | {_figure(document[name])} | {goal} |" for name, goal in GOALS.items()),
+        *goals_markdown({name: document[name] for name in GOALS}, GOALS),
         "",
         f"To judge them by (what is computed says so; with SHA-NI: {SHA_NI_RATE / 1e9} GB/s a core):",
         "",
         "| | |",
         "| --- | ---: |",
-        *(f"| `{name}` | {_figure(value)} |" for name, value in more.items()),
+        *(f"| `{name}` | {shown(value)} |" for name, value in more.items()),
     ]
     for corpus, programs in document["medians"].items():
         sizes = document["corpora"][corpus]
@@ -86,10 +84,6 @@ def last_run(document: Mapping[str, Any]) -> str:
                     f"{sizes['files'] / wall:,.0f} |"
                 )
     return "\n".join(lines) + "\n"
-
-
-def _figure(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:,.2f}"
 
 
 if __name__ == "__main__":

@@ -136,15 +136,6 @@ def table(times: Times, corpora: Mapping[str, Mapping[str, int]]) -> str:
     return "\n".join(lines)
 
 
-def goals_table(found: Mapping[str, float | None]) -> str:
-    """Return the figures beside their goals."""
-    lines = [f"{'figure':30} {'here':>12}   goal"]
-    for name, goal in GOALS.items():
-        value = found[name]
-        lines.append(f"{name:30} {'not measured' if value is None else f'{value:,.2f}':>12}   {goal}")
-    return "\n".join(lines)
-
-
 def _wall(operations: Mapping[str, Sequence[Measured]], name: str) -> float | None:
     measured = operations.get(name)
     return statistics.median(each.wall_seconds for each in measured) if measured else None

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser_parts import LOOKS, chromium, needs_chromium, scrolls_sideways, stops_by_tab, violations, watched
+from browser_parts import LOOKS, chromium, scrolls_sideways, stops_by_tab, violations, watched
 from command_parts import Site, copy_site, done, packtrain
 from packtrain.units import format_bytes, format_seconds
 from serve_parts import Serving, packtrain_process, serving
 from watched_parts import HOSTILE, train, watched_voyage
 
 expect.set_options(timeout=20_000)
-pytestmark = [pytest.mark.slow, needs_chromium, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.slow, pytest.mark.needs_chromium, pytest.mark.timeout(200)]
 # Every text that is seen, but for the scales of the charts.
 TEXTS = """() => {
   const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT), texts = [];
@@ -256,7 +256,9 @@ def test_steps_of_another_process_are_seen_and_the_person_is_left_alone(
 
 
 @pytest.mark.usefixtures("site")
-def test_a_stage_of_another_process_is_announced_and_its_end_is_seen(browser: Browser, only_prepared: Path) -> None:
+def test_a_stage_of_another_process_is_seen_to_end_and_nothing_but_its_work_is_said(
+    browser: Browser, only_prepared: Path
+) -> None:
     site = Site(only_prepared)
     with serving(site.home) as served, watched(browser) as one:
         one.page.goto(served.url)

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -43,11 +42,13 @@ def test_every_error_stands_once_among_the_exit_codes() -> None:
     assert {kind.__name__: page.count(f"`{kind.__name__}`") for kind in kinds} == {kind.__name__: 1 for kind in kinds}
 
 
-def _commands(command: click.Command = cli, path: str = "packtrain") -> Iterator[tuple[str, click.Command]]:
-    yield path, command
-    if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
-            yield from _commands(inner, f"{path} {name}")
+def _commands() -> list[tuple[str, click.Command]]:
+    found = generate_reference.every_command(cli, click.Context(cli, info_name="packtrain"))
+    return [(context.command_path, command) for command, context in found]
+
+
+def test_the_commands_are_all_verbs() -> None:
+    assert len(_commands()) > 60
 
 
 def test_every_option_with_a_default_tells_it() -> None:
@@ -62,7 +63,7 @@ def test_every_option_with_a_default_tells_it() -> None:
     assert not silent
 
 
-def test_no_option_is_taken_from_the_environment_and_what_is_read_of_it_is_listed() -> None:
+def test_one_option_is_taken_from_the_environment_and_what_is_read_of_it_is_listed() -> None:
     listed = set(re.findall(r"`([A-Z_]+)`", " ".join(generate_reference.ENVIRONMENT)))
     source = docs_parts.ROOT / "src" / "packtrain"
     # The reference program is told by its launcher; that is a contract of its own.
@@ -70,7 +71,9 @@ def test_no_option_is_taken_from_the_environment_and_what_is_read_of_it_is_liste
     read = {name for text in texts for name in re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"', text)}
 
     assert read <= listed
-    assert not [path for path, command in _commands() for option in command.params if option.envvar]
+    taken = {option.envvar: path for path, command in _commands() for option in command.params if option.envvar}
+    assert taken == {"PACKTRAIN_SERVE_TOKEN": "packtrain serve"}
+    assert set(taken) <= listed
 
 
 def test_every_verb_has_an_example() -> None:

@@ -93,6 +93,7 @@ def test_the_job_saves_when_its_time_runs_out_goes_on_and_does_nothing_once_it_i
     third = subprocess.run(job, cwd=folder, env=_environment(folder), capture_output=True, text=True, check=False)
 
     assert first.returncode == 143, told
+    assert "stopped by SIGTERM" in told
     assert 3 <= saved < STEPS
     assert second.returncode == 0, second.stderr
     logs = "".join(path.read_text() for path in (folder / "guest").rglob("attempt-*-rank-0.log"))
@@ -123,4 +124,4 @@ def test_slurm_runs_the_job_tells_it_that_time_is_up_and_a_second_one_goes_on(tm
             time.sleep(0.5)
 
     assert _saved(folder) == STEPS, (folder / f"train-{second}.log").read_text()
-    assert "interrupted" in (folder / f"train-{first}.log").read_text()
+    assert "stopped by SIGTERM" in (folder / f"train-{first}.log").read_text()

@@ -1,15 +1,14 @@
 """Printed labels: a browser draws the page, and a reader that nobody here wrote reads every QR code in the picture."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from chromium_parts import CHROMIUM
 from packtrain.report.labels import shipment_labels, write_labels
 from voyage_papers import packed
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SWITCHES = [
     "--headless",
     "--no-sandbox",
@@ -25,7 +24,7 @@ SWITCHES = [
 ]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium (Debian package: chromium)")
+@pytest.mark.needs_chromium
 def test_every_label_of_the_page_is_read_from_a_picture_of_it(tmp_path: Path) -> None:
     image = pytest.importorskip("PIL.Image")
     zxingcpp = pytest.importorskip("zxingcpp")

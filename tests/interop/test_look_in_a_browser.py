@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from html import unescape
 from pathlib import Path
@@ -10,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from chromium_parts import CHROMIUM
 from looked_parts import mixed_voyage
 from packtrain.dataset.looking.look import Wanted
 from packtrain.report.look_page import write_look_page
 from packtrain.stages.prepare import look
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SWITCHES = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 # The page itself runs no script: another one asks it from outside.
 ASKS = """<!doctype html>
@@ -61,7 +60,7 @@ def _asked(folder: Path, width: int, *, dark: bool) -> dict[str, Any]:
     return json.loads(unescape(found[1]))
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium (Debian package: chromium)")
+@pytest.mark.needs_chromium
 def test_a_browser_shows_every_picture_on_any_width_and_by_keyboard(tmp_path: Path) -> None:
     voyage = mixed_voyage(tmp_path / "v", "image_crop_pixels = 16\nclip_frames = 4\nclip_size_pixels = 16")
     write_look_page(look(voyage, Wanted()), tmp_path / "look.html")

@@ -1,13 +1,13 @@
 """The papers to print against other programs: ssh-keygen by the command on a page, and a reader of its code."""
 
 import re
-import shutil
 import subprocess
 from html import unescape
 from pathlib import Path
 
 import pytest
 
+from chromium_parts import CHROMIUM
 from packtrain.documents.customs import Customs
 from packtrain.documents.shipment import Shipment
 from packtrain.events import discard
@@ -15,7 +15,6 @@ from packtrain.report.papers import render
 from packtrain.stages import papers
 from paper_parts import closed
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SWITCHES = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 PICTURE = ["--hide-scrollbars", "--window-size=900,900", "--force-device-scale-factor=2"]
 
@@ -35,7 +34,7 @@ def test_ssh_keygen_verifies_each_paper_by_the_command_printed_on_it(tmp_path: P
         assert subprocess.run(["sh", "-c", command], cwd=made.place, capture_output=True, check=False).returncode != 0
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium (Debian package: chromium)")
+@pytest.mark.needs_chromium
 def test_the_code_of_a_paper_is_read_from_a_picture_of_it(tmp_path: Path) -> None:
     image = pytest.importorskip("PIL.Image")
     zxingcpp = pytest.importorskip("zxingcpp")
