@@ -3,10 +3,12 @@
 import json
 import resource
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
-from packtrain.doctor.children import ask
+from packtrain.doctor.children import Asked, ask
 
 _SECONDS = 30.0
 
@@ -33,6 +35,18 @@ def test_a_program_that_reads_nothing_answers_all_the_same() -> None:
     answer = ask(_python("import os; os.close(0); print('here')"), _SECONDS, told="x" * 1_000_000)
 
     assert (answer.status, answer.text) == (0, "here\n")
+
+
+def test_it_works_before_anybody_listens(tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    asked = Asked(_python("import sys; open(sys.stdin.read(), 'w').write('so')"), told=str(done))
+
+    ends = time.monotonic() + _SECONDS
+    while not (done.exists() and done.read_text()) and time.monotonic() < ends:
+        time.sleep(0.01)
+
+    assert done.read_text() == "so"
+    assert asked.answer(_SECONDS).status == 0
 
 
 @pytest.mark.parametrize("stream", [1, 2])
