@@ -19,6 +19,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from packtrain.durable import plain_file
 from packtrain.errors import MoreDrivesWanted
 from packtrain.events import Event, Progress, Sink, StageFinished, StageStarted
 from packtrain.record.pace import DrivePace, Pace, PaceKeeper
@@ -95,8 +96,7 @@ def read_live(root: Path) -> Live | None:
         root: the voyage folder.
     """
     try:
-        descriptor = os.open(root / "logs" / LIVE_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as stream:
+        with plain_file(root / "logs" / LIVE_NAME) as stream:
             payload = stream.read(MAX_LIVE_BYTES + 1)
         return msgspec.json.decode(payload, type=Live) if len(payload) <= MAX_LIVE_BYTES else None
     except (OSError, ValueError):  # msgspec's errors are ValueErrors
