@@ -155,7 +155,6 @@ class Terminal:
         if (event.stage, event.activity) != self._activity:
             self._end_activity(now)
             self._activity, self._activity_since = (event.stage, event.activity), (now, event.done_bytes)
-            self._keeper = PaceKeeper()
             self._note = ""
         self._keeper.take(event, now)
         _shown = self
