@@ -132,4 +132,5 @@ def test_with_json_it_is_the_one_document(delivered: Site) -> None:
 def test_what_is_kept_is_said_of_the_verb_and_not_of_an_option() -> None:
     assert "nothing was changed" in what_is_kept(["--debug", "check", "/mnt/a1"])
     assert "what was mended stays" in what_is_kept(["check", "/mnt/a1", "--repair"])
+    assert "this one begins anew" in what_is_kept(["measure", "/mnt/a1"])
     assert what_is_kept(["status"]) == what_is_kept([])

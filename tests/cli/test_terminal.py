@@ -9,7 +9,8 @@ import time
 import pytest
 
 from packtrain.cli import terminal
-from packtrain.cli.terminal import Terminal, answer, columns, print_error, table
+from packtrain.cli.columns import columns, table
+from packtrain.cli.terminal import Terminal, answer, print_error
 from packtrain.errors import DriveFull, KeyMissing
 from packtrain.events import (
     DriveProgress,

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from packtrain.cli.columns import table
 from packtrain.cli.completing import voyage_folders
-from packtrain.cli.terminal import Terminal, answer, table
+from packtrain.cli.terminal import Terminal, answer
 from packtrain.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from packtrain.cli.harmless import on_one_line
+from packtrain.events import Progress
 from packtrain.record.pace import DrivePace, Pace
 from packtrain.units import format_bytes, format_rate, format_seconds
 
@@ -27,15 +28,7 @@ def in_words(pace: Pace) -> str:
     """Return all that is known of the pace on one line: the overall work, its rate, the time left, what is slow."""
     told = pace.progress
     parts = [f"{told.stage}  {told.activity}", *([_wave(pace)] if told.num_waves else [])]
-    if told.total_items:
-        parts.append(f"{told.done_items}/{told.total_items} {told.unit}")
-    elif told.done_items:
-        parts.append(f"{told.done_items} {told.unit}")
-    if told.total_bytes:
-        parts.append(f"{format_bytes(told.done_bytes)} of {format_bytes(told.total_bytes)}")
-    elif told.done_bytes:
-        parts.append(format_bytes(told.done_bytes))
-    parts += _how_fast(pace)
+    parts += [*_items(told), *_bytes(told), *_how_fast(pace)]
     parts += [*pace.slow] or _slowest(pace.drives)
     parts += [told.note] if told.note else []
     return "  ".join(parts)
@@ -84,12 +77,29 @@ def summary(pace: Pace, elapsed_seconds: float, gained: float) -> str:
 def how_far(pace: Pace) -> str:
     """Return what it was at, and how far in hundredths where that is known."""
     told = pace.progress
-    done, total = (told.done_bytes, told.total_bytes) if told.total_bytes else (told.done_items, told.total_items)
+    done, total = _done_of(told)
     return f"{told.activity}, at {_percent(done, total).strip()}" if total else told.activity
 
 
 def _wave(pace: Pace) -> str:
     return f"wave {pace.progress.wave} of {pace.progress.num_waves}"
+
+
+def _bytes(told: Progress) -> list[str]:
+    if told.total_bytes:
+        return [f"{format_bytes(told.done_bytes)} of {format_bytes(told.total_bytes)}"]
+    return [format_bytes(told.done_bytes)] if told.done_bytes else []
+
+
+def _items(told: Progress) -> list[str]:
+    if told.total_items:
+        return [f"{told.done_items}/{told.total_items} {told.unit}"]
+    return [f"{told.done_items} {told.unit}"] if told.done_items else []
+
+
+def _done_of(told: Progress) -> tuple[int, int]:
+    """Return how much is done and of how much: of bytes where their number is known, else of items."""
+    return (told.done_bytes, told.total_bytes) if told.total_bytes else (told.done_items, told.total_items)
 
 
 def _how_fast(pace: Pace) -> list[str]:
@@ -107,8 +117,8 @@ def _how_fast(pace: Pace) -> list[str]:
 
 
 def _is_done(pace: Pace) -> bool:
-    told = pace.progress
-    return told.done_bytes >= told.total_bytes if told.total_bytes else told.done_items >= told.total_items
+    done, total = _done_of(pace.progress)
+    return done >= total
 
 
 def _slowest(drives: Sequence[DrivePace]) -> list[str]:
@@ -123,18 +133,9 @@ def _overall(pace: Pace, columns: int, *, with_unicode: bool) -> Text:
     from rich.text import Text
 
     told = pace.progress
-    parts: list[str] = []
-    if told.total_bytes:
-        parts.append(f"{format_bytes(told.done_bytes)} of {format_bytes(told.total_bytes)}")
-    elif told.done_bytes:
-        parts.append(format_bytes(told.done_bytes))
-    parts += _how_fast(pace)
-    if told.total_items:
-        parts.append(f"{told.done_items}/{told.total_items} {told.unit}")
-    elif told.done_items:
-        parts.append(f"{told.done_items} {told.unit}")
+    parts = [*_bytes(told), *_how_fast(pace), *_items(told)]
     words = "  ".join(parts) or ("…" if with_unicode else "...")
-    done, total = (told.done_bytes, told.total_bytes) if told.total_bytes else (told.done_items, told.total_items)
+    done, total = _done_of(told)
     line = Text("  ")
     if total:
         percent = f"{_percent(done, total)}  "

@@ -10,6 +10,7 @@ from typing import Final
 
 _BY_DEFAULT: Final = "what was finished is kept"
 _KEPT: Final[Mapping[str, str]] = {
+    "measure": "its files on the drives are removed, an earlier measurement stays, this one begins anew",
     "prepare": "finished units of work are kept, the one at work is done again",
     "rehearse": "wheels that were fetched are kept, the runs begin anew",
     "kit": "wheels that were fetched are kept",

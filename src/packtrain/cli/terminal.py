@@ -24,12 +24,12 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
-from packtrain.cli.harmless import harmless, on_one_line
+from packtrain.cli.harmless import harmless
 from packtrain.cli.progress_lines import how_far, in_words, picture, summary
 from packtrain.errors import KeyMissing, MoreDrivesWanted, PacktrainError
 from packtrain.events import (
@@ -49,7 +49,8 @@ from packtrain.units import format_seconds
 if TYPE_CHECKING:
     from packtrain.report.training_curve import TrainingCurve
 
-_COLUMNS: Final = 100
+COLUMNS: Final = 100
+"""No line of ours is wider, however wide the window is."""
 _LONG: Final = 300
 """Characters from which on a notice is broken at its semicolons."""
 _QUIET_SECONDS: Final = 30.0
@@ -154,7 +155,6 @@ class Terminal:
         if (event.stage, event.activity) != self._activity:
             self._end_activity(now)
             self._activity, self._activity_since = (event.stage, event.activity), (now, event.done_bytes)
-            self._keeper = PaceKeeper()
             self._note = ""
         self._keeper.take(event, now)
         _shown = self
@@ -333,42 +333,6 @@ def redraw(draw: Callable[[], str], every_seconds: float) -> None:
         click.echo("\x1b[?25h\x1b[?1049l", nl=False)
 
 
-def table(rows: Sequence[tuple[str, str]]) -> str:
-    """Return rows of a name and a value as aligned text; further lines of a value stand below its first.
-
-    What does not fit into 100 columns, or a narrower window, is broken: a list at its semicolons, else between words.
-    """
-    room = min(_COLUMNS, terminal_columns()) if shows_pictures() else _COLUMNS
-    width = max((len(name) for name, _ in rows), default=0)
-    below = "\n" + " " * (width + 4)
-    return "\n".join(f"  {name:<{width}}  {below.join(_broken(value, room - width - 4))}" for name, value in rows)
-
-
-def _broken(value: str, width: int) -> Iterator[str]:
-    for line in value.splitlines():
-        pieces = line.replace("; ", ";\n").split("\n") if len(line) > width else [line]
-        for piece in pieces:
-            # A path or a digest stays whole: it is copied and pasted.
-            yield from (
-                textwrap.wrap(
-                    piece, max(width, 20), break_long_words=False, break_on_hyphens=False, drop_whitespace=True
-                )
-                if len(piece) > width
-                else (piece,)
-            )
-
-
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows of equal length as aligned columns; a column without a word below its head is left out.
-
-    A cell is one line: what breaks one in a name of a file is shown as \\uXXXX.
-    """
-    rows = [[on_one_line(cell) for cell in row] for row in rows]
-    used = [number for number in range(len(rows[0])) if any(row[number] for row in rows[1:])]
-    width = {number: max(len(row[number]) for row in rows) for number in used}
-    return "\n".join("  ".join(f"{row[n]:<{width[n]}}" for n in used).rstrip() for row in rows)
-
-
 def ask(told: str, question: str) -> str | None:
     """Show some lines and a question on stderr; return what a person types, None where nobody sits at a terminal."""
     if not asks_here():
@@ -413,7 +377,7 @@ def ask_field(field: str, told: str, *, choices: Sequence[str], default: str, fa
     else:
         words = [f"{number} {word}" for number, word in enumerate(choices, 1)]
         _end_line()
-        _tell("\n".join([*textwrap.wrap(told, _COLUMNS - 4), *textwrap.wrap("; ".join(words), _COLUMNS - 4)]))
+        _tell("\n".join([*textwrap.wrap(told, COLUMNS - 4), *textwrap.wrap("; ".join(words), COLUMNS - 4)]))
     shown = f" [{harmless(default)}]" if default else ""
     typed: str = click.prompt(f"  {field}{shown}", err=True, default="", show_default=False)
     return typed

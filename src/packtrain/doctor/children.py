@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
+import selectors
 import shutil
 import signal
 import subprocess
@@ -13,9 +15,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 _MOST_BYTES: Final = 1 << 20
+"""Of each stream so much is kept; what comes after it is read and dropped, so that the program can end."""
+_PIECE_BYTES: Final = 1 << 16
 _HERE: Final = Path(__file__).parent
 
 
@@ -65,7 +69,7 @@ class Asked:
 
     def __init__(self, argv: Sequence[str], *, told: str = "", environment: Mapping[str, str] | None = None) -> None:
         self._started = time.monotonic()
-        self._told = told
+        self._untold = memoryview(told.encode())
         self._why = ""
         try:
             self._process = subprocess.Popen(
@@ -74,27 +78,62 @@ class Asked:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=dict(environment) if environment is not None else None,
-                encoding="utf-8",
-                errors="replace",
                 start_new_session=True,
             )
         except OSError as error:
             self._process, self._why = None, (error.strerror or str(error)).lower()
+            return
+        # At once, so that it works while others are asked.
+        self._tell(self._process.stdin)
 
     def answer(self, seconds: float) -> Answer:
         """Return what it says until `seconds` after it was started."""
         if self._process is None:
             return Answer(None, "", self._why)
+        ends = max(self._started + seconds, time.monotonic() + 0.05)
+        text, complaint = self._heard(self._process, ends)
         try:
-            left = max(self._started + seconds - time.monotonic(), 0.05)
-            text, complaint = self._process.communicate(self._told, timeout=left)
-        except subprocess.TimeoutExpired as late:
+            status = self._process.wait(max(0.0, ends - time.monotonic()))
+        except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            said: bytes | str = late.stdout or ""
-            text = said if isinstance(said, str) else said.decode("utf-8", "replace")
-            return Answer(None, text[:_MOST_BYTES], f"no answer within {seconds:g} s")
-        return Answer(self._process.returncode, text[:_MOST_BYTES], complaint[:_MOST_BYTES])
+            return Answer(None, text, f"no answer within {seconds:g} s")
+        return Answer(status, text, complaint)
+
+    def _tell(self, stdin: IO[bytes] | None) -> None:
+        """Tell it a piece that a pipe with room takes at once; close the pipe after the last, or if nobody reads it."""
+        assert stdin is not None
+        try:
+            self._untold = self._untold[os.write(stdin.fileno(), self._untold[: select.PIPE_BUF]) :]
+        except BrokenPipeError:
+            self._untold = self._untold[:0]
+        if not self._untold:
+            stdin.close()
+
+    def _heard(self, process: subprocess.Popen[bytes], ends: float) -> tuple[str, str]:
+        """Tell it the rest; return what it says on both streams until it closes them, or the clock is at `ends`.
+
+        `Popen.communicate` does the same, and keeps all that is said: gigabytes within the seconds of a program gone
+        wrong.
+        """
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        text, complaint = bytearray(), bytearray()
+        with selectors.DefaultSelector() as selector:
+            if not process.stdin.closed:
+                selector.register(process.stdin, selectors.EVENT_WRITE)
+            selector.register(process.stdout, selectors.EVENT_READ, text)
+            selector.register(process.stderr, selectors.EVENT_READ, complaint)
+            while selector.get_map() and (left := ends - time.monotonic()) > 0:
+                for key, _ in selector.select(left):
+                    if key.fileobj is process.stdin:
+                        self._tell(process.stdin)
+                        if process.stdin.closed:
+                            selector.unregister(process.stdin)
+                    elif piece := os.read(key.fd, _PIECE_BYTES):
+                        key.data.extend(piece[: _MOST_BYTES - len(key.data)])
+                    else:
+                        selector.unregister(key.fileobj)
+        return text.decode("utf-8", "replace"), complaint.decode("utf-8", "replace")
 
 
 def child(name: str, *, told: object, with_packages: bool = False) -> Asked:

@@ -44,12 +44,12 @@ def _all(places: Sequence[Place], bays: set[Path]) -> Iterator[Finding]:
         yield Finding("drives", "warn", f"not there: {_names(missing)}", _VERBS, why, "mount them")
     elif missing:
         found = f"not there: {_names(missing)}"
-        remedy = f"mount them, or correct voyage.toml; folders can play drives: mkdir -p {missing[0].path}"
+        remedy = f"mount them, or correct voyage.toml; folders can play drives: mkdir -p {missing[0].typed}"
         yield Finding("drives", "fault", found, _VERBS, "a drive that is not there cannot be written", remedy)
     here = [place for place in answering if place.is_folder]
     if closed := [place for place in here if place.refusal]:
         found = f"{_names(closed)}: {closed[0].refusal}"
-        remedy = f"sudo mount -o remount,rw {closed[0].path}, or sudo chown $(id -un) {closed[0].path}"
+        remedy = f"sudo mount -o remount,rw {closed[0].typed}, or sudo chown $(id -un) {closed[0].typed}"
         yield Finding("drives", "fault", found, _VERBS, "a drive that cannot be written cannot be packed", remedy)
     if small := [place for place in here if place.file_system in _FAT]:
         why = "FAT holds no file of 4 GiB or more: a volume of a large shipment does not fit"

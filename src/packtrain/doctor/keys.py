@@ -44,17 +44,19 @@ def _key(what: str, place: Place, folder: Place, verbs: tuple[str, ...]) -> Find
         return Finding(what, "fault", f"{path} is not there", verbs, why, remedy)
     if not place.seen.get("is_readable"):
         why = "it cannot be used by this user"
-        return Finding(what, "fault", f"no right to read {path}", verbs, why, f"sudo chown $(id -un) {path}")
+        return Finding(what, "fault", f"no right to read {path}", verbs, why, f"sudo chown $(id -un) {place.typed}")
     mode = int(place.seen.get("mode", 0))
     reachable = bool(int(folder.seen.get("mode", 0o777)) & _MAY_ENTER)
     if mode & _OTHERS and reachable:
         why = "whoever works on this machine can sign in this party's name, or read what is sealed to it"
-        return Finding(what, "warn", f"{path} has mode {mode:04o}", verbs, why, f"chmod 600 {path}")
+        return Finding(what, "warn", f"{path} has mode {mode:04o}", verbs, why, f"chmod 600 {place.typed}")
     if place.is_on_network:
         why = "a key on a shared file system is in the hands of whoever keeps that system and its backups"
         remedy = "keep keys/ on a disk of this machine, or on a stick that is taken out"
         return Finding(what, "warn", f"{path} is on {place.file_system}", verbs, why, remedy)
     if place.seen.get("uid") not in (os.geteuid(), 0):
         why = "its owner can change it"
-        return Finding(what, "warn", f"{path} belongs to another user", verbs, why, f"sudo chown $(id -un) {path}")
+        return Finding(
+            what, "warn", f"{path} belongs to another user", verbs, why, f"sudo chown $(id -un) {place.typed}"
+        )
     return Finding(what, "ok", f"{path}, mode {mode:04o}", verbs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,11 @@ class Place:
     path: Path
     seen: Mapping[str, Any]
     mount: Mount | None
+
+    @property
+    def typed(self) -> str:
+        """Return the path as it is typed in a shell."""
+        return shlex.quote(str(self.path))
 
     @property
     def answers(self) -> bool:
@@ -100,16 +106,16 @@ def look_at_folder(subject: Subject) -> Iterator[Finding]:
     if not place.is_folder:
         return
     if place.refusal:
-        remedy = f"sudo chown -R $(id -un) {root}, or mount it for writing"
+        remedy = f"sudo chown -R $(id -un) {place.typed}, or mount it for writing"
         found = f"{root}: {place.refusal}"
         yield Finding("voyage folder", "fault", found, every, "every verb writes its record there", remedy)
     elif place.is_on_network:
         why = "the journal and the lock of a voyage must not be on a folder that machines share"
-        remedy = f"move it to a disk of this machine: mv {root} /srv/{root.name}"
+        remedy = f"move it to a disk of this machine: mv {place.typed} /srv/"
         yield Finding("voyage folder", "warn", f"{root} is on {place.file_system}", every, why, remedy)
     elif place.file_system in _NO_RIGHTS:
         why = "this file system knows no rights: everybody here reads the keys"
-        remedy = f"move it to a disk with ext4, xfs or btrfs: mv {root} /srv/{root.name}"
+        remedy = f"move it to a disk with ext4, xfs or btrfs: mv {place.typed} /srv/"
         yield Finding("voyage folder", "warn", f"{root} is on {place.file_system}", every, why, remedy)
     else:
         kind = place.file_system or "a file system that is not known"
@@ -165,7 +171,7 @@ def _work(
     remedy = "make room, or put the voyage folder on a larger disk (it can be moved between two verbs)"
     if silent_ones:
         why = "a source that does not answer stops the reading of it"
-        remedy = f"look at it: timeout 5 ls {silent_ones[0]}; umount -l it and mount it again"
+        remedy = f"look at it: timeout 5 ls {shlex.quote(silent_ones[0])}; umount -l it and mount it again"
         return Finding("room for work/", "fault", f"no answer from {', '.join(silent_ones)}", verbs, why, remedy)
     if (place.free_bytes or 0) < total:
         why = "shards take about as much room as the sources, less what is not kept"
@@ -215,7 +221,7 @@ def silent(what: str, path: Path, verbs: tuple[str, ...]) -> Finding:
     """Return the finding on a path that did not answer."""
     found = f"{path} does not answer within {PATIENCE_SECONDS:g} s"
     why = "a dead mount holds every program that touches it, and none can be ended"
-    remedy = f"findmnt -T {path}; then umount -l what hangs, and mount it again"
+    remedy = f"findmnt -T {shlex.quote(str(path))}; then umount -l what hangs, and mount it again"
     return Finding(what, "fault", found, verbs, why, remedy)
 
 

@@ -7,6 +7,7 @@ what a terminal shows, no key and no passphrase. At most two are written a secon
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import os
 import platform
@@ -18,6 +19,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from packtrain.durable import plain_file
 from packtrain.errors import MoreDrivesWanted
 from packtrain.events import Event, Progress, Sink, StageFinished, StageStarted
 from packtrain.record.pace import DrivePace, Pace, PaceKeeper
@@ -35,17 +37,6 @@ State = Literal["running", "done", "wants drives", "failed", "stopped"]
 """What became of it: it works; it ended; these drives are done, others are wanted; an error; Ctrl-C or a signal."""
 
 
-class LiveDrive(msgspec.Struct, frozen=True, kw_only=True):
-    """One drive: how far it is. `rate` is bytes a second while it is at work, None while that is not known."""
-
-    label: str
-    state: str
-    done_bytes: int
-    total_bytes: int
-    rate: float | None = None
-    is_slow: bool = False
-
-
 class Live(msgspec.Struct, frozen=True, kw_only=True):
     """What a stage told last.
 
@@ -58,7 +49,7 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
         left_seconds: at this rate; None where it is not known.
         stalled_seconds: for so long nothing had moved.
         slow: of drives that are slow, a sentence each.
-        drives: one by one.
+        drives: one by one, see `pace.DrivePace`.
         started, updated: UTC instants.
         host, machine: its name; and this boot of it, with the space that process numbers are of.
         pid, pid_started: the process, and when it started in ticks since that boot: numbers of processes come again.
@@ -85,7 +76,7 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
     left_seconds: float | None = None
     stalled_seconds: float = 0.0
     slow: tuple[str, ...] = ()
-    drives: tuple[LiveDrive, ...] = ()
+    drives: tuple[DrivePace, ...] = ()
 
     @property
     def is_running(self) -> bool | None:
@@ -105,8 +96,7 @@ def read_live(root: Path) -> Live | None:
         root: the voyage folder.
     """
     try:
-        descriptor = os.open(root / "logs" / LIVE_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as stream:
+        with plain_file(root / "logs" / LIVE_NAME) as stream:
             payload = stream.read(MAX_LIVE_BYTES + 1)
         return msgspec.json.decode(payload, type=Live) if len(payload) <= MAX_LIVE_BYTES else None
     except (OSError, ValueError):  # msgspec's errors are ValueErrors
@@ -182,7 +172,6 @@ class LiveFile:
         if not self._is_mine:
             return
         with contextlib.suppress(OSError):
-            self._folder.mkdir(exist_ok=True)
             _replace(self._folder, msgspec.json.encode(_live(stage, state, self._started, self._keeper.pace(now))))
 
 
@@ -229,18 +218,7 @@ def _live(stage: str, state: State, started: str, pace: Pace | None) -> Live:
         left_seconds=pace.left_seconds,
         stalled_seconds=pace.stalled_seconds,
         slow=tuple(text[:_MAX_TEXT] for text in pace.slow[:_MAX_DRIVES]),
-        drives=tuple(_live_drive(drive) for drive in pace.drives[:_MAX_DRIVES]),
-    )
-
-
-def _live_drive(drive: DrivePace) -> LiveDrive:
-    return LiveDrive(
-        label=drive.label[:_MAX_TEXT],
-        state=drive.state,
-        done_bytes=drive.done_bytes,
-        total_bytes=drive.total_bytes,
-        rate=drive.rate,
-        is_slow=drive.is_slow,
+        drives=tuple(dataclasses.replace(drive, label=drive.label[:_MAX_TEXT]) for drive in pace.drives[:_MAX_DRIVES]),
     )
 
 

@@ -202,6 +202,14 @@ def test_a_drive_that_is_missing_stops_packing(home: Path) -> None:
     assert missing.verbs == ("plan", "pack") and missing.found.endswith("drives/b2")
 
 
+def test_a_remedy_can_be_typed_as_it_stands(home: Path) -> None:
+    _change(home, '"../drives/b2"', '"../drives/b2 & b3"')
+
+    (missing,) = [one for one in look("drives", "drives", subject_of(home)) if one.state == "fault"]
+    subprocess.run(["sh", "-c", missing.remedy.partition(": ")[2]], check=True)
+    assert states(look("drives", "drives", subject_of(home)))["drives"] == "ok"
+
+
 def test_a_packed_shipment_needs_no_drives(home: Path) -> None:
     shutil.rmtree(home.parent / "drives")
     (home / "documents").mkdir(exist_ok=True)

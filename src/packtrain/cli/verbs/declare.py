@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from packtrain.cli.columns import table
 from packtrain.cli.options import answer_receipt, folder_argument, json_option, open_voyage
-from packtrain.cli.terminal import answer, ask, ask_field, asks_here, table, tell_how_to_answer
+from packtrain.cli.terminal import answer, ask, ask_field, asks_here, tell_how_to_answer
 
 if TYPE_CHECKING:
     from packtrain.diligence.interview import Asked

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
+from packtrain.cli.columns import table
 from packtrain.cli.options import json_option
-from packtrain.cli.terminal import Terminal, answer, table
+from packtrain.cli.terminal import Terminal, answer
 
 _PATH = click.Path(path_type=Path)
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from packtrain.cli.columns import table
 from packtrain.cli.completing import voyage_folders
 from packtrain.cli.options import json_option
-from packtrain.cli.terminal import answer, table
+from packtrain.cli.terminal import answer
 from packtrain.units import counted
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import get_args
 
 import click
 
+from packtrain.cli.columns import table
 from packtrain.cli.options import InOrder, json_option, open_voyage, voyage_option
-from packtrain.cli.terminal import answer, table
+from packtrain.cli.terminal import answer
 from packtrain.documents.parties import Role
 
 

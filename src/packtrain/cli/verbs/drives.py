@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from packtrain.cli.columns import columns, table
 from packtrain.cli.completing import drive_labels
 from packtrain.cli.options import InOrder, folder_argument, json_option, open_voyage, voyage_option
-from packtrain.cli.terminal import Terminal, answer, ask, columns, table
+from packtrain.cli.terminal import Terminal, answer, ask
 from packtrain.documents.sanitisation import NOT_SANITISED
 from packtrain.units import format_bytes, format_rate, format_seconds, parse_bytes
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
+from packtrain.cli.columns import table
 from packtrain.cli.completing import rule_ids
 from packtrain.cli.options import DAY, WORDS, InOrder, answer_receipt, json_option, open_voyage, voyage_option
 from packtrain.cli.terminal import answer as print_answer
-from packtrain.cli.terminal import table
 from packtrain.documents.parties import Role
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from packtrain.cli.columns import table
 from packtrain.cli.options import InOrder, answer_receipt, json_option, open_voyage, voyage_option
-from packtrain.cli.terminal import answer, table
+from packtrain.cli.terminal import answer
 from packtrain.units import GIB, MIB, format_bytes, parse_bytes
 
 _SMALLEST_PIECE_BYTES, _LARGEST_PIECE_BYTES = MIB, 4 * GIB

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from packtrain.cli.columns import columns, table
 from packtrain.cli.options import InOrder, folder_argument, json_option, open_voyage, voyage_option
-from packtrain.cli.terminal import answer, columns, table
+from packtrain.cli.terminal import answer
 from packtrain.units import format_bytes
 
 

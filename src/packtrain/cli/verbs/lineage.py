@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
+from packtrain.cli.columns import columns, table
 from packtrain.cli.options import json_option, open_voyage, run_options, steps_option, voyage_option
-from packtrain.cli.terminal import answer, columns, table
+from packtrain.cli.terminal import answer
 
 if TYPE_CHECKING:
     from packtrain.stages.lineage import Ancestry

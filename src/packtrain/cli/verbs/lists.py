@@ -9,9 +9,10 @@ from typing import get_args
 
 import click
 
+from packtrain.cli.columns import columns, table
 from packtrain.cli.completing import list_labels
 from packtrain.cli.options import DAY, InOrder, json_option, open_voyage, voyage_option
-from packtrain.cli.terminal import answer, columns, table
+from packtrain.cli.terminal import answer
 from packtrain.documents.list_record import ListFormat, ListRecord
 
 _LABEL = r"letters, digits, dot, dash and underscore; at most 32"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from packtrain.cli.columns import table
 from packtrain.cli.options import file_to_write, json_option, open_voyage
-from packtrain.cli.terminal import Terminal, answer, table
+from packtrain.cli.terminal import Terminal, answer
 from packtrain.units import parse_bytes
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from packtrain.cli.columns import table
 from packtrain.cli.completing import labels_to_replace
 from packtrain.cli.options import LABELLED_PATH, answer_receipt, folder_argument, json_option, open_voyage
-from packtrain.cli.terminal import answer, table
+from packtrain.cli.terminal import answer
 from packtrain.units import format_bytes
 
 if TYPE_CHECKING:

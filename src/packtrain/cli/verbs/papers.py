@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from packtrain.cli.columns import table
 from packtrain.cli.options import folder_argument, json_option, open_voyage
-from packtrain.cli.terminal import answer, table
+from packtrain.cli.terminal import answer
 
 _PATH = click.Path(path_type=Path)
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from packtrain.cli.columns import columns, table
 from packtrain.cli.options import answer_receipt, folder_argument, json_option, open_voyage
-from packtrain.cli.terminal import answer, columns, table
+from packtrain.cli.terminal import answer
 from packtrain.units import counted, format_bytes, format_seconds
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from packtrain.cli.columns import table
 from packtrain.cli.options import folder_argument, json_option, open_voyage, receipt_text
-from packtrain.cli.terminal import answer, table
+from packtrain.cli.terminal import answer
 from packtrain.errors import RehearsalFailed
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from packtrain.cli.columns import columns
 from packtrain.cli.options import json_option, open_voyage, run_options, voyage_option
-from packtrain.cli.terminal import answer, columns
+from packtrain.cli.terminal import answer
 
 if TYPE_CHECKING:
     from packtrain.stages.replay import Replayed

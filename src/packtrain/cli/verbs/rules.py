@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from packtrain.cli.columns import columns, table
 from packtrain.cli.completing import rule_ids
 from packtrain.cli.options import InOrder, json_option, open_voyage, voyage_option
-from packtrain.cli.terminal import answer, columns, table
+from packtrain.cli.terminal import answer
 from packtrain.documents.country_group import CountryGroup
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from packtrain.cli.columns import table
 from packtrain.cli.options import WORDS, InOrder, answer_receipt, json_option, open_voyage, voyage_option
 from packtrain.cli.terminal import answer as print_answer
-from packtrain.cli.terminal import table
 
 if TYPE_CHECKING:
     from packtrain.diligence.screening.state import ScreeningState

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from packtrain.cli.columns import table
 from packtrain.cli.options import folders_argument, json_option, open_voyage
 from packtrain.cli.terminal import (
     answer,
@@ -17,7 +18,6 @@ from packtrain.cli.terminal import (
     shows_colour,
     shows_pictures,
     shows_unicode,
-    table,
     terminal_columns,
 )
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from packtrain.cli.columns import table
 from packtrain.cli.options import InOrder, json_option, open_voyage, voyage_option
-from packtrain.cli.terminal import answer, ask, table
+from packtrain.cli.terminal import answer, ask
 from packtrain.units import counted, format_bytes
 
 if TYPE_CHECKING:

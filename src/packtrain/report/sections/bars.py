@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from packtrain.record.live import LiveDrive
+from packtrain.record.pace import DrivePace
 from packtrain.report.live_view import LiveView
 from packtrain.report.pieces import progress_bar, words
 from packtrain.units import format_rate
@@ -15,7 +15,7 @@ def bars(view: LiveView) -> str:
     return f'<ul class="bars">{"".join(_drive(drive) for drive in view.live.drives)}</ul>'
 
 
-def _drive(drive: LiveDrive) -> str:
+def _drive(drive: DrivePace) -> str:
     told = drive.state + (f", {format_rate(drive.rate)}" if drive.rate is not None else "")
     slow = '<span class="hold">slow</span>, ' if drive.is_slow else ""
     bar = "<span></span>"
