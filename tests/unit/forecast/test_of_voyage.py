@@ -84,6 +84,16 @@ def test_the_way_home_on_drives_is_written_as_one_step() -> None:
     assert written.steps[-1].start_days == pytest.approx(found.carry.days + 4)
 
 
+def test_a_leg_that_people_call_a_return_stays_on_the_way_there() -> None:
+    question = asked(ForecastSection(results="500 GB", legs=("return: of the van=1..2",)))
+    found = forecast(question)
+    written = forecast_document(
+        question, found, voyage="any", start=date(2027, 1, 30), made="2027-01-30T08:00:00Z", bytes_from="a test"
+    )
+    assert [step.name for step in written.steps] == ["pack", "return: of the van", "load", "train", "return"]
+    assert [step.start_days for step in written.steps] == pytest.approx(found.carry.starts()[:5])
+
+
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
