@@ -67,6 +67,13 @@ def test_what_was_told_goes_before_what_was_measured_and_that_before_what_is_ass
     assert origin["swap"] == ("assumed", "")
 
 
+def test_a_link_of_which_nobody_told_what_is_free_is_assumed_to_be_free() -> None:
+    for told, origin in ((None, "assumed"), (1.0, "given")):
+        question = asked(ForecastSection(link="200 Mbit/s", link_free=told))
+        link = next(figure for figure in figures(question) if figure.name == "link")
+        assert (link.text, link.origin) == ("100% of the link is free, day and night", origin)
+
+
 def test_the_border_is_crossed_after_the_first_leg() -> None:
     question = asked(ForecastSection(legs=("flight=1..2", "admit=1"), customs="0..1..7"))
     assert [leg.name for leg in question.legs] == ["flight", "customs", "admit"]
