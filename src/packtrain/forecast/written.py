@@ -72,12 +72,11 @@ def _odds(found: Odds) -> ForecastOdds:
 
 
 def _route(route: Route) -> ForecastRoute:
-    has_after = any(step.part == "after" for step in route.steps)
     return ForecastRoute(
         days=route.days,
         there=_odds(route.there),
-        home_days=route.done_days if has_after else None,
-        home=_odds(route.done) if has_after else None,
+        home_days=route.done_days if route.has_after else None,
+        home=_odds(route.done) if route.has_after else None,
         bottleneck=route.bottleneck,
         cost=route.cost.total,
     )
