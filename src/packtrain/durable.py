@@ -97,7 +97,7 @@ def atomic_writer(path: Path, mode: int = 0o644, *, shared: bool = False) -> Ite
         _remove_left(temporary)
     # Removed first: O_EXCL then guards against writing through a link that somebody left under the temporary name.
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    _try_to_lock(descriptor)
+    try_to_lock(descriptor)
     try:
         with _full_is_a_message(path), io.BufferedWriter(io.FileIO(descriptor, "wb"), _BUFFER_BYTES) as stream:
             yield stream
@@ -135,14 +135,14 @@ def _remove_left(temporary: Path) -> None:
         temporary.unlink(missing_ok=True)
         return
     try:
-        if not _try_to_lock(descriptor):
+        if not try_to_lock(descriptor):
             raise OSError(errno.EBUSY, "another process is writing this file", str(temporary))
         temporary.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
 
 
-def _try_to_lock(descriptor: int) -> bool:
+def try_to_lock(descriptor: int) -> bool:
     """Lock an open file until it is closed; return False only if another has it: some file systems know no locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -274,7 +274,7 @@ def private_folder(parent: Path, prefix: str) -> contextlib.AbstractContextManag
     """
     made = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     descriptor = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    _try_to_lock(descriptor)
+    try_to_lock(descriptor)
 
     @contextlib.contextmanager
     def in_use() -> Iterator[Path]:
@@ -293,7 +293,7 @@ def sweep_private_folders(parent: Path, prefix: str) -> None:
         with contextlib.suppress(OSError):
             descriptor = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
-                if _try_to_lock(descriptor):
+                if try_to_lock(descriptor):
                     shutil.rmtree(left, ignore_errors=True)
             finally:
                 os.close(descriptor)

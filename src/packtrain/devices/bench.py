@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from packtrain import durable
 from packtrain.devices.block import SYSTEM, Roots
 from packtrain.devices.extents import first_byte_of
 from packtrain.devices.mounts import Mount, read_mounts
@@ -89,9 +89,12 @@ class MachineBench:
         except OSError as error:
             raise DriveFailed("drive cannot be opened", where=str(folder), found=error.strerror) from error
         try:
-            # Some file systems know no locks: there nobody is kept away.
-            with contextlib.suppress(OSError):
-                _lock(descriptor, folder)
+            if not durable.try_to_lock(descriptor):
+                raise DriveInUse(
+                    "another measurement is running here",
+                    where=str(folder),
+                    hint="wait for it: two at once would measure each other",
+                )
             yield
         finally:
             os.close(descriptor)
@@ -141,17 +144,6 @@ class MachineBench:
 def mount_point(mount: Mount | None) -> str:
     """Return where a file system is mounted, in words."""
     return str(mount.point) if mount is not None else "not known where"
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise DriveInUse(
-            "another measurement is running here",
-            where=str(folder),
-            hint="wait for it: two at once would measure each other",
-        ) from error
 
 
 def _steps(block: Path) -> dict[str, str]:

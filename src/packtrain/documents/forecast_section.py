@@ -42,7 +42,7 @@ class ForecastSection(Part, frozen=True, kw_only=True):
     Attributes:
         start: the first day, "2026-12-01"; without it the day on which `plan` runs.
         link: the network to the site, in bits a second: "200 Mbit/s". Without it only carrying is forecast.
-        link_free: the part of the network that may be used, 0 to 1.
+        link_free: the part of the network that may be used, 0 to 1. Without it all of it.
         prepare: days of preparing before packing, the same for both ways.
         train: days from the day the data is there to the last step.
         legs: delays between packing and loading, in order: ["flight=1..2", "admit=1..3"].
@@ -54,8 +54,8 @@ class ForecastSection(Part, frozen=True, kw_only=True):
         store_rate: bytes a second at which the site's store takes them.
         cores: processors of the packing machine. Without it what `measure` saw.
         load_cores: the same of the machine that loads.
-        pack_hosts: machines that pack at the same time, each with its bays.
-        load_hosts: machines that load at the same time.
+        pack_hosts: machines that pack at the same time, each with its bays. Without it one.
+        load_hosts: machines that load at the same time. Without it one.
         swap_minutes: to change the drives of a wave.
         yearly_failure: the part of the drives that fail in a year.
         transit_risk: the part of the drives that fail on the way besides.
@@ -69,7 +69,7 @@ class ForecastSection(Part, frozen=True, kw_only=True):
 
     start: Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")] | None = None
     link: Written | None = None
-    link_free: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+    link_free: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
     prepare: Written | None = None
     train: Written | None = None
     legs: Annotated[tuple[Text, ...], msgspec.Meta(max_length=64)] = ()
@@ -81,8 +81,8 @@ class ForecastSection(Part, frozen=True, kw_only=True):
     store_rate: Written | None = None
     cores: Number | None = None
     load_cores: Number | None = None
-    pack_hosts: Number = 1
-    load_hosts: Number = 1
+    pack_hosts: Number | None = None
+    load_hosts: Number | None = None
     swap_minutes: Annotated[float, msgspec.Meta(ge=0, le=100_000)] | None = None
     yearly_failure: Chance | None = None
     transit_risk: Chance | None = None

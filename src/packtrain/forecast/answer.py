@@ -62,6 +62,11 @@ class Route:
             begun.append(begun[-1] + step.days.likely)
         return begun[:-1]
 
+    @property
+    def has_after(self) -> bool:
+        """Whether anything follows when the cargo is there: training, or the way home."""
+        return any(step.part == "after" for step in self.steps)
+
 
 @dataclass(frozen=True, slots=True)
 class CodeChoice:
@@ -120,6 +125,12 @@ class Forecast:
     home_ways: tuple[tuple[str, float], ...]
     break_even: tuple[BreakEven, ...]
     curve: tuple[BreakEven, ...]
+
+    @property
+    def routes(self) -> tuple[tuple[str, Route], ...]:
+        """Both ways by name; without a link carrying alone."""
+        carry = ("carry", self.carry)
+        return (carry,) if self.send is None else (carry, ("send", self.send))
 
 
 def forecast(question: Question) -> Forecast:

@@ -19,14 +19,25 @@ class Odds:
     """When something is done, in 100 voyages.
 
     Attributes:
-        days_10, days_50, days_90: in so many of them it is done by then.
         curve: days by which it is done in 0, 2, 4, ... 100 of them.
     """
 
-    days_10: float
-    days_50: float
-    days_90: float
     curve: tuple[float, ...]
+
+    @property
+    def days_10(self) -> float:
+        """Days by which it is done in 10 of them."""
+        return self.curve[5]
+
+    @property
+    def days_50(self) -> float:
+        """Days by which it is done in half of them."""
+        return self.curve[25]
+
+    @property
+    def days_90(self) -> float:
+        """Days by which it is done in 90 of them."""
+        return self.curve[45]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +73,7 @@ def odds_of(draws: Sequence[float]) -> Odds:
     """Return when it is done, from draws."""
     ordered = sorted(draws)
     last = len(ordered) - 1
-    return Odds(
-        ordered[last // 10],
-        ordered[last // 2],
-        ordered[last * 9 // 10],
-        tuple(ordered[last * percent // 100] for percent in range(0, 101, 2)),
-    )
+    return Odds(tuple(ordered[last * percent // 100] for percent in range(0, 101, 2)))
 
 
 def part_first(one: Draws, other: Draws) -> float:

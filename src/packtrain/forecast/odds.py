@@ -3,7 +3,7 @@
 Drives fail independently of each other; a case takes all its drives with it, and a lost vehicle all its cases; a bad
 batch makes every drive likelier to fail. The exact answer sums over the subsets of cases. `drawn_odds.py` draws which
 cases are lost, stratum by stratum, and takes the exact odds of each draw: what is rarer than one in the number of draws
-is still seen. `lots.py` draws every drive and every case and uses none of that, and so checks both.
+is still seen. Tests hold both against drawing every drive and every case.
 """
 
 from __future__ import annotations

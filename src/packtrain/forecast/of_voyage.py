@@ -14,7 +14,7 @@ from packtrain.errors import VoyageFileError
 from packtrain.forecast import words
 from packtrain.forecast.asking import question_of
 from packtrain.forecast.durations import Days
-from packtrain.forecast.prices import Prices
+from packtrain.forecast.prices import PRICED, Prices
 from packtrain.forecast.question import Question
 from packtrain.units import parse_bytes
 
@@ -87,12 +87,7 @@ def read_section(section: ForecastSection, where: str) -> dict[str, Any]:
     for name, read in _READ_BY.items():
         if told[name] is not None:
             told[name] = _read(name, read, told[name], where)
-    legs = tuple(_read("legs", words.parse_leg, text, where) for text in section.legs)
-    told["legs"] = legs or None
-    if told["pack_hosts"] == 1:
-        told["pack_hosts"] = None
-    if told["load_hosts"] == 1:
-        told["load_hosts"] = None
+    told["legs"] = tuple(_read("legs", words.parse_leg, text, where) for text in section.legs) or None
     return told
 
 
@@ -106,5 +101,4 @@ def _read(name: str, read: Callable[[str], Any], text: str, where: str) -> Any:
 
 
 def _prices(section: PricesSection) -> Prices:
-    names = ("drive", "case", "carrier", "shipping", "link_month")
-    return Prices(**{name: getattr(section, name) for name in names}, currency=section.currency)
+    return Prices(**{name: getattr(section, name) for name in PRICED}, currency=section.currency)

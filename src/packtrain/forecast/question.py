@@ -50,8 +50,8 @@ class Question:
         training: from the day the data is there to the last step, or None: not told.
         results_bytes: what comes home, 0: nothing was told.
         results_by: the way home; None: over the link where there is one.
-        measured: figure (a name of `FIGURES`) -> when and where it was measured.
-        given: figures that a person gave.
+        measured: name of a field -> when and where it was measured.
+        given: names of fields, and of risks, that a person gave.
     """
 
     total_bytes: int

@@ -72,12 +72,11 @@ def _odds(found: Odds) -> ForecastOdds:
 
 
 def _route(route: Route) -> ForecastRoute:
-    has_after = any(step.part == "after" for step in route.steps)
     return ForecastRoute(
         days=route.days,
         there=_odds(route.there),
-        home_days=route.done_days if has_after else None,
-        home=_odds(route.done) if has_after else None,
+        home_days=route.done_days if route.has_after else None,
+        home=_odds(route.done) if route.has_after else None,
         bottleneck=route.bottleneck,
         cost=route.cost.total,
     )
@@ -85,13 +84,13 @@ def _route(route: Route) -> ForecastRoute:
 
 def _steps(route: Route) -> tuple[ForecastStep, ...]:
     """Return the steps; the way home on drives is one of them, "return": the record has one span of it, too."""
-    steps = [step for step in route.steps if not step.name.startswith(RETURN_PREFIX)]
-    home = [step for step in route.steps if step.name.startswith(RETURN_PREFIX)]
+    # By its part too: people may call a leg of the way there "return: ..."; and what comes home comes last.
+    home = [step for step in route.steps if step.part == "after" and step.name.startswith(RETURN_PREFIX)]
+    steps = list(route.steps[: len(route.steps) - len(home)])
     if home:
         longest = max(home, key=lambda step: step.days.likely)
         low, likely, high = (sum(getattr(step.days, name) for step in home) for name in ("low", "likely", "high"))
         steps.append(Step("return", "after", Days(low, likely, high), longest.limit, moved_bytes=home[0].moved_bytes))
-    starts = [sum(step.days.likely for step in steps[:number]) for number in range(len(steps))]
     return tuple(
         ForecastStep(
             name=step.name,
@@ -104,5 +103,5 @@ def _steps(route: Route) -> tuple[ForecastStep, ...]:
             bytes=step.moved_bytes,
             bytes_per_second=step.bytes_per_second,
         )
-        for step, begun in zip(steps, starts, strict=True)
+        for step, begun in zip(steps, route.starts(), strict=False)
     )

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from packtrain import durable
-from packtrain.forecast.answer import Forecast, Route
+from packtrain.forecast.answer import Forecast
 from packtrain.forecast.figures import figures
 from packtrain.forecast.question import Question
 from packtrain.report.forecast_svg import FORECAST_STYLE, break_even_chart, odds_curve, time_line
@@ -39,14 +39,15 @@ def write_forecast_page(question: Question, found: Forecast, start: date, path: 
 def forecast_page(question: Question, found: Forecast, start: date) -> str:
     """Return the page; the same forecast gives the same bytes."""
     size = words(format_bytes(question.total_bytes))
-    has_after = any(step.part == "after" for step in found.carry.steps)
     body = [
         f'<h1>{size}: send or carry?</h1><p class="lead">{words(_lead(question, found, start))}</p>',
         _cards(question, found),
         section("Side by side", _side_by_side(question, found, start)),
         section("Step by step", drawing(time_line(found, start)) + _steps(found, start)),
         section("Odds of the day the data is there", drawing(odds_curve(found, start))),
-        section("Odds of the last day", drawing(odds_curve(found, start, is_done=True)) if has_after else ""),
+        section(
+            "Odds of the last day", drawing(odds_curve(found, start, is_done=True)) if found.carry.has_after else ""
+        ),
         section("From how many bytes on", drawing(break_even_chart(question, found.curve)) + _break_even(found)),
         section("Codes on the same drives", _codes(question, found)),
         section("Cost", _cost(question, found)),
@@ -80,8 +81,7 @@ def _cards(question: Question, found: Forecast) -> str:
 
 
 def _side_by_side(question: Question, found: Forecast, start: date) -> str:
-    routes = [found.carry, *([found.send] if found.send is not None else [])]
-    has_after = any(step.part == "after" for step in found.carry.steps)
+    routes = [route for _, route in found.routes]
 
     def row(name: str, values: list[str]) -> list[str]:
         return [words(name), *(words(value) for value in values)]
@@ -90,7 +90,7 @@ def _side_by_side(question: Question, found: Forecast, start: date) -> str:
         row(f"there in {percent} of 100 by", [by(start, getattr(each.there, f"days_{percent}")) for each in routes])
         for percent in (10, 50, 90)
     ]
-    if has_after:
+    if found.carry.has_after:
         done = "home" if question.results_bytes else "trained"
         rows += [
             row(f"{done} in {percent} of 100 by", [by(start, getattr(each.done, f"days_{percent}")) for each in routes])
@@ -103,9 +103,7 @@ def _side_by_side(question: Question, found: Forecast, start: date) -> str:
 
 def _steps(found: Forecast, start: date) -> str:
     rows: list[list[str]] = []
-    for name, route in (("carry", found.carry), ("send", found.send)):
-        if route is None:
-            continue
+    for name, route in found.routes:
         for step, begun in zip(route.steps, route.starts(), strict=True):
             others = ", ".join(
                 f"{limit} {days_of(days)}"
@@ -160,17 +158,17 @@ def _cost(question: Question, found: Forecast) -> str:
     currency = question.prices.currency
     rows = [
         [words(cell) for cell in (name, *cells)]
-        for name, route in _routes(found)
+        for name, route in found.routes
         for cells in cost_rows(route.cost, currency)
     ]
     if not rows:
         return ""
     rows += [
         [name, "together", "", "", words(money(route.cost.total, currency))]
-        for name, route in _routes(found)
+        for name, route in found.routes
         if route.cost.total is not None
     ]
-    told = [f"{name}: {cost_total(route.cost, currency)}." for name, route in _routes(found) if route.cost.unpriced]
+    told = [f"{name}: {cost_total(route.cost, currency)}." for name, route in found.routes if route.cost.unpriced]
     return table(["way", "of", "number", "each", "together"], rows) + f"<p>{words(' '.join(told))}</p>"
 
 
@@ -180,7 +178,3 @@ def _rests_on(question: Question) -> str:
         for figure in figures(question)
     ]
     return table(["known how", "figure"], rows)
-
-
-def _routes(found: Forecast) -> list[tuple[str, Route]]:
-    return [("carry", found.carry), *([("send", found.send)] if found.send is not None else [])]

@@ -33,19 +33,18 @@ _RATE_FIRST, _RATE_LAST, _BYTES_FIRST, _BYTES_LAST = 7.0, 11.0, 9.0, 18.0
 
 def time_line(found: Forecast, start: date) -> str:
     """Return the steps of both ways as bars over one axis of days; a paler end reaches to the longest."""
-    routes = [("carry", found.carry), *([("send", found.send)] if found.send is not None else [])]
-    longest = max(_end(route) for _, route in routes) or 1.0
-    rows = sum(len(route.steps) for _, route in routes)
+    longest = max(_end(route) for _, route in found.routes) or 1.0
+    rows = sum(len(route.steps) for _, route in found.routes)
     top = 30
-    height = top + rows * _ROW + len(routes) * 30 + 4
+    height = top + rows * _ROW + len(found.routes) * 30 + 4
     scale = (WIDTH - _LEFT - _RIGHT) / longest
-    parts = [svg_open(WIDTH, height, _time_line_words(routes))]
+    parts = [svg_open(WIDTH, height, _time_line_words(found.routes))]
     for day in _ticks(longest):
         x = _LEFT + day * scale
         parts.append(f'<line class="grid" x1="{x:.1f}" y1="{top - 6}" x2="{x:.1f}" y2="{height - 4}"/>')
         parts.append(f'<text class="small" x="{x:.1f}" y="14" text-anchor="middle">{_tick_word(start, day)}</text>')
     y = top
-    for number, (name, route) in enumerate(routes):
+    for number, (name, route) in enumerate(found.routes):
         parts.append(f'<text class="strong" x="0" y="{y + 18}">{name}</text>')
         y += 26
         for step, begun in zip(route.steps, route.starts(), strict=True):
@@ -73,8 +72,7 @@ def odds_curve(found: Forecast, start: date, *, is_done: bool = False) -> str:
         start: the first day.
         is_done: until the last step, instead of until the cargo is there.
     """
-    routes = [("carry", found.carry), *([("send", found.send)] if found.send is not None else [])]
-    curves = [(name, route.done.curve if is_done else route.there.curve) for name, route in routes]
+    curves = [(name, route.done.curve if is_done else route.there.curve) for name, route in found.routes]
     first, last = min(curve[0] for _, curve in curves), max(curve[-1] for _, curve in curves)
     margin = max((last - first) * 0.06, 0.5)
     first, last = max(0.0, first - margin), last + margin

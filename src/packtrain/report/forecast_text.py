@@ -72,7 +72,7 @@ def _heading(question: Question, found: Forecast, start: date) -> list[str]:
         ("there in 50 of 100", *_each(found, lambda route: by(start, route.there.days_50))),
         ("there in 90 of 100", *_each(found, lambda route: by(start, route.there.days_90))),
     ]
-    if any(step.part == "after" for step in found.carry.steps):
+    if found.carry.has_after:
         done = "home" if question.results_bytes else "trained"
         rows += [
             (f"{done} in 10 of 100", *_each(found, lambda route: by(start, route.done.days_10))),
@@ -80,7 +80,7 @@ def _heading(question: Question, found: Forecast, start: date) -> list[str]:
             (f"{done} in 90 of 100", *_each(found, lambda route: by(start, route.done.days_90))),
         ]
     rows.append(("waits longest for", *_each(found, lambda route: route.bottleneck)))
-    if found.carry.cost.lines or (found.send is not None and found.send.cost.lines):
+    if any(route.cost.lines for _, route in found.routes):
         rows.append(("costs", *_each(found, lambda route: cost_total(route.cost, question.prices.currency))))
     lines = [f"{format_bytes(question.total_bytes)}: send or carry?", f"on {asked(question)}", "", *columns(rows)]
     if found.carry_first is not None:
@@ -140,14 +140,14 @@ def _bars(route: Route, start: date) -> list[str]:
 
 def _odds_chart(found: Forecast, start: date) -> list[str]:
     """Return both cumulative curves over one axis of days: c carried, s sent, * both."""
-    routes = [("c", found.carry), *([("s", found.send)] if found.send is not None else [])]
-    first = min(route.there.curve[0] for _, route in routes)
-    last = max(route.there.curve[-1] for _, route in routes)
+    first = min(route.there.curve[0] for _, route in found.routes)
+    last = max(route.there.curve[-1] for _, route in found.routes)
     step = max(last - first, 1e-9) / (_CHART_COLUMNS - 1)
     lines: list[str] = []
     for percent in (100, 80, 60, 40, 20, 0):
         cells = [" "] * _CHART_COLUMNS
-        for mark, route in routes:
+        for name, route in found.routes:
+            mark = name[0]
             for column in range(_CHART_COLUMNS):
                 done = 2 * (sum(days <= first + column * step + 1e-9 for days in route.there.curve) - 1)
                 if round(max(done, 0) / 20) * 20 == percent:
@@ -200,9 +200,9 @@ def _column(total_bytes: int) -> int:
 
 def _costs(question: Question, found: Forecast) -> list[str]:
     lines: list[str] = []
-    for name, route in (("carrying", found.carry), ("sending", found.send)):
-        if route is not None and route.cost.lines:
-            lines += ["", f"what {name} costs", *columns(cost_rows(route.cost, question.prices.currency))]
+    for name, route in found.routes:
+        if route.cost.lines:
+            lines += ["", f"what {name}ing costs", *columns(cost_rows(route.cost, question.prices.currency))]
     return lines
 
 

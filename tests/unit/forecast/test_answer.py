@@ -122,11 +122,12 @@ def test_the_drives_of_a_case_that_is_carried_first_arrive_before_the_link_in_mo
     assert 0.1 < even < 0.9
 
 
-def test_the_curve_of_arrivals_never_falls_and_ends_at_the_odds() -> None:
+def test_the_curve_of_arrivals_never_falls_and_its_tenths_are_the_odds() -> None:
     there = forecast(LARGE).carry.there
     assert list(there.curve) == sorted(there.curve)
     assert len(there.curve) == 51
-    assert (there.curve[5], there.curve[25], there.curve[45]) == (there.days_10, there.days_50, there.days_90)
+    hundred = odds_of([float(number) for number in range(101)])
+    assert (hundred.days_10, hundred.days_50, hundred.days_90) == (10, 50, 90)
 
 
 def test_what_has_a_price_is_added_up_and_what_has_none_is_named() -> None:

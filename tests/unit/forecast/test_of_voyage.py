@@ -67,6 +67,13 @@ def test_what_was_told_goes_before_what_was_measured_and_that_before_what_is_ass
     assert origin["swap"] == ("assumed", "")
 
 
+def test_a_link_of_which_nobody_told_what_is_free_is_assumed_to_be_free() -> None:
+    for told, origin in ((None, "assumed"), (1.0, "given")):
+        question = asked(ForecastSection(link="200 Mbit/s", link_free=told))
+        link = next(figure for figure in figures(question) if figure.name == "link")
+        assert (link.text, link.origin) == ("100% of the link is free, day and night", origin)
+
+
 def test_the_border_is_crossed_after_the_first_leg() -> None:
     question = asked(ForecastSection(legs=("flight=1..2", "admit=1"), customs="0..1..7"))
     assert [leg.name for leg in question.legs] == ["flight", "customs", "admit"]
@@ -82,6 +89,16 @@ def test_the_way_home_on_drives_is_written_as_one_step() -> None:
     assert written.steps[-1].days_likely == pytest.approx(found.carry.done_days - found.carry.days - 4)
     assert written.steps[-1].bytes == 500 * 10**9
     assert written.steps[-1].start_days == pytest.approx(found.carry.days + 4)
+
+
+def test_a_leg_that_people_call_a_return_stays_on_the_way_there() -> None:
+    question = asked(ForecastSection(results="500 GB", legs=("return: of the van=1..2",)))
+    found = forecast(question)
+    written = forecast_document(
+        question, found, voyage="any", start=date(2027, 1, 30), made="2027-01-30T08:00:00Z", bytes_from="a test"
+    )
+    assert [step.name for step in written.steps] == ["pack", "return: of the van", "load", "train", "return"]
+    assert [step.start_days for step in written.steps] == pytest.approx(found.carry.starts()[:5])
 
 
 @pytest.mark.parametrize(

@@ -255,6 +255,16 @@ def test_a_source_is_read_and_not_changed(tmp_path: Path) -> None:
     assert tree(source) == before
 
 
+def test_of_several_sources_none_is_opened_once_enough_was_read(tmp_path: Path) -> None:
+    sources = tuple(tmp_path / name for name in ("one", "two", "three"))
+    for source in sources:
+        source.write_bytes(bytes(ASKED.total_bytes))
+    found = measure_source(sources, BENCH, ASKED, discard)
+    assert found.read is not None
+    assert found.read.bytes >= ASKED.total_bytes
+    assert found.read.how.startswith("1 file, ")
+
+
 def test_an_empty_source_says_so(tmp_path: Path) -> None:
     assert measure_source((tmp_path,), BENCH, ASKED, discard).problem == "there is nothing to read"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import stat
 import time
@@ -17,7 +18,7 @@ from packtrain.ports import Bench, Drive, Readback
 from packtrain.stages.measure.drives import Asked, look_at, measure_alone
 from packtrain.stages.measure.machine import rate_of
 from packtrain.stages.measure.meter import Meter
-from packtrain.units import MIB
+from packtrain.units import MIB, counted
 
 _READ_BYTES: Final = 4 * MIB
 """`pack` reads a source in runs of at least so much."""
@@ -44,19 +45,18 @@ def measure_source(paths: Sequence[Path], bench: Bench, asked: Asked, sink: Sink
     meter = Meter(sink, "reading the source", asked.total_bytes)
     done = _Read()
     started = time.perf_counter()
-    for path in paths:
-        for file in _files(path):
-            _read(file, done, asked, started, meter)
-            if done.bytes >= asked.total_bytes or time.perf_counter() - started >= asked.seconds:
-                break
+    for file in itertools.chain.from_iterable(map(_files, paths)):
+        _read(file, done, asked, started, meter)
+        if done.bytes >= asked.total_bytes or time.perf_counter() - started >= asked.seconds:
+            break
     seconds = time.perf_counter() - started
     readback: Readback = "memory" if medium.is_in_memory else "dropped"
-    how = f"{done.files} files, one after the other, " + (
+    how = f"{counted(done.files, 'file')}, one after the other, " + (
         "from memory: there is no medium below this file system"
         if medium.is_in_memory
         else "after the kernel was asked to drop them from the page cache"
     )
-    problem = f"{done.unread} files could not be read" if done.unread else ""
+    problem = f"{counted(done.unread, 'file')} could not be read" if done.unread else ""
     return MeasuredFolder(
         path=str(first),
         file_system=medium.file_system,

@@ -256,8 +256,9 @@ def _room_bytes(place: Path, bench: Bench) -> int:
 
 def _sweep_folders(place: Path, bench: Bench) -> None:
     for folder in place.glob(f"{_PREFIX}*"):
-        status = folder.lstat()
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-            continue
-        with contextlib.suppress(PacktrainError), bench.hold(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+        # OSError: another measurement ended while we look, and took its folder with it.
+        with contextlib.suppress(PacktrainError, OSError):
+            status = folder.lstat()
+            if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid():
+                with bench.hold(folder):
+                    shutil.rmtree(folder, ignore_errors=True)

@@ -17,23 +17,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from packtrain import __version__
 from packtrain.crypto import age
 from packtrain.crypto.sshsig import SshSigner, generate_key_pair
 from packtrain.documents.codec import digest, encode, namespace
 from packtrain.documents.measurement import Work
 from packtrain.documents.parties import Parties, Party
-from packtrain.documents.plan import Algorithms, Plan, PlannedDrive, PlannedGroup, Survive
+from packtrain.documents.plan import Plan
 from packtrain.events import discard
 from packtrain.ports import Drive, Store
-from packtrain.record.receipts import instant
 from packtrain.record.trust import Trust
 from packtrain.units import MIB, format_bytes
-from packtrain.volume import layout
 from packtrain.volume.cargo import cargo_digest
 from packtrain.volume.discover import discover
 from packtrain.volume.fleet import Expected
 from packtrain.volume.folder_scan import scan
+from packtrain.volume.plan_of_folders import plan_of_folders
 from packtrain.volume.reader import load_shipment
 from packtrain.volume.writer import write_shipment
 
@@ -122,7 +120,13 @@ def _run(
         drives = {str(uuid.uuid4()): open_drive(_made(root / f"drive-{number}")) for number in range(k + m)}
         started = _now()
         entries = list(scan(root / "set"))
-        plan = _plan(tuple(drives), cargo_digest(entries), total_bytes, age.recipient_of(identity), k, m)
+        plan = plan_of_folders(
+            {drive: f"M{number}" for number, drive in enumerate(drives, 1)},
+            k,
+            cargo=cargo_digest(entries),
+            total_bytes=total_bytes,
+            recipient=age.recipient_of(identity),
+        )
         payload = encode(plan)
         signature = signer.sign(namespace(Plan), payload).encode("ascii")
         written = write_shipment(
@@ -157,32 +161,6 @@ def _write_set(folder: Path, total_bytes: int) -> None:
             for at in range(0, min(_FILE_BYTES, total_bytes - number * _FILE_BYTES), MIB):
                 block[:16] = number.to_bytes(8, "little") + at.to_bytes(8, "little")
                 stream.write(block)
-
-
-def _plan(drives: tuple[str, ...], cargo: str, total_bytes: int, recipient: str, k: int, m: int) -> Plan:
-    labels = [f"M{number}" for number in range(1, len(drives) + 1)]
-    return Plan(
-        shipment=str(uuid.uuid4()),
-        attempt=1,
-        purpose="rehearsal",
-        declaration=None,
-        recipient=recipient,
-        algorithms=Algorithms(),
-        block_bytes=1048576,
-        volume_target_bytes=layout.volume_target_bytes(total_bytes, k),
-        cases=tuple(labels),
-        drives=tuple(
-            PlannedDrive(uuid=one, label=label, serial=f"folder-{one[:8]}", case=label)
-            for one, label in zip(drives, labels, strict=True)
-        ),
-        groups=(PlannedGroup(group=0, k=k, m=m, drives=drives),),
-        survive=Survive(cases=m, drives=0),
-        cargo=cargo,
-        byte_cap=total_bytes,
-        contact="",
-        created=instant(),
-        software=f"packtrain {__version__}",
-    )
 
 
 def _made(folder: Path) -> Path:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from packtrain import __version__, durable
+from packtrain import durable
 from packtrain.crypto import age
 from packtrain.digest import sha256_bytes
 from packtrain.documents.codec import encode, namespace
 from packtrain.documents.dataset import Dataset
-from packtrain.documents.plan import Algorithms, Plan, PlannedDrive, PlannedGroup, Survive
+from packtrain.documents.plan import Plan
 from packtrain.events import Sink
 from packtrain.ports import Drive
 from packtrain.record.folder import VoyageFolder
-from packtrain.record.receipts import instant
 from packtrain.training.rehearsal import STAGE
-from packtrain.volume import layout
-from packtrain.volume.cargo import CargoEntry, cargo_digest, listed
+from packtrain.volume.cargo import cargo_digest, listed
+from packtrain.volume.plan_of_folders import plan_of_folders
 from packtrain.volume.writer import write_shipment
 
 # Two of four drives may go: one is lost and one damaged, in the same stripe if it happens so.
@@ -78,7 +77,16 @@ def pack_miniature(
     paths = {str(uuid.uuid4()): place / "drives" / label for label in labels}
     for path in paths.values():
         path.mkdir(parents=True)
-    plan = _plan(folder, entries, age.recipient_of(identity), dict(zip(paths, labels, strict=True)))
+    total_bytes = sum(entry.size_bytes for entry in entries)
+    plan = plan_of_folders(
+        dict(zip(paths, labels, strict=True)),
+        NUM_DATA,
+        cargo=cargo_digest(entries),
+        # The miniature that dataset.json names, and no byte more.
+        total_bytes=total_bytes,
+        recipient=age.recipient_of(identity),
+        contact=folder.voyage_file().voyage.contact,
+    )
     payload = encode(plan)
     signature = signer.sign(namespace(Plan), payload).encode("ascii")
     written = write_shipment(
@@ -96,35 +104,7 @@ def pack_miniature(
         durable.write_bytes(place / f"{name}.json", body)
         durable.write_bytes(place / f"{name}.json.sig", signed)
     left, fault = _inject_faults(tuple(paths.values()))
-    total_bytes = sum(size for _, size, _ in files)
     return Packed(plan, left, fault, total_bytes, sum(shard.num_samples for shard in dataset.miniature_shards))
-
-
-def _plan(folder: VoyageFolder, entries: Sequence[CargoEntry], recipient: str, labels: Mapping[str, str]) -> Plan:
-    total_bytes = sum(entry.size_bytes for entry in entries)
-    return Plan(
-        shipment=str(uuid.uuid4()),
-        attempt=1,
-        purpose="rehearsal",
-        declaration=None,
-        recipient=recipient,
-        algorithms=Algorithms(),
-        block_bytes=1048576,
-        volume_target_bytes=layout.volume_target_bytes(total_bytes, NUM_DATA),
-        cases=tuple(labels.values()),
-        drives=tuple(
-            PlannedDrive(uuid=drive, label=label, serial=f"folder-{drive[:8]}", case=label)
-            for drive, label in labels.items()
-        ),
-        groups=(PlannedGroup(group=0, k=NUM_DATA, m=NUM_PARITY, drives=tuple(labels)),),
-        survive=Survive(cases=NUM_PARITY, drives=0),
-        cargo=cargo_digest(entries),
-        # No more than the miniature that dataset.json names: a rehearsal is no way to carry cargo unadmitted.
-        byte_cap=total_bytes,
-        contact=folder.voyage_file().voyage.contact,
-        created=instant(),
-        software=f"packtrain {__version__}",
-    )
 
 
 def _inject_faults(drives: Sequence[Path]) -> tuple[tuple[Path, ...], str]:
