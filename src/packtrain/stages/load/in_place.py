@@ -15,7 +15,7 @@ from packtrain.ports import Drive
 from packtrain.record.envelopes import open_own
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages.load.cargo import note_loaded
-from packtrain.stages.load.gates import admitted_papers, groups_of, identity_of, require_admission, require_shipment
+from packtrain.stages.load.gates import admitted_papers, expected_of, identity_of, require_admission, require_shipment
 from packtrain.volume.discover import Expected, Fleet, discover
 
 NOTE: Final = "read in place, file by file; nothing was put into a store"
@@ -54,14 +54,7 @@ def _at_the_site(folder: VoyageFolder, drives: Sequence[Drive], without: Collect
     require_shipment(folder)
     admitted = admitted_papers(folder)
     identity = identity_of(folder, admitted)
-    expected = Expected(
-        plan=admitted.plan,
-        plan_digest=folder.digest(Plan),
-        shipment=admitted.shipment,
-        groups=groups_of(folder, admitted.shipment),
-        admitted=admitted.serials,
-    )
-    return discover(drives, folder.trust(), expected, without), identity
+    return discover(drives, folder.trust(), expected_of(folder, admitted), without), identity
 
 
 def note_in_place(folder: VoyageFolder, fleet: Fleet) -> None:
