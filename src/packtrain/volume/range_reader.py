@@ -22,7 +22,7 @@ from packtrain.crypto.age_chunks import SEALED_BYTES, ChunkOpener
 from packtrain.digest import BLOCK_BYTES
 from packtrain.documents.group import Group, Volume
 from packtrain.documents.plan import Plan
-from packtrain.errors import BeyondRepair, DriveFailed, HostileArchive, IntegrityError, MoreDrivesWanted, PacktrainError
+from packtrain.errors import DriveFailed, HostileArchive, IntegrityError, PacktrainError
 from packtrain.ports import Drive, DriveReader
 from packtrain.units import KIB
 from packtrain.volume import layout
@@ -237,21 +237,17 @@ class RangeReader:
 
     def _by_block(self, volume: Volume) -> ChunkOpener:
         """Return what opens a volume, from its first block as its block list has it, or as the others give it."""
+        fault: PacktrainError | None = None
         with self._source.lock:
-            try:
-                return ChunkOpener(self._source.block(volume, 0), volume.bytes, [self._identity])
-            except (MoreDrivesWanted, BeyondRepair):
-                raise
-            except PacktrainError:
-                self._source.distrust(volume)
-                return self._altered(volume)
-
-    def _altered(self, volume: Volume) -> ChunkOpener:
-        try:
-            return ChunkOpener(self._source.block(volume, 0), volume.bytes, [self._identity])
-        except (MoreDrivesWanted, BeyondRepair):
-            raise
-        except PacktrainError as error:
-            raise IntegrityError(
-                f"volume does not open: {error.what}", where=self._source.where(volume), hint=error.hint
-            ) from error
+            for is_trusted in (True, False):
+                if not is_trusted:
+                    self._source.distrust(volume)
+                head = self._source.block(volume, 0)
+                try:
+                    return ChunkOpener(head, volume.bytes, [self._identity])
+                except PacktrainError as error:
+                    fault = error
+        assert fault is not None
+        raise IntegrityError(
+            f"volume does not open: {fault.what}", where=self._source.where(volume), hint=fault.hint
+        ) from fault
