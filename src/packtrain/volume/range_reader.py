@@ -12,9 +12,8 @@ that is public, can make both fit: a file is proven by its SHA-256 alone, and th
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +25,7 @@ from packtrain.errors import DriveFailed, HostileArchive, IntegrityError, Packtr
 from packtrain.ports import Drive, DriveReader
 from packtrain.units import KIB
 from packtrain.volume import layout
+from packtrain.volume.lending import Lending
 from packtrain.volume.stripe_source import StripeSource
 
 CHUNK_BYTES: Final = 64 * KIB
@@ -46,7 +46,6 @@ class _OpenVolume:
     volume: Volume
     opener: ChunkOpener
     reader: DriveReader | None
-    num_users: int = 0
     num_failures: int = 0
 
 
@@ -66,8 +65,7 @@ class RangeReader:
         self._identity = identity
         self._source = StripeSource(group, {drive.uuid: drive.label for drive in plan.drives}, drives)
         self._ciphers: OrderedDict[tuple[int, int], ChunkOpener] = OrderedDict()
-        self._volumes: OrderedDict[tuple[int, int], _OpenVolume] = OrderedDict()
-        self._volumes_lock = threading.Lock()
+        self._volumes = Lending(self._open, _close, _MOST_VOLUMES)
         self._buffers: list[bytearray] = []
 
     @property
@@ -88,7 +86,7 @@ class RangeReader:
             return
         if stripe >= self._group.num_stripes or column >= self._group.k:
             raise HostileArchive("catalog names a volume that its group has not", found=f"{stripe}, column {column}")
-        with self._lent(stripe, column) as opened:
+        with self._volumes.lent((stripe, column)) as opened:
             end = offset + len(target)
             if end > opened.opener.plain_bytes:
                 raise HostileArchive(
@@ -109,10 +107,7 @@ class RangeReader:
 
     def close(self) -> None:
         """Release what is open; no thread may be reading."""
-        for opened in self._volumes.values():
-            if opened.reader is not None:
-                opened.reader.close()
-        self._volumes.clear()
+        self._volumes.close()
         self._ciphers.clear()
         self._source.close()
 
@@ -180,34 +175,13 @@ class RangeReader:
             hint='volumes of its stripe were altered on purpose: "packtrain check" finds out which',
         )
 
-    @contextlib.contextmanager
-    def _lent(self, stripe: int, column: int) -> Iterator[_OpenVolume]:
-        key = (stripe, column)
-        with self._volumes_lock:
-            opened = self._volumes.get(key)
-            if opened is None:
-                opened = self._volumes[key] = self._open(
-                    self._group.volumes[stripe * (self._group.k + self._group.m) + column]
-                )
-            self._volumes.move_to_end(key)
-            opened.num_users += 1
-            idle = [each for each, item in self._volumes.items() if not item.num_users]
-            for each in idle[: max(len(self._volumes) - _MOST_VOLUMES, 0)]:
-                item = self._volumes.pop(each)
-                if item.reader is not None:
-                    item.reader.close()
-        try:
-            yield opened
-        finally:
-            with self._volumes_lock:
-                opened.num_users -= 1
-
-    def _open(self, volume: Volume) -> _OpenVolume:
+    def _open(self, key: tuple[int, int]) -> _OpenVolume:
+        stripe, column = key
+        volume = self._group.volumes[stripe * (self._group.k + self._group.m) + column]
         drive, reader = self._drives.get(volume.drive), None
         if drive is not None:
             with contextlib.suppress(DriveFailed):
                 reader = drive.open_reader(layout.volume_name(volume.stripe, volume.column, self._group.k))
-        key = (volume.stripe, volume.column)
         opener = self._ciphers.get(key)
         if opener is None:
             try:
@@ -251,3 +225,8 @@ class RangeReader:
         raise IntegrityError(
             f"volume does not open: {fault.what}", where=self._source.where(volume), hint=fault.hint
         ) from fault
+
+
+def _close(opened: _OpenVolume) -> None:
+    if opened.reader is not None:
+        opened.reader.close()
