@@ -5,7 +5,6 @@ It is a forecast's ground and nothing else: no stage is invalidated by it, and n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -199,13 +198,14 @@ class Measurement(Document, frozen=True, kw_only=True):
 
     def write_rate_in_wave(self) -> float | None:
         """Return bytes a second of one drive while all of its wave are written; None if no drive was written."""
-        return self._rate_in_wave(self.together and self.together.write, [one.write for one in self.drives])
+        shared = self.together.write if self.together is not None else None
+        if shared is not None and self.together is not None:
+            return shared.bytes_per_second / len(self.together.drives)
+        return min((one.write.bytes_per_second for one in self.drives if one.write is not None), default=None)
 
     def read_rate_in_wave(self) -> float | None:
         """Return bytes a second of one drive while all of its wave are read; None if no drive was read."""
-        return self._rate_in_wave(self.together and self.together.read, [one.read for one in self.drives])
-
-    def _rate_in_wave(self, shared: Rate | None, alone: Sequence[Rate | None]) -> float | None:
+        shared = self.together.read if self.together is not None else None
         if shared is not None and self.together is not None:
             return shared.bytes_per_second / len(self.together.drives)
-        return min((rate.bytes_per_second for rate in alone if rate is not None), default=None)
+        return min((one.read.bytes_per_second for one in self.drives if one.read is not None), default=None)
