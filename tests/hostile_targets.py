@@ -60,8 +60,9 @@ from packtrain.volume import layout, rescue
 from packtrain.volume.blocks import parse_block_list
 from packtrain.volume.catalog import Catalog
 from packtrain.volume.discover import parse_manifest
-from packtrain.volume.extract import Staging, extract_volume
+from packtrain.volume.extract import extract_volume
 from packtrain.volume.metadata import Metadata
+from packtrain.volume.staging import Staging
 from packtrain.volume.turns import Turn
 from packtrain.volume.untar import TarReader
 from packtrain.web.access import Access

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dataset_parts import write_dataset
 from packtrain import durable
 from packtrain.devices.directory import DirectoryDrive
 from packtrain.digest import sha256_bytes, sha256_tree
-from packtrain.documents.codec import encode
-from packtrain.documents.dataset import DataFile, Dataset, Shard
 from packtrain.documents.kit import Kit, KitFile
 from packtrain.documents.parties import Role
 from packtrain.documents.placement import PlacedDrive, PlacedGroup, PlacementDocument
@@ -141,34 +140,6 @@ def _write_kit(folder: VoyageFolder) -> None:
 
 
 def _write_dataset(folder: VoyageFolder) -> None:
-    listed: list[DataFile] = []
-    for number, (name, size_bytes) in enumerate(FILES.items()):
-        payload = content(size_bytes, number)
-        durable.write_bytes(folder.work / "dataset" / name, payload)
-        listed.append(DataFile(name=name, bytes=size_bytes, sha256=sha256_bytes(payload)))
-    image, table, index = listed
-    nothing = sha256_bytes(b"")
-    document = Dataset(
-        name="test",
-        recipe=nothing,
-        sources=nothing,
-        num_sources=1,
-        source_bytes=1,
-        counts=(),
-        shards=(
-            Shard(
-                name=image.name,
-                kind="image",
-                split="train",
-                bytes=image.bytes,
-                sha256=image.sha256,
-                num_samples=NUM_SAMPLES - 3,
-            ),
-            Shard(name=table.name, kind="table", split="train", bytes=table.bytes, sha256=table.sha256, num_samples=3),
-        ),
-        files=(index,),
-        miniature_shards=(),
-        miniature_files=(),
-    )
-    durable.write_bytes(folder.work / "dataset" / "dataset.json", encode(document))
-    folder.write(document)
+    contents = {name: content(size, number) for number, (name, size) in enumerate(FILES.items())}
+    image, table, _ = FILES
+    write_dataset(folder, contents, {image: NUM_SAMPLES - 3, table: 3})

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dataset_parts import write_dataset
 from packtrain.devices.directory import DirectoryDrive
-from packtrain.digest import sha256_bytes
-from packtrain.documents.codec import decode, encode
+from packtrain.documents.codec import decode
 from packtrain.documents.custody import CustodyVerb
-from packtrain.documents.dataset import DataFile, Dataset, Shard
 from packtrain.documents.drive import Drive as DriveRecord
 from packtrain.documents.parties import Role
 from packtrain.documents.receipt import Receipt
-from packtrain.durable import write_bytes
 from packtrain.errors import MoreDrivesWanted
 from packtrain.events import Notice
 from packtrain.ports import Drive
@@ -151,7 +149,7 @@ def make_home(root: Path, drives: str = DRIVES, names: Sequence[str] = NAMES) ->
     for name in names:
         home.empty_drive(name)
     home.papers.declare(declaration_toml({"most_drives": "20"}))
-    _write_dataset(home.folder)
+    write_dataset(home.folder, {name: content(size, number) for number, (name, size) in enumerate(FILES.items())})
     plan.plan(home.folder, open_drive, home.papers.sink)
     return home
 
@@ -160,34 +158,3 @@ def copy_home(template: Home, root: Path) -> Home:
     """Return a copy of a home below `root`."""
     shutil.copytree(template.root, root, dirs_exist_ok=True)
     return Home(Papers(root, {role: VoyageFolder(root / role) for role in template.papers.folders}))
-
-
-def _write_dataset(folder: VoyageFolder) -> None:
-    listed: list[DataFile] = []
-    for number, (name, size_bytes) in enumerate(FILES.items()):
-        payload = content(size_bytes, number)
-        write_bytes(folder.work / "dataset" / name, payload)
-        listed.append(DataFile(name=name, bytes=size_bytes, sha256=sha256_bytes(payload)))
-    nothing = sha256_bytes(b"")
-    document = Dataset(
-        name="test",
-        recipe=nothing,
-        sources=nothing,
-        num_sources=1,
-        source_bytes=1,
-        counts=(),
-        shards=tuple(
-            Shard(name=shard.name, kind="image", split="train", bytes=shard.bytes, sha256=shard.sha256, num_samples=1)
-            for shard in listed[:-1]
-        ),
-        files=(listed[-1],),
-        miniature_shards=(),
-        miniature_files=(),
-    )
-    put_dataset(folder, document)
-
-
-def put_dataset(folder: VoyageFolder, document: Dataset) -> None:
-    """Write dataset.json to both its places."""
-    write_bytes(folder.work / "dataset" / "dataset.json", encode(document))
-    folder.write(document)

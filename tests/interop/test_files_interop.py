@@ -13,11 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from dataset_parts import write_dataset
 from loading_parts import Arrived, arrive
-from packtrain import durable
-from packtrain.digest import sha256_bytes
-from packtrain.documents.codec import encode
-from packtrain.documents.dataset import DataFile, Dataset, Shard
 from packtrain.record.folder import VoyageFolder
 
 ROOT = Path(__file__).parents[2]
@@ -54,42 +51,12 @@ def _dataset(folder: VoyageFolder) -> None:
                 member = tarfile.TarInfo(f"{number:04d}.{suffix}")
                 member.size = len(payload)
                 tar.addfile(member, io.BytesIO(payload))
-    written = {
+    contents = {
         "shards/table-000000.parquet": parquet.getvalue(),
         "shards/image-000000.tar": shard.getvalue(),
         "index.parquet": b"none",
     }
-    for name, payload in written.items():
-        durable.write_bytes(folder.work / "dataset" / name, payload)
-    listed = {
-        name: DataFile(name=name, bytes=len(payload), sha256=sha256_bytes(payload)) for name, payload in written.items()
-    }
-    index = listed.pop("index.parquet")
-    nothing = sha256_bytes(b"")
-    document = Dataset(
-        name="test",
-        recipe=nothing,
-        sources=nothing,
-        num_sources=1,
-        source_bytes=1,
-        counts=(),
-        shards=tuple(
-            Shard(
-                name=file.name,
-                kind="table" if file.name.endswith("parquet") else "image",
-                split="train",
-                bytes=file.bytes,
-                sha256=file.sha256,
-                num_samples=1,
-            )
-            for file in listed.values()
-        ),
-        files=(index,),
-        miniature_shards=(),
-        miniature_files=(),
-    )
-    durable.write_bytes(folder.work / "dataset" / "dataset.json", encode(document))
-    folder.write(document)  # fmt: skip
+    write_dataset(folder, contents)
 
 
 PROGRAMS = {

@@ -25,10 +25,11 @@ from packtrain.diligence.arrival import (
 )
 from packtrain.diligence.custody_check import LogCheck
 from packtrain.diligence.declaration_file import text_answers
+from packtrain.diligence.disagreements import disagreements
 from packtrain.diligence.full_form_gaps import gaps
 from packtrain.diligence.hand_over import lost_drives
 from packtrain.diligence.judging import Ruled
-from packtrain.diligence.papers import Papers, disagreements
+from packtrain.diligence.papers import Papers
 from packtrain.diligence.rules.answers import RaisedFlag
 from packtrain.diligence.rules.pack import rank
 from packtrain.diligence.short_form import obstacles

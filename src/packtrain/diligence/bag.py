@@ -29,6 +29,8 @@ _NAME: Final = re.compile(r"data/[a-z0-9][a-z0-9_.-]{0,127}(/[a-z0-9][a-z0-9_.-]
 TAG_FILES: Final = ("README.txt", "bag-info.txt", "bagit.txt", "manifest-sha256.txt")
 TAG_MANIFEST: Final = "tagmanifest-sha256.txt"
 _LINE: Final = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>\S+)")
+# Folders that are named in the place of a dossier, by what lies in them.
+_OTHER_FOLDERS: Final = {"voyage.toml": "a voyage folder", "packtrain/plan.json": "a drive"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +104,6 @@ def write_bag(destination: Path, payload: Mapping[str, bytes | Path], info: Mapp
 
 def _manifest(digests: Mapping[str, str]) -> bytes:
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode("ascii")
-
-
-# Folders that are named in the place of a dossier, by what lies in them.
-_OTHER_FOLDERS: Final = {"voyage.toml": "a voyage folder", "packtrain/plan.json": "a drive"}
 
 
 def copy_bag(source: Path, staging: Path) -> Bag:

@@ -14,6 +14,7 @@ from packtrain.diligence.attached import FOLDERS, attached_files, check_attached
 from packtrain.diligence.attached_custody import FOLDERS as CUSTODY_FOLDERS
 from packtrain.diligence.attached_custody import check_log, custody_files, incoming_trust, take_custody
 from packtrain.diligence.bag import Bag, copy_bag, write_bag
+from packtrain.diligence.disagreements import disagreements
 from packtrain.diligence.hand_over import (
     LOG_NAME,
     custody_log,
@@ -26,7 +27,7 @@ from packtrain.diligence.hand_over import (
     refuse_rewritten,
 )
 from packtrain.diligence.merge import Taken, merge
-from packtrain.diligence.papers import Papers, check_names, disagreements, place_of, read_papers, signature_names
+from packtrain.diligence.papers import Papers, check_names, place_of, read_papers, signature_names
 from packtrain.diligence.rules.record import ANSWERS, FLAGS, MAX_ANSWERS
 from packtrain.diligence.sanitised import MAX_SANITISATIONS, SANITISATIONS
 from packtrain.diligence.screening.record import DISPOSITIONS, MAX_DISPOSITIONS, SCREENINGS

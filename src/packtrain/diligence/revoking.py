@@ -17,8 +17,8 @@ from packtrain.errors import DocumentError, KeyMissing, PacktrainError, Signatur
 from packtrain.events import Notice, Sink
 from packtrain.ports import Signer
 from packtrain.record import keys
+from packtrain.record.envelopes import open_own
 from packtrain.record.folder import VoyageFolder, read_signature
-from packtrain.record.passphrase import read_passphrase
 from packtrain.record.receipts import instant
 from packtrain.record.revocations import keep_revocation
 from packtrain.record.trust import JUDGED_ELSEWHERE, Trust
@@ -119,22 +119,10 @@ def _named_by_shipment(folder: VoyageFolder, signed: dict[str, str]) -> Iterator
 
 def _shipment_key(folder: VoyageFolder, sink: Sink) -> Iterator[str]:
     """Yield the digest of the shipment key: it is signed too, and lies in the envelopes only."""
-    path = folder.keys / keys.CONSIGNOR_ENVELOPE
-    if not path.is_file() or not folder.has(Plan):
+    if not (folder.keys / keys.CONSIGNOR_ENVELOPE).is_file() or not folder.has(Plan):
         return
     try:
-        plan = folder.read_signed(Plan)
-        envelope = keys.read_envelope(path, "it was there a moment ago")
-        known = read_passphrase(folder, is_new=False) if keys.needs_passphrase(envelope, str(path)) else None
-        key = keys.open_inner(
-            envelope,
-            known or folder.identity(),
-            folder.trust(),
-            str(path),
-            shipment=plan.shipment,
-            plan=folder.digest(Plan),
-            role="consignor",
-        )
+        key, _ = open_own(folder, folder.read_signed(Plan).shipment)
     except PacktrainError as error:
         text = f"the key envelopes are not vouched for, so that the site cannot open them any more: {error.message}"
         sink(Notice("custody", text, is_warning=True))

@@ -16,7 +16,8 @@ import rfc8785
 
 from packtrain.crypto import dsse
 from packtrain.crypto.sshsig import SshSigner
-from packtrain.diligence.papers import Papers, disagreements, read_papers
+from packtrain.diligence.disagreements import disagreements
+from packtrain.diligence.papers import Papers, read_papers
 from packtrain.documents.admission import Admission
 from packtrain.documents.codec import Document, encode
 from packtrain.documents.declaration import Declaration

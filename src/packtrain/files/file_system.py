@@ -139,19 +139,21 @@ class ShipmentFileSystem(AbstractFileSystem):
 
     def exists(self, path: str, **options: Any) -> bool:
         """Return whether anything is at a path. A shipment that may not be read raises: that is no "no"."""
-        try:
-            self.info(path)
-        except FileNotFoundError:
-            return False
-        return True
+        return self._type(path) is not None
 
     def isfile(self, path: str) -> bool:
         """Return whether a file is at a path."""
-        return self.exists(path) and self.info(path)["type"] == "file"
+        return self._type(path) == "file"
 
     def isdir(self, path: str) -> bool:
         """Return whether a folder is at a path."""
-        return self.exists(path) and self.info(path)["type"] == "directory"
+        return self._type(path) == "directory"
+
+    def _type(self, path: str) -> str | None:
+        try:
+            return self.info(path)["type"]
+        except FileNotFoundError:
+            return None
 
     def checksum(self, path: str) -> int:
         """Return a number that changes with the content."""

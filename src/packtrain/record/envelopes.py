@@ -51,11 +51,21 @@ def renew_envelopes(folder: VoyageFolder, shipment: str, marker: Path) -> None:
     """Seal the key anew if parties.json has other recipients now: it is opened by the consignor's own envelope.
 
     Raises:
-        KeyMissing: the consignor's envelope, identity or passphrase is not there.
-        WrongKey, SignatureInvalid, UntrustedSigner, DocumentError, AgeFormatError: see `keys.open_inner`.
+        KeyMissing, WrongKey, SignatureInvalid, UntrustedSigner, DocumentError, AgeFormatError: see `open_own`.
     """
     if marker.is_file() and marker.read_bytes() == recipients_digest(folder).encode("ascii"):
         return
+    key, known = open_own(folder, shipment)
+    write_envelopes(folder, key, marker, known)
+
+
+def open_own(folder: VoyageFolder, shipment: str) -> tuple[ShipmentKey, Passphrase | None]:
+    """Return the shipment key from the consignor's own envelope, and the passphrase that opened it, if one did.
+
+    Raises:
+        KeyMissing: the consignor's envelope, identity or passphrase is not there.
+        WrongKey, SignatureInvalid, UntrustedSigner, DocumentError, AgeFormatError: see `keys.open_inner`.
+    """
     path = folder.keys / keys.CONSIGNOR_ENVELOPE
     envelope = keys.read_envelope(path, "without it nobody at home can open the shipment; bring keys/ from its backup")
     # What it was sealed with is the envelope's to say: voyage.toml may name the other kind by now.
@@ -69,7 +79,7 @@ def renew_envelopes(folder: VoyageFolder, shipment: str, marker: Path) -> None:
         plan=folder.digest(Plan),
         role="consignor",
     )
-    write_envelopes(folder, key, marker, known)
+    return key, known
 
 
 def _has_passphrase(folder: VoyageFolder) -> bool:

@@ -20,8 +20,8 @@ from packtrain.units import MIB
 from packtrain.volume import layout
 from packtrain.volume.blocks import Damage
 from packtrain.volume.discover import Mounted
-from packtrain.volume.extract import Staging, store_faults
 from packtrain.volume.load_journal import CatalogLine, LoadJournal
+from packtrain.volume.staging import Staging, store_faults
 
 
 @dataclass(slots=True)

@@ -27,10 +27,11 @@ from packtrain.units import KIB, MIB
 from packtrain.volume import layout
 from packtrain.volume.blocks import ALTERED, DISTRUSTED, Column, Damage
 from packtrain.volume.catalog import Catalog
-from packtrain.volume.extract import MOST_REMEMBERED, Staged, Staging, extract_volume, store_faults
+from packtrain.volume.extract import MOST_REMEMBERED, Staged, extract_volume
 from packtrain.volume.load_journal import DamagedLine, LoadJournal, RefusedLine, damage_lines
 from packtrain.volume.publishing import OpenGroup, Publisher, Restored
 from packtrain.volume.repair import StripeReader
+from packtrain.volume.staging import Staging, store_faults
 from packtrain.volume.unpack import ReadAlone, Source, Unpacking
 from packtrain.volume.unpackers import Unpackers
 from packtrain.volume.unpacking_process import NO_PIECE, Task

@@ -19,10 +19,11 @@ from packtrain.errors import HostileArchive
 from packtrain.ports import Store
 from packtrain.volume.blocks import Damage
 from packtrain.volume.catalog import Catalog, CatalogPiece
-from packtrain.volume.extract import MOST_REMEMBERED, Staged, StagedMember, Staging, finish_whole_file, staged_name
+from packtrain.volume.extract import MOST_REMEMBERED, Staged, StagedMember, finish_whole_file, staged_name
 from packtrain.volume.load_journal import LoadJournal, RefusedLine, VolumeKey, VolumeLine, damage_lines
 from packtrain.volume.metadata import Metadata
 from packtrain.volume.resume import check_tiling, is_complete
+from packtrain.volume.staging import Staging
 from packtrain.volume.turns import Turn
 
 

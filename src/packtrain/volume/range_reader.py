@@ -12,9 +12,8 @@ that is public, can make both fit: a file is proven by its SHA-256 alone, and th
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,10 +21,11 @@ from packtrain.crypto.age_chunks import SEALED_BYTES, ChunkOpener
 from packtrain.digest import BLOCK_BYTES
 from packtrain.documents.group import Group, Volume
 from packtrain.documents.plan import Plan
-from packtrain.errors import BeyondRepair, DriveFailed, HostileArchive, IntegrityError, MoreDrivesWanted, PacktrainError
+from packtrain.errors import DriveFailed, HostileArchive, IntegrityError, PacktrainError
 from packtrain.ports import Drive, DriveReader
 from packtrain.units import KIB
 from packtrain.volume import layout
+from packtrain.volume.lending import Lending
 from packtrain.volume.stripe_source import StripeSource
 
 CHUNK_BYTES: Final = 64 * KIB
@@ -46,7 +46,6 @@ class _OpenVolume:
     volume: Volume
     opener: ChunkOpener
     reader: DriveReader | None
-    num_users: int = 0
     num_failures: int = 0
 
 
@@ -66,8 +65,7 @@ class RangeReader:
         self._identity = identity
         self._source = StripeSource(group, {drive.uuid: drive.label for drive in plan.drives}, drives)
         self._ciphers: OrderedDict[tuple[int, int], ChunkOpener] = OrderedDict()
-        self._volumes: OrderedDict[tuple[int, int], _OpenVolume] = OrderedDict()
-        self._volumes_lock = threading.Lock()
+        self._volumes = Lending(self._open, _close, _MOST_VOLUMES)
         self._buffers: list[bytearray] = []
 
     @property
@@ -88,7 +86,7 @@ class RangeReader:
             return
         if stripe >= self._group.num_stripes or column >= self._group.k:
             raise HostileArchive("catalog names a volume that its group has not", found=f"{stripe}, column {column}")
-        with self._lent(stripe, column) as opened:
+        with self._volumes.lent((stripe, column)) as opened:
             end = offset + len(target)
             if end > opened.opener.plain_bytes:
                 raise HostileArchive(
@@ -109,10 +107,7 @@ class RangeReader:
 
     def close(self) -> None:
         """Release what is open; no thread may be reading."""
-        for opened in self._volumes.values():
-            if opened.reader is not None:
-                opened.reader.close()
-        self._volumes.clear()
+        self._volumes.close()
         self._ciphers.clear()
         self._source.close()
 
@@ -180,34 +175,13 @@ class RangeReader:
             hint='volumes of its stripe were altered on purpose: "packtrain check" finds out which',
         )
 
-    @contextlib.contextmanager
-    def _lent(self, stripe: int, column: int) -> Iterator[_OpenVolume]:
-        key = (stripe, column)
-        with self._volumes_lock:
-            opened = self._volumes.get(key)
-            if opened is None:
-                opened = self._volumes[key] = self._open(
-                    self._group.volumes[stripe * (self._group.k + self._group.m) + column]
-                )
-            self._volumes.move_to_end(key)
-            opened.num_users += 1
-            idle = [each for each, item in self._volumes.items() if not item.num_users]
-            for each in idle[: max(len(self._volumes) - _MOST_VOLUMES, 0)]:
-                item = self._volumes.pop(each)
-                if item.reader is not None:
-                    item.reader.close()
-        try:
-            yield opened
-        finally:
-            with self._volumes_lock:
-                opened.num_users -= 1
-
-    def _open(self, volume: Volume) -> _OpenVolume:
+    def _open(self, key: tuple[int, int]) -> _OpenVolume:
+        stripe, column = key
+        volume = self._group.volumes[stripe * (self._group.k + self._group.m) + column]
         drive, reader = self._drives.get(volume.drive), None
         if drive is not None:
             with contextlib.suppress(DriveFailed):
                 reader = drive.open_reader(layout.volume_name(volume.stripe, volume.column, self._group.k))
-        key = (volume.stripe, volume.column)
         opener = self._ciphers.get(key)
         if opener is None:
             try:
@@ -237,21 +211,22 @@ class RangeReader:
 
     def _by_block(self, volume: Volume) -> ChunkOpener:
         """Return what opens a volume, from its first block as its block list has it, or as the others give it."""
+        fault: PacktrainError | None = None
         with self._source.lock:
-            try:
-                return ChunkOpener(self._source.block(volume, 0), volume.bytes, [self._identity])
-            except (MoreDrivesWanted, BeyondRepair):
-                raise
-            except PacktrainError:
-                self._source.distrust(volume)
-                return self._altered(volume)
+            for is_trusted in (True, False):
+                if not is_trusted:
+                    self._source.distrust(volume)
+                head = self._source.block(volume, 0)
+                try:
+                    return ChunkOpener(head, volume.bytes, [self._identity])
+                except PacktrainError as error:
+                    fault = error
+        assert fault is not None
+        raise IntegrityError(
+            f"volume does not open: {fault.what}", where=self._source.where(volume), hint=fault.hint
+        ) from fault
 
-    def _altered(self, volume: Volume) -> ChunkOpener:
-        try:
-            return ChunkOpener(self._source.block(volume, 0), volume.bytes, [self._identity])
-        except (MoreDrivesWanted, BeyondRepair):
-            raise
-        except PacktrainError as error:
-            raise IntegrityError(
-                f"volume does not open: {error.what}", where=self._source.where(volume), hint=error.hint
-            ) from error
+
+def _close(opened: _OpenVolume) -> None:
+    if opened.reader is not None:
+        opened.reader.close()

@@ -33,7 +33,7 @@ from packtrain.volume.catalog import Catalog
 from packtrain.volume.catalog_source import CatalogKeeper
 from packtrain.volume.discover import Mounted
 from packtrain.volume.entry_list import keep_entry_list
-from packtrain.volume.extract import Staging, as_the_consignor_signed_it, store_faults
+from packtrain.volume.extract import as_the_consignor_signed_it
 from packtrain.volume.group_copies import remember_groups
 from packtrain.volume.group_pass import GroupPass, num_readers
 from packtrain.volume.load_journal import FinishedLine, LoadJournal
@@ -46,6 +46,7 @@ from packtrain.volume.refused import raise_refused
 from packtrain.volume.resume import Look, refuse_strangers
 from packtrain.volume.salvaging import Salvaging
 from packtrain.volume.scratch_pass import ScratchPass
+from packtrain.volume.staging import Staging, store_faults
 from packtrain.volume.syndromes import Scratch
 from packtrain.volume.unpackers import Unpackers
 from packtrain.volume.unpacking_process import Setup

@@ -12,10 +12,11 @@ from packtrain.documents.group import Group
 from packtrain.errors import HostileArchive, StoreInUse
 from packtrain.ports import Store
 from packtrain.volume.catalog import Catalog, CatalogFile, CatalogPiece
-from packtrain.volume.extract import Staging, shown
+from packtrain.volume.extract import shown
 from packtrain.volume.load_journal import LoadJournal, SalvagedLine, VolumeKey, VolumeLine
 from packtrain.volume.loaded import NAMED
 from packtrain.volume.ranges import Ranges
+from packtrain.volume.staging import Staging
 
 
 def is_complete(catalog: Catalog, group: int, file_id: int, done: Container[VolumeKey]) -> bool:

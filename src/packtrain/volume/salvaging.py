@@ -19,13 +19,13 @@ from packtrain.documents.plan import Plan
 from packtrain.ports import Drive
 from packtrain.volume.blocks import Column
 from packtrain.volume.catalog import CatalogFile, CatalogPiece
-from packtrain.volume.extract import store_faults
 from packtrain.volume.load_journal import SalvagedLine
 from packtrain.volume.publishing import OpenGroup, Publisher
 from packtrain.volume.ranges import Ranges
 from packtrain.volume.repair import StripeReader
 from packtrain.volume.resume import check_tiling
 from packtrain.volume.salvage import Found, Salvage, join, without_content
+from packtrain.volume.staging import store_faults
 from packtrain.volume.wanted import Knowledge
 
 # Files that are published together, and held until then.

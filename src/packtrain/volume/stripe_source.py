@@ -6,12 +6,10 @@ stretch of the others with no list to tell whether those are good; whoever asks 
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Final
 
 from packtrain.digest import BLOCK_BYTES
@@ -21,6 +19,7 @@ from packtrain.errors import BeyondRepair, DriveFailed, MoreDrivesWanted, Packtr
 from packtrain.ports import Drive, DriveReader
 from packtrain.volume import layout
 from packtrain.volume.blocks import ALTERED, Column
+from packtrain.volume.lending import Lending
 from packtrain.volume.repair import StripeReader
 
 # Open files keep a descriptor; open stripes a block and a block list a column.
@@ -29,12 +28,6 @@ _MOST_COLUMNS: Final = 32
 # Blocks that were asked for, for the chunks that lie side by side in one: 16 MiB.
 _MOST_BLOCKS: Final = 16
 _MOST_THREADS: Final = 16
-
-
-@dataclass(slots=True)
-class _OpenFile:
-    reader: DriveReader
-    num_users: int = 0
 
 
 class StripeSource:
@@ -58,8 +51,7 @@ class StripeSource:
         self._pool = ThreadPoolExecutor(min(group.k, _MOST_THREADS), thread_name_prefix=f"group-{group.group}")
         self._stripes: OrderedDict[int, tuple[list[Column], StripeReader]] = OrderedDict()
         self._blocks: OrderedDict[tuple[int, int, int], bytes] = OrderedDict()
-        self._files: OrderedDict[tuple[int, int], _OpenFile] = OrderedDict()
-        self._files_lock = threading.Lock()
+        self._files = Lending(self._open, _close, _MOST_FILES)
         self.lock = threading.RLock()
         self.num_rebuilt = 0
 
@@ -128,21 +120,21 @@ class StripeSource:
         for columns, _ in self._stripes.values():
             for column in columns:
                 column.close()
-        for file in self._files.values():
-            file.reader.close()
         self._stripes.clear()
         self._blocks.clear()
-        self._files.clear()
+        self._files.close()
 
     def _read(self, volume: Volume, begin: int, target: memoryview) -> bool:
         """Fill `target` from a volume as it is; return False where it does not give that."""
         if not target:
             return True
-        with self._lent(volume) as reader:
-            try:
-                return reader is not None and reader.read_into(target, begin) == len(target)
-            except DriveFailed:
-                return False
+        if volume.drive not in self._drives:
+            return False
+        try:
+            with self._files.lent((volume.stripe, volume.column)) as reader:
+                return reader.read_into(target, begin) == len(target)
+        except DriveFailed:
+            return False
 
     def _stripe(self, stripe: int) -> tuple[list[Column], StripeReader]:
         if stripe not in self._stripes:
@@ -160,30 +152,10 @@ class StripeSource:
         self._stripes.move_to_end(stripe)
         return self._stripes[stripe]
 
-    @contextlib.contextmanager
-    def _lent(self, volume: Volume) -> Iterator[DriveReader | None]:
-        """Lend the open file of a volume; None where it cannot be opened."""
-        key = (volume.stripe, volume.column)
-        with self._files_lock:
-            opened = self._files.get(key)
-            if opened is None:
-                drive = self._drives.get(volume.drive)
-                if drive is not None:
-                    with contextlib.suppress(DriveFailed):
-                        reader = drive.open_reader(layout.volume_name(volume.stripe, volume.column, self._group.k))
-                        opened = self._files[key] = _OpenFile(reader)
-            if opened is not None:
-                self._files.move_to_end(key)
-                opened.num_users += 1
-                idle = [each for each, item in self._files.items() if not item.num_users]
-                for each in idle[: max(len(self._files) - _MOST_FILES, 0)]:
-                    self._files.pop(each).reader.close()
-        try:
-            yield None if opened is None else opened.reader
-        finally:
-            if opened is not None:
-                with self._files_lock:
-                    opened.num_users -= 1
+    def _open(self, key: tuple[int, int]) -> DriveReader:
+        stripe, column = key
+        volume = self._group.volumes[stripe * self._code.n + column]
+        return self._drives[volume.drive].open_reader(layout.volume_name(stripe, column, self._group.k))
 
     def _lost(self, volume: Volume, row: int, columns: list[Column], num_good: int) -> PacktrainError:
         k = self._group.k
@@ -206,3 +178,7 @@ class StripeSource:
             found=found,
             hint='what else is on the drives can be read; "packtrain load" restores it and lists the rest by name',
         )
+
+
+def _close(reader: DriveReader) -> None:
+    reader.close()

@@ -16,10 +16,11 @@ from packtrain.crypto import age
 from packtrain.errors import PacktrainError
 from packtrain.units import MIB
 from packtrain.volume.catalog import Catalog
-from packtrain.volume.extract import StagedPiece, Staging, extract_volume, store_faults
+from packtrain.volume.extract import StagedPiece, extract_volume
 from packtrain.volume.fault import fault_of
 from packtrain.volume.metadata import Metadata, Refused
 from packtrain.volume.side_process import NUM_SLOTS
+from packtrain.volume.staging import Staging, store_faults
 from packtrain.volume.turns import Turn
 from packtrain.volume.untar import TarReader
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from dataset_parts import write_dataset
 from packtrain import durable
 from packtrain.devices.directory import DirectoryDrive
 from packtrain.digest import sha256_bytes
-from packtrain.documents.codec import digest, encode
-from packtrain.documents.dataset import DataFile, Dataset, Shard
+from packtrain.documents.codec import digest
+from packtrain.documents.dataset import Dataset
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.group import Group
 from packtrain.documents.kit import Kit, KitFile
@@ -64,30 +65,9 @@ class Home:
 
     def write_dataset(self, seed: int = 0) -> None:
         files = {"shards/image-000000.tar": 400_000, "shards/table-000000.parquet": 20_000, "index.parquet": 700}
-        listed: dict[str, tuple[int, str]] = {}
-        for number, (name, size_bytes) in enumerate(files.items()):
-            payload = content(size_bytes, seed + number)
-            durable.write_bytes(self.folder.work / "dataset" / name, payload)
-            listed[name] = (size_bytes, sha256_bytes(payload))
-        image, table, index = listed.items()
-        nothing = sha256_bytes(b"")
-        document = Dataset(
-            name="test",
-            recipe=nothing,
-            sources=nothing,
-            num_sources=1,
-            source_bytes=1,
-            counts=(),
-            shards=(
-                Shard(name=image[0], kind="image", split="train", bytes=image[1][0], sha256=image[1][1], num_samples=7),
-                Shard(name=table[0], kind="table", split="train", bytes=table[1][0], sha256=table[1][1], num_samples=3),
-            ),
-            files=(DataFile(name=index[0], bytes=index[1][0], sha256=index[1][1]),),
-            miniature_shards=(),
-            miniature_files=(),
-        )
-        durable.write_bytes(self.folder.work / "dataset" / "dataset.json", encode(document))
-        self.folder.write(document)
+        contents = {name: content(size, seed + number) for number, (name, size) in enumerate(files.items())}
+        image, table, _ = files
+        write_dataset(self.folder, contents, {image: 7, table: 3})
 
     def declare(self, text: str | None = None) -> None:
         (self.folder.root / "declaration.toml").write_text(text or declaration_toml())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dataset_parts import put_dataset
 from packtrain.devices.directory import DirectoryDrive
 from packtrain.documents.codec import decode, digest
 from packtrain.documents.drive import Drive as DriveRecord
@@ -34,7 +35,7 @@ from packtrain.volume import layout
 from packtrain.volume.discover import Expected, discover
 from packtrain.volume.scrub import scrub
 from shipment_parts import content
-from wave_parts import Home, copy_home, make_home, open_drive, put_dataset
+from wave_parts import Home, copy_home, make_home, open_drive
 
 
 @pytest.fixture(scope="module")

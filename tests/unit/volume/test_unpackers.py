@@ -23,8 +23,8 @@ from packtrain.errors import (
 )
 from packtrain.units import MIB
 from packtrain.volume import group_pass
-from packtrain.volume.extract import Staging
 from packtrain.volume.metadata import Metadata
+from packtrain.volume.staging import Staging
 from packtrain.volume.unpackers import Unpacker, Unpackers
 from packtrain.volume.unpacking_process import NO_PIECE, Setup, Task
 from packtrain.volume.writer import ShipmentWritten

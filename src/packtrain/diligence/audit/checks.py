@@ -15,9 +15,9 @@ from packtrain.diligence.audit.log import CustodyLog
 from packtrain.diligence.audit.reading import Record, SeenDocument
 from packtrain.diligence.audit.references import dangling
 from packtrain.diligence.audit.sanitised import sanitisations
+from packtrain.diligence.disagreements import disagreements
 from packtrain.diligence.hand_over import NOTED_ALONE, num_common
 from packtrain.diligence.packing import names_statement
-from packtrain.diligence.papers import disagreements
 from packtrain.diligence.provenance import provenance_faults
 from packtrain.documents.admission import Admission
 from packtrain.documents.closing import Closing

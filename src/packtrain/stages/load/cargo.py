@@ -9,7 +9,6 @@ from pathlib import Path
 
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, decode
 from packtrain.documents.dataset import Dataset
-from packtrain.documents.plan import Plan
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import (
     AgeFormatError,
@@ -27,10 +26,10 @@ from packtrain.record.custody import CustodyLog
 from packtrain.record.dataset_folder import DATASET_NAME
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
-from packtrain.stages.load.gates import admitted_papers, groups_of, identity_of, require_admission
+from packtrain.stages.load.gates import admitted_papers, expected_of, identity_of, require_admission
 from packtrain.stages.load.kept import STAGE, current_inputs, entries_gone, journal_folder, kit_of
 from packtrain.stages.load.kit import NO_KIT, fetch_kit, lacks_only_kit, tell_kit
-from packtrain.volume.discover import Expected, Fleet, discover
+from packtrain.volume.discover import Fleet, discover
 from packtrain.volume.entry_list import sentence
 from packtrain.volume.loaded import Loaded
 from packtrain.volume.reader import load_shipment
@@ -85,14 +84,7 @@ def load(
     admitted = admitted_papers(folder)
     kit = kit_of(folder)
     identity = identity_of(folder, admitted)
-    expected = Expected(
-        plan=admitted.plan,
-        plan_digest=folder.digest(Plan),
-        shipment=admitted.shipment,
-        groups=groups_of(folder, admitted.shipment),
-        admitted=admitted.serials,
-    )
-    fleet = discover(drives, folder.trust(), expected, without)
+    fleet = discover(drives, folder.trust(), expected_of(folder, admitted), without)
     if folder.receipt(STAGE) is not None and (told := sentence(entries_gone(folder))):
         sink(Notice(STAGE, told, is_warning=True))
     before = folder.receipt(STAGE)

@@ -15,6 +15,7 @@ from packtrain.documents.shipment import Shipment
 from packtrain.errors import AdmissionHeld, AdmissionRefused, IncompleteKnowledge, IntegrityError, NotAdmitted
 from packtrain.record import keys
 from packtrain.record.folder import VoyageFolder, read_signature
+from packtrain.volume.discover import Expected
 
 _ASK: Final = 'the site operator runs "packtrain admit" and sends its dossier; "packtrain dossier import" takes it in'
 
@@ -151,7 +152,22 @@ def identity_of(folder: VoyageFolder, admitted: Admitted) -> str:
     return key.identity
 
 
-def groups_of(folder: VoyageFolder, shipment: Shipment) -> dict[int, Group]:
+def expected_of(folder: VoyageFolder, admitted: Admitted) -> Expected:
+    """Return what drives of an admitted shipment are held against.
+
+    Raises:
+        IntegrityError, UntrustedSigner, SignatureInvalid: a group document is not the one that was shipped.
+    """
+    return Expected(
+        plan=admitted.plan,
+        plan_digest=folder.digest(Plan),
+        shipment=admitted.shipment,
+        groups=_groups_of(folder, admitted.shipment),
+        admitted=admitted.serials,
+    )
+
+
+def _groups_of(folder: VoyageFolder, shipment: Shipment) -> dict[int, Group]:
     """Return the group documents that came with the dossier: without them a group with no drive here has no names."""
     groups: dict[int, Group] = {}
     trust = folder.trust()

@@ -12,11 +12,10 @@ from packtrain.documents.plan import Plan
 from packtrain.documents.shipment import Shipment
 from packtrain.errors import NotAdmitted, WrongRole
 from packtrain.ports import Drive
-from packtrain.record import keys
+from packtrain.record.envelopes import open_own
 from packtrain.record.folder import VoyageFolder
-from packtrain.record.passphrase import read_passphrase
 from packtrain.stages.load.cargo import note_loaded
-from packtrain.stages.load.gates import admitted_papers, groups_of, identity_of, require_admission, require_shipment
+from packtrain.stages.load.gates import admitted_papers, expected_of, identity_of, require_admission, require_shipment
 from packtrain.volume.discover import Expected, Fleet, discover
 
 NOTE: Final = "read in place, file by file; nothing was put into a store"
@@ -55,14 +54,7 @@ def _at_the_site(folder: VoyageFolder, drives: Sequence[Drive], without: Collect
     require_shipment(folder)
     admitted = admitted_papers(folder)
     identity = identity_of(folder, admitted)
-    expected = Expected(
-        plan=admitted.plan,
-        plan_digest=folder.digest(Plan),
-        shipment=admitted.shipment,
-        groups=groups_of(folder, admitted.shipment),
-        admitted=admitted.serials,
-    )
-    return discover(drives, folder.trust(), expected, without), identity
+    return discover(drives, folder.trust(), expected_of(folder, admitted), without), identity
 
 
 def note_in_place(folder: VoyageFolder, fleet: Fleet) -> None:
@@ -83,18 +75,7 @@ def _at_home(folder: VoyageFolder, drives: Sequence[Drive], without: Collection[
             expected="purpose cargo",
             found=f"purpose {plan.purpose}",
         )
-    path = folder.keys / keys.CONSIGNOR_ENVELOPE
-    envelope = keys.read_envelope(path, "without it nobody at home can open the shipment; bring keys/ from its backup")
-    known = read_passphrase(folder, is_new=False) if keys.needs_passphrase(envelope, str(path)) else None
-    key = keys.open_inner(
-        envelope,
-        known or folder.identity(),
-        folder.trust(),
-        str(path),
-        shipment=plan.shipment,
-        plan=folder.digest(Plan),
-        role="consignor",
-    )
+    key, _ = open_own(folder, plan.shipment)
     expected = Expected(
         plan=plan,
         plan_digest=folder.digest(Plan),
