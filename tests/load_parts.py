@@ -156,11 +156,11 @@ def borrow_site(template: tuple[Packing, ShipmentWritten], root: Path) -> Site:
 
 
 def flip(path: Path, offset: int, bit: int = 1) -> None:
-    """Flip one bit of a file in place."""
+    """Flip one bit of a file in place; an `offset` below 0 counts from its end."""
     with path.open("r+b") as stream:
-        stream.seek(offset)
+        stream.seek(offset, os.SEEK_END if offset < 0 else os.SEEK_SET)
         value = stream.read(1)[0]
-        stream.seek(offset)
+        stream.seek(-1, os.SEEK_CUR)
         stream.write(bytes([value ^ bit]))
 
 

@@ -16,6 +16,7 @@ import fsspec
 import pytest
 from msgspec import structs
 
+from load_parts import flip
 from loading_parts import FILES, LABELS, Arrived, arrive, copy_arrived
 from packtrain import durable
 from packtrain.documents.admission import Admission
@@ -312,8 +313,7 @@ def test_reading_at_the_site_is_in_the_custody_log_once(arrived: Arrived) -> Non
 
 def test_drives_that_cannot_be_opened_were_not_read(arrived: Arrived) -> None:
     for label in LABELS:
-        path = arrived.drive(label) / "packtrain/catalog.sqlite.age"
-        path.write_bytes(path.read_bytes()[:-1] + b"x")
+        flip(arrived.drive(label) / "packtrain/catalog.sqlite.age", -1)
     with pytest.raises(BeyondRepair):
         _site(arrived).cat_file(IMAGE)
     assert not [line for line in _log(arrived) if line.event.verb == "loaded"]

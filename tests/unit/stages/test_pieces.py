@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from msgspec.structs import replace
 
 from fault_parts import KILLED, run_in_child
+from load_parts import flip
 from outbox_parts import WEIGHTS, Folders, contents, release, sealed_outbox
 from packtrain.cli.main import cli
 from packtrain.digest import sha256_bytes
@@ -152,7 +153,7 @@ def test_pieces_that_came_by_two_ways_are_joined_and_accepted(site: Folders, cut
     one.rename(drive / one.name)
     # The same piece came twice: damaged here, good there.
     shutil.copy(two, drive / two.name)
-    two.write_bytes(two.read_bytes()[:-1] + b"?")
+    flip(two, -1)
     inbox = gather(site, link, drive)
     assert contents(inbox) == contents(site["consignee"].root / "outbox")
     assert (site["consignor"].root / "missing-pieces.txt").read_text() == ""
@@ -167,7 +168,7 @@ def test_what_is_missing_cut_and_damaged_is_told_with_bytes_and_listed_for_sendi
     kept = {path: path.read_bytes() for path in (missing, short, damaged)}
     missing.unlink()
     short.write_bytes(kept[short][:1000])
-    damaged.write_bytes(kept[damaged][:-1] + b"?")
+    flip(damaged, -1)
     with pytest.raises(PiecesIncomplete) as raised:
         gather(site, cut)
     assert raised.value.exit_code == 92
