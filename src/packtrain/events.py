@@ -110,22 +110,63 @@ class TrainingStep:
 
 @dataclass(frozen=True, slots=True)
 class WorkersStarted:
-    """An attempt's workers run; `pids` in rank order (for operators and for fault injection)."""
+    """An attempt's workers run; `pids` in rank order (for operators and for fault injection).
+
+    `hosts` are their hosts, each once, in rank order; () where the engine is of one machine.
+    """
 
     attempt: int
     pids: tuple[int, ...]
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerLost:
-    """A worker ended before it was done."""
+    """A worker ended before it was done; `host` is "" where the engine is of one machine."""
 
     attempt: int
     rank: int
     reason: str
+    host: str = ""
 
 
-Event = StageStarted | StageFinished | Progress | DriveNamed | Notice | TrainingStep | WorkersStarted | WorkerLost
+@dataclass(frozen=True, slots=True)
+class HostLost:
+    """A host no longer takes part: it did not answer, or what runs there ended."""
+
+    attempt: int
+    host: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostsAwaited:
+    """What a run of many hosts waits for, told when it changes: which hosts, and for what. No hosts: for none any more.
+
+    Attributes:
+        attempt: its number.
+        hosts: their names; () where the wait is over, or where any host would do.
+        what: a few words that follow "waits for": "2 more hosts", "its workers to start", "its copy of step-00000040".
+            "" where the wait is over.
+    """
+
+    attempt: int
+    hosts: tuple[str, ...]
+    what: str
+
+
+Event = (
+    StageStarted
+    | StageFinished
+    | Progress
+    | DriveNamed
+    | Notice
+    | TrainingStep
+    | WorkersStarted
+    | WorkerLost
+    | HostLost
+    | HostsAwaited
+)
 Sink = Callable[[Event], None]
 
 

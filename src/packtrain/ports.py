@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypeVar
 
@@ -241,6 +241,29 @@ class AskPassphrase(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class HostsWanted:
+    """On how many hosts a program runs, and what holds between them.
+
+    Attributes:
+        least: an attempt is formed with no fewer.
+        most: and with no more; None takes every host that is there.
+        wait_seconds: for so long an attempt waits for `least` hosts before the run ends with a verdict.
+        silent_seconds: a host that has not answered for so long is lost.
+        host_folder: absolute path, the same on every host, of a folder of the host's own, for checkpoints, results and
+            logs; None where the folders of the job are seen by all hosts, which then need no copies.
+        checkpoint_copies: on how many other hosts a checkpoint lies before it counts, where hosts have their own
+            folders; 0 trusts each host to live.
+    """
+
+    least: int = 1
+    most: int | None = None
+    wait_seconds: float = 300.0
+    silent_seconds: float = 10.0
+    host_folder: Path | None = None
+    checkpoint_copies: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingJob:
     """One run of a training program under the contract (DESIGN: torchrun's environment, own resume, exit 0).
 
@@ -251,10 +274,11 @@ class TrainingJob:
         environment: variables added to the workers' environment.
         checkpoints: where the program saves; the engine only watches it.
         log_folder: where the engine writes worker output and attempts.jsonl (`ATTEMPTS_NAME`).
-        num_workers: processes on this machine.
+        num_workers: processes on each host.
         max_restarts: how many times a failed attempt is followed by another.
         stall_seconds: no step line for so long ends an attempt.
         grace_seconds: what a worker gets between SIGTERM and SIGKILL, and after its done-mark to exit.
+        hosts: on how many hosts, and what holds between them. An engine of one machine ignores it.
     """
 
     python: Path
@@ -267,6 +291,7 @@ class TrainingJob:
     max_restarts: int = 3
     stall_seconds: float = 600.0
     grace_seconds: float = 20.0
+    hosts: HostsWanted = field(default_factory=HostsWanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,13 +307,23 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """One attempt: when it started and ended (seconds from the run's start), and why it ended."""
+    """One attempt: when it started and ended (seconds from the run's start), and why it ended.
+
+    Attributes:
+        lost_rank: the worker at fault, if one was.
+        hosts: names in rank order, each with `num_workers` ranks; () where an engine of one machine ran it.
+        lost_host: the host at fault: it no longer answered, or the worker at fault was on it.
+        resumed_from: the checkpoint that it began from, as the engine knows it; "" where it does not know.
+    """
 
     attempt: int
     started_seconds: float
     ended_seconds: float
     reason: str
     lost_rank: int | None
+    hosts: tuple[str, ...] = ()
+    lost_host: str | None = None
+    resumed_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def test_each_case_has_its_own_entry_and_counts_its_own_drives(delivered: Site) 
     assert [(e["cases"], len(e["drives"]), e["note"].split(" in place")[0]) for e in (first, second)] == [
         (["A"], 2, "3 files"),
         (["B"], 1, "1 files"),
-    ]
+    ], ran.stdout
     assert "case A, B: a seal that was broken for this is to be renewed" in ran.stdout
 
 

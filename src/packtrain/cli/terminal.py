@@ -35,6 +35,8 @@ from packtrain.errors import KeyMissing, MoreDrivesWanted, PacktrainError
 from packtrain.events import (
     DriveNamed,
     Event,
+    HostLost,
+    HostsAwaited,
     Notice,
     Progress,
     StageFinished,
@@ -136,7 +138,14 @@ class Terminal:
             case WorkerLost():
                 if self._training is not None:
                     self._training.explain({event.attempt: event.reason})
-                self._say(f"train: warning: attempt {event.attempt}: worker {event.rank} lost: {event.reason}")
+                at = f" on {event.host}" if event.host else ""
+                self._say(f"train: warning: attempt {event.attempt}: worker {event.rank}{at} lost: {event.reason}")
+            case HostLost():
+                if self._training is not None:
+                    self._training.explain({event.attempt: event.reason})
+                self._say(f"train: warning: attempt {event.attempt}: host {event.host} lost: {event.reason}")
+            case HostsAwaited():
+                self._say(f"train: attempt {event.attempt}: {_awaited(event)}")
 
     def ask_passphrase(self, prompt: str, *, twice: bool) -> str:
         """Return a passphrase typed on the terminal, unseen; see the port for errors."""
@@ -492,6 +501,12 @@ def hide_progress(*, hidden: bool) -> None:
     """Leave out bars, charts and lines of progress from now on; messages, warnings and flags are shown as ever."""
     global _hides_progress
     _hides_progress = hidden
+
+
+def _awaited(event: HostsAwaited) -> str:
+    if not event.what:
+        return "nothing is waited for any more"
+    return f"waits for {', '.join(event.hosts)}{': ' if event.hosts else ''}{event.what}"
 
 
 def _end_line() -> None:

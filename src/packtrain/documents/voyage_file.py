@@ -152,16 +152,44 @@ class KeysSection(Part, frozen=True, kw_only=True):
     passphrase_env: Text | None = None
 
 
+class HostsSection(Part, frozen=True, kw_only=True):
+    """[site.hosts]: on how many hosts the program runs, where the engine is not "local", and what holds between them.
+
+    Attributes:
+        least: the program is never run on fewer.
+        most: and never on more; without it, on every host that is there.
+        wait_seconds: so long a run waits for `least` hosts before it ends with a verdict.
+        silent_seconds: a host that has not answered for so long is lost.
+        folder: absolute path, the same on every host, of a folder of the host's own, for checkpoints, results and logs.
+            Without it the voyage folder is seen by all hosts, at the same path.
+        checkpoint_copies: on how many other hosts a checkpoint lies before it counts, where each host has a `folder` of
+            its own.
+    """
+
+    least: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1
+    most: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
+    wait_seconds: Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] = 300.0
+    silent_seconds: Annotated[float, msgspec.Meta(ge=2, le=3600)] = 10.0
+    folder: PathText | None = None
+    checkpoint_copies: Annotated[int, msgspec.Meta(ge=0, le=8)] = 1
+
+
 class SiteSection(Part, frozen=True, kw_only=True):
-    """[site]: where the data goes at the far end.
+    """[site]: where the data goes at the far end, and on what machines the program runs.
 
     Attributes:
         store: folder that `load` fills.
-        engine: what starts and restarts the workers: on this machine.
+        engine: what starts and restarts the workers: "local" on this machine, "ray" or "slurm" on many hosts.
+        ray_address: HOST:PORT of the head of the site's Ray cluster; without it RAY_ADDRESS counts.
+        slurm_arguments: more options for `sbatch`, such as "--partition=long".
+        hosts: see [site.hosts].
     """
 
     store: PathText = "store"
-    engine: Literal["local"] = "local"
+    engine: Literal["local", "ray", "slurm"] = "local"
+    ray_address: Text = ""
+    slurm_arguments: tuple[Text, ...] = ()
+    hosts: HostsSection = msgspec.field(default_factory=HostsSection)
 
 
 class TrainingSection(Part, frozen=True, kw_only=True):
@@ -171,7 +199,7 @@ class TrainingSection(Part, frozen=True, kw_only=True):
         program: folder of the training program.
         command: script and arguments; {data}, {checkpoints}, {results} and {steps} are filled in. Where a kit came, its
             own, letter for letter.
-        workers: training processes.
+        workers: training processes on each host.
         steps: what {steps} becomes.
         rehearsal_steps: what {steps} becomes in the rehearsal.
         rehearsal_hang: whether the rehearsal also stops rank 0 and waits until the watchdog ends it.
