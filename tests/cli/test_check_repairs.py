@@ -117,6 +117,8 @@ def test_repair_without_a_voyage_folder_says_that_no_signature_was_checked(deliv
 
 
 def test_onto_a_spare_and_refused_when_it_is_not_empty(delivered: Site, tmp_path: Path) -> None:
+    # A copy: the drive that the spare stands for stays damaged, and a second flip by another test would make it whole.
+    delivered = copy_site(delivered, tmp_path / "voyage")
     label = json.loads((delivered.drives()[0] / "packtrain/drive.json").read_bytes())["label"]
     spare = tmp_path / "spare"
     spare.mkdir()

@@ -80,7 +80,16 @@ passphrase_file = "secret"
 passphrase_env = "SECRET"
 [site]
 store = "store"
-engine = "local"
+engine = "slurm"
+ray_address = "10.0.0.1:6379"
+slurm_arguments = ["--partition=long"]
+[site.hosts]
+least = 3
+most = 300
+wait_seconds = 60
+silent_seconds = 2
+folder = "/local/voyage"
+checkpoint_copies = 0
 [training]
 program = "program"
 command = "train.py --data {{data}}"
@@ -243,7 +252,7 @@ def test_a_typo_is_named_with_the_nearest_known_field(text: str, message: str, h
             "operator.recipient is ",
         ),
         (HEAD + f'[parties.operator]\nrecipient = "{RECIPIENT}"\nsigner = "{SIGNER} me@home"\n', "operator.signer is "),
-        (HEAD + '[site]\nengine = "slurm"\n', "site.engine is "),
+        (HEAD + '[site]\nengine = "kubernetes"\n', "site.engine is "),
         (TRAINING + "stall_seconds = 0.0\n", "training.stall_seconds is "),
         (TRAINING + "stall_seconds = inf\n", "training.stall_seconds is "),
         (TRAINING + "stall_seconds = nan\n", "training.stall_seconds is "),
