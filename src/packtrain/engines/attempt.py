@@ -140,9 +140,8 @@ class Attempt:
                 marked_at = time.monotonic()
             running = [rank for rank, code in enumerate(self._codes) if code is None and not self._is_on_lost(rank)]
             if not running and (marked_at is not None or not (self._lost or any(self._codes))):
-                self._set(
-                    "done", "the program had marked itself done" if self._lost or any(self._codes) else _ALL_ENDED
-                )
+                is_clean = not self._lost and not any(self._codes)
+                self._set("done", "every worker ended" if is_clean else "the program had marked itself done")
                 return
             if marked_at is not None:
                 # The work is done; how the workers end no longer matters, only that they do.
