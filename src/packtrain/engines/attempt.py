@@ -104,6 +104,20 @@ class Attempt:
         """Return the checkpoint that it began from, or ""."""
         return self._crews.resumed_from
 
+    @property
+    def lost_hosts(self) -> dict[str, str]:
+        """Return the hosts that were lost, each with why."""
+        return {self._host_of(first): reason for first, reason in self._lost.items()}
+
+    @property
+    def blamed_hosts(self) -> set[str]:
+        """Return the hosts that are at fault themselves: lost, or that of a worker which a signal ended.
+
+        Not that of a worker which ended with an error: that is as often the program's, or the echo of another's end.
+        """
+        killed = self.outcome == "lost" and self.lost_rank is not None and (self._codes[self.lost_rank] or 0) < 0
+        return set(self.lost_hosts) | ({self.lost_host} if killed and self.lost_host else set())
+
     def run(self) -> None:
         """Set `outcome`, `reason` and what was at fault; no process of this attempt is left afterwards."""
         try:
@@ -115,6 +129,9 @@ class Attempt:
                     self._ask_to_stop()
             finally:
                 self._take(self._crews.end())
+                if self.outcome == "lost" and self._lost:
+                    # What ended first may have been the echo of a host that took some seconds more to be given up.
+                    self._set_host_lost(next(iter(self._lost)))
 
     def failure(self, num_failed: int, num_attempts: int) -> PacktrainError:
         """Return the error of a run that ends with this attempt: so many failed in a row, of all that were made."""
@@ -196,7 +213,8 @@ class Attempt:
             if news.lost:
                 if first not in self._lost:
                     self._lost[first] = news.lost
-                    self._sink(HostLost(self._number, self._host_of(first), news.lost))
+                    reason = f"{news.lost}: {news.detail}" if news.detail else news.lost
+                    self._sink(HostLost(self._number, self._host_of(first), reason))
                 continue
             self._pids[first : first + len(news.pids)] = news.pids
             self._codes[first : first + len(news.exit_codes)] = news.exit_codes
