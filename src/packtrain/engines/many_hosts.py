@@ -152,7 +152,7 @@ class ManyHosts:
             f"{counted(num_ready, 'host')} can run the program, and it is never run on fewer than {wanted.least}",
             found=f"no more joined in {wanted.wait_seconds:g} s",
             expected=f"{counted(wanted.least, 'host')} ([site.hosts] least)",
-            hint="let more hosts join, or lower [site.hosts] least; the same command resumes from the newest checkpoint",
+            hint="let more hosts join, or lower [site.hosts] least; then run the same command again",
         )
 
     def _patience(self, member: Member, patience: float) -> float:
