@@ -1,7 +1,9 @@
 """The folder by which a training job of Slurm, its tasks and the command that follows it speak with each other.
 
-It lies in the voyage's work folder, which all hosts see and only its owner may enter. Files are written whole, under a
-temporary name, or grow by lines; nobody locks anything, for not every network file system knows locks.
+It lies in the voyage's work folder, which all hosts see and only its owner may enter. Nobody locks anything, for not
+every network file system knows locks. A host may be told for a minute that a file is not there which another has
+made; so what must be seen within seconds is written into files that were there before their readers were started,
+and read by opening them anew.
 """
 
 from __future__ import annotations
@@ -13,19 +15,25 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 
 from packtrain import durable
+from packtrain.engines.crew import CrewNews
 from packtrain.engines.shared_folders import SharedFolders
+from packtrain.errors import ClusterUnreachable, HostUnfit, PacktrainError, TrainingFailed, WorkerStalled
 from packtrain.ports import TrainingJob
 
 T = TypeVar("T")
+Word: TypeAlias = Literal["wait", "go", "stop", "end"]
 
 _MOST_LINE_BYTES: Final = 1 << 20
 _MOST_READ_BYTES: Final = 4 << 20
 _MOST_FILE_BYTES: Final = 16 << 20
+_SIGN_BYTES: Final = 1024
+_PARTS: Final = ("where", "expected", "found", "hint")
+_ERRORS: Final = {error.__name__: error for error in (ClusterUnreachable, HostUnfit, TrainingFailed, WorkerStalled)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ class JobOrder:
         program: SHA-256 of the program's folder: no attempt runs another.
         shared: what every host is held against.
         submitted: seconds since 1970.
-        run_inputs: digests of what the stage is a function of; another job is submitted where they have changed.
+        run_inputs: digests of what the stage is a function of.
     """
 
     token: str
@@ -53,6 +61,10 @@ class JobOrder:
         """Return the job's name in Slurm."""
         return f"packtrain-train-{self.token}"
 
+    def is_same_as(self, job: TrainingJob, run_inputs: Mapping[str, str]) -> bool:
+        """Return whether a job that does this is the one that is asked for."""
+        return self.run_inputs == run_inputs and decode(encode(job), TrainingJob) == self.job
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -62,7 +74,7 @@ class Standing:
         attempt: number of the one that was begun last.
         begun: when it was, in seconds since 1970.
         hosts: on which hosts.
-        has_ended: whether it was also written down.
+        has_ended: whether its end was written down.
         num_attempts: how many were begun under this job.
         num_failed: how many failed in a row without getting further.
         furthest: the last step that any reached, -1 before the first.
@@ -78,27 +90,42 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Hello:
-    """What a task says before it starts workers.
+class Sign:
+    """A sign of life, and from the batch process to the tasks what they shall do.
 
     Attributes:
-        host: the node's name.
-        launch_address: at which it was reached by the host that launched it: an address of the first host.
-        error: why it can take no work, as `PacktrainError.to_dict`; empty if it can.
+        count: grows.
+        attempt: whose sign it is.
+        word: "wait" for all to be there, "go", "stop" (ask the workers to save and end), "end" (kill what runs).
+        master_address, master_port: where rank 0 opens its store; from "go" on.
+        num_hosts: of the attempt.
     """
 
-    host: str
-    launch_address: str
-    error: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    count: int
+    attempt: int
+    word: Word = "wait"
+    master_address: str = ""
+    master_port: int = 0
+    num_hosts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Go:
-    """What a task needs to start its workers."""
+class Told:
+    """A line of a task. The first has no news: the task is there.
 
-    master_address: str
-    master_port: int
-    num_hosts: int
+    Attributes:
+        host: the node's name.
+        launch_address: at which the first host reached it from; an address of that host.
+        news: of its workers.
+        has_ended: nothing runs here any more, and nothing follows.
+        error: why it can take no work, as `PacktrainError.to_dict`.
+    """
+
+    host: str
+    launch_address: str = ""
+    news: CrewNews | None = None
+    has_ended: bool = False
+    error: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +134,17 @@ class Verdict:
 
     Attributes:
         outcome: "done", "failed", or "stopped" where somebody asked it to.
-        error: of one that failed, as `PacktrainError.to_dict`.
         elapsed_seconds: since it was submitted.
+        error: of one that failed, as `PacktrainError.to_dict`.
     """
 
-    outcome: str
+    outcome: Literal["done", "failed", "stopped"]
     elapsed_seconds: float
     error: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 class Place:
-    """The files of a training job. See the module.
-
-    Args:
-        root: absolute path of the folder.
-    """
+    """The files of a training job, below `root`, an absolute path."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -131,34 +154,27 @@ class Place:
         self.standing = root / "standing.json"
         self.events = root / "events.jsonl"
         self.followed = root / "followed"
-        self.verdict = root / "verdict.json"
-        self.batch_beat = root / "batch.beat"
 
-    def attempt(self, number: int) -> AttemptPlace:
-        """Return the files of one attempt."""
-        return AttemptPlace(self.root / f"attempt-{number}")
+    def batch_sign(self, attempt: int) -> Path:
+        """Return the file of the batch process's `Sign`."""
+        return self.root / f"attempt-{attempt}" / "batch"
 
+    def sign(self, attempt: int, host: int) -> Path:
+        """Return the file of the `Sign` of a task; hosts are counted from 0."""
+        return self.root / f"attempt-{attempt}" / f"host-{host}"
 
-class AttemptPlace:
-    """The files of one attempt."""
+    def told(self, attempt: int, host: int) -> Path:
+        """Return the file of what a task has `Told`, a line each."""
+        return self.root / f"attempt-{attempt}" / f"told-{host}.jsonl"
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.go = root / "go.json"
-        self.stop = root / "stop"
-        self.end = root / "end"
-
-    def hello(self, host: int) -> Path:
-        """Return the file of a `Hello`; hosts are counted from 0."""
-        return self.root / f"hello-{host}.json"
-
-    def told(self, host: int) -> Path:
-        """Return the file of a host's news, a line each."""
-        return self.root / f"told-{host}.jsonl"
-
-    def beat(self, host: int) -> Path:
-        """Return the file that changes while a host's task lives."""
-        return self.root / f"host-{host}.beat"
+    def make_attempt(self, attempt: int, num_hosts: int) -> None:
+        """Make the files of an attempt, empty, before those who read them are started."""
+        self.batch_sign(attempt).parent.mkdir(mode=0o700)
+        for host in range(num_hosts):
+            self.sign(attempt, host).touch(0o600)
+            self.told(attempt, host).touch(0o600)
+        self.batch_sign(attempt).touch(0o600)
+        durable.sync_folder(self.batch_sign(attempt).parent)
 
 
 def encode(value: object) -> bytes:
@@ -181,13 +197,19 @@ def write(path: Path, value: object) -> None:
 
 
 def read(path: Path, kind: type[T]) -> T | None:
-    """Return what `write` wrote; None where it is not there (yet).
-
-    Raises:
-        ValueError: something else is.
-    """
+    """Return what `write` wrote; None where it is not there, or something else is."""
     payload = durable.plain_bytes(path, _MOST_FILE_BYTES)
-    return None if payload is None else decode(payload, kind)
+    if payload is None:
+        return None
+    with contextlib.suppress(ValueError):
+        return decode(payload, kind)
+    return None
+
+
+def error_of(told: Mapping[str, Any]) -> PacktrainError:
+    """Return the error that `PacktrainError.to_dict` wrote elsewhere."""
+    texts = {name: str(told[name])[:4096] for name in _PARTS if told.get(name) is not None}
+    return _ERRORS.get(str(told.get("error")), TrainingFailed)(str(told.get("what"))[:4096], **texts)
 
 
 class Tail:
@@ -205,35 +227,37 @@ class Tail:
     def lines(self) -> Iterator[bytes]:
         """Yield the whole lines that came since the last call, some megabytes at most; `offset` is behind each.
 
-        Raises:
-            ValueError: a line is longer than any that is written.
+        A line that is longer than any that is written is passed over.
         """
         # Opened anew each time: a network file system then asks for what it has not seen yet.
-        with contextlib.suppress(FileNotFoundError), self._path.open("rb") as stream:
+        try:
+            stream = self._path.open("rb")
+        except FileNotFoundError:
+            return
+        with stream:
             stream.seek(self.offset)
             piece = stream.read(_MOST_READ_BYTES)
-            *whole, rest = piece.split(b"\n")
-            if len(rest) > _MOST_LINE_BYTES:
-                raise ValueError(f"{self._path}: a line of more than {_MOST_LINE_BYTES} bytes")
-            for line in whole:
-                self.offset += len(line) + 1
-                yield line
+        *whole, rest = piece.split(b"\n")
+        for line in whole:
+            self.offset += len(line) + 1
+            yield line
+        if not whole and len(rest) > _MOST_LINE_BYTES:
+            self.offset += len(rest)
 
 
 class Lines:
-    """Writes lines that another host reads as they come. To be opened once, by one writer."""
+    """Writes lines that another host reads as they come."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._stream = path.open("a+b", buffering=0)
         # A writer that died may have left a torn line: end it, so that it does not swallow the next one.
         self._stream.seek(-1 if self._stream.seek(0, os.SEEK_END) else 0, os.SEEK_END)
         if self._stream.read(1) not in (b"", b"\n"):
             self._stream.write(b"\n")
 
-    def write(self, value: object) -> None:
-        """Add one."""
-        self._stream.write((value if isinstance(value, bytes) else encode(value)) + b"\n")
+    def write(self, line: bytes) -> None:
+        """Add one; it is on its way to other hosts when this returns."""
+        self._stream.write(line + b"\n")
         os.fsync(self._stream.fileno())
 
     def close(self) -> None:
@@ -241,46 +265,39 @@ class Lines:
         self._stream.close()
 
 
-class Beat:
-    """Changes a file as a sign of life."""
+class SignWriter:
+    """Gives signs of life."""
 
-    def __init__(self, path: Path, every_seconds: float) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._every_seconds = every_seconds
-        self._count = 0
-        self._last = float("-inf")
 
-    def beat(self) -> None:
-        """Change it, if it is time."""
-        if time.monotonic() < self._last + self._every_seconds:
-            return
-        self._last = time.monotonic()
-        self._count += 1
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
+    def write(self, sign: Sign) -> None:
+        """Give one. It has always the same length: it is written over the last."""
+        descriptor = os.open(self._path, os.O_WRONLY)
         try:
-            os.pwrite(descriptor, f"{os.getpid()} {self._count:020d}".encode(), 0)
-            os.fsync(descriptor)  # another host reads it: a network file system sends it off at the latest now
+            os.pwrite(descriptor, encode(sign).ljust(_SIGN_BYTES), 0)
+            os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
 
-class Listener:
-    """Watches for signs of life; silence is measured by this host's clock alone."""
+class SignReader:
+    """Looks for signs of life; silence is measured by this host's clock alone.
+
+    Attributes:
+        sign: the last that was seen.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: bytes | None = None
         self._changed = time.monotonic()
-        self._looked = float("-inf")
+        self.sign: Sign | None = None
 
-    def silent_seconds(self, every_seconds: float) -> float:
-        """Return for how long the file has not changed; it is looked at once in `every_seconds`."""
-        now = time.monotonic()
-        if now >= self._looked + every_seconds:
-            self._looked = now
-            with contextlib.suppress(OSError):
-                found = self._path.read_bytes()[:64]
-                if found != self._seen:
-                    self._seen, self._changed = found, now
-        return now - self._changed
+    def look(self) -> float:
+        """Look, and return for how many seconds nothing has changed."""
+        # One that is just being written over may be torn: the next look sees it whole.
+        with contextlib.suppress(OSError, ValueError):
+            found = decode(self._path.read_bytes()[:_SIGN_BYTES], Sign)
+            if found != self.sign:
+                self.sign, self._changed = found, time.monotonic()
+        return time.monotonic() - self._changed
