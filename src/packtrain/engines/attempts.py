@@ -41,10 +41,10 @@ def run_attempts(job: TrainingJob, form: Callable[[int, Attempt | None], Crews],
     records: list[AttemptRecord] = []
     steps: list[StepRecord] = []
     # Numbers go on from earlier runs: a later run never writes over the evidence of an earlier one.
-    first_number = _last_attempt(job.log_folder) + 1
+    first_number = last_attempt(job.log_folder) + 1
     num_failed, furthest = 0, -1
     attempt: Attempt | None = None
-    with _sigterm_is_interrupt():
+    with sigterm_is_interrupt():
         for number in itertools.count(first_number):
             attempt = Attempt(job, number, form(number, attempt), started, sink)
             try:
@@ -77,13 +77,14 @@ def run_attempts(job: TrainingJob, form: Callable[[int, Attempt | None], Crews],
     raise AssertionError("the loop above has no other end")
 
 
-def _last_attempt(log_folder: Path) -> int:
+def last_attempt(log_folder: Path) -> int:
+    """Return the highest number of an attempt that has logs there; 0 before the first."""
     matches = (_LOG_NAME.fullmatch(path.name) for path in log_folder.iterdir())
     return max((int(match.group(1)) for match in matches if match), default=0)
 
 
 @contextlib.contextmanager
-def _sigterm_is_interrupt() -> Iterator[None]:
+def sigterm_is_interrupt() -> Iterator[None]:
     """Make SIGTERM to packtrain end the workers in the same way as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield

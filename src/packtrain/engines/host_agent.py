@@ -8,10 +8,7 @@ death of the host.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -23,6 +20,7 @@ from typing import Final
 
 from packtrain.digest import sha256_tree
 from packtrain.engines.crew import Crew, CrewNews, CrewOrder, CrewStep, ReservedPort
+from packtrain.engines.network_interfaces import interface_towards
 from packtrain.engines.shared_folders import SharedFolders, require_fit, versions_here
 from packtrain.engines.worker import DONE_VARIABLE
 from packtrain.errors import HostUnfit, TrainingFailed
@@ -30,7 +28,6 @@ from packtrain.errors import HostUnfit, TrainingFailed
 _LEASH: Final = Path(__file__).with_name("leash.py")
 _READ_SECONDS: Final = 0.05
 _MOST_STEPS: Final = 10_000  # in one answer
-_SIOCGIFADDR: Final = 0x8915  # <linux/sockios.h>
 _LEASE_SHARE: Final = 0.9
 """Of `silent_seconds`: workers are ended for want of a driver before the driver gives their host up."""
 
@@ -126,7 +123,7 @@ class HostAgent:
         self._order("free")
         self._order(f"mark {DONE_VARIABLE}={order.done_mark}")
         self._order(f"lease {self._lease_seconds}")
-        interface = interface_of(self._address)
+        interface = interface_towards(self._address)
         self._run = _CrewRun(replace(order, interface=interface), self._order)
 
     def report(self, attempt: int, num_seen: int) -> CrewNews | None:
@@ -244,13 +241,3 @@ class _CrewRun:
         with self._lock:
             self._steps += [(at - step.ago_seconds, step) for step in news.steps]
             self._news = replace(news, steps=())
-
-
-def interface_of(address: str) -> str:
-    """Return the network interface that has an IPv4 address; "" where none is found."""
-    for _, name in socket.if_nameindex():
-        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
-            found = fcntl.ioctl(asked.fileno(), _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
-            if socket.inet_ntoa(found[20:24]) == address:
-                return name
-    return ""

@@ -61,15 +61,20 @@ def shared_folders(probes: Path, sources: Sequence[Path], packages: Sequence[str
         sources: absolute paths of the sources.
         packages: distributions whose versions must be those that are installed here.
     """
+    try:
+        yield mark_folder(probes, sources, packages)
+    finally:
+        shutil.rmtree(probes, ignore_errors=True)
+
+
+def mark_folder(probes: Path, sources: Sequence[Path], packages: Sequence[str]) -> SharedFolders:
+    """Return what hosts are held against, as `shared_folders` does, and leave it there."""
     token = secrets.token_hex(16)
     shutil.rmtree(probes, ignore_errors=True)
     probe = probes / token
     durable.write_bytes(probe / _MARK_OF_ALL, token.encode())
     witnesses = tuple(witness for path in sources for witness in _witnesses(path))
-    try:
-        yield SharedFolders(probe, token, witnesses, versions_here(packages))
-    finally:
-        shutil.rmtree(probes, ignore_errors=True)
+    return SharedFolders(probe, token, witnesses, versions_here(packages))
 
 
 def require_fit(shared: SharedFolders, host: str) -> None:

@@ -33,7 +33,7 @@ class Rendezvous:
         rank, local_rank: its number among all, and among those of its host.
         world_size: how many there are.
         master_address, master_port: where rank 0 opens its store.
-        interface: the network interface that gloo and NCCL are pointed at; "" lets them choose.
+        interface: the network interface that gloo and NCCL are pointed at.
     """
 
     rank: int
@@ -202,9 +202,8 @@ def _environment(job: TrainingJob, place: Rendezvous, done_mark: Path) -> dict[s
         inherited.setdefault("OMP_NUM_THREADS", "1")
     # gloo looks its address up by the machine's name, which in a box without a network leads nowhere, and with Debian's
     # /etc/hosts to 127.0.1.1.
-    if place.interface:
-        inherited.setdefault("GLOO_SOCKET_IFNAME", place.interface)
-    if place.interface not in ("", "lo"):
+    inherited.setdefault("GLOO_SOCKET_IFNAME", place.interface)
+    if place.interface != "lo":
         # On one machine NCCL needs no network, and "lo" would keep it from what it finds by itself.
         inherited.setdefault("NCCL_SOCKET_IFNAME", place.interface)
     return {
