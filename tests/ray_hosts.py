@@ -77,7 +77,12 @@ class RayHosts:
         """Start packtrain on a host: the head's, or another that Ray runs on."""
         pipe = subprocess.PIPE
         return self.hosts.start_in(
-            host or self.head, _packtrain(*arguments), env=self.environment, stdout=pipe, stderr=pipe, start_new_session=True
+            host or self.head,
+            _packtrain(*arguments),
+            env=self.environment,
+            stdout=pipe,
+            stderr=pipe,
+            start_new_session=True,
         )
 
 

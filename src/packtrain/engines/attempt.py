@@ -5,6 +5,7 @@ The verdict is made of exit codes, the done-mark, step lines and saves, and of h
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ SAVED_AND_STOPPED: Final = 75
 """The exit code by which a program says that it saved because it was asked to stop (EX_TEMPFAIL)."""
 
 _POLL_SECONDS: Final = 0.05
+_EVIDENCE_SECONDS: Final = 1.5
+"""With many hosts, after the first exit with an error: it may be the echo of an end that another host tells later."""
 
 Outcome = Literal["done", "lost", "host lost", "saved", "stalled", "interrupted"]
 
@@ -86,6 +89,7 @@ class Attempt:
         self._held: list[CrewStep] = []
         self._is_marked = False
         self._num_saves: dict[int, int] = {}
+        self._failed_at = math.inf
         self._last_progress = time.monotonic()
         self.started_seconds = self._last_progress - run_started
         self.steps: list[StepRecord] = []
@@ -170,7 +174,8 @@ class Attempt:
             if self._lost:
                 self._set_host_lost(next(iter(self._lost)))
                 return
-            if failed := [rank for rank, code in enumerate(self._codes) if code]:
+            failed = [rank for rank, code in enumerate(self._codes) if code]
+            if failed and (self._has_evidence(failed) or time.monotonic() > self._failed_at + _EVIDENCE_SECONDS):
                 # Ended by a signal before ended by an error: the second is often the echo of the first.
                 self._set_lost(min(failed, key=lambda rank: (self._codes[rank] or 0) > 0))
                 return
@@ -178,6 +183,11 @@ class Attempt:
                 self._set("stalled", f"no step and no checkpoint for {self._job.stall_seconds:g} s")
                 self._sink(Notice("train", f"attempt {self._number}: {self.reason}", is_warning=True))
                 return
+
+    def _has_evidence(self, failed: Sequence[int]) -> bool:
+        if self._failed_at == math.inf:
+            self._failed_at = time.monotonic()
+        return not self.hosts or any((self._codes[rank] or 0) < 0 for rank in failed)
 
     def _set(self, outcome: Outcome, reason: str) -> None:
         self.outcome, self.reason = outcome, reason

@@ -31,6 +31,7 @@ _REJOIN_SECONDS: Final = 5.0  # for an agent that ended while its host may well 
 _RETRY_SECONDS: Final = 10.0  # between two tries to have an agent on a host that was lost
 _MOST_LOSSES: Final = 3  # in a row, of one host
 _LOOK_SECONDS: Final = 5.0  # between two looks for newcomers while an attempt runs
+_TOLD_SECONDS: Final = 3.0  # of waiting, before it is told for whom
 _TURN_SECONDS: Final = 0.05
 
 
@@ -139,7 +140,8 @@ class ManyHosts:
                 return self._in_order(ready)[: wanted.most]
             awaited = tuple(each.host.address for each in (*owing, *worth_it))
             if awaited:
-                self._tell(number, awaited, "an answer")
+                if now > begun + _TOLD_SECONDS:
+                    self._tell(number, awaited, "an answer")
             elif missing := max(0, wanted.least - len(ready)):
                 self._tell(number, (), f"{missing} more {'host' if missing == 1 else 'hosts'}")
             patience_seconds = max(wanted.wait_seconds, patience if worth_it else 0.0)

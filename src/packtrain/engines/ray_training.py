@@ -146,9 +146,10 @@ class RayLinks:
                 self._heard = time.monotonic()
 
     def _look(self) -> Sequence[HostThere]:
-        return [
+        found = [
             HostThere(node["NodeID"], node["NodeManagerAddress"])
             for node in self._ray.nodes()
             # One without CPUs is a head, or where this command runs.
             if node["Alive"] and node["Resources"].get("CPU", 0) >= 1
         ]
+        return sorted(found, key=lambda host: [(len(part), part) for part in host.address.split(".")])

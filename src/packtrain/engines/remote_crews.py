@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -15,6 +16,7 @@ _MOST_POLL_SECONDS: Final = 1.0
 _ENDING_TURN_SECONDS: Final = 0.05
 _POLLS_A_SILENCE: Final = 8
 _SHORT_GRACE_SECONDS: Final = 3.0
+_TOLD_SECONDS: Final = 3.0  # of waiting for the end of workers, before it is told
 _START_SECONDS: Final = 10.0  # before it is told for whose workers we wait
 _ENDING_SECONDS: Final = 60.0  # for a host to kill its workers; they then hang in the kernel
 
@@ -57,7 +59,7 @@ class RemoteCrews:
         self._fresh: list[CrewNews] = []
         self._lost: set[str] = set()
         self._begun = time.monotonic()
-        self._is_ending = False
+        self._ending_since = math.inf
         self._told: tuple[tuple[str, ...], str] = ((), "")
         roster.when_lost.append(self._when_lost)
 
@@ -72,7 +74,7 @@ class RemoteCrews:
         Raises:
             PacktrainError: what `meanwhile` raises; not while the attempt is being ended.
         """
-        if not self._is_ending:
+        if self._ending_since == math.inf:
             self._meanwhile()
         self._poll()
         self._roster.turn(timeout_seconds)
@@ -82,13 +84,13 @@ class RemoteCrews:
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM to all workers that live."""
-        self._is_ending = True
+        self._ending_since = min(self._ending_since, time.monotonic())
         for member, _ in self._alive():
             self._roster.ask(member, "stop", self._attempt)
 
     def end(self) -> Sequence[CrewNews]:
         """Kill what still runs; return when every host has said so, or was lost."""
-        self._is_ending = True
+        self._ending_since = min(self._ending_since, time.monotonic())
         found: list[CrewNews] = []
         for member, _ in self._alive():
             self._roster.ask(member, "end", self._attempt)
@@ -116,7 +118,7 @@ class RemoteCrews:
 
     def _poll(self) -> None:
         now = time.monotonic()
-        poll_seconds = _ENDING_TURN_SECONDS if self._is_ending else self._poll_seconds
+        poll_seconds = _ENDING_TURN_SECONDS if self._ending_since < math.inf else self._poll_seconds
         for key, (member, _) in self._crews.items():
             if key not in self._lost and not member.is_busy and now - member.asked >= poll_seconds:
                 self._roster.ask(member, "report", self._attempt, self._num_seen[key], then=self._reported)
@@ -157,9 +159,9 @@ class RemoteCrews:
         unstarted = [each for each in alive if not (news := self._latest.get(each.host.key)) or not news.pids]
         if silent:
             self._tell_members(silent, "an answer")
-        elif self._is_ending and (unended := self._unended()):
+        elif time.monotonic() > self._ending_since + _TOLD_SECONDS and (unended := self._unended()):
             self._tell_members(unended, "its workers to end")
-        elif unstarted and not self._is_ending and time.monotonic() - self._begun > _START_SECONDS:
+        elif unstarted and self._ending_since == math.inf and time.monotonic() - self._begun > _START_SECONDS:
             self._tell_members(unstarted, "its workers to start")
         else:
             self._tell((), "")
