@@ -20,7 +20,7 @@ from packtrain.engines.host_links import Answer, HostLinks, HostThere
 from packtrain.engines.remote_crews import RemoteCrews
 from packtrain.engines.roster import GONE, Member, Roster
 from packtrain.engines.shared_folders import SharedFolders, require_mark, shared_folders, versions_here
-from packtrain.errors import ClusterUnreachable, HostUnfit
+from packtrain.errors import ClusterUnreachable, HostUnfit, VoyageFileError
 from packtrain.events import HostsAwaited, Notice, Sink
 from packtrain.ports import TrainingJob, TrainingRun
 from packtrain.units import counted
@@ -39,10 +39,18 @@ def run_on_hosts(links: HostLinks, job: TrainingJob, sink: Sink) -> TrainingRun:
     """Run a program on the hosts of a cluster to its end, with a fresh attempt after each failure.
 
     Raises:
+        VoyageFileError: hosts are to have folders of their own.
         HostUnfit: before the first attempt a host is found that does not see or have what it needs.
         ClusterUnreachable: fewer hosts than `job.hosts.least` for `job.hosts.wait_seconds`, or no cluster.
         TrainingFailed, WorkerStalled: see `ports.Engine`.
     """
+    if job.hosts.host_folder is not None:
+        raise VoyageFileError(
+            "site.hosts.folder: this engine does not copy checkpoints between hosts",
+            found=str(job.hosts.host_folder),
+            expected="a voyage folder that all hosts see, at the same path",
+            hint="take [site.hosts] folder out, and mount the voyage folder on every host",
+        )
     with _proof_of(job) as proof:
         hosts = ManyHosts(links, job, proof, sink)
         try:
@@ -252,9 +260,6 @@ def _proof_of(job: TrainingJob) -> Iterator[HostProof]:
         program = sha256_tree(job.program_folder)
         return HostProof(shared, versions_here([]), job.python, job.program_folder, program)
 
-    if job.hosts.host_folder is not None:
-        yield proof(None)
-        return
     with shared_folders(_probes(job), (), ()) as shared:
         yield proof(shared)
 

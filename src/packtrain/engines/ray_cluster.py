@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import importlib.util
@@ -10,6 +11,7 @@ import os
 import re
 import signal
 import socket
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -18,6 +20,7 @@ from packtrain.errors import ClusterUnreachable, MissingDependency, VoyageFileEr
 from packtrain.units import MIB
 
 _ANSWER_SECONDS: Final = 30.0  # for a head to take a connection
+_LEAVE_SECONDS: Final = 10.0
 _STORE_BYTES: Final = 256 * MIB  # of a Ray of our own: what crosses it are receipts and reports, kilobytes each
 ENVIRONMENT: Final[Mapping[str, str]] = {**NO_TELEMETRY, "RAY_USAGE_STATS_ENABLED": "0"}
 """What a process on a host needs set."""
@@ -73,7 +76,7 @@ def joined(address: str, num_workers: int | None) -> Iterator[Any]:
     try:
         yield ray
     finally:
-        ray.shutdown()
+        _leave(ray)
 
 
 def address_of(address: str) -> str:
@@ -108,6 +111,15 @@ def _not_joined(address: str, why: str) -> ClusterUnreachable:
         hint='start it with "ray start --head", let the other hosts join with "ray start --address", and give this '
         "user the cluster's token (docs/how-to/prepare-on-many-machines.md)",
     )
+
+
+def _leave(ray: Any) -> None:
+    # Without a head Ray waits for it here, for minutes, and once more at the end of the process.
+    leaving = threading.Thread(target=ray.shutdown, name="leaving the cluster", daemon=True)
+    leaving.start()
+    leaving.join(_LEAVE_SECONDS)
+    if leaving.is_alive():
+        atexit.unregister(ray._private.worker.shutdown)
 
 
 def _library() -> Any:

@@ -23,7 +23,8 @@ from packtrain.events import Sink
 from packtrain.ports import TrainingJob, TrainingRun
 
 _LOOK_SECONDS: Final = 1.0  # between two looks at which hosts there are
-_HEAD_SECONDS: Final = 25.0  # without a word from the head, before the run ends
+_HEAD_SECONDS: Final = 20.0  # without a word from the head, before the run ends
+_KILL_SECONDS: Final = 4.0  # since the head was heard, within which it is asked to end an actor
 _RAY_PATIENCE_SECONDS: Final = 3600
 """For our own driver: Ray ends a process without a word 60 s after it last heard from the head, we with a verdict."""
 
@@ -84,7 +85,7 @@ class RayLinks:
         """Return the hosts that were there a second or so ago.
 
         Raises:
-            ClusterUnreachable: the head has not answered for 25 s.
+            ClusterUnreachable: the head has not answered for 20 s.
         """
         silent_seconds = time.monotonic() - self._heard
         if silent_seconds > _HEAD_SECONDS:
@@ -108,8 +109,10 @@ class RayLinks:
         actor = self._actors.pop(key, None)
         if actor is not None:
             self._out = {ref: asked for ref, asked in self._out.items() if asked[0] != key}
-            with contextlib.suppress(self._ray.exceptions.RayError):
-                self._ray.kill(actor)
+            # Without a head the call would wait for it; the actor ends with this process, its workers with their lease.
+            if time.monotonic() - self._heard < _KILL_SECONDS:
+                with contextlib.suppress(self._ray.exceptions.RayError):
+                    self._ray.kill(actor)
 
     def ask(self, key: str, method: str, *arguments: object) -> int:
         """Put a question to the actor of a host."""

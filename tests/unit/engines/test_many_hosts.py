@@ -1,0 +1,278 @@
+"""Attempts over hosts behind `HostLinks`: real agents in this process, that can be lost, silenced and added."""
+
+import dataclasses
+import itertools
+import os
+import signal
+import sys
+import textwrap
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from packtrain.engines.host_agent import HostAgent
+from packtrain.engines.host_links import Answer, HostThere
+from packtrain.engines.many_hosts import run_on_hosts
+from packtrain.errors import ClusterUnreachable, HostUnfit, TrainingFailed, VoyageFileError
+from packtrain.events import Event, HostLost, TrainingStep, WorkerLost, WorkersStarted, discard
+from packtrain.ports import HostsWanted, TrainingJob
+from packtrain.training.kit_steps import attempts_of
+
+HEAD = """
+import json, os, pathlib, signal, sys, time
+rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+ckpt = pathlib.Path(sys.argv[1])
+def say(step):
+    if rank == 0:
+        print(json.dumps({"step": step, "loss": 1.0, "samples": 8}), flush=True)
+def until(name):
+    while not (ckpt / name).exists():
+        time.sleep(0.01)
+"""
+
+
+class InProcess:
+    """Links to agents in this process. See `host_links.HostLinks`."""
+
+    name = "in process"
+
+    def __init__(self, count: int) -> None:
+        self.hosts = [HostThere(f"key-{number}", f"127.0.0.{number}") for number in range(1, count + 1)]
+        self.agents: dict[str, HostAgent] = {}
+        self.silent: set[str] = set()
+        self._numbers = itertools.count()
+        self._answers: list[Answer] = []
+
+    def present(self) -> Sequence[HostThere]:
+        return self.hosts
+
+    def join(self, host: HostThere, silent_seconds: float) -> None:
+        self.agents[host.key] = HostAgent(host.address, silent_seconds)
+
+    def leave(self, key: str) -> None:
+        if key not in self.silent and (agent := self.agents.pop(key, None)) is not None:
+            agent.close()
+
+    def ask(self, key: str, method: str, *arguments: object) -> int:
+        number = next(self._numbers)
+        if key not in self.silent:
+            try:
+                self._answers.append(Answer(key, number, self.agents[key].call(method, *arguments)))
+            except Exception as error:
+                self._answers.append(Answer(key, number, error=error))
+        return number
+
+    def answers(self, timeout_seconds: float) -> Sequence[Answer]:
+        if not self._answers:
+            time.sleep(min(timeout_seconds, 0.02))
+        found, self._answers = self._answers, []
+        return found
+
+    def silence(self, address: str) -> None:
+        """Let a host hear and say nothing more; its workers run on."""
+        self.silent |= {host.key for host in self.hosts if host.address == address}
+        self.hosts = [host for host in self.hosts if host.address != address]
+
+
+@pytest.fixture
+def three() -> Iterator[InProcess]:
+    """Return links to three hosts."""
+    links = InProcess(3)
+    yield links
+    for agent in links.agents.values():
+        agent.close()
+
+
+def job_of(
+    tmp_path: Path, body: str, hosts: HostsWanted, *, num_workers: int = 1, max_restarts: int = 2
+) -> TrainingJob:
+    program = tmp_path / "program"
+    program.mkdir(exist_ok=True)
+    (program / "train.py").write_text(HEAD + textwrap.dedent(body))
+    return TrainingJob(
+        python=Path(sys.executable),
+        command=("train.py", str(tmp_path / "checkpoints")),
+        program_folder=program,
+        environment={},
+        checkpoints=tmp_path / "checkpoints",
+        log_folder=tmp_path / "logs",
+        num_workers=num_workers,
+        max_restarts=max_restarts,
+        stall_seconds=30.0,
+        grace_seconds=2.0,
+        hosts=hosts,
+    )
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+WANTED = HostsWanted(wait_seconds=0.5, silent_seconds=2.0)
+
+
+def test_ranks_go_over_all_hosts_and_find_rank_0(three: InProcess, tmp_path: Path) -> None:
+    body = """
+    names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+    (ckpt / f"env-{rank}").write_text(" ".join(os.environ[name] for name in names))
+    say(1)
+    """
+    events: list[Event] = []
+    run = run_on_hosts(three, job_of(tmp_path, body, WANTED, num_workers=2), events.append)
+    found = [(tmp_path / "checkpoints" / f"env-{rank}").read_text().split() for rank in range(6)]
+    assert [words[:5] for words in found] == [[str(r), str(r % 2), "6", "2", "127.0.0.1"] for r in range(6)]
+    assert len({words[5] for words in found}) == 1
+    started = next(event for event in events if isinstance(event, WorkersStarted))
+    assert started.hosts == run.attempts[0].hosts == ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+    assert len(set(started.pids)) == 6
+    assert [step.step for step in run.steps] == [1]
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_a_silent_host_is_lost_and_the_others_go_on_while_its_workers_are_killed(
+    three: InProcess, tmp_path: Path, lost: int
+) -> None:
+    body = """
+    say(world)
+    if world == 3:
+        time.sleep(600)
+    """
+    pids: dict[int, tuple[int, ...]] = {}
+    alive_when_formed: list[bool] = []
+    events: list[Event] = []
+
+    def sink(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, TrainingStep) and event.step == 3:
+            three.silence(f"127.0.0.{lost}")
+        if isinstance(event, WorkersStarted):
+            if event.attempt == 2:
+                alive_when_formed.append(is_running(pids[1][lost - 1]))
+            pids[event.attempt] = event.pids
+
+    run = run_on_hosts(three, job_of(tmp_path, body, WANTED), sink)
+    # The lease ran out before the driver formed anew: nobody writes beside the second attempt.
+    assert alive_when_formed == [False]
+    others = tuple(f"127.0.0.{number}" for number in (1, 2, 3) if number != lost)
+    assert [attempt.hosts for attempt in run.attempts] == [("127.0.0.1", "127.0.0.2", "127.0.0.3"), others]
+    assert run.attempts[0].lost_host == f"127.0.0.{lost}"
+    assert [event.host for event in events if isinstance(event, HostLost)] == [f"127.0.0.{lost}"]
+    assert run.attempts[0].reason == f"the host of rank {lost - 1} was lost: it did not answer for 2 s"
+    # Provenance takes an engine's words alone, and so must know them.
+    assert [each.reason for each in attempts_of(tmp_path / "logs")] == [each.reason for each in run.attempts]
+
+
+def test_a_killed_worker_is_named_though_the_first_exit_was_an_echo_of_it(three: InProcess, tmp_path: Path) -> None:
+    body = """
+    say(1)
+    if not (ckpt / "second").exists():
+        if rank == 1:
+            time.sleep(0.5)
+            (ckpt / "second").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        sys.exit(1 if rank == 0 else 0)
+    """
+    events: list[Event] = []
+    run = run_on_hosts(three, job_of(tmp_path, body, WANTED), events.append)
+    lost = next(event for event in events if isinstance(event, WorkerLost))
+    assert (lost.rank, lost.host) == (1, "127.0.0.2")
+    assert run.attempts[0].reason == "rank 1 was killed by SIGKILL"
+    # It is restarted in place.
+    assert run.attempts[1].hosts == run.attempts[0].hosts
+
+
+def test_fewer_hosts_than_the_least_are_a_verdict(three: InProcess, tmp_path: Path) -> None:
+    wanted = dataclasses.replace(WANTED, least=4)
+    with pytest.raises(ClusterUnreachable, match="3 hosts can run the program") as caught:
+        run_on_hosts(three, job_of(tmp_path, "say(1)", wanted), discard)
+    assert caught.value.hint
+
+
+def test_no_more_hosts_are_taken_than_the_most(three: InProcess, tmp_path: Path) -> None:
+    run = run_on_hosts(three, job_of(tmp_path, "say(1)", dataclasses.replace(WANTED, most=2)), discard)
+    assert run.attempts[0].hosts == ("127.0.0.1", "127.0.0.2")
+
+
+def test_a_host_that_joins_meanwhile_takes_part_in_the_next_attempt(three: InProcess, tmp_path: Path) -> None:
+    body = """
+    say(world)
+    if world == 3:
+        until("joined")
+        sys.exit(1)
+    """
+
+    def sink(event: Event) -> None:
+        if isinstance(event, TrainingStep) and event.step == 3:
+            three.hosts = [*three.hosts, HostThere("key-4", "127.0.0.4")]
+            (tmp_path / "checkpoints" / "joined").touch()
+
+    run = run_on_hosts(three, job_of(tmp_path, body, WANTED), sink)
+    assert run.attempts[-1].hosts == ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4")
+
+
+def test_a_host_without_the_interpreter_is_unfit(three: InProcess, tmp_path: Path) -> None:
+    job = dataclasses.replace(job_of(tmp_path, "say(1)", WANTED), python=tmp_path / "no-python")
+    with pytest.raises(HostUnfit, match="interpreter") as caught:
+        run_on_hosts(three, job, discard)
+    assert caught.value.hint
+
+
+def test_a_host_with_another_program_is_unfit(three: InProcess, tmp_path: Path) -> None:
+    job = job_of(tmp_path, "say(1)", WANTED)
+
+    class Changing(InProcess):
+        def join(self, host: HostThere, silent_seconds: float) -> None:
+            super().join(host, silent_seconds)
+            (job.program_folder / "train.py").write_text("another")
+
+    links = Changing(1)
+    with pytest.raises(HostUnfit, match="another program"):
+        run_on_hosts(links, job, discard)
+
+
+def test_a_folder_of_each_host_is_refused(three: InProcess, tmp_path: Path) -> None:
+    wanted = dataclasses.replace(WANTED, host_folder=tmp_path)
+    with pytest.raises(VoyageFileError, match="copy checkpoints") as caught:
+        run_on_hosts(three, job_of(tmp_path, "say(1)", wanted), discard)
+    assert caught.value.hint
+
+
+def test_a_program_that_always_fails_ends_with_the_last_words_of_its_worker(three: InProcess, tmp_path: Path) -> None:
+    body = "sys.exit('no such layer') if rank == 2 else time.sleep(600)"
+    with pytest.raises(TrainingFailed) as caught:
+        run_on_hosts(three, job_of(tmp_path, body, WANTED, max_restarts=0), discard)
+    assert caught.value.where == str(tmp_path / "logs" / "attempt-1-rank-2.log")
+    assert caught.value.found == "no such layer"
+
+
+def test_workers_of_an_agent_that_hears_nothing_are_killed_by_its_leash(three: InProcess, tmp_path: Path) -> None:
+    from packtrain.engines.crew import CrewNews, CrewOrder
+
+    job = job_of(tmp_path, "time.sleep(600)", WANTED)
+    agent = HostAgent("127.0.0.1", 1.0)
+    try:
+        port = agent.call("reserve_port")
+        assert isinstance(port, int)
+        agent.call("begin", CrewOrder(job, 1, port, 1))
+        deadline = time.monotonic() + 20
+        while (
+            not (isinstance(news := agent.call("report", 1, 0), CrewNews) and news.pids) and time.monotonic() < deadline
+        ):
+            time.sleep(0.02)
+        assert isinstance(news, CrewNews)
+        (pid,) = news.pids
+        assert is_running(pid)
+        while is_running(pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not is_running(pid)
+        assert not Path(f"/proc/{pid}").exists() or os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        found = agent.call("report", 1, 0)
+        assert isinstance(found, CrewNews)
+        assert found.exit_codes == (-signal.SIGKILL,)
+    finally:
+        agent.close()
