@@ -1,6 +1,6 @@
 """Which checkpoints are whole, which count, what is still to be copied, and what may go: pure functions of inventories.
 
-Hosts are named in rank order. Where there is a store, a folder that all hosts see, it holds the copies, and no host does.
+Hosts are named in rank order. Where there is a store, a folder that all hosts see, it holds the copies.
 """
 
 from __future__ import annotations

@@ -78,9 +78,9 @@ class ProgramFolder:
             OSError: it is no longer as it was listed.
         """
         key = (entry, file)
+        path = self.path(entry, file.path)
+        _refuse_changed(path, file)
         if key not in self._digests:
-            path = self.path(entry, file.path)
-            _refuse_changed(path, file)
             sha256 = sha256_file(path)
             _refuse_changed(path, file)
             while len(self._digests) >= _MAX_DIGESTS:
