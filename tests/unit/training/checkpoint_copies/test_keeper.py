@@ -137,9 +137,10 @@ def test_a_fetch_that_is_killed_at_any_step_is_finished_by_the_next(tmp_path: Pa
         assert held <= {cut.files[0].sha256}
         fetch()
         assert keeper.inventory().contents == {cut.files[0].sha256}
-        assert b"".join(
-            keeper.read_chunk(cut.files[0].sha256, offset, 4 << 20) for offset in range(0, 9 << 20, 4 << 20)
-        ) == (giver.checkpoints / "step-1" / "f").read_bytes()
+        assert (
+            b"".join(keeper.read_chunk(cut.files[0].sha256, offset, 4 << 20) for offset in range(0, 9 << 20, 4 << 20))
+            == (giver.checkpoints / "step-1" / "f").read_bytes()
+        )
         if code != KILLED:
             assert die_at > 5
             return
