@@ -18,12 +18,18 @@ PYTHON = Path(sys.executable)
 class Workers:
     """`num_workers` processes of the program on one machine, over a data set and a folder of checkpoints.
 
+    Given several folders, each is that of a host with one worker.
+
     Attributes:
         processes: by rank.
         output: the lines of rank 0 that were read.
     """
 
-    def __init__(self, num_workers: int, data: Path, checkpoints: Path, num_steps: int, *options: str | Path) -> None:
+    def __init__(
+        self, num_workers: int, data: Path, checkpoints: Path | Sequence[Path], num_steps: int, *options: str | Path
+    ) -> None:
+        folders = [checkpoints] * num_workers if isinstance(checkpoints, Path) else list(checkpoints)
+        num_local = num_workers if isinstance(checkpoints, Path) else 1
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -31,22 +37,22 @@ class Workers:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - for as long as this object lives
         common = {
             "WORLD_SIZE": str(num_workers),
-            "LOCAL_WORLD_SIZE": str(num_workers),
+            "LOCAL_WORLD_SIZE": str(num_local),
             "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": str(port),
             "GLOO_SOCKET_IFNAME": "lo",
         }
-        command = [PYTHON, PROGRAM / "train.py", "--data", data, "--ckpt", checkpoints, "--steps", str(num_steps)]
+        command = [PYTHON, PROGRAM / "train.py", "--data", data, "--steps", str(num_steps)]
         command += ["--batch", "4"] if "--batch" not in options else []
         self.processes = [
             subprocess.Popen(
-                [*command, *options],
-                env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+                [*command, "--ckpt", folder, *options],
+                env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank % num_local)},
                 stdout=subprocess.PIPE if rank == 0 else self._log,
                 stderr=self._log,
                 text=True,
             )
-            for rank in range(num_workers)
+            for rank, folder in enumerate(folders)
         ]
 
     def next_step(self) -> int:

@@ -61,13 +61,13 @@ def newest_checkpoint(folder: Path) -> Path | None:
     marked = [path.parent for path in _files(folder) if path.name in _MARKS]
     # What a program writes beside its marked checkpoints (the model by itself, at the end) is no checkpoint.
     candidates = [path for path in marked if path != folder] or [
-        path for path in _listed(folder) if not path.is_symlink() and _is_finished(path)
+        path for path in _listed(folder) if not path.is_symlink() and is_finished(path)
     ]
     found: list[tuple[tuple[int, int], int, Path]] = []
     for path in candidates:
         changed = max((status.st_mtime_ns for status in _statuses(path)), default=0)
         if changed:
-            step = _step_in(path.relative_to(folder))
+            step = step_in(path.relative_to(folder))
             found.append((step, 0 if step != _NO_STEP else changed, path))
     return max(found)[2] if found else None
 
@@ -77,7 +77,7 @@ def is_beyond(checkpoint: Path, folder: Path, step: int | None) -> bool:
 
     A program may save before its first step: what goes on from there begins with the first step again.
     """
-    surely, found = _step_in(checkpoint.relative_to(folder))
+    surely, found = step_in(checkpoint.relative_to(folder))
     return step is None or surely < 2 or found > step
 
 
@@ -156,7 +156,7 @@ class CheckpointWatch:
                 self._states[path.name] = state
 
 
-def _step_in(relative: Path) -> tuple[int, int]:
+def step_in(relative: Path) -> tuple[int, int]:
     """Return how surely a name says a step, and which: "step-10" above "model-10", both above "model"."""
     for part in (relative, *relative.parents):
         if step := _STEP.search(part.name):
@@ -166,7 +166,8 @@ def _step_in(relative: Path) -> tuple[int, int]:
     return _NO_STEP
 
 
-def _is_finished(path: Path) -> bool:
+def is_finished(path: Path) -> bool:
+    """Return whether a name is one that a program gives to what it has finished: not hidden, and not temporary."""
     return not path.name.startswith(".") and not path.name.endswith(_UNFINISHED)
 
 
@@ -183,7 +184,7 @@ def _files(folder: Path, depth: int = 0) -> Iterator[Path]:
         if path.is_symlink():
             continue
         if path.is_dir():
-            if depth < _MAX_DEPTH and _is_finished(path):
+            if depth < _MAX_DEPTH and is_finished(path):
                 yield from _files(path, depth + 1)
         elif path.is_file():
             yield path

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.checkpoint.filesystem import FileSystemReader
 from torch.distributed.checkpoint.state_dict_loader import load as load_checkpoint
 from torch.distributed.checkpoint.state_dict_saver import save as save_checkpoint
 
@@ -59,30 +60,54 @@ def make_optimizer(model: nn.Module) -> torch.optim.AdamW:
 
 
 def save(training: Training, folder: Path, keep: int) -> None:
-    """Write one checkpoint, whole or not at all, and remove all but the newest `keep`."""
+    """Write one checkpoint, whole or not at all, and remove all but the newest `keep`.
+
+    The first worker of each host makes, names and removes folders on its host; where all hosts see the same folder,
+    what one has done the others find done. Where each has its own, this one holds its own workers' tensors.
+    """
     final = folder / f"step-{training.step:08d}"
     temporary = folder / f".{final.name}.part"
-    is_first = dist.get_rank() == 0
-    if is_first:
+    is_first, is_first_here = dist.get_rank() == 0, int(os.environ.get("LOCAL_RANK", "0")) == 0
+    if is_first_here:
         shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
     dist.barrier()
-    # Writes `.metadata` last, after all workers have written and synced theirs.
+    if is_first_here:
+        temporary.mkdir(parents=True, exist_ok=True)
+    dist.barrier()
+    # Writes `.metadata` last, after all workers have written and synced theirs; on the host of rank 0 alone.
     save_checkpoint(training.tensors(), checkpoint_id=temporary)
-    if is_first:
+    if is_first_here:
         state = {"step": training.step, "position": training.position.to_dict()}
-        with (temporary / "position.json").open("w", encoding="utf-8") as stream:
+        own = temporary / f"position.json.{dist.get_rank()}"
+        with own.open("w", encoding="utf-8") as stream:
             json.dump(state, stream)
             stream.flush()
             os.fsync(stream.fileno())
-        shutil.rmtree(final, ignore_errors=True)  # an incomplete one: a complete one would have been gone on from
-        temporary.rename(final)
-        descriptor = os.open(folder, os.O_RDONLY)
-        os.fsync(descriptor)  # without it a power cut can lose the rename
-        os.close(descriptor)
+        own.rename(temporary / "position.json")
+    dist.barrier()
+    if is_first:
+        give_name(temporary, final)
         for old in complete_checkpoints(folder)[:-keep]:
             shutil.rmtree(old)
+    kept: list[Any] = [[path.name for path in complete_checkpoints(folder)] if is_first else None]
+    # Only now the others: in a folder that all see there is nothing left for them to do.
+    dist.broadcast_object_list(kept, src=0)
+    if is_first_here and not is_first:
+        if temporary.is_dir():
+            give_name(temporary, final)
+        for old in folder.glob("step-*"):
+            if re.fullmatch(r"step-\d{8}", old.name) and old.name < min(kept[0]):
+                shutil.rmtree(old, ignore_errors=True)
     dist.barrier()
+
+
+def give_name(temporary: Path, final: Path) -> None:
+    """Give a checkpoint its name, durably."""
+    shutil.rmtree(final, ignore_errors=True)  # an incomplete one: a complete one would have been gone on from
+    temporary.rename(final)
+    descriptor = os.open(final.parent, os.O_RDONLY)
+    os.fsync(descriptor)  # without it a power cut can lose the rename
+    os.close(descriptor)
 
 
 def complete_checkpoints(folder: Path) -> list[Path]:
@@ -96,15 +121,22 @@ def complete_checkpoints(folder: Path) -> list[Path]:
     )
 
 
+def is_whole(path: Path) -> bool:
+    """Return whether each file that a checkpoint's list names is here: other hosts may have written some."""
+    places = FileSystemReader(path).read_metadata().storage_data or {}
+    return all((path / name).is_file() for name in {place.relative_path for place in places.values()})
+
+
 def resume(training: Training, folder: Path) -> None:
-    """Load the newest complete checkpoint, if there is one."""
-    # Rank 0 decides for all: workers that look for themselves could see different folders.
-    newest = complete_checkpoints(folder)[-1:] if dist.get_rank() == 0 else []
-    chosen: list[Any] = [str(newest[0]) if newest else None]
-    dist.broadcast_object_list(chosen, src=0)
-    if chosen[0] is None:
+    """Load the newest checkpoint that all workers find whole, if there is one."""
+    # Hosts may have a folder each, and one of them may not have the newest.
+    mine = {path.name for path in complete_checkpoints(folder) if is_whole(path)}
+    found: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(found, mine)
+    common = set.intersection(*found)
+    if not common:
         return
-    path = Path(chosen[0])
+    path = folder / max(common)
     load_checkpoint(training.tensors(), checkpoint_id=path)
     state = json.loads((path / "position.json").read_text(encoding="utf-8"))
     training.step = int(state["step"])
