@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import platform
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -25,6 +23,8 @@ from packtrain.ports import Engine, StepRecord, TrainingJob
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.training.command import fill_command
+from packtrain.training.goodput.receipt import counts_of, facts_of
+from packtrain.training.goodput.timeline import TIMELINE_NAME, Timeline
 from packtrain.training.kit_held import is_other_kit
 from packtrain.training.kit_steps import kits_of_attempts, note_attempt, spelled, steps_by_update
 from packtrain.training.metrics import METRICS_NAME, STEPS_NAME, StepLog, encode_metrics, steps_that_count
@@ -98,8 +98,11 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
     )
     step_log = StepLog(logs / STEPS_NAME)
     kit = chain[-1] if chain else None
-    training = engine.run(job, _recording(step_log, section.steps, logs, kit, sink))
-    counted = steps_that_count(step_log.read())
+    timeline = Timeline(logs / TIMELINE_NAME)
+    with timeline.command():
+        training = engine.run(job, _recording(step_log, section.steps, logs, kit, timeline, sink))
+    records = step_log.read()
+    counted = steps_that_count(records)
     metrics = encode_metrics(counted)
     durable.write_bytes(folder.logs / METRICS_NAME, metrics)
     return clock.finish(
@@ -108,6 +111,7 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
             "samples": sum(record.num_samples or 0 for record in counted),
             "workers": section.workers,
             "restarts": training.num_restarts,
+            **counts_of(training.attempts, logs),
         },
         facts={
             "loss_first": _loss(counted[0]) if counted else "no step line",
@@ -115,8 +119,7 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
             "metrics": sha256_bytes(metrics),
             "engine": engine.name,
             "python": str(python),
-            # The engines that there are start every worker here.
-            "hosts": platform.node() or "unnamed",
+            **facts_of(training.attempts, records, logs),
             **_kits_told(counted, logs, chain),
         },
     )
@@ -267,15 +270,16 @@ def _free_name(path: Path) -> Path:
     return next(candidate for candidate in candidates if not candidate.exists())
 
 
-def _recording(step_log: StepLog, num_steps: int, logs: Path, kit: LawfulKit | None, sink: Sink) -> Sink:
-    started = time.monotonic()
-
+def _recording(
+    step_log: StepLog, num_steps: int, logs: Path, kit: LawfulKit | None, timeline: Timeline, sink: Sink
+) -> Sink:
     def take(event: Event) -> None:
         sink(event)
+        timeline.take(event)
         if isinstance(event, WorkersStarted) and kit is not None:
             note_attempt(logs, event.attempt, kit.digest, kit.number)
         if isinstance(event, TrainingStep):
-            elapsed_seconds = time.monotonic() - started
+            elapsed_seconds = timeline.elapsed_seconds()
             step_log.append(StepRecord(event.attempt, event.step, event.loss, event.num_samples, elapsed_seconds))
             sink(Progress(STAGE, "training", done_items=event.step, total_items=num_steps, unit="steps"))
 

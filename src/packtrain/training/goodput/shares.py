@@ -1,8 +1,8 @@
 """Where the time of a training went: a pure function of what its three logs say.
 
 *Goodput* is the share of the time of a training that became steps that count. Each `packtrain train` is a command with
-a clock of its own; of every command the time from its start to its end (to now, while it runs; to the last that it told,
-where it was killed) is cut into five parts, so that each moment is in exactly one:
+a clock of its own; of every command the time from its start to its end (to now, while it runs; to the last that it
+told, where it was killed) is cut into five parts, so that each moment is in exactly one:
 
 - *steps*: between two step lines of one attempt, where the later step counts: it led to the weights.
 - *redone*: the same, where a restart took the step back; a later attempt made it once more.
@@ -27,8 +27,17 @@ from packtrain.training.goodput.attempts import EndedAttempt
 from packtrain.training.goodput.tally import Stint
 from packtrain.training.goodput.timeline import Moment
 
-PARTS: Final = ("steps", "redone", "waiting", "starting", "ending")
+PARTS: Final[tuple[str, ...]] = ("steps", "redone", "waiting", "starting", "ending")
 """In the order in which they are shown; goodput is the share of the first."""
+
+WORDS: Final[Mapping[str, str]] = {
+    "steps": "steps that count",
+    "redone": "steps made again",
+    "waiting": "waiting for hosts",
+    "starting": "starting",
+    "ending": "ending and standstill",
+}
+"""What each part of `PARTS` is called where people read it."""
 
 _TOLERANCE_SECONDS: Final = 1.0
 """Attempts and steps are timed from starts that lie some milliseconds apart."""
@@ -110,7 +119,7 @@ def goodput_of(
     Args:
         stints: the step lines by attempt: `StepTally.stints`.
         attempts: those that ended.
-        timeline: of all commands; an older training has none, and its commands are told apart by clocks that begin anew.
+        timeline: of all commands; an older training has none: its commands are told apart by clocks that begin anew.
         now_seconds: how long the last command runs by now; None of one that does not run.
     """
     commands = _commands(stints, attempts, timeline)
@@ -124,6 +133,12 @@ def goodput_of(
     return Goodput(seconds, _away(commands, lengths), len(commands))
 
 
+def parts_in_words(goodput: Goodput) -> str:
+    """Return the shares of all parts that took time: "82 % steps that count, 6 % steps made again"."""
+    shares = goodput.shares
+    return ", ".join(f"{shares[part] * 100:.1f} % {WORDS[part]}" for part in PARTS if goodput.seconds[part] > 0)
+
+
 def seconds_since(timeline: Sequence[Moment], now: str) -> float | None:
     """Return how long the last command runs by an instant; None where it ended, or did not note when it began."""
     for moment in reversed(timeline):
@@ -134,9 +149,7 @@ def seconds_since(timeline: Sequence[Moment], now: str) -> float | None:
     return None
 
 
-def _commands(
-    stints: Iterable[Stint], attempts: Iterable[EndedAttempt], timeline: Iterable[Moment]
-) -> list[_Command]:
+def _commands(stints: Iterable[Stint], attempts: Iterable[EndedAttempt], timeline: Iterable[Moment]) -> list[_Command]:
     """Return the commands in order, each with its attempts in order."""
     found: dict[int, _Attempt] = {}
 

@@ -138,7 +138,7 @@ class Timeline:
                 self._note("workers", attempt=event.attempt, hosts=hosts, ranks=len(event.pids))
                 self._waits = "settled"
             case HostsAwaited():
-                # Which of them are there by now is told elsewhere: here a line for each kind of waiting, not for each host.
+                # A line for each kind of waiting and not for each host: which of them are there is told elsewhere.
                 waits: Told = "settled" if not event.what else "awaits" if event.hosts else "absent"
                 if waits != self._waits:
                     self._note(waits, attempt=event.attempt, words=event.what[:_MAX_TEXT])

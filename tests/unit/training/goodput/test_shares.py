@@ -188,7 +188,9 @@ def test_parts_are_never_negative_and_add_up_whatever_the_logs_say(
 
 @given(line_lists)
 def test_the_steps_that_count_are_those_of_the_metrics(lines: list[Line]) -> None:
-    counted = steps_that_count(StepRecord(attempt, step, None, None, elapsed or 0.0) for attempt, step, elapsed in lines)
+    counted = steps_that_count(
+        StepRecord(attempt, step, None, None, elapsed or 0.0) for attempt, step, elapsed in lines
+    )
     tally = tally_of(lines)
 
     assert tally.num_steps == len(counted)
@@ -243,7 +245,9 @@ HOSTILE = [
 
 
 def test_lines_that_are_none_are_passed_over_and_a_torn_one_too(tmp_path: Path) -> None:
-    good = json.dumps({"attempt": 7, "reason": "a\x1b[2Jb\nc" + "d" * 999, "hosts": ["h\u202e1"] * 9, "more": 1}).encode()
+    good = json.dumps(
+        {"attempt": 7, "reason": "a\x1b[2Jb\nc" + "d" * 999, "hosts": ["h\u202e1"] * 9, "more": 1}
+    ).encode()
     log = tmp_path / "attempts.jsonl"
     log.write_bytes(b"\n".join([*HOSTILE, good, *HOSTILE, good]))
     (found,) = read_attempts(log)
