@@ -125,7 +125,7 @@ def goodput_of(
     commands = _commands(stints, attempts, timeline)
     if not commands:
         return None
-    seconds = dict.fromkeys(PARTS, 0.0)
+    seconds: dict[str, float] = {part: 0.0 for part in PARTS}
     lengths = [command.length(now_seconds if command is commands[-1] else None) for command in commands]
     for command, length in zip(commands, lengths, strict=True):
         for part, one in _parts(command, length).items():
@@ -203,7 +203,7 @@ def _goes_on(command: _Command, attempt: _Attempt) -> bool:
 
 def _parts(command: _Command, length: float) -> dict[str, float]:
     """Return the seconds of each part of one command; together they are its length."""
-    seconds = dict.fromkeys(PARTS, 0.0)
+    seconds: dict[str, float] = {part: 0.0 for part in PARTS}
     waits = _joined(command.waits, length)
     cursor = 0.0
 
