@@ -83,7 +83,7 @@ def test_what_it_shows_is_what_status_says(browser: Browser, served: Serving, si
         drives = {label: caption for label, caption in _shown(one.page, ".cells li")}
         tables = {
             name: _shown(one.page, f"#{name} tbody tr")
-            for name in ("stages", "groups", "training", "carried", "admission")
+            for name in ("stages", "groups", "attempts", "carried", "admission")
         }
         bars = one.page.evaluate("[...document.querySelectorAll('#time text')].map((text) => text.textContent)")
         text = " ".join(one.page.evaluate(TEXTS))
@@ -111,9 +111,8 @@ def test_what_it_shows_is_what_status_says(browser: Browser, served: Serving, si
         f"{group['group']} ({group['k']} + {group['m']})" for group in status["groups"]
     ]
     assert [row[1] for row in tables["groups"]] == [f"{group['num_stripes']:,}" for group in status["groups"]]
-    assert [row[:3] for row in tables["training"]] == [
-        [str(mark["attempt"]), f"{mark['first_step']:,}", f"{mark['steps_made_again']:,}"]
-        for mark in training["attempts"][1:]
+    assert [[row[0], row[4]] for row in tables["attempts"]] == [
+        [str(one["attempt"]), f"{one['num_redone']:,}"] for one in reversed(status["attempts"]["attempts"])
     ]
     assert [
         [kind["kind"], f"{kind['samples']:,}", format_bytes(kind["bytes"])] for kind in status["card"]["kinds"]
@@ -151,7 +150,15 @@ def _numbers_of(value: Any) -> set[str]:
     elif isinstance(value, int | float) and not isinstance(value, bool):
         # The forecast counts in days.
         times = (format_seconds(value), format_seconds(value * 86_400))
-        for shown in (str(value), f"{value:,}", f"{value:.2f}", f"{value:.2g}", f"{value * 100:.0f}", *times):
+        for shown in (
+            str(value),
+            f"{value:,}",
+            f"{value:.2f}",
+            f"{value:.2g}",
+            f"{value * 100:.0f}",
+            f"{value * 100:.1f}",
+            *times,
+        ):
             found |= {*_tokens(shown)}
         found |= {*_tokens(format_bytes(int(value)))}
     return found
@@ -189,7 +196,7 @@ def test_it_is_whole_without_a_script(browser: Browser, served: Serving) -> None
 def test_hostile_words_are_text_and_no_script_of_elsewhere_runs(browser: Browser, served: Serving) -> None:
     with watched(browser) as one:
         one.page.goto(served.url)
-        expect(one.page.locator("#training")).to_contain_text(HOSTILE)
+        expect(one.page.locator("#attempts")).to_contain_text(HOSTILE)
         assert one.page.evaluate("document.scripts.length") == 1
         one.assert_clean()
         # Even if a hole let markup in, the policy lets none of it run, nothing in, and nothing out.

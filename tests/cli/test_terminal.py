@@ -10,10 +10,13 @@ import pytest
 
 from packtrain.cli import terminal
 from packtrain.cli.columns import columns, table
+from packtrain.cli.host_lines import HostLines
 from packtrain.cli.terminal import Terminal, answer, print_error
 from packtrain.errors import DriveFull, KeyMissing
 from packtrain.events import (
     DriveProgress,
+    HostLost,
+    HostsAwaited,
     Notice,
     Progress,
     StageFinished,
@@ -248,3 +251,30 @@ def test_off_a_terminal_a_training_is_the_plain_line(capsys: pytest.CaptureFixtu
     sink._last_progress = 0.0
     sink(TrainingStep(1, 7, 2.5, 8))
     assert capsys.readouterr().err == "packtrain: train  attempt 1  step 7  loss 2.5000\n"
+
+
+def test_a_wait_for_hosts_is_one_line_once_it_lasts_and_lost_hosts_are_no_flood(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = HostLines()
+    hosts = tuple(f"h{number}" for number in range(300))
+    assert lines.take(HostsAwaited(2, hosts, "their workers to start"), 0.0) == []
+    assert lines.due(4.0) == []
+    assert lines.due(6.0) == ["attempt 2: waits for h0, h1, h2 and 297 more: their workers to start (6 s)"]
+    for number in range(299, 1, -1):
+        assert lines.take(HostsAwaited(2, hosts[:number], "their workers to start"), 7.0) == []
+    assert lines.due(20.0) == []
+    assert lines.drawn(20.0) == "waits for h0, h1: their workers to start (20 s)"
+    assert lines.take(HostsAwaited(2, (), ""), 41.0) == ["attempt 2: waited 41 s for h0, h1: their workers to start"]
+    lost = [line for host in hosts[:40] for line in lines.take(HostLost(3, host, "it is silent"), 50.0)]
+    assert lost == [f"warning: attempt 3: host h{number} lost: it is silent" for number in range(3)]
+    assert lines.due(52.0) == ["warning: attempt 3: 37 more hosts lost, the last h39: it is silent"]
+    assert not lines.is_at_work
+
+    sink = Terminal()
+    sink(HostLost(4, "h\x1b[2J", "it is silent"))
+    sink(WorkersStarted(5, (1, 2), ("h1", "h2")))
+    assert capsys.readouterr().err.splitlines() == [
+        "packtrain: train: warning: attempt 4: host h\\u001b[2J lost: it is silent",
+        "packtrain: train: attempt 5: 2 workers started on 2 hosts",
+    ]

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 import click
 
 from packtrain.cli.harmless import harmless
+from packtrain.cli.host_lines import HostLines
 from packtrain.cli.progress_lines import how_far, in_words, picture, summary
 from packtrain.errors import KeyMissing, MoreDrivesWanted, PacktrainError
 from packtrain.events import (
@@ -46,7 +47,7 @@ from packtrain.events import (
     WorkersStarted,
 )
 from packtrain.record.pace import Pace, PaceKeeper
-from packtrain.units import format_seconds
+from packtrain.units import counted, format_seconds
 
 if TYPE_CHECKING:
     from packtrain.report.training_curve import TrainingCurve
@@ -89,6 +90,8 @@ class Terminal:
         self._lock = threading.RLock()
         self._ended = threading.Event()
         self._redrawing: threading.Thread | None = None
+        self._hosts = HostLines()
+        self._host_clock: threading.Thread | None = None
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -134,7 +137,9 @@ class Terminal:
                 loss = f"  loss {event.loss:.4f}" if event.loss is not None else ""
                 self._tick(f"train  attempt {event.attempt}  step {event.step}{loss}")
             case WorkersStarted():
-                self._say(f"train: attempt {event.attempt}: {len(event.pids)} workers started")
+                self._say_of_hosts(event)
+                on = f" on {counted(len(event.hosts), 'host')}" if event.hosts else ""
+                self._say(f"train: attempt {event.attempt}: {len(event.pids):,} workers started{on}")
             case WorkerLost():
                 if self._training is not None:
                     self._training.explain({event.attempt: event.reason})
@@ -143,9 +148,9 @@ class Terminal:
             case HostLost():
                 if self._training is not None:
                     self._training.explain({event.attempt: event.reason})
-                self._say(f"train: warning: attempt {event.attempt}: host {event.host} lost: {event.reason}")
+                self._say_of_hosts(event)
             case HostsAwaited():
-                self._say(f"train: attempt {event.attempt}: {_awaited(event)}")
+                self._say_of_hosts(event)
 
     def ask_passphrase(self, prompt: str, *, twice: bool) -> str:
         """Return a passphrase typed on the terminal, unseen; see the port for errors."""
@@ -157,6 +162,39 @@ class Terminal:
         self.close()
         typed: str = click.prompt(f"packtrain: {prompt}", hide_input=True, confirmation_prompt=twice, err=True)
         return typed
+
+    def _say_of_hosts(self, event: HostLost | HostsAwaited | WorkersStarted) -> None:
+        global _shown
+        for line in self._hosts.take(event, time.monotonic()):
+            self._say(f"train: {line}")
+        if self._hosts.is_at_work and self._host_clock is None:
+            _shown = self
+            self._host_clock = threading.Thread(target=self._watch_hosts, daemon=True)
+            self._host_clock.start()
+
+    def _watch_hosts(self) -> None:
+        """Say, and draw, of hosts while nothing is told of them."""
+        while True:
+            with self._lock:
+                if not self._hosts.is_at_work:
+                    self._host_clock = None
+                    return
+                now = time.monotonic()
+                for line in self._hosts.due(now):
+                    self._say(f"train: {line}")
+                self._draw_hosts(now)
+            time.sleep(_REDRAW_SECONDS)
+
+    def _draw_hosts(self, now: float) -> None:
+        line = self._hosts.drawn(now)
+        if not line or not self._live or _hides_progress:
+            return
+        if self._redrawing is not None:
+            self._note = line
+        elif self._training is not None and self._training.num_lines:
+            self._draw_training(self._training)
+        else:
+            self._replace_line(f"train  {line}")
 
     def _progress(self, event: Progress) -> None:
         global _shown
@@ -207,6 +245,8 @@ class Terminal:
         """End what is drawn over: something else is shown now. What is told after that is drawn anew."""
         global _shown
         with self._lock:
+            for line in self._hosts.end():
+                self._say(f"train: {line}")
             if _shown is self:
                 _shown = None
             self._ended.set()
@@ -243,6 +283,8 @@ class Terminal:
             epoch_samples=self._epoch_samples,
             with_unicode=shows_unicode(sys.stderr),
         )
+        if awaited := self._hosts.drawn(now):
+            lines.append(f"     {awaited}"[: columns - 1])
         if not lines or rows < len(lines) + 2:
             self._replace_line(f"train  attempt {curve.marks[-1].attempt}  step {curve.last_step}")
             return
@@ -318,6 +360,11 @@ def terminal_columns() -> int:
 def show_picture(drawn: str) -> None:
     """Print what was drawn for a terminal; its words were made harmless when it was drawn."""
     click.echo(drawn)
+
+
+def show_metrics(text: str) -> None:
+    """Print metrics, which end in a newline, as UTF-8 whatever the locale: that is their format."""
+    click.echo(text.encode("utf-8"), nl=False)
 
 
 def redraw(draw: Callable[[], str], every_seconds: float) -> None:
@@ -501,12 +548,6 @@ def hide_progress(*, hidden: bool) -> None:
     """Leave out bars, charts and lines of progress from now on; messages, warnings and flags are shown as ever."""
     global _hides_progress
     _hides_progress = hidden
-
-
-def _awaited(event: HostsAwaited) -> str:
-    if not event.what:
-        return "nothing is waited for any more"
-    return f"waits for {', '.join(event.hosts)}{': ' if event.hosts else ''}{event.what}"
 
 
 def _end_line() -> None:

@@ -1,7 +1,8 @@
 """logs/live.json: how far the stage is that works in this folder, for whoever watches from another process.
 
 It is no part of the record: not synced, not signed, gone without harm, and never a reason for a stage to fail. It holds
-what a terminal shows, no key and no passphrase. At most two are written a second.
+what a terminal shows, no key and no passphrase. At most two are written a second, and one more when workers start or
+what a run of many hosts waits for is another thing.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ import msgspec
 
 from packtrain.durable import plain_file
 from packtrain.errors import MoreDrivesWanted
-from packtrain.events import Event, Progress, Sink, StageFinished, StageStarted
+from packtrain.events import Event, HostsAwaited, Progress, Sink, StageFinished, StageStarted, WorkersStarted
+from packtrain.record.awaited import Wait, after
 from packtrain.record.pace import DrivePace, Pace, PaceKeeper
 from packtrain.record.receipts import instant
 
@@ -32,6 +34,7 @@ MAX_LIVE_BYTES: Final = 256 * 1024
 # Together they stay below that: 300 drives, a sentence and a row each.
 _MAX_TEXT: Final = 200
 _MAX_DRIVES: Final = 300
+_MOST_HOSTS: Final = 16
 
 State = Literal["running", "done", "wants drives", "failed", "stopped"]
 """What became of it: it works; it ended; these drives are done, others are wanted; an error; Ctrl-C or a signal."""
@@ -50,6 +53,11 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
         stalled_seconds: for so long nothing had moved.
         slow: of drives that are slow, a sentence each.
         drives: one by one, see `pace.DrivePace`.
+        attempt, num_hosts, num_ranks: of a training, what runs: the newest attempt, its hosts (0 where the engine is of
+            one machine) and its workers; zeros before the first.
+        awaits: what is waited for, as in `events.HostsAwaited`; "" where nothing is.
+        awaited_hosts, num_awaited_hosts: of whom: the first 16 names, and how many there are.
+        awaited_since: UTC instant at which waiting began; "" where nothing is waited for.
         started, updated: UTC instants.
         host, machine: its name; and this boot of it, with the space that process numbers are of.
         pid, pid_started: the process, and when it started in ticks since that boot: numbers of processes come again.
@@ -77,6 +85,13 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
     stalled_seconds: float = 0.0
     slow: tuple[str, ...] = ()
     drives: tuple[DrivePace, ...] = ()
+    attempt: int = 0
+    num_hosts: int = 0
+    num_ranks: int = 0
+    awaits: str = ""
+    awaited_hosts: tuple[str, ...] = ()
+    num_awaited_hosts: int = 0
+    awaited_since: str = ""
 
     @property
     def is_running(self) -> bool | None:
@@ -121,6 +136,9 @@ class LiveFile:
         self._started: str | None = None
         self._written_at = 0.0
         self._is_mine = True
+        self._workers: WorkersStarted | None = None
+        self._wait: Wait | None = None
+        self._awaited_since = ""
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
@@ -134,6 +152,9 @@ class LiveFile:
         elif isinstance(event, StageStarted):
             with self._lock:
                 self._write(event.stage, "running", time.monotonic())
+        elif isinstance(event, WorkersStarted | HostsAwaited):
+            with self._lock:
+                self._take(event)
         elif isinstance(event, StageFinished) and self._started is not None:
             self.end(None)
 
@@ -150,6 +171,7 @@ class LiveFile:
             if self._started is not None:
                 self._write(self._verb, state, time.monotonic())
                 self._started, self._keeper = None, PaceKeeper()
+                self._workers = self._wait = None
 
     @contextlib.contextmanager
     def ending(self) -> Iterator[None]:
@@ -161,6 +183,16 @@ class LiveFile:
             raise
         self.end(None)
 
+    def _take(self, event: WorkersStarted | HostsAwaited) -> None:
+        if isinstance(event, WorkersStarted):
+            self._workers, self._wait = event, None
+        else:
+            before, self._wait = self._wait, after(self._wait, event, time.monotonic())
+            if self._wait is not None and (before is None or before.since != self._wait.since):
+                self._awaited_since = instant()
+        # Written at once: silence may follow, and then this is what one wants to know.
+        self._write(self._verb or "train", "running", time.monotonic())
+
     def _write(self, stage: str, state: State, now: float) -> None:
         self._written_at = now
         if self._started is None:
@@ -171,8 +203,23 @@ class LiveFile:
             self._is_mine = before is None or before.pid == os.getpid() or not before.is_running
         if not self._is_mine:
             return
+        live = _live(stage, state, self._started, self._keeper.pace(now))
+        if (workers := self._workers) is not None:
+            live = msgspec.structs.replace(
+                live, attempt=workers.attempt, num_hosts=len(workers.hosts), num_ranks=len(workers.pids)
+            )
+        if self._wait is not None:
+            awaited = self._wait.told
+            live = msgspec.structs.replace(
+                live,
+                attempt=awaited.attempt,
+                awaits=awaited.what[:_MAX_TEXT],
+                awaited_hosts=tuple(host[:_MAX_TEXT] for host in awaited.hosts[:_MOST_HOSTS]),
+                num_awaited_hosts=len(awaited.hosts),
+                awaited_since=self._awaited_since,
+            )
         with contextlib.suppress(OSError):
-            _replace(self._folder, msgspec.json.encode(_live(stage, state, self._started, self._keeper.pace(now))))
+            _replace(self._folder, msgspec.json.encode(live))
 
 
 def _replace(folder: Path, payload: bytes) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from packtrain.record.awaited import awaited_in_words
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.live import Live, read_live
+from packtrain.record.receipts import instant, moment
 from packtrain.units import format_bytes, format_rate, format_seconds
 
 _MOST: Final = 2**62
@@ -22,12 +24,22 @@ class LiveView:
         state: running, stopped (its process is gone, or somebody stopped it), done, wants drives, failed, or "not
             known": it runs, or ran, on another machine.
         share: done of all, 0 to 1; None where nothing is counted.
+        waited_seconds: for so long it waits for hosts by now, in whole seconds; None where it waits for none.
     """
 
     role: str
     state: str
     live: Live
     share: float | None
+    waited_seconds: int | None = None
+
+    @property
+    def waiting(self) -> str:
+        """Return what a stage that runs waits for, in one line; "" where it waits for no host."""
+        live = self.live
+        if self.waited_seconds is None:
+            return ""
+        return awaited_in_words(live.awaits, live.awaited_hosts, live.num_awaited_hosts, self.waited_seconds)
 
     def sentence(self) -> str:
         """Return it in a sentence: "pack runs now: 3 of 8 waves, 41 %, about 2 h left"."""
@@ -53,6 +65,7 @@ class LiveView:
             told.append(f"{format_bytes(live.done_bytes)} of {format_bytes(live.total_bytes)}")
         elif live.total_items:
             told.append(f"{live.done_items:,} of {live.total_items:,} {live.unit}")
+        told += [self.waiting] if self.waiting else []
         if self.state == "running":
             if live.rate is not None:
                 told.append(format_rate(live.rate) if live.total_bytes else f"{live.rate:,.1f} {live.unit}/s")
@@ -80,7 +93,18 @@ def live_view(folder: VoyageFolder, role: str) -> LiveView | None:
         share = min(max(live.done_bytes / live.total_bytes, 0.0), 1.0)
     elif live.total_items > 0:
         share = min(max(live.done_items / live.total_items, 0.0), 1.0)
-    return LiveView(role=role, state=state, live=live, share=share)
+    return LiveView(
+        role=role, state=state, live=live, share=share, waited_seconds=_waited(live) if state == "running" else None
+    )
+
+
+def _waited(live: Live) -> int | None:
+    if not live.awaits:
+        return None
+    try:
+        return max(0, int((moment(instant()) - moment(live.awaited_since)).total_seconds()))
+    except (ValueError, OverflowError):
+        return 0
 
 
 def _numbers(live: Live) -> tuple[float, ...]:
@@ -91,6 +115,10 @@ def _numbers(live: Live) -> tuple[float, ...]:
         live.total_items,
         live.wave,
         live.num_waves,
+        live.attempt,
+        live.num_hosts,
+        live.num_ranks,
+        live.num_awaited_hosts,
         live.rate or 0,
         live.left_seconds or 0,
         live.stalled_seconds,

@@ -8,7 +8,7 @@ from typing import Final
 
 from packtrain.report.page_style import PAGE_STYLE
 from packtrain.report.pieces import section, whole_page, words
-from packtrain.report.sections import data, drives, papers, voyage
+from packtrain.report.sections import attempts, data, drives, papers, voyage
 from packtrain.report.summary import Summary
 
 
@@ -35,6 +35,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
     "waves": Section("Waves", voyage.waves),
     "carried": Section("What was carried", data.carried),
     "training": Section("Training", data.training),
+    "attempts": Section("Attempts and hosts", attempts.attempts),
     "stages": Section("Stages", voyage.stages),
     "plan-actual": Section("Planned and happened", voyage.plan_actual),
     "rehearsal": Section("Rehearsal", papers.rehearsal),

@@ -43,6 +43,11 @@ padding:.25rem .4rem;font-size:.8rem;line-height:1.3;color:var(--dim);min-height
 .swatch{display:inline-block;width:.8rem;height:.8rem;border-radius:3px;background:var(--tone);margin-right:.4rem;
 vertical-align:-.08rem}
 .squares{display:flex;flex-wrap:wrap;gap:2px}.squares i{width:10px;height:10px;border-radius:2px;background:var(--tone)}
+svg.shares{min-width:0;height:1.6rem;border-radius:5px;margin:.6rem 0}
+.part-green{fill:var(--green)}.part-red{fill:var(--red)}.part-amber{fill:var(--amber)}.part-blue{fill:var(--blue)}
+.part-dim{fill:var(--dim)}.tone-green{--tone:var(--green)}.tone-red{--tone:var(--red)}.tone-amber{--tone:var(--amber)}
+.tone-blue{--tone:var(--blue)}.tone-dim{--tone:var(--dim)}
+details{margin:.8rem 0}summary{cursor:pointer;overflow-wrap:anywhere}
 .pictures{margin-top:1rem}footer{margin-top:3rem;border-top:1px solid var(--line);padding-top:.8rem}
 :focus-visible{outline:2px solid var(--blue);outline-offset:2px}
 @media(max-width:40rem){main{padding:1.2rem .9rem 3rem}.route{grid-template-columns:1fr}

@@ -59,7 +59,7 @@ _STATES: Final[Mapping[str, tuple[str, str, str]]] = {
     "not needed": ("–", " ", "dim"),
     "not known": ("?", "?", "bold red"),
 }
-_DRAWN_ABOVE: Final = ("route", "live", "waves", "flags", "open flag")
+_DRAWN_ABOVE: Final = ("route", "live", "waiting", "waves", "flags", "open flag")
 """Facts that are drawn in other form, or counted where they are many."""
 
 
@@ -136,6 +136,8 @@ class _Picture:
         for view in self._summary.live:
             style = {"running": "bold green", "failed": "bold red", "stopped": "yellow", "not known": "yellow"}
             self._console.print(_text((f"{view.role}: ", "dim"), (view.sentence(), style.get(view.state, ""))))
+            if view.waiting:
+                self._console.print(_text((f"  {view.waiting}", "yellow")))
             if view.share is not None and view.state == "running":
                 self._console.print(self._bar(view.share))
             for drive in view.live.drives[:16] if view.state == "running" else ():
@@ -285,6 +287,8 @@ def _style_of(name: str, text: str) -> str:
         return "yellow"
     if name.startswith("group"):
         return "bold red" if "cannot be rebuilt" in text or "no more drive" in text else ""
+    if name == "attempts" or name.startswith("attempt "):
+        return "dim"
     if name == "admission":
         return "green" if text.startswith("admit") else "yellow"
     return ""

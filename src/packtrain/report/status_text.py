@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from packtrain.report.attempts_text import attempt_facts
 from packtrain.report.drive_view import BAD, HEALTH, DriveView, by_case
 from packtrain.report.group_view import GroupView
 from packtrain.report.plan_actual_text import sentences
@@ -30,6 +31,7 @@ def fact_lines(summary: Summary) -> Iterator[tuple[str, str]]:
             "; ".join(f"{stop.name}: {stop.state}{f' ({stop.note})' if stop.note else ''}" for stop in summary.route),
         )
     yield from (("live", view.sentence()) for view in summary.live)
+    yield from (("waiting", view.waiting) for view in summary.live if view.waiting)
     within = by_case(summary.drives)
     for case in summary.cases:
         yield f"case {case.label}", f"{case.told}: {drives_in_words(within[case.label])}"
@@ -66,6 +68,8 @@ def fact_lines(summary: Summary) -> Iterator[tuple[str, str]]:
     if summary.card is not None:
         kinds = ", ".join(f"{kind.samples:,} of {kind.kind}" for kind in summary.card.kinds if kind.samples)
         yield "data set", f"{counted(summary.card.samples, 'sample')} ({kinds}), {format_bytes(summary.card.bytes)}"
+    if summary.attempts is not None:
+        yield from attempt_facts(summary.attempts)
     if summary.export_list is not None:
         files = summary.export_list.files
         home = "opened at home" if summary.receipt("return", "consignor") is not None else "signed at the site"

@@ -24,6 +24,7 @@ from packtrain.record.checks import CheckedDrive, read_checks
 from packtrain.record.custody import CustodyLine, CustodyLog
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import instant
+from packtrain.report.attempts_view import AttemptsView, attempts_view
 from packtrain.report.custody_view import told_of_custody
 from packtrain.report.dataset_view import dataset_view
 from packtrain.report.drive_view import DriveFacts, drive_views
@@ -99,6 +100,7 @@ def summarize(
         ),
         unread,
     )
+    training, attempts = trained(parties, curve_of)
     loaded = max(samples_loaded(folder) for folder in folders)
     return Summary(
         name=folders[0].voyage_file().voyage.name,
@@ -112,7 +114,7 @@ def summarize(
         packing_statement=statement,
         admission=admission,
         export_list=export_list,
-        training=longest_training(folders, curve_of),
+        training=training,
         samples_loaded=loaded,
         sentences=quietly(lambda: told_of_custody(folders[0]), (), unread),
         read_at=instant(),
@@ -129,6 +131,7 @@ def summarize(
         pieces=reader.find(Pieces),
         closed_by=closed_by,
         plan_actual=plan_against_actual(folders),
+        attempts=attempts,
         unread=tuple(dict.fromkeys(unread)),
     )
 
@@ -237,9 +240,15 @@ def _loaded(folders: Sequence[VoyageFolder], unread: list[str]) -> LoadedDrives:
     return next((drives for drives in found if drives.seen or drives.lost or drives.damaged), LoadedDrives())
 
 
-def longest_training(
-    folders: Sequence[VoyageFolder], curve_of: Callable[[VoyageFolder], TrainingCurve | None]
-) -> TrainingCurve | None:
-    """Return the training that the most step lines tell of: those at the site, with times, before metrics at home."""
-    found = [curve for folder in folders if (curve := curve_of(folder)) is not None]
-    return max(found, key=lambda curve: (curve.has_times, curve.num_lines), default=None)
+def trained(
+    parties: Sequence[PartyView], curve_of: Callable[[VoyageFolder], TrainingCurve | None]
+) -> tuple[TrainingCurve | None, AttemptsView | None]:
+    """Return the training that the most step lines tell of, with its attempts.
+
+    Those at the site, with times, come before metrics at home; a program without step lines has attempts alone.
+    """
+    curves = {party.folder.root: curve_of(party.folder) for party in parties}
+    found = [(curve, party) for party in parties if (curve := curves[party.folder.root]) is not None]
+    longest, whose = max(found, key=lambda one: (one[0].has_times, one[0].num_lines), default=(None, None))
+    views = [attempts_view(one.folder, curves[one.folder.root], one.live) for one in ([whose] if whose else parties)]
+    return longest, next((view for view in views if view is not None), None)

@@ -22,6 +22,7 @@ from packtrain.documents.receipt import Receipt
 from packtrain.documents.shipment import Shipment
 from packtrain.record.custody import CustodyLine
 from packtrain.record.folder import VoyageFolder
+from packtrain.report.attempts_view import AttemptsView
 from packtrain.report.dataset_view import DatasetView
 from packtrain.report.drive_view import DriveView
 from packtrain.report.flag_view import RulesView
@@ -97,6 +98,7 @@ class Summary:
         read_at: when the folders were read, a UTC instant.
         route: home, on the way, site, and back; where the voyage stands.
         cases, drives, groups: each with what is known of its health.
+        attempts: of the training, its hosts and goodput; None where no log tells of them.
         superseded: UUID -> label of drives that failed and were replaced.
         packing, loading: waves of a packing, and how far a load is; None outside of one.
         rules: each party's newest run of the rules.
@@ -137,6 +139,7 @@ class Summary:
     pieces: Pieces | None = None
     closed_by: tuple[str, ...] = ()
     plan_actual: PlanActual | None = None
+    attempts: AttemptsView | None = None
 
     def receipt(self, stage: str, role: str | None = None) -> Receipt | None:
         """Return the receipt of a stage from the party that has one (or from `role`)."""

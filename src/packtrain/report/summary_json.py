@@ -66,6 +66,7 @@ def to_builtins(summary: Summary) -> dict[str, Any]:
         "export_list": plain(summary.export_list),
         "pieces": sum(len(file.pieces) for file in summary.pieces.files) if summary.pieces is not None else None,
         "training": training_summary(summary.training) if summary.training is not None else None,
+        "attempts": summary.attempts.to_dict() if summary.attempts is not None else None,
         "samples_loaded": summary.samples_loaded,
         "plan_actual": summary.plan_actual.to_dict() if summary.plan_actual is not None else None,
         "closed_by": list(summary.closed_by),
@@ -89,6 +90,8 @@ def _party(party: PartyView) -> dict[str, Any]:
             "state": live.state,
             "share": live.share,
             "sentence": live.sentence(),
+            "waiting": live.waiting,
+            "waited_seconds": live.waited_seconds,
             "told": msgspec.to_builtins(live.live),
         },
     }

@@ -18,6 +18,7 @@ import msgspec
 
 from packtrain import durable
 from packtrain.ports import ATTEMPTS_NAME
+from packtrain.training.goodput.tally import StepTally
 
 CAPACITY: Final = 1024
 """Columns of one series; where more are filled, neighbours are put together."""
@@ -137,6 +138,7 @@ class TrainingCurve:
         num_not_finite: losses that were told and are no finite numbers.
         not_finite_since: the step from which on every loss that was told is none; None where the last one is a number.
         has_times, has_samples: whether lines tell them.
+        tally: which steps count, and their time.
     """
 
     kept: Columns = field(default_factory=Columns)
@@ -156,6 +158,7 @@ class TrainingCurve:
     seconds: float = 0.0
     has_times: bool = False
     has_samples: bool = False
+    tally: StepTally = field(default_factory=StepTally)
     _reasons: dict[int, str] = field(default_factory=dict[int, str])
     _attempt: int | None = None
     _elapsed: float = 0.0
@@ -163,6 +166,7 @@ class TrainingCurve:
 
     def add(self, attempt: int, step: int, loss: float | None, samples: int | None, elapsed: float | None) -> None:
         """Take in one step line; `elapsed` is in seconds from the start of the run of packtrain that read it."""
+        self.tally.add(attempt, step, elapsed)
         since = self._time(attempt, elapsed)
         steps = step - self.last_step if self.num_lines else 0
         if attempt != self._attempt:

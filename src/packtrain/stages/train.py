@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import platform
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -21,10 +19,12 @@ from packtrain.documents.receipt import Receipt
 from packtrain.documents.voyage_file import TrainingSection
 from packtrain.errors import KitError, StageNotReady, VoyageFileError
 from packtrain.events import Event, Notice, Progress, Sink, TrainingStep, WorkersStarted
-from packtrain.ports import Engine, HostsWanted, StepRecord, TrainingJob, TrainingRun
+from packtrain.ports import Engine, HostsWanted, StepRecord, TrainingJob
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.training.command import fill_command
+from packtrain.training.goodput.receipt import counts_of, facts_of
+from packtrain.training.goodput.timeline import TIMELINE_NAME, Timeline
 from packtrain.training.kit_held import is_other_kit
 from packtrain.training.kit_steps import kits_of_attempts, note_attempt, spelled, steps_by_update
 from packtrain.training.metrics import METRICS_NAME, STEPS_NAME, StepLog, encode_metrics, steps_that_count
@@ -99,8 +99,11 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
     )
     step_log = StepLog(logs / STEPS_NAME)
     kit = chain[-1] if chain else None
-    training = engine.run(job, _recording(step_log, section.steps, logs, kit, sink))
-    counted = steps_that_count(step_log.read())
+    timeline = Timeline(logs / TIMELINE_NAME)
+    with timeline.command():
+        training = engine.run(job, _recording(step_log, section.steps, logs, kit, timeline, sink))
+    records = step_log.read()
+    counted = steps_that_count(records)
     metrics = encode_metrics(counted)
     durable.write_bytes(folder.logs / METRICS_NAME, metrics)
     return clock.finish(
@@ -109,6 +112,7 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
             "samples": sum(record.num_samples or 0 for record in counted),
             "workers": section.workers,
             "restarts": training.num_restarts,
+            **counts_of(training.attempts, logs),
         },
         facts={
             "loss_first": _loss(counted[0]) if counted else "no step line",
@@ -116,7 +120,7 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
             "metrics": sha256_bytes(metrics),
             "engine": engine.name,
             "python": str(python),
-            "hosts": _hosts_told(training),
+            **facts_of(training.attempts, records, logs),
             **_kits_told(counted, logs, chain),
         },
     )
@@ -145,12 +149,6 @@ def _hosts_wanted(folder: VoyageFolder) -> HostsWanted:
         host_folder=Path(hosts.folder) if hosts.folder is not None else None,
         checkpoint_copies=hosts.checkpoint_copies,
     )
-
-
-def _hosts_told(training: TrainingRun) -> str:
-    """Return the hosts of the last attempt; this machine, where the engine is of one machine."""
-    hosts = training.attempts[-1].hosts if training.attempts else ()
-    return ", ".join(hosts)[:4096] or platform.node() or "unnamed"
 
 
 def _run_inputs(folder: VoyageFolder, section: TrainingSection) -> dict[str, str]:
@@ -285,15 +283,16 @@ def _free_name(path: Path) -> Path:
     return next(candidate for candidate in candidates if not candidate.exists())
 
 
-def _recording(step_log: StepLog, num_steps: int, logs: Path, kit: LawfulKit | None, sink: Sink) -> Sink:
-    started = time.monotonic()
-
+def _recording(
+    step_log: StepLog, num_steps: int, logs: Path, kit: LawfulKit | None, timeline: Timeline, sink: Sink
+) -> Sink:
     def take(event: Event) -> None:
         sink(event)
+        timeline.take(event)
         if isinstance(event, WorkersStarted) and kit is not None:
             note_attempt(logs, event.attempt, kit.digest, kit.number)
         if isinstance(event, TrainingStep):
-            elapsed_seconds = time.monotonic() - started
+            elapsed_seconds = timeline.elapsed_seconds()
             step_log.append(StepRecord(event.attempt, event.step, event.loss, event.num_samples, elapsed_seconds))
             sink(Progress(STAGE, "training", done_items=event.step, total_items=num_steps, unit="steps"))
 

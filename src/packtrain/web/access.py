@@ -75,6 +75,10 @@ class Access:
                 cookie = f"{self._cookie}={self._session}; Path=/; HttpOnly; SameSite=Strict"
                 return Answer(_ENTERED.encode(), HTML, more=(("Set-Cookie", cookie),))
             return refusal(403, f"That is not the token. {_NEEDED}")
+        # A program shows the token in a header; no browser sends that on behalf of a page of elsewhere.
+        kind, _, shown = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and _same(shown, self._token):
+            return None
         return None if self._has_cookie(request.headers.get("cookie", "")) else refusal(403, _NEEDED)
 
     def once(self) -> str:

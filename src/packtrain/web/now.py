@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from packtrain.record.awaited import awaited_in_words
 from packtrain.report.live_view import LiveView
 
 
@@ -19,4 +20,10 @@ def line_of(found: Sequence[LiveView]) -> str:
 
 
 def _doing(one: LiveView) -> str:
-    return f"{one.live.stage}: {one.live.activity}" if one.live.activity else one.live.stage
+    live = one.live
+    waiting = ""
+    if one.waiting:
+        # Of hosts that are not there it is told how many: that is a figure, and changes.
+        named = awaited_in_words(live.awaits, live.awaited_hosts, live.num_awaited_hosts, None)
+        waiting = f", {named}" if live.awaited_hosts else ", waits for hosts"
+    return f"{live.stage}{f': {live.activity}' if live.activity else ''}{waiting}"

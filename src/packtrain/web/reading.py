@@ -22,7 +22,8 @@ from packtrain.record.live import LIVE_NAME
 from packtrain.record.receipts import instant
 from packtrain.report.live_view import live_view
 from packtrain.report.page import SECTIONS, section_html
-from packtrain.report.summarize import longest_training
+from packtrain.report.prometheus import metrics_text
+from packtrain.report.summarize import trained
 from packtrain.report.summary import Summary
 from packtrain.report.summary_json import status_document
 from packtrain.report.training_curve import GrowingSteps, TrainingCurve
@@ -56,12 +57,14 @@ class View:
         parts: by name.
         watch: what a browser asks for again and again: digests of the parts, and what runs.
         status: what `packtrain status --json` prints.
+        metrics: what `packtrain status --prometheus` prints.
     """
 
     page: bytes
     parts: dict[str, Part]
     watch: bytes
     status: bytes
+    metrics: bytes
 
 
 class Reading:
@@ -143,13 +146,14 @@ class Reading:
             changed.add("papers")
         else:
             summary = before
-            if "training" in changed:
-                summary = replace(summary, training=longest_training(self._folders, self._curve_of))
             # A process that was killed changes no file: one that ran is looked for each time.
             if "live" in changed or any(live.state == "running" for live in before.live):
                 parties = tuple(replace(party, live=live_view(party.folder, party.role)) for party in before.parties)
                 summary = replace(summary, parties=parties)
                 changed |= {"live"} if summary.live != before.live else set()
+            if changed:
+                training, attempts = trained(summary.parties, self._curve_of)
+                summary = replace(summary, training=training, attempts=attempts)
             if changed:
                 summary = replace(summary, read_at=instant())
         self._marks, self._summary = marks, summary
@@ -171,6 +175,7 @@ class Reading:
             parts=parts,
             watch=_json(watch),
             status=_json(status_document(summary)),
+            metrics=metrics_text(summary).encode("utf-8", "replace"),
         )
 
     def _section(self, name: str, summary: Summary) -> str:

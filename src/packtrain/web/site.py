@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from packtrain.report.page_style import PAGE_STYLE
+from packtrain.report.prometheus import MEDIA_TYPE
 from packtrain.web.access import Access
 from packtrain.web.answer import CSS, HTML, JSON, SCRIPT, Answer, refusal
 from packtrain.web.page import PARTS
@@ -18,6 +19,7 @@ from packtrain.web.server import Handler
 _FROM_READING: Final[Mapping[str, Callable[[View], Answer]]] = {
     "/": lambda view: Answer(view.page, HTML),
     "/watch.json": lambda view: Answer(view.watch, JSON),
+    "/metrics": lambda view: Answer(view.metrics, MEDIA_TYPE),
     "/status.json": lambda view: Answer(view.status, JSON),
     **{
         f"/part/{name}": lambda view, name=name: Answer(view.parts[name].html.encode("utf-8", "replace"), HTML)

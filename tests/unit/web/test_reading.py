@@ -120,7 +120,7 @@ def test_one_part_changes_with_its_files(folders: list[VoyageFolder], tmp_path: 
     _steps(folders[2], 7, since=5)
     with opened_files(tmp_path) as opened:
         after = _parts(read.look())
-    assert {name for name in after if after[name] != before[name]} <= {"numbers", "training", "voyage"}
+    assert {name for name in after if after[name] != before[name]} <= {"attempts", "numbers", "training", "voyage"}
     assert after["training"] != before["training"]
     # A step line more costs a look at logs, and at no paper.
     assert {Path(path).parent.name for path in opened} <= {"train", "logs", "results"}

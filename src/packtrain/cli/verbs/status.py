@@ -14,6 +14,7 @@ from packtrain.cli.options import folders_argument, json_option, open_voyage
 from packtrain.cli.terminal import (
     answer,
     redraw,
+    show_metrics,
     show_picture,
     shows_colour,
     shows_pictures,
@@ -37,8 +38,9 @@ if TYPE_CHECKING:
     metavar="[SECONDS]",
     help="Draw it anew every so many seconds (2 where none are said), until Ctrl-C.",
 )
+@click.option("--prometheus", is_flag=True, help="Print metrics in Prometheus' text format instead.")
 @json_option
-def command(folders: tuple[Path, ...], watch: float | None, as_json: bool) -> None:
+def command(folders: tuple[Path, ...], watch: float | None, *, prometheus: bool, as_json: bool) -> None:
     """Show where the voyage stands, what would run again and why, how its drives are, and what comes next.
 
     FOLDERS are voyage folders of one voyage on this machine (default: the current one). On a terminal it is drawn;
@@ -46,6 +48,13 @@ def command(folders: tuple[Path, ...], watch: float | None, as_json: bool) -> No
     """
     from packtrain.report.summary_json import status_document
 
+    if prometheus:
+        from packtrain.report.prometheus import metrics_text
+
+        if as_json or watch is not None:
+            raise click.UsageError("--prometheus prints one document of its own: without --json and --watch")
+        show_metrics(metrics_text(_read(folders)))
+        return
     if watch is not None and not as_json:
         if not shows_pictures():
             raise click.UsageError("--watch draws on a terminal, and stdout is none; without it every call is one look")

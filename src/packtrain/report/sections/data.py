@@ -10,12 +10,10 @@ from typing import Final
 
 from packtrain.report.pieces import drawing, number, table, words
 from packtrain.report.summary import Summary
-from packtrain.report.training_curve import TrainingCurve
 from packtrain.report.training_svg import loss_drawing, position_drawing, rate_drawing
 from packtrain.units import counted, format_bytes
 
 _MAX_PICTURE_BYTES: Final = 200_000
-_MOST_ATTEMPTS: Final = 100
 _MOST_PAPERS: Final = 12
 _MEDIA_TYPES: Final = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
 
@@ -86,7 +84,7 @@ def _pictures_of(shard: Path, most: int) -> list[str]:
 
 
 def training(summary: Summary) -> str:
-    """Return loss, rate and place in the data as drawings, and every attempt with why the one before ended."""
+    """Return loss, rate and place in the data as drawings; where attempts begin is marked in them."""
     curve = summary.training
     if curve is None:
         return ""
@@ -98,22 +96,4 @@ def training(summary: Summary) -> str:
     parts = [f"<h3>{words(title)}</h3>{drawing(svg)}" for title, svg in drawn if svg]
     if not curve.has_times:
         parts.append('<p class="dim">Rates and times are not here: only the steps came home.</p>')
-    return "".join([*parts, _attempts(curve)])
-
-
-def _attempts(curve: TrainingCurve) -> str:
-    if curve.num_attempts < 2:
-        return ""
-    rows = [
-        (
-            str(mark.attempt),
-            number(mark.step),
-            number(mark.num_undone),
-            words(mark.reason or "not told"),
-        )
-        for mark in curve.marks[1 : _MOST_ATTEMPTS + 1]
-    ]
-    more = curve.num_attempts - 1 - len(rows)
-    return table(("attempt", "from step", "steps made again", "the one before ended because"), rows, "attempts") + (
-        f'<p class="dim">And {more:,} more.</p>' if more > 0 else ""
-    )
+    return "".join(parts)

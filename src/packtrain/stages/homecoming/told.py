@@ -20,6 +20,7 @@ from packtrain.documents.provenance import MAX_ATTEMPTS, Provenance, TrainedAtte
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import DataOrderChanged, ExportDenied
 from packtrain.training.batches import Position
+from packtrain.training.goodput.receipt import names_in
 from packtrain.training.kit_steps import attempts_of
 
 _POSITION: Final = "position.json"
@@ -53,7 +54,7 @@ def told_at_site(logs: Path, chain: Sequence[LawfulKit], training: Receipt, chec
             for each in attempts_of(logs)[-MAX_ATTEMPTS:]
         ),
         position=_position(checkpoint),
-        hosts=tuple(text for text in (training.facts.get("hosts"),) if text),
+        hosts=names_in(training.facts.get("hosts", "")),
         engine=training.facts.get("engine", "not noted"),
         versions=training.versions,
     )

@@ -1,0 +1,1 @@
+"""Goodput: how much of the time of a training became steps that count, and where the rest went."""
