@@ -73,11 +73,16 @@ class RayHosts:
         """Run packtrain on the head's host to its end."""
         return self.hosts.run_in(self.head, _packtrain(*arguments), env=self.environment, timeout=seconds)
 
-    def start_packtrain(self, *arguments: str) -> "subprocess.Popen[str]":
-        """Start packtrain on the head's host."""
+    def start_packtrain(self, *arguments: str, host: Host | None = None) -> "subprocess.Popen[str]":
+        """Start packtrain on a host: the head's, or another that Ray runs on."""
         pipe = subprocess.PIPE
         return self.hosts.start_in(
-            self.head, _packtrain(*arguments), env=self.environment, stdout=pipe, stderr=pipe, start_new_session=True
+            host or self.head,
+            _packtrain(*arguments),
+            env=self.environment,
+            stdout=pipe,
+            stderr=pipe,
+            start_new_session=True,
         )
 
 

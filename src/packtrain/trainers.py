@@ -17,7 +17,7 @@ def open_trainer(folder: VoyageFolder, engine: str | None, run_inputs: Mapping[s
 
     Args:
         folder: the consignee's voyage folder.
-        engine: "local" or "slurm"; without it, what voyage.toml says.
+        engine: "local", "ray" or "slurm"; without it, what voyage.toml says.
         run_inputs: digests of what the training is a function of.
         sink: takes what the engine has to tell before the run begins.
 
@@ -31,6 +31,10 @@ def open_trainer(folder: VoyageFolder, engine: str | None, run_inputs: Mapping[s
         trainer = SlurmEngine((folder.work / "train-slurm").absolute(), site.slurm_arguments, run_inputs, sink)
         trainer.end_other_job()
         return trainer
+    if (engine or site.engine) == "ray":
+        from packtrain.engines.ray_training import RayEngine
+
+        return RayEngine(site.ray_address)
     from packtrain.engines.local import LocalEngine
 
     return LocalEngine()

@@ -5,6 +5,7 @@ The verdict is made of exit codes, the done-mark, step lines and saves, and of h
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ SAVED_AND_STOPPED: Final = 75
 """The exit code by which a program says that it saved because it was asked to stop (EX_TEMPFAIL)."""
 
 _POLL_SECONDS: Final = 0.05
+_EVIDENCE_SECONDS: Final = 1.5
+"""With many hosts, after the first exit with an error: it may be the echo of an end that another host tells later."""
 
 Outcome = Literal["done", "lost", "host lost", "saved", "stalled", "interrupted"]
 
@@ -86,6 +89,7 @@ class Attempt:
         self._held: list[CrewStep] = []
         self._is_marked = False
         self._num_saves: dict[int, int] = {}
+        self._failed_at = math.inf
         self._last_progress = time.monotonic()
         self.started_seconds = self._last_progress - run_started
         self.steps: list[StepRecord] = []
@@ -104,6 +108,20 @@ class Attempt:
         """Return the checkpoint that it began from, or ""."""
         return self._crews.resumed_from
 
+    @property
+    def lost_hosts(self) -> dict[str, str]:
+        """Return the hosts that were lost, each with why."""
+        return {self._host_of(first): reason for first, reason in self._lost.items()}
+
+    @property
+    def blamed_hosts(self) -> set[str]:
+        """Return the hosts that are at fault themselves: lost, or that of a worker which a signal ended.
+
+        Not that of a worker which ended with an error: that is as often the program's, or the echo of another's end.
+        """
+        killed = self.outcome == "lost" and self.lost_rank is not None and (self._codes[self.lost_rank] or 0) < 0
+        return set(self.lost_hosts) | ({self.lost_host} if killed and self.lost_host else set())
+
     def run(self) -> None:
         """Set `outcome`, `reason` and what was at fault; no process of this attempt is left afterwards."""
         try:
@@ -115,6 +133,9 @@ class Attempt:
                     self._ask_to_stop()
             finally:
                 self._take(self._crews.end())
+                if self.outcome == "lost" and self._lost:
+                    # What ended first may have been the echo of a host that took some seconds more to be given up.
+                    self._set_host_lost(next(iter(self._lost)))
 
     def failure(self, num_failed: int, num_attempts: int) -> PacktrainError:
         """Return the error of a run that ends with this attempt: so many failed in a row, of all that were made."""
@@ -153,7 +174,8 @@ class Attempt:
             if self._lost:
                 self._set_host_lost(next(iter(self._lost)))
                 return
-            if failed := [rank for rank, code in enumerate(self._codes) if code]:
+            failed = [rank for rank, code in enumerate(self._codes) if code]
+            if failed and (self._has_evidence(failed) or time.monotonic() > self._failed_at + _EVIDENCE_SECONDS):
                 # Ended by a signal before ended by an error: the second is often the echo of the first.
                 self._set_lost(min(failed, key=lambda rank: (self._codes[rank] or 0) > 0))
                 return
@@ -161,6 +183,11 @@ class Attempt:
                 self._set("stalled", f"no step and no checkpoint for {self._job.stall_seconds:g} s")
                 self._sink(Notice("train", f"attempt {self._number}: {self.reason}", is_warning=True))
                 return
+
+    def _has_evidence(self, failed: Sequence[int]) -> bool:
+        if self._failed_at == math.inf:
+            self._failed_at = time.monotonic()
+        return not self.hosts or any((self._codes[rank] or 0) < 0 for rank in failed)
 
     def _set(self, outcome: Outcome, reason: str) -> None:
         self.outcome, self.reason = outcome, reason
@@ -196,7 +223,8 @@ class Attempt:
             if news.lost:
                 if first not in self._lost:
                     self._lost[first] = news.lost
-                    self._sink(HostLost(self._number, self._host_of(first), news.lost))
+                    reason = f"{news.lost}: {news.detail}" if news.detail else news.lost
+                    self._sink(HostLost(self._number, self._host_of(first), reason))
                 continue
             self._pids[first : first + len(news.pids)] = news.pids
             self._codes[first : first + len(news.exit_codes)] = news.exit_codes

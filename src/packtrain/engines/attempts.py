@@ -23,12 +23,13 @@ from packtrain.ports import ATTEMPTS_NAME, AttemptRecord, StepRecord, TrainingJo
 _LOG_NAME: Final = re.compile(r"attempt-(\d{1,9})-rank-\d+\.log")
 
 
-def run_attempts(job: TrainingJob, form: Callable[[int], Crews], sink: Sink) -> TrainingRun:
+def run_attempts(job: TrainingJob, form: Callable[[int, Attempt | None], Crews], sink: Sink) -> TrainingRun:
     """Run the program to its end, with a fresh attempt after each failure.
 
     Args:
         job: what to run.
-        form: returns the crews of an attempt by its number. What it raises ends the run.
+        form: returns the crews of an attempt by its number; it is given the attempt before, None for the first of this
+            run. What it raises ends the run.
         sink: takes events.
 
     Raises:
@@ -42,9 +43,10 @@ def run_attempts(job: TrainingJob, form: Callable[[int], Crews], sink: Sink) -> 
     # Numbers go on from earlier runs: a later run never writes over the evidence of an earlier one.
     first_number = last_attempt(job.log_folder) + 1
     num_failed, furthest = 0, -1
+    attempt: Attempt | None = None
     with sigterm_is_interrupt():
         for number in itertools.count(first_number):
-            attempt = Attempt(job, number, form(number), started, sink)
+            attempt = Attempt(job, number, form(number, attempt), started, sink)
             try:
                 attempt.run()
             finally:

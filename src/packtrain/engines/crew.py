@@ -81,7 +81,9 @@ class CrewNews:
         is_marked_done: the program has made its done-mark here.
         num_saves: how often the checkpoint folder was seen to have changed.
         words: the last words of each worker, once all are ended.
-        lost: why nothing more is heard from this host; "" while it answers.
+        is_ended: nothing of the crew runs any more.
+        lost: why this host no longer takes part, in words that may go home; "" while it does.
+        detail: more of it, for people on the site.
     """
 
     first_rank: int
@@ -91,7 +93,9 @@ class CrewNews:
     is_marked_done: bool = False
     num_saves: int = 0
     words: tuple[str, ...] = ()
+    is_ended: bool = False
     lost: str = ""
+    detail: str = ""
 
 
 class ReservedPort:
@@ -167,6 +171,7 @@ class Crew:
             self.order.done_mark.exists(),
             self._num_saves,
             self._words,
+            self._is_ended,
         )
 
     def ask_to_stop(self) -> None:

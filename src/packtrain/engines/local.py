@@ -36,7 +36,7 @@ class LocalEngine:
             TrainingFailed: more attempts failed than `max_restarts` allows; `where` is the log of the worker at fault.
             WorkerStalled: the same, and the last of them made no step for `stall_seconds`.
         """
-        return run_attempts(job, lambda number: OwnCrew(job, number), sink)
+        return run_attempts(job, lambda number, _: OwnCrew(job, number), sink)
 
 
 class OwnCrew:

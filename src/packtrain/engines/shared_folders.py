@@ -74,7 +74,7 @@ def mark_folder(probes: Path, sources: Sequence[Path], packages: Sequence[str]) 
     probe = probes / token
     durable.write_bytes(probe / _MARK_OF_ALL, token.encode())
     witnesses = tuple(witness for path in sources for witness in _witnesses(path))
-    return SharedFolders(probe, token, witnesses, _versions(packages))
+    return SharedFolders(probe, token, witnesses, versions_here(packages))
 
 
 def require_fit(shared: SharedFolders, host: str) -> None:
@@ -95,7 +95,7 @@ def require_fit(shared: SharedFolders, host: str) -> None:
         raise _unfit(host, "sees another voyage folder under the same name", shared.probe.parents[2], None)
     for witness in shared.witnesses:
         _require_seen(witness, host)
-    here = _versions([name for name in shared.versions if name not in ("packtrain", "Python")])
+    here = versions_here([name for name in shared.versions if name not in ("packtrain", "Python")])
     for name, version in shared.versions.items():
         if here[name] != version:
             raise HostUnfit(
@@ -164,7 +164,8 @@ def _why(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _versions(packages: Sequence[str]) -> dict[str, str]:
+def versions_here(packages: Sequence[str]) -> dict[str, str]:
+    """Return the versions of packtrain, of Python and of packages ("none" for one that is not installed)."""
     found = {"packtrain": __version__, "Python": platform.python_version()}
     for name in packages:
         try:

@@ -203,7 +203,7 @@ class SlurmCrews:
                 found += host.take()
         if self._port is not None:
             self._port.close()
-        return [news for news in found if not news.lost]
+        return found
 
     def _end_srun(self) -> None:
         if self._srun is None:

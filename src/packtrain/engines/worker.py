@@ -17,7 +17,7 @@ from packtrain.ports import TrainingJob
 
 _WORKER_START: Final = Path(__file__).with_name("worker_start.py")
 _CONTRACT: Final = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-_DONE: Final = "PACKTRAIN_DONE"
+DONE_VARIABLE: Final = "PACKTRAIN_DONE"
 _MAX_LINE_BYTES: Final = 64 * 1024
 _LOG_TAIL_BYTES: Final = 4096
 _PIPE_PIECES: Final = 64  # 4 MiB: more than any pipe holds by default
@@ -179,7 +179,7 @@ def kill_daemons(done_mark: Path) -> None:
 
     One that also wiped its environment, or that of another user, is not found.
     """
-    variable = f"{_DONE}={done_mark}".encode()
+    variable = f"{DONE_VARIABLE}={done_mark}".encode()
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             with contextlib.suppress(OSError):
@@ -216,5 +216,5 @@ def _environment(job: TrainingJob, place: Rendezvous, done_mark: Path) -> dict[s
         "LOCAL_WORLD_SIZE": str(job.num_workers),
         "MASTER_ADDR": place.master_address,
         "MASTER_PORT": str(place.master_port),
-        _DONE: str(done_mark),
+        DONE_VARIABLE: str(done_mark),
     }
