@@ -55,6 +55,9 @@ ENVIRONMENT = {
     "`PACKTRAIN_SERVE_TOKEN`": "the token of `serve`, where `--token` is not given",
     "`PATH`": "finding other programs (age, ssh-keygen, smartctl, mkfs.ext4, uv, rsync) and the interpreters of a kit",
     "`RAY_ADDRESS`": "the cluster that `prepare --engine ray` joins, where `[prepare] ray_address` says none",
+    "`SLURM_JOB_ID`, `SLURM_JOB_NODELIST`, `SLURM_NODEID`, `SLURMD_NODENAME`, `SLURM_LAUNCH_NODE_IPADDR`": (
+        "where the job of `train` is, as Slurm tells its processes"
+    ),
     "`TERM`": "what a terminal can show: blocks of a QR code, pictures that are drawn over",
     "`TMPDIR`": "where files are put that are needed for a moment only",
     "the one that `[keys] passphrase_env` names": "the passphrase of a sealed key; you choose its name",

@@ -322,8 +322,9 @@ class SlurmEngine:
 
     def _ended_by_slurm(self, order: JobOrder, job_id: str, state: str, reason: str) -> PacktrainError:
         self._forget()
+        why = _WHY.get(reason) or _WHY.get(state, state.lower().replace("_", " "))
         return TrainingFailed(
-            f"Slurm ended job {job_id}: {_WHY.get(state, state.lower().replace('_', ' '))}",
+            f"Slurm ended job {job_id}: {why}",
             where=str(order.job.log_folder / _LOG_NAME),
             found=f"state {state}" + (f", {reason}" if reason not in ("", "None") else ""),
             hint="the same command submits another, which goes on from the newest checkpoint",
@@ -338,6 +339,7 @@ _WHY: Final = {
     "CANCELLED": "it was cancelled",
     "COMPLETED": "it is gone without a verdict",
     "FAILED": "its batch script ended without a verdict",
+    "JobLaunchFailure": "it could not be launched on its first node, whose slurmd.log says why",
     "NODE_FAIL": "a node failed, and Slurm did not start it again",
     "OUT_OF_MEMORY": "a host had not memory enough",
     "PREEMPTED": "another job took its place, and Slurm did not start it again",

@@ -1,0 +1,239 @@
+"""What the Slurm engine of `train` decides and writes, without Slurm."""
+
+import json
+import math
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packtrain.engines.crew import CrewNews, CrewStep
+from packtrain.engines.network_interfaces import interface_towards
+from packtrain.engines.shared_folders import mark_folder
+from packtrain.engines.slurm_batch import judged
+from packtrain.engines.slurm_events import EventWriter, all_entries, step_record
+from packtrain.engines.slurm_place import (
+    JobOrder,
+    Lines,
+    Place,
+    Sign,
+    SignReader,
+    SignWriter,
+    Standing,
+    Tail,
+    Told,
+    Verdict,
+    decode,
+    encode,
+    error_of,
+    read,
+    write,
+)
+from packtrain.engines.slurm_training import SlurmEngine, job_script
+from packtrain.errors import HostUnfit, MissingDependency, TrainingFailed, VoyageFileError
+from packtrain.events import Progress, TrainingStep, WorkersStarted, discard
+from packtrain.ports import AttemptRecord, HostsWanted, TrainingJob
+
+
+def job_of(folder: Path, **changes: object) -> TrainingJob:
+    job = TrainingJob(
+        python=Path("/env/bin/python"),
+        command=("train.py", "--steps", "4"),
+        program_folder=folder / "program",
+        environment={"A": "b"},
+        checkpoints=folder / "checkpoints",
+        log_folder=folder / "logs",
+        num_workers=2,
+        hosts=HostsWanted(least=2, most=4),
+    )
+    return replace(job, **changes)  # pyright: ignore[reportArgumentType]
+
+
+# --- the script
+
+
+def test_the_script_asks_for_whole_hosts_a_warning_and_a_requeue(tmp_path: Path) -> None:
+    lines = job_script(tmp_path, job_of(tmp_path), "packtrain-train-ab", "/env/bin/python").splitlines()
+    assert lines[0] == "#!/bin/sh"
+    assert {"#SBATCH --nodes=2-4", "#SBATCH --requeue", "#SBATCH --exclusive", "#SBATCH --open-mode=append"} < {*lines}
+    assert "#SBATCH --job-name=packtrain-train-ab" in lines
+    assert "#SBATCH --signal=B:USR1@80" in lines
+    assert lines[-1] == f"exec /env/bin/python -m packtrain run-attempt {tmp_path}"
+    lines = job_script(tmp_path, job_of(tmp_path, hosts=HostsWanted(least=3)), "n", "python").splitlines()
+    assert "#SBATCH --nodes=3" in lines
+
+
+def test_a_path_with_anything_in_it_stays_one_word_of_the_script(tmp_path: Path) -> None:
+    folder = tmp_path / 'a "b" $c %j'
+    lines = job_script(folder / "place", job_of(folder), "n", "/a python").splitlines()
+    quoted = f'{tmp_path}/a \\"b\\" $c %%j'
+    assert f'#SBATCH --output="{quoted}/logs/slurm.log"' in lines
+    assert lines[-1] == f"exec '/a python' -m packtrain run-attempt '{folder}/place'"
+
+
+# --- what follows an attempt
+
+LATER = Standing(attempt=3, num_attempts=3, num_failed=2, furthest=10)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reached", "asked", "num_failed", "decision"),
+    [
+        ("done", 20, "", 1, "done"),
+        ("lost", 11, "", 1, "again"),  # it got further: the count starts anew
+        ("lost", 10, "", 3, "failed"),
+        ("host lost", -1, "", 3, "failed"),
+        ("stalled", 12, "", 1, "again"),
+        ("saved", 12, "", 0, "again"),
+        ("saved", 10, "", 3, "failed"),
+        ("interrupted", 12, "time", 0, "again"),
+        ("interrupted", 10, "time", 3, "failed"),  # time too short for a step has an end
+        ("interrupted", -1, "end", 2, "again"),  # Slurm took it away: nobody failed
+        ("interrupted", 12, "end", 0, "again"),
+    ],
+)
+def test_failures_in_a_row_without_getting_further_end_a_run(
+    outcome: str, reached: int, asked: str, num_failed: int, decision: str
+) -> None:
+    after, found = judged(LATER, outcome, reached, asked, max_restarts=2)  # pyright: ignore[reportArgumentType]
+    assert (after.num_failed, found) == (num_failed, decision)
+    assert after.furthest == max(10, reached)
+    assert after.has_ended
+
+
+@given(st.lists(st.tuples(st.sampled_from(["lost", "stalled", "host lost"]), st.integers(-1, 50)), max_size=60))
+def test_a_run_that_never_gets_further_ends_after_its_restarts(attempts: list[tuple[str, int]]) -> None:
+    standing, since = Standing(), 0
+    for outcome, reached in attempts:
+        since = 1 if reached > standing.furthest else since + 1
+        standing, decision = judged(standing, outcome, reached, "", 3)  # pyright: ignore[reportArgumentType]
+        assert standing.num_failed == since
+        assert decision == ("failed" if since > 3 else "again")
+
+
+# --- what is written and read
+
+
+def test_an_order_is_read_as_it_was_written(tmp_path: Path) -> None:
+    job = job_of(tmp_path, hosts=HostsWanted(2, None, host_folder=Path("/x")))
+    shared = mark_folder(tmp_path / "a" / "b" / "hosts", [], [])
+    order = JobOrder("ab", job, "0" * 64, shared, 12.5, {"load": "1"})
+    write(tmp_path / "order.json", order)
+    assert read(tmp_path / "order.json", JobOrder) == order
+    assert order.is_same_as(job, {"load": "1"})
+    assert not order.is_same_as(job, {"load": "2"})
+    assert not order.is_same_as(replace(job, max_restarts=9), {"load": "1"})
+    (tmp_path / "order.json").write_text('{"token": 3}')
+    assert read(tmp_path / "order.json", JobOrder) is None
+    assert read(tmp_path / "nothing", JobOrder) is None
+
+
+def test_news_with_a_loss_that_is_no_number_come_through() -> None:
+    news = CrewNews(2, (7, 8), (CrewStep(3, math.nan, 8, 0.1),), (None, -9), num_saves=2)
+    found = decode(encode(Told("n1", news=news)), Told).news
+    assert found is not None
+    assert math.isnan(found.steps[0].loss or 0.0)
+    assert replace(found, steps=()) == replace(news, steps=())
+
+
+@given(st.lists(st.binary(max_size=40).map(lambda line: line.replace(b"\n", b"")), max_size=30), st.data())
+def test_a_tail_yields_each_whole_line_once_wherever_the_file_was_cut(lines: list[bytes], data: st.DataObject) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "told"
+        whole = b"".join(line + b"\n" for line in lines)
+        cut = data.draw(st.integers(0, len(whole)))
+        path.write_bytes(whole[:cut])
+        tail = Tail(path)
+        found = list(tail.lines())
+        path.write_bytes(whole)
+        assert [*found, *tail.lines()] == lines
+        assert list(Tail(path, tail.offset).lines()) == []
+
+
+def test_a_torn_line_is_ended_and_does_not_swallow_the_next(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"one\ntor")
+    lines = Lines(tmp_path / "log")
+    lines.write(b"two")
+    assert list(Tail(tmp_path / "log").lines()) == [b"one", b"tor", b"two"]
+
+
+def test_events_are_told_to_a_later_follower_and_others_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    writer = EventWriter(path)
+    record = AttemptRecord(1, 0.5, 2.5, "every worker ended", None, ("n1", "n2"))
+    told = [WorkersStarted(1, (4, 5), ("n1", "n2")), TrainingStep(1, 7, 0.5, 8), record, Verdict("done", 3.0)]
+    for entry in told:
+        writer.write(entry)
+    writer(Progress("train", "not for followers"))
+    with path.open("ab") as stream:
+        stream.write(
+            b'{"at": 1, "kind": "Popen", "entry": {}}\n[]\nnot json\n{"at": 1, "kind": "Verdict", "entry": 3}\n'
+        )
+    found = list(all_entries(path))
+    assert [each.entry for each in found] == told
+    step = step_record(found[1], found[1].at - 2)
+    assert step is not None
+    assert (step.step, step.elapsed_seconds) == (7, pytest.approx(2))
+    assert step_record(found[0], 0.0) is None
+
+
+def test_signs_of_life_are_silence_when_they_do_not_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place(tmp_path)
+    place.make_attempt(2, 3)
+    writer, reader = SignWriter(place.batch_sign(2)), SignReader(place.batch_sign(2))
+    now = 1000.0
+    monkeypatch.setattr("packtrain.engines.slurm_place.time.monotonic", lambda: now)
+    writer.write(Sign(1, 2, "go", "10.0.0.1", 29400, 2))
+    assert reader.look() == 0
+    assert reader.sign == Sign(1, 2, "go", "10.0.0.1", 29400, 2)
+    now += 5
+    assert reader.look() == 5
+    place.batch_sign(2).write_bytes(b'{"count": 2, "att')  # it is just being written over
+    assert reader.look() == 5
+    writer.write(Sign(2, 2, "end"))
+    assert reader.look() == 0
+    place.batch_sign(2).unlink()
+    now += 3
+    assert reader.look() == 3
+
+
+def test_an_error_of_a_host_is_raised_as_it_was_there() -> None:
+    error = HostUnfit("this host does not see a source", where="n2", expected="/data", hint="mount it")
+    found = error_of(json.loads(encode(Verdict("failed", 1.0, error.to_dict())))["error"])
+    assert type(found) is HostUnfit
+    assert found.to_dict() == error.to_dict()
+    assert type(error_of({"error": "SystemExit", "what": "x"})) is TrainingFailed
+
+
+# --- before anything is submitted
+
+
+def test_folders_of_hosts_and_missing_commands_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name in ("sbatch", "squeue", "scancel", "scontrol"):
+        (commands / name).write_text("#!/bin/sh\nexit 1\n")
+        (commands / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(commands))
+    engine = SlurmEngine(tmp_path / "place", (), {}, discard)
+    with pytest.raises(VoyageFileError, match="folders of their own"):
+        engine.run(job_of(tmp_path, hosts=HostsWanted(host_folder=Path("/local"))), discard)
+    assert not (tmp_path / "place").exists()
+    (commands / "scontrol").unlink()
+    with pytest.raises(MissingDependency, match="no scontrol"):
+        SlurmEngine(tmp_path / "place", (), {}, discard)
+
+
+def test_the_way_to_an_address_of_ones_own_is_its_interface() -> None:
+    assert interface_towards("127.0.0.1") == "lo"
+    assert interface_towards("not an address") == "lo"
+
+
+def test_a_record_is_what_the_other_engines_write() -> None:
+    record = AttemptRecord(2, 1.0, 2.0, "it was interrupted", None, ("n1",), None, "")
+    assert decode(encode(record), AttemptRecord) == record
+    assert json.loads(encode(record)) == json.loads(json.dumps(asdict(record)))
