@@ -357,6 +357,11 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
         from packtrain.stages import train
 
         with self._at_work(train.STAGE, "consignee"):
+            if self.folder.receipt(train.STAGE) is None and self.inspection() is None:
+                text = (
+                    'this site was not inspected: "packtrain inspect" holds it against the rehearsal and the contract'
+                )
+                self._sink(Notice(train.STAGE, text))
             return self._run(
                 train.STAGE,
                 train.inputs(self.folder),

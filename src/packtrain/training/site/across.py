@@ -134,6 +134,10 @@ def look_across(task: AcrossTask, engine: Engine, sink: Sink) -> tuple[list[Find
         return seen.findings, ()
     names = labels([host.name for host in reached.hosts])
     findings += judge_reach(reached, task.promised, is_one_host=task.each_rank)
+    if task.each_rank and task.num_workers == 1:
+        seen = Seen(*names)
+        _one_place(seen, task.promised)
+        return [*findings, *seen.findings], names
     summed, why = _run(task, engine, sink, "reduce", ReduceReport, (), num_workers=task.num_workers)
     if summed is None:
         seen = Seen(*names)
@@ -336,8 +340,7 @@ def judge_reduce(found: ReduceReport, promised: PromisedSection) -> list[Finding
     names = labels(found.names)
     if len(names) < 2:
         seen = Seen(*names)
-        is_promised = promised.allreduce_gb_per_second is not None
-        seen.not_shown("sum over all hosts", "there is one place", asked=_asked_rate(promised), is_promised=is_promised)
+        _one_place(seen, promised)
         return seen.findings
     everyone = Seen(*names)
     rate = bus_rate(found.all, found.bytes)
@@ -383,6 +386,12 @@ def judge_reduce(found: ReduceReport, promised: PromisedSection) -> list[Finding
             )
             findings += one.findings
     return findings
+
+
+def _one_place(seen: Seen, promised: PromisedSection) -> None:
+    is_promised = promised.allreduce_gb_per_second is not None
+    why = "one host with at most one accelerator sums up with nobody"
+    seen.not_shown("sum over all hosts", why, asked=_asked_rate(promised), is_promised=is_promised)
 
 
 def _asked_rate(promised: PromisedSection) -> str:

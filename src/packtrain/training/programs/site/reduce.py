@@ -1,7 +1,7 @@
 """Run on every host at once: how fast all sum up their gradients, then halves of them, then pairs, to find who is slow.
 
 Groups of one level are measured at the same time, as they share nothing but the network: with 300 hosts there are seven
-levels of halves and three rounds of pairs. In each round a host is paired with another partner; whoever is slow with
+levels of halves and five rounds of pairs. In each round a host is paired with another partner; whoever is slow with
 all of them is slow itself. Step lines tell how far it is.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 MIB = 1 << 20
-ROUNDS_OF_PAIRS = 3
+ROUNDS_OF_PAIRS = 5
 
 
 def halves(places: list[int]) -> list[list[list[int]]]:
