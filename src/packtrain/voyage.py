@@ -358,9 +358,7 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
 
         with self._at_work(train.STAGE, "consignee"):
             if self.folder.receipt(train.STAGE) is None and self.inspection() is None:
-                text = (
-                    'this site was not inspected: "packtrain inspect" holds it against the rehearsal and the contract'
-                )
+                text = 'this site was not inspected: "packtrain inspect" holds it against rehearsal and contract'
                 self._sink(Notice(train.STAGE, text))
             return self._run(
                 train.STAGE,

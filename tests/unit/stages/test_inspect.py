@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -209,12 +208,12 @@ def command(*words: object) -> Any:
 
 def test_a_dry_run_says_what_would_be_looked_at_and_writes_nothing(folders: dict[Any, VoyageFolder]) -> None:
     folder = folders["consignee"]
-    before = sorted(os.listdir(folder.root))
+    before = sorted(folder.root.iterdir())
     done = command("--voyage", folder.root, "--dry-run", "--json")
 
     assert done.exit_code == 0
     assert json.loads(done.stdout)["miniature"] == "is run again"
-    assert not folder.has(Inspection) and sorted(os.listdir(folder.root)) == before
+    assert not folder.has(Inspection) and sorted(folder.root.iterdir()) == before
 
 
 def test_the_command_prints_a_table_a_host_and_the_verdict(folders: dict[Any, VoyageFolder]) -> None:
