@@ -27,6 +27,8 @@ from packtrain.units import counted, format_bytes
 PROGRAMS: Final = Path(__file__).parent.parent / "programs" / "site"
 SLOW: Final = 2.0
 """Times the median of the others: so much slower is another network, not another day."""
+_LEAST_SECONDS: Final = 0.01
+"""Where one host is very slow, little is summed up, and the others are done in less than their processors vary by."""
 CLOCKS_SECONDS: Final = 1.0
 """Signed times, and files that one host writes and another one reads, want clocks that agree about so well."""
 _REACH_SECONDS: Final = 30.0
@@ -138,7 +140,9 @@ def look_across(task: AcrossTask, engine: Engine, sink: Sink) -> tuple[list[Find
         seen = Seen(*names)
         _one_place(seen, task.promised)
         return [*findings, *seen.findings], names
-    summed, why = _run(task, engine, sink, "reduce", ReduceReport, (), num_workers=task.num_workers)
+    summed, why = None, "not every host reaches the first one: the sum would wait for it in vain"
+    if len(reached.hosts) == reached.count:
+        summed, why = _run(task, engine, sink, "reduce", ReduceReport, (), num_workers=task.num_workers)
     if summed is None:
         seen = Seen(*names)
         is_promised = task.promised.allreduce_gb_per_second is not None
@@ -332,6 +336,7 @@ def slow_places(found: ReduceReport) -> dict[int, float]:
         for place, seconds in best.items()
         if (median := statistics.median(other for at, other in best.items() if at != place)) > 0
         and seconds > SLOW * median
+        and seconds - median > _LEAST_SECONDS
     }
 
 
