@@ -72,6 +72,7 @@ PATTERNS = {
     r"\A[A-Za-z0-9][A-Za-z0-9 ._-]{0,127}\Z": "name: letters, digits, space, `.` `_` `-`; at most 128",
     r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,31}\Z": "label: letters, digits, `.` `_` `-`; at most 32",
     r"\A[^\x00]+\Z": "path",
+    r"\A[0-9]{1,6}(\.[0-9]{1,6}){0,3}\Z": "version: `580.65`",
     r"\A[a-z][a-z0-9_]{0,63}\Z": "name: lower-case letters, digits and `_`",
     r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z": "day: `2026-12-01`",
     r"\Aage1[02-9ac-hj-np-z]{58}\Z": "`age1…`",

@@ -43,6 +43,7 @@ from packtrain.documents.forecast import (
     ForecastStep,
 )
 from packtrain.documents.group import Catalog, Group, Volume
+from packtrain.documents.inspection import Figure, Finding, Inspection
 from packtrain.documents.kit import Kit, KitFile, Provided
 from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.list_record import LeftOut, ListFile, ListRecord, MappedColumn
@@ -61,8 +62,9 @@ from packtrain.documents.parties import Parties, Party
 from packtrain.documents.pieces import Piece, PiecedFile, Pieces
 from packtrain.documents.placement import PlacedDrive, PlacedGroup, PlacementDocument
 from packtrain.documents.plan import Algorithms, Plan, PlannedDrive, PlannedGroup, Survive
+from packtrain.documents.promised_section import PromisedSection
 from packtrain.documents.provenance import Provenance, Result, TrainedAttempt, TrainedKit
-from packtrain.documents.ready import Clause, Ready
+from packtrain.documents.ready import Clause, Ready, StepLoss, UndisturbedRun
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.revocation import Revocation
 from packtrain.documents.sanitisation import FirstFault, ReadBack, Sanitisation, SanitisedDevice, SanitisingStep
@@ -729,6 +731,33 @@ def samples() -> dict[type[Document], Document]:
             num_steps=12,
             weights=sha256("3"),
             measurements={"seconds_per_step": 0.25, "checkpoint_bytes": 1e6, "smallest_loss": 1e-7},
+            finished=AT,
+            undisturbed=UndisturbedRun(
+                num_workers=2, num_steps=12, losses=(StepLoss(step=1, loss=2.5), StepLoss(step=2, loss=2.0))
+            ),
+        ),
+        Inspection(
+            shipment=SHIPMENT,
+            by="consignee",
+            engine="ray",
+            hosts=("node-1", "node-2"),
+            kit=sha256("1"),
+            ready=sha256("2"),
+            promised=PromisedSection(hosts=2, accelerators=8, accelerator="H200", driver="580.65"),
+            findings=(
+                Finding(
+                    hosts=("node-1",),
+                    what="accelerators",
+                    asked="8 x H200",
+                    found="7 x NVIDIA H200, 151 GB each",
+                    verdict="bad",
+                    figures=(Figure(name="accelerators", value=7.0, unit=""),),
+                    remedy="ask the provider",
+                    is_promised=True,
+                ),
+                Finding(hosts=("node-1", "node-2"), what="clocks", asked="", found="one clock", verdict="not shown"),
+            ),
+            is_fit=False,
             finished=AT,
         ),
         Receipt(

@@ -500,6 +500,13 @@ class KitUpdateRefused(PacktrainError):
     usual_hint = '"packtrain update show FILE" tells what the update says of itself; ask who made it for another'
 
 
+class SiteUnfit(PacktrainError):
+    """What a site has is not what was asked of it, or not what was promised; the signed sheet says what."""
+
+    exit_code = 88
+    usual_hint = "each line of the sheet that is bad says what mends it; inspect again when it is mended"
+
+
 # --- 89: the page in a browser -----------------------------------------------------------------------------------
 
 

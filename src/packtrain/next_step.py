@@ -13,6 +13,7 @@ from packtrain.diligence.lists import store
 from packtrain.diligence.rules.groups import kept_groups
 from packtrain.documents.admission import Admission
 from packtrain.documents.declaration import Declaration
+from packtrain.documents.inspection import Inspection
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import ROLES, Role
 from packtrain.errors import PacktrainError
@@ -192,6 +193,8 @@ def _at_the_guest(folder: VoyageFolder, states: Mapping[str, StageState]) -> Nex
         return _run(states["return"])
     if folder.voyage_file().training is None:
         return NextStep("packtrain train", f"once voyage.toml has [training]; {_NOTHING_HOME}")
+    if states["train"].state == "to do" and not folder.has(Inspection):
+        return NextStep("packtrain train", '"packtrain inspect" before it shows whether this site is fit')
     return _run(states["train"])
 
 

@@ -24,6 +24,7 @@ from packtrain.verbs_of_kit import KitVerbs
 
 if TYPE_CHECKING:
     from packtrain.dataset.looking.look import Look, Wanted
+    from packtrain.documents.inspection import Inspection
     from packtrain.documents.measurement import Measurement
     from packtrain.documents.ready import Ready
     from packtrain.documents.sanitisation import Method, Sanitisation
@@ -300,6 +301,56 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
                 is_whole=load.is_settled(self.folder),
             )
 
+    def inspect(
+        self,
+        *,
+        engine: str | None = None,
+        num_hosts: int | None = None,
+        seconds: float = 10.0,
+        python: Path | None = None,
+    ) -> Inspection:
+        """Look at the site's hosts, each and all together, and run the miniature again; sign inspection.json.
+
+        Args:
+            engine: "local", "ray" or "slurm"; without it, what voyage.toml says.
+            num_hosts: wait for so many hosts, and look at no more; without it, as [site.hosts] says.
+            seconds: each writing, reading and computing on a host takes no longer.
+            python: the interpreter that will train.
+
+        Raises:
+            SiteUnfit: something is bad, or was promised and not shown; the sheet is written all the same.
+            VoyageFileError: an engine of many hosts is asked for, and cannot be had.
+        """
+        from packtrain.inspecting import open_world, wanted_of
+        from packtrain.stages import inspect
+
+        with self._at_work(inspect.STAGE, "consignee", "operator"):
+            wanted = wanted_of(self.folder, num_hosts, seconds, python)
+            with open_world(self.folder, engine, self._sink) as world:
+                return inspect.inspect(self.folder, wanted, world, self._sink)
+
+    def inspection(self) -> Inspection | None:
+        """Return the sheet of this party's last inspection; None where there was none."""
+        from packtrain.documents.inspection import Inspection
+
+        return self.folder.read_signed(Inspection) if self.folder.has(Inspection) else None
+
+    def preview_inspection(
+        self,
+        *,
+        engine: str | None = None,
+        num_hosts: int | None = None,
+        seconds: float = 10.0,
+        python: Path | None = None,
+    ) -> dict[str, Any]:
+        """Return what `inspect` would look at, as plain values; nothing is run or written."""
+        from packtrain.inspecting import engine_of, wanted_of
+        from packtrain.stages import inspect
+
+        self._refuse_others(inspect.STAGE, "consignee", "operator")
+        wanted = wanted_of(self.folder, num_hosts, seconds, python)
+        return inspect.preview(self.folder, wanted, engine_of(self.folder, engine))
+
     def train(self, python: Path | None = None, engine: str | None = None) -> Receipt:
         """Run the training program on the loaded data, through failures, to its last step.
 
@@ -313,6 +364,9 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
             return train.train(self.folder, trainer, python or Path(sys.executable), self._sink)
 
         with self._at_work(train.STAGE, "consignee"):
+            if self.folder.receipt(train.STAGE) is None and self.inspection() is None:
+                text = 'this site was not inspected: "packtrain inspect" holds it against rehearsal and contract'
+                self._sink(Notice(train.STAGE, text))
             inputs = train.inputs(self.folder)
             return self._run(train.STAGE, inputs, run)
 

@@ -67,6 +67,7 @@ EXIT_CODES = {
     "LockUnreadable": 85,
     "WheelUnavailable": 86,
     "KitUpdateRefused": 87,
+    "SiteUnfit": 88,
     "PageNotServed": 89,
     "ExportDenied": 90,
     "ClosingRefused": 91,

@@ -21,6 +21,7 @@ PROVOKED_BY = {
     "StageNotReady": "cli/test_declare_form.py::test_nothing_is_asked_of_six_answers_that_are_not_signed",
     "VoyageLocked": "cli/test_command_line.py::test_a_locked_voyage_is_a_message",
     "DocumentError": "cli/test_audit.py::test_what_is_no_record_and_what_is_no_list_of_keys_is_refused",
+    "SiteUnfit": "unit/stages/test_inspect.py::test_other_samples_than_the_rehearsal_s_make_the_site_unfit",
     "WrongRole": "cli/test_command_line.py::test_a_verb_of_another_party_is_refused",
     "VoyageExists": "cli/test_command_line.py::test_init_twice_is_refused",
     "SourceUnreadable": "cli/test_bad_input_at_home.py::test_a_source_that_is_not_there",

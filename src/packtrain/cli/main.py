@@ -39,6 +39,7 @@ _VERBS: Final[dict[str, tuple[str, str]]] = {
     "dossier": ("dossier", "exchange signed documents with another party"),
     "admit": ("admit", "site operator: judge a dossier, release the key"),
     "load": ("load", "read the drives into the store, repairing on the way"),
+    "inspect": ("inspect", "see whether the site's hosts are fit, before training there"),
     "train": ("train", "run the training program through failures"),
     "update": ("update", "mend the program after departure, signed by both ends"),
     "return": ("homecoming", "bring home the results, and only the results"),

@@ -20,6 +20,7 @@ from packtrain.documents.closing import Closing
 from packtrain.documents.customs import Customs
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.flags import Flags
+from packtrain.documents.inspection import Inspection
 from packtrain.documents.kit import Kit
 from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.packing_statement import PackingStatement
@@ -193,6 +194,8 @@ def _is_taken(
             return document.decided_on > before.document.decided_on
     elif isinstance(document, Closing) and isinstance(before.document, Closing):
         return document.closed_on > before.document.closed_on
+    elif isinstance(document, Inspection) and isinstance(before.document, Inspection):
+        return document.finished > before.document.finished
     elif isinstance(document, Screening) and isinstance(before.document, Screening):
         return document.screened_on > before.document.screened_on
     elif isinstance(document, Customs):

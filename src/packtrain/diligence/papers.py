@@ -22,6 +22,7 @@ from packtrain.documents.export_list import ExportList
 from packtrain.documents.flag_answer import FlagAnswer
 from packtrain.documents.flags import Flags
 from packtrain.documents.group import Group
+from packtrain.documents.inspection import Inspection
 from packtrain.documents.kit import Kit
 from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.packing_statement import PackingStatement
@@ -55,10 +56,11 @@ SHARED: Final[dict[str, type[Document]]] = {
 }
 """The documents that lie under their own name; groups, superseded documents and closings lie in folders."""
 
-OF_EACH_PARTY: Final[dict[str, type[Closing | Screening | Flags]]] = {
+OF_EACH_PARTY: Final[dict[str, type[Closing | Screening | Flags | Inspection]]] = {
     "closings": Closing,
     "screenings": Screening,
     "flags": Flags,
+    "inspections": Inspection,
 }
 """Documents that each party makes of its own: <folder>/<role>.json at the others, <kind>.json at its maker."""
 
@@ -79,7 +81,7 @@ _FOLDERS: Final[dict[str, type[Document]]] = {
     **{folder: SHARED[kind] for kind, folder in ARCHIVES.items() if kind in SHARED},
     **OF_EACH_PARTY,
 }
-_BY_A_PARTY: Final = (Closing, Screening, Disposition, Flags, FlagAnswer, Sanitisation)
+_BY_A_PARTY: Final = (Closing, Screening, Disposition, Flags, FlagAnswer, Inspection, Sanitisation)
 _IN_FOLDER: Final = re.compile(r"(?P<folder>[a-z-]+)/(?P<stem>[0-9a-z]{1,64})\.json")
 D = TypeVar("D", bound=Document)
 
@@ -250,7 +252,7 @@ def _check_name(name: str, document: Document, document_digest: str) -> None:
         return
     stem = Path(name).stem
     own = (str(document.group) if isinstance(document, Group) else document_digest,)
-    if isinstance(document, Closing):
+    if isinstance(document, Closing | Inspection):
         own = (document.by,)
     elif isinstance(document, Screening | Flags):
         own = (document.by, document_digest)

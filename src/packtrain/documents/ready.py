@@ -26,6 +26,27 @@ class Clause(Part, frozen=True, kw_only=True):
     optional: bool = False
 
 
+class StepLoss(Part, frozen=True, kw_only=True):
+    """The loss of one step, as the program wrote it."""
+
+    step: Count
+    loss: float
+
+
+class UndisturbedRun(Part, frozen=True, kw_only=True):
+    """The rehearsal's run to which nothing was done: what the site runs again, and holds its own losses against.
+
+    Attributes:
+        num_workers: processes of it.
+        num_steps: what {steps} was.
+        losses: in the order of steps, the first ones where there are more; none where the program writes no step lines.
+    """
+
+    num_workers: Annotated[int, msgspec.Meta(ge=1, le=4096)]
+    num_steps: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+    losses: Annotated[tuple[StepLoss, ...], msgspec.Meta(max_length=4096)]
+
+
 class Ready(Document, frozen=True, kw_only=True):
     """What one rehearsal showed.
 
@@ -36,6 +57,7 @@ class Ready(Document, frozen=True, kw_only=True):
         box: how the network was taken away, or why it could not be.
         ready_to_leave: no clause is broken, and every clause that is not optional is kept.
         measurements: numbers by name, with their unit in the name.
+        undisturbed: the run to which nothing was done; None where it did not come to its end.
     """
 
     kind = "ready"
@@ -50,3 +72,4 @@ class Ready(Document, frozen=True, kw_only=True):
     weights: Sha256 | None
     measurements: dict[str, float]
     finished: Instant
+    undisturbed: UndisturbedRun | None = None

@@ -12,6 +12,7 @@ import msgspec
 from packtrain.documents.codec import EnvelopeRecipient, Label, Part, Text
 from packtrain.documents.forecast_section import ForecastSection
 from packtrain.documents.parties import PublicKeyLine, Role
+from packtrain.documents.promised_section import PromisedSection
 from packtrain.documents.recipe import RecipeSection
 from packtrain.documents.toml_file import decode_toml
 from packtrain.errors import VoyageFileError
@@ -183,6 +184,7 @@ class SiteSection(Part, frozen=True, kw_only=True):
         ray_address: HOST:PORT of the head of the site's Ray cluster; without it RAY_ADDRESS counts.
         slurm_arguments: more options for `sbatch`, such as "--partition=long".
         hosts: see [site.hosts].
+        promised: see [site.promised].
     """
 
     store: PathText = "store"
@@ -190,6 +192,7 @@ class SiteSection(Part, frozen=True, kw_only=True):
     ray_address: Text = ""
     slurm_arguments: tuple[Text, ...] = ()
     hosts: HostsSection = msgspec.field(default_factory=HostsSection)
+    promised: PromisedSection | None = None
 
 
 class TrainingSection(Part, frozen=True, kw_only=True):

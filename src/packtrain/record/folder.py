@@ -42,6 +42,7 @@ _WRITTEN_BY: Final[dict[str, str]] = {
     "customs": "papers",
     "admission": "admit",
     "kit-update": "update make",
+    "inspection": "inspect",
     "provenance": "return",
     "export-list": "return",
     "pieces": "return pieces",

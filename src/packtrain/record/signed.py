@@ -26,6 +26,7 @@ from packtrain.documents.export_list import ExportList
 from packtrain.documents.flag_answer import FlagAnswer
 from packtrain.documents.flags import Flags
 from packtrain.documents.group import Group
+from packtrain.documents.inspection import Inspection
 from packtrain.documents.kit import Kit
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import SIGNING_RIGHTS, STATEMENT_NAMESPACE, STATEMENT_TYPE, Role
@@ -58,6 +59,7 @@ _TYPES: Final[dict[str, type[Document]]] = {
         FlagAnswer,
         Flags,
         Group,
+        Inspection,
         Kit,
         PackingStatement,
         Pieces,

@@ -6,16 +6,17 @@ shared where they can be: the full disk, both killed workers and the request to 
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from packtrain.documents.ready import Clause
+from packtrain.documents.ready import Clause, StepLoss, UndisturbedRun
 from packtrain.errors import PacktrainError
 from packtrain.events import Notice, Progress, Sink
-from packtrain.ports import Engine, TrainingJob
+from packtrain.ports import Engine, StepRecord, TrainingJob
 from packtrain.training import checks, fault_checks, rehearsal_numbers, small_disk
 from packtrain.training.checkpoints import (
     CheckpointWatch,
@@ -30,6 +31,7 @@ from packtrain.training.disturbances import Disturber, Kind, Lived, When, longes
 from packtrain.training.export_trial import judge_export
 from packtrain.training.fault_checks import FullDisk
 from packtrain.training.likeness import Likeness, last_of_each_step
+from packtrain.training.metrics import steps_that_count
 
 STAGE: Final = "rehearse"
 UNDISTURBED: Final = "undisturbed"
@@ -40,6 +42,8 @@ GRACE_SECONDS: Final = 10.0
 _HANG_GRACE_SECONDS: Final = 2.0
 _LEAST_HANG_SECONDS: Final = 3.0
 _NUM_TRIALS: Final = 6
+MOST_LOSSES: Final = 4096
+"""Of a longer rehearsal the first steps are told: by them a site is held against home."""
 # An attempt that ends for a reason of its own (a port that was taken meanwhile) is followed by another.
 _SPARE_RESTARTS: Final = 1
 
@@ -81,6 +85,7 @@ class Shown:
     weights: Weights | None
     num_steps: int
     measurements: dict[str, float]
+    undisturbed: UndisturbedRun | None = None
 
 
 def run_rehearsal(wanted: RehearsalRuns, engine: Engine, sink: Sink) -> Shown:
@@ -150,7 +155,13 @@ class _Rehearsal:
         ]
         measurements |= rehearsal_numbers.of_restart(second.lived)
         measurements |= rehearsal_numbers.of_losses(measurements, wanted.stall_seconds)
-        return Shown(tuple(clauses), first.weights, len(last_of_each_step(run.steps)), measurements)
+        return Shown(
+            tuple(clauses),
+            first.weights,
+            len(last_of_each_step(run.steps)),
+            measurements,
+            told_of_run(run.steps, wanted.num_workers, wanted.num_steps),
+        )
 
     # --- the faults ---
 
@@ -320,6 +331,16 @@ class _Rehearsal:
 
     def _say(self, text: str) -> None:
         self._sink(Notice(STAGE, text))
+
+
+def told_of_run(steps: Sequence[StepRecord], num_workers: int, num_steps: int) -> UndisturbedRun:
+    """Return what the sheet tells of the undisturbed run: the loss of each step, as far as there is room for them."""
+    losses = [
+        StepLoss(step=record.step, loss=record.loss)
+        for record in steps_that_count(steps)
+        if record.loss is not None and math.isfinite(record.loss)
+    ]
+    return UndisturbedRun(num_workers=num_workers, num_steps=num_steps, losses=tuple(losses[:MOST_LOSSES]))
 
 
 def _why(lived: Lived, error: PacktrainError) -> str:

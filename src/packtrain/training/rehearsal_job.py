@@ -12,7 +12,7 @@ import msgspec
 
 from packtrain import durable
 from packtrain.documents.codec import Part
-from packtrain.documents.ready import Clause
+from packtrain.documents.ready import Clause, UndisturbedRun
 from packtrain.errors import RehearsalFailed
 
 RESULT: Final = "RESULT.json"
@@ -56,13 +56,14 @@ class RehearsalJob(Part, frozen=True, kw_only=True):
 
 
 class RehearsalResult(Part, frozen=True, kw_only=True):
-    """What the inner half saw: clauses, the digest of the weights at the end, numbers by name, versions."""
+    """What the inner half saw: clauses, the digest of the weights at the end, numbers by name, versions, losses."""
 
     clauses: tuple[Clause, ...]
     weights: str | None
     num_steps: int
     measurements: dict[str, float]
     versions: dict[str, str]
+    undisturbed: UndisturbedRun | None = None
 
 
 def write(path: Path, part: Part) -> None:

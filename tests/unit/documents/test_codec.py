@@ -66,7 +66,7 @@ def test_every_character_is_written_as_rfc_8785_writes_it() -> None:
 def test_only_documents_with_floats_or_free_keys_take_the_slow_way() -> None:
     slow = {kind.kind for kind in document_types() if not codec._form(kind).is_plain}
 
-    assert slow == {"receipt", "ready", "provenance", "forecast", "measurement"}
+    assert slow == {"receipt", "ready", "provenance", "forecast", "measurement", "inspection"}
 
 
 def test_two_types_never_share_a_kind_or_a_namespace() -> None:

@@ -32,6 +32,7 @@ def test_only_what_two_parties_must_agree_on_has_two_signers() -> None:
         "provenance",
         "custody-head",
         "revocation",
+        "inspection",
     } | {
         "screening",
         "disposition",

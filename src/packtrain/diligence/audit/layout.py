@@ -20,6 +20,7 @@ from packtrain.documents.disposition import Disposition
 from packtrain.documents.flag_answer import FlagAnswer
 from packtrain.documents.flags import Flags
 from packtrain.documents.group import Group
+from packtrain.documents.inspection import Inspection
 from packtrain.documents.parties import ROLES
 from packtrain.documents.revocation import Revocation
 from packtrain.documents.sanitisation import Sanitisation
@@ -29,10 +30,14 @@ from packtrain.record.revocations import REVOCATIONS
 
 Naming = Literal["kind", "number", "role", "digest", "role or digest"]
 
-_OWN: Final[dict[str, type[Document]]] = {**SHARED, **{kind.kind: kind for kind in (Closing, Screening, Flags)}}
+_OWN: Final[dict[str, type[Document]]] = {
+    **SHARED,
+    **{kind.kind: kind for kind in (Closing, Inspection, Screening, Flags)},
+}
 _FOLDERS: Final[dict[str, tuple[type[Document], Naming]]] = {
     "groups": (Group, "number"),
     "closings": (Closing, "role"),
+    "inspections": (Inspection, "role"),
     "flags": (Flags, "role or digest"),
     "screenings": (Screening, "role or digest"),
     "dispositions": (Disposition, "digest"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -17,9 +18,10 @@ from packtrain.record.carried import check_folder_to_carry, folder_to_carry
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages.pack.kept import journals
 from packtrain.stages.pack.planting import canaries_folder, planted
+from packtrain.training.miniature_travels import miniature_parts
 from packtrain.volume import layout
 from packtrain.volume.assignment import GroupShare
-from packtrain.volume.cargo import listed, listed_where_they_lie, refuse_names_no_reader_takes
+from packtrain.volume.cargo import CargoEntry, listed, listed_where_they_lie, refuse_names_no_reader_takes
 from packtrain.volume.cargo_list import CargoList, VolumeCount, count_volumes, list_folder, list_of, look_at_folder
 from packtrain.volume.losses import LossReport
 
@@ -133,9 +135,19 @@ def _dataset_cargo(folder: VoyageFolder, *, is_preview: bool = False) -> Cargo:
         for shard in adopted
     )
     entries += listed(root, [(file.name, file.bytes, file.sha256) for file in dataset.files])
+    entries += _miniature(root, dataset)
     canaries = planted(folder, dataset, is_preview=is_preview)
     entries += listed(canaries_folder(folder), canaries)
     return Cargo(list_of(entries), dataset.num_samples, num_canaries=len(canaries))
+
+
+def _miniature(root: Path, dataset: Dataset) -> Iterator[CargoEntry]:
+    """Yield the miniature's files: the site runs the rehearsal again before it trains (`packtrain inspect`)."""
+    # Equal files are one under their digest.
+    by_name = {name: part for _, name, part in miniature_parts(dataset)}
+    carried = {part.name.encode(): name.encode() for name, part in by_name.items()}
+    for entry in listed(root, [(part.name, part.bytes, part.sha256) for part in by_name.values()]):
+        yield entry._replace(name=carried[entry.name])
 
 
 def _refuse_losses(place: Path, cargo: Cargo, root: Path, *, accept_losses: bool) -> None:

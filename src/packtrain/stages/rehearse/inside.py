@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from packtrain.documents.codec import Document, decode, digest
 from packtrain.documents.parties import Parties
 from packtrain.documents.plan import Plan
-from packtrain.documents.ready import Clause
+from packtrain.documents.ready import Clause, UndisturbedRun
 from packtrain.documents.shipment import Shipment
 from packtrain.errors import PacktrainError, RehearsalFailed
 from packtrain.events import Sink
@@ -55,6 +55,7 @@ def rehearse_inside(
     clauses: list[Clause] = []
     weights: str | None = None
     num_steps = 0
+    undisturbed: UndisturbedRun | None = None
     try:
         clauses.append(_load(job, open_drive, store, measurements, sink))
     except PacktrainError as error:
@@ -80,12 +81,14 @@ def rehearse_inside(
         clauses += shown.clauses
         weights, num_steps = (shown.weights.sha256 if shown.weights else None), shown.num_steps
         measurements |= shown.measurements
+        undisturbed = shown.undisturbed
     result = RehearsalResult(
         clauses=tuple(clauses),
         weights=weights,
         num_steps=num_steps,
         measurements=measurements,
         versions=_versions(),
+        undisturbed=undisturbed,
     )
     rehearsal_job.write(job_path.with_name(rehearsal_job.RESULT), result)
 

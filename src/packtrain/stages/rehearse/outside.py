@@ -17,7 +17,7 @@ from packtrain.documents.codec import digest
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.kit import Kit
 from packtrain.documents.parties import Parties
-from packtrain.documents.ready import Clause, Ready
+from packtrain.documents.ready import Clause, Ready, UndisturbedRun
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.voyage_file import TrainingSection
 from packtrain.errors import RehearsalFailed, VoyageFileError
@@ -226,6 +226,7 @@ class _Seen:
     num_steps: int = 0
     measurements: dict[str, float] = field(default_factory=dict[str, float])
     versions: dict[str, str] = field(default_factory=dict[str, str])
+    undisturbed: UndisturbedRun | None = None
 
 
 def _run_in_box(
@@ -280,7 +281,7 @@ def _run_in_box(
     seen.clauses += result.clauses
     seen.weights, seen.num_steps = result.weights, result.num_steps
     seen.measurements |= result.measurements
-    seen.versions = result.versions
+    seen.versions, seen.undisturbed = result.versions, result.undisturbed
     seen.measurements |= rehearsal_numbers.at_real_size(
         seen.measurements,
         num_samples=dataset.num_samples,
@@ -367,6 +368,7 @@ def _write_sheet(
         weights=seen.weights,
         measurements={"miniature_bytes": float(packed.total_bytes), **seen.measurements},
         finished=instant(),
+        undisturbed=seen.undisturbed,
     )
     if sheet.ready_to_leave:
         folder.write_signed(sheet, folder.signer())

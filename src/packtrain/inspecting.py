@@ -1,0 +1,152 @@
+"""Inspecting, wired: what `inspect` needs of the world, and the look at one host that other hosts import."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from packtrain.documents.inspection import Finding
+from packtrain.errors import PacktrainError, VoyageFileError
+from packtrain.events import Sink, discard
+from packtrain.ports import HostsWanted
+from packtrain.record.folder import VoyageFolder
+from packtrain.training.site.accelerators import look_at_accelerators
+from packtrain.training.site.machine import HostTask, look_at_interfaces, look_at_machine, look_at_names
+from packtrain.training.site.seen import Seen, figure
+from packtrain.units import MIB, format_bytes, format_rate
+
+if TYPE_CHECKING:
+    from packtrain.documents.measurement import MeasuredFolder
+    from packtrain.stages.inspect import Wanted, World
+
+_RATE_BYTES: Final = 2048 * MIB
+"""Written and read at most; less where the time is over before."""
+_OWN_FOLDER: Final = ".packtrain-inspection"
+
+
+def engine_of(folder: VoyageFolder, engine: str | None) -> str:
+    """Return the engine by its name: the one that is asked for, or that of voyage.toml."""
+    return engine or folder.voyage_file().site.engine
+
+
+def wanted_of(folder: VoyageFolder, num_hosts: int | None, seconds: float, python: Path | None) -> Wanted:
+    """Return what is inspected; `num_hosts` takes the place of what [site.hosts] says."""
+    from packtrain.stages.inspect import Wanted
+
+    section = folder.voyage_file().site.hosts
+    hosts = HostsWanted(
+        least=num_hosts or section.least,
+        most=num_hosts or section.most,
+        wait_seconds=section.wait_seconds,
+        silent_seconds=section.silent_seconds,
+        host_folder=Path(section.folder) if section.folder is not None else None,
+        checkpoint_copies=section.checkpoint_copies,
+    )
+    return Wanted(python or Path(sys.executable), hosts, seconds)
+
+
+@contextlib.contextmanager
+def open_world(folder: VoyageFolder, engine: str | None, sink: Sink) -> Iterator[World]:
+    """Yield engine and mapper by which the site's hosts are reached.
+
+    Raises:
+        VoyageFileError: this packtrain does not train on that engine.
+    """
+    from packtrain.engines.local import LocalEngine
+    from packtrain.stages.inspect import World
+
+    name = engine_of(folder, engine)
+    if name != "local":
+        raise VoyageFileError(
+            f"inspecting by the engine {name} is not built yet",
+            where=str(folder.root / "voyage.toml"),
+            expected='engine = "local", on each host by itself',
+            found=name,
+            hint='run "packtrain inspect --engine local" on each host',
+        )
+    yield World(LocalEngine(), look_at_host, None)
+
+
+def look_at_host(task: HostTask) -> tuple[Finding, ...]:
+    """Return what is found of the host that this runs on.
+
+    Args:
+        task: what is asked of it.
+    """
+    seen = Seen(platform.node() or "unnamed")
+    look_at_machine(seen, task)
+    look_at_names(seen, task)
+    look_at_interfaces(seen)
+    for folder in task.folders:
+        _look_at_folder(seen, task, Path(folder))
+    look_at_accelerators(seen, task)
+    return tuple(seen.findings)
+
+
+def _look_at_folder(seen: Seen, task: HostTask, folder: Path) -> None:
+    """Note the room of a folder's file system, and how fast it takes files and gives them back."""
+    from packtrain.devices.bench import MachineBench
+
+    promised, room = task.promised, f"room, {folder.name}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        medium = MachineBench().medium(folder)
+    except (OSError, PacktrainError) as error:
+        seen.bad(room, f"{folder}: {error}", f"mount it, or make it: mkdir -p {folder}", asked="a folder to write in")
+        return
+    seen.judged(
+        room,
+        f"{format_bytes(medium.free_bytes)} of {format_bytes(medium.size_bytes)} free, {medium.file_system}",
+        "make room, or name another folder in [site]",
+        [figure("free", medium.free_bytes, "bytes")],
+        is_good=not medium.is_read_only and (promised.free_bytes is None or medium.free_bytes >= promised.free_bytes),
+        asked=f"{format_bytes(promised.free_bytes)} or more" if promised.free_bytes is not None else "",
+        is_promised=promised.free_bytes is not None,
+    )
+    found = _measure(folder, task.seconds)
+    rate_name, wanted = f"rate, {folder.name}", promised.disk_mb_per_second
+    asked = f"{wanted:g} MB/s or more, both ways" if wanted is not None else ""
+    if isinstance(found, str) or found.write is None or found.read is None:
+        why = found if isinstance(found, str) else found.problem
+        seen.not_shown(rate_name, why or "nothing was measured", asked=asked, is_promised=wanted is not None)
+        return
+    write, read = found.write.bytes_per_second, found.read.bytes_per_second
+    how = "from memory: no disk lies below it" if found.readback == "memory" else "past the page cache"
+    seen.judged(
+        rate_name,
+        f"{format_rate(write)} written and synced, {format_rate(read)} read {how}",
+        "ask the provider for the disks that were promised, or look at what else writes there: iostat -x 1",
+        [figure("write", write, "byte/s"), figure("read", read, "byte/s")],
+        is_good=wanted is None or min(write, read) >= wanted * 1e6,
+        asked=asked,
+        is_promised=wanted is not None,
+    )
+
+
+def _measure(folder: Path, seconds: float) -> MeasuredFolder | str:
+    """Return rates of a folder by files of our own, which are gone at the end; or why there are none."""
+    import shutil
+
+    from packtrain.devices.bench import MachineBench
+    from packtrain.devices.directory import DirectoryDrive
+    from packtrain.stages.measure.drives import Asked
+    from packtrain.stages.measure.folders import measure_store
+
+    own = folder / f"{_OWN_FOLDER}-{platform.node()}"
+    try:
+        own.mkdir(exist_ok=True)
+        asked = Asked(_RATE_BYTES, seconds, os.cpu_count() or 1)
+        bench = MachineBench()
+        with bench.hold(own):
+            return measure_store(own, DirectoryDrive, bench, asked, discard, is_exact=False)
+    except PacktrainError as error:
+        return error.message
+    except OSError as error:
+        return f"{own}: {error.strerror}"
+    finally:
+        shutil.rmtree(own, ignore_errors=True)

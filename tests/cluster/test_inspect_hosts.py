@@ -1,0 +1,161 @@
+"""The programs of `inspect` on hosts that are network namespaces: a shut door, a slow link, a host that never comes.
+
+The engine here starts one process on each host, as any engine of many hosts does; what it runs and how it is judged is
+what `inspect` runs and judges.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from netns_hosts import Hosts, network_of_hosts, why_no_hosts, with_source_tree
+from packtrain.documents.promised_section import PromisedSection
+from packtrain.errors import TrainingFailed
+from packtrain.events import Sink
+from packtrain.ports import AttemptRecord, HostsWanted, TrainingJob, TrainingRun
+from packtrain.training.programs.site import reach
+from packtrain.training.site.across import AcrossTask, ReachReport, judge_reach, look_across
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+PORT = 29811
+NUM_HOSTS = 4
+
+
+@pytest.fixture(scope="module", autouse=True)
+def needed() -> None:
+    """Skip where there can be no hosts."""
+    if (reason := why_no_hosts()) is not None:
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def hosts() -> Iterator[Hosts]:
+    """Yield hosts on a switch, whose names are their own."""
+    with network_of_hosts(NUM_HOSTS) as made:
+        yield made
+
+
+class EngineOfHosts:
+    """Runs one process of a job on each host; `absent` ones are started nowhere."""
+
+    name = "hosts"
+
+    def __init__(self, hosts: Hosts, environment: Mapping[str, str], absent: Sequence[int] = ()) -> None:
+        self._hosts, self._environment, self._absent = hosts, environment, absent
+
+    def run(self, job: TrainingJob, sink: Sink) -> TrainingRun:
+        """Run the program to its end on all hosts."""
+        job.log_folder.mkdir(parents=True, exist_ok=True)
+        running: list[subprocess.Popen[str]] = []
+        for rank, host in enumerate(self._hosts.hosts):
+            if rank in self._absent:
+                continue
+            contract = {
+                "RANK": rank,
+                "WORLD_SIZE": len(self._hosts.hosts),
+                "LOCAL_RANK": 0,
+                "LOCAL_WORLD_SIZE": 1,
+                "MASTER_ADDR": self._hosts.hosts[0].address,
+                "MASTER_PORT": PORT,
+            }
+            environment = {**self._environment, **job.environment, **{name: str(v) for name, v in contract.items()}}
+            # A host name of its own, as each host has: gloo asks for the address of its name.
+            argv = ["unshare", "--uts", "sh", "-c", f'hostname node-{rank + 1}; exec "$@"', "sh", str(job.python)]
+            with (job.log_folder / f"attempt-1-rank-{rank}.log").open("w") as log:
+                running.append(
+                    self._hosts.start_in(
+                        host,
+                        [*argv, *job.command],
+                        env={**environment, "GLOO_SOCKET_IFNAME": "lan0"},
+                        stdout=log,
+                        stderr=log,
+                        cwd=job.program_folder,
+                    )
+                )
+        codes = [process.wait(timeout=200) for process in running]
+        if any(codes):
+            raise TrainingFailed(f"exit codes {codes}", where=str(job.log_folder))
+        return TrainingRun((AttemptRecord(1, 0.0, 1.0, "every worker ended", None),), (), 1.0)
+
+
+def inspected(hosts: Hosts, folder: Path, absent: Sequence[int] = (), **promised: Any) -> dict[str, list[Any]]:
+    import os
+
+    engine = EngineOfHosts(hosts, with_source_tree(os.environ), absent)
+    task = AcrossTask(Path(sys.executable), folder, HostsWanted(), 1, False, False, PromisedSection(**promised))
+    findings, _ = look_across(task, engine, lambda _: None)
+    told: dict[str, list[Any]] = {}
+    for one in findings:
+        print(one.verdict, one.hosts, one.what, one.found)
+        told.setdefault(one.what, []).append(one)
+    return told
+
+
+@pytest.mark.needs_torch
+def test_a_host_on_a_slow_link_is_named_and_no_other(hosts: Hosts, tmp_path: Path) -> None:
+    if shutil.which("tc") is None:
+        pytest.skip("no tc command (Debian package: iproute2)")
+    slow = hosts.hosts[2]
+    shaped = hosts.run_in(
+        slow,
+        ["tc", "qdisc", "add", "dev", "lan0", "root", "tbf", "rate", "40mbit", "burst", "32kbit", "latency", "400ms"],
+    )
+    if shaped.returncode != 0:
+        pytest.skip(f"tc cannot slow a link down here: {shaped.stderr.strip()}")
+    found = inspected(hosts, tmp_path, allreduce_gb_per_second=0.1)
+
+    assert [one.hosts for one in found["slow hosts"]] == [("node-3",)]
+    assert found["slow hosts"][0].verdict == "bad"
+    assert (found["sum over all hosts"][0].verdict, found["sum over all hosts"][0].is_promised) == ("bad", True)
+    assert "the slowest: node-3, node-4" in found["sum in halves"][0].found
+    assert found["connections"][0].verdict == "good"
+
+
+def test_a_door_that_is_shut_and_a_host_that_never_came_are_named(
+    hosts: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of the first host the second one's address leads nowhere: what a firewall of one direction looks like.
+    first, second = hosts.hosts[:2]
+    blocked = hosts.run_in(first, ["ip", "route", "add", "blackhole", f"{second.address}/32"])
+    assert blocked.returncode == 0, blocked.stderr
+    monkeypatch.setattr("packtrain.training.site.across._REACH_SECONDS", 8.0)
+    found = inspected(hosts, tmp_path, absent=(3,))
+
+    assert found["hosts"][0].verdict == "bad"
+    assert "node rank 1, 3 never reached the first" in found["hosts"][0].found
+
+
+def test_a_shut_door_between_two_that_are_not_the_first_is_named_with_both_ends(hosts: Hosts, tmp_path: Path) -> None:
+    blocked = hosts.run_in(hosts.hosts[1], ["ip", "route", "add", "blackhole", f"{hosts.hosts[2].address}/32"])
+    assert blocked.returncode == 0, blocked.stderr
+    import os
+
+    engine = EngineOfHosts(hosts, with_source_tree(os.environ))
+    report = tmp_path / "report.json"
+    job = TrainingJob(
+        python=Path(sys.executable),
+        command=("reach.py", "--report", str(report), "--seconds", "20"),
+        program_folder=Path(reach.__file__).parent,
+        environment={},
+        checkpoints=tmp_path / "checkpoints",
+        log_folder=tmp_path / "logs",
+        num_workers=1,
+    )
+    engine.run(job, lambda _: None)
+    found = {
+        one.what: one
+        for one in judge_reach(msgspec.json.decode(report.read_bytes(), type=ReachReport), PromisedSection())
+    }
+
+    assert json.loads(report.read_text())["count"] == NUM_HOSTS
+    assert found["hosts"].verdict == "good"
+    assert found["connections"].verdict == "bad"
+    assert "node-2 to node-3" in found["connections"].found
+    assert found["clocks"].verdict == "good"

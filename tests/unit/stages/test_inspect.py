@@ -1,0 +1,234 @@
+"""inspect on one machine, with the engine that trains: the sheet, who may make one, and what makes a site unfit."""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from packtrain.cli.main import cli
+from packtrain.digest import sha256_tree
+from packtrain.documents.codec import encode
+from packtrain.documents.dataset import DataFile, Dataset
+from packtrain.documents.inspection import Finding, Inspection
+from packtrain.documents.kit import Kit
+from packtrain.documents.ready import Ready, StepLoss, UndisturbedRun
+from packtrain.engines.local import LocalEngine
+from packtrain.errors import SiteUnfit, UntrustedSigner, WrongRole
+from packtrain.events import discard
+from packtrain.inspecting import wanted_of
+from packtrain.record.folder import VoyageFolder
+from packtrain.record.signed import in_folder
+from packtrain.stages.inspect import World, inspect
+from packtrain.training.site.machine import HostTask
+from packtrain.training.site.seen import Seen
+from packtrain.voyage import Voyage
+from sample_documents import samples
+from site_parts import COMMAND, site_after_load, write_program, write_training
+
+# Its losses are 10/step, times what the data says: other samples make other losses.
+PROGRAM = """
+import argparse, json, pathlib
+parser = argparse.ArgumentParser()
+for name in ("data", "ckpt", "out"):
+    parser.add_argument(f"--{name}")
+parser.add_argument("--steps", type=int)
+given = parser.parse_args()
+factor = float((pathlib.Path(given.data) / "index.parquet").read_bytes())
+for step in range(1, given.steps + 1):
+    print(json.dumps({"step": step, "loss": factor * 10 / step, "samples": 3}), flush=True)
+"""
+INDEX = b"1.5"
+
+
+def look(task: HostTask) -> tuple[Finding, ...]:
+    """Look at this host in no time; the real look is that of test_machine.py."""
+    seen = Seen("here")
+    seen.told("Python", task.python)
+    return tuple(seen.findings)
+
+
+def look_badly(task: HostTask) -> tuple[Finding, ...]:
+    seen = Seen("here")
+    seen.bad("memory", "half of it", "put the other half in", asked=str(task.promised.memory_bytes))
+    return tuple(seen.findings)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> dict[Any, VoyageFolder]:
+    """Return the three folders after load; the kit and the rehearsal's sheet came along, and the miniature."""
+    folders = site_after_load(tmp_path)
+    consignee, consignor = folders["consignee"], folders["consignor"]
+    program = write_program(consignee, PROGRAM)
+    write_training(consignee)
+    files = (DataFile(name="miniature/index.parquet", bytes=len(INDEX), sha256=hashlib.sha256(INDEX).hexdigest()),)
+    dataset = msgspec.structs.replace(samples()[Dataset], miniature_shards=(), miniature_files=files)
+    store = consignee.root / "store"
+    (store / "dataset.json").write_bytes(encode(dataset))
+    (store / "rehearsed").mkdir()
+    (store / "rehearsed" / files[0].sha256).write_bytes(INDEX)
+    kit = Kit(
+        target_python="{}.{}".format(*sys.version_info[:2]),
+        target_platform="linux_x86_64",
+        program=sha256_tree(program),
+        command=COMMAND,
+        files=(),
+        provided=(),
+    )
+    losses = tuple(StepLoss(step=step, loss=1.5 * 10 / step) for step in range(1, 5))
+    sheet = msgspec.structs.replace(
+        samples()[Ready], undisturbed=UndisturbedRun(num_workers=1, num_steps=4, losses=losses)
+    )
+    for document in (kit, sheet):
+        consignee.write_signed(document, consignor.signer())
+    return folders
+
+
+def inspected(folder: VoyageFolder, look: Any = look) -> Inspection:
+    return inspect(folder, wanted_of(folder, None, 0.1, None), World(LocalEngine(), look, None), discard)
+
+
+def finding(sheet: Inspection, what: str) -> Finding:
+    return next(one for one in sheet.findings if one.what == what)
+
+
+def test_a_fit_site_has_a_signed_sheet_with_the_losses_of_home(folders: dict[Any, VoyageFolder]) -> None:
+    folder = folders["consignee"]
+    sheet = inspected(folder)
+
+    assert sheet.is_fit and sheet == folder.read_signed(Inspection)
+    assert (sheet.kit, sheet.ready) == (folder.digest(Kit), folder.digest(Ready))
+    losses = finding(sheet, "losses of the miniature")
+    assert losses.verdict == "good" and "equal to the last bit" in losses.found
+    assert not (folder.work / "inspection" / "miniature" / "data").exists()
+    verdicts = {one.name: one.verdict for one in in_folder(folder.root, folder.trust())}
+    assert verdicts["documents/inspection.json"] == "good"
+
+
+def test_other_samples_than_the_rehearsal_s_make_the_site_unfit(folders: dict[Any, VoyageFolder]) -> None:
+    folder = folders["consignee"]
+    program = folder.root / "program" / "train.py"
+    program.write_text(program.read_text().replace("factor * 10", "factor * 11"))
+    with pytest.raises(SiteUnfit, match="losses of the miniature") as caught:
+        inspected(folder)
+
+    assert caught.value.exit_code == 88
+    sheet = folder.read_signed(Inspection)
+    assert not sheet.is_fit and "the first that differs is step 1" in sheet.faults[0].found
+
+
+def test_a_program_that_fails_here_makes_the_site_unfit(folders: dict[Any, VoyageFolder]) -> None:
+    folder = folders["consignee"]
+    write_program(folder, "raise SystemExit('no such device')")
+    with pytest.raises(SiteUnfit, match="no such device"):
+        inspected(folder)
+
+
+def test_a_miniature_that_did_not_come_is_not_shown_and_no_fault(folders: dict[Any, VoyageFolder]) -> None:
+    folder = folders["consignee"]
+    for path in (folder.root / "store" / "rehearsed").iterdir():
+        path.unlink()
+    sheet = inspected(folder)
+
+    assert sheet.is_fit and finding(sheet, "losses of the miniature").verdict == "not shown"
+
+
+def test_the_operator_inspects_before_the_cargo_came(folders: dict[Any, VoyageFolder]) -> None:
+    sheet = inspected(folders["operator"])
+
+    assert (sheet.by, sheet.kit) == ("operator", None)
+    assert finding(sheet, "losses of the miniature").verdict == "not shown"
+
+
+def test_a_bad_host_is_signed_and_named(folders: dict[Any, VoyageFolder]) -> None:
+    with pytest.raises(SiteUnfit, match="here: memory: half of it"):
+        inspected(folders["operator"], look_badly)
+    assert not folders["operator"].read_signed(Inspection).is_fit
+
+
+def test_what_was_promised_and_not_shown_is_a_fault(folders: dict[Any, VoyageFolder]) -> None:
+    folder = folders["operator"]
+    with (folder.root / "voyage.toml").open("a") as stream:
+        stream.write("\n[site.promised]\nallreduce_gb_per_second = 100.0\n")
+    with pytest.raises(SiteUnfit, match="sum over all hosts"):
+        inspected(folder)
+
+    sheet = folder.read_signed(Inspection)
+    assert sheet.promised is not None and sheet.promised.allreduce_gb_per_second == 100.0
+
+
+def test_the_consignor_inspects_nothing_and_signs_no_sheet(folders: dict[Any, VoyageFolder]) -> None:
+    with pytest.raises(WrongRole, match="inspect"):
+        Voyage(folders["consignor"].root, discard).inspect()
+    folders["consignor"].write_signed(samples()[Inspection], folders["consignor"].signer())
+    with pytest.raises(UntrustedSigner):
+        folders["consignor"].read_signed(Inspection)
+
+
+def test_a_killed_inspection_leaves_no_sheet(folders: dict[Any, VoyageFolder]) -> None:
+    def killed(task: HostTask) -> tuple[Finding, ...]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        inspected(folders["operator"], killed)
+    assert not folders["operator"].has(Inspection)
+
+
+class Others:
+    """A mapper of two hosts, of which one is lost: the look runs here."""
+
+    def hosts(self) -> tuple[str, ...]:
+        return ("node-1", "node-2")
+
+    def map_bound(self, run: Any, jobs: Any) -> Any:
+        class Lost:
+            why = "it no longer answers"
+
+        for host, job in jobs:
+            yield host, job, run(job) if host == "node-1" else Lost()
+
+
+def test_each_host_is_looked_at_under_its_own_name_and_a_lost_one_is_bad(folders: dict[Any, VoyageFolder]) -> None:
+    folder = folders["operator"]
+    with pytest.raises(SiteUnfit, match="node-2: host: it no longer answers"):
+        inspect(folder, wanted_of(folder, None, 0.1, None), World(LocalEngine(), look, Others()), discard)
+
+    sheet = folder.read_signed(Inspection)
+    assert sheet.hosts[:2] == ("node-1", "node-2")
+    assert {one.hosts for one in sheet.findings if one.what == "Python"} == {("node-1",)}
+
+
+def command(*words: object) -> Any:
+    return CliRunner().invoke(cli, ["--no-progress", "inspect", *map(str, words)])
+
+
+def test_a_dry_run_says_what_would_be_looked_at_and_writes_nothing(folders: dict[Any, VoyageFolder]) -> None:
+    folder = folders["consignee"]
+    before = sorted(folder.root.iterdir())
+    done = command("--voyage", folder.root, "--dry-run", "--json")
+
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["miniature"] == "is run again"
+    assert not folder.has(Inspection) and sorted(folder.root.iterdir()) == before
+
+
+def test_the_command_prints_a_table_a_host_and_the_verdict(folders: dict[Any, VoyageFolder]) -> None:
+    done = command("--voyage", folders["operator"].root, "--seconds", "0.1")
+
+    assert done.exit_code == 0, done.output
+    assert "kernel and glibc: " in done.output
+    assert done.output.rstrip().splitlines()[-1].startswith("fit: 1 host, nothing bad")
+
+
+def test_a_site_that_is_not_what_was_promised_ends_the_command_with_88(folders: dict[Any, VoyageFolder]) -> None:
+    folder = folders["operator"]
+    with (folder.root / "voyage.toml").open("a") as stream:
+        stream.write("\n[site.promised]\ncores = 100000\n")
+    done = command("--voyage", folder.root, "--seconds", "0.1", "--json")
+
+    assert isinstance(done.exception, SiteUnfit) and done.exception.exit_code == 88
+    assert json.loads(done.stdout)["is_fit"] is False
