@@ -43,12 +43,18 @@ class ObjectServer:
 
     def start(self) -> None:
         """Start it, and return when it answers."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
         weed = _weed()
         assert weed is not None
         access = self.folder / "s3.json"
         credentials = [{"accessKey": KEYS["AWS_ACCESS_KEY_ID"], "secretKey": KEYS["AWS_SECRET_ACCESS_KEY"]}]
         may = ["Admin", "Read", "Write", "List", "Tagging"]
-        reader = {"name": "reader", "credentials": [{"accessKey": "readkey", "secretKey": "r"}], "actions": ["Read", "List"]}
+        reader = {
+            "name": "reader",
+            "credentials": [{"accessKey": "readkey", "secretKey": "r"}],
+            "actions": ["Read", "List"],
+        }
         access.write_text(
             json.dumps({"identities": [{"name": "pack", "credentials": credentials, "actions": may}, reader]})
         )
@@ -72,9 +78,9 @@ class ObjectServer:
                 if not any(one["Name"] == BUCKET for one in client.list_buckets()["Buckets"]):
                     client.create_bucket(Bucket=BUCKET)
                 client.put_object(Bucket=BUCKET, Key="is-up", Body=b"1")
-            except Exception:
-                assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
-                assert time.monotonic() < until, (self.folder / "log").read_text()[-2000:]
+            except (BotoCoreError, ClientError):
+                is_late = self.process.poll() is not None or time.monotonic() > until
+                assert not is_late, (self.folder / "log").read_text()[-2000:]
                 time.sleep(0.2)
             else:
                 return

@@ -1,6 +1,7 @@
 """The store in object storage, against a real server: what all stores do, its faults, and a whole load."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -17,16 +18,21 @@ import pytest
 
 from contract.store_suite import StoreContract, staged
 from cut_link import cut_link, free_port
+from dataset_parts import write_dataset
 from loading_parts import FILES, Arrived, arrive
 from object_server import BUCKET, KEYS, ObjectServer, object_server, why_no_server
 from packtrain import durable
-from packtrain.errors import StoreInUse, StoreUnreachable, VoyageFileError
+from packtrain.errors import IntegrityError, SourceUnreadable, StoreInUse, StoreUnreachable, VoyageFileError
 from packtrain.object_storage.address import ObjectPlace, parse_url
 from packtrain.object_storage.connection import ObjectConnection
 from packtrain.ports import STAGING_NAME
+from packtrain.record.folder import VoyageFolder
 from packtrain.stores.s3 import S3Store
+from packtrain.training.batches import Position
+from packtrain.training.loader import SampleStore, open_loader
 from packtrain.units import MIB
 from packtrain.voyage import Voyage
+from tiny_dataset import make_tiny_dataset
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 PART_BYTES = 5 * MIB
@@ -81,7 +87,7 @@ def test_a_large_file_goes_in_parts_and_is_whole(server: ObjectServer, tmp_path:
     assert found["ETag"].endswith('-3"')
     assert found["ChecksumSHA256"].endswith("-3")
     assert server.uploads() == []
-    assert os.listdir(tmp_path / "staging" / STAGING_NAME) == []
+    assert list((tmp_path / "staging" / STAGING_NAME).iterdir()) == []
 
 
 def test_mode_and_time_are_metadata(server: ObjectServer, tmp_path: Path, prefix: str) -> None:
@@ -233,6 +239,7 @@ from pathlib import Path
 from packtrain import durable
 from packtrain.object_storage.address import ObjectPlace
 from packtrain.object_storage.connection import ObjectConnection
+from packtrain.record.folder import VoyageFolder
 from packtrain.stores.s3 import S3Store
 prefix, port, folder, step = sys.argv[1:]
 place = ObjectPlace("cargo", prefix, f"http://127.0.0.1:{port}", "us-east-1", allows_http=True)
@@ -333,7 +340,9 @@ def test_a_shipment_is_loaded_and_nothing_is_sent_twice(server: ObjectServer, tm
     assert_loaded(arrived, server, prefix)
     times = {one["Key"]: one["LastModified"] for one in server.client().list_objects_v2(Bucket=BUCKET)["Contents"]}
     assert load(arrived) == receipt
-    assert times == {one["Key"]: one["LastModified"] for one in server.client().list_objects_v2(Bucket=BUCKET)["Contents"]}
+    assert times == {
+        one["Key"]: one["LastModified"] for one in server.client().list_objects_v2(Bucket=BUCKET)["Contents"]
+    }
     gone = sorted(server.objects(prefix))[-1]
     server.client().delete_object(Bucket=BUCKET, Key=f"{prefix}/{gone}")
     load(arrived)
@@ -370,3 +379,93 @@ def test_what_reads_a_folder_says_so(server: ObjectServer, tmp_path: Path, prefi
     with pytest.raises(VoyageFileError, match="reads it as a folder"):
         Voyage(arrived.consignee.root, sink=arrived.events.append).data_folder()
     assert parse_url(f"s3://{BUCKET}/{prefix}", "a test").prefix == prefix
+
+
+# --- the loader ---
+
+
+@pytest.fixture
+def local(server: ObjectServer, tmp_path: Path, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a small data set that also lies below the prefix; the environment names the server."""
+    root = tmp_path / "data"
+    make_tiny_dataset(root, num_tables=6, num_images=40, num_clips=5)
+    store = opened(tmp_path, prefix, server.port)
+    for path in sorted(root.rglob("*")):
+        if path.is_file():
+            store.publish(staged(store, path.read_bytes()), os.fsencode(path.relative_to(root)))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.endpoint)
+    return root
+
+
+def test_every_sample_is_read_from_object_storage(local: Path, prefix: str) -> None:
+    here, there = SampleStore(local), SampleStore(f"s3://{BUCKET}/{prefix}")
+    rows = list(range(len(here)))
+    assert there.index_digest == here.index_digest
+    assert there.__getitems__(rows) == here.__getitems__(rows)
+    assert SampleStore(Path(f"s3://{BUCKET}/{prefix}"))[7] == here[7]
+    assert pickle.loads(pickle.dumps(there))[7] == here[7]
+
+
+@pytest.mark.parametrize("num_processes", [0, 2])
+def test_the_loader_gives_the_same_batches(local: Path, prefix: str, num_processes: int) -> None:
+    def batches(root: str) -> list[Any]:
+        store = SampleStore(root)
+        store[0]
+        position = Position.start(store.index_digest, seed=1)
+        loader = open_loader(
+            store, position, global_batch=8, rank=0, world_size=1, num_batches=9, num_processes=num_processes
+        )
+        return list(loader)
+
+    assert batches(f"s3://{BUCKET}/{prefix}") == batches(str(local))
+
+
+def test_a_cut_while_samples_are_read_costs_nothing(
+    server: ObjectServer, local: Path, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = SampleStore(local)
+    with cut_link(server.port) as link:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{link.port}")
+        there = SampleStore(f"s3://{BUCKET}/{prefix}")
+        for row in range(len(here)):
+            if row % 9 == 0:
+                link.close_all()
+            assert there[row] == here[row]
+
+
+def test_what_is_damaged_or_gone_is_named(server: ObjectServer, local: Path, prefix: str) -> None:
+    there = SampleStore(f"s3://{BUCKET}/{prefix}")
+    key = f"{prefix}/shards/image-000000.tar"
+    payload = (local / "shards/image-000000.tar").read_bytes()
+    server.client().put_object(Bucket=BUCKET, Key=key, Body=bytes(byte ^ 1 for byte in payload))
+    with pytest.raises(IntegrityError, match="differs from the index"):
+        there[6]
+    server.client().delete_object(Bucket=BUCKET, Key=key)
+    with pytest.raises(IntegrityError, match=r"image-000000\.tar"):
+        SampleStore(f"s3://{BUCKET}/{prefix}")[6]
+    with pytest.raises(SourceUnreadable, match="index cannot be read"):
+        SampleStore(f"s3://{BUCKET}/{prefix}/elsewhere")
+
+
+def test_a_whole_voyage_ends_at_a_loader_that_reads_every_sample(
+    server: ObjectServer, tmp_path: Path, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(folder: VoyageFolder) -> None:
+        make_tiny_dataset(tmp_path / "made", num_tables=6, num_images=40, num_clips=5)
+        found = {
+            path.relative_to(tmp_path / "made").as_posix(): path.read_bytes()
+            for path in sorted((tmp_path / "made").rglob("*"))
+            if path.is_file() and path.name != "dataset.json"
+        }
+        index = found.pop("index.parquet")
+        write_dataset(folder, {**found, "index.parquet": index})
+
+    arrived = into_object_storage(arrive(tmp_path, make_dataset=make), server, prefix)
+    load(arrived, "A1", "B2")  # any two of four drives suffice
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.endpoint)
+    source = arrived.folders["consignor"].work / "dataset"
+    found = server.objects(prefix)
+    files = {path.relative_to(source).as_posix(): path.read_bytes() for path in source.rglob("*") if path.is_file()}
+    assert {name: found.get(name) for name in files} == files
+    here, there = SampleStore(source), SampleStore(arrived.consignee.store_location())
+    assert list(map(there.__getitem__, range(len(there)))) == list(map(here.__getitem__, range(len(here))))

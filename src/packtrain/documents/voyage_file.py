@@ -178,8 +178,8 @@ class SiteSection(Part, frozen=True, kw_only=True):
     """[site]: where the data goes at the far end, and on what machines the program runs.
 
     Attributes:
-        store: folder that `load` fills, or s3://BUCKET/PREFIX of object storage. Access keys are never written here: they
-            come from the environment or the profile of AWS's tools.
+        store: folder that `load` fills, or s3://BUCKET/PREFIX of object storage. Access keys are never written here:
+            they come from the environment or the profile of AWS's tools.
         store_staging: folder of this machine for what `load` has read and not yet sent to object storage; without it,
             work/staging.
         s3_endpoint: URL of the server of object storage; without it AWS's own settings count.

@@ -88,9 +88,7 @@ def is_object_url(text: str) -> bool:
     return text.startswith("s3:/")
 
 
-def parse_url(
-    text: str, where: str, *, endpoint: str = "", region: str = "", allows_http: bool = False
-) -> ObjectPlace:
+def parse_url(text: str, where: str, *, endpoint: str = "", region: str = "", allows_http: bool = False) -> ObjectPlace:
     """Return the place that s3://BUCKET/PREFIX names.
 
     Args:

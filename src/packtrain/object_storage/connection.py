@@ -23,7 +23,7 @@ _CONNECT_SECONDS: Final = 10
 # How long a server may say nothing. A slow one that goes on sending or taking bytes is waited for without an end.
 _SILENT_SECONDS: Final = 60
 PATIENCE_SECONDS: Final = 60.0
-"""For so long a request that found no server, or a busy one, is tried again. A server that is started anew takes less."""
+"""For so long a request that found no server, or a busy one, is tried again: long enough to start a server anew."""
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _GONE: Final = frozenset(("404", "NoSuchKey", "NotFound"))
@@ -32,10 +32,12 @@ _REFUSED: Final = frozenset((
     "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch",
 ))  # fmt: skip
 _FULL: Final = frozenset(("507", "InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "ServiceQuotaExceeded"))
-_BUSY: Final = frozenset(("500", "502", "503", "504", "InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown"))
+_BUSY: Final = frozenset(
+    ("500", "502", "503", "504", "InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown")
+)
 _AGAIN: Final = "run the same command again: it goes on where it stopped"
 _KEYS: Final = (
-    "the access key comes from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the profile that AWS_PROFILE names; "
+    "the access key comes from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the profile in AWS_PROFILE; "
     "it must be allowed to read, write, list and delete below the prefix"
 )
 
@@ -186,16 +188,26 @@ class ObjectConnection:
                 hint="make the bucket with the tools of the site, or mend [site] store; packtrain makes none",
             )
         if code in _REFUSED:
-            return StoreUnreachable("object storage refuses the access key", where=where, found=f"{code}: {said}", hint=_KEYS)
+            return StoreUnreachable(
+                "object storage refuses the access key", where=where, found=f"{code}: {said}", hint=_KEYS
+            )
         if code in _FULL:
-            return DriveFull("no space left in object storage", where=where, found=f"{code}: {said}", hint=f"make room, then {_AGAIN}")
+            return DriveFull(
+                "no space left in object storage",
+                where=where,
+                found=f"{code}: {said}",
+                hint=f"make room, then {_AGAIN}",
+            )
         if code == "KeyTooLongError":
             return HostileArchive("name is too long for object storage", where=where, hint="load into a folder")
         if code in ("BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest"):
             return BytesChangedOnTheWay(f"{code}: {said}")
         what = "object storage does not keep up" if code in _BUSY else "object storage refuses a request"
         return StoreUnreachable(
-            what, where=where, found=f"{error.operation_name}: {code}: {said}", hint=f"see what the server's log says, then {_AGAIN}"
+            what,
+            where=where,
+            found=f"{error.operation_name}: {code}: {said}",
+            hint=f"see what the server's log says, then {_AGAIN}",
         )
 
     def _client_here(self) -> Any:

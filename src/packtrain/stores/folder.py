@@ -262,12 +262,11 @@ class FolderStore:
         """Yield a stored regular file, open; None where there is none. No link is followed."""
         parts = self._parts(name)
         descriptor = -1
-        with self._lock:
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                parent = self._open_parent(parts[:-1], make=False)
-                if parent is not None and _regular(parts[-1], parent) is not None:
-                    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-                    descriptor = os.open(parts[-1], flags, dir_fd=parent)
+        with self._lock, contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            parent = self._open_parent(parts[:-1], make=False)
+            if parent is not None and _regular(parts[-1], parent) is not None:
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+                descriptor = os.open(parts[-1], flags, dir_fd=parent)
         if descriptor < 0:
             yield None
             return

@@ -152,7 +152,7 @@ class S3Store:
         return _root(self._place.key(target), first) == _root(self._place.key(name), second)
 
     def finish_folder(self, name: bytes, give: Callable[[int], None]) -> None:
-        """Write an empty object for the folder `name`, with the mode and time that `give` sets. Raises: as `publish`."""
+        """Write an empty object for the folder `name`, with mode and time as `give` sets them. Raises: as `publish`."""
         self._require_way(name)
         self.staging_folder()
         durable.step("folder")
@@ -302,9 +302,7 @@ class S3Store:
         Object storage would take it, and no program that reads files could ever reach it.
         """
         if self._in_the_way(name) is not None:
-            raise HostileArchive(
-                "name leads through a link or a file", where=self.location, found=quoted(name[:256])
-            )
+            raise HostileArchive("name leads through a link or a file", where=self.location, found=quoted(name[:256]))
 
     def _in_the_way(self, name: bytes) -> bytes | None:
         """Return the file or link that stands above a name, if any."""

@@ -138,9 +138,7 @@ class Uploader:
         self, descriptor: int, offset: int, length: int, key: str, upload: str, number: int
     ) -> dict[str, Any]:
         payload = os.pread(descriptor, length, offset)
-        answer, sha256 = self._confirmed(
-            key, payload, "upload_part", Key=key, UploadId=upload, PartNumber=number
-        )
+        answer, sha256 = self._confirmed(key, payload, "upload_part", Key=key, UploadId=upload, PartNumber=number)
         part: dict[str, Any] = {"PartNumber": number, "ETag": answer["ETag"]}
         # Not to a server that does not know of it.
         return {**part, "ChecksumSHA256": sha256} if "ChecksumSHA256" in answer else part
@@ -161,7 +159,10 @@ class Uploader:
             said = str(answer.get("ChecksumSHA256", ""))
             if said == sha256:
                 return answer, sha256
-            if not said and str(answer.get("ETag")).strip('"') == hashlib.md5(payload, usedforsecurity=False).hexdigest():
+            if (
+                not said
+                and str(answer.get("ETag")).strip('"') == hashlib.md5(payload, usedforsecurity=False).hexdigest()
+            ):
                 return answer, sha256
         raise self._unconfirmed(key, f"SHA-256 {sha256}", said or "neither SHA-256 nor MD5")
 

@@ -8,7 +8,11 @@ from packtrain.errors import HostileArchive, VoyageFileError
 from packtrain.object_storage.address import MOST_KEY_BYTES, ObjectPlace, is_object_url, parse_url
 
 PLACE = ObjectPlace("bucket", "a/prefix")
-PARTS = st.binary(min_size=1, max_size=40).filter(lambda part: part not in (b".", b"..") and not set(part) & set(b"/\0"))
+PARTS = (
+    st.binary(min_size=1, max_size=40)
+    .map(lambda part: part.translate(None, b"/\0"))
+    .filter(lambda part: part not in (b"", b".", b".."))
+)
 NAMES = st.lists(PARTS, min_size=1, max_size=4).map(b"/".join)
 
 

@@ -1,4 +1,4 @@
-"""Requests that find no server, or none that may be asked. What a real server says is in tests/cluster/test_s3_store.py."""
+"""Requests that find no server, or none that may be asked; what a real one says: tests/cluster/test_s3_store.py."""
 
 import importlib.util
 import pickle

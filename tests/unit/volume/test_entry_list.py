@@ -39,7 +39,8 @@ def loaded(template: Template, tmp_path: Path) -> Site:
 
 
 def gone_from(site: Site, most: int | None = None) -> list[bytes]:
-    return list(gone(site.root, [digest(signed.group) for signed in site.written.groups], in_folder(site.root / "store"), most))
+    digests = [digest(signed.group) for signed in site.written.groups]
+    return list(gone(site.root, digests, in_folder(site.root / "store"), most))
 
 
 def list_of(site: Site) -> Path:

@@ -60,7 +60,9 @@ def is_settled(folder: VoyageFolder, store: Store) -> bool:
     if folder.receipt(STAGE) is None:
         return True
     kit = kit_of(folder)
-    return (kit is None or is_whole_kit(folder.root / KIT_NAME, kit)) and next(entries_gone(folder, store), None) is None
+    return (kit is None or is_whole_kit(folder.root / KIT_NAME, kit)) and next(
+        entries_gone(folder, store), None
+    ) is None
 
 
 def standing(folder: VoyageFolder) -> str:
