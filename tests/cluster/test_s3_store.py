@@ -228,8 +228,10 @@ def test_a_server_that_is_started_again_in_the_middle_is_waited_for(tmp_path: Pa
         own.stop()
         starting = threading.Timer(1.0, own.start)
         starting.start()
-        store.publish(second, b"second")
-        starting.join()
+        try:
+            store.publish(second, b"second")
+        finally:
+            starting.join()
         assert own.objects(prefix) == {"first": b"first", "second": b"second"}
 
 
@@ -411,7 +413,7 @@ def test_the_loader_gives_the_same_batches(local: Path, prefix: str, num_process
     def batches(root: str) -> list[Any]:
         store = SampleStore(root)
         store[0]
-        position = Position.start(store.index_digest, seed=1)
+        position = Position.start(1, store.index_digest)
         loader = open_loader(
             store, position, global_batch=8, rank=0, world_size=1, num_batches=9, num_processes=num_processes
         )

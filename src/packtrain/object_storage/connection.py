@@ -122,14 +122,12 @@ class ObjectConnection:
         connections while it is started anew is through with six of them in a second.
         """
         exceptions = _library("botocore.exceptions", self.place)
-        again = (
-            exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.IncompleteReadError, exceptions.ClientError,
-        )  # fmt: skip
+        unanswered = (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.IncompleteReadError)
         given_up_at, pause = 0.0, _FIRST_PAUSE_SECONDS
         while True:
             try:
                 return ask()
-            except again:
+            except (*unanswered, exceptions.ClientError):
                 now = time.monotonic()
                 given_up_at = given_up_at or now + self._patience_seconds
                 if now + pause > given_up_at:
