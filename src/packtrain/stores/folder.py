@@ -159,8 +159,9 @@ class FolderStore:
     def are_linked(self, target: bytes, name: bytes) -> bool:
         """Return whether both are names of one stored regular file."""
         first, second = self._status(target), self._status(name)
-        is_file = first is not None and stat.S_ISREG(first.st_mode)
-        return is_file and second is not None and os.path.samestat(first, second)
+        if first is None or second is None or not stat.S_ISREG(first.st_mode):
+            return False
+        return os.path.samestat(first, second)
 
     def finish_folder(self, name: bytes, give: Callable[[int], None]) -> None:
         """Call `give` with the folder `name`, open; it is made if it is not there. No link is followed.

@@ -108,8 +108,8 @@ class S3Store:
                     continue
                 # Its parts go by the same workers.
                 self._publish(path, name, workers)
-            for _ in workers.map(lambda one: self._publish(*one, workers), small):
-                pass
+            for one in [workers.submit(self._publish, path, name, workers) for path, name in small]:
+                one.result()
 
     def link(self, target: bytes, name: bytes) -> bool:
         """Make `name` a copy of the stored file `target` on the server; return False where there is no such file.
