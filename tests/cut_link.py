@@ -23,12 +23,14 @@ class CutLink:
         port: where it listens.
         cut_after_bytes: to the server, since the last `mend`; None carries everything.
         carried_bytes: to the server, since the last `mend`.
+        bytes_a_second: how fast each connection carries, either way; None as fast as it can.
     """
 
     port: int = 0
     cut_after_bytes: int | None = None
     carried_bytes: int = 0
     is_cut: bool = False
+    bytes_a_second: int | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _open: list[socket.socket] = field(default_factory=list[socket.socket])
 
@@ -115,6 +117,8 @@ def _accept(listener: socket.socket, server_port: int, link: CutLink) -> None:
 def _carry(source: socket.socket, target: socket.socket, link: CutLink, to_server: bool) -> None:
     try:
         while chunk := source.recv(_RECEIVE_BYTES):
+            if link.bytes_a_second is not None:
+                time.sleep(len(chunk) / link.bytes_a_second)
             going = link.take(len(chunk)) if to_server else len(chunk)
             target.sendall(chunk[:going])
             if going < len(chunk):

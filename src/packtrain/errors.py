@@ -4,8 +4,8 @@ A message says what is wrong, where, what was expected, what was found, and what
 reused; the families are: 10 voyage folder and voyage.toml, 20 sources and data set, 30 drives, 40 cargo integrity,
 50 signatures and trust, 60 keys, 70 diligence and admission, 80 kit, rehearsal and training, 89 the page in a browser,
 90 results and closing, 97 this machine, 100 lists, screening and rules, 110 papers, 113 to 115 custody, 118 and 119
-audit. Code 1 is a defect in packtrain itself, 2 a wrong command line, 3 the operating system's refusal, 130 Ctrl-C, 143
-SIGTERM.
+audit, 120 object storage. Code 1 is a defect in packtrain itself, 2 a wrong command line, 3 the operating system's
+refusal, 130 Ctrl-C, 143 SIGTERM.
 """
 
 from __future__ import annotations
@@ -669,3 +669,12 @@ class RecordUnvouched(PacktrainError):
     """An audit found no fault, and nobody vouched for the keys: whose the signatures are is not known."""
 
     exit_code = 119
+
+
+# --- 120: stores, beside 39 --------------------------------------------------------------------------------------
+
+
+class StoreUnreachable(PacktrainError):
+    """Object storage does not answer, refuses the access key, or has no such bucket."""
+
+    exit_code = 120

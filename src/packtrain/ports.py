@@ -116,7 +116,11 @@ class Store(Protocol):
     location: str
 
     def staging_folder(self) -> Path:
-        """Return a folder on the same file system for bytes that are not proven yet."""
+        """Return a folder for bytes that are not proven yet, from where `publish` takes them.
+
+        Raises:
+            StoreUnreachable: it is the folder of a store that cannot be used.
+        """
         ...
 
     def publish(self, staged: Path, name: bytes) -> None:
@@ -125,6 +129,7 @@ class Store(Protocol):
         Raises:
             HostileArchive: the name would leave the store.
             DriveFull: no space is left.
+            StoreUnreachable: the server of the store does not answer.
         """
         ...
 
@@ -134,6 +139,8 @@ class Store(Protocol):
 
     def link(self, target: bytes, name: bytes) -> bool:
         """Make `name` another name of the stored regular file `target`; return False where there is no such file.
+
+        A store without such names makes a copy, and remembers of what.
 
         What stands under `name` is replaced, unless it is that file already.
         """
@@ -159,8 +166,24 @@ class Store(Protocol):
         """Return when everything staged and published so far is on the medium: one call for many files."""
         ...
 
-    def local_path(self) -> Path:
-        """Return the folder under which programs on this machine read the store."""
+    def is_folder(self, name: bytes) -> bool:
+        """Return whether a folder stands under `name`, and no link to one."""
+        ...
+
+    def is_empty(self) -> bool:
+        """Return whether nothing was ever published here."""
+        ...
+
+    def link_target(self, name: bytes) -> bytes | None:
+        """Return where a stored symbolic link leads; None where there is none."""
+        ...
+
+    def sha256(self, name: bytes) -> str | None:
+        """Return the SHA-256 of a stored file, as it is read back; None where there is no such file."""
+        ...
+
+    def read_bytes(self, name: bytes, most_bytes: int) -> bytes | None:
+        """Return a small stored file; None where there is no such file, or a longer one."""
         ...
 
 

@@ -92,7 +92,7 @@ class DataVerbs(StageRunner):
     def data_folder(self) -> Path:
         """Return where this party's data set lies."""
         if self.role == "consignee":
-            return self.folder.resolve(self.folder.voyage_file().site.store)
+            return self.folder.store_folder()
         return self.folder.work / "dataset"
 
     def _prepared_folder(self) -> Path:

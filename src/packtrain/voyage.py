@@ -280,10 +280,12 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
     ) -> Receipt:
         """Read the drives into the store, all at once or in waves, repairing on the way."""
         from packtrain.stages import load
-        from packtrain.stores.folder import FolderStore
+        from packtrain.stores import open_store
 
         with self._at_work(load.STAGE, "consignee"):
-            store = FolderStore(self.folder.resolve(self.folder.voyage_file().site.store))
+            place = self.folder.store_place()
+            staging = self.folder.voyage_file().site.store_staging or str(self.folder.work / "staging")
+            store = open_store(self.folder.store_folder() if place is None else place, self.folder.resolve(staging))
             return self._run(
                 load.STAGE,
                 load.inputs(self.folder),
@@ -298,7 +300,7 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
                     verify_files=verify_files,
                     scratch=scratch,
                 ),
-                is_whole=load.is_settled(self.folder),
+                is_whole=load.is_settled(self.folder, store),
             )
 
     def inspect(
@@ -475,7 +477,7 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
     def shard_folder(self) -> Path:
         """Return where this party's shards of images and clips lie."""
         if self.role == "consignee":
-            return self.folder.resolve(self.folder.voyage_file().site.store) / "shards"
+            return self.folder.store_folder() / "shards"
         return self.folder.work / "dataset" / "shards"
 
     def set_aside(self, first: int, limit: int) -> RowsAside:

@@ -25,6 +25,7 @@ EXIT_CODES = {
     "WorkerCrashed": 25,
     "HostUnfit": 26,
     "ClusterUnreachable": 27,
+    "StoreUnreachable": 120,
     "DriveMissing": 30,
     "DriveFull": 31,
     "DuplicateDrive": 32,

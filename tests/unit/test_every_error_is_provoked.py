@@ -42,6 +42,7 @@ PROVOKED_BY = {
     "DriveInUse": "cli/test_drives.py::test_a_mount_below_the_drive_stops_clearing",
     "DriveNotClosed": "unit/volume/test_discover.py::test_a_drive_that_was_never_closed_says_so",
     "StoreInUse": "unit/volume/test_reader.py::test_a_load_that_stops_leaves_only_pieces_of_cut_files_in_the_clear_and_goes_on",
+    "StoreUnreachable": "unit/object_storage/test_connection.py::test_no_server_is_a_clear_error",
     "IntegrityError": "cli/test_check_repairs.py::test_repair_mends_reports_and_is_an_entry_of_the_holders_custody_log",
     "BeyondRepair": "cli/test_bad_input_at_site.py::test_a_volume_tampered_beyond_the_code",
     "IncompleteKnowledge": "unit/stages/test_load.py::test_check_without_a_shipment_document_does_not_end_well",

@@ -12,6 +12,7 @@ from typing import Any, Final
 from packtrain.devices.mounts import Mount, read_mounts
 from packtrain.doctor.children import child
 from packtrain.doctor.finding import Finding, State, Subject
+from packtrain.object_storage.address import is_object_url
 from packtrain.units import GIB, format_bytes
 
 PATIENCE_SECONDS: Final = 6.0
@@ -231,6 +232,8 @@ def _free(place: Place) -> str:
 
 def _store(subject: Subject) -> Path | None:
     if subject.voyage is None or not subject.is_for("consignee") or subject.voyage.voyage.role != "consignee":
+        return None
+    if is_object_url(subject.voyage.site.store):
         return None
     return subject.path(subject.voyage.site.store)
 

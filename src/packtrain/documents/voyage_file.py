@@ -179,7 +179,13 @@ class SiteSection(Part, frozen=True, kw_only=True):
     """[site]: where the data goes at the far end, and on what machines the program runs.
 
     Attributes:
-        store: folder that `load` fills.
+        store: folder that `load` fills, or s3://BUCKET/PREFIX of object storage. Access keys are never written here:
+            they come from the environment or the profile of AWS's tools.
+        store_staging: folder of this machine for what `load` has read and not yet sent to object storage; without it,
+            work/staging.
+        s3_endpoint: URL of the server of object storage; without it AWS's own settings count.
+        s3_region: its region; without it AWS's own settings count.
+        s3_plain_http: whether object storage may be reached over plain HTTP, where everybody between can read the data.
         engine: what starts and restarts the workers: "local" on this machine, "ray" or "slurm" on many hosts.
         ray_address: HOST:PORT of the head of the site's Ray cluster; without it RAY_ADDRESS counts.
         slurm_arguments: more options for `sbatch`, such as "--partition=long".
@@ -188,6 +194,10 @@ class SiteSection(Part, frozen=True, kw_only=True):
     """
 
     store: PathText = "store"
+    store_staging: PathText | None = None
+    s3_endpoint: Text = ""
+    s3_region: Text = ""
+    s3_plain_http: bool = False
     engine: Literal["local", "ray", "slurm"] = "local"
     ray_address: Text = ""
     slurm_arguments: tuple[Text, ...] = ()

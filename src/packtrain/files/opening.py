@@ -84,7 +84,7 @@ class ShipmentOpener(StageRunner):
             yield
 
     def _store(self) -> ShipmentFiles:
-        root = load.store_path(self.folder)
+        root = self.folder.store_folder()
         if self.folder.receipt(load.STAGE) is None or not root.is_dir():
             raise StageNotReady(
                 "nothing is loaded here yet, and no drives are named",

@@ -16,6 +16,7 @@ from packtrain.documents.parties import SIGNING_RIGHTS, Parties, allowed_signers
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.voyage_file import VoyageFile, decode_voyage_file
 from packtrain.errors import KeyMalformed, KeyMissing, KeyRevoked, NotAVoyage, StageNotReady, VoyageFileError
+from packtrain.object_storage.address import ObjectPlace, is_object_url, parse_url
 from packtrain.ports import AskPassphrase, Signer
 from packtrain.record.heads import read_heads
 from packtrain.record.revocations import read_revocations
@@ -94,6 +95,45 @@ class VoyageFolder:
     def resolve(self, text: str) -> Path:
         """Return a path of voyage.toml, relative ones taken from the voyage folder."""
         return (self.root / Path(text).expanduser()).absolute()
+
+    def store_location(self) -> str:
+        """Return where the cargo goes at the site, as messages and documents name it: a path, or s3://BUCKET/PREFIX."""
+        place = self.store_place()
+        return str(self.store_folder()) if place is None else place.url
+
+    def store_place(self) -> ObjectPlace | None:
+        """Return where the cargo goes in object storage; None where it goes into a folder.
+
+        Raises:
+            VoyageFileError: [site] store is no place in object storage, or its endpoint is none.
+        """
+        site = self.voyage_file().site
+        if not is_object_url(site.store):
+            return None
+        return parse_url(
+            site.store,
+            str(self.root / VOYAGE_FILE),
+            endpoint=site.s3_endpoint,
+            region=site.s3_region,
+            allows_http=site.s3_plain_http,
+        )
+
+    def store_folder(self) -> Path:
+        """Return the folder that the cargo goes into at the site.
+
+        Raises:
+            VoyageFileError: it goes into object storage, and what asks reads a folder.
+        """
+        text = self.voyage_file().site.store
+        if is_object_url(text):
+            raise VoyageFileError(
+                "the store is object storage, and this reads it as a folder",
+                where=str(self.root / VOYAGE_FILE),
+                expected="a folder in [site] store",
+                found=text,
+                hint="copy the objects into a folder with a tool of the site, and name that in [site] store",
+            )
+        return self.resolve(text)
 
     def document_path(self, document_type: type[Document]) -> Path:
         """Return where a document of this type lies."""

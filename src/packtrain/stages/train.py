@@ -83,13 +83,13 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
         python=python,
         command=fill_command(
             section.command,
-            data=folder.resolve(folder.voyage_file().site.store),
+            data=folder.store_location(),
             checkpoints=checkpoints,
             results=results,
             steps=section.steps,
         ),
         program_folder=program,
-        environment={},
+        environment=_object_storage(folder),
         checkpoints=checkpoints,
         log_folder=logs,
         num_workers=section.workers,
@@ -124,6 +124,18 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
             **_kits_told(counted, logs, chain),
         },
     )
+
+
+def _object_storage(folder: VoyageFolder) -> dict[str, str]:
+    """Return what tells workers where {data} lies, where that is object storage: variables that all tools for S3 know.
+
+    Access keys are not among them: workers have the environment of this process.
+    """
+    place = folder.store_place()
+    said = {} if place is None else {"AWS_ENDPOINT_URL_S3": place.endpoint, "AWS_REGION": place.region}
+    # botocore asks for the second name, others for the first.
+    said["AWS_DEFAULT_REGION"] = said.get("AWS_REGION", "")
+    return {name: value for name, value in said.items() if value}
 
 
 def _section(folder: VoyageFolder) -> TrainingSection:

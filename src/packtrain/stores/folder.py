@@ -7,11 +7,12 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import BinaryIO, Final, NoReturn
 
 from packtrain import durable
+from packtrain.digest import sha256_stream
 from packtrain.errors import DriveFailed, DriveFull, HostileArchive
 from packtrain.ports import STAGING_NAME
 from packtrain.units import quoted
@@ -158,7 +159,9 @@ class FolderStore:
     def are_linked(self, target: bytes, name: bytes) -> bool:
         """Return whether both are names of one stored regular file."""
         first, second = self._status(target), self._status(name)
-        return first is not None and second is not None and os.path.samestat(first, second)
+        if first is None or second is None or not stat.S_ISREG(first.st_mode):
+            return False
+        return os.path.samestat(first, second)
 
     def finish_folder(self, name: bytes, give: Callable[[int], None]) -> None:
         """Call `give` with the folder `name`, open; it is made if it is not there. No link is followed.
@@ -185,7 +188,7 @@ class FolderStore:
     def size_bytes(self, name: bytes) -> int | None:
         """Return a stored file's length in bytes, or None where there is no such regular file."""
         status = self._status(name)
-        return None if status is None else status.st_size
+        return status.st_size if status is not None and stat.S_ISREG(status.st_mode) else None
 
     def holds(self, name: bytes) -> bool:
         """Return whether anything stands under `name`, or a link or a file in the way to it."""
@@ -219,9 +222,57 @@ class FolderStore:
         except OSError as error:
             raise self._failed(error) from error
 
-    def local_path(self) -> Path:
-        """Return the folder."""
-        return self._path
+    def is_folder(self, name: bytes) -> bool:
+        """Return whether a folder stands under `name`, and no link to one."""
+        status = self._status(name)
+        return status is not None and stat.S_ISDIR(status.st_mode)
+
+    def is_empty(self) -> bool:
+        """Return whether nothing is in the folder but what waits, or there is no folder."""
+        try:
+            with os.scandir(self._path) as found:
+                return all(entry.name == STAGING_NAME for entry in found)
+        except FileNotFoundError:
+            return True
+
+    def link_target(self, name: bytes) -> bytes | None:
+        """Return where a stored symbolic link leads; None where there is none."""
+        parts = self._parts(name)
+        with self._lock:
+            try:
+                parent = self._open_parent(parts[:-1], make=False)
+                return None if parent is None else os.readlink(parts[-1], dir_fd=parent)
+            except OSError as error:
+                if error.errno in (errno.EINVAL, errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                    return None
+                raise
+
+    def sha256(self, name: bytes) -> str | None:
+        """Return the SHA-256 of a stored file; None where there is no such regular file."""
+        with self._opened(name) as stream:
+            return None if stream is None else sha256_stream(stream)[0]
+
+    def read_bytes(self, name: bytes, most_bytes: int) -> bytes | None:
+        """Return a small stored file; None where there is no such regular file, or a longer one."""
+        with self._opened(name) as stream:
+            payload = None if stream is None else stream.read(most_bytes + 1)
+        return None if payload is None or len(payload) > most_bytes else payload
+
+    @contextlib.contextmanager
+    def _opened(self, name: bytes) -> Iterator[BinaryIO | None]:
+        """Yield a stored regular file, open; None where there is none. No link is followed."""
+        parts = self._parts(name)
+        descriptor = -1
+        with self._lock, contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            parent = self._open_parent(parts[:-1], make=False)
+            if parent is not None and _regular(parts[-1], parent) is not None:
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+                descriptor = os.open(parts[-1], flags, dir_fd=parent)
+        if descriptor < 0:
+            yield None
+            return
+        with os.fdopen(descriptor, "rb") as stream:
+            yield stream
 
     def _parts(self, name: bytes) -> tuple[bytes, ...]:
         parts = tuple(name.split(b"/"))
@@ -235,13 +286,13 @@ class FolderStore:
         return parts
 
     def _status(self, name: bytes) -> os.stat_result | None:
-        """Return what the file system says of a stored regular file, or None where there is none."""
+        """Return what the file system says of what stands under a name, or None where nothing does."""
         parts = self._parts(name)
         with self._lock:
             try:
                 parent = self._open_parent(parts[:-1], make=False)
-                return None if parent is None else _regular(parts[-1], parent)
-            except NotADirectoryError:
+                return None if parent is None else os.stat(parts[-1], dir_fd=parent, follow_symlinks=False)
+            except (FileNotFoundError, NotADirectoryError):
                 return None
             except OSError as error:
                 if error.errno == errno.ELOOP:

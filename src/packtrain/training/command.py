@@ -33,7 +33,7 @@ def split_command(command: str) -> tuple[str, ...]:
     return tuple(words)
 
 
-def fill_command(command: str, *, data: Path, checkpoints: Path, results: Path, steps: int) -> tuple[str, ...]:
+def fill_command(command: str, *, data: Path | str, checkpoints: Path, results: Path, steps: int) -> tuple[str, ...]:
     """Return the command's words with {data}, {checkpoints}, {results} and {steps} filled in; other braces stay.
 
     Raises:

@@ -109,7 +109,7 @@ class OpenShards:
             if self._path(shard).exists() and not self._path(shard).is_file():
                 raise _no_file(shard)
             reader = pq.ParquetFile(self._path(shard), page_checksum_verification=True)
-            found = reader, _row_groups(reader)
+            found = reader, row_groups(reader)
             if len(self._tables) >= _MAX_OPEN_SHARDS:
                 self._tables.popitem(last=False)[1][0].close()
         self._tables[shard] = found
@@ -130,7 +130,8 @@ def _no_file(shard: str) -> IntegrityError:
     return IntegrityError("shard is no regular file", where=shard)
 
 
-def _row_groups(reader: pq.ParquetFile) -> dict[tuple[int, int], int]:
+def row_groups(reader: pq.ParquetFile) -> dict[tuple[int, int], int]:
+    """Return the number of each row group, by its first row and how many it has."""
     groups: dict[tuple[int, int], int] = {}
     first = 0
     for number in range(reader.metadata.num_row_groups):

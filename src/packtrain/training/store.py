@@ -19,11 +19,12 @@ import pyarrow.parquet as pq
 from packtrain.digest import sha256_bytes, sha256_stream
 from packtrain.errors import IntegrityError, SourceUnreadable
 from packtrain.training.index_columns import IndexColumns
+from packtrain.training.object_shards import LARGEST_ANNOUNCED_BYTES, Objects, ObjectShards, objects_of
 from packtrain.training.shards import OpenShards
 
 INDEX_NAME: Final = "index.parquet"
 _COLUMNS: Final = ("key", "kind", "shard", "offset", "length", "sha256", "detail")
-_MOST_AHEAD_BYTES: Final = 16 << 20  # of one sample; what follows, the kernel reads ahead by itself
+_MOST_AHEAD_BYTES: Final = LARGEST_ANNOUNCED_BYTES  # of one sample; what follows, the kernel reads ahead by itself
 _PARQUET_SUFFIX: Final = ".parquet"
 
 
@@ -88,7 +89,8 @@ class SampleStore:
     Safe to use in several processes after a fork: files are opened by the process that reads, and read at offsets.
 
     Args:
-        root: the folder that holds index.parquet and the shards.
+        root: the folder that holds index.parquet and the shards, or s3://BUCKET/PREFIX: samples are then read by
+            ranges, some ahead, from the server that AWS's own settings name (AWS_ENDPOINT_URL_S3, the profile).
         check_digests: hold every media member against the index's SHA-256 (about 1 GB/s a core). Rows of tables are
             guarded by the page checksums of Parquet where the shard has them.
         split: only the samples of this side ("train", "validation", "test"): rows, and so positions, are counted within
@@ -96,16 +98,18 @@ class SampleStore:
 
     Raises:
         SourceUnreadable: there is no index, or it lacks a column or fields of one.
+        StoreUnreachable: object storage does not answer.
     """
 
     def __init__(self, root: Path | str, *, check_digests: bool = True, split: str | None = None) -> None:
         # A program has its arguments as text.
+        self._objects = objects = objects_of(str(root))
         self.root = root = Path(root)
         self._check_digests = check_digests
         path = root / INDEX_NAME
         try:
             # Opened once: what is counted by its rows is the file whose digest is kept.
-            with pa.OSFile(str(path)) as stream:
+            with pa.OSFile(str(path)) if objects is None else objects.open(INDEX_NAME) as stream:
                 self.index_digest, _ = sha256_stream(stream)
                 names = pq.read_schema(stream).names
                 if missing := sorted(set(_COLUMNS) - set(names)):
@@ -124,7 +128,7 @@ class SampleStore:
         if empty := [name for name in _COLUMNS if table.column(name).null_count]:
             raise SourceUnreadable("index has empty fields", where=str(path), found=f"null in {', '.join(empty)}")
         self._columns = IndexColumns(table)
-        self._shards = OpenShards(root)
+        self._shards = _open_shards(root, objects)
 
     def __len__(self) -> int:
         """Return how many samples there are."""
@@ -237,7 +241,7 @@ class SampleStore:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave open files behind: another process opens its own."""
-        return {**self.__dict__, "_shards": OpenShards(self.root)}
+        return {**self.__dict__, "_shards": _open_shards(self.root, self._objects)}
 
     def _check(self, payload: bytes | memoryview, digest: str) -> None:
         if self._check_digests and (found := sha256_bytes(payload)) != digest:
@@ -252,6 +256,10 @@ class SampleStore:
         ((key, _, shard, _),) = self._columns.about([row])
         where = f"{shard[:200]}, sample {key}"
         return IntegrityError(error.what, where=where, expected=error.expected, found=error.found, hint=error.hint)
+
+
+def _open_shards(root: Path, objects: Objects | None) -> OpenShards | ObjectShards:
+    return OpenShards(root) if objects is None else ObjectShards(objects)
 
 
 def is_by_side(split: str | None, columns: Collection[str]) -> bool:

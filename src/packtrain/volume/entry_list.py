@@ -11,13 +11,14 @@ import itertools
 import os
 import stat
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from packtrain import durable
 from packtrain.documents.codec import digest
 from packtrain.documents.group import Group
+from packtrain.ports import Store
 from packtrain.units import KIB
 from packtrain.volume.catalog import MAX_PATH_BYTES, Catalog
 from packtrain.volume.loaded import NAMED
@@ -32,7 +33,7 @@ _LEVEL: Final = 1
 _KINDS: Final = {b"f": stat.S_IFREG, b"h": stat.S_IFREG, b"s": stat.S_IFLNK, b"d": stat.S_IFDIR}
 
 
-class _Entry(NamedTuple):
+class ListedEntry(NamedTuple):
     """One entry: its path in the store, raw; what it is (`stat.S_IFMT`); its length if it is a file of its own."""
 
     path: bytes
@@ -68,29 +69,54 @@ def keep_entry_list(folder: Path, group: Group, catalog: Catalog) -> None:
         packed.write(batch)
 
 
-def gone(folder: Path, group_digests: Iterable[str], store: Path, most: int | None = None) -> Iterator[bytes]:
+def gone(
+    folder: Path, group_digests: Iterable[str], is_there: Callable[[ListedEntry], bool], most: int | None = None
+) -> Iterator[bytes]:
     """Yield the paths of entries that are not in a store any more, as what they were and with their length.
-
-    No file is opened. What lies in a folder that may not be entered counts as there: nobody can tell.
 
     Args:
         folder: that of the journal.
         group_digests: SHA-256 of the documents of the groups; one without a list is passed over.
-        store: the folder.
+        is_there: `in_folder` or `in_store`.
         most: look at so many entries of each group, not at all.
     """
-    root = os.fsencode(store) + b"/"
     for group_digest in group_digests:
         for entry in itertools.islice(_entries(path_of_list(folder, group_digest)), most):
-            try:
-                status = os.lstat(root + entry.path)
-            except PermissionError:
-                continue
-            except OSError:
+            if not is_there(entry):
                 yield entry.path
-                continue
-            if stat.S_IFMT(status.st_mode) != entry.kind or entry.bytes not in (None, status.st_size):
-                yield entry.path
+
+
+def in_folder(store: Path) -> Callable[[ListedEntry], bool]:
+    """Return what looks into a folder; no file is opened.
+
+    What lies in a folder that may not be entered counts as there: nobody can tell.
+    """
+    root = os.fsencode(store) + b"/"
+
+    def is_there(entry: ListedEntry) -> bool:
+        try:
+            status = os.lstat(root + entry.path)
+        except PermissionError:
+            return True
+        except OSError:
+            return False
+        return stat.S_IFMT(status.st_mode) == entry.kind and entry.bytes in (None, status.st_size)
+
+    return is_there
+
+
+def in_store(store: Store) -> Callable[[ListedEntry], bool]:
+    """Return what looks through the port."""
+
+    def is_there(entry: ListedEntry) -> bool:
+        if entry.kind == stat.S_IFREG:
+            size_bytes = store.size_bytes(entry.path)
+            return size_bytes is not None and entry.bytes in (None, size_bytes)
+        if entry.kind == stat.S_IFLNK:
+            return store.link_target(entry.path) is not None
+        return store.is_folder(entry.path)
+
+    return is_there
 
 
 def sentence(paths: Iterator[bytes]) -> str:
@@ -102,7 +128,7 @@ def sentence(paths: Iterator[bytes]) -> str:
     return text if first else ""
 
 
-def _entries(path: Path) -> Iterator[_Entry]:
+def _entries(path: Path) -> Iterator[ListedEntry]:
     """Yield the entries of a list; it ends early where the file is damaged or is not there."""
     rest = b""
     try:
@@ -112,7 +138,7 @@ def _entries(path: Path) -> Iterator[_Entry]:
                 for record in records:
                     head, _, name = record.partition(b" ")
                     kind = _KINDS[head[:1]]
-                    yield _Entry(name, kind, int(head[1:]) if head[:1] == b"f" else None)
+                    yield ListedEntry(name, kind, int(head[1:]) if head[:1] == b"f" else None)
                 if len(rest) > 2 * MAX_PATH_BYTES:
                     return
     except (OSError, EOFError, zlib.error, KeyError, ValueError):

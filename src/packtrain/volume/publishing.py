@@ -6,13 +6,11 @@ is staged and published once more; publishing the same file again changes nothin
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from packtrain import durable
-from packtrain.digest import sha256_file
 from packtrain.documents.group import Group
 from packtrain.erasure.code import Code
 from packtrain.errors import HostileArchive
@@ -179,11 +177,9 @@ class Publisher:
         check_tiling(opened.catalog, entry)
         # A run before this one may have published it and not noted its last volume any more: what is staged now has the
         # pieces of that volume alone.
-        if self.store.size_bytes(entry.path) == entry.bytes:
-            stored = self.store.local_path() / os.fsdecode(entry.path)
-            if sha256_file(stored) == entry.sha256:
-                staged.unlink()
-                return True
+        if self.store.size_bytes(entry.path) == entry.bytes and self.store.sha256(entry.path) == entry.sha256:
+            staged.unlink()
+            return True
         found: list[tuple[CatalogPiece, str]] = []
         for piece in opened.catalog.pieces_of(member.file):
             xxh3 = pieces.get((member.file, piece.number)) or self._noted(number, piece)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
 
-from packtrain.digest import sha256_file
 from packtrain.documents.group import Group
 from packtrain.errors import HostileArchive, StoreInUse
 from packtrain.ports import Store
@@ -198,7 +196,7 @@ def strangers_in_store(catalog: Catalog, store: Store) -> Iterator[CatalogFile]:
     Raises:
         HostileArchive: a name would leave the store.
     """
-    if all(path.name == store.staging_folder().name for path in store.local_path().iterdir()):
+    if store.is_empty():
         return  # a new store, as most are
     for entry in catalog.files():
         if store.holds(entry.path) and not (_is_equal(entry, catalog, store) or _is_behind_a_link(entry, catalog)):
@@ -216,17 +214,16 @@ def _is_behind_a_link(entry: CatalogFile, catalog: Catalog) -> bool:
 
 
 def _is_equal(entry: CatalogFile, catalog: Catalog, store: Store) -> bool:
-    path = store.local_path() / os.fsdecode(entry.path)
     if entry.kind == "hardlink":
         assert entry.link_target is not None
         # Its content, not its inode: an interrupted load may have brought its file once more, and not yet the link.
         target = catalog.entry(entry.link_target)
         if target is None or target.kind != "file":
             return False
-        return store.size_bytes(entry.path) == target.bytes and sha256_file(path) == target.sha256
+        return store.size_bytes(entry.path) == target.bytes and store.sha256(entry.path) == target.sha256
     if entry.kind == "file":
         # The length is asked of the store, which follows no link on the way; only then the file is read.
-        return store.size_bytes(entry.path) == entry.bytes and sha256_file(path) == entry.sha256
+        return store.size_bytes(entry.path) == entry.bytes and store.sha256(entry.path) == entry.sha256
     if entry.kind == "symlink":
-        return path.is_symlink() and os.readlink(os.fsencode(path)) == entry.link_target  # noqa: PTH115 - bytes
-    return path.is_dir() and not path.is_symlink()
+        return store.link_target(entry.path) == entry.link_target
+    return store.is_folder(entry.path)

@@ -79,7 +79,11 @@ envelope = "passphrase"
 passphrase_file = "secret"
 passphrase_env = "SECRET"
 [site]
-store = "store"
+store = "s3://bucket/prefix"
+store_staging = "/local/staging"
+s3_endpoint = "http://10.0.0.1:9000"
+s3_region = "us-east-1"
+s3_plain_http = true
 engine = "slurm"
 ray_address = "10.0.0.1:6379"
 slurm_arguments = ["--partition=long"]

@@ -339,10 +339,10 @@ def test_what_was_loaded_and_is_gone_is_loaded_again(arrived: Arrived, gone: str
     else:
         path.unlink()
     assert not is_fresh(arrived.consignee, load.STAGE, load.inputs(arrived.consignee))
-    assert not load.is_settled(arrived.consignee)
+    assert not load.is_settled(arrived.consignee, arrived.store)
     arrived.load()
     assert "gone from the store since they were loaded" in arrived.notices()
-    assert load.is_settled(arrived.consignee)
+    assert load.is_settled(arrived.consignee, arrived.store)
     arrived.assert_loaded()
     assert is_fresh(arrived.consignee, load.STAGE, load.inputs(arrived.consignee))
 
@@ -354,7 +354,7 @@ def test_where_status_looks_at_some_entries_a_load_looks_at_all(
     (arrived.consignee.root / "store/dataset.json").unlink()  # only the lists of entries know of it
     monkeypatch.setattr(kept, "_LOOKED_AT", 0)
     assert is_fresh(arrived.consignee, load.STAGE, load.inputs(arrived.consignee))
-    assert not load.is_settled(arrived.consignee)
+    assert not load.is_settled(arrived.consignee, arrived.store)
 
 
 def test_a_store_that_is_gone_is_not_loaded_until_its_last_wave(arrived: Arrived) -> None:

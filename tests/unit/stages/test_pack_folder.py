@@ -99,11 +99,11 @@ def test_a_folder_with_everything_in_it_travels_and_comes_back_equal(tmp_path: P
     assert_equal(consignee.root / "store", home.data)
     assert receipt.counts["entries_loaded"] == pack.preview(home.folder).cargo.listed.num_entries
     assert load.inputs(consignee) == receipt.inputs
-    assert load.is_settled(consignee)
+    assert load.is_settled(consignee, FolderStore(consignee.root / "store"))
     lost = next(path for path in sorted((consignee.root / "store").rglob("*")) if path.is_file())
     lost.unlink()
     assert load.inputs(consignee) != receipt.inputs
-    assert not load.is_settled(consignee)
+    assert not load.is_settled(consignee, FolderStore(consignee.root / "store"))
     load.load(consignee, drives, store, home.papers.sink)
     assert "entries are gone from the store since they were loaded" in home.notices()
     assert_equal(consignee.root / "store", home.data)

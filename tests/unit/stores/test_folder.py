@@ -5,9 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from contract.store_suite import StoreContract
 from packtrain.errors import HostileArchive
 from packtrain.ports import STAGING_NAME
 from packtrain.stores.folder import FolderStore
+
+
+class TestFolderStore(StoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> FolderStore:
+        return FolderStore(tmp_path / "store")
 
 
 def staged(store: FolderStore, payload: bytes = b"payload") -> Path:

@@ -10,7 +10,7 @@ import pytest
 from load_parts import Site, borrow_site, copy_site
 from packtrain.documents.codec import digest
 from packtrain.errors import BeyondRepair
-from packtrain.volume.entry_list import gone, path_of_list, sentence
+from packtrain.volume.entry_list import gone, in_folder, path_of_list, sentence
 from packtrain.volume.writer import ShipmentWritten
 from shipment_parts import Packing, make_packing, write_cargo
 from tree_parts import assert_equal
@@ -39,7 +39,8 @@ def loaded(template: Template, tmp_path: Path) -> Site:
 
 
 def gone_from(site: Site, most: int | None = None) -> list[bytes]:
-    return list(gone(site.root, [digest(signed.group) for signed in site.written.groups], site.root / "store", most))
+    digests = [digest(signed.group) for signed in site.written.groups]
+    return list(gone(site.root, digests, in_folder(site.root / "store"), most))
 
 
 def list_of(site: Site) -> Path:

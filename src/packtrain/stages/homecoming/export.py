@@ -289,7 +289,7 @@ def _search_texts(folder: VoyageFolder, texts: Sequence[Path], words: bytes) -> 
     from packtrain.training.folder_samples import MAX_FILE_BYTES, FolderSamples
     from packtrain.training.loader import INDEX_NAME, SampleStore
 
-    root = folder.resolve(folder.voyage_file().site.store)
+    root = folder.store_folder()
     shards = shards_of(root)
     # A folder that is carried as it is has no index, and no canaries: see `pack`.
     carried = None if shards or (root / INDEX_NAME).exists() else FolderSamples(root)

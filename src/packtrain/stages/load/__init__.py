@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from packtrain.stages.load.cargo import load
 from packtrain.stages.load.in_place import note_in_place, open_in_place
-from packtrain.stages.load.kept import KIT_NAME, STAGE, inputs, is_settled, standing, store_path
+from packtrain.stages.load.kept import KIT_NAME, STAGE, inputs, is_settled, standing
 
 __all__ = [
     "KIT_NAME",
@@ -18,5 +18,4 @@ __all__ = [
     "note_in_place",
     "open_in_place",
     "standing",
-    "store_path",
 ]

@@ -85,10 +85,10 @@ def load(
     kit = kit_of(folder)
     identity = identity_of(folder, admitted)
     fleet = discover(drives, folder.trust(), expected_of(folder, admitted), without)
-    if folder.receipt(STAGE) is not None and (told := sentence(entries_gone(folder))):
+    if folder.receipt(STAGE) is not None and (told := sentence(entries_gone(folder, store))):
         sink(Notice(STAGE, told, is_warning=True))
     before = folder.receipt(STAGE)
-    if kit is not None and before is not None and not verify_files and lacks_only_kit(folder, kit, before):
+    if kit is not None and before is not None and not verify_files and lacks_only_kit(folder, kit, before, store):
         # As where nothing is lacking, what is in the store is not read again.
         sink(Notice(STAGE, f"the cargo is in the store since {before.finished} and is not read again, only the kit"))
         told = tell_kit(fetch_kit(folder, kit, fleet, sink), sink)
@@ -143,13 +143,12 @@ def _check_dataset(store: Store, sink: Sink) -> int:
     Raises:
         IntegrityError: a file that dataset.json lists is not in the store with its length.
     """
-    size_bytes = store.size_bytes(DATASET_NAME.encode("ascii"))
-    if size_bytes is None or size_bytes > MAX_DOCUMENT_BYTES:
+    payload = store.read_bytes(DATASET_NAME.encode("ascii"), MAX_DOCUMENT_BYTES)
+    if payload is None:
         sink(Notice(STAGE, "the cargo has no dataset.json: files were counted, samples were not", is_warning=True))
         return 0
-    path = store.local_path() / DATASET_NAME
     try:
-        dataset = decode(Dataset, path.read_bytes(), str(path))
+        dataset = decode(Dataset, payload, f"{store.location}/{DATASET_NAME}")
     except DocumentError as error:
         # Its bytes are the consignor's: a folder that was carried as it is may have a file of this name.
         sink(Notice(STAGE, f"{DATASET_NAME} is no data set's document: {error.what}", is_warning=True))

@@ -11,11 +11,12 @@ from packtrain.documents.admission import Admission
 from packtrain.documents.kit import Kit
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.shipment import Shipment
+from packtrain.ports import Store
 from packtrain.record.dataset_folder import holds_dataset
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages.load.gates import require_admission, require_shipment
 from packtrain.training.kit_held import is_whole_kit, looks_like_kit
-from packtrain.volume.entry_list import gone
+from packtrain.volume.entry_list import gone, in_folder, in_store
 from packtrain.volume.loaded import PROGRESS_NAME, read_progress
 
 STAGE: Final = "load"
@@ -36,7 +37,7 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
     """
     found = current_inputs(folder)
     if folder.receipt(STAGE) is not None and (
-        not holds_dataset(store_path(folder)) or next(entries_gone(folder, _LOOKED_AT), None) is not None
+        not is_dataset_there(folder) or next(entries_gone(folder, most=_LOOKED_AT), None) is not None
     ):
         # What was loaded is not there any more: no receipt names this, so the stage runs again.
         found["store"] = sha256_bytes(b"gone")
@@ -47,16 +48,21 @@ def inputs(folder: VoyageFolder) -> dict[str, str]:
     return found
 
 
-def is_settled(folder: VoyageFolder) -> bool:
+def is_settled(folder: VoyageFolder, store: Store) -> bool:
     """Return whether a receipt alone may say that all is loaded: no entry is gone from the store since, and no byte
     of the kit is another.
 
     `inputs`, which `status` asks too, looks at so many entries as a second is enough for; this at all of them.
+
+    Raises:
+        StoreUnreachable: there is no looking into the store.
     """
     if folder.receipt(STAGE) is None:
         return True
     kit = kit_of(folder)
-    return (kit is None or is_whole_kit(folder.root / KIT_NAME, kit)) and next(entries_gone(folder), None) is None
+    return (kit is None or is_whole_kit(folder.root / KIT_NAME, kit)) and next(
+        entries_gone(folder, store), None
+    ) is None
 
 
 def standing(folder: VoyageFolder) -> str:
@@ -75,7 +81,7 @@ def current_inputs(folder: VoyageFolder) -> dict[str, str]:
         "admission": folder.digest(Admission),
         "shipment": folder.digest(Shipment),
         "packing-statement": folder.digest(PackingStatement),
-        "store": sha256_bytes(str(store_path(folder)).encode("utf-8", "surrogateescape")),
+        "store": sha256_bytes(folder.store_location().encode("utf-8", "surrogateescape")),
     }
 
 
@@ -84,9 +90,10 @@ def kit_of(folder: VoyageFolder) -> Kit | None:
     return folder.read_signed(Kit) if folder.has(Kit) else None
 
 
-def store_path(folder: VoyageFolder) -> Path:
-    """Return where the files of the cargo go."""
-    return folder.resolve(folder.voyage_file().site.store)
+def is_dataset_there(folder: VoyageFolder) -> bool:
+    """Return whether the data set is in the store, by names and lengths; of object storage that is not asked here:
+    `status` waits for no network."""
+    return folder.store_place() is not None or holds_dataset(folder.store_folder())
 
 
 def journal_folder(folder: VoyageFolder) -> Path:
@@ -94,7 +101,16 @@ def journal_folder(folder: VoyageFolder) -> Path:
     return folder.work / "load"
 
 
-def entries_gone(folder: VoyageFolder, most: int | None = None) -> Iterator[bytes]:
-    """Yield the names of entries that are gone from the store; of each group the first `most` are looked at."""
+def entries_gone(folder: VoyageFolder, store: Store | None = None, most: int | None = None) -> Iterator[bytes]:
+    """Yield the names of entries that are gone from the store; of each group the first `most` are looked at.
+
+    Without `store` only a store that is a folder is looked into.
+    """
+    if folder.store_place() is None:
+        is_there = in_folder(folder.store_folder())
+    elif store is not None:
+        is_there = in_store(store)
+    else:
+        return
     records = (shipped.record for shipped in folder.read_signed(Shipment).groups)
-    return gone(journal_folder(folder), records, store_path(folder), most)
+    yield from gone(journal_folder(folder), records, is_there, most)

@@ -10,9 +10,9 @@ from packtrain.documents.kit import Kit
 from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.receipt import Receipt
 from packtrain.events import Notice, Sink
-from packtrain.record.dataset_folder import holds_dataset
+from packtrain.ports import Store
 from packtrain.record.folder import VoyageFolder
-from packtrain.stages.load.kept import KIT_NAME, STAGE, current_inputs, entries_gone, store_path
+from packtrain.stages.load.kept import KIT_NAME, STAGE, current_inputs, entries_gone, is_dataset_there
 from packtrain.training.kit_held import is_whole_kit, newest_whole
 from packtrain.volume.discover import Fleet
 from packtrain.volume.kit_files import copy_kit
@@ -20,13 +20,13 @@ from packtrain.volume.kit_files import copy_kit
 NO_KIT: Final = "not here"
 
 
-def lacks_only_kit(folder: VoyageFolder, kit: Kit, receipt: Receipt) -> bool:
+def lacks_only_kit(folder: VoyageFolder, kit: Kit, receipt: Receipt, store: Store) -> bool:
     """Return whether everything that a receipt says is here, as it was, but for the kit."""
     return (
         not is_whole_kit(folder.root / KIT_NAME, kit)
         and dict(receipt.inputs) == current_inputs(folder)
-        and holds_dataset(store_path(folder))
-        and next(entries_gone(folder), None) is None
+        and is_dataset_there(folder)
+        and next(entries_gone(folder, store), None) is None
     )
 
 

@@ -112,7 +112,9 @@ def _sources(folder: VoyageFolder | None) -> tuple[Path, ...]:
 def _store(folder: VoyageFolder | None) -> Path | None:
     if folder is None or folder.voyage_file().voyage.role != "consignee":
         return None
-    path = folder.resolve(folder.voyage_file().site.store)
+    if folder.store_place() is not None:
+        return None
+    path = folder.store_folder()
     return path if path.is_dir() else None
 
 

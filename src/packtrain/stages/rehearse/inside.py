@@ -66,7 +66,7 @@ def rehearse_inside(
                 python=Path(sys.executable),
                 program_folder=_copy_of(Path(job.program), Path(job.runs)),
                 command=job.command,
-                data=store.local_path(),
+                data=Path(job.store),
                 folder=Path(job.runs),
                 logs=Path(job.logs),
                 num_workers=job.num_workers,

@@ -1,0 +1,260 @@
+"""Requests to one bucket: the client, its patience, and its errors in our words."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import importlib
+import importlib.util
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, TypeVar
+
+from packtrain.errors import DriveFull, HostileArchive, MissingDependency, StoreUnreachable
+from packtrain.object_storage.address import ObjectPlace, require_endpoint
+
+T = TypeVar("T")
+CONNECTIONS: Final = 8
+"""Requests at a time from one process."""
+_CONNECT_SECONDS: Final = 10
+# How long a server may say nothing. A slow one that goes on sending or taking bytes is waited for without an end.
+_SILENT_SECONDS: Final = 60
+PATIENCE_SECONDS: Final = 60.0
+"""For so long a request that found no server, or a busy one, is tried again: long enough to start a server anew."""
+_FIRST_PAUSE_SECONDS: Final = 0.2
+_LONGEST_PAUSE_SECONDS: Final = 5.0
+_GONE: Final = frozenset(("404", "NoSuchKey", "NotFound"))
+_REFUSED: Final = frozenset((
+    "401", "403", "AccessDenied", "AllAccessDisabled", "AuthorizationHeaderMalformed", "ExpiredToken",
+    "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch",
+))  # fmt: skip
+_FULL: Final = frozenset(("507", "InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "ServiceQuotaExceeded"))
+_BUSY: Final = frozenset(
+    ("500", "502", "503", "504", "InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown")
+)
+_AGAIN: Final = "run the same command again: it goes on where it stopped"
+_KEYS: Final = (
+    "the access key comes from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the profile in AWS_PROFILE; "
+    "it must be allowed to read, write, list and delete below the prefix"
+)
+
+
+class ObjectConnection:
+    """One bucket of one server. Safe over threads, and over a fork: each process has a client of its own.
+
+    Args:
+        place: bucket, prefix and server.
+        patience_seconds: for so long a request is tried again that found no server, or one that does not keep up.
+    """
+
+    def __init__(self, place: ObjectPlace, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self.place = place
+        self._patience_seconds = patience_seconds
+        self._lock = threading.Lock()
+        self._client: Any = None
+        self._process = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the client behind: another process has its own."""
+        return {"place": self.place, "_patience_seconds": self._patience_seconds}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Begin with no client."""
+        self.__init__(state["place"], patience_seconds=state["_patience_seconds"])
+
+    def call(self, operation: str, /, **arguments: Any) -> Any:
+        """Return the answer of one request to the bucket, tried again where that can help.
+
+        Args:
+            operation: name of the client's method, such as "put_object".
+
+        Raises:
+            StoreUnreachable: no server answers, it refuses the key, or the bucket is not there.
+            DriveFull: the server has no room.
+            FileNotFoundError: the object is not there.
+        """
+        with self._told():
+            return self._patiently(lambda: self._asked(operation, arguments))
+
+    def head(self, key: str) -> Mapping[str, Any] | None:
+        """Return what is known of an object, with its checksum where it has one; None where there is none."""
+        try:
+            return self.call("head_object", Key=key, ChecksumMode="ENABLED")
+        except FileNotFoundError:
+            return None
+
+    def read(self, key: str, offset: int, length: int) -> bytes:
+        """Return these bytes of an object, fewer only where it ends before; a read that is cut is tried again.
+
+        Raises:
+            FileNotFoundError: the object is not there.
+            StoreUnreachable: see `call`; or the answer was cut again and again.
+        """
+        if length <= 0:
+            return b""
+        with self._told():
+            try:
+                return self._patiently(lambda: self._range(key, offset, length))
+            except _BeyondEnd:
+                return b""
+
+    def _asked(self, operation: str, arguments: Mapping[str, Any]) -> Any:
+        try:
+            return getattr(self._client_here(), operation)(Bucket=self.place.bucket, **arguments)
+        except _library("botocore.exceptions", self.place).ClientError as error:
+            if _code(error) in _BUSY:
+                raise
+            raise self._refused(error) from None
+
+    def _range(self, key: str, offset: int, length: int) -> bytes:
+        answer = self._asked("get_object", {"Key": key, "Range": f"bytes={offset}-{offset + length - 1}"})
+        with contextlib.closing(answer["Body"]) as body:
+            # Not more than was asked for, whatever a server sends.
+            return bytes(body.read(length))
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """Return what `ask` returns, asking again where nobody answered, an answer was cut, or the server is busy.
+
+        The library has a patience of its own, which is turned off: it counts tries, and a server that refuses
+        connections while it is started anew is through with six of them in a second.
+        """
+        exceptions = _library("botocore.exceptions", self.place)
+        unanswered = (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.IncompleteReadError)
+        given_up_at, pause = 0.0, _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return ask()
+            except (*unanswered, exceptions.ClientError):
+                now = time.monotonic()
+                given_up_at = given_up_at or now + self._patience_seconds
+                if now + pause > given_up_at:
+                    raise
+                # Not all threads at once.
+                time.sleep(pause * random.uniform(0.5, 1.0))
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn what the library raises into our words."""
+        exceptions = _library("botocore.exceptions", self.place)
+        try:
+            yield
+        except exceptions.ClientError as error:
+            raise self._refused(error) from None
+        except (
+            exceptions.NoCredentialsError,
+            exceptions.PartialCredentialsError,
+            exceptions.ProfileNotFound,
+            exceptions.CredentialRetrievalError,
+            exceptions.TokenRetrievalError,
+        ) as error:
+            raise StoreUnreachable(
+                f"no access key for object storage: {error}", where=self.place.url, hint=_KEYS
+            ) from None
+        except exceptions.NoRegionError:
+            raise StoreUnreachable(
+                "no region of object storage is named",
+                where=self.place.url,
+                hint='name it in [site] s3_region ("us-east-1" for most servers that are not AWS), or in AWS_REGION',
+            ) from None
+        except (exceptions.BotoCoreError, OSError) as error:
+            if isinstance(error, FileNotFoundError | _BeyondEnd):
+                raise
+            raise StoreUnreachable(
+                f"object storage does not answer: {error}",
+                where=self.place.url,
+                hint=f"see that the server runs and is reached from here, then {_AGAIN}",
+            ) from error
+
+    def _refused(self, error: Any) -> Exception:
+        code = _code(error)
+        said = str(error.response.get("Error", {}).get("Message", ""))[:256]
+        where = self.place.url
+        if code in _GONE:
+            return FileNotFoundError(errno.ENOENT, "no such object")
+        if code in ("416", "InvalidRange"):
+            return _BeyondEnd()
+        if code == "NoSuchBucket" or code == "InvalidBucketName":
+            return StoreUnreachable(
+                "bucket is not there",
+                where=where,
+                expected=f"a bucket {self.place.bucket}",
+                found=f"{code}: {said}",
+                hint="make the bucket with the tools of the site, or mend [site] store; packtrain makes none",
+            )
+        if code in _REFUSED:
+            return StoreUnreachable(
+                "object storage refuses the access key", where=where, found=f"{code}: {said}", hint=_KEYS
+            )
+        if code in _FULL:
+            return DriveFull(
+                "no space left in object storage",
+                where=where,
+                found=f"{code}: {said}",
+                hint=f"make room, then {_AGAIN}",
+            )
+        if code == "KeyTooLongError":
+            return HostileArchive("name is too long for object storage", where=where, hint="load into a folder")
+        if code in ("BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest"):
+            return BytesChangedOnTheWay(f"{code}: {said}")
+        what = "object storage does not keep up" if code in _BUSY else "object storage refuses a request"
+        return StoreUnreachable(
+            what,
+            where=where,
+            found=f"{error.operation_name}: {code}: {said}",
+            hint=f"see what the server's log says, then {_AGAIN}",
+        )
+
+    def _client_here(self) -> Any:
+        with self._lock:
+            if self._client is None or self._process != os.getpid():
+                self._client, self._process = _open(self.place), os.getpid()
+            return self._client
+
+
+class BytesChangedOnTheWay(Exception):
+    """The server got other bytes than were sent: sending them again helps, once or twice."""
+
+
+class _BeyondEnd(OSError):
+    """A range that begins where the object has ended."""
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))[:64]
+
+
+def _open(place: ObjectPlace) -> Any:
+    session = _library("botocore.session", place).get_session()
+    config = _library("botocore.config", place).Config(
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_SILENT_SECONDS,
+        tcp_keepalive=True,
+        max_pool_connections=2 * CONNECTIONS,
+        retries={"mode": "standard", "total_max_attempts": 1},
+        # We send SHA-256 ourselves and look at what the server answers.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        # A server of one's own has rarely a name for each bucket; AWS takes both.
+        s3={"addressing_style": "path"} if place.endpoint else {},
+        user_agent_extra="packtrain",
+    )
+    client = session.create_client(
+        "s3", endpoint_url=place.endpoint or None, region_name=place.region or None, config=config
+    )
+    require_endpoint(place, client.meta.endpoint_url)
+    return client
+
+
+def _library(name: str, place: ObjectPlace) -> Any:
+    if importlib.util.find_spec("botocore") is None:
+        raise MissingDependency(
+            "the store is object storage, and the library for it is not installed",
+            where=place.url,
+            expected="botocore",
+            hint='pip install "packtrain[s3]"',
+        )
+    return importlib.import_module(name)
