@@ -60,7 +60,7 @@ class InProcess:
         if key not in self.silent:
             try:
                 self._answers.append(Answer(key, number, self.agents[key].call(method, *arguments)))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - told to the driver, as an actor's is
                 self._answers.append(Answer(key, number, error=error))
         return number
 
