@@ -32,8 +32,8 @@ class Staging:
     root: Path
 
     @contextmanager
-    def held(self) -> Iterator[int]:
-        """Make the folder, and hold it for one load for the time of the context; yield the descriptor that holds it.
+    def held(self) -> Iterator[tuple[int, ...]]:
+        """Make the folder, and hold it for one load for the time of the context; yield the descriptors that hold it.
 
         A lock of a voyage folder is not enough: a copy of it, or a second consignee's, loads into the same store,
         clears what waits here, and writes to files that the other one is about to publish.
@@ -47,7 +47,7 @@ class Staging:
             descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             _require_held(descriptor, self.root, self.root, "this shipment")
-            yield descriptor
+            yield (descriptor,)
         finally:
             os.close(descriptor)
 
@@ -98,8 +98,8 @@ class SharedStaging(Staging):
     groups: tuple[int, ...] = ()
 
     @contextmanager
-    def held(self) -> Iterator[int]:
-        """Hold the groups for the time of the context; yield a descriptor that holds one, for what writes there.
+    def held(self) -> Iterator[tuple[int, ...]]:
+        """Hold the groups for the time of the context; yield the descriptors that hold them.
 
         A host that was cut off and taken for lost may still be at its groups: nobody else begins them before it ends.
 
@@ -107,7 +107,7 @@ class SharedStaging(Staging):
             StoreInUse: another process loads one of these groups into this store.
         """
         with ExitStack() as stack:
-            descriptor = -1
+            descriptors: list[int] = []
             for group in self.groups:
                 # A file that is open for writing: over NFS a lock on anything else is this machine's alone.
                 path = self.root / f"group-{group:04d}.lock"
@@ -115,7 +115,8 @@ class SharedStaging(Staging):
                     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
                 stack.callback(os.close, descriptor)
                 _require_held(descriptor, path, self.root, f"group {group}")
-            yield descriptor
+                descriptors.append(descriptor)
+            yield tuple(descriptors)
 
     @contextmanager
     def one_at_a_time(self) -> Iterator[None]:
