@@ -380,9 +380,7 @@ class JobMapper(Protocol):
         """Return the names of the hosts that take jobs now, in order; `map_bound` takes these."""
         ...
 
-    def map_bound(
-        self, run: Callable[[J], R], jobs: Iterable[tuple[str, J]]
-    ) -> Generator[tuple[str, J, R | LostHost]]:
+    def map_bound(self, run: Callable[[J], R], jobs: Iterable[tuple[str, J]]) -> Generator[tuple[str, J, R | LostHost]]:
         """Yield each job with its host and its result, as they end, in no order. No job is moved to another host.
 
         A job whose process dies is tried once more there.

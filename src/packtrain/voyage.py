@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Sequence
@@ -276,13 +277,35 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
         keep_owner: bool = False,
         verify_files: bool = False,
         scratch: Path | None = None,
+        engine: str = "local",
     ) -> Receipt:
-        """Read the drives into the store, all at once or in waves, repairing on the way."""
+        """Read the drives into the store, all at once or in waves, repairing on the way.
+
+        With an engine of many hosts, "ray" or "slurm", each host reads those of its drives that stand at these paths;
+        they may be patterns, and of one host as "HOST:PATH".
+        """
         from packtrain.stages import load
         from packtrain.stores.folder import FolderStore
 
         with self._at_work(load.STAGE, "consignee"):
-            store = FolderStore(self.folder.resolve(self.folder.voyage_file().site.store))
+            path = self.folder.resolve(self.folder.voyage_file().site.store)
+            store = FolderStore(path)
+            if engine != "local":
+                options = load.Options(tuple(without), no_more, keep_owner, verify_files, scratch)
+                patterns = [os.fspath(drive) for drive in drives]
+
+                def on_hosts() -> Receipt:
+                    from packtrain.drives import open_watched
+                    from packtrain.mappers import open_hosts
+
+                    with open_hosts(self.folder, engine, store, self._sink) as mapper:
+                        open_store = functools.partial(FolderStore, path)
+                        return load.load_on_hosts(
+                            self.folder, mapper, patterns, open_watched, store, open_store, self._sink, options
+                        )
+
+                is_whole = load.is_settled(self.folder)
+                return self._run(load.STAGE, load.inputs(self.folder), on_hosts, is_whole=is_whole)
             return self._run(
                 load.STAGE,
                 load.inputs(self.folder),

@@ -142,9 +142,7 @@ class SharedStaging(Staging):
 def _require_held(descriptor: int, path: Path, root: Path, what: str) -> None:
     with store_faults(root):
         # The one who had it may have removed it when it was done.
-        is_held = (
-            _lock_soon(descriptor) and path.exists() and os.path.samestat(os.fstat(descriptor), path.stat())
-        )
+        is_held = _lock_soon(descriptor) and path.exists() and os.path.samestat(os.fstat(descriptor), path.stat())
     if not is_held:
         raise StoreInUse(
             f"another process loads {what} into this store",
