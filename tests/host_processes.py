@@ -31,9 +31,7 @@ class HostProcesses(ProcessMapper):
     def hosts(self) -> tuple[str, ...]:
         return self.names
 
-    def map_bound(
-        self, run: Callable[[J], R], jobs: Iterable[tuple[str, J]]
-    ) -> Generator[tuple[str, J, R | LostHost]]:
+    def map_bound(self, run: Callable[[J], R], jobs: Iterable[tuple[str, J]]) -> Generator[tuple[str, J, R | LostHost]]:
         context = multiprocessing.get_context("spawn")
         running: dict[Connection, tuple[str, J, Any]] = {}
         for host, job in jobs:
@@ -79,9 +77,7 @@ def _work(answer: Connection, run: Callable[[Any], Any], job: Any, dies: Callabl
 class InTurn(HostProcesses):
     """The same hosts without processes: for what needs none."""
 
-    def map_bound(
-        self, run: Callable[[J], R], jobs: Iterable[tuple[str, J]]
-    ) -> Generator[tuple[str, J, R | LostHost]]:
+    def map_bound(self, run: Callable[[J], R], jobs: Iterable[tuple[str, J]]) -> Generator[tuple[str, J, R | LostHost]]:
         for host, job in jobs:
             yield host, job, run(job) if host in self.names else LostHost(host, "it is not there")
 

@@ -69,8 +69,7 @@ def look(host: str, drives: Sequence[Drive], trust: Trust, expected: Expected) -
         try:
             found.append(look_at(drive, trust, expected, damage))
         except PacktrainError as reason:
-            error = reason
-            error.where = f"{host}: {error.where or drive.location}"
+            error = on_host(host, reason)
         try:
             payload = drive.read_bytes(layout.DRIVE, MAX_RECORD_BYTES)
         except DriveFailed:
@@ -81,6 +80,13 @@ def look(host: str, drives: Sequence[Drive], trust: Trust, expected: Expected) -
     return Looked(
         tuple(sightings), {number: encode(group) for number, group in groups.items() if known.get(number) != group}
     )
+
+
+def on_host(host: str, error: PacktrainError) -> PacktrainError:
+    """Return an error with the name of the host that it came up on."""
+    error.where = f"{host}: {error.where}" if error.where else host
+    error.args = (error.message,)
+    return error
 
 
 def gather(

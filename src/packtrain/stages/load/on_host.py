@@ -21,7 +21,7 @@ from packtrain.stages.load.gates import admitted_papers, expected_of, identity_o
 from packtrain.stages.load.kept import STAGE, journal_folder, kit_of
 from packtrain.training.event_relay import write_events
 from packtrain.volume.discover import Expected, groups_of, look_at
-from packtrain.volume.far import Looked, look
+from packtrain.volume.far import Looked, look, on_host
 from packtrain.volume.fleet import Mounted
 from packtrain.volume.kit_files import copy_kit
 from packtrain.volume.metadata import Metadata
@@ -120,8 +120,7 @@ def read_on_host(job: ReadJob) -> ReadEnd:
     try:
         return ReadEnd(_read(job))
     except PacktrainError as error:
-        error.where = f"{job.here.host}: {error.where}" if error.where else job.here.host
-        return ReadEnd(None, error)
+        return ReadEnd(None, on_host(job.here.host, error))
 
 
 def kit_on_host(job: KitJob) -> tuple[bool, tuple[str, ...]]:
