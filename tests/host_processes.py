@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
 from packtrain.engines.processes import ProcessMapper
+from packtrain.errors import PacktrainError
 from packtrain.ports import LostHost
 
 J = TypeVar("J")
@@ -70,7 +71,7 @@ def _work(answer: Connection, run: Callable[[Any], Any], job: Any, dies: Callabl
         dies()
     try:
         answer.send((run(job), None))
-    except Exception as error:
+    except (PacktrainError, OSError) as error:
         answer.send((None, error))
 
 

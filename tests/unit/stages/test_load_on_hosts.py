@@ -197,7 +197,7 @@ def test_a_group_that_a_host_still_reads_is_not_begun_by_another(site: Arrived) 
 
     with lock.open("r+b") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(StoreInUse, match="h2: .*another process loads group"):
+        with pytest.raises(StoreInUse, match=r"h2: .*another process loads group"):
             load_on(site, InTurn("h1", "h2"), at(h2=[site.drive("B1"), site.drive("A1")], h1=[site.drive("A2")]))
     load_on(site, InTurn("h1", "h2"), whole(site))
     site.assert_loaded()
