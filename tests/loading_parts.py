@@ -82,6 +82,7 @@ def arrive(
     with_kit: bool = False,
     make_dataset: Callable[[VoyageFolder], object] | None = None,
     make_kit: Callable[[VoyageFolder], object] | None = None,
+    groups: tuple[PlacedGroup, ...] = (PlacedGroup(k=2, m=2, drives=LABELS),),
 ) -> Arrived:
     """Make the voyage up to the admission, for real; the kit, if wanted, is not one that installs, or `make_kit`'s."""
     papers = Papers(root, three_parties(root))
@@ -97,7 +98,7 @@ def arrive(
                 )
                 for label in LABELS
             ),
-            groups=(PlacedGroup(k=2, m=2, drives=LABELS),),
+            groups=groups,
             survive=Survive(cases=1, drives=0),
             statement="any one case",
             source_bytes=1,

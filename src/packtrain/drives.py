@@ -13,6 +13,7 @@ from packtrain.devices.block import SYSTEM, BlockDrive, MountedDrive, Part, Root
 from packtrain.devices.directory import DirectoryDrive
 from packtrain.devices.sanitise_plan import CommandPlan, plan_commands
 from packtrain.devices.serials import SerialWitness, Sighting
+from packtrain.devices.watched import DriveWatch
 from packtrain.errors import DriveInUse, DriveMissing, DuplicateDrive
 from packtrain.events import Notice, Progress, Sink, discard
 from packtrain.units import MIB, format_bytes
@@ -115,6 +116,17 @@ def open_drives(paths: Sequence[Path], open_one: Callable[[Path], Drive] = open_
         seen[key] = path
         drives.append(drive)
     return drives
+
+
+def open_watched(paths: Sequence[Path], sink: Sink) -> tuple[list[Drive], Sink]:
+    """Return the drives at these paths, and a sink that adds to progress how far each of them is.
+
+    Raises:
+        DriveMissing, DuplicateDrive: see `open_drives`.
+    """
+    watch = DriveWatch(sink)
+    opener = DriveOpener(watch)
+    return open_drives(paths, lambda path: watch.watched(opener(path))), watch
 
 
 @dataclass(frozen=True, slots=True)

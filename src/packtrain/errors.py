@@ -10,7 +10,7 @@ refusal, 130 Ctrl-C, 143 SIGTERM.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -177,6 +177,12 @@ class ClusterUnreachable(PacktrainError):
     exit_code = 27
 
 
+class HostsLost(PacktrainError):
+    """Hosts went away with work that no other host can do; what the others had to do is done."""
+
+    exit_code = 28
+
+
 # --- 30: drives --------------------------------------------------------------------------------------------------
 
 
@@ -307,6 +313,34 @@ class MoreDrivesWanted(PacktrainError):
     def to_dict(self) -> dict[str, object]:
         """Return the error as the object that `--json` prints."""
         return {**super().to_dict(), "wanted": self.wanted}
+
+
+class GroupSplit(PacktrainError):
+    """Drives of one group are mounted on several hosts, and a group is read by one; nothing was read.
+
+    Args:
+        what, where, expected, found, hint: as of every error.
+        moves: what `--json` adds: of each drive to be moved its label, the host that has it, and the one to have it.
+    """
+
+    exit_code = 46
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        expected: str | None = None,
+        found: str | None = None,
+        hint: str | None = None,
+        moves: Sequence[Mapping[str, str]] = (),
+    ) -> None:
+        super().__init__(what, where=where, expected=expected, found=found, hint=hint)
+        self.moves = [dict(move) for move in moves]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the error as the object that `--json` prints."""
+        return {**super().to_dict(), "moves": self.moves}
 
 
 # --- 50: signatures and trust ------------------------------------------------------------------------------------

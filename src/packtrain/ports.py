@@ -363,6 +363,14 @@ class TrainingRun:
         return len(self.attempts) - 1
 
 
+@dataclass(frozen=True, slots=True)
+class LostHost:
+    """What comes of a job that is bound to a host that went away, or was not there: nobody else can do it."""
+
+    host: str
+    why: str
+
+
 class JobMapper(Protocol):
     """Runs a function over many jobs, somewhere. It only maps: what was done is known from receipts, never from here.
 
@@ -387,6 +395,25 @@ class JobMapper(Protocol):
 
         Raises:
             WorkerCrashed: a job ended its process again and again.
+            PacktrainError: what `run` raises comes through as it is; jobs that are running then are ended.
+        """
+        ...
+
+    def hosts(self) -> tuple[str, ...]:
+        """Return the names of the hosts that take jobs now, in order; `map_bound` takes these."""
+        ...
+
+    def map_bound(self, run: Callable[[J], R], jobs: Iterable[tuple[str, J]]) -> Generator[tuple[str, J, R | LostHost]]:
+        """Yield each job with its host and its result, as they end, in no order. No job is moved to another host.
+
+        A job whose process dies is tried once more there.
+
+        Args:
+            run: a function of a module: workers import it.
+            jobs: host and job.
+
+        Raises:
+            ClusterUnreachable: no work comes back from any host.
             PacktrainError: what `run` raises comes through as it is; jobs that are running then are ended.
         """
         ...

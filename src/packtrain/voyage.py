@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Sequence
@@ -277,15 +278,39 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
         keep_owner: bool = False,
         verify_files: bool = False,
         scratch: Path | None = None,
+        engine: str = "local",
     ) -> Receipt:
-        """Read the drives into the store, all at once or in waves, repairing on the way."""
+        """Read the drives into the store, all at once or in waves, repairing on the way.
+
+        With an engine of many hosts, "ray" or "slurm", each host reads those of its drives that stand at these paths;
+        they may be patterns, and of one host as "HOST:PATH".
+        """
         from packtrain.stages import load
         from packtrain.stores import open_store
 
         with self._at_work(load.STAGE, "consignee"):
             place = self.folder.store_place()
-            staging = self.folder.voyage_file().site.store_staging or str(self.folder.work / "staging")
-            store = open_store(self.folder.store_folder() if place is None else place, self.folder.resolve(staging))
+            at = self.folder.store_folder() if place is None else place
+            # What several hosts stage has to be seen by all of them: it lies in the voyage folder then.
+            asked = self.folder.voyage_file().site.store_staging if engine == "local" else None
+            staging = self.folder.resolve(asked or str(self.folder.work / "staging"))
+            store = open_store(at, staging)
+            if engine != "local":
+                options = load.Options(tuple(without), no_more, keep_owner, verify_files, scratch)
+                patterns = [os.fspath(drive) for drive in drives]
+
+                def on_hosts() -> Receipt:
+                    from packtrain.drives import open_watched
+                    from packtrain.mappers import open_hosts
+
+                    with open_hosts(self.folder, engine, store, self._sink) as mapper:
+                        open_it = functools.partial(open_store, at, staging)
+                        return load.load_on_hosts(
+                            self.folder, mapper, patterns, open_watched, store, open_it, self._sink, options
+                        )
+
+                is_whole = load.is_settled(self.folder, store)
+                return self._run(load.STAGE, load.inputs(self.folder), on_hosts, is_whole=is_whole)
             return self._run(
                 load.STAGE,
                 load.inputs(self.folder),

@@ -108,7 +108,7 @@ DAY_OR_INSTANT: Final = _When(with_time=True)
 WORDS: Final = _Words()
 
 
-def no_folder_of_drives(ctx: click.Context, param: click.Parameter, value: tuple[Path, ...]) -> tuple[Path, ...]:
+def no_folder_of_drives(ctx: click.Context, param: click.Parameter | None, value: tuple[Path, ...]) -> tuple[Path, ...]:
     """Return the paths of drives as they were given.
 
     Raises:

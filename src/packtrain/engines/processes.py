@@ -6,6 +6,7 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -14,6 +15,7 @@ from importlib.abc import MetaPathFinder
 from typing import Final, Self, TypeVar
 
 from packtrain.errors import WorkerCrashed
+from packtrain.ports import LostHost
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -84,6 +86,23 @@ class ProcessMapper:
             # Which of them killed the process is not told: each is tried alone.
             for job in lost:
                 yield _alone(run, job, after_crash)
+
+    def hosts(self) -> tuple[str, ...]:
+        """Return this machine's name."""
+        return (socket.gethostname(),)
+
+    def map_bound(self, run: Callable[[J], R], jobs: Iterable[tuple[str, J]]) -> Generator[tuple[str, J, R | LostHost]]:
+        """Yield each job with its result; one of another machine with `LostHost`."""
+        for host, job in jobs:
+            if host not in self.hosts():
+                yield host, job, LostHost(host, "it is not this machine")
+                continue
+            try:
+                [(_, result)] = self.map(run, [job])
+            except WorkerCrashed as error:
+                yield host, job, LostHost(host, error.what)
+            else:
+                yield host, job, result
 
 
 def _run_until_a_crash(

@@ -18,6 +18,7 @@ from packtrain.engines.ray_cluster import ENVIRONMENT, joined, one_line
 from packtrain.engines.shared_folders import SharedFolders, require_fit, require_mark
 from packtrain.errors import ClusterUnreachable, HostUnfit, WorkerCrashed
 from packtrain.events import Notice, Sink
+from packtrain.ports import LostHost
 from packtrain.units import counted
 
 J = TypeVar("J")
@@ -33,7 +34,9 @@ _PROBE_SECONDS: Final = 120.0  # for a host to start a worker and look at its fo
 
 
 @contextlib.contextmanager
-def open_ray(address: str, num_workers: int | None, shared: SharedFolders, sink: Sink) -> Iterator[RayMapper]:
+def open_ray(
+    address: str, num_workers: int | None, shared: SharedFolders, sink: Sink, stage: str = "prepare"
+) -> Iterator[RayMapper]:
     """Yield a mapper over a Ray cluster, every host of which was found fit.
 
     Args:
@@ -41,6 +44,7 @@ def open_ray(address: str, num_workers: int | None, shared: SharedFolders, sink:
         num_workers: how many jobs run at once (default: one a CPU of the cluster).
         shared: what every host must see and have.
         sink: takes a warning for each host that is lost.
+        stage: the verb that warnings name.
 
     Raises:
         MissingDependency: the extra `cluster` is not installed.
@@ -49,7 +53,7 @@ def open_ray(address: str, num_workers: int | None, shared: SharedFolders, sink:
         HostUnfit: a host does not see the shared folders, or has other versions; it is named.
     """
     with joined(address, num_workers) as ray:
-        mapper = RayMapper(ray, num_workers, shared, sink)
+        mapper = RayMapper(ray, num_workers, shared, sink, stage)
         mapper.require_fit_hosts()
         yield mapper
 
@@ -87,11 +91,14 @@ class RayMapper:
 
     name = "ray"
 
-    def __init__(self, ray: Any, num_workers: int | None, shared: SharedFolders, sink: Sink) -> None:
+    def __init__(
+        self, ray: Any, num_workers: int | None, shared: SharedFolders, sink: Sink, stage: str = "prepare"
+    ) -> None:
         self._ray = ray
         self._num_workers = num_workers
         self._shared = shared
         self._sink = sink
+        self._stage = stage
         # Once: each call of `remote` would leave a copy of the function with the head.
         self._do, self._probe, self._ask = (ray.remote(each) for each in (_do, _probe, _are_you_there))
         self._hosts: dict[str, _Host] = {}
@@ -100,6 +107,7 @@ class RayMapper:
         self._looked = float("-inf")
         # Not whether there are hosts: all may be lost for a while, and an unfit one that joins then is told like any.
         self._has_begun = False
+        self._is_bound = False
         self._last_seen = time.monotonic()
 
     def require_fit_hosts(self) -> None:
@@ -164,6 +172,64 @@ class RayMapper:
                 self._ray.cancel(task, force=True)
             for host in self._hosts.values():
                 host.num_jobs = 0
+
+    def hosts(self) -> tuple[str, ...]:
+        """Return the addresses of the hosts that take jobs."""
+        self._look()
+        self._welcome()
+        return tuple(sorted(host.address for host in self._hosts.values()))
+
+    def map_bound(self, run: Callable[[J], R], jobs: Iterable[tuple[str, J]]) -> Generator[tuple[str, J, R | LostHost]]:
+        """Yield each job with its host and result, as they end; see `ports.JobMapper`."""
+        running: dict[Any, tuple[str, _Attempt[J]]] = {}
+        again: list[tuple[str, _Attempt[J]]] = [(host, _Attempt(job)) for host, job in jobs]
+        self._is_bound = True
+        try:
+            while running or again:
+                self._look_at_times()
+                nodes = {host.address: node for node, host in self._hosts.items()}
+                for address, attempt in again:
+                    # A host that was lost and came back is another node; what ran on the first ended with it.
+                    attempt.node = nodes.get(address, "")
+                    if not attempt.node:
+                        yield address, attempt.job, LostHost(address, "it is not there")
+                        continue
+                    running[self._on(attempt.node, self._do, 1).remote(run, attempt.job)] = address, attempt
+                again = []
+                for task, (address, attempt) in list(running.items()):
+                    if attempt.node not in self._hosts:
+                        del running[task]
+                        yield address, attempt.job, LostHost(address, "it was lost on the way")
+                for task in self._ended(list(running)) if running else ():
+                    address, attempt = running.pop(task)
+                    try:
+                        result = self._ray.get(task)
+                    except self._ray.exceptions.RayError as error:
+                        why = self._why_lost(error, attempt)
+                        if why:
+                            yield address, attempt.job, LostHost(address, why)
+                        else:
+                            again.append((address, attempt))
+                        continue
+                    yield address, attempt.job, result
+        finally:
+            self._is_bound = False
+            for task in running:
+                self._ray.cancel(task, force=True)
+
+    def _why_lost(self, error: Any, attempt: _Attempt[J]) -> str:
+        """Return why a bound job cannot be done where it must be; "" if it is to be tried there once more."""
+        failures = self._ray.exceptions
+        if isinstance(error, failures.RayTaskError):
+            raise error.cause from error
+        if isinstance(error, failures.NodeDiedError | failures.ObjectLostError | failures.TaskUnschedulableError):
+            return "it was lost on the way"
+        if not isinstance(error, failures.WorkerCrashedError | failures.OutOfMemoryError):
+            raise _lost_cluster(_one_line(error)) from error
+        if not self._answers(attempt.node):
+            return "it was lost on the way"
+        attempt.num_crashes += 1
+        return "its process ended without a word, twice" if attempt.num_crashes > 1 else ""
 
     def _on(self, node: str, function: Any, num_cpus: int) -> Any:
         here = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node_id=node, soft=False)
@@ -252,8 +318,9 @@ class RayMapper:
                 probe = self._on(name, self._probe, 0).remote(self._shared, host.address)
                 self._newcomers[probe] = (name, host)
         for name in self._hosts.keys() - alive:
-            text = f"host {self._hosts.pop(name).address} was lost: what it was at is done elsewhere"
-            self._sink(Notice("prepare", text, is_warning=True))
+            address = self._hosts.pop(name).address
+            rest = "" if self._is_bound else ": what it was at is done elsewhere"
+            self._sink(Notice(self._stage, f"host {address} was lost{rest}", is_warning=True))
         if self._hosts or self._newcomers:
             self._last_seen = self._looked
         elif self._looked > self._last_seen + _NO_HOST_SECONDS:
@@ -279,7 +346,7 @@ class RayMapper:
                 unfit = _unfit(host.address, error)
                 if not self._has_begun:
                     raise unfit from error
-                self._sink(Notice("prepare", f"gets no work: {unfit.message}", is_warning=True))
+                self._sink(Notice(self._stage, f"gets no work: {unfit.message}", is_warning=True))
                 continue
             self._hosts[name] = host
 

@@ -9,21 +9,23 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from packtrain.engines.job_lots import Listener, Told, jobs_of_lot, read_records, write_lot, write_records
 from packtrain.engines.shared_folders import SharedFolders
 from packtrain.engines.slurm_commands import ENDED, POLLS_ENDED, SILENT_SECONDS, call, last_line, require_commands
 from packtrain.errors import ClusterUnreachable, WorkerCrashed
 from packtrain.events import Notice, Sink
+from packtrain.ports import LostHost
 from packtrain.units import counted
 
 J = TypeVar("J")
 R = TypeVar("R")
 
-_COMMANDS: Final = ("sbatch", "squeue", "scancel")
+_COMMANDS: Final = ("sbatch", "squeue", "scancel", "sinfo")
 # An array has at most MaxArraySize tasks, by default 1001; a lot is what one task does: long enough to be worth its
 # start of a second or two, and what is handed out again when it is lost is only what it has not done.
 _MOST_TASKS: Final = 1000
@@ -32,6 +34,7 @@ _LOTS_A_WORKER: Final = 4  # so that none is idle long at the end
 _WORKERS_GUESSED: Final = 64  # where nobody says how many tasks run at once
 _CHANCES: Final = 3  # to be handed out again, of a lot that gets no further
 _POLL_SECONDS: Final = 2.0
+_UP: Final = frozenset(("idle", "mixed", "allocated", "completing"))
 _JOB_IDS: Final = "arrays.txt"
 
 _log = logging.getLogger(__name__)
@@ -39,7 +42,12 @@ _log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def open_slurm(
-    place: Path, arguments: Sequence[str], num_workers: int | None, shared: SharedFolders, sink: Sink
+    place: Path,
+    arguments: Sequence[str],
+    num_workers: int | None,
+    shared: SharedFolders,
+    sink: Sink,
+    stage: str = "prepare",
 ) -> Iterator[SlurmMapper]:
     """Yield a mapper that submits job arrays; those of a run that was killed are cancelled first.
 
@@ -49,13 +57,14 @@ def open_slurm(
         num_workers: how many tasks run at once (default: as Slurm sees fit).
         shared: what every host must see and have.
         sink: takes what is told of arrays.
+        stage: the verb that it is told of.
 
     Raises:
         MissingDependency: Slurm's commands are not here.
         ClusterUnreachable: its controller does not answer.
     """
     require_commands(_COMMANDS)
-    mapper = SlurmMapper(place, arguments, num_workers, shared, sink)
+    mapper = SlurmMapper(place, arguments, num_workers, shared, sink, stage)
     mapper.cancel_left()
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True, mode=0o700)
@@ -115,19 +124,36 @@ class _Task:
         return ended
 
 
+@dataclass(slots=True)
+class _Bound(Generic[J]):
+    """A job that only one host can do, and the array of one task that does it."""
+
+    host: str
+    job: J
+    task: _Task
+    array: str
+
+
 class SlurmMapper:
     """Maps jobs over the hosts of a Slurm cluster. See `ports.JobMapper`."""
 
     name = "slurm"
 
     def __init__(
-        self, place: Path, arguments: Sequence[str], num_workers: int | None, shared: SharedFolders, sink: Sink
+        self,
+        place: Path,
+        arguments: Sequence[str],
+        num_workers: int | None,
+        shared: SharedFolders,
+        sink: Sink,
+        stage: str = "prepare",
     ) -> None:
         self._place = place
         self._arguments = tuple(arguments)
         self._num_workers = num_workers
         self._shared = shared
         self._sink = sink
+        self._stage = stage
         self._num_arrays = 0
         self._answered = time.monotonic()
 
@@ -181,6 +207,59 @@ class SlurmMapper:
                 left = [task for task in left if task.has_more and task.polls_ended < POLLS_ENDED]
             tasks = [self._again(run, task, after_crash) for task in tasks if task.has_more]
 
+    def hosts(self) -> tuple[str, ...]:
+        """Return the names of the nodes that are up, of the partition that the arguments name if they name one."""
+        partition = [word for word in self._arguments if word.startswith(("--partition=", "-p"))]
+        done = call(["sinfo", "--noheader", "--Node", "--format=%N %T", *partition])
+        if done.returncode != 0:
+            raise ClusterUnreachable(
+                f"Slurm does not say which nodes there are: {last_line(done.stderr)}",
+                hint="when it does again, run the same command: what is done is kept",
+            )
+        lines = (line.split() for line in done.stdout.splitlines())
+        return tuple(sorted({words[0] for words in lines if len(words) == 2 and words[1] in _UP}))
+
+    def map_bound(self, run: Callable[[J], R], jobs: Iterable[tuple[str, J]]) -> Generator[tuple[str, J, R | LostHost]]:
+        """Yield each job with its host and result, as they are told; see `ports.JobMapper`."""
+        bound: list[_Bound[J]] = []
+        for host, job in jobs:
+            folder = self._place / f"{self._num_arrays:04d}"
+            folder.mkdir(exist_ok=True)
+            write_lot(folder, 0, run, [job], self._shared)
+            task = _Task(folder, 0, 1)
+            bound.append(_Bound(host, job, task, self._submit(folder, [task], host)))
+        while bound:
+            time.sleep(_POLL_SECONDS)
+            up = self.hosts()
+            for each in list(bound):
+                ended = each.task.take_news()
+                why = "" if ended else self._why_lost(each, up, run)
+                if ended or why:
+                    bound.remove(each)
+                    shutil.rmtree(each.task.folder, ignore_errors=True)
+                    yield each.host, each.job, ended[0].result if ended else LostHost(each.host, why)
+
+    def _why_lost(self, each: _Bound[Any], up: Sequence[str], run: Callable[[Any], Any]) -> str:
+        """Return why a bound job gives no result any more, "" if it may; one that died is submitted once more."""
+        states = self._states_of(each.array)
+        if states is None:
+            return ""
+        task = each.task
+        task.state = states.get(0, task.state)
+        if task.state == "PENDING" and each.host not in up:
+            call(["scancel", each.array])
+            return "its node is not up"
+        task.polls_ended = task.polls_ended + 1 if 0 not in states or task.state in ENDED else 0
+        if task.polls_ended < POLLS_ENDED:
+            return ""
+        if task.state == "FAILED" and task.num_crashes == 0 and each.host in up:
+            write_lot(task.folder, 0, run, [each.job], self._shared)
+            each.task = _Task(task.folder, 0, 1)
+            each.task.num_crashes = 1
+            each.array = self._submit(task.folder, [each.task], each.host)
+            return ""
+        return f"its task ended early ({task.state.lower().replace('_', ' ') or 'not known why'})"
+
     def _num_tasks(self, num_jobs: int) -> int:
         wanted = _LOTS_A_WORKER * (self._num_workers or _WORKERS_GUESSED)
         return min(max(wanted, -(-num_jobs // _JOBS_A_LOT)), _MOST_TASKS)
@@ -212,21 +291,22 @@ class SlurmMapper:
         following.num_chances, following.num_crashes = chances, num_crashes
         why = task.state.lower().replace("_", " ") or "not known why"
         text = f"task {task.number} of the array ended early ({why}): what it left is handed out again"
-        self._sink(Notice("prepare", text, is_warning=True))
+        self._sink(Notice(self._stage, text, is_warning=True))
         return following
 
     # --- Slurm's commands
 
-    def _submit(self, folder: Path, tasks: Sequence[_Task]) -> str:
-        """Submit an array for these tasks; return its job id."""
+    def _submit(self, folder: Path, tasks: Sequence[_Task], on: str = "") -> str:
+        """Submit an array for these tasks, bound to one host if one is named; return its job id."""
         (folder / "log").mkdir(exist_ok=True)
         at_once = f"%{self._num_workers}" if self._num_workers else ""
         script = folder / "task.sh"
         script.write_text(_SCRIPT.format(python=shlex.quote(sys.executable), folder=shlex.quote(str(folder))))
         numbers = _ranges(task.number for task in tasks)
-        command = ["sbatch", "--parsable", f"--array={numbers}{at_once}", "--job-name=packtrain-prepare"]
+        command = ["sbatch", "--parsable", f"--array={numbers}{at_once}", f"--job-name=packtrain-{self._stage}"]
         command += ["--ntasks=1", "--no-requeue", "--export=ALL", f"--output={folder / 'log'}/%A_%a.txt"]
-        done = call([*command, *self._arguments, str(script)])
+        bound = [f"--nodelist={on}"] if on else []
+        done = call([*command, *self._arguments, *bound, str(script)])
         if done.returncode != 0:
             raise ClusterUnreachable(
                 f"Slurm refuses the array: {last_line(done.stderr)}",
@@ -239,7 +319,7 @@ class SlurmMapper:
         self._answered = time.monotonic()
         num_jobs = sum(len(task.is_done) for task in tasks)
         text = f"job array {array}: {counted(len(tasks), 'task')} for {counted(num_jobs, 'job')}"
-        self._sink(Notice("prepare", text))
+        self._sink(Notice(self._stage, text))
         return array
 
     def _states_of(self, array: str) -> dict[int, str] | None:

@@ -89,23 +89,59 @@ def discover(drives: Sequence[Drive], trust: Trust, expected: Expected, without:
     check_distinct(drives)
     plan = expected.plan
     check_plan(plan)
-    mounted: dict[str, Mounted] = {}
     kept, lost = leave_out(drives, without, plan)
     damage: list[Damage] = []
-    for drive in kept:
-        found = open_drive(drive, trust, plan=plan, admitted=expected.admitted, damage=damage)
-        check_belongs(found, expected)
-        uuid = found.record.planned_uuid
+    found = [look_at(drive, trust, expected, damage) for drive in kept]
+    groups = groups_of(found, trust, expected.groups or {})
+    return assemble(found, groups, damage, trust, expected, lost)
+
+
+def look_at(drive: Drive, trust: Trust, expected: Expected, damage: list[Damage]) -> Mounted:
+    """Return one drive, verified, if it is one of the expected shipment; `damage` takes what can be made good.
+
+    Raises:
+        As `discover`, for one drive.
+    """
+    found = open_drive(drive, trust, plan=expected.plan, admitted=expected.admitted, damage=damage)
+    check_belongs(found, expected)
+    damage += _damaged_tag_files(found)
+    return found
+
+
+def assemble(
+    found: Sequence[Mounted],
+    groups: Mapping[int, Group],
+    damage: Sequence[Damage],
+    trust: Trust,
+    expected: Expected,
+    lost: frozenset[str],
+) -> Fleet:
+    """Return what verified drives, of one host or of several, make together.
+
+    Args:
+        found: drives that passed `look_at`, in any order.
+        groups: the verified documents of their groups.
+        damage: what was found beside the volumes.
+        trust: who may sign.
+        expected: what the voyage folder knows.
+        lost: UUIDs (of the plan) of drives that were named to be left out.
+
+    Raises:
+        DuplicateDrive, ForeignDrive, SupersededDrive, IntegrityError, IncompleteKnowledge: see `discover`.
+    """
+    plan = expected.plan
+    mounted: dict[str, Mounted] = {}
+    for item in found:
+        uuid = item.record.planned_uuid
         if uuid in mounted:
-            refuse_replaced(found, mounted[uuid])
+            refuse_replaced(item, mounted[uuid])
             raise DuplicateDrive(
                 "the same drive was given twice",
-                where=drive.location,
-                found=f"drive {found.record.label}, which is at {mounted[uuid].drive.location} too",
+                where=item.drive.location,
+                found=f"drive {item.record.label}, which is at {mounted[uuid].drive.location} too",
                 hint="name each drive once; a copy of a drive is not a second drive",
             )
-        damage += _damaged_tag_files(found)
-        mounted[uuid] = found
+        mounted[uuid] = item
     in_order = tuple(mounted[planned.uuid] for planned in plan.drives if planned.uuid in mounted)
     missing = tuple(planned for planned in plan.drives if planned.uuid not in mounted)
     shipment = expected.shipment or _shipment_on(in_order, trust, expected)
@@ -119,11 +155,10 @@ def discover(drives: Sequence[Drive], trust: Trust, expected: Expected, without:
             expected="shipment.json from the dossier or from the last wave",
             hint="get shipment.json from the consignor by another way, or wait for the missing drives",
         )
-    groups = dict(expected.groups or {})
-    groups.update(_groups_of(in_order, trust, groups))
-    for number, group in groups.items():
+    known = {**(expected.groups or {}), **groups}
+    for number, group in known.items():
         check_group(group, plan, expected.plan_digest, f"group {number}")
-    return Fleet(plan, expected.plan_digest, shipment, groups, in_order, missing, lost, tuple(damage))
+    return Fleet(plan, expected.plan_digest, shipment, known, in_order, missing, lost, tuple(damage))
 
 
 def open_drive(
@@ -245,7 +280,7 @@ def _damaged_tag_files(mounted: Mounted) -> list[Damage]:
     return damage
 
 
-def _groups_of(mounted: Sequence[Mounted], trust: Trust, known: Mapping[int, Group]) -> dict[int, Group]:
+def groups_of(mounted: Sequence[Mounted], trust: Trust, known: Mapping[int, Group]) -> dict[int, Group]:
     """Return the group documents of these drives, each from a copy that is as the closing records name it.
 
     A group of which no copy is whole is absent.

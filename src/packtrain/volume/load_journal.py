@@ -5,9 +5,9 @@ A killed load goes on from it; so does the next wave, whose drives know nothing 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 
@@ -17,6 +17,7 @@ from packtrain.volume.ranges import Ranges
 from packtrain.volume.wanted import BadBlocks
 
 _FORMAT: Final = "packtrain-load-journal-3"
+L = TypeVar("L")
 VolumeKey = tuple[int, int, int]
 """Group, stripe, column."""
 _Number = Annotated[int, msgspec.Meta(ge=0)]
@@ -175,6 +176,7 @@ class LoadJournal:
         seen, lost, without_catalog: drives by UUID; see `DriveState`.
         catalogs, groups: SHA-256 of decrypted catalogs, and of group documents that are kept, by group.
         finished: entries without a volume that are in the store, by group of which all volumes are.
+        was_known: the file was there, of this plan and this store.
     """
 
     def __init__(self, path: Path, plan_digest: str, store: str) -> None:
@@ -194,6 +196,7 @@ class LoadJournal:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             known = False
             self._clear()
+        self.was_known = known
         if not known or torn:
             self._rewrite()
 
@@ -236,6 +239,33 @@ class LoadJournal:
             self.finished.clear()
             self.seen.difference_update(drives)
             self._rewrite()
+
+    def adopt(self, other: LoadJournal, groups: Collection[int], drives: Collection[str]) -> None:
+        """Take what another journal says of these groups and drives in the place of what this one says, durably."""
+        _replace_groups(self.volumes, other.volumes, groups)
+        _replace_groups(self.damaged, other.damaged, groups)
+        _replace_groups(self.refused, other.refused, groups)
+        _replace_groups(self.salvaged, other.salvaged, groups)
+        for mine, theirs in (
+            (self.seen, other.seen),
+            (self.lost, other.lost),
+            (self.without_catalog, other.without_catalog),
+        ):
+            mine.difference_update(drives)
+            mine.update(theirs.intersection(drives))
+        for mine, theirs in ((self.catalogs, other.catalogs), (self.groups, other.groups)):
+            mine.update({group: sha256 for group, sha256 in theirs.items() if group in groups})
+        if any(self.finished.get(group) != other.finished.get(group) for group in groups):
+            # A file that came into a folder moved the time of the folder, whatever group has that.
+            self.finished.clear()
+        self._rewrite()
+
+    def lend(self, path: Path, groups: Collection[int], drives: Collection[str]) -> None:
+        """Begin a journal in `path`, of the same load, with what this one says of these groups and drives."""
+        path.unlink(missing_ok=True)
+        lent = LoadJournal(path, self._head.plan, self._head.store)
+        lent.finished.update({group: files for group, files in self.finished.items() if group in groups})
+        lent.adopt(self, groups, drives)
 
     def _clear(self) -> None:
         self.volumes: dict[VolumeKey, VolumeLine] = {}
@@ -292,6 +322,14 @@ class LoadJournal:
         lines: list[msgspec.Struct] = [self._head, *drives, *catalogs, *groups, *finished]
         lines += [line for table in tables for line in table.values()]
         durable.write_bytes(self._path, b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+
+
+def _replace_groups(mine: dict[VolumeKey, L], theirs: Mapping[VolumeKey, L], groups: Collection[int]) -> None:
+    rest = {key: line for key, line in mine.items() if key[0] not in groups}
+    rest |= {key: line for key, line in theirs.items() if key[0] in groups}
+    mine.clear()
+    # By group, as one host that reads them one after the other notes them.
+    mine.update(sorted(rest.items(), key=lambda item: item[0][0]))
 
 
 def damage_lines(damage: Iterable[Damage]) -> tuple[DamageLine, ...]:

@@ -12,7 +12,7 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +46,7 @@ from packtrain.volume.refused import raise_refused
 from packtrain.volume.resume import Look, refuse_strangers
 from packtrain.volume.salvaging import Salvaging
 from packtrain.volume.scratch_pass import ScratchPass
-from packtrain.volume.staging import Staging, store_faults
+from packtrain.volume.staging import SharedStaging, Staging, store_faults
 from packtrain.volume.syndromes import Scratch
 from packtrain.volume.unpackers import Unpackers
 from packtrain.volume.unpacking_process import Setup
@@ -112,30 +112,26 @@ def load_shipment(
             hint="the envelope holds the key of another shipment or attempt",
         )  # fmt: skip
     metadata = Metadata(keep_owner=keep_owner)
-    loading = _Loading(
+    loading = Loading(
         plan, groups, mounted, identity, store, journal_path, sink, stage, metadata, list(damage), verify_files, scratch
     )
-    with as_the_consignor_signed_it():
-        loaded = loading.run(lost, no_more=no_more)
-    durable.write_bytes(journal_path.with_name(PROGRESS_NAME), json.dumps(loaded.progress(), indent=1).encode("utf-8"))
-    is_whole = not loaded.num_unreadable and not loaded.wanted
-    if shipment is not None and is_whole and loaded.files != shipment.num_files:
-        raise IntegrityError(
-            "shipment document counts other files than the catalogs",
-            expected=str(shipment.num_files),
-            found=str(loaded.files),
-        )
-    listing = loading.unreadable.path
-    if loaded.wanted or not loaded.num_unreadable:
-        listing.unlink(missing_ok=True)
-    if loading.journal.refused and not loaded.wanted:
-        raise_refused(loading.journal.refused.values(), loaded, listing)
-    loaded.raise_if_incomplete(listing, scratch)
-    return loaded
+    with as_the_consignor_signed_it(), loading.opened():
+        loading.note_drives(lost, no_more=no_more)
+        loading.read([planned.group for planned in plan.groups])
+        loaded = loading.finish()
+    return loading.concluded(loaded, shipment)
 
 
 @dataclass(slots=True)
-class _Loading:
+class Loading:
+    """One load of a shipment, or one host's share of it, or the end of one that hosts shared.
+
+    Within `opened` it is read, finished, or both. See `load_shipment` for what it is of.
+
+    Args:
+        kept: folder of the group documents of earlier waves, where that is not the journal's.
+    """
+
     plan: Plan
     groups: Mapping[int, Group]
     mounted: Sequence[Mounted]
@@ -148,6 +144,7 @@ class _Loading:
     damage: list[Damage]
     verify_files: bool
     scratch: Path | None
+    kept: Path | None = None
     journal: LoadJournal = field(init=False)
     staging: Staging = field(init=False)
     publisher: Publisher = field(init=False)
@@ -162,67 +159,102 @@ class _Loading:
     told_at: float = 0.0
     num_told: int = 0
 
-    def run(self, lost: Collection[str], *, no_more: bool) -> Loaded:
+    @contextlib.contextmanager
+    def opened(self, groups: Sequence[int] | None = None) -> Iterator[None]:
+        """Hold the staging folder, read the journal, for the time of the context.
+
+        Args:
+            groups: of a share of the load that one host of several has; the process that gave it out holds the folder.
+        """
         plan_digest = digest(self.plan)
         with store_faults(Path(self.store.location)):
-            self.staging = Staging(self.store.staging_folder() / f"load-{plan_digest[:16]}")
+            root = self.store.staging_folder() / f"load-{plan_digest[:16]}"
+            self.staging = Staging(root) if groups is None else SharedStaging(root, tuple(groups))
         with self.staging.held() as held:
             setup = Setup(self.identity, self.staging.root, self.metadata.keep_owner, self.verify_files)
             self.unpackers = Unpackers(setup, self.metadata, held)
-            return self._run(plan_digest, lost, no_more=no_more)
+            self.unreadable = UnreadableNames(self.journal_path.with_name("unreadable.txt"))
+            self.journal = LoadJournal(self.journal_path, plan_digest, self.store.location)
+            self.groups = remember_groups(self.kept or self.journal_path.parent, self.groups, self.journal)
+            self.publisher = Publisher(self.staging, self.store, self.journal, self.metadata, self.verify_files)
+            self.catalogs = CatalogKeeper(self.staging, self.journal, self.mounted, self.identity)
+            self.staging.clear(with_catalogs=False)
+            try:
+                yield
+            except BaseException:
+                # A load that was refused leaves nothing of the cargo in the clear but what the next run goes on from.
+                with contextlib.suppress(OSError):
+                    self.staging.clear()
+                    if not any(self.staging.root.iterdir()):
+                        self.staging.remove()
+                raise
 
-    def _run(self, plan_digest: str, lost: Collection[str], *, no_more: bool) -> Loaded:
-        self.unreadable = UnreadableNames(self.journal_path.with_name("unreadable.txt"))
-        self.journal = LoadJournal(self.journal_path, plan_digest, self.store.location)
-        self.groups = remember_groups(self.journal_path.parent, self.groups, self.journal)
-        self.publisher = Publisher(self.staging, self.store, self.journal, self.metadata, self.verify_files)
-        self.catalogs = CatalogKeeper(self.staging, self.journal, self.mounted, self.identity)
-        self.staging.clear(with_catalogs=False)
-        self._note_drives(lost, no_more=no_more)
-        self._tell_damage(self.damage)
+    def read(self, numbers: Sequence[int]) -> None:
+        """Restore what the mounted drives give of these groups."""
+        self.tell_damage(self.damage)
         for item in self.mounted:
             self._name(item)
-        self.total_bytes = sum(v.bytes for g in self.groups.values() for v in g.volumes if v.column < g.k)
-        widest = max((group.k for group in self.groups.values()), default=1)
+        groups = [self.groups[number] for number in numbers if number in self.groups]
+        self.total_bytes = sum(v.bytes for g in groups for v in g.volumes if v.column < g.k)
+        widest = max((group.k for group in groups), default=1)
+        # The readers of a stripe wait for all its columns at once; there must be a thread for each.
+        with (
+            contextlib.closing(self.unpackers),
+            ThreadPoolExecutor(widest) as self.readers,
+            ThreadPoolExecutor(max(widest, num_readers(len(self.mounted)))) as self.workers,
+        ):
+            for number in numbers:
+                self._load_group(number)
+        self.sink(self._progress())
+
+    def finish(self) -> Loaded:
+        """Bring up to date what lies over all groups; return what was done, by this run and those before."""
         wanted: list[Wanted] = []
         states: list[GroupState] = []
-        try:
-            # The readers of a stripe wait for all its columns at once; there must be a thread for each.
-            with (
-                contextlib.closing(self.unpackers),
-                ThreadPoolExecutor(widest) as self.readers,
-                ThreadPoolExecutor(max(widest, num_readers(len(self.mounted)))) as self.workers,
-            ):
-                for planned in self.plan.groups:
-                    self._load_group(planned.group)
-            pending = self._finish_unplaced()
-            for planned in self.plan.groups:
-                state, wants = self._judge_group(planned.group)
-                states += [state] if state is not None else []
-                wanted += [wants] if wants is not None else []
-            unproven = [state.group for state in states if state.stripes_proven < state.stripes]
-            if not wanted and (unproven or pending or self.num_unnamed):
-                with self.unreadable.writing():
-                    self._list_unreadable(unproven)
-                    for name in pending:
-                        self.unreadable.add(name)
-        except BaseException:
-            # A load that was refused leaves nothing of the cargo in the clear but what the next run goes on from.
-            with contextlib.suppress(OSError):
-                self.staging.clear()
-                if not any(self.staging.root.iterdir()):
-                    self.staging.remove()
-            raise
+        pending = self._finish_unplaced()
+        for planned in self.plan.groups:
+            state, wants = self._judge_group(planned.group)
+            states += [state] if state is not None else []
+            wanted += [wants] if wants is not None else []
+        unproven = [state.group for state in states if state.stripes_proven < state.stripes]
+        if not wanted and (unproven or pending or self.num_unnamed):
+            with self.unreadable.writing():
+                self._list_unreadable(unproven)
+                for name in pending:
+                    self.unreadable.add(name)
         if self.scratch is not None and not wanted:
-            shutil.rmtree(self.scratch / f"packtrain-{plan_digest[:16]}", ignore_errors=True)
-        self.sink(self._progress())
+            shutil.rmtree(self.scratch / f"packtrain-{digest(self.plan)[:16]}", ignore_errors=True)
         if not wanted:
             self.staging.clear()
             if not self.unreadable.count and not self.num_unnamed:
                 self.staging.remove()
         return self._loaded(states, wanted)
 
-    def _note_drives(self, lost: Collection[str], *, no_more: bool) -> None:
+    def concluded(self, loaded: Loaded, shipment: Shipment | None) -> Loaded:
+        """Keep what `status` shows of a load; return it if it is whole.
+
+        Raises:
+            MoreDrivesWanted, BeyondRepair, HostileArchive, AgeFormatError, IntegrityError: see `load_shipment`.
+        """
+        payload = json.dumps(loaded.progress(), indent=1).encode("utf-8")
+        durable.write_bytes(self.journal_path.with_name(PROGRESS_NAME), payload)
+        is_whole = not loaded.num_unreadable and not loaded.wanted
+        if shipment is not None and is_whole and loaded.files != shipment.num_files:
+            raise IntegrityError(
+                "shipment document counts other files than the catalogs",
+                expected=str(shipment.num_files),
+                found=str(loaded.files),
+            )
+        listing = self.unreadable.path
+        if loaded.wanted or not loaded.num_unreadable:
+            listing.unlink(missing_ok=True)
+        if self.journal.refused and not loaded.wanted:
+            raise_refused(self.journal.refused.values(), loaded, listing)
+        loaded.raise_if_incomplete(listing, self.scratch)
+        return loaded
+
+    def note_drives(self, lost: Collection[str], *, no_more: bool) -> None:
+        """Note which drives are here, and which will not come."""
         here = {item.record.planned_uuid for item in self.mounted}
         awaited = [drive.uuid for drive in self.plan.drives if drive.uuid not in here]
         self.journal.mark(here, "awaited")
@@ -266,7 +298,7 @@ class _Loading:
             return
         damage = self.catalogs.get(group)
         self.damage += damage
-        self._tell_damage(damage)
+        self.tell_damage(damage)
         if not self.catalogs.has(group):
             return
         with Catalog.open(self.staging.catalog(number)) as catalog:
@@ -298,7 +330,7 @@ class _Loading:
         knowledge = self._knowledge(group)
         reading = GroupPass(
             self.plan, opened, drives, self.identity, self.staging, self.journal, self.publisher,
-            self.readers, self.workers, self.unpackers, self._tell, self._tell_damage,
+            self.readers, self.workers, self.unpackers, self._tell, self.tell_damage,
         )  # fmt: skip
         with contextlib.closing(reading):
             scratch = self._scratch(group)
@@ -306,7 +338,9 @@ class _Loading:
             reading.run(knowledge, scratch_pass.left_to_scratch(knowledge) if scratch_pass is not None else ())
             if scratch_pass is not None:
                 scratch_pass.run(self._knowledge(group))
-        Salvaging(self.plan, opened, drives, self.identity, self.publisher, self.readers).run(self._knowledge(group))
+        salvaging = Salvaging(self.plan, opened, drives, self.identity, self.publisher, self.readers)
+        with self.staging.one_at_a_time():
+            salvaging.run(self._knowledge(group))
         self.journal.mark(drives, "seen")
 
     def _wants_nothing(self, group: Group, mounted: Collection[str]) -> bool:
@@ -426,7 +460,8 @@ class _Loading:
     def _progress(self) -> Progress:
         return Progress(self.stage, "reading volumes", min(self.done_bytes, self.total_bytes), self.total_bytes)
 
-    def _tell_damage(self, found: Sequence[Damage]) -> None:
+    def tell_damage(self, found: Sequence[Damage]) -> None:
+        """Tell of damage, up to a bound."""
         for item in found:
             self.num_told += 1
             if self.num_told <= _TOLD:

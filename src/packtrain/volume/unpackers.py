@@ -24,19 +24,19 @@ class Unpackers(SideProcesses["Unpacker"]):
     Args:
         setup: what is the same for all volumes.
         metadata: is told what the processes could not set.
-        held: a descriptor that holds the staging folder: it is held as long as somebody may write there, even when this
+        held: descriptors that hold the staging folder: it is held as long as somebody may write there, even when this
             process is killed.
     """
 
-    def __init__(self, setup: Setup, metadata: Metadata, held: int) -> None:
+    def __init__(self, setup: Setup, metadata: Metadata, held: tuple[int, ...]) -> None:
         super().__init__(lambda: Unpacker(setup, metadata, held), _MOST)
 
 
 class Unpacker(SideProcess):
     """One process, started with its first volume; see `Unpackers`."""
 
-    def __init__(self, setup: Setup, metadata: Metadata, held: int) -> None:
-        super().__init__("packtrain.volume.unpacking_process", (), "unpacks volumes", SLOT_BYTES, kept=(held,))
+    def __init__(self, setup: Setup, metadata: Metadata, held: tuple[int, ...]) -> None:
+        super().__init__("packtrain.volume.unpacking_process", (), "unpacks volumes", SLOT_BYTES, kept=held)
         self._setup = setup
         self._metadata = metadata
 

@@ -11,7 +11,7 @@ from packtrain.cli.options import answer_receipt, json_option, no_folder_of_driv
 
 
 @click.command("load")
-@click.argument("drives", nargs=-1, required=True, type=click.Path(path_type=Path), callback=no_folder_of_drives)
+@click.argument("drives", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--without",
     multiple=True,
@@ -31,6 +31,12 @@ from packtrain.cli.options import answer_receipt, json_option, no_folder_of_driv
     metavar="DIR",
     help="Keep sums there between waves, so that no drives have to be mounted together: m/k of the cargo.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray", "slurm"]),
+    default="local",
+    help="Who reads: this machine, or each host of a cluster those of DRIVES that it has (quoted patterns, HOST:PATH).",
+)
 @voyage_option
 @json_option
 def command(
@@ -40,6 +46,7 @@ def command(
     keep_owner: bool,
     verify_files: bool,
     scratch: Path | None,
+    engine: str,
     folder: Path,
     as_json: bool,
 ) -> None:
@@ -50,7 +57,15 @@ def command(
     Exit codes: 0 everything is there; 45 what these drives give is loaded, others are wanted; 41 more was lost than the
     code survives: the rest is loaded and listed.
     """
+    if engine == "local":
+        no_folder_of_drives(click.get_current_context(), None, drives)
     receipt = open_voyage(folder).load(
-        drives, without, no_more=no_more, keep_owner=keep_owner, verify_files=verify_files, scratch=scratch
+        drives,
+        without,
+        no_more=no_more,
+        keep_owner=keep_owner,
+        verify_files=verify_files,
+        scratch=scratch,
+        engine=engine,
     )
     answer_receipt(receipt, as_json=as_json)

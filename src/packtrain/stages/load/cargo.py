@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, decode
 from packtrain.documents.dataset import Dataset
+from packtrain.documents.kit import Kit
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import (
     AgeFormatError,
     BeyondRepair,
     DocumentError,
     HostileArchive,
+    HostsLost,
     IntegrityError,
     MoreDrivesWanted,
     SystemRefused,
@@ -26,11 +30,13 @@ from packtrain.record.custody import CustodyLog
 from packtrain.record.dataset_folder import DATASET_NAME
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import StageClock
-from packtrain.stages.load.gates import admitted_papers, expected_of, identity_of, require_admission
+from packtrain.stages.load.gates import Admitted, admitted_papers, expected_of, identity_of, require_admission
 from packtrain.stages.load.kept import STAGE, current_inputs, entries_gone, journal_folder, kit_of
 from packtrain.stages.load.kit import NO_KIT, fetch_kit, lacks_only_kit, tell_kit
 from packtrain.volume.discover import Fleet, discover
 from packtrain.volume.entry_list import sentence
+from packtrain.volume.fleet import Mounted
+from packtrain.volume.kit_files import copy_kit
 from packtrain.volume.loaded import Loaded
 from packtrain.volume.reader import load_shipment
 
@@ -74,47 +80,108 @@ def load(
         BeyondRepair: at the end: what can be read was restored, the rest is listed.
         DriveFull, StoreInUse, HostileArchive, IntegrityError: see `load_shipment`.
     """
-    role = folder.voyage_file().voyage.role
-    if role != "consignee":
-        raise WrongRole("loading is the consignee's", where=str(folder.root), expected="consignee", found=role)
-    require_admission(folder)
-    if keep_owner and os.geteuid() != 0:
-        raise SystemRefused("only root may give files to other owners", hint="run it as root, or without --keep-owner")
-    clock = StageClock(folder, STAGE, current_inputs(folder))
-    admitted = admitted_papers(folder)
-    kit = kit_of(folder)
-    identity = identity_of(folder, admitted)
-    fleet = discover(drives, folder.trust(), expected_of(folder, admitted), without)
-    if folder.receipt(STAGE) is not None and (told := sentence(entries_gone(folder, store))):
-        sink(Notice(STAGE, told, is_warning=True))
-    before = folder.receipt(STAGE)
-    if kit is not None and before is not None and not verify_files and lacks_only_kit(folder, kit, before, store):
-        # As where nothing is lacking, what is in the store is not read again.
-        sink(Notice(STAGE, f"the cargo is in the store since {before.finished} and is not read again, only the kit"))
-        told = tell_kit(fetch_kit(folder, kit, fleet, sink), sink)
-        return clock.finish(counts=before.counts, facts={**before.facts, "kit": told})
-    # A store that was loaded before and is gone may come back in waves: until the last of them nothing is loaded.
-    folder.drop_receipt(STAGE)
-    # The drives with the kit may not be among those of the last wave.
-    kit_told = fetch_kit(folder, kit, fleet, sink) if kit is not None else NO_KIT
-    try:
-        loaded = load_shipment(
+    way = _Here(folder, drives, store, sink)
+    options = Options(tuple(without), no_more, keep_owner, verify_files, scratch)
+    return load_by(way, folder, store, sink, options)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked of a load, see `load`."""
+
+    without: tuple[str, ...] = ()
+    no_more: bool = False
+    keep_owner: bool = False
+    verify_files: bool = False
+    scratch: Path | None = None
+
+
+class Way(Protocol):
+    """How drives are read: here, or by the hosts that have them mounted."""
+
+    def fleet(self, admitted: Admitted, options: Options) -> Fleet:
+        """Return the verified drives."""
+        ...
+
+    def copy_kit(self, kit: Kit, destination: Path) -> tuple[bool, tuple[str, ...]]:
+        """Copy the kit from the drives of the fleet; see `kit_files.copy_kit`."""
+        ...
+
+    def read(self, fleet: Fleet, identity: str, options: Options) -> Loaded:
+        """Read the fleet into the store."""
+        ...
+
+    def facts(self) -> dict[str, str]:
+        """Return what the receipt says of who read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    folder: VoyageFolder
+    drives: Sequence[Drive]
+    store: Store
+    sink: Sink
+    mounted: list[Mounted] = field(default_factory=list[Mounted])
+
+    def fleet(self, admitted: Admitted, options: Options) -> Fleet:
+        fleet = discover(self.drives, self.folder.trust(), expected_of(self.folder, admitted), options.without)
+        self.mounted[:] = fleet.mounted
+        return fleet
+
+    def copy_kit(self, kit: Kit, destination: Path) -> tuple[bool, tuple[str, ...]]:
+        return copy_kit(kit, self.mounted, destination)
+
+    def read(self, fleet: Fleet, identity: str, options: Options) -> Loaded:
+        return load_shipment(
             fleet.plan,
             fleet.groups,
             fleet.shipment,
             fleet.mounted,
             identity,
-            store,
-            journal_folder(folder) / "journal.jsonl",
-            sink,
+            self.store,
+            journal_folder(self.folder) / "journal.jsonl",
+            self.sink,
             lost=fleet.lost,
-            no_more=no_more,
-            keep_owner=keep_owner,
-            verify_files=verify_files,
-            scratch=scratch,
+            no_more=options.no_more,
+            keep_owner=options.keep_owner,
+            verify_files=options.verify_files,
+            scratch=options.scratch,
             damage=fleet.damage,
         )
-    except MoreDrivesWanted:
+
+    def facts(self) -> dict[str, str]:
+        return {}
+
+
+def load_by(way: Way, folder: VoyageFolder, store: Store, sink: Sink, options: Options) -> Receipt:
+    """Restore the admitted shipment; see `load`."""
+    role = folder.voyage_file().voyage.role
+    if role != "consignee":
+        raise WrongRole("loading is the consignee's", where=str(folder.root), expected="consignee", found=role)
+    require_admission(folder)
+    if options.keep_owner and os.geteuid() != 0:
+        raise SystemRefused("only root may give files to other owners", hint="run it as root, or without --keep-owner")
+    clock = StageClock(folder, STAGE, current_inputs(folder))
+    admitted = admitted_papers(folder)
+    kit = kit_of(folder)
+    identity = identity_of(folder, admitted)
+    fleet = way.fleet(admitted, options)
+    if folder.receipt(STAGE) is not None and (told := sentence(entries_gone(folder, store))):
+        sink(Notice(STAGE, told, is_warning=True))
+    before = folder.receipt(STAGE)
+    if kit is not None and before is not None and not options.verify_files and lacks_only_kit(folder, kit, before, store):
+        # As where nothing is lacking, what is in the store is not read again.
+        sink(Notice(STAGE, f"the cargo is in the store since {before.finished} and is not read again, only the kit"))
+        told = tell_kit(fetch_kit(folder, kit, way.copy_kit, sink), sink)
+        return clock.finish(counts=before.counts, facts={**before.facts, "kit": told})
+    # A store that was loaded before and is gone may come back in waves: until the last of them nothing is loaded.
+    folder.drop_receipt(STAGE)
+    # The drives with the kit may not be among those of the last wave.
+    kit_told = fetch_kit(folder, kit, way.copy_kit, sink) if kit is not None else NO_KIT
+    try:
+        loaded = way.read(fleet, identity, options)
+    except (MoreDrivesWanted, HostsLost):
         note_loaded(folder, fleet, "a wave; more drives are to be read")
         raise
     except BeyondRepair as error:
@@ -127,8 +194,8 @@ def load(
     missing = ", ".join(loaded.drives_lost)
     note_loaded(folder, fleet, f"not here: {missing}" if missing else "all drives read")
     num_samples = _check_dataset(store, sink)
-    facts = _facts(loaded, fleet, store)
-    facts["file digests"] = "every file was hashed" if verify_files else "one file in 16 was hashed"
+    facts = _facts(loaded, fleet, store) | way.facts()
+    facts["file digests"] = "every file was hashed" if options.verify_files else "one file in 16 was hashed"
     if kit is not None:
         facts["kit"] = tell_kit(kit_told, sink)
     return clock.finish(counts=_counts(loaded, fleet, num_samples), facts=facts)

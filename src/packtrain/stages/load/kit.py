@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +15,6 @@ from packtrain.ports import Store
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages.load.kept import KIT_NAME, STAGE, current_inputs, entries_gone, is_dataset_there
 from packtrain.training.kit_held import is_whole_kit, newest_whole
-from packtrain.volume.discover import Fleet
-from packtrain.volume.kit_files import copy_kit
 
 NO_KIT: Final = "not here"
 
@@ -30,7 +29,11 @@ def lacks_only_kit(folder: VoyageFolder, kit: Kit, receipt: Receipt, store: Stor
     )
 
 
-def fetch_kit(folder: VoyageFolder, kit: Kit, fleet: Fleet, sink: Sink) -> str:
+CopyKit = Callable[[Kit, Path], tuple[bool, tuple[str, ...]]]
+"""Copies a kit from the drives to a folder, on whatever host they are; see `copy_kit`."""
+
+
+def fetch_kit(folder: VoyageFolder, kit: Kit, copy: CopyKit, sink: Sink) -> str:
     """Copy the kit in force from the drives unless it is here; return what the receipt says of where it is.
 
     Drives carry the kit that left. Where an update is in force and its kit is gone, that one is brought, for the
@@ -39,7 +42,7 @@ def fetch_kit(folder: VoyageFolder, kit: Kit, fleet: Fleet, sink: Sink) -> str:
     destination = folder.root / KIT_NAME
     if is_whole_kit(destination, kit):
         return KIT_NAME
-    if _copy_kit(kit, fleet, destination, sink):
+    if _copy_kit(kit, copy, destination, sink):
         sink(Notice(STAGE, f"kit is in {KIT_NAME}, held against kit.json: sh {destination}/install.sh FOLDER PYTHON"))
         return KIT_NAME
     if not folder.has(KitUpdate):
@@ -48,7 +51,7 @@ def fetch_kit(folder: VoyageFolder, kit: Kit, fleet: Fleet, sink: Sink) -> str:
     number = newest_whole(destination, [each.kit for each in chain])
     if number is None:
         left = chain[0].kit
-        if left is None or not _copy_kit(left, fleet, destination, sink):
+        if left is None or not _copy_kit(left, copy, destination, sink):
             return NO_KIT
         number = 0
     which = f"the kit of update {number}" if number else "the kit that left on the drives"
@@ -74,8 +77,8 @@ def tell_kit(told: str, sink: Sink) -> str:
     return told
 
 
-def _copy_kit(kit: Kit, fleet: Fleet, destination: Path, sink: Sink) -> bool:
-    is_here, faults = copy_kit(kit, fleet.mounted, destination)
+def _copy_kit(kit: Kit, copy: CopyKit, destination: Path, sink: Sink) -> bool:
+    is_here, faults = copy(kit, destination)
     for fault in faults[:20]:
         sink(Notice(STAGE, fault, is_warning=True))
     return is_here
