@@ -55,8 +55,8 @@ class RayHosts:
         """Return what drivers and other hosts join at."""
         return f"{self.head.address}:{PORT}"
 
-    def start(self, host: Host, num_cpus: int = 1) -> None:
-        """Start Ray on a host: as the head on the first one, else as one that joins it."""
+    def start(self, host: Host, num_cpus: int = 1, **more: str) -> None:
+        """Start Ray on a host: as the head on the first one, else as one that joins it; `more` is for its environment."""
         as_head = ["--head", "--port", str(PORT), "--include-dashboard", "false", "--temp-dir", str(self.place)]
         part = as_head if host is self.head else ["--address", self.address]
         argv = [sys.executable, "-m", "ray.scripts.scripts", "start", *part, "--node-ip-address", host.address]
@@ -65,7 +65,13 @@ class RayHosts:
         # To a file and not to a pipe: what it leaves running would keep the pipe open.
         with log.open("w") as stream:
             done = self.hosts.run_in(
-                host, argv, capture_output=False, stdout=stream, stderr=stream, env=self.environment, timeout=120
+                host,
+                argv,
+                capture_output=False,
+                stdout=stream,
+                stderr=stream,
+                env={**self.environment, **more},
+                timeout=120,
             )
         assert done.returncode == 0, log.read_text()
 
