@@ -133,6 +133,10 @@ class Hosts:
         self._must("-n", self._switch, "link", "set", f"port{host.number}", "down")
         self.kill_host(host)
 
+    def power_on(self, host: Host) -> None:
+        """Give a host that was taken away its cable back; nothing runs on it."""
+        self._must("-n", self._switch, "link", "set", f"port{host.number}", "up")
+
     def close(self) -> None:
         """End what runs on the hosts, and take them and the switch away."""
         for host in self.hosts:
