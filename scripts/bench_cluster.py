@@ -18,13 +18,20 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # hosts of our own making are the tests'
 
-from bench.cluster import peers, report  # noqa: E402
+from bench.cluster import data, many, ours, peers, redis, report  # noqa: E402
 from bench.jobs import Benchmark, Job, options, run  # noqa: E402
 from bench.prepare.work import Figures, Work  # noqa: E402
 
 _JOBS: Final[Mapping[str, Job]] = {
+    "faults": ours.faults,
+    "steady": ours.steady,
+    "redis": redis.head_with_redis,
     "torchrun": peers.torchrun,
     "ray-train": peers.ray_train,
+    "simulated": many.simulated,
+    "real": many.real,
+    "prepare": data.prepare,
+    "load": data.load,
 }
 _PEER_PACKAGES: Final = ("ray", "torch", "pydantic")
 

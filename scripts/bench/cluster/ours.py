@@ -9,14 +9,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-
-from netns_hosts import Host
-from ray_hosts import QUICK, ray_hosts
-from site_parts import site_after_load, write_program
 
 from bench.cluster.faults import (
     HANG_SECONDS,
@@ -36,6 +31,8 @@ from bench.cluster.ray_sessions import OverRay
 from bench.cluster.sessions import MANY_STEPS, PROGRAM
 from bench.prepare.work import Figures, Work, fresh
 from packtrain.ports import ATTEMPTS_NAME
+from ray_hosts import QUICK, ray_hosts
+from site_parts import site_after_load, write_program
 
 NUM_WORKER_HOSTS: Final = 3
 _BURNERS_A_HOST: Final = 2
@@ -49,7 +46,7 @@ class Packtrain(OverRay):
         program: what is trained.
     """
 
-    program: Path = PROGRAM
+    program: Path = field(default=PROGRAM, kw_only=True)
 
     def start_command(self) -> None:
         """Make the voyage folder where there is none, and start the command: the same again after a verdict."""
@@ -120,7 +117,7 @@ def faults(work: Work) -> tuple[Figures, dict[str, Any]]:
                 ended.extend(session.attempts())
 
     outcomes = campaign("packtrain", to_hosts, noting)
-    false = len(ended) - sum(outcome.seconds is not None or outcome.hangs for outcome in outcomes)
+    false = len(ended) - sum(not outcome.verdict.startswith("not measured") for outcome in outcomes)
     head, again = _head_lost(place)
     found = summary([*outcomes, head])
     return {
@@ -155,8 +152,7 @@ def _head_lost(place: Path) -> tuple[Outcome, dict[str, Any]]:
                 session.hosts.kill_host(host)
             session.hosts.power_on(session.cluster.head)
             session.lost.clear()
-            for host in session.hosts.hosts:
-                session.start_ray(host)
+            session.start_cluster()
             command_at = time.monotonic()
             session.start_command()
             found = session.trace.wait_for_recovery(command_at, HANG_SECONDS, session.is_over)
@@ -172,7 +168,7 @@ def _head_lost(place: Path) -> tuple[Outcome, dict[str, Any]]:
 
 
 def steady(work: Work) -> tuple[Figures, dict[str, Any]]:
-    """Nothing happens; then nothing happens but that the cores are busy. Every attempt that ends is a false failover."""
+    """Nothing happens, or nothing but that the cores are busy: every attempt that ends is a false failover."""
     undisturbed, loaded = work.scaled(120, 20), work.scaled(60, 20)
     with session_of(work.folder / "steady") as session:
         session.start()

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from functools import partial
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
-
-from netns_hosts import network_of_hosts
-from ray_hosts import QUICK, RayHosts, ray_hosts
 
 from bench.cluster.faults import HEAD_LOSS, HOST_KILL, LEADER_LOSS, POWER_OFF, WORKER_KILL, Outcome, campaign, summary
 from bench.cluster.ray_sessions import QUICK_START, RayTrain
 from bench.cluster.sessions import Session, Torchrun, worker_environment
 from bench.prepare.work import Figures, Work, fresh
+from netns_hosts import network_of_hosts
+from ray_hosts import QUICK, RayHosts, ray_hosts
 
 NUM_WORKER_HOSTS: Final = 3
 

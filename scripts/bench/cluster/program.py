@@ -3,8 +3,8 @@
     program.py --trace FILE --ckpt FOLDER --steps N --step-seconds S --checkpoint-every N
 
 Every launcher runs this same file. Each step is an exchange between all workers and a sleep: as with accelerators, the
-processor is nearly free while it trains. What it learns is a sum: after step n every weight is 1 + 2 + ... + n, with any
-number of workers, and a checkpoint that says otherwise ends it with exit code 3.
+processor is nearly free while it trains. What it learns is a sum: after step n every weight is 1 + 2 + ... + n, with
+any number of workers, and a checkpoint that says otherwise ends it with exit code 3.
 
 Times are of the monotonic clock, which all hosts that are network namespaces of one machine share.
 """

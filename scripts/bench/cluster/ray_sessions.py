@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from netns_hosts import Host, Hosts
+from bench.cluster.sessions import Session
+from netns_hosts import Host
 from ray_hosts import RayHosts
-
-from bench.cluster.sessions import PROGRAM, Session, worker_environment
 
 _DRIVER: Final = Path(__file__).with_name("ray_train_driver.py")
 # Ray Train's own patience with a group of workers that does not come up is 60 s: once for each host that is gone.
 QUICK_START: Final = {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "20"}
 _FEWEST: Final = 1
+_STARTS_AT_ONCE: Final = 3
 
 
 @dataclass
@@ -27,17 +27,27 @@ class OverRay(Session):
     Attributes:
         cluster: hosts and environment of Ray.
         driver: the host on which the command runs; the head unless it is to be lost.
+        command_at: when the command was started first, by the monotonic clock.
     """
 
     cluster: RayHosts = field(kw_only=True)
     driver: Host = field(kw_only=True)
+    command_at: float = 0.0
     goes_on = True
 
     def start(self) -> None:
         """Start Ray on every host, then the command."""
-        for host in self.hosts.hosts:
-            self.start_ray(host)
+        self.start_cluster()
+        self.command_at = time.monotonic()
         self.start_command()
+
+    def start_cluster(self) -> None:
+        """Start Ray on the head, then on the others, some at a time: each start takes seconds of a core."""
+        head, *others = self.hosts.hosts
+        self.start_ray(head)
+        with ThreadPoolExecutor(_STARTS_AT_ONCE) as pool:
+            for _ in pool.map(self.start_ray, others):
+                pass
 
     def start_ray(self, host: Host) -> None:
         """Start Ray on a host, with a CPU where workers are to be."""

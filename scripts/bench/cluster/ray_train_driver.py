@@ -1,4 +1,4 @@
-"""Ray Train's own way with `program.py`: TorchTrainer, elastic, with failures allowed. Started on a host of the cluster.
+"""Ray Train's own way with `program.py`: TorchTrainer, elastic, failures allowed. Started on a host of the cluster.
 
     ray_train_driver.py ADDRESS FEWEST MOST STORAGE ARGUMENTS_OF_THE_PROGRAM...
 

@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from netns_hosts import Host, Hosts, with_source_tree
-
 from bench.cluster.trace import TraceFile, workers_of
+from netns_hosts import Host, Hosts, with_source_tree
 
 PROGRAM: Final = Path(__file__).with_name("program.py")
 STEP_SECONDS: Final = 0.25

@@ -82,8 +82,10 @@ class ScriptedHosts:
     name = "simulated"
 
     def __init__(self, count: int) -> None:
-        self._there = [HostThere(f"{number:06}", f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
-                       for number in range(1, count + 1)]
+        self._there = [
+            HostThere(f"{number:06}", f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+            for number in range(1, count + 1)
+        ]
         self._agents: dict[str, _Agent] = {}
         self._answers: deque[tuple[float, Answer]] = deque()
         self._num_asked = 0
@@ -162,9 +164,9 @@ class Watch:
 
     def _fall_silent(self, now: float) -> None:
         began, cpu, asked = self._polled_from
-        self.noted["driver_cpu_seconds_per_second"] = (
-            time.process_time() - self._hosts.own_cpu_seconds - cpu
-        ) / (now - began)
+        self.noted["driver_cpu_seconds_per_second"] = (time.process_time() - self._hosts.own_cpu_seconds - cpu) / (
+            now - began
+        )
         self.noted["questions_per_second"] = (self._hosts.num_asked - asked) / (now - began)
         self._silent_at = now
         self._hosts.silent.add(f"{max(1, len(self._hosts.present()) // 2):06}")
