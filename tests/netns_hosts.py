@@ -134,7 +134,7 @@ class Hosts:
         self.kill_host(host)
 
     def power_on(self, host: Host) -> None:
-        """Give a host that was taken away its cable back; nothing runs on it."""
+        """Let a host that was powered off be reached again."""
         self._must("-n", self._switch, "link", "set", f"port{host.number}", "up")
 
     def close(self) -> None:

@@ -1,4 +1,7 @@
-"""Slurm of one node on a host of `netns_hosts`: munge, controller and node daemon, all from a folder of its own."""
+"""Slurm on hosts of `netns_hosts`: munge, a controller and node daemons, all from a folder of their own.
+
+Debian's build starts several node daemons on one machine, each where its host has a name and an address of its own.
+"""
 
 import contextlib
 import os
@@ -14,20 +17,23 @@ from pathlib import Path
 
 from netns_hosts import Host, Hosts, network_of_hosts, until, why_no_hosts, with_source_tree
 
+# Of Slurm's own 300 and 30 seconds: how soon a silent node is given up, and what processes get to end.
+SLURMD_TIMEOUT_SECONDS = 20
+KILL_WAIT_SECONDS = 10
 _NEEDS = {"munged": "munge", "slurmctld": "slurm-wlm", "slurmd": "slurm-wlm", "sbatch": "slurm-wlm"}
 _CONF = """
 ClusterName=test
 SlurmctldHost={name}({address})
 SlurmUser=root
 AuthType=auth/munge
-AuthInfo=socket={place}/munge.socket
+AuthInfo=socket={place}/munge.socket,cred_expire={cred_expire}
 CredType=cred/munge
 StateSaveLocation={place}/state
-SlurmdSpoolDir={place}/spool
+SlurmdSpoolDir={place}/spool-%n
 SlurmctldPidFile={place}/slurmctld.pid
-SlurmdPidFile={place}/slurmd.pid
+SlurmdPidFile={place}/slurmd-%n.pid
 SlurmctldLogFile={place}/slurmctld.log
-SlurmdLogFile={place}/slurmd.log
+SlurmdLogFile={place}/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
@@ -37,8 +43,10 @@ AccountingStorageType=accounting_storage/none
 MpiDefault=none
 ReturnToService=2
 SchedulerParameters=batch_sched_delay=0,sched_interval=1
-NodeName={name} NodeAddr={address} CPUs=2 State=UNKNOWN
-PartitionName=work Nodes={name} Default=YES MaxTime=INFINITE State=UP
+SlurmdTimeout={SLURMD_TIMEOUT_SECONDS}
+KillWait={KILL_WAIT_SECONDS}
+{nodes}
+PartitionName=work Nodes={names} Default=YES MaxTime=INFINITE State=UP
 """
 
 
@@ -52,17 +60,19 @@ def why_no_slurm() -> str | None:
 
 @dataclass
 class SlurmNode:
-    """A host that is controller and node at once.
+    """A host that is the controller, and a node at once where there are no others.
 
     Attributes:
-        hosts: the network of this one host.
+        hosts: the network; its first host is the controller.
         environment: for programs on it.
         place: configuration, state, logs.
+        nodes: the nodes' names, with their hosts.
     """
 
     hosts: Hosts
     environment: dict[str, str]
     place: Path
+    nodes: dict[str, Host]
 
     @property
     def host(self) -> Host:
@@ -72,6 +82,30 @@ class SlurmNode:
     def run(self, *argv: str, seconds: float = 240) -> "subprocess.CompletedProcess[str]":
         """Run a program on the host to its end."""
         return self.hosts.run_in(self.host, argv, env=self.environment, timeout=seconds)
+
+    def start_slurmd(self, name: str) -> None:
+        """Start the daemon of a node, under the node's name."""
+        argv = ["unshare", "--uts", "sh", "-c", f"hostname {name}; exec slurmd -D -N {name}"]
+        (self.place / f"slurmd-{name}.pid").unlink(missing_ok=True)
+        _start(self, self.nodes[name], argv, self.place / f"slurmd-{name}.pid")
+
+    def kill_slurmd(self, name: str) -> None:
+        """Let the daemon of a node die, and nothing else."""
+        os.kill(int((self.place / f"slurmd-{name}.pid").read_text()), signal.SIGKILL)
+
+    def power_off(self, name: str) -> None:
+        """Take a node away without a word to anybody."""
+        self.hosts.power_off(self.nodes[name])
+
+    def power_on(self, name: str) -> None:
+        """Let a node come back, with nothing running on it."""
+        self.hosts.power_on(self.nodes[name])
+        self.start_slurmd(name)
+
+    def states(self) -> dict[str, str]:
+        """Return the state of each node."""
+        lines = self.run("sinfo", "--noheader", "--Node", "--format=%N %T").stdout.splitlines()
+        return {words[0]: words[1] for line in lines if len(words := line.split()) == 2}
 
     def start_packtrain(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start packtrain on the host."""
@@ -91,13 +125,7 @@ class SlurmNode:
 
     def workers(self) -> list[int]:
         """Return the processes that are at a task of ours."""
-        found: list[int] = []
-        for process in self.host.processes():
-            with contextlib.suppress(OSError):
-                words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
-                if b"run-units" in words:
-                    found.append(process)
-        return found
+        return processes_with(self.host, "run-units")
 
     def kill_worker(self) -> None:
         """Let one process that is at a task die."""
@@ -106,27 +134,57 @@ class SlurmNode:
             os.kill(self.workers()[0], signal.SIGKILL)
 
 
+def processes_with(host: Host, word: str) -> list[int]:
+    """Return the processes of a host that have a word in their command line."""
+    found: list[int] = []
+    for process in host.processes():
+        with contextlib.suppress(OSError):
+            if word.encode() in Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0"):
+                found.append(process)
+    return found
+
+
 @contextlib.contextmanager
-def slurm_node() -> Iterator[SlurmNode]:
-    """Yield a host on which jobs can be submitted."""
+def slurm_node(num_nodes: int = 0, cred_expire: int = 120) -> Iterator[SlurmNode]:
+    """Yield a host on which jobs can be submitted.
+
+    Args:
+        num_nodes: so many other hosts are nodes, n1, n2 and so on; 0: the host itself is the one node.
+        cred_expire: for so many seconds a job that was requeued waits.
+    """
     place = Path(tempfile.mkdtemp(prefix="ptslurm-", dir="/tmp"))
     place.chmod(0o755)
     try:
-        with network_of_hosts(1) as hosts:
-            for folder in ("state", "spool"):
+        with network_of_hosts(1 + num_nodes) as hosts:
+            own = socket.gethostname().partition(".")[0]
+            nodes = {f"n{number}": host for number, host in enumerate(hosts.hosts) if number} or {own: hosts.hosts[0]}
+            for folder in ("state", *(f"spool-{name}" for name in nodes)):
                 (place / folder).mkdir()
-            name = socket.gethostname().partition(".")[0]
-            (place / "slurm.conf").write_text(_CONF.format(name=name, address=hosts.hosts[0].address, place=place))
+            (place / "slurm.conf").write_text(
+                _CONF.format(
+                    name=own,
+                    address=hosts.hosts[0].address,
+                    place=place,
+                    cred_expire=cred_expire,
+                    SLURMD_TIMEOUT_SECONDS=SLURMD_TIMEOUT_SECONDS,
+                    KILL_WAIT_SECONDS=KILL_WAIT_SECONDS,
+                    names=",".join(nodes),
+                    nodes="\n".join(
+                        f"NodeName={name} NodeAddr={host.address} CPUs=2 State=UNKNOWN" for name, host in nodes.items()
+                    ),
+                )
+            )
             (place / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
             key = place / "munge.key"
             key.write_bytes(os.urandom(128))
             key.chmod(0o400)
             environment = with_source_tree({**os.environ, "SLURM_CONF": str(place / "slurm.conf")})
-            node = SlurmNode(hosts, environment, place)
-            _start(node, _munged(place), place / "munge.socket")
-            _start(node, ["slurmctld", "-D"], place / "slurmctld.pid")
-            _start(node, ["slurmd", "-D", "-N", name], place / "slurmd.pid")
-            until(lambda: "idle" in node.run("sinfo", "--noheader", "--format=%T").stdout, 60, "an idle node")
+            node = SlurmNode(hosts, environment, place, nodes)
+            _start(node, node.host, _munged(place), place / "munge.socket")
+            _start(node, node.host, ["slurmctld", "-D"], place / "slurmctld.pid")
+            for name in nodes:
+                node.start_slurmd(name)
+            until(lambda: node.states() == dict.fromkeys(nodes, "idle"), 60, "idle nodes")
             yield node
     finally:
         shutil.rmtree(place, ignore_errors=True)
@@ -138,9 +196,9 @@ def _munged(place: Path) -> list[str]:
     return ["munged", "--foreground", "--force", *options, f"--log-file={place / 'munge.log'}"]
 
 
-def _start(node: SlurmNode, argv: list[str], sign: Path) -> None:
-    log = node.place / f"{argv[0]}.out"
+def _start(node: SlurmNode, host: Host, argv: list[str], sign: Path) -> None:
+    log = node.place / f"{sign.stem}.out"
     with log.open("w") as stream:
-        started = node.hosts.start_in(node.host, argv, env=node.environment, stdout=stream, stderr=stream)
+        started = node.hosts.start_in(host, argv, env=node.environment, stdout=stream, stderr=stream)
     until(lambda: sign.exists() or started.poll() is not None, 30, f"{argv[0]} to start: {log.read_text()}")
     assert started.poll() is None, log.read_text()

@@ -300,17 +300,21 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
                 is_whole=load.is_settled(self.folder),
             )
 
-    def train(self, python: Path | None = None) -> Receipt:
-        """Run the training program on the loaded data, through failures, to its last step."""
-        from packtrain.engines.local import LocalEngine
+    def train(self, python: Path | None = None, engine: str | None = None) -> Receipt:
+        """Run the training program on the loaded data, through failures, to its last step.
+
+        `python` is the workers' interpreter; `engine` that of `open_trainer`.
+        """
         from packtrain.stages import train
+        from packtrain.trainers import open_trainer
+
+        def run() -> Receipt:
+            trainer = open_trainer(self.folder, engine, inputs, self._sink)
+            return train.train(self.folder, trainer, python or Path(sys.executable), self._sink)
 
         with self._at_work(train.STAGE, "consignee"):
-            return self._run(
-                train.STAGE,
-                train.inputs(self.folder),
-                lambda: train.train(self.folder, LocalEngine(), python or Path(sys.executable), self._sink),
-            )
+            inputs = train.inputs(self.folder)
+            return self._run(train.STAGE, inputs, run)
 
     def export_results(self) -> Receipt:
         """Put the declared results into outbox/, each sealed to the consignor; write export-list.json."""

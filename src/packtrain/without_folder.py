@@ -87,3 +87,17 @@ def run_units(folder: Path, number: int) -> None:
     from packtrain.engines.job_lots import lot_path, run_lot
 
     run_lot(lot_path(folder, number), socket.gethostname())
+
+
+def run_attempt(folder: Path) -> int:
+    """Run the next attempt of a training job: the hidden command of its batch script. Return the job's exit code."""
+    from packtrain.engines.slurm_batch import run_attempt
+
+    return run_attempt(folder)
+
+
+def run_workers(folder: Path, attempt: int) -> None:
+    """Run the workers of this host in one attempt of a training job: the hidden command that srun starts."""
+    from packtrain.engines.slurm_task import run_task
+
+    run_task(folder, attempt)

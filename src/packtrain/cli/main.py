@@ -52,7 +52,9 @@ _VERBS: Final[dict[str, tuple[str, str]]] = {
     "completion": ("completion", "print what makes bash, zsh or fish complete"),
     "demo": ("demo", "a whole voyage on real data, on this machine"),
     "boxed": ("boxed", ""),
+    "run-attempt": ("run_attempt", ""),
     "run-units": ("run_units", ""),
+    "run-workers": ("run_workers", ""),
 }
 """verb -> (module under cli/verbs, one line of help). Here and not in the modules, so that --help imports none."""
 

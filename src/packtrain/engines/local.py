@@ -1,32 +1,19 @@
 """One machine: the engine starts every worker itself, under torchrun's environment, and forms each attempt afresh.
 
 A fresh port, a fresh store and fresh processes for each attempt leave no address of the last one to be found: that is
-why there is no elastic rendezvous here. Nothing runs on when `run` returns or raises. Here is the loop over attempts;
-attempt.py has one of them, worker.py one process of it.
+why there is no elastic rendezvous here. Nothing runs on when `run` returns or raises. The loop over attempts is in
+attempts.py; attempt.py judges one, crew.py holds its workers.
 """
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-import json
-import re
-import signal
-import threading
-import time
-from collections.abc import Iterator
-from dataclasses import asdict
-from pathlib import Path
-from types import FrameType
-from typing import Final
+import math
+from collections.abc import Sequence
 
-from packtrain import durable
-from packtrain.engines.attempt import Attempt
+from packtrain.engines.attempts import run_attempts
+from packtrain.engines.crew import Crew, CrewNews, CrewOrder, ReservedPort
 from packtrain.events import Sink
-from packtrain.ports import ATTEMPTS_NAME, AttemptRecord, StepRecord, TrainingJob, TrainingRun
-
-_LOG_NAME: Final = re.compile(r"attempt-(\d{1,9})-rank-\d+\.log")
-_MOST_LOG_BYTES: Final = 64 << 20
+from packtrain.ports import TrainingJob, TrainingRun
 
 
 class LocalEngine:
@@ -49,64 +36,38 @@ class LocalEngine:
             TrainingFailed: more attempts failed than `max_restarts` allows; `where` is the log of the worker at fault.
             WorkerStalled: the same, and the last of them made no step for `stall_seconds`.
         """
-        job.log_folder.mkdir(parents=True, exist_ok=True)
-        job.checkpoints.mkdir(parents=True, exist_ok=True)
-        started = time.monotonic()
-        records: list[AttemptRecord] = []
-        steps: list[StepRecord] = []
-        # Numbers go on from earlier runs: a later run never writes over the evidence of an earlier one.
-        first_number = _last_attempt(job.log_folder) + 1
-        num_failed, furthest = 0, -1
-        with _sigterm_is_interrupt():
-            for number in itertools.count(first_number):
-                attempt = Attempt(job, number, started, sink, _MOST_LOG_BYTES)
-                try:
-                    attempt.run()
-                finally:
-                    record = AttemptRecord(
-                        attempt=number,
-                        started_seconds=round(attempt.started_seconds, 3),
-                        ended_seconds=round(time.monotonic() - started, 3),
-                        reason=attempt.reason,
-                        lost_rank=attempt.lost_rank,
-                    )
-                    records.append(record)
-                    durable.append_line(job.log_folder / ATTEMPTS_NAME, json.dumps(asdict(record)).encode())
-                steps += attempt.steps
-                if attempt.outcome == "done":
-                    return TrainingRun(
-                        attempts=tuple(records), steps=tuple(steps), elapsed_seconds=time.monotonic() - started
-                    )
-                reached = max((step.step for step in attempt.steps), default=-1)
-                if reached > furthest:
-                    num_failed, furthest = int(attempt.outcome != "saved"), reached
-                else:
-                    num_failed += 1
-                if num_failed > job.max_restarts:
-                    raise attempt.failure(num_failed, len(records))
-        raise AssertionError("the loop above has no other end")
+        return run_attempts(job, lambda number, _: OwnCrew(job, number), sink)
 
 
-def _last_attempt(log_folder: Path) -> int:
-    matches = (_LOG_NAME.fullmatch(path.name) for path in log_folder.iterdir())
-    return max((int(match.group(1)) for match in matches if match), default=0)
+class OwnCrew:
+    """The one crew of an attempt, in this process. See `attempt.Crews`."""
 
+    hosts = ()
+    resumed_from = ""
+    short_grace_seconds = math.inf
 
-@contextlib.contextmanager
-def _sigterm_is_interrupt() -> Iterator[None]:
-    """Make SIGTERM to packtrain end the workers in the same way as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    def __init__(self, job: TrainingJob, number: int) -> None:
+        self._port = ReservedPort("127.0.0.1")
+        self._crew = Crew(CrewOrder(job, number, self._port.number, job.num_workers))
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        # The command line's own notes which signal it was, and raises the same.
-        if callable(previous):
-            previous(number, frame)
-        raise KeyboardInterrupt
+    def start(self) -> None:
+        """Start the workers.
 
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+        Raises:
+            TrainingFailed: one cannot be started.
+        """
+        self._crew.start()
+
+    def news(self, timeout_seconds: float) -> Sequence[CrewNews]:
+        """Return what came in, waiting at most so long."""
+        return (self._crew.news(timeout_seconds),)
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM to all that live."""
+        self._crew.ask_to_stop()
+
+    def end(self) -> Sequence[CrewNews]:
+        """Kill what still runs and return the last news."""
+        self._crew.end()
+        self._port.close()
+        return (self._crew.news(0),)

@@ -1,4 +1,4 @@
-"""The Ray engine of `prepare`: jobs as core tasks over the hosts of a Ray cluster; the one importer of ray.
+"""The Ray engine of `prepare`: jobs as core tasks over the hosts of a Ray cluster.
 
 Ray only places tasks and tells when one is lost. It retries nothing and keeps no state of ours: a job whose worker or
 host died is handed out again from here, since jobs are idempotent, and what was done is known from receipts.
@@ -7,24 +7,18 @@ host died is handed out again from here, since jobs are idempotent, and what was
 from __future__ import annotations
 
 import contextlib
-import importlib
-import importlib.util
-import logging
 import os
-import re
-import signal
-import socket
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from packtrain.engines.processes import NO_TELEMETRY
+from packtrain.engines.ray_cluster import ENVIRONMENT, joined, one_line
 from packtrain.engines.shared_folders import SharedFolders, require_fit, require_mark
-from packtrain.errors import ClusterUnreachable, HostUnfit, MissingDependency, VoyageFileError, WorkerCrashed
+from packtrain.errors import ClusterUnreachable, HostUnfit, WorkerCrashed
 from packtrain.events import Notice, Sink
-from packtrain.units import MIB, counted
+from packtrain.units import counted
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -36,8 +30,6 @@ _LOOK_SECONDS: Final = 2.0  # between two looks at which hosts are there
 _ANSWER_SECONDS: Final = 30.0  # for a host to say that it is there
 _NO_HOST_SECONDS: Final = 120.0  # without a host that works, before we give up
 _PROBE_SECONDS: Final = 120.0  # for a host to start a worker and look at its folders
-_STORE_BYTES: Final = 256 * MIB  # of a Ray of our own: results are receipts, kilobytes each
-_ENVIRONMENT: Final[Mapping[str, str]] = {**NO_TELEMETRY, "RAY_USAGE_STATS_ENABLED": "0"}
 
 
 @contextlib.contextmanager
@@ -56,70 +48,10 @@ def open_ray(address: str, num_workers: int | None, shared: SharedFolders, sink:
         ClusterUnreachable: no cluster answers there, or it wants a token that is not here.
         HostUnfit: a host does not see the shared folders, or has other versions; it is named.
     """
-    if importlib.util.find_spec("ray") is None:
-        raise MissingDependency(
-            "the engine for many machines is not installed",
-            expected="ray",
-            hint="pip install 'packtrain[cluster]', on every host",
-        )
-    os.environ.update(_ENVIRONMENT)
-    address = address or os.environ.get("RAY_ADDRESS", "")
-    if address.startswith("ray://"):
-        raise VoyageFileError(
-            "the address is that of a Ray client's server",
-            found=address,
-            expected="HOST:PORT of the head, and this command on a host of the cluster",
-            hint='start Ray here too: "ray start --address HOST:PORT --num-cpus 0"',
-        )
-    if address and address != "auto":
-        _require_answer(address)
-    with _joined(address, num_workers) as ray:
+    with joined(address, num_workers) as ray:
         mapper = RayMapper(ray, num_workers, shared, sink)
         mapper.require_fit_hosts()
         yield mapper
-
-
-def _require_answer(address: str) -> None:
-    # Ray itself asks for minutes where nobody answers.
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_SECONDS).close()
-    except (OSError, ValueError) as error:
-        raise _not_joined(address, getattr(error, "strerror", None) or "it is no HOST:PORT") from error
-
-
-def _not_joined(address: str, why: str) -> ClusterUnreachable:
-    return ClusterUnreachable(
-        f"Ray cannot be {'joined' if address else 'started'}: {why.lower()}",
-        where=address or "this machine",
-        hint='start it with "ray start --head", let the other hosts join with "ray start --address", and give this '
-        "user the cluster's token (docs/how-to/prepare-on-many-machines.md)",
-    )
-
-
-@contextlib.contextmanager
-def _joined(address: str, num_workers: int | None) -> Iterator[Any]:
-    ray = _library()
-    asked: dict[str, Any] = {"address": address}
-    if not address:
-        # "local": without it Ray would join whatever cluster somebody has running on this machine.
-        asked = {"address": "local", "num_cpus": num_workers, "object_store_memory": _STORE_BYTES}
-        asked["include_dashboard"] = False
-    # What a raylet tells, such as the loss of a host, Ray prints on stdout, which is our answer's; there is no option
-    # against it in 2.60. Where this switch is gone, a test says so.
-    ray._private.worker._worker_logs_enabled = False
-    ended_by = signal.getsignal(signal.SIGTERM)
-    try:
-        ray.init(**asked, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=True)
-    except (ray.exceptions.RayError, ConnectionError, RuntimeError, TimeoutError, ValueError, OSError) as error:
-        raise _not_joined(address, _one_line(error)) from error
-    finally:
-        # Ray puts a handler of its own in place of the command line's.
-        signal.signal(signal.SIGTERM, ended_by)
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
 
 
 @dataclass(slots=True)
@@ -261,7 +193,7 @@ class RayMapper:
         if isinstance(error, failures.NodeDiedError | failures.ObjectLostError | failures.TaskUnschedulableError):
             return _after_lost_host(attempt)
         if not isinstance(error, failures.WorkerCrashedError | failures.OutOfMemoryError):
-            raise _lost_cluster(_one_line(error)) from error
+            raise _lost_cluster(one_line(error)) from error
         if not self._answers(attempt.node):
             return _after_lost_host(attempt)
         attempt.num_crashes += 1
@@ -307,7 +239,7 @@ class RayMapper:
         try:
             nodes = self._ray.nodes()
         except self._ray.exceptions.RayError as error:
-            raise _lost_cluster(_one_line(error)) from error
+            raise _lost_cluster(one_line(error)) from error
         for node in nodes:
             name, num_cpus = node["NodeID"], int(node["Resources"].get("CPU", 0))
             # A head without CPUs takes no job and needs to see no folder.
@@ -356,14 +288,9 @@ class RayMapper:
             raise _lost_cluster("no host with a CPU to work on is left")
 
 
-def _library() -> Any:
-    # By name: what is said of types must not depend on whether the extra is installed; and this module is a ray too.
-    return importlib.import_module("ray")
-
-
 def _do(run: Callable[[J], R], job: J) -> R:
     """Do one job, on a host."""
-    os.environ.update(_ENVIRONMENT)
+    os.environ.update(ENVIRONMENT)
     return run(job)
 
 
@@ -399,7 +326,7 @@ def _unfit(host: str, error: Any) -> HostUnfit:
     return HostUnfit(
         "this host cannot run packtrain",
         where=host,
-        found=_one_line(error),
+        found=one_line(error),
         hint="install on it what is installed here, and start Ray from that environment",
     )
 
@@ -409,10 +336,3 @@ def _lost_cluster(why: str) -> ClusterUnreachable:
         f"the Ray cluster gives no work back: {why}",
         hint="when it is there again, run the same command: what is done is kept",
     )
-
-
-def _one_line(error: Exception) -> str:
-    """Return the last line of an error of Ray that is no frame of a traceback; without colours."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:300]

@@ -61,15 +61,20 @@ def shared_folders(probes: Path, sources: Sequence[Path], packages: Sequence[str
         sources: absolute paths of the sources.
         packages: distributions whose versions must be those that are installed here.
     """
+    try:
+        yield mark_folder(probes, sources, packages)
+    finally:
+        shutil.rmtree(probes, ignore_errors=True)
+
+
+def mark_folder(probes: Path, sources: Sequence[Path], packages: Sequence[str]) -> SharedFolders:
+    """Return what hosts are held against, as `shared_folders` does, and leave it there."""
     token = secrets.token_hex(16)
     shutil.rmtree(probes, ignore_errors=True)
     probe = probes / token
     durable.write_bytes(probe / _MARK_OF_ALL, token.encode())
     witnesses = tuple(witness for path in sources for witness in _witnesses(path))
-    try:
-        yield SharedFolders(probe, token, witnesses, _versions(packages))
-    finally:
-        shutil.rmtree(probes, ignore_errors=True)
+    return SharedFolders(probe, token, witnesses, versions_here(packages))
 
 
 def require_fit(shared: SharedFolders, host: str) -> None:
@@ -90,7 +95,7 @@ def require_fit(shared: SharedFolders, host: str) -> None:
         raise _unfit(host, "sees another voyage folder under the same name", shared.probe.parents[2], None)
     for witness in shared.witnesses:
         _require_seen(witness, host)
-    here = _versions([name for name in shared.versions if name not in ("packtrain", "Python")])
+    here = versions_here([name for name in shared.versions if name not in ("packtrain", "Python")])
     for name, version in shared.versions.items():
         if here[name] != version:
             raise HostUnfit(
@@ -159,7 +164,8 @@ def _why(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _versions(packages: Sequence[str]) -> dict[str, str]:
+def versions_here(packages: Sequence[str]) -> dict[str, str]:
+    """Return the versions of packtrain, of Python and of packages ("none" for one that is not installed)."""
     found = {"packtrain": __version__, "Python": platform.python_version()}
     for name in packages:
         try:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import shlex
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -17,7 +15,8 @@ from typing import Any, Final, TypeVar
 
 from packtrain.engines.job_lots import Listener, Told, jobs_of_lot, read_records, write_lot, write_records
 from packtrain.engines.shared_folders import SharedFolders
-from packtrain.errors import ClusterUnreachable, MissingDependency, WorkerCrashed
+from packtrain.engines.slurm_commands import ENDED, POLLS_ENDED, SILENT_SECONDS, call, last_line, require_commands
+from packtrain.errors import ClusterUnreachable, WorkerCrashed
 from packtrain.events import Notice, Sink
 from packtrain.units import counted
 
@@ -33,12 +32,6 @@ _LOTS_A_WORKER: Final = 4  # so that none is idle long at the end
 _WORKERS_GUESSED: Final = 64  # where nobody says how many tasks run at once
 _CHANCES: Final = 3  # to be handed out again, of a lot that gets no further
 _POLL_SECONDS: Final = 2.0
-_POLLS_ENDED: Final = 2
-_SILENT_SECONDS: Final = 600.0  # of a controller that does not answer, before we give up
-_COMMAND_SECONDS: Final = 60
-_ENDED: Final = frozenset(
-    ("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT")
-)
 _JOB_IDS: Final = "arrays.txt"
 
 _log = logging.getLogger(__name__)
@@ -61,14 +54,7 @@ def open_slurm(
         MissingDependency: Slurm's commands are not here.
         ClusterUnreachable: its controller does not answer.
     """
-    missing = [name for name in _COMMANDS if shutil.which(name) is None]
-    if missing:
-        raise MissingDependency(
-            "the commands of Slurm are not here",
-            expected=", ".join(_COMMANDS),
-            found=f"no {', '.join(missing)}",
-            hint="run this on a host that submits jobs (Debian package: slurm-client)",
-        )
+    require_commands(_COMMANDS)
     mapper = SlurmMapper(place, arguments, num_workers, shared, sink)
     mapper.cancel_left()
     shutil.rmtree(place, ignore_errors=True)
@@ -189,10 +175,10 @@ class SlurmMapper:
                     for told, job in zip(ended, task.jobs([told.place for told in ended]), strict=True):
                         yield job, told.result
                     task.state = states.get(task.number, task.state) if states is not None else "RUNNING"
-                    has_ended = states is not None and (task.number not in states or task.state in _ENDED)
+                    has_ended = states is not None and (task.number not in states or task.state in ENDED)
                     task.polls_ended = task.polls_ended + 1 if has_ended else 0
                 # Asked twice: what a task told last may arrive after the word that it has ended.
-                left = [task for task in left if task.has_more and task.polls_ended < _POLLS_ENDED]
+                left = [task for task in left if task.has_more and task.polls_ended < POLLS_ENDED]
             tasks = [self._again(run, task, after_crash) for task in tasks if task.has_more]
 
     def _num_tasks(self, num_jobs: int) -> int:
@@ -240,10 +226,10 @@ class SlurmMapper:
         numbers = _ranges(task.number for task in tasks)
         command = ["sbatch", "--parsable", f"--array={numbers}{at_once}", "--job-name=packtrain-prepare"]
         command += ["--ntasks=1", "--no-requeue", "--export=ALL", f"--output={folder / 'log'}/%A_%a.txt"]
-        done = _call([*command, *self._arguments, str(script)])
+        done = call([*command, *self._arguments, str(script)])
         if done.returncode != 0:
             raise ClusterUnreachable(
-                f"Slurm refuses the array: {_last_line(done.stderr)}",
+                f"Slurm refuses the array: {last_line(done.stderr)}",
                 hint="look at [prepare] slurm_arguments in voyage.toml",
             )
         array = done.stdout.strip().partition(";")[0]
@@ -258,7 +244,7 @@ class SlurmMapper:
 
     def _states_of(self, array: str) -> dict[int, str] | None:
         """Return the states of an array's tasks; those that ended some minutes ago are not in it. None: no answer."""
-        done = _call(["squeue", "--noheader", "--array", "--states=all", f"--jobs={array}", "--format=%K %T"])
+        done = call(["squeue", "--noheader", "--array", "--states=all", f"--jobs={array}", "--format=%K %T"])
         if done.returncode == 0:
             self._answered = time.monotonic()
             lines = (line.split() for line in done.stdout.splitlines())
@@ -267,9 +253,9 @@ class SlurmMapper:
             self._answered = time.monotonic()
             return {}
         _log.debug("squeue: %s", done.stderr)
-        if time.monotonic() > self._answered + _SILENT_SECONDS:
+        if time.monotonic() > self._answered + SILENT_SECONDS:
             raise ClusterUnreachable(
-                f"Slurm does not answer: {_last_line(done.stderr)}",
+                f"Slurm does not answer: {last_line(done.stderr)}",
                 hint="when it does again, run the same command: what is done is kept",
             )
         return None
@@ -281,26 +267,12 @@ class SlurmMapper:
         except OSError:
             return
         if arrays:
-            _call(["scancel", *arrays])
+            call(["scancel", *arrays])
 
 
 _SCRIPT: Final = """#!/bin/sh
 exec {python} -m packtrain run-units {folder} "$SLURM_ARRAY_TASK_ID"
 """
-
-
-def _call(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_COMMAND_SECONDS,
-            env={**os.environ, "LC_ALL": "C"},
-        )
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 1, "", f"{command[0]} did not answer within {_COMMAND_SECONDS} s")
 
 
 def _ranges(numbers: Iterable[int]) -> str:
@@ -312,8 +284,3 @@ def _ranges(numbers: Iterable[int]) -> str:
         else:
             found.append([number, number])
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in found)
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return (lines[-1] if lines else "without a word")[:300]

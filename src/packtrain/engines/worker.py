@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +17,31 @@ from packtrain.ports import TrainingJob
 
 _WORKER_START: Final = Path(__file__).with_name("worker_start.py")
 _CONTRACT: Final = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-_DONE: Final = "PACKTRAIN_DONE"
+DONE_VARIABLE: Final = "PACKTRAIN_DONE"
 _MAX_LINE_BYTES: Final = 64 * 1024
 _LOG_TAIL_BYTES: Final = 4096
 _PIPE_PIECES: Final = 64  # 4 MiB: more than any pipe holds by default
 # After a lost worker the others usually fail by themselves at once: their connection to it is gone.
 _KILL_WAIT_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rendezvous:
+    """The place of a worker among all of an attempt, and how it finds the others.
+
+    Attributes:
+        rank, local_rank: its number among all, and among those of its host.
+        world_size: how many there are.
+        master_address, master_port: where rank 0 opens its store.
+        interface: the network interface that gloo and NCCL are pointed at.
+    """
+
+    rank: int
+    local_rank: int
+    world_size: int
+    master_address: str
+    master_port: int
+    interface: str
 
 
 class Worker:
@@ -38,8 +58,8 @@ class Worker:
         TrainingFailed: it cannot be started.
     """
 
-    def __init__(self, job: TrainingJob, rank: int, port: int, done_mark: Path, log: Path) -> None:
-        self.rank = rank
+    def __init__(self, job: TrainingJob, place: Rendezvous, done_mark: Path, log: Path) -> None:
+        self.rank = place.rank
         self.is_closed = False
         self.exit_code: int | None = None
         self._rest = b""
@@ -49,7 +69,7 @@ class Worker:
             self._process = subprocess.Popen(
                 (sys.executable, "-I", "-S", str(_WORKER_START), str(os.getpid()), str(job.python), *job.command),
                 cwd=job.program_folder,
-                env=_environment(job, rank, port, done_mark),
+                env=_environment(job, place, done_mark),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
@@ -159,7 +179,7 @@ def kill_daemons(done_mark: Path) -> None:
 
     One that also wiped its environment, or that of another user, is not found.
     """
-    variable = f"{_DONE}={done_mark}".encode()
+    variable = f"{DONE_VARIABLE}={done_mark}".encode()
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             with contextlib.suppress(OSError):
@@ -171,7 +191,7 @@ def kill_daemons(done_mark: Path) -> None:
                     os.close(process)
 
 
-def _environment(job: TrainingJob, rank: int, port: int, done_mark: Path) -> dict[str, str]:
+def _environment(job: TrainingJob, place: Rendezvous, done_mark: Path) -> dict[str, str]:
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -180,17 +200,21 @@ def _environment(job: TrainingJob, rank: int, port: int, done_mark: Path) -> dic
     if job.num_workers > 1:
         # As torchrun does: w workers with a thread for every core each would stand in each other's way.
         inherited.setdefault("OMP_NUM_THREADS", "1")
-    # gloo looks its address up by the machine's name, which in a box without a network leads nowhere.
-    inherited.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    # gloo looks its address up by the machine's name, which in a box without a network leads nowhere, and with Debian's
+    # /etc/hosts to 127.0.1.1.
+    inherited.setdefault("GLOO_SOCKET_IFNAME", place.interface)
+    if place.interface != "lo":
+        # On one machine NCCL needs no network, and "lo" would keep it from what it finds by itself.
+        inherited.setdefault("NCCL_SOCKET_IFNAME", place.interface)
     return {
         **inherited,
         "PYTHONUNBUFFERED": "1",
         **job.environment,
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": str(job.num_workers),
+        "RANK": str(place.rank),
+        "LOCAL_RANK": str(place.local_rank),
+        "WORLD_SIZE": str(place.world_size),
         "LOCAL_WORLD_SIZE": str(job.num_workers),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        _DONE: str(done_mark),
+        "MASTER_ADDR": place.master_address,
+        "MASTER_PORT": str(place.master_port),
+        DONE_VARIABLE: str(done_mark),
     }

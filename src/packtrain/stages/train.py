@@ -21,7 +21,7 @@ from packtrain.documents.receipt import Receipt
 from packtrain.documents.voyage_file import TrainingSection
 from packtrain.errors import KitError, StageNotReady, VoyageFileError
 from packtrain.events import Event, Notice, Progress, Sink, TrainingStep, WorkersStarted
-from packtrain.ports import Engine, StepRecord, TrainingJob
+from packtrain.ports import Engine, HostsWanted, StepRecord, TrainingJob, TrainingRun
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.training.command import fill_command
@@ -95,6 +95,7 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
         num_workers=section.workers,
         max_restarts=section.max_restarts,
         stall_seconds=section.stall_seconds,
+        hosts=_hosts_wanted(folder),
     )
     step_log = StepLog(logs / STEPS_NAME)
     kit = chain[-1] if chain else None
@@ -115,8 +116,7 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
             "metrics": sha256_bytes(metrics),
             "engine": engine.name,
             "python": str(python),
-            # The engines that there are start every worker here.
-            "hosts": platform.node() or "unnamed",
+            "hosts": _hosts_told(training),
             **_kits_told(counted, logs, chain),
         },
     )
@@ -133,6 +133,24 @@ def _section(folder: VoyageFolder) -> TrainingSection:
             hint=f"add [training] with program = \"work/kit/program\", command = '{command}', workers and steps",
         )
     return section
+
+
+def _hosts_wanted(folder: VoyageFolder) -> HostsWanted:
+    hosts = folder.voyage_file().site.hosts
+    return HostsWanted(
+        least=hosts.least,
+        most=hosts.most,
+        wait_seconds=hosts.wait_seconds,
+        silent_seconds=hosts.silent_seconds,
+        host_folder=Path(hosts.folder) if hosts.folder is not None else None,
+        checkpoint_copies=hosts.checkpoint_copies,
+    )
+
+
+def _hosts_told(training: TrainingRun) -> str:
+    """Return the hosts of the last attempt; this machine, where the engine is of one machine."""
+    hosts = training.attempts[-1].hosts if training.attempts else ()
+    return ", ".join(hosts)[:4096] or platform.node() or "unnamed"
 
 
 def _run_inputs(folder: VoyageFolder, section: TrainingSection) -> dict[str, str]:

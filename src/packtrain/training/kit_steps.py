@@ -25,6 +25,8 @@ _REASON: Final = re.compile(
     r"|no step and no checkpoint for [0-9.e+]{1,16} s"
     r"|rank [0-9]{1,6} (was asked to stop, and saved|ended with exit code [0-9]{1,3}"
     r"|was killed by (SIG[A-Z0-9+]{1,13}|signal [0-9]{1,3}))"
+    r"|the host of rank [0-9]{1,6} was lost: (it did not answer for [0-9.e+]{1,16} s|what ran there for packtrain ended"
+    r"|it could not (start its workers|write its logs))"
 )
 """What engines say. The log lies where the program can write, and what it says goes home in the clear: a search finds
 known bytes alone, a sentence has no room for others."""

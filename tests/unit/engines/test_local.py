@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from packtrain.engines import local
+from packtrain.engines import crew
 from packtrain.engines.local import LocalEngine
 from packtrain.errors import TrainingFailed, WorkerStalled
 from packtrain.events import Event, TrainingStep, WorkerLost, WorkersStarted, discard
@@ -309,7 +309,7 @@ def test_a_step_line_that_comes_in_pieces_is_one_step_and_a_torn_one_at_the_end_
 def test_a_log_without_end_is_begun_anew_and_its_last_part_kept_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "_MOST_LOG_BYTES", 100_000)
+    monkeypatch.setattr(crew, "MOST_LOG_BYTES", 100_000)
     body = """
     for number in range(30):
         print(f"line {number} " + "x" * 20_000, file=sys.stderr, flush=True)

@@ -16,8 +16,14 @@ from packtrain.cli.terminal import Terminal
 @click.option(
     "--python", type=click.Path(path_type=Path), default=None, help="Interpreter for the workers (default: this one)."
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray", "slurm"]),
+    default=None,
+    help="What starts the workers: on this machine, or on many hosts (default: [site] engine of voyage.toml).",
+)
 @json_option
-def command(folder: Path, python: Path | None, as_json: bool) -> None:
+def command(folder: Path, python: Path | None, engine: str | None, as_json: bool) -> None:
     """Run the training program on the loaded data, restarting lost workers, to its last step.
 
     On a terminal loss, rate, restarts and place in the data are drawn as they come.
@@ -32,4 +38,4 @@ def command(folder: Path, python: Path | None, as_json: bool) -> None:
     # What was trained before this call is in the chart from the start.
     log = VoyageFolder(folder).logs / STEPS
     terminal = Terminal(read_steps(log) or TrainingCurve(), samples_loaded(VoyageFolder(folder)))
-    answer_receipt(open_voyage(folder, terminal).train(python), as_json=as_json)
+    answer_receipt(open_voyage(folder, terminal).train(python, engine), as_json=as_json)

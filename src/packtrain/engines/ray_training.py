@@ -1,0 +1,154 @@
+"""Training over the hosts of a Ray cluster: an actor a host, asked by the driver each second.
+
+Of Ray we use the list of hosts, the placing of an actor, its calls, and that an actor ends with its driver. Restarts,
+placement groups, Ray's own health check and Ray Train are not used (docs/adr/0050).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from packtrain.engines.host_links import Answer, HostThere
+from packtrain.engines.many_hosts import run_on_hosts
+from packtrain.engines.ray_cluster import joined, one_line
+from packtrain.engines.ray_host import RayHost
+from packtrain.errors import ClusterUnreachable
+from packtrain.events import Sink
+from packtrain.ports import TrainingJob, TrainingRun
+
+_LOOK_SECONDS: Final = 1.0  # between two looks at which hosts there are
+_HEAD_SECONDS: Final = 25.0  # without a word from the head, before the run ends
+_RAY_PATIENCE_SECONDS: Final = 3600
+"""For our own driver: Ray ends a process without a word 60 s after it last heard from the head, we with a verdict."""
+
+
+class RayEngine:
+    """Runs a training program on the hosts of a Ray cluster. See `ports.Engine`.
+
+    Args:
+        address: HOST:PORT of the head; without it RAY_ADDRESS, and without that a Ray of this machine alone.
+    """
+
+    name = "ray"
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def run(self, job: TrainingJob, sink: Sink) -> TrainingRun:
+        """Run the program to its end, with a fresh attempt after each failure, on the hosts that are left.
+
+        `max_restarts` counts as on one machine. Hosts without CPUs for Ray (`--num-cpus 0`) take no part.
+
+        Raises:
+            MissingDependency, VoyageFileError: see `ray_cluster.joined`.
+            ClusterUnreachable: no cluster answers, its head is gone, or too few hosts are left.
+            HostUnfit: before the first attempt a host does not see or have what it needs.
+            TrainingFailed, WorkerStalled: see `ports.Engine`.
+        """
+        os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_RAY_PATIENCE_SECONDS))
+        with joined(self._address, None) as ray, contextlib.closing(RayLinks(ray)) as links:
+            return run_on_hosts(links, job, sink)
+
+
+class RayLinks:
+    """Links to the hosts of a Ray cluster. See `host_links.HostLinks`.
+
+    Args:
+        ray: the module, joined to a cluster.
+    """
+
+    name = "ray"
+
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
+        self._actor_class = ray.remote(RayHost)
+        self._actors: dict[str, Any] = {}
+        self._numbers = itertools.count()
+        self._out: dict[Any, tuple[str, int]] = {}
+        self._present = self._look()
+        self._heard = time.monotonic()
+        self._is_closed = threading.Event()
+        threading.Thread(target=self._keep_looking, name="hosts of the cluster", daemon=True).start()
+
+    def close(self) -> None:
+        """Look no more."""
+        self._is_closed.set()
+
+    def present(self) -> Sequence[HostThere]:
+        """Return the hosts that were there a second or so ago.
+
+        Raises:
+            ClusterUnreachable: the head has not answered for 25 s.
+        """
+        silent_seconds = time.monotonic() - self._heard
+        if silent_seconds > _HEAD_SECONDS:
+            raise ClusterUnreachable(
+                "the head of the Ray cluster is gone",
+                found=f"no answer for {silent_seconds:.0f} s",
+                hint="start a head, let hosts join it, and run the same command: it resumes from the newest checkpoint",
+            )
+        return self._present
+
+    def join(self, host: HostThere, silent_seconds: float) -> None:
+        """Have an actor started on a host."""
+        self.leave(host.key)
+        here = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node_id=host.key, soft=False)
+        # No CPU and no accelerator is reserved: Ray then hides none from it, and the workers have the whole host.
+        options = self._actor_class.options(num_cpus=0, max_restarts=0, max_task_retries=0, scheduling_strategy=here)
+        self._actors[host.key] = options.remote(host.address, silent_seconds)
+
+    def leave(self, key: str) -> None:
+        """End the actor of a host; what it was asked is forgotten."""
+        actor = self._actors.pop(key, None)
+        if actor is not None:
+            self._out = {ref: asked for ref, asked in self._out.items() if asked[0] != key}
+            with contextlib.suppress(self._ray.exceptions.RayError):
+                self._ray.kill(actor)
+
+    def ask(self, key: str, method: str, *arguments: object) -> int:
+        """Put a question to the actor of a host."""
+        number = next(self._numbers)
+        self._out[self._actors[key].call.remote(method, *arguments)] = (key, number)
+        return number
+
+    def answers(self, timeout_seconds: float) -> Sequence[Answer]:
+        """Return the answers that came in, waiting at most so long for the first."""
+        if not self._out:
+            time.sleep(timeout_seconds)
+            return []
+        refs = list(self._out)
+        came, rest = self._ray.wait(refs, num_returns=1, timeout=timeout_seconds)
+        if came and rest:
+            came += self._ray.wait(rest, num_returns=len(rest), timeout=0)[0]
+        return [self._answer(ref) for ref in came]
+
+    def _answer(self, ref: Any) -> Answer:
+        key, number = self._out.pop(ref)
+        failures = self._ray.exceptions
+        try:
+            return Answer(key, number, self._ray.get(ref))
+        except failures.RayTaskError as error:
+            return Answer(key, number, error=error.cause)
+        except failures.RayError as error:
+            return Answer(key, number, error=RuntimeError(one_line(error)), is_gone=True)
+
+    def _keep_looking(self) -> None:
+        # In a thread: without a head, Ray does not return from this for minutes.
+        while not self._is_closed.wait(_LOOK_SECONDS):
+            with contextlib.suppress(self._ray.exceptions.RayError, OSError, RuntimeError):
+                self._present = self._look()
+                self._heard = time.monotonic()
+
+    def _look(self) -> Sequence[HostThere]:
+        return [
+            HostThere(node["NodeID"], node["NodeManagerAddress"])
+            for node in self._ray.nodes()
+            # One without CPUs is a head, or where this command runs.
+            if node["Alive"] and node["Resources"].get("CPU", 0) >= 1
+        ]

@@ -1,0 +1,264 @@
+"""`train` on a real Slurm of three nodes: lost workers and hosts, a command that dies, time that runs out."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from counting_program import PROGRAM, weights_after
+from netns_hosts import until
+from packtrain.record.folder import VoyageFolder
+from site_parts import COMMAND, site_after_load, write_program, write_training
+from slurm_node import SlurmNode, processes_with, slurm_node, why_no_slurm
+
+STEPS = 40
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def needed() -> None:
+    """Skip where there can be no such hosts; asked when a test is run, for asking makes a host."""
+    if (reason := why_no_slurm()) is not None:
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def whole_cluster() -> Iterator[SlurmNode]:
+    """Return a controller and three nodes."""
+    with slurm_node(3, cred_expire=30) as found:
+        yield found
+
+
+@pytest.fixture
+def slurm(whole_cluster: SlurmNode) -> Iterator[SlurmNode]:
+    """Return the cluster, with no job before and none after."""
+    nodes = dict.fromkeys(whole_cluster.nodes, "idle")
+    until(lambda: whole_cluster.states() == nodes, 90, f"idle nodes: {whole_cluster.states()}")
+    yield whole_cluster
+    whole_cluster.run("scancel", "--user=root")
+
+
+@pytest.fixture
+def voyage(tmp_path: Path) -> VoyageFolder:
+    """Return a site after `load`, with a program of 40 steps on two hosts."""
+    folder = site_after_load(tmp_path)["consignee"]
+    write_program(folder, PROGRAM)
+    set_training(folder)
+    return folder
+
+
+def set_training(
+    folder: VoyageFolder, *, steps: int = STEPS, slow: float = 0.2, more: str = "", hosts: str = "least = 2"
+) -> None:
+    """Write [training] and [site] of voyage.toml."""
+    write_training(folder, steps=steps, workers=2, command=f"{COMMAND} --slow {slow}", more=more)
+    with (folder.root / "voyage.toml").open("a") as stream:
+        stream.write(f'engine = "slurm"\n{hosts if "slurm_arguments" in hosts else ""}\n[site.hosts]\n')
+        stream.write(hosts if "slurm_arguments" not in hosts else "least = 2")
+        stream.write("\n")
+
+
+def weights(folder: VoyageFolder) -> dict[str, int]:
+    return json.loads((folder.work / "results" / "weights.json").read_text())
+
+
+def attempts(folder: VoyageFolder) -> list[dict[str, Any]]:
+    path = folder.logs / "train" / "attempts.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def steps(folder: VoyageFolder) -> list[list[Any]]:
+    path = folder.logs / "train" / "steps.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def seen(folder: VoyageFolder, rank: int) -> list[list[str]]:
+    """Return what a rank saw in each of its lives: host, address and port of rank 0, world, first step, local rank."""
+    path = folder.work / "results" / f"seen-{rank}.txt"
+    return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def saved(folder: VoyageFolder) -> int:
+    path = folder.work / "checkpoints" / "state.json"
+    return json.loads(path.read_text())["step"] if path.exists() else 0
+
+
+def start(slurm: SlurmNode, folder: VoyageFolder) -> "subprocess.Popen[str]":
+    return slurm.start_packtrain("train", str(folder.root))
+
+
+def ended(run: "subprocess.Popen[str]", seconds: float = 300) -> str:
+    _, told = run.communicate(timeout=seconds)
+    assert "Traceback" not in told
+    return told
+
+
+def jobs(slurm: SlurmNode) -> list[str]:
+    return slurm.run("squeue", "--noheader", "--format=%i").stdout.split()
+
+
+def processes(slurm: SlurmNode) -> list[int]:
+    return [process for host in slurm.nodes.values() for process in processes_with(host, "train.py")]
+
+
+def test_a_killed_worker_is_followed_by_a_requeue_that_goes_on_from_the_checkpoint(
+    slurm: SlurmNode, voyage: VoyageFolder
+) -> None:
+    run = start(slurm, voyage)
+    until(lambda: saved(voyage) >= 6, 120, "the first saves")
+    name = seen(voyage, 3)[0][0]
+    os.kill(processes_with(slurm.nodes[name], "train.py")[-1], signal.SIGKILL)
+    told = ended(run)
+    assert run.returncode == 0, told
+    assert weights(voyage) == weights_after(STEPS)
+    first, second = attempts(voyage)
+    assert "SIGKILL" in first["reason"]
+    assert (first["lost_host"], len(first["hosts"]), second["lost_host"]) == (name, 2, None)
+    assert first["started_seconds"] < first["ended_seconds"] < second["started_seconds"] < second["ended_seconds"]
+    before, after = seen(voyage, 3)
+    assert int(after[4]) >= 6
+    assert before[2] != after[2]
+    assert [line[3:] for line in seen(voyage, 1)] == [["4", "0", "1"], ["4", after[4], "1"]]
+    assert before[1] == slurm.nodes[first["hosts"][0]].address
+    assert {line[0] for line in steps(voyage)} == {1, 2}
+    receipt = voyage.receipt("train")
+    assert receipt is not None
+    assert receipt.facts["engine"] == "slurm"
+    assert receipt.facts["hosts"] == ", ".join(second["hosts"])
+    assert receipt.counts["restarts"] == 1
+    assert not (voyage.work / "train-slurm").exists()
+
+
+def test_a_command_that_is_killed_leaves_a_job_that_the_same_command_follows(
+    slurm: SlurmNode, voyage: VoyageFolder
+) -> None:
+    run = start(slurm, voyage)
+    until(lambda: saved(voyage) >= 2, 120, "the first saves")
+    second = slurm.packtrain("train", str(voyage.root))
+    assert second.returncode == 13, second.stderr
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate()
+    [job] = jobs(slurm)
+    reached = saved(voyage)
+    until(lambda: saved(voyage) > reached, 60, "steps without a command")
+    again = start(slurm, voyage)
+    told = ended(again)
+    assert again.returncode == 0, told
+    assert f"job {job} was submitted by an earlier command" in told
+    assert weights(voyage) == weights_after(STEPS)
+    assert len(attempts(voyage)) == 1
+    assert [line[1] for line in steps(voyage)] == list(range(1, STEPS + 1))
+
+
+def test_a_job_that_ended_while_nobody_looked_is_not_run_again(slurm: SlurmNode, voyage: VoyageFolder) -> None:
+    run = start(slurm, voyage)
+    until(lambda: saved(voyage) >= 2, 120, "the first saves")
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate()
+    until(lambda: not jobs(slurm), 120, "the job to end by itself")
+    lives = len(seen(voyage, 0))
+    again = slurm.packtrain("train", str(voyage.root))
+    assert again.returncode == 0, again.stderr
+    assert len(seen(voyage, 0)) == lives == 1
+    assert len(steps(voyage)) == STEPS
+
+
+def test_a_cancelled_job_is_a_verdict_and_the_same_command_goes_on(slurm: SlurmNode, voyage: VoyageFolder) -> None:
+    run = start(slurm, voyage)
+    until(lambda: saved(voyage) >= 4, 120, "the first saves")
+    slurm.run("scancel", *jobs(slurm))
+    told = ended(run, 60)
+    assert run.returncode == 82, told
+    assert "it was cancelled" in told
+    until(lambda: not processes(slurm), 30, "the workers to end")
+    reached = saved(voyage)
+    assert reached >= 4
+    again = slurm.packtrain("train", str(voyage.root))
+    assert again.returncode == 0, again.stderr
+    assert weights(voyage) == weights_after(STEPS)
+    assert int(seen(voyage, 0)[-1][4]) == reached
+
+
+def test_an_interrupt_lets_the_job_save_and_end(slurm: SlurmNode, voyage: VoyageFolder) -> None:
+    run = start(slurm, voyage)
+    until(lambda: saved(voyage) >= 4, 120, "the first saves")
+    os.killpg(run.pid, signal.SIGINT)
+    told = ended(run, 90)
+    assert run.returncode == 130, told
+    assert not jobs(slurm)
+    assert not processes(slurm)
+    assert attempts(voyage)[-1]["reason"] == "it was interrupted"
+    assert saved(voyage) == max(line[1] for line in steps(voyage))
+
+
+def test_a_program_that_always_fails_ends_with_a_verdict(slurm: SlurmNode, voyage: VoyageFolder) -> None:
+    write_program(voyage, "import sys; print('out of luck', file=sys.stderr); sys.exit(3)")
+    set_training(voyage, more="max_restarts = 1")
+    done = slurm.packtrain("train", str(voyage.root))
+    assert done.returncode == 82, done.stderr
+    assert "did not finish in 2 attempts" in done.stderr
+    assert "out of luck" in done.stderr
+
+
+def test_what_slurm_refuses_is_said_in_its_words(slurm: SlurmNode, voyage: VoyageFolder) -> None:
+    set_training(voyage, hosts='slurm_arguments = ["--partition=nowhere"]')
+    done = slurm.packtrain("train", str(voyage.root))
+    assert done.returncode == 27
+    assert "Invalid partition" in done.stderr
+    set_training(voyage, hosts='folder = "/local"')
+    done = slurm.packtrain("train", str(voyage.root))
+    assert done.returncode == 10
+    assert "[site.hosts] folder" in done.stderr
+
+
+def test_time_that_runs_out_is_saved_and_the_next_attempt_goes_on(slurm: SlurmNode, voyage: VoyageFolder) -> None:
+    set_training(voyage, steps=150, slow=0.3, hosts='slurm_arguments = ["--time=1", "--signal=B:USR1@40"]')
+    done = slurm.packtrain("train", str(voyage.root))
+    assert done.returncode == 0, done.stderr
+    assert weights(voyage) == weights_after(150)
+    first, *_, last = attempts(voyage)
+    assert first["reason"] == "the job's time ran out, and it was asked to save"
+    assert last["reason"] == "every worker ended"
+    numbers = [line[1] for line in steps(voyage)]
+    assert numbers == list(range(1, 151))  # it saved where it was: no step was done twice
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_host_without_power_is_replaced_by_another(slurm: SlurmNode, voyage: VoyageFolder, place: int) -> None:
+    run = start(slurm, voyage)
+    until(lambda: saved(voyage) >= 4, 120, "the first saves")
+    names = [seen(voyage, rank)[0][0] for rank in (0, 2)]
+    slurm.power_off(names[place])
+    began = time.monotonic()
+    told = ended(run)
+    print(f"host {place} without power: {time.monotonic() - began:.0f} s to the end")
+    slurm.power_on(names[place])
+    assert run.returncode == 0, told
+    assert weights(voyage) == weights_after(STEPS)
+    first, second = attempts(voyage)
+    assert first["lost_host"] == names[place]
+    assert names[place] not in second["hosts"]
+
+
+def test_a_node_that_only_slurm_takes_for_dead_stops_before_another_begins(
+    slurm: SlurmNode, voyage: VoyageFolder
+) -> None:
+    set_training(voyage, steps=300)
+    run = start(slurm, voyage)
+    until(lambda: saved(voyage) >= 4, 120, "the first saves")
+    first = seen(voyage, 0)[0][0]
+    slurm.kill_slurmd(first)  # what it started lives on
+    until(lambda: len(seen(voyage, 0)) > 1, 200, "an attempt elsewhere")
+    assert not processes_with(slurm.nodes[first], "train.py")
+    told = ended(run)
+    slurm.start_slurmd(first)
+    assert run.returncode == 0, told
+    assert weights(voyage) == weights_after(300)
+    assert first not in attempts(voyage)[-1]["hosts"]
