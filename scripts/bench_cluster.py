@@ -9,6 +9,8 @@ wrong with one job costs its figures and no others.
 
 from __future__ import annotations
 
+import json
+import signal
 import sys
 import traceback
 from collections.abc import Mapping
@@ -31,7 +33,6 @@ _JOBS: Final[Mapping[str, Job]] = {
     "simulated": many.simulated,
     "real": many.real,
     "prepare": data.prepare,
-    "load": data.load,
 }
 _PEER_PACKAGES: Final = ("ray", "torch", "pydantic")
 
@@ -55,9 +56,18 @@ def main() -> None:
     parser = options(__doc__, "cluster", "checkpoints", _JOBS)
     parser.set_defaults(repeats=1, peers=ROOT / "build" / "bench-cluster-peers")
     parser.add_argument("--json", type=Path, dest="output", help="the same as --output")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer power-offs, shorter watching, fewer hosts: --scale 0.3"
+    )
     given = parser.parse_args()
+    if given.quick:
+        given.scale = 0.3
+    # Ended by a signal it still takes its hosts away.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     jobs = {name: guarded(name, job) for name, job in _JOBS.items()}
     run(Benchmark("cluster", "checkpoints", jobs, report.GOALS, _PEER_PACKAGES), given)
+    print()
+    print(report.last_run(json.loads(given.output.read_text("utf-8"))))
 
 
 if __name__ == "__main__":

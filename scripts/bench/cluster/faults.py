@@ -25,6 +25,7 @@ FAULTS: Final[Mapping[str, str]] = {
     HEAD_LOSS: "the same with the host of Ray's head, or of torchrun's rendezvous",
 }
 HANG_SECONDS: Final = 120.0
+NOT_MEASURED: Final = "not measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +63,23 @@ def campaign(
 ) -> list[Outcome]:
     """Let faults happen to runs, one after the other; a run that got over one meets the next.
 
-    What goes wrong with the measuring itself costs that fault's figure and no more.
+    What goes wrong with the measuring itself is tried once more, and then costs that fault's figure and no more.
     """
     outcomes: list[Outcome] = []
     pending = list(faults)
+    num_tries = 0
     while pending:
+        num_pending = len(pending)
         try:
             with open_session() as session:
                 _suffer(label, session, pending, outcomes, limit_seconds)
         except (AssertionError, OSError, RuntimeError, TimeoutError, ValueError, LookupError) as error:
-            say(f"{label}: {pending[:1]} could not be measured: {error!r}")
-            outcomes += [Outcome(fault, verdict=f"not measured: {error!r:.200}") for fault in pending[:1]]
-            pending = pending[1:]
+            say(f"{label}: {', '.join(pending[:1])} could not be measured: {str(error)[-300:]}")
+            num_tries = num_tries + 1 if num_pending == len(pending) else 1
+            if num_tries > 1:
+                outcomes += [Outcome(fault, verdict=f"{NOT_MEASURED}: {str(error)[-200:]}") for fault in pending[:1]]
+                pending = pending[1:]
+                num_tries = 0
     return outcomes
 
 

@@ -15,10 +15,14 @@ from bench.cluster.ours import session_of
 from bench.measure import Step
 from bench.prepare import voyage
 from bench.prepare.work import Figures, Work, fresh
+from packtrain.ports import HostsWanted
 
 _SCRIPTED: Final = Path(__file__).with_name("simulated.py")
 _LIGHT: Final = Path(__file__).with_name("light_program.py")
 _NUM_SCRIPTED: Final = (4, 16, 64, 300, 1000)
+_NUM_SCRIPTED_SMALL: Final = (4, 300)
+_SMALL: Final = 0.1  # below this scale it is a try of the script: few hosts, little patience
+_SMALL_SILENT_SECONDS: Final = 2.0
 _NUM_REAL: Final = (4, 8, 16)
 _NUM_REAL_SMALL: Final = (4, 8)
 _POLLED_SECONDS: Final = 5.0
@@ -32,9 +36,13 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 def simulated(work: Work) -> tuple[Figures, dict[str, Any]]:
     """Form, poll, lose one, form anew: each number of hosts in a process of its own."""
     found: dict[str, dict[str, float]] = {}
-    for count in _NUM_SCRIPTED:
+    is_small = work.scale < _SMALL
+    silent_seconds = _SMALL_SILENT_SECONDS if is_small else HostsWanted().silent_seconds
+    polled_seconds = _POLLED_SECONDS / 10 if is_small else _POLLED_SECONDS
+    for count in _NUM_SCRIPTED_SMALL if is_small else _NUM_SCRIPTED:
         with fresh(work.folder / "simulated") as place:
-            arguments = [sys.executable, str(_SCRIPTED), str(count), str(place), str(_POLLED_SECONDS)]
+            arguments = [sys.executable, str(_SCRIPTED), str(count), str(place)]
+            arguments += [str(polled_seconds), str(silent_seconds)]
             measured = work.measure(Step(f"simulated, {count} hosts", arguments, place, voyage.WITH_SCRIPTS))
         if measured is not None:
             found[str(count)] = {**json.loads(measured.output), "peak_bytes": measured.peak_bytes}
@@ -44,7 +52,7 @@ def simulated(work: Work) -> tuple[Figures, dict[str, Any]]:
         "re_form_300_hosts_seconds": at_300.get("re_form_seconds"),
         "driver_cpu_share_at_300_hosts": at_300.get("driver_cpu_seconds_per_second"),
         "driver_bytes_per_host": bytes_per_host(found),
-    }, {"hosts": found}
+    }, {"hosts": found, "silent_seconds": silent_seconds}
 
 
 def bytes_per_host(found: dict[str, dict[str, float]]) -> float | None:

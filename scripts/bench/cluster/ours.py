@@ -18,6 +18,7 @@ from bench.cluster.faults import (
     HEAD_LOSS,
     HOST_KILL,
     LEADER_LOSS,
+    NOT_MEASURED,
     POWER_OFF,
     WORKER_KILL,
     Outcome,
@@ -117,7 +118,7 @@ def faults(work: Work) -> tuple[Figures, dict[str, Any]]:
                 ended.extend(session.attempts())
 
     outcomes = campaign("packtrain", to_hosts, noting)
-    false = len(ended) - sum(not outcome.verdict.startswith("not measured") for outcome in outcomes)
+    false = len(ended) - sum(not outcome.verdict.startswith(NOT_MEASURED) for outcome in outcomes)
     head, again = _head_lost(place)
     found = summary([*outcomes, head])
     return {
@@ -164,7 +165,7 @@ def _head_lost(place: Path) -> tuple[Outcome, dict[str, Any]]:
             return outcome, again
     except (AssertionError, OSError, RuntimeError) as error:
         say(f"packtrain: {HEAD_LOSS} could not be measured: {error!r}")
-        return Outcome(HEAD_LOSS, verdict=f"not measured: {error!r:.200}"), {}
+        return Outcome(HEAD_LOSS, verdict=f"{NOT_MEASURED}: {str(error)[-200:]}"), {}
 
 
 def steady(work: Work) -> tuple[Figures, dict[str, Any]]:

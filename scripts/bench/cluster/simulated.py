@@ -1,6 +1,6 @@
 """Very many hosts in one process: the real driver over hosts that are scripted. Prints one JSON object.
 
-    simulated.py HOSTS FOLDER POLLED_SECONDS
+    simulated.py HOSTS FOLDER POLLED_SECONDS SILENT_SECONDS
 
 Real: what forms attempts, asks each host, waits, judges, gives a silent host up and forms anew; the files by which a
 host shows that it sees the shared folder. Scripted: each host's agent, which answers two milliseconds after it is asked
@@ -189,7 +189,7 @@ def main() -> None:
         checkpoints=folder / "checkpoints",
         log_folder=folder / "logs",
         num_workers=1,
-        hosts=HostsWanted(least=1),
+        hosts=HostsWanted(silent_seconds=float(sys.argv[4])),
     )
     hosts = ScriptedHosts(count)
     watch = Watch(hosts, polled_seconds)
