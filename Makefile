@@ -88,9 +88,9 @@ bench-train: setup demo-data
 		"$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')"
 	@$(BIN)/python scripts/bench_train.py $(BENCH_ARGS)
 
-# As root, with iproute2; of one job the head's state lies in Redis. What Ray Train needs beside Ray comes into build/.
+# As root, with iproute2; redis-server is asked for by one job. What Ray Train needs beside Ray comes into build/.
 bench-cluster: setup
-	@bash scripts/system_packages.sh ip=iproute2 redis-server=redis-server
+	@bash scripts/system_packages.sh ip=iproute2
 	@bash scripts/bench_cluster_peers.sh "$(PYTHON)" build/bench-cluster-peers \
 		"$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')"
 	@$(BIN)/python scripts/bench_cluster.py $(BENCH_ARGS)

@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[1]
@@ -51,6 +52,10 @@ def guarded(name: str, job: Job) -> Job:
     return run_it
 
 
+def _end(number: int, _: FrameType | None) -> None:
+    sys.exit(128 + number)
+
+
 def main() -> None:
     """Run the benchmark that the command line asks for."""
     parser = options(__doc__, "cluster", "checkpoints", _JOBS)
@@ -63,7 +68,7 @@ def main() -> None:
     if given.quick:
         given.scale = 0.3
     # Ended by a signal it still takes its hosts away.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _end)
     jobs = {name: guarded(name, job) for name, job in _JOBS.items()}
     run(Benchmark("cluster", "checkpoints", jobs, report.GOALS, _PEER_PACKAGES), given)
     print()

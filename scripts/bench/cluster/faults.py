@@ -55,6 +55,12 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
+def one_line(error: Exception) -> str:
+    """Return what an error says in its last line, which is the one that a traceback in it ends with."""
+    lines = [line.strip() for line in str(error).split("\n") if line.strip()]
+    return lines[-1][:300] if lines else repr(error)[:300]
+
+
 def campaign(
     label: str,
     faults: Sequence[str],
@@ -74,10 +80,10 @@ def campaign(
             with open_session() as session:
                 _suffer(label, session, pending, outcomes, limit_seconds)
         except (AssertionError, OSError, RuntimeError, TimeoutError, ValueError, LookupError) as error:
-            say(f"{label}: {', '.join(pending[:1])} could not be measured: {str(error)[-300:]}")
+            say(f"{label}: {', '.join(pending[:1])} could not be measured: {one_line(error)}")
             num_tries = num_tries + 1 if num_pending == len(pending) else 1
             if num_tries > 1:
-                outcomes += [Outcome(fault, verdict=f"{NOT_MEASURED}: {str(error)[-200:]}") for fault in pending[:1]]
+                outcomes += [Outcome(fault, verdict=f"{NOT_MEASURED}: {one_line(error)}") for fault in pending[:1]]
                 pending = pending[1:]
                 num_tries = 0
     return outcomes

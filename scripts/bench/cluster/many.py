@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from bench.cluster.faults import HANG_SECONDS, POWER_OFF, in_words, say, strike
+from bench.cluster.faults import HANG_SECONDS, POWER_OFF, in_words, one_line, say, strike
 from bench.cluster.ours import session_of
 from bench.measure import Step
 from bench.prepare import voyage
@@ -76,8 +76,8 @@ def real(work: Work) -> tuple[Figures, dict[str, Any]]:
         try:
             found[str(count)] = _on_real_hosts(work.folder / "real", count)
         except (AssertionError, OSError, RuntimeError) as error:
-            say(f"ray on {count} hosts: {error!r}")
-            found[str(count)] = {"went_wrong": repr(error)[:300]}
+            say(f"ray on {count} hosts: {one_line(error)}")
+            found[str(count)] = {"went_wrong": one_line(error)}
     return {
         f"{name}_on_{count}_ray_hosts": of[name]
         for count, of in found.items()

@@ -24,6 +24,7 @@ from bench.cluster.faults import (
     Outcome,
     campaign,
     in_words,
+    one_line,
     say,
     strike,
     summary,
@@ -164,8 +165,8 @@ def _head_lost(place: Path) -> tuple[Outcome, dict[str, Any]]:
             say(f"packtrain: the same command on a new head: next step after {found.seconds} s")
             return outcome, again
     except (AssertionError, OSError, RuntimeError) as error:
-        say(f"packtrain: {HEAD_LOSS} could not be measured: {error!r}")
-        return Outcome(HEAD_LOSS, verdict=f"{NOT_MEASURED}: {str(error)[-200:]}"), {}
+        say(f"packtrain: {HEAD_LOSS} could not be measured: {one_line(error)}")
+        return Outcome(HEAD_LOSS, verdict=f"{NOT_MEASURED}: {one_line(error)}"), {}
 
 
 def steady(work: Work) -> tuple[Figures, dict[str, Any]]:

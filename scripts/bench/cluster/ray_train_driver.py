@@ -30,12 +30,16 @@ def run_program(given: dict[str, Any]) -> None:
     sys.argv = [given["program"], *given["arguments"]]
 
     # Signals belong to the main thread, where this function is not: Ray Train stops workers in its own way.
-    signal.signal = lambda *_: None  # pyright: ignore[reportAttributeAccessIssue]
+    signal.signal = _no_signal  # pyright: ignore[reportAttributeAccessIssue]
     exits: list[int] = []
     os._exit = exits.append  # pyright: ignore[reportAttributeAccessIssue] # the process is Ray's
     runpy.run_path(given["program"], run_name="__main__")
     if exits != [0]:
         raise RuntimeError(f"the program ended with {exits}")
+
+
+def _no_signal(*_: object) -> None:
+    pass
 
 
 def main() -> None:

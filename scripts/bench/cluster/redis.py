@@ -69,7 +69,7 @@ def head_with_redis(work: Work) -> tuple[Figures, dict[str, Any]]:
         back = time.monotonic()
         while time.monotonic() < back + _WATCHED_SECONDS and not session.is_over():
             time.sleep(0.5)
-        found = {
+        found: dict[str, Any] = {
             "away_seconds": round(back - began, 1),
             "steps_while_away": steps_while_away,
             "steps_afterwards": sum(step.at > back for step in session.trace.steps()),
