@@ -121,6 +121,8 @@ def faults(work: Work) -> tuple[Figures, dict[str, Any]]:
     outcomes = campaign("packtrain", to_hosts, noting)
     false = len(ended) - sum(not outcome.verdict.startswith(NOT_MEASURED) for outcome in outcomes)
     head, again = _head_lost(place)
+    if head.verdict.startswith(NOT_MEASURED):
+        head, again = _head_lost(place)
     found = summary([*outcomes, head])
     return {
         "hangs": float(sum(each["hangs"] for each in found.values())),

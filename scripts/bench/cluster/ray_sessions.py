@@ -17,7 +17,7 @@ _DRIVER: Final = Path(__file__).with_name("ray_train_driver.py")
 # Ray Train's own patience with a group of workers that does not come up is 60 s: once for each host that is gone.
 QUICK_START: Final = {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "20"}
 _FEWEST: Final = 1
-_STARTS_AT_ONCE: Final = 3
+_STARTS_AT_ONCE: Final = 2
 
 
 @dataclass
@@ -51,7 +51,13 @@ class OverRay(Session):
 
     def start_ray(self, host: Host) -> None:
         """Start Ray on a host, with a CPU where workers are to be."""
-        self.cluster.start(host, num_cpus=int(host not in (self.cluster.head, self.driver)))
+        num_cpus = int(host not in (self.cluster.head, self.driver))
+        try:
+            self.cluster.start(host, num_cpus=num_cpus)
+        except AssertionError:
+            # Ray gives its own processes 30 s, which a busy machine may take; nothing else runs on the host yet.
+            self.hosts.kill_host(host)
+            self.cluster.start(host, num_cpus=num_cpus)
 
     def start_command(self) -> None:
         """Start the command on the driver's host."""
