@@ -11,6 +11,7 @@
 #   make bench-diligence   screen, and follow owners                 BENCH_ARGS="--entries 20000"
 #   make bench-prepare     prepare and read beside other engines     BENCH_ARGS="--only images --repeats 1"
 #   make bench-train       loader, supervision and weights           BENCH_ARGS="--only loader --repeats 1"
+#   make bench-cluster     faults on hosts, beside torchrun and Ray Train   BENCH_ARGS="--only faults --repeats 1"
 #   make test-slow     the tests at full size, minutes each
 #   make test-programs  rehearse training programs of others, from their wheels (280 MB to fetch); minutes
 #   make test-cluster  prepare on hosts of our own making, with Ray and Slurm: root, iproute2, slurm-wlm; minutes
@@ -50,7 +51,7 @@ DEMO_DATA := build/demo-data
 KIT_WHEELS := build/kit-wheels
 SOURCES := $(shell find src -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
-.PHONY: object-server card-validator model-signing fuzz help demo test test-slow test-programs test-cluster bench-cargo bench-diligence bench-prepare bench-train check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
+.PHONY: object-server card-validator model-signing fuzz help demo test test-slow test-programs test-cluster bench-cargo bench-diligence bench-prepare bench-train bench-cluster check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
 
 help:
 	@sed -n 's/^#   make /make /p' Makefile
@@ -87,6 +88,13 @@ bench-train: setup demo-data
 	@bash scripts/bench_prepare_peers.sh "$(PYTHON)" build/bench-prepare-peers \
 		"$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')"
 	@$(BIN)/python scripts/bench_train.py $(BENCH_ARGS)
+
+# As root, with iproute2; redis-server is asked for by one job. What Ray Train needs beside Ray comes into build/.
+bench-cluster: setup
+	@bash scripts/system_packages.sh ip=iproute2
+	@bash scripts/bench_cluster_peers.sh "$(PYTHON)" build/bench-cluster-peers \
+		"$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')"
+	@$(BIN)/python scripts/bench_cluster.py $(BENCH_ARGS)
 
 test-slow: package
 	@$(BIN)/python -m pytest -n0 -m full_size --timeout 3600 --capture=tee-sys $(PYTEST_ARGS)

@@ -1,9 +1,9 @@
-"""How long `prepare` takes on one Ray host and on two, of one CPU each, in turn.
+"""How long `prepare` takes on one, two and four Ray hosts, of one CPU each, in turn.
 
     python tests/ray_hosts_measured.py FOLDER [REPEATS]
 
 Prints one JSON object: seconds of each run as the receipt has them (with the start of workers, without Ray's), and
-those of a local run with one and with two processes. The hosts are namespaces of one machine: its cores, its disk.
+those of a local run with as many processes. The hosts are namespaces of one machine: its cores, its disk.
 """
 
 import json
@@ -23,7 +23,7 @@ def measure(folder: Path, repeats: int) -> dict[str, list[float]]:
     whole = prepared_here(folder / "whole")
     found: dict[str, list[float]] = {}
     for turn in range(repeats):
-        for count in (1, 2):
+        for count in (1, 2, 4):
             voyage = nothing_prepared(whole, folder / f"local-{count}-{turn}", "")
             started = time.monotonic()
             prepare(voyage, ProcessMapper(count), ignore)

@@ -1,6 +1,6 @@
 """Write the figures of a benchmark's JSON into docs/benchmarks.md, between its two marks.
 
-PYTHONPATH=scripts python -m bench.page [build/bench-cargo.json | build/bench-prepare.json | build/bench-train.json]
+PYTHONPATH=scripts python -m bench.page [build/bench-NAME.json]       NAME: cargo, prepare, train or cluster
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from bench.cluster.report import last_run as last_run_of_cluster
 from bench.goals import busy, goals_markdown, shown
 from bench.prepare.report import last_run as last_run_of_prepare
 from bench.report import GOALS, SHA_NI_RATE
@@ -24,6 +25,8 @@ _BEGIN_PREPARE: Final = "<!-- the last run of prepare: written by scripts/bench/
 _END_PREPARE: Final = "<!-- end of the last run of prepare -->"
 _BEGIN_TRAIN: Final = "<!-- the last run of train: written by scripts/bench/page.py -->"
 _END_TRAIN: Final = "<!-- end of the last run of train -->"
+_BEGIN_CLUSTER: Final = "<!-- the last run of cluster: written by scripts/bench/page.py -->"
+_END_CLUSTER: Final = "<!-- end of the last run of cluster -->"
 
 
 def main() -> None:
@@ -34,6 +37,7 @@ def main() -> None:
     for figure, marks, of_its_own in (
         ("image_speed_vs_daft", (_BEGIN_PREPARE, _END_PREPARE), last_run_of_prepare),
         ("loader_speed_vs_fastest_peer", (_BEGIN_TRAIN, _END_TRAIN), last_run_of_train),
+        ("power_off_seconds", (_BEGIN_CLUSTER, _END_CLUSTER), last_run_of_cluster),
     ):
         if figure in document:
             (begin, end), written_by = marks, of_its_own
