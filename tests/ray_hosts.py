@@ -56,7 +56,7 @@ class RayHosts:
         return f"{self.head.address}:{PORT}"
 
     def start(self, host: Host, num_cpus: int = 1, **more: str) -> None:
-        """Start Ray on a host: as the head on the first one, else as one that joins it; `more` is for its environment."""
+        """Start Ray on a host, as the head on the first one; `more` goes to its environment."""
         as_head = ["--head", "--port", str(PORT), "--include-dashboard", "false", "--temp-dir", str(self.place)]
         part = as_head if host is self.head else ["--address", self.address]
         argv = [sys.executable, "-m", "ray.scripts.scripts", "start", *part, "--node-ip-address", host.address]

@@ -225,7 +225,7 @@ class RayMapper:
         if isinstance(error, failures.NodeDiedError | failures.ObjectLostError | failures.TaskUnschedulableError):
             return "it was lost on the way"
         if not isinstance(error, failures.WorkerCrashedError | failures.OutOfMemoryError):
-            raise _lost_cluster(_one_line(error)) from error
+            raise _lost_cluster(one_line(error)) from error
         if not self._answers(attempt.node):
             return "it was lost on the way"
         attempt.num_crashes += 1

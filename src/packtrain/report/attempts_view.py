@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from packtrain.ports import ATTEMPTS_NAME
 from packtrain.record.folder import VoyageFolder
@@ -228,4 +228,4 @@ def _hosts(
 
 def _plain(value: AttemptView | HostView) -> dict[str, Any]:
     fields = ((name, getattr(value, name)) for name in value.__dataclass_fields__)
-    return {name: list(one) if isinstance(one, tuple) else one for name, one in fields}
+    return {name: list(cast("tuple[object, ...]", one)) if isinstance(one, tuple) else one for name, one in fields}

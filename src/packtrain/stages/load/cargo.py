@@ -170,7 +170,12 @@ def load_by(way: Way, folder: VoyageFolder, store: Store, sink: Sink, options: O
     if folder.receipt(STAGE) is not None and (told := sentence(entries_gone(folder, store))):
         sink(Notice(STAGE, told, is_warning=True))
     before = folder.receipt(STAGE)
-    if kit is not None and before is not None and not options.verify_files and lacks_only_kit(folder, kit, before, store):
+    if (
+        kit is not None
+        and before is not None
+        and not options.verify_files
+        and lacks_only_kit(folder, kit, before, store)
+    ):
         # As where nothing is lacking, what is in the store is not read again.
         sink(Notice(STAGE, f"the cargo is in the store since {before.finished} and is not read again, only the kit"))
         told = tell_kit(fetch_kit(folder, kit, way.copy_kit, sink), sink)
