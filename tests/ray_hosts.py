@@ -56,7 +56,7 @@ class RayHosts:
         return f"{self.head.address}:{PORT}"
 
     def start(self, host: Host, num_cpus: int = 1, **more: str) -> None:
-        """Start Ray on a host: as the head on the first one, else as one that joins it; `more` is for its environment."""
+        """Start Ray on a host, as the head on the first one; `more` is for its environment."""
         as_head = ["--head", "--port", str(PORT), "--include-dashboard", "false", "--temp-dir", str(self.place)]
         part = as_head if host is self.head else ["--address", self.address]
         argv = [sys.executable, "-m", "ray.scripts.scripts", "start", *part, "--node-ip-address", host.address]
@@ -70,7 +70,7 @@ class RayHosts:
                 capture_output=False,
                 stdout=stream,
                 stderr=stream,
-                env={**self.environment, **more},
+                env=self.environment | more,
                 timeout=120,
             )
         assert done.returncode == 0, log.read_text()
