@@ -61,6 +61,9 @@ class RayHosts:
         part = as_head if host is self.head else ["--address", self.address]
         argv = [sys.executable, "-m", "ray.scripts.scripts", "start", *part, "--node-ip-address", host.address]
         argv += ["--num-cpus", str(num_cpus), "--object-store-memory", "80000000", "--disable-usage-stats"]
+        if host is self.head:
+            # A head that lost its power leaves this behind, and Ray refuses to start beside it; "ray stop" removes it.
+            (self.place / "ray_current_cluster").unlink(missing_ok=True)
         log = self.place / f"start-{host.number}.txt"
         # To a file and not to a pipe: what it leaves running would keep the pipe open.
         with log.open("w") as stream:
