@@ -56,11 +56,14 @@ class RayHosts:
         return f"{self.head.address}:{PORT}"
 
     def start(self, host: Host, num_cpus: int = 1, **more: str) -> None:
-        """Start Ray on a host, as the head on the first one; `more` goes to its environment."""
+        """Start Ray on a host, as the head on the first one; `more` is for its environment."""
         as_head = ["--head", "--port", str(PORT), "--include-dashboard", "false", "--temp-dir", str(self.place)]
         part = as_head if host is self.head else ["--address", self.address]
         argv = [sys.executable, "-m", "ray.scripts.scripts", "start", *part, "--node-ip-address", host.address]
         argv += ["--num-cpus", str(num_cpus), "--object-store-memory", "80000000", "--disable-usage-stats"]
+        if host is self.head:
+            # A head that lost its power leaves this behind, and Ray refuses to start beside it; "ray stop" removes it.
+            (self.place / "ray_current_cluster").unlink(missing_ok=True)
         log = self.place / f"start-{host.number}.txt"
         # To a file and not to a pipe: what it leaves running would keep the pipe open.
         with log.open("w") as stream:
@@ -70,7 +73,7 @@ class RayHosts:
                 capture_output=False,
                 stdout=stream,
                 stderr=stream,
-                env={**self.environment, **more},
+                env=self.environment | more,
                 timeout=120,
             )
         assert done.returncode == 0, log.read_text()
