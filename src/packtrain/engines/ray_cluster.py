@@ -58,6 +58,10 @@ def joined(address: str, num_workers: int | None) -> Iterator[Any]:
         require_answer(address, _ANSWER_SECONDS)
     ray = _library()
     asked: dict[str, Any] = {"address": address}
+    if (own := _own_address(address)) is not None:
+        # With no way out to the internet Ray takes the first host whose sockets it finds for this one,
+        # and with that host's death all that this command does is ended.
+        asked["_node_ip_address"] = own
     if not address:
         # "local": without it Ray would join whatever cluster somebody has running on this machine.
         asked = {"address": "local", "num_cpus": num_workers, "object_store_memory": _STORE_BYTES}
@@ -111,6 +115,17 @@ def _not_joined(address: str, why: str) -> ClusterUnreachable:
         hint='start it with "ray start --head", let the other hosts join with "ray start --address", and give this '
         "user the cluster's token (docs/how-to/prepare-on-many-machines.md)",
     )
+
+
+def _own_address(address: str) -> str | None:
+    """Return the address by which this host reaches the head; None where nobody can say."""
+    host, _, port = address.rpartition(":")
+    with contextlib.suppress(OSError, ValueError):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as towards:
+            towards.connect((host.strip("[]"), int(port)))  # sends nothing: the kernel only chooses the way
+            return str(towards.getsockname()[0])
+    return None
 
 
 def _leave(ray: Any) -> None:
