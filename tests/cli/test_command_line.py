@@ -33,10 +33,10 @@ Run = Callable[..., Ran]
 def test_help_lists_the_verbs_in_the_order_of_the_voyage(packtrain: Run) -> None:
     ran = packtrain("--help")
 
-    verbs = [line.split()[0] for line in ran.stdout.partition("Verbs")[2].splitlines()[1:36]]
+    verbs = [line.split()[0] for line in ran.stdout.partition("Verbs")[2].splitlines()[1:37]]
     order = (
         "init plan measure prepare look withdraw lineage replay kit rehearse lists rules declare screen flags pack "
-        "check carry custody papers dossier admit load train update return close drives status report serve audit "
+        "check carry custody papers dossier admit load inspect train update return close drives status report serve audit "
         "doctor completion demo"
     )
     assert verbs == order.split()

@@ -94,6 +94,18 @@ wait_seconds = 60
 silent_seconds = 2
 folder = "/local/voyage"
 checkpoint_copies = 0
+[site.promised]
+hosts = 300
+accelerators = 8
+accelerator = "H200"
+accelerator_memory_bytes = 1
+driver = "580.65"
+memory_bytes = 1
+cores = 1
+free_bytes = 1
+disk_mb_per_second = 0.5
+allreduce_gb_per_second = 0.5
+clock_seconds = 1
 [training]
 program = "program"
 command = "train.py --data {{data}}"

@@ -36,6 +36,7 @@ from packtrain.cli.options import answer_receipt, json_option, no_folder_of_driv
     type=click.Choice(["local", "ray", "slurm"]),
     default="local",
     help="Who reads: this machine, or each host of a cluster those of DRIVES that it has (quoted patterns, HOST:PATH).",
+    show_default=True,
 )
 @voyage_option
 @json_option

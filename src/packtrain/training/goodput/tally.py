@@ -7,7 +7,7 @@ from array import array
 from dataclasses import dataclass, field
 from typing import Final
 
-MOST_OPEN_STEPS: Final = 1 << 20
+MOST_OPEN_STEPS: Final = 1 << 14
 """So many of the newest steps are known one by one (24 bytes each). A restart that falls back by more takes back the
 time of these alone."""
 
