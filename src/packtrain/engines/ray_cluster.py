@@ -56,7 +56,7 @@ def joined(address: str, num_workers: int | None) -> Iterator[Any]:
         )
     if address and address != "auto":
         require_answer(address, _ANSWER_SECONDS)
-    ray = _library()
+    ray = library()
     asked: dict[str, Any] = {"address": address}
     if not address:
         # "local": without it Ray would join whatever cluster somebody has running on this machine.
@@ -122,6 +122,7 @@ def _leave(ray: Any) -> None:
         atexit.unregister(ray._private.worker.shutdown)
 
 
-def _library() -> Any:
+def library() -> Any:
+    """Return the module ray."""
     # By name: what is said of types must not depend on whether the extra is installed; and a module here is a ray too.
     return importlib.import_module("ray")
