@@ -125,9 +125,9 @@ class HostCheckpoints:
     def _say_what_is_left_behind(self, ready: Ready) -> None:
         here = newest_checkpoint(self._job.checkpoints)
         if not self._has_begun and not ready.entry and here is not None:
-            text = f"no host has a checkpoint of this run any more, and it begins anew: {here} lies in the voyage"
-            text += f" folder alone; to go on from it, stop, put it into {self._places.checkpoints} of a host"
-            self._sink(Notice("train", f"{text}, and run the same command again", is_warning=True))
+            text = f"no host has a checkpoint of this run in {self._places.folder} any more, and it begins anew:"
+            text += f" {here} lies in the voyage folder alone, which hosts do not go on from"
+            self._sink(Notice("train", text, is_warning=True))
 
     def _lose(self, member: Member) -> None:
         if self._links.pop(member.host.address, None) is not None:
