@@ -55,22 +55,29 @@ class Host:
         namespace: its name for `ip netns`.
         address: what the others reach it at.
         hidden: folders that programs started on it see empty.
+        bound: folders that programs started on it see in the place of others, each with that place.
     """
 
     number: int
     namespace: str
     address: str
     hidden: list[Path] = field(default_factory=list)
+    bound: list[tuple[Path, Path]] = field(default_factory=list)
 
     def hide(self, folder: Path) -> None:
         """Let programs that are started from now on see an empty folder there."""
         self.hidden.append(folder)
 
+    def bind(self, folder: Path, place: Path) -> None:
+        """Let programs that are started from now on see a folder at another place, which is there."""
+        self.bound.append((folder, place))
+
     def argv(self, argv: Sequence[str]) -> list[str]:
         """Return the command that runs `argv` on this host."""
         inner = list(argv)
-        if self.hidden:
+        if self.hidden or self.bound:
             mounts = "".join(f"mount -t tmpfs none '{folder}'; " for folder in self.hidden)
+            mounts += "".join(f"mount --bind '{folder}' '{place}'; " for folder, place in self.bound)
             inner = ["unshare", "--mount", "--propagation", "private", "sh", "-c", f'{mounts}exec "$@"', "sh", *inner]
         return ["ip", "netns", "exec", self.namespace, *inner]
 

@@ -287,6 +287,41 @@ class HostsWanted:
 
 
 @dataclass(frozen=True, slots=True)
+class HostPlaces:
+    """Where a run lies on hosts that have folders of their own: the same paths on every host, and other files.
+
+    Attributes:
+        folder: of this run alone, so that no other run's checkpoints are ever gone on from.
+        command: script and arguments, with the places below `folder` filled in.
+        results: on the driver's machine; the results of the host of rank 0 are brought here at the end.
+    """
+
+    folder: Path
+    command: tuple[str, ...]
+    results: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Return where the program saves on its host."""
+        return self.folder / "checkpoints"
+
+    @property
+    def results_there(self) -> Path:
+        """Return where the program writes its results on its host."""
+        return self.folder / "results"
+
+    @property
+    def logs(self) -> Path:
+        """Return where the workers' output lies on their host."""
+        return self.folder / "logs"
+
+    @property
+    def copies(self) -> Path:
+        """Return where a host keeps what it holds of checkpoints, its own and those of others."""
+        return self.folder / "copies"
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingJob:
     """One run of a training program under the contract (DESIGN: torchrun's environment, own resume, exit 0).
 
@@ -302,6 +337,9 @@ class TrainingJob:
         stall_seconds: no step line for so long ends an attempt.
         grace_seconds: what a worker gets between SIGTERM and SIGKILL, and after its done-mark to exit.
         hosts: on how many hosts, and what holds between them. An engine of one machine ignores it.
+        host_places: where hosts have folders of their own: what takes the place of `command`, `checkpoints` and
+            `log_folder` there. The newest checkpoint comes to `checkpoints` at the end. An engine of one machine
+            ignores it.
     """
 
     python: Path
@@ -315,6 +353,7 @@ class TrainingJob:
     stall_seconds: float = 600.0
     grace_seconds: float = 20.0
     hosts: HostsWanted = field(default_factory=HostsWanted)
+    host_places: HostPlaces | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,12 @@ from typing import Any, Final
 
 from packtrain.engines.crew import CrewNews, CrewOrder, CrewStep
 from packtrain.engines.host_agent import HostProof
+from packtrain.engines.host_folder import HostFolderLink
 from packtrain.engines.host_links import Answer, HostThere
 from packtrain.engines.many_hosts import run_on_hosts
 from packtrain.engines.shared_folders import require_fit
 from packtrain.events import Event, HostLost, WorkersStarted
-from packtrain.ports import HostsWanted, TrainingJob
+from packtrain.ports import HostPlaces, HostsWanted, TrainingJob
 
 _ANSWER_SECONDS: Final = 0.002
 _STEP_SECONDS: Final = 0.25
@@ -105,6 +106,9 @@ class ScriptedHosts:
     def join(self, host: HostThere, silent_seconds: float) -> None:
         """Make its agent."""
         self._agents[host.key] = _Agent(host.address)
+
+    def folder(self, host: HostThere, places: HostPlaces) -> HostFolderLink:
+        raise NotImplementedError("scripted hosts have no folders")
 
     def leave(self, key: str) -> None:
         """Forget its agent."""

@@ -145,11 +145,17 @@ class Attempt:
         rank = self.lost_rank or 0
         return error_type(
             f"training did not finish in {made}{last}; the last ended because {self.reason}",
-            where=str(self._job.log_folder / f"attempt-{self._number}-rank-{rank}.log"),
+            where=self._log_of(rank),
             expected="exit 0 of every worker",
             found=self._words[rank] or "no log",
             hint="read the log; the same command goes on from the newest checkpoint",
         )
+
+    def _log_of(self, rank: int) -> str:
+        name = f"attempt-{self._number}-rank-{rank}.log"
+        if (places := self._job.host_places) is not None and self.hosts:
+            return f"{self._host_of(rank)}:{places.logs / name}"
+        return str(self._job.log_folder / name)
 
     # --- watching ---
 

@@ -20,7 +20,7 @@ from packtrain.engines.attempt import Attempt, Crews
 from packtrain.events import Sink
 from packtrain.ports import ATTEMPTS_NAME, AttemptRecord, StepRecord, TrainingJob, TrainingRun
 
-_LOG_NAME: Final = re.compile(r"attempt-(\d{1,9})-rank-\d+\.log")
+_LOG_NAME: Final = re.compile(r"attempt-(\d{1,9})-(?:rank-\d+|hosts)\.log")
 
 
 def run_attempts(job: TrainingJob, form: Callable[[int, Attempt | None], Crews], sink: Sink) -> TrainingRun:

@@ -18,12 +18,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from packtrain import durable
 from packtrain.digest import sha256_tree
 from packtrain.engines.crew import Crew, CrewNews, CrewOrder, CrewStep, ReservedPort
 from packtrain.engines.network_interfaces import interface_towards
 from packtrain.engines.shared_folders import SharedFolders, require_fit, versions_here
 from packtrain.engines.worker import DONE_VARIABLE
-from packtrain.errors import HostUnfit, TrainingFailed
+from packtrain.errors import DriveFull, HostUnfit, TrainingFailed
+from packtrain.ports import HostPlaces
 
 _LEASH: Final = Path(__file__).with_name("leash.py")
 _READ_SECONDS: Final = 0.05
@@ -41,6 +43,7 @@ class HostProof:
         versions: of packtrain and Python.
         python: the interpreter of the workers.
         program_folder, program: the program, and what `sha256_tree` says of it.
+        places: the folder of the host's own; None where all share one.
     """
 
     shared: SharedFolders | None
@@ -48,6 +51,7 @@ class HostProof:
     python: Path
     program_folder: Path
     program: str
+    places: HostPlaces | None = None
 
 
 class HostAgent:
@@ -98,6 +102,8 @@ class HostAgent:
                 raise self._unfit(f"this host has another version of {name}", version, here.get(name))
         if proof.shared is not None:
             require_fit(proof.shared, self._address)
+        if proof.places is not None:
+            self._require_writable(proof.places.folder)
         if not os.access(proof.python, os.X_OK):
             raise self._unfit("this host does not have the interpreter", str(proof.python), None)
         if not proof.program_folder.is_dir():
@@ -106,6 +112,14 @@ class HostAgent:
             raise self._unfit(
                 "this host has another program", f"{proof.program_folder}, {proof.program[:12]}", found[:12]
             )
+
+    def _require_writable(self, folder: Path) -> None:
+        probe = folder / "probe"
+        try:
+            durable.write_bytes(probe, b"here")
+            probe.unlink()
+        except (OSError, DriveFull) as error:
+            raise self._unfit("this host cannot write to its own folder", str(folder), str(error)) from error
 
     def reserve_port(self) -> int:
         """Return a port of this host that is free for the next attempt, and held for it."""
@@ -208,6 +222,8 @@ class _CrewRun:
         try:
             self._order.job.log_folder.mkdir(parents=True, exist_ok=True)
             self._order.job.checkpoints.mkdir(parents=True, exist_ok=True)
+            if (places := self._order.job.host_places) is not None:
+                places.results_there.mkdir(parents=True, exist_ok=True)
             crew.start()
             self._watch(crew)
         except TrainingFailed as error:

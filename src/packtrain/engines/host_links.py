@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from packtrain.engines.host_folder import HostFolderLink
+from packtrain.ports import HostPlaces
+
 
 @dataclass(frozen=True, slots=True)
 class HostThere:
@@ -57,6 +60,14 @@ class HostLinks(Protocol):
 
     def join(self, host: HostThere, silent_seconds: float) -> None:
         """Have an agent started on a host; questions may be asked at once. One that is there is ended first."""
+        ...
+
+    def folder(self, host: HostThere, places: HostPlaces) -> HostFolderLink:
+        """Have what keeps checkpoints started on a host that was joined, and return the link to it.
+
+        It is reached beside the agent, and by its peers under their addresses; it ends with the agent, and calls that
+        are out then raise ConnectionError.
+        """
         ...
 
     def leave(self, key: str) -> None:

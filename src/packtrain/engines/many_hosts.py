@@ -8,20 +8,23 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from packtrain import durable
 from packtrain.digest import sha256_tree
 from packtrain.engines.attempt import Attempt
 from packtrain.engines.attempts import run_attempts
 from packtrain.engines.crew import CrewOrder
 from packtrain.engines.host_agent import HostProof
+from packtrain.engines.host_checkpoints import HostCheckpoints
 from packtrain.engines.host_links import Answer, HostLinks, HostThere
 from packtrain.engines.remote_crews import RemoteCrews
 from packtrain.engines.roster import GONE, Member, Roster
-from packtrain.engines.shared_folders import SharedFolders, require_mark, shared_folders, versions_here
-from packtrain.errors import ClusterUnreachable, HostUnfit, VoyageFileError
-from packtrain.events import HostsAwaited, Notice, Sink
+from packtrain.engines.shared_folders import require_mark, shared_folders, versions_here
+from packtrain.errors import ClusterUnreachable, HostUnfit
+from packtrain.events import Event, HostsAwaited, Notice, Sink
 from packtrain.ports import TrainingJob, TrainingRun
 from packtrain.units import counted
 
@@ -33,28 +36,24 @@ _MOST_LOSSES: Final = 3  # in a row, of one host
 _LOOK_SECONDS: Final = 5.0  # between two looks for newcomers while an attempt runs
 _TOLD_SECONDS: Final = 3.0  # of waiting, before it is told for whom
 _TURN_SECONDS: Final = 0.05
+_UNREADY_SECONDS: Final = 1.0  # before hosts are made ready once more
 
 
 def run_on_hosts(links: HostLinks, job: TrainingJob, sink: Sink) -> TrainingRun:
     """Run a program on the hosts of a cluster to its end, with a fresh attempt after each failure.
 
     Raises:
-        VoyageFileError: hosts are to have folders of their own.
         HostUnfit: before the first attempt a host is found that does not see or have what it needs.
-        ClusterUnreachable: fewer hosts than `job.hosts.least` for `job.hosts.wait_seconds`, or no cluster.
+        ClusterUnreachable: fewer hosts than `job.hosts.least` for `job.hosts.wait_seconds`, or no cluster; or hosts
+            have folders of their own, and what the program ended with cannot be brought here.
         TrainingFailed, WorkerStalled: see `ports.Engine`.
     """
-    if job.hosts.host_folder is not None:
-        raise VoyageFileError(
-            "site.hosts.folder: this engine does not copy checkpoints between hosts",
-            found=str(job.hosts.host_folder),
-            expected="a voyage folder that all hosts see, at the same path",
-            hint="take [site.hosts] folder out, and mount the voyage folder on every host",
-        )
     with _proof_of(job) as proof:
         hosts = ManyHosts(links, job, proof, sink)
         try:
-            return run_attempts(job, hosts.form, sink)
+            run = run_attempts(job, hosts.form, hosts.take)
+            hosts.bring_home(run.attempts[-1].hosts)
+            return run
         finally:
             hosts.close()
 
@@ -86,6 +85,29 @@ class ManyHosts:
         self._roster.when_lost.append(self._note_loss)
         self._has_begun = False
         self._told: tuple[tuple[str, ...], str] = ((), "")
+        self._num_unready: dict[str, int] = {}
+        self._checkpoints: HostCheckpoints | None = None
+        self._job_there = job
+        if (places := job.host_places) is not None:
+            self._checkpoints = HostCheckpoints(job, places, self._roster, sink)
+            self._job_there = replace(
+                job, command=places.command, checkpoints=places.checkpoints, log_folder=places.logs
+            )
+
+    def take(self, event: Event) -> None:
+        """Take an event of an attempt, and pass it on."""
+        if self._checkpoints is not None:
+            self._checkpoints.take(event)
+        self._sink(event)
+
+    def bring_home(self, hosts: tuple[str, ...]) -> None:
+        """Bring here what a program that ended well leaves on these hosts, where they have folders of their own.
+
+        Raises:
+            ClusterUnreachable: it cannot be had.
+        """
+        if self._checkpoints is not None:
+            self._checkpoints.bring_home(hosts)
 
     def form(self, number: int, previous: Attempt | None) -> RemoteCrews:
         """Return the crews of an attempt, on the hosts that are fit and answer now.
@@ -97,16 +119,22 @@ class ManyHosts:
             self._blame(previous)
         while True:
             members = self._muster(number)
-            port = self._ask_for_port(members[0])
-            if port is not None and all(member.host.key in self._roster.members for member in members):
+            resumed_from = self._make_ready(number, members)
+            port = self._ask_for_port(members[0]) if resumed_from is not None else None
+            if (
+                resumed_from is not None
+                and port is not None
+                and all(member.host.key in self._roster.members for member in members)
+            ):
                 break
         self._has_begun = True
         self._last_order = tuple(member.host.address for member in members)
+        self._note_logs(number)
         orders = [
             (
                 member,
                 CrewOrder(
-                    self._job,
+                    self._job_there,
                     number,
                     port,
                     self._job.num_workers * len(members),
@@ -116,12 +144,52 @@ class ManyHosts:
             )
             for place, member in enumerate(members)
         ]
-        return RemoteCrews(self._roster, orders, self._job.hosts.silent_seconds, "", self._meanwhile, self._sink)
+        return RemoteCrews(
+            self._roster, orders, self._job.hosts.silent_seconds, resumed_from, self._meanwhile, self._sink
+        )
 
     def close(self) -> None:
         """End the agents of all hosts."""
         for key in list(self._roster.members):
             self._links.leave(key)
+        if self._checkpoints is not None:
+            self._checkpoints.close()
+
+    # --- with what they begin
+
+    def _make_ready(self, number: int, members: list[Member]) -> str | None:
+        """Give hosts with folders of their own what they go on from; return its name, or None where one has it not."""
+        if self._checkpoints is None:
+            return ""
+        hosts = tuple(member.host.address for member in members)
+
+        def tell(what: str) -> None:
+            self._tell(number, hosts if what else (), what)
+
+        ready = self._checkpoints.make_ready(hosts, tell)
+        if not ready.failed:
+            self._num_unready.clear()
+            return ready.entry
+        if any(member.host.key not in self._roster.members for member in members):
+            # A loss makes those fail that were fetching from there: it says nothing of them.
+            return None
+        for host, reason in ready.failed.items():
+            self._num_unready[host] = self._num_unready.get(host, 0) + 1
+            self._sink(Notice("train", f"host {host} is not ready: {reason}", is_warning=True))
+            if self._num_unready[host] >= _MOST_LOSSES:
+                self._set_aside.add(host)
+                text = f"host {host} was not ready {_MOST_LOSSES} times in a row: it takes no part any more"
+                self._sink(Notice("train", text, is_warning=True))
+        deadline = time.monotonic() + _UNREADY_SECONDS
+        while time.monotonic() < deadline:
+            self._roster.turn(_TURN_SECONDS)
+        return None
+
+    def _note_logs(self, number: int) -> None:
+        """Tell people where the logs of an attempt lie; its number is thereby never given again (`last_attempt`)."""
+        if self._checkpoints is not None:
+            lines = "".join(f"{host}:{self._job_there.log_folder}\n" for host in self._last_order)
+            durable.write_bytes(self._job.log_folder / f"attempt-{number}-hosts.log", lines.encode())
 
     # --- who takes part
 
@@ -183,6 +251,8 @@ class ManyHosts:
             ClusterUnreachable: the cluster itself is gone.
         """
         self._links.present()
+        if self._checkpoints is not None:
+            self._checkpoints.meanwhile()
         if time.monotonic() > self._looked + _LOOK_SECONDS:
             self._have_newcomers_join(set())
 
@@ -222,6 +292,8 @@ class ManyHosts:
             self._links.leave(host.key)
         else:
             self._fit.add(host.key)
+            if self._checkpoints is not None:
+                self._checkpoints.join(self._roster.members[host.key])
 
     def _ask_for_port(self, member: Member) -> int | None:
         found: list[object] = []
@@ -256,12 +328,12 @@ class ManyHosts:
 def _proof_of(job: TrainingJob) -> Iterator[HostProof]:
     """Yield what the hosts of a job are held against."""
 
-    def proof(shared: SharedFolders | None) -> HostProof:
-        program = sha256_tree(job.program_folder)
-        return HostProof(shared, versions_here([]), job.python, job.program_folder, program)
-
+    versions, program = versions_here([]), sha256_tree(job.program_folder)
+    if job.host_places is not None:
+        yield HostProof(None, versions, job.python, job.program_folder, program, job.host_places)
+        return
     with shared_folders(_probes(job), (), ()) as shared:
-        yield proof(shared)
+        yield HostProof(shared, versions, job.python, job.program_folder, program)
 
 
 def _probes(job: TrainingJob) -> Path:

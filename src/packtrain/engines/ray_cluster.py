@@ -56,7 +56,7 @@ def joined(address: str, num_workers: int | None) -> Iterator[Any]:
         )
     if address and address != "auto":
         require_answer(address, _ANSWER_SECONDS)
-    ray = _library()
+    ray = library()
     asked: dict[str, Any] = {"address": address}
     if (own := _own_address(address)) is not None:
         # With no way out to the internet Ray takes the first host whose sockets it finds for this one,
@@ -137,6 +137,7 @@ def _leave(ray: Any) -> None:
         atexit.unregister(ray._private.worker.shutdown)
 
 
-def _library() -> Any:
+def library() -> Any:
+    """Return the module ray."""
     # By name: what is said of types must not depend on whether the extra is installed; and a module here is a ray too.
     return importlib.import_module("ray")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -19,7 +22,7 @@ from packtrain.documents.receipt import Receipt
 from packtrain.documents.voyage_file import TrainingSection
 from packtrain.errors import KitError, StageNotReady, VoyageFileError
 from packtrain.events import Event, Notice, Progress, Sink, TrainingStep, WorkersStarted
-from packtrain.ports import Engine, HostsWanted, StepRecord, TrainingJob
+from packtrain.ports import Engine, HostPlaces, HostsWanted, StepRecord, TrainingJob
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.receipts import StageClock
 from packtrain.training.command import fill_command
@@ -34,6 +37,7 @@ _HOW_TO_GET_IT: Final = (
     '"packtrain load" brings the kit from the drives, "packtrain update apply" what changed since; '
     'a program changes after departure by "packtrain update" alone'
 )
+_FOLDER_ON_HOSTS: Final = re.compile(r"[0-9a-f]{12}-[0-9a-f]{8}")
 _RUN_FOLDERS: Final = ("work/checkpoints", "work/results", "logs/train")
 
 
@@ -76,18 +80,18 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
     _tell_other_packages(folder, python, sink)
     chain = chain_of(folder)
     refuse_uncountersigned(folder, chain)
-    _set_aside_other_runs(folder, stage_inputs, chain, sink)
+    run_name = _set_aside_other_runs(folder, stage_inputs, chain, sink)
     checkpoints, results, logs = (folder.root / name for name in _RUN_FOLDERS)
     results.mkdir(parents=True, exist_ok=True)
+    hosts = _hosts_wanted(folder)
+
+    def command_at(checkpoints: Path, results: Path) -> tuple[str, ...]:
+        data, steps = folder.store_location(), section.steps
+        return fill_command(section.command, data=data, checkpoints=checkpoints, results=results, steps=steps)
+
     job = TrainingJob(
         python=python,
-        command=fill_command(
-            section.command,
-            data=folder.store_location(),
-            checkpoints=checkpoints,
-            results=results,
-            steps=section.steps,
-        ),
+        command=command_at(checkpoints, results),
         program_folder=program,
         environment=_object_storage(folder),
         checkpoints=checkpoints,
@@ -95,7 +99,8 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
         num_workers=section.workers,
         max_restarts=section.max_restarts,
         stall_seconds=section.stall_seconds,
-        hosts=_hosts_wanted(folder),
+        hosts=hosts,
+        host_places=_host_places(hosts, run_name, results, command_at),
     )
     step_log = StepLog(logs / STEPS_NAME)
     kit = chain[-1] if chain else None
@@ -153,6 +158,14 @@ def _section(folder: VoyageFolder) -> TrainingSection:
 
 def _hosts_wanted(folder: VoyageFolder) -> HostsWanted:
     hosts = folder.voyage_file().site.hosts
+    if hosts.folder is not None and not Path(hosts.folder).is_absolute():
+        raise VoyageFileError(
+            "site.hosts.folder: it is not absolute",
+            where=str(folder.root / VOYAGE_FILE),
+            expected="a path from / on, the same on every host",
+            found=hosts.folder,
+            hint="write the whole path of a folder on a disk of the host's own",
+        )
     return HostsWanted(
         least=hosts.least,
         most=hosts.most,
@@ -161,6 +174,15 @@ def _hosts_wanted(folder: VoyageFolder) -> HostsWanted:
         host_folder=Path(hosts.folder) if hosts.folder is not None else None,
         checkpoint_copies=hosts.checkpoint_copies,
     )
+
+
+def _host_places(
+    hosts: HostsWanted, run_name: str, results: Path, command_at: Callable[[Path, Path], tuple[str, ...]]
+) -> HostPlaces | None:
+    if hosts.host_folder is None:
+        return None
+    places = HostPlaces(hosts.host_folder / run_name, (), results)
+    return replace(places, command=command_at(places.checkpoints, places.results_there))
 
 
 def _run_inputs(folder: VoyageFolder, section: TrainingSection) -> dict[str, str]:
@@ -266,28 +288,39 @@ def _continued_by(run_inputs: Mapping[str, str], command: str, chain: Sequence[L
 
 def _set_aside_other_runs(
     folder: VoyageFolder, run_inputs: Mapping[str, str], chain: Sequence[LawfulKit], sink: Sink
-) -> None:
+) -> str:
+    """Put aside what another run left here; return the name of this run's folder on hosts.
+
+    That name is drawn when a run begins: what hosts hold of another one, or of the same one begun anew, is out of its
+    way without anybody's looking there.
+    """
     command = _section(folder).command
     run = _run_of(run_inputs, run_inputs["program"], command)
     marker = folder.work / "training.json"
     try:
-        previous = str(json.loads(marker.read_bytes())["run"])
+        noted = dict(json.loads(marker.read_bytes()))
+        previous, name = str(noted["run"]), str(noted.get("folder_on_hosts", ""))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
-        previous = ""
-    if previous == run:
-        return
-    if previous in _continued_by(run_inputs, command, chain):
+        previous, name = "", ""
+    if _FOLDER_ON_HOSTS.fullmatch(name) is None:
+        name = ""
+    if previous == run and name:
+        return name
+    is_continued = previous == run or previous in _continued_by(run_inputs, command, chain)
+    if previous != run and is_continued:
         update = chain[-1].number
         sink(Notice(STAGE, f"kit update {update} is in force: the same run goes on from its newest checkpoint"))
-        durable.write_bytes(marker, rfc8785.dumps({"run": run}))
-        return
-    for name in _RUN_FOLDERS:
-        path = folder.root / name
-        if path.exists():
-            aside = _free_name(path.with_name(f"{path.name}.{previous[:12] or 'unknown'}"))
-            path.rename(aside)
-            sink(Notice(STAGE, f"{name} is of another program, command or data set: kept as {aside.name}"))
-    durable.write_bytes(marker, rfc8785.dumps({"run": run}))
+    elif not is_continued:
+        name = ""
+        for part in _RUN_FOLDERS:
+            path = folder.root / part
+            if path.exists():
+                aside = _free_name(path.with_name(f"{path.name}.{previous[:12] or 'unknown'}"))
+                path.rename(aside)
+                sink(Notice(STAGE, f"{part} is of another program, command or data set: kept as {aside.name}"))
+    name = name or f"{run[:12]}-{secrets.token_hex(4)}"
+    durable.write_bytes(marker, rfc8785.dumps({"run": run, "folder_on_hosts": name}))
+    return name
 
 
 def _free_name(path: Path) -> Path:

@@ -16,7 +16,8 @@ from packtrain.digest import sha256_tree
 from packtrain.documents.kit import Kit, KitFile
 from packtrain.engines.local import LocalEngine
 from packtrain.errors import KitError, StageNotReady, TrainingFailed, VoyageFileError
-from packtrain.events import Event, Notice, Progress, discard
+from packtrain.events import Event, Notice, Progress, Sink, discard
+from packtrain.ports import HostPlaces, TrainingJob, TrainingRun
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import is_fresh
 from packtrain.stages import train as stage
@@ -167,6 +168,46 @@ def test_checkpoints_of_another_run_are_put_aside_and_not_gone_on_from(folder: V
     assert len((folder.logs / "train" / "steps.jsonl").read_text().splitlines()) == 4
     assert [path for path in folder.work.iterdir() if path.name.startswith("checkpoints.")]
     assert any(isinstance(event, Notice) and "kept as" in event.text for event in events)
+
+
+class Noting(LocalEngine):
+    """The engine of this machine, which notes where hosts would have had the run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: list[HostPlaces | None] = []
+
+    def run(self, job: TrainingJob, sink: Sink) -> TrainingRun:
+        self.places.append(job.host_places)
+        return super().run(job, sink)
+
+
+def test_a_run_has_a_folder_of_its_own_on_hosts_that_another_run_never_has(folder: VoyageFolder) -> None:
+    engine = Noting()
+
+    def trained(steps: int, own: str = "/fast/packtrain") -> HostPlaces:
+        write_training(folder, steps=steps)
+        with (folder.root / "voyage.toml").open("a") as stream:
+            stream.write(f'[site.hosts]\nfolder = "{own}"\n')
+        stage.train(folder, engine, PYTHON, discard)
+        places = engine.places[-1]
+        assert places is not None
+        return places
+
+    first = trained(4)
+    assert first.folder.parent == Path("/fast/packtrain")
+    words = ["train.py", "--data", str(folder.store_location()), "--ckpt", str(first.folder / "checkpoints")]
+    assert list(first.command) == [*words, "--out", str(first.folder / "results"), "--steps", "4"]
+    assert first.results == folder.work / "results"
+    # More steps go on with the same run; another program is another, and so is the first one begun anew.
+    assert trained(6).folder == first.folder
+    write_program(folder, COUNTER + "\n# changed\n")
+    second = trained(6)
+    write_program(folder, COUNTER)
+    assert len({first.folder, second.folder, trained(6).folder}) == 3
+    with pytest.raises(VoyageFileError, match="not absolute") as caught:
+        trained(8, "fast/packtrain")
+    assert caught.value.hint
 
 
 def test_a_program_that_fails_leaves_no_receipt(folder: VoyageFolder) -> None:

@@ -108,10 +108,15 @@ class CheckpointCopies:
             self._round.start()
         return self._state
 
-    def wait(self) -> CopiesState:
-        """Return how things stand when the round that runs has ended."""
+    @property
+    def state(self) -> CopiesState:
+        """Return how things stood when the last round ended."""
+        return self._state
+
+    def wait(self, timeout_seconds: float | None = None) -> CopiesState:
+        """Return how things stand when the round that runs has ended, or after so long."""
         if self._round is not None:
-            self._round.join()
+            self._round.join(timeout_seconds)
         return self._state
 
     def join(self, host: str, files: HostFiles) -> None:
