@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -208,16 +208,15 @@ class SlurmMapper:
             tasks = [self._again(run, task, after_crash) for task in tasks if task.has_more]
 
     def hosts(self) -> tuple[str, ...]:
-        """Return the names of the nodes that are up, of the partition that the arguments name if they name one."""
-        partition = [word for word in self._arguments if word.startswith(("--partition=", "-p"))]
-        done = call(["sinfo", "--noheader", "--Node", "--format=%N %T", *partition])
-        if done.returncode != 0:
-            raise ClusterUnreachable(
-                f"Slurm does not say which nodes there are: {last_line(done.stderr)}",
-                hint="when it does again, run the same command: what is done is kept",
-            )
-        lines = (line.split() for line in done.stdout.splitlines())
-        return tuple(sorted({words[0] for words in lines if len(words) == 2 and words[1] in _UP}))
+        """Return the names of the nodes that are up, of the partition that the arguments name if they name one.
+
+        Raises:
+            ClusterUnreachable: Slurm does not say.
+        """
+        up, why = self._nodes_up()
+        if up is None:
+            raise _no_nodes(why)
+        return tuple(sorted(up))
 
     def map_bound(self, run: Callable[[J], R], jobs: Iterable[tuple[str, J]]) -> Generator[tuple[str, J, R | LostHost]]:
         """Yield each job with its host and result, as they are told; see `ports.JobMapper`."""
@@ -230,16 +229,19 @@ class SlurmMapper:
             bound.append(_Bound(host, job, task, self._submit(folder, [task], host)))
         while bound:
             time.sleep(_POLL_SECONDS)
-            up = self.hosts()
+            up, why_not = self._nodes_up()
+            if up is None and time.monotonic() > self._answered + SILENT_SECONDS:
+                raise _no_nodes(why_not)
             for each in list(bound):
                 ended = each.task.take_news()
-                why = "" if ended else self._why_lost(each, up, run)
+                # A controller that is restarted says nothing for a while; jobs run on, and tell what they have done.
+                why = "" if ended or up is None else self._why_lost(each, up, run)
                 if ended or why:
                     bound.remove(each)
                     shutil.rmtree(each.task.folder, ignore_errors=True)
                     yield each.host, each.job, ended[0].result if ended else LostHost(each.host, why)
 
-    def _why_lost(self, each: _Bound[Any], up: Sequence[str], run: Callable[[Any], Any]) -> str:
+    def _why_lost(self, each: _Bound[Any], up: Collection[str], run: Callable[[Any], Any]) -> str:
         """Return why a bound job gives no result any more, "" if it may; one that died is submitted once more."""
         states = self._states_of(each.array)
         if states is None:
@@ -322,6 +324,14 @@ class SlurmMapper:
         self._sink(Notice(self._stage, text))
         return array
 
+    def _nodes_up(self) -> tuple[frozenset[str] | None, str]:
+        """Return the nodes that are up; or None, and why Slurm does not say."""
+        done = call(["sinfo", "--noheader", "--Node", "--format=%N %T", *_partition_of(self._arguments)])
+        if done.returncode != 0:
+            return None, last_line(done.stderr)
+        lines = (line.split() for line in done.stdout.splitlines())
+        return frozenset(words[0] for words in lines if len(words) == 2 and words[1] in _UP), ""
+
     def _states_of(self, array: str) -> dict[int, str] | None:
         """Return the states of an array's tasks; those that ended some minutes ago are not in it. None: no answer."""
         done = call(["squeue", "--noheader", "--array", "--states=all", f"--jobs={array}", "--format=%K %T"])
@@ -353,6 +363,24 @@ class SlurmMapper:
 _SCRIPT: Final = """#!/bin/sh
 exec {python} -m packtrain run-units {folder} "$SLURM_ARRAY_TASK_ID"
 """
+
+
+def _no_nodes(why: str) -> ClusterUnreachable:
+    return ClusterUnreachable(
+        f"Slurm does not say which nodes there are: {why}",
+        hint="when it does again, run the same command: what is done is kept",
+    )
+
+
+def _partition_of(arguments: Sequence[str]) -> list[str]:
+    """Return the option for `sinfo` that names the partition which these options for `sbatch` name last, or none."""
+    found = ""
+    for word, following in zip(arguments, (*arguments[1:], ""), strict=True):
+        if word in ("-p", "--partition"):
+            found = following
+        elif word.startswith(("-p", "--partition=")):
+            found = word.removeprefix("--partition=").removeprefix("-p")
+    return [f"--partition={found}"] if found else []
 
 
 def _ranges(numbers: Iterable[int]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, NoReturn
 
 from packtrain import durable
-from packtrain.digest import sha256_stream
+from packtrain.digest import sha256_bytes, sha256_stream
 from packtrain.errors import DriveFailed, DriveFull, HostileArchive
 from packtrain.ports import STAGING_NAME
 from packtrain.units import quoted
@@ -145,7 +145,8 @@ class FolderStore:
                     there = _regular(parts[-1], parent)
                     if there is None or not os.path.samestat(status, there):
                         # Over what may stand there; a rename onto another name of the same file would do nothing.
-                        unfinished = self.staging_folder() / "link"
+                        # Several hosts may stage here at once, each other names; what a killed run left is replaced.
+                        unfinished = self.staging_folder() / f"link-{sha256_bytes(name)[:32]}"
                         unfinished.unlink(missing_ok=True)
                         os.link(target_parts[-1], unfinished, src_dir_fd=source, follow_symlinks=False)
                         _unlocked(parent, lambda: os.rename(unfinished, parts[-1], dst_dir_fd=parent))

@@ -1,6 +1,7 @@
 """The folder store: whole files or none, and never a way out of it."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,22 @@ def test_a_link_is_another_name_of_a_stored_file(tmp_path: Path) -> None:
     assert store.link(b"a/file", b"b/link")
     assert store.are_linked(b"a/file", b"b/link")
     assert [path.name for path in (tmp_path / "store" / STAGING_NAME).iterdir()] == []
+
+
+def test_two_hosts_that_link_at_once_each_link_their_own(tmp_path: Path) -> None:
+    hosts = {name: FolderStore(tmp_path / "store") for name in (b"one", b"two")}
+    for name, store in hosts.items():
+        store.publish(staged(store, name), name)
+
+    def link_all(name: bytes) -> None:
+        for number in range(400):
+            assert hosts[name].link(name, b"%s-%d" % (name, number))
+
+    with ThreadPoolExecutor(2) as workers:
+        list(workers.map(link_all, hosts))
+    for name in hosts:
+        assert {path.read_bytes() for path in (tmp_path / "store").glob(f"{name.decode()}-*")} == {name}
+    assert not list((tmp_path / "store" / STAGING_NAME).iterdir())
 
 
 def test_a_link_is_never_made_to_or_through_a_symbolic_link(tmp_path: Path) -> None:
