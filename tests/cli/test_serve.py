@@ -48,6 +48,7 @@ def _everything(root: Path) -> dict[str, tuple[Any, ...]]:
 
 def test_the_table_is_all_there_is(served: Serving) -> None:
     kinds = {"/": "text/html", "/status.json": "application/json", "/watch.json": "application/json"}
+    kinds |= {"/metrics": "text/plain"}
     kinds |= {"/page.css": "text/css", "/page.js": "text/javascript", "/icon.svg": "image/svg+xml"}
     kinds |= {f"/part/{name}": "text/html" for name in PARTS}
     for path, kind in kinds.items():
@@ -61,6 +62,15 @@ def test_the_table_is_all_there_is(served: Serving) -> None:
         assert headers["cross-origin-resource-policy"] == "same-origin"
         assert headers["cache-control"] == "no-store"
         assert "access-control-allow-origin" not in headers and "server" not in headers
+
+
+def test_the_metrics_are_what_the_command_prints(served: Serving, site: Site) -> None:
+    status, headers, body = served.get("/metrics")
+    assert status == 200 and "version=0.0.4" in headers["content-type"]
+    printed = packtrain("status", site.home, site.hall, site.guest, "--prometheus")
+    assert printed.exit_code == 0
+    names = [[line.split("{")[0].split(" ")[0] for line in text.splitlines()] for text in (body.decode(), printed.stdout)]
+    assert names[0] == names[1] and body.endswith(b"\n")
 
 
 def test_the_status_is_what_the_command_prints(served: Serving, site: Site) -> None:
@@ -216,6 +226,13 @@ def test_at_an_address_of_the_network_a_token_is_needed_and_never_logged(site: S
         assert one.get("/", f"Cookie: {cookie}")[0] == 200
         assert one.get("/", f"Cookie: {cookie}", host="evil.example")[0] == 421
         assert one.get("/", f"Cookie: {cookie[:-1]}")[0] == 403
+        status, headers, body = one.get("/metrics", f"Authorization: Bearer {token}")
+        assert (status, headers["content-type"].partition(";")[0]) == (200, "text/plain")
+        assert b"# TYPE packtrain_" in body and token.encode() not in body
+        wrong = [f"Bearer {token[:-1]}", f"Bearer {token}x", "Bearer ", f"Basic {token}", token]
+        assert [one.get("/metrics", f"Authorization: {each}")[0] for each in wrong] == [403] * len(wrong)
+        assert one.get("/metrics", f"Authorization: Bearer {token}", host="evil.example")[0] == 421
+        assert one.get("/metrics")[0] == 403
     finally:
         process.send_signal(signal.SIGINT)
         rest, told = process.communicate(timeout=20)

@@ -278,3 +278,23 @@ def test_a_wait_for_hosts_is_one_line_once_it_lasts_and_lost_hosts_are_no_flood(
         "packtrain: train: warning: attempt 4: host h\\u001b[2J lost: it is silent",
         "packtrain: train: attempt 5: 2 workers started on 2 hosts",
     ]
+
+
+def test_while_hosts_are_waited_for_one_line_is_drawn_over_and_goes_when_they_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = Tty()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    sink = Terminal()
+    sink(HostsAwaited(2, ("h\x1b[2J",), "its workers to start"))
+    deadline = time.monotonic() + 30
+    while "waits for" not in stream.getvalue() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    drawn = stream.getvalue()
+    assert "waits for h\\u001b[2J: its workers to start" in drawn
+    assert "\n" not in drawn
+    sink(WorkersStarted(2, (10, 11), ("h1", "h2")))
+    sink.close()
+    last = stream.getvalue().removeprefix(drawn)
+    assert "packtrain: train: attempt 2: 2 workers started on 2 hosts\n" in last
