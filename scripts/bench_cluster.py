@@ -34,6 +34,7 @@ _JOBS: Final[Mapping[str, Job]] = {
     "simulated": many.simulated,
     "real": many.real,
     "prepare": data.prepare,
+    "load": data.load,
 }
 _PEER_PACKAGES: Final = ("ray", "torch", "pydantic")
 

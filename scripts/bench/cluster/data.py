@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
+import load_on_hosts_measured
 import ray_hosts_measured
 from bench.prepare.work import Figures, Work, fresh
 
@@ -14,6 +15,13 @@ def prepare(work: Work) -> tuple[Figures, dict[str, Any]]:
     with fresh(work.folder / "prepare") as place:
         found = ray_hosts_measured.measure(place, work.repeats)
     return _figures("prepare", found), {"seconds": found}
+
+
+def load(work: Work) -> tuple[Figures, dict[str, Any]]:
+    """`packtrain load` on one, two and four Ray hosts, and on one without Ray."""
+    with fresh(work.folder / "load") as place:
+        found = load_on_hosts_measured.measure(place, work.repeats)
+    return _figures("load", found), {"seconds": found}
 
 
 def _figures(name: str, found: dict[str, list[float]]) -> Figures:

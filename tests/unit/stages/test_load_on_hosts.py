@@ -1,6 +1,7 @@
 """load over hosts: the same store and receipt as on one, and a host that is lost costs what it had not finished."""
 
 import dataclasses
+import fcntl
 import functools
 import os
 from pathlib import Path
@@ -11,6 +12,7 @@ from host_processes import HostProcesses, InTurn, at
 from load_parts import flip
 from loading_parts import Arrived, arrive, copy_arrived
 from packtrain.documents.placement import PlacedGroup
+from packtrain.documents.plan import Plan
 from packtrain.documents.receipt import Receipt
 from packtrain.drives import open_watched
 from packtrain.errors import DriveMissing, GroupSplit, HostsLost, MoreDrivesWanted, StoreInUse
@@ -73,7 +75,7 @@ def test_two_hosts_leave_what_one_leaves(site: Arrived, template: Arrived, tmp_p
     found = load_on(site, HostProcesses("h1", "h2"), whole(site))
     assert facts_of(found) == facts_of(expected)
     assert found.counts["blocks_repaired"] == 1
-    groups = [group.group for group in site.consignee.read_signed(load_plan()).groups]
+    groups = [group.group for group in site.consignee.read_signed(Plan).groups]
     assert found.facts["hosts"] == f"h1: group {groups[0]}; h2: group {groups[1]}"
     assert tree(site.consignee.root / "store") == tree(alone.consignee.root / "store")
     assert times(site.consignee.root / "store") == times(alone.consignee.root / "store")
@@ -92,12 +94,6 @@ def test_two_hosts_leave_what_one_leaves(site: Arrived, template: Arrived, tmp_p
     assert told[-1].done_bytes == told[-1].total_bytes > 0
     assert {drive.label for drive in told[-1].drives} == {"h1 A1", "h1 B1", "h2 A2", "h2 B2"}
     assert "h1: " in site.notices()
-
-
-def load_plan() -> type:
-    from packtrain.documents.plan import Plan
-
-    return Plan
 
 
 def test_a_split_group_is_refused_with_its_moves_before_anything_is_read(site: Arrived) -> None:
@@ -121,11 +117,12 @@ def test_a_drive_that_several_hosts_see_is_read_by_one(site: Arrived) -> None:
     site.assert_loaded()
 
 
+@pytest.mark.cluster
 def test_a_host_that_is_lost_costs_what_it_had_not_finished(site: Arrived) -> None:
     journal = site.consignee.work / "load" / "journal.jsonl"
     with pytest.raises(HostsLost, match=r"h2 \(group \d\): it lost power"):
-        load_on(site, HostProcesses("h1", "h2", dies={"h2": LostBeforeItsNote(str(site.root / "marks"))}), whole(site))
-    plan = site.consignee.digest(load_plan())
+        load_on(site, HostProcesses("h1", "h2", dies={"h2": ends_before_its_note}), whole(site))
+    plan = site.consignee.digest(Plan)
     noted = LoadJournal(journal, plan, str(site.consignee.root / "store"))
     assert noted.volumes, "what the other host had to do is done"
     before = {path: path.stat().st_ino for path in (site.consignee.root / "store").rglob("*.tar")}
@@ -141,22 +138,15 @@ def _all_of(proven: str) -> str:
     return f"{total} of {total} stripes"
 
 
-@dataclasses.dataclass(frozen=True)
-class LostBeforeItsNote:
-    """Ends the process of a host before its volumes are noted, the second time that it works: the first is the look."""
+def ends_before_its_note() -> None:
+    """End the process of a host when a first file is published, which is before its volume is noted."""
+    from packtrain import durable
 
-    marks: str
+    def observe(name: str) -> None:
+        if name == "published":
+            os._exit(9)
 
-    def __call__(self) -> None:
-        marks = Path(self.marks)
-        marks.mkdir(exist_ok=True)
-        from packtrain import durable
-
-        def observe(name: str) -> None:
-            if name == "published":
-                os._exit(9)
-
-        durable.observe_steps(observe)
+    durable.observe_steps(observe)
 
 
 def test_waves_are_asked_for_whatever_host_has_them(site: Arrived) -> None:
@@ -193,8 +183,6 @@ def test_a_group_that_a_host_still_reads_is_not_begun_by_another(site: Arrived) 
         load_on(site, InTurn("h1", "h2"), at(h1=[site.drive("A1")]))
     [staging] = (site.consignee.root / "store" / ".packtrain-staging").glob("load-*")
     [lock] = staging.glob("group-*.lock")
-    import fcntl
-
     with lock.open("r+b") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(StoreInUse, match=r"h2: .*another process loads group"):
