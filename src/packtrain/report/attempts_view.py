@@ -213,8 +213,9 @@ def _hosts(
     views: list[AttemptView], timeline: tuple[Moment, ...], all_hosts: list[tuple[str, ...]]
 ) -> tuple[HostView, ...]:
     taken_part = Counter(host for hosts in all_hosts for host in dict.fromkeys(hosts))
-    # An attempt's end names the host at fault, also where the worker on it was lost and not the host.
-    told = {(view.attempt, view.lost_host): view.reason for view in views if view.lost_host is not None}
+    # An attempt's end names the host at fault; where it names a rank too, a worker was lost and not the host.
+    ends = ((view, view.lost_host) for view in views if view.lost_rank is None)
+    told = {(view.attempt, host): view.reason for view, host in ends if host is not None}
     told |= {(one.attempt, host): one.words for one in timeline if one.told == "host lost" for host in one.hosts}
     lost: Counter[str] = Counter()
     why: dict[str, str] = {}
