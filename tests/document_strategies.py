@@ -32,7 +32,9 @@ def _of(info: inspect.Type) -> st.SearchStrategy[Any]:
                 info.ge if info.ge is not None else -_LARGEST, info.le if info.le is not None else _LARGEST
             )
         case inspect.FloatType():
-            return st.floats(min_value=info.ge, max_value=info.le, allow_nan=False, allow_infinity=False)
+            least = info.ge if info.gt is None else info.gt
+            is_open = info.gt is not None
+            return st.floats(least, info.le, exclude_min=is_open, allow_nan=False, allow_infinity=False)
         case inspect.BoolType():
             return st.booleans()
         case inspect.NoneType():
