@@ -145,7 +145,7 @@ class Site:
         return packtrain("load", *(drives or self.drives()), "--voyage", self.guest, "--json", *options)
 
     def assert_loaded(self) -> None:
-        """Assert that the store holds the data set, bit for bit, its canaries, and nothing else."""
+        """Assert that the store holds the data set and its miniature, bit for bit, the canaries, and nothing else."""
         source, store = self.home / "work" / "dataset", self.guest / "store"
         document = json.loads((store / "dataset.json").read_bytes())
         names = [file["name"] for file in (*document["shards"], *document["files"])]
@@ -153,7 +153,9 @@ class Site:
             assert (store / name).read_bytes() == (source / name).read_bytes(), name
         found = {path.relative_to(store).as_posix() for path in store.rglob("*") if not path.is_dir()}
         canaries = set(canary_names(shard["name"] for shard in document["shards"]))
-        assert found == {"dataset.json", *names, *canaries}
+        small = {f"rehearsed/{file['sha256']}" for file in (*document["miniature_shards"], *document["miniature_files"])}
+        assert all(sha256_file(store / name) == name.removeprefix("rehearsed/") for name in small)
+        assert found == {"dataset.json", *names, *canaries, *small}
 
     def snapshot(self) -> dict[str, str]:
         """Return what lies below root: SHA-256 of a file, target of a link.
