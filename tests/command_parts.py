@@ -153,7 +153,8 @@ class Site:
             assert (store / name).read_bytes() == (source / name).read_bytes(), name
         found = {path.relative_to(store).as_posix() for path in store.rglob("*") if not path.is_dir()}
         canaries = set(canary_names(shard["name"] for shard in document["shards"]))
-        small = {f"rehearsed/{file['sha256']}" for file in (*document["miniature_shards"], *document["miniature_files"])}
+        miniature = (*document["miniature_shards"], *document["miniature_files"])
+        small = {f"rehearsed/{file['sha256']}" for file in miniature}
         assert all(sha256_file(store / name) == name.removeprefix("rehearsed/") for name in small)
         assert found == {"dataset.json", *names, *canaries, *small}
 

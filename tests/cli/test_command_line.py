@@ -36,8 +36,8 @@ def test_help_lists_the_verbs_in_the_order_of_the_voyage(packtrain: Run) -> None
     verbs = [line.split()[0] for line in ran.stdout.partition("Verbs")[2].splitlines()[1:37]]
     order = (
         "init plan measure prepare look withdraw lineage replay kit rehearse lists rules declare screen flags pack "
-        "check carry custody papers dossier admit load inspect train update return close drives status report serve audit "
-        "doctor completion demo"
+        "check carry custody papers dossier admit load inspect train update return close drives status report serve "
+        "audit doctor completion demo"
     )
     assert verbs == order.split()
     assert (ran.exit_code, ran.stderr) == (0, "")
