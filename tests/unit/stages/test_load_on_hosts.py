@@ -96,7 +96,10 @@ def test_two_hosts_leave_what_one_leaves(site: Arrived, template: Arrived, tmp_p
     assert not (site.consignee.work / "load" / "hosts").exists()
     told = [event for event in site.events if isinstance(event, Progress)]
     assert told[-1].done_bytes == told[-1].total_bytes > 0
-    assert {drive.label for drive in told[-1].drives} == {"h1 A1", "h1 B1", "h2 A2", "h2 B2"}
+    # One that its group did not need may not be told of.
+    labels = {drive.label for drive in told[-1].drives}
+    assert labels <= {"h1 A1", "h1 B1", "h2 A2", "h2 B2"}
+    assert {label.split()[0] for label in labels} == {"h1", "h2"}
     assert "h1: " in site.notices()
 
 
