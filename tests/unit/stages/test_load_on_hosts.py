@@ -1,5 +1,6 @@
 """load over hosts: the same store and receipt as on one, and a host that is lost costs what it had not finished."""
 
+import contextlib
 import dataclasses
 import fcntl
 import functools
@@ -225,3 +226,25 @@ class DriverDies(InTurn):
         yield from super().map_bound(run, jobs)
         if run is load.on_hosts.read_on_host:  # pyright: ignore
             raise KeyboardInterrupt
+
+
+def test_hosts_that_begin_at_once_do_not_write_the_same_documents(site: Arrived) -> None:
+    load_on(site, WritersElsewhere(site.consignee.work / "load"), whole(site))
+    site.assert_loaded()
+
+
+class WritersElsewhere(InTurn):
+    """While its hosts read, another one is writing every group document."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__("h1", "h2")
+        self.folder = folder
+
+    def map_bound(self, run, jobs):  # type: ignore[no-untyped-def]  # pyright: ignore
+        with contextlib.ExitStack() as held:
+            documents = list(self.folder.glob("group-*.json"))
+            assert documents or run is not load.on_hosts.read_on_host  # pyright: ignore
+            for path in documents:
+                part = held.enter_context(path.with_name(f"{path.name}.part").open("wb"))
+                fcntl.flock(part, fcntl.LOCK_EX)
+            yield from super().map_bound(run, jobs)
