@@ -22,6 +22,7 @@ from packtrain.units import MIB, format_bytes, format_rate
 
 if TYPE_CHECKING:
     from packtrain.documents.measurement import MeasuredFolder
+    from packtrain.engines.ray import RayMapper
     from packtrain.stages.inspect import Wanted, World
 
 _RATE_BYTES: Final = 2048 * MIB
@@ -55,21 +56,44 @@ def open_world(folder: VoyageFolder, engine: str | None, sink: Sink) -> Iterator
     """Yield engine and mapper by which the site's hosts are reached.
 
     Raises:
-        VoyageFileError: this packtrain does not train on that engine.
+        VoyageFileError: this packtrain does not inspect by that engine.
     """
-    from packtrain.engines.local import LocalEngine
     from packtrain.stages.inspect import World
 
     name = engine_of(folder, engine)
-    if name != "local":
+    if name == "slurm":
         raise VoyageFileError(
-            f"inspecting by the engine {name} is not built yet",
+            "inspecting by the engine slurm is not built yet",
             where=str(folder.root / "voyage.toml"),
-            expected='engine = "local", on each host by itself',
+            expected='engine = "ray", or "local" on each host by itself',
             found=name,
-            hint='run "packtrain inspect --engine local" on each host',
+            hint='run "packtrain inspect --engine local" on each host: srun --ntasks-per-node 1 starts it there',
         )
+    if name == "ray":
+        from packtrain.engines.ray_training import RayEngine
+
+        yield World(RayEngine(folder.voyage_file().site.ray_address), look_at_host, lambda: _ray_hosts(folder, sink))
+        return
+    from packtrain.engines.local import LocalEngine
+
     yield World(LocalEngine(), look_at_host, None)
+
+
+@contextlib.contextmanager
+def _ray_hosts(folder: VoyageFolder, sink: Sink) -> Iterator[RayMapper]:
+    """Yield what looks at each host, all of which were found to see the voyage folder and to have our versions.
+
+    Raises:
+        MissingDependency, ClusterUnreachable, HostUnfit: the engine cannot take work.
+    """
+    from packtrain.engines.ray import open_ray
+    from packtrain.engines.shared_folders import shared_folders
+
+    with (
+        shared_folders(folder.work / "inspection" / "probes", (), ()) as shared,
+        open_ray(folder.voyage_file().site.ray_address, None, shared, sink, "inspect") as mapper,
+    ):
+        yield mapper
 
 
 def look_at_host(task: HostTask) -> tuple[Finding, ...]:

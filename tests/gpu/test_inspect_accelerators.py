@@ -1,7 +1,9 @@
 """What `inspect` finds on a host with one NVIDIA accelerator: its driver, its card, its rate, and sums by NCCL.
 
-It needs torch with CUDA, nvidia-ml-py, and of packtrain's own dependencies msgspec alone; no network. What was found is
-printed (`pytest -s`), so that a run on another card can be read.
+It needs torch with CUDA and nvidia-ml-py; of packtrain's own dependencies click, msgspec, rfc8785 and xxhash, which it
+and tests/conftest.py import; of the tests pytest 9, pytest-timeout (pyproject.toml sets it) and hypothesis; no network.
+pytest-randomly and pytest-xdist may be there and need not. What was found is printed (`pytest -s`), so that a run on
+another card can be read.
 """
 
 import importlib.util

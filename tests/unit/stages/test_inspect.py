@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +196,7 @@ class Others:
 def test_each_host_is_looked_at_under_its_own_name_and_a_lost_one_is_bad(folders: dict[Any, VoyageFolder]) -> None:
     folder = folders["operator"]
     with pytest.raises(SiteUnfit, match="node-2: host: it no longer answers"):
-        inspect(folder, wanted_of(folder, None, 0.1, None), World(LocalEngine(), look, Others()), discard)
+        inspect(folder, wanted_of(folder, None, 0.1, None), World(LocalEngine(), look, lambda: nullcontext(Others())), discard)
 
     sheet = folder.read_signed(Inspection)
     assert sheet.hosts[:2] == ("node-1", "node-2")

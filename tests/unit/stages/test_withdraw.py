@@ -11,11 +11,13 @@ import pytest
 
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.export_list import ExportList
+from packtrain.documents.placement import PlacementDocument
 from packtrain.documents.plan import Plan
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.withdrawals import Withdrawals
 from packtrain.errors import NothingToCarry, SignatureInvalid, SourceUnreadable, StageNotReady, VoyageFileError
 from packtrain.record.receipts import is_fresh
+from packtrain.stages.pack.cargo import cargo_to_pack
 from packtrain.stages.prepare import inputs
 from packtrain.training.known_run import Asked
 from packtrain.training.replay import IndexRows, Run, steps_of
@@ -95,6 +97,29 @@ def test_no_byte_of_it_is_left_below_work_with_all_copies(tmp_path: Path, recipe
     # Parquet is compressed: what is in it is looked at as well.
     for path in voyage.folder.work.rglob("*.parquet"):
         assert CANARY.decode() not in json.dumps(pq.read_table(path).to_pylist(), default=str), path
+
+
+def test_no_byte_of_it_travels_in_the_miniature(tmp_path: Path) -> None:
+    # So large that every sample is in it.
+    voyage = make_voyage(tmp_path / "voyage", write_raw(tmp_path / "raw"), RECIPE.replace("= 8\n", "= 4096\n"))
+
+    def rehearsed() -> dict[str, bytes]:
+        cargo = cargo_to_pack(voyage.folder, samples()[PlacementDocument], ignore, accept_losses=False)
+        root = voyage.folder.work / "dataset"
+        by_digest = {hashlib.sha256(payload).hexdigest(): payload for payload in tree(root / "miniature").values()}
+        names = [entry.name.decode() for entry in cargo.listed.entries]
+        return {name: by_digest[name.removeprefix("rehearsed/")] for name in names if name.startswith("rehearsed/")}
+
+    before = rehearsed()
+    assert [name for name, payload in before.items() if CANARY in payload]
+    _withdraw(voyage, "raw/images/person.jpg", "raw/tables/person.csv")
+    after = rehearsed()
+    assert after
+    assert [name for name, payload in after.items() if CANARY in payload] == []
+    # Parquet is compressed: what is in it is looked at as well.
+    rows = _rows(voyage, "miniature/index.parquet")
+    assert rows and [row for row in rows if "person" in row["source"]] == []
+    assert {payload[:4] for payload in after.values()} & {b"PAR1"}
 
 
 def test_what_a_killed_look_or_prepare_left_is_cleared(voyage: Voyage) -> None:

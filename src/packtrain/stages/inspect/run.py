@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
@@ -67,12 +68,13 @@ class World:
     Attributes:
         engine: starts programs on all hosts.
         look: looks at the host that it runs on; a function of a module, so that other hosts can import it.
-        mapper: runs it on each host; None where this machine is the only one.
+        open_mapper: opens what runs it on each host; None where this machine is the only one. It is closed before the
+            engine joins the same cluster: a process joins one but once at a time.
     """
 
     engine: Engine
     look: Callable[[HostTask], tuple[Finding, ...]]
-    mapper: BoundMapper | None
+    open_mapper: Callable[[], AbstractContextManager[BoundMapper]] | None
 
 
 def preview(folder: VoyageFolder, wanted: Wanted, engine: str) -> dict[str, Any]:
@@ -134,7 +136,7 @@ def _look(
     folder: VoyageFolder, wanted: Wanted, world: World, place: Path, sink: Sink
 ) -> tuple[list[Finding], tuple[str, ...]]:
     promised = folder.voyage_file().site.promised or PromisedSection()
-    is_alone = world.mapper is None
+    is_alone = world.open_mapper is None
     sink(Progress(STAGE, "looking at each host", done_items=0, total_items=3, unit="parts"))
     findings = list(_hosts(folder, wanted, world, is_alone=is_alone))
     sink(Progress(STAGE, "looking at all hosts together", done_items=1, total_items=3, unit="parts"))
@@ -163,11 +165,12 @@ def _look(
 
 def _hosts(folder: VoyageFolder, wanted: Wanted, world: World, *, is_alone: bool) -> Iterator[Finding]:
     task = _host_task(folder, wanted, is_alone=is_alone)
-    if world.mapper is None:
+    if world.open_mapper is None:
         yield from world.look(task)
         return
-    names = world.mapper.hosts()
-    for name, _, found in world.mapper.map_bound(world.look, [(name, task) for name in names]):
+    with world.open_mapper() as mapper:
+        looked = list(mapper.map_bound(world.look, [(name, task) for name in mapper.hosts()]))
+    for name, _, found in looked:
         if isinstance(found, tuple):
             # Under the name by which the cluster knows it: its own may be that of another, too.
             yield from (_renamed(one, name) for one in found if isinstance(one, Finding))  # pyright: ignore[reportUnknownVariableType]
