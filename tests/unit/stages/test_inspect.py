@@ -196,7 +196,8 @@ class Others:
 def test_each_host_is_looked_at_under_its_own_name_and_a_lost_one_is_bad(folders: dict[Any, VoyageFolder]) -> None:
     folder = folders["operator"]
     with pytest.raises(SiteUnfit, match="node-2: host: it no longer answers"):
-        inspect(folder, wanted_of(folder, None, 0.1, None), World(LocalEngine(), look, lambda: nullcontext(Others())), discard)
+        world = World(LocalEngine(), look, lambda: nullcontext(Others()))
+        inspect(folder, wanted_of(folder, None, 0.1, None), world, discard)
 
     sheet = folder.read_signed(Inspection)
     assert sheet.hosts[:2] == ("node-1", "node-2")
