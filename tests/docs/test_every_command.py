@@ -217,7 +217,7 @@ def test_every_block_of_python_is_python() -> None:
 
 
 def test_a_command_stands_in_a_block_that_is_run_or_behind_a_prompt() -> None:
-    known = {"", "sh", "console", "text", "toml", "json", "python"}
+    known = {"", "sh", "console", "text", "toml", "json", "python", "yaml"}
     assert {block.language for block in ALL} <= known
     hidden = [_where(block) for block in ALL if block.language not in ("sh", "console") and any(commands(block.text))]
 

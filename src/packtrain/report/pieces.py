@@ -26,7 +26,7 @@ p{max-width:44rem}.lead,.dim{color:var(--dim)}
 .card b{display:block;font-size:1.2rem;white-space:nowrap;font-variant-numeric:tabular-nums}
 .card span{color:var(--dim);font-size:.85rem}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}
-.many{min-width:38rem}
+.many{min-width:46rem}
 th,td{text-align:left;padding:.4rem .7rem .4rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--dim);font-weight:600}.n{font-variant-numeric:tabular-nums;white-space:nowrap}
 code{font:.86em ui-monospace,monospace;overflow-wrap:anywhere}
