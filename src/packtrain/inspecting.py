@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,7 +162,8 @@ def _measure(folder: Path, seconds: float) -> MeasuredFolder | str:
     from packtrain.stages.measure.drives import Asked
     from packtrain.stages.measure.folders import measure_store
 
-    own = folder / f"{_OWN_FOLDER}-{platform.node()}"
+    # Drawn: hosts that were cloned have one name, and look at one shared folder at the same time.
+    own = folder / f"{_OWN_FOLDER}-{secrets.token_hex(8)}"
     try:
         own.mkdir(exist_ok=True)
         asked = Asked(_RATE_BYTES, seconds, os.cpu_count() or 1)

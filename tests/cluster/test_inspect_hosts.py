@@ -16,12 +16,15 @@ import msgspec
 import pytest
 
 from netns_hosts import Hosts, network_of_hosts, why_no_hosts, with_source_tree
+from packtrain.documents.inspection import Inspection
 from packtrain.documents.promised_section import PromisedSection
 from packtrain.errors import TrainingFailed
 from packtrain.events import Sink
 from packtrain.ports import AttemptRecord, HostsWanted, TrainingJob, TrainingRun
 from packtrain.training.programs.site import reach
 from packtrain.training.site.across import AcrossTask, ReachReport, judge_reach, look_across
+from ray_hosts import ray_hosts, why_no_cluster
+from site_parts import site_after_load
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 PORT = 29811
@@ -116,6 +119,37 @@ def test_a_host_on_a_slow_link_is_named_and_no_other(hosts: Hosts, tmp_path: Pat
     assert (found["sum over all hosts"][0].verdict, found["sum over all hosts"][0].is_promised) == ("bad", True)
     assert "the slowest: node-3, node-4" in found["sum in halves"][0].found
     assert found["connections"][0].verdict == "good"
+
+
+@pytest.mark.needs_torch
+def test_the_command_by_ray_looks_at_each_host_and_names_the_slow_one(tmp_path: Path) -> None:
+    if (reason := why_no_cluster()) is not None:
+        pytest.skip(reason)
+    if shutil.which("tc") is None:
+        pytest.skip("no tc command (Debian package: iproute2)")
+    folder = site_after_load(tmp_path)["operator"]
+    with ray_hosts(4) as cluster:
+        head, *others = cluster.hosts.hosts
+        for host in cluster.hosts.hosts:
+            cluster.start(host, num_cpus=0 if host is head else 1)
+        shape = "tc qdisc add dev lan0 root tbf rate 40mbit burst 32kbit latency 400ms"
+        if (shaped := cluster.hosts.run_in(others[2], shape.split())).returncode != 0:
+            pytest.skip(f"tc cannot slow a link down here: {shaped.stderr.strip()}")
+        with (folder.root / "voyage.toml").open("a") as stream:
+            stream.write(f'\n[site]\nengine = "ray"\nray_address = "{cluster.address}"\n')
+        done = cluster.packtrain("inspect", "--voyage", str(folder.root), "--seconds", "0.2", "--json")
+
+    assert done.returncode == 88, done.stderr
+    sheet = folder.read_signed(Inspection)
+    assert json.loads(done.stdout)["engine"] == sheet.engine == "ray"
+    assert sheet.hosts == tuple(host.address for host in others)
+    for what in ("processors", "rate, work"):
+        looks = [one for one in sheet.findings if one.what == what]
+        assert sorted(one.hosts[0] for one in looks) == sorted(sheet.hosts)
+        assert {one.verdict for one in looks} == {"good"}
+    # These hosts have one name: the rank tells them apart, which is that of the third.
+    [slow] = [one for one in sheet.findings if one.what == "slow hosts"]
+    assert slow.verdict == "bad" and [name.rpartition("/")[2] for name in slow.hosts] == ["2"]
 
 
 def test_a_door_that_is_shut_and_a_host_that_never_came_are_named(

@@ -122,6 +122,22 @@ def test_the_demo_names_the_digest_of_what_came_home_and_the_seconds_of_each_sta
     assert "<svg" in (into / "report.html").read_text(encoding="utf-8")
 
 
+def test_the_consignee_s_inspection_computes_the_losses_of_home_to_the_last_bit(
+    voyage: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    shutil.copytree(voyage[0], tmp_path / "voyage", symlinks=True)
+    consignee = tmp_path / "voyage" / "consignee"
+    # Whether this machine is fit to train on is not asked here: 88 is an answer, too.
+    done = run(PACKTRAIN, "inspect", "--voyage", consignee, "--seconds", "0.2", "--json", cwd=tmp_path)
+    assert done.returncode in (0, 88), done.stderr
+    [losses] = [one for one in json.loads(done.stdout)["findings"] if one["what"] == "losses of the miniature"]
+    assert losses["verdict"] == "good", losses
+    assert "all losses equal to the last bit" in losses["found"]
+    checked = run(PACKTRAIN, "check", "--signed", "--voyage", consignee, cwd=tmp_path)
+    [line] = [line for line in checked.stdout.splitlines() if "documents/inspection.json" in line]
+    assert line.endswith(": good") and "signed by consignee" in line
+
+
 @pytest.mark.parametrize("lost_case", CASES)
 def test_any_one_case_may_be_lost(
     voyage: tuple[Path, dict[str, Any]], all_drives: Path, lost_case: str, tmp_path: Path

@@ -1,5 +1,6 @@
 """inspect on one machine, with the engine that trains: the sheet, who may make one, and what makes a site unfit."""
 
+import functools
 import hashlib
 import json
 import sys
@@ -25,6 +26,8 @@ from packtrain.inspecting import wanted_of
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.signed import in_folder
 from packtrain.stages.inspect import World, inspect
+from packtrain.stages.inspect import run as stage
+from packtrain.training.site import machine
 from packtrain.training.site.machine import HostTask
 from packtrain.training.site.seen import Seen
 from packtrain.voyage import Voyage
@@ -44,6 +47,14 @@ for step in range(1, given.steps + 1):
     print(json.dumps({"step": step, "loss": factor * 10 / step, "samples": 3}), flush=True)
 """
 INDEX = b"1.5"
+_ask_once = functools.cache(machine.ask_python)
+
+
+@pytest.fixture(autouse=True)
+def asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask each interpreter once in all tests: to answer it imports torch, which takes seconds."""
+    for module in (machine, stage):
+        monkeypatch.setattr(module, "ask_python", _ask_once)
 
 
 def look(task: HostTask) -> tuple[Finding, ...]:
@@ -232,5 +243,5 @@ def test_a_site_that_is_not_what_was_promised_ends_the_command_with_88(folders: 
         stream.write("\n[site.promised]\ncores = 100000\n")
     done = command("--voyage", folder.root, "--seconds", "0.1", "--json")
 
-    assert isinstance(done.exception, SiteUnfit) and done.exception.exit_code == 88
+    assert done.exit_code == SiteUnfit.exit_code == 88
     assert json.loads(done.stdout)["is_fit"] is False

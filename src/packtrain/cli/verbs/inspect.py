@@ -68,10 +68,12 @@ def command(
         return
     try:
         sheet = voyage.inspect(engine=engine, num_hosts=num_hosts, seconds=seconds, python=python)
-    except SiteUnfit:
+    except SiteUnfit as error:
         sheet = voyage.inspection()
         assert sheet is not None
         answer(_text(sheet), msgspec.to_builtins(sheet), as_json=as_json)
+        if as_json:  # the sheet is the one document on stdout
+            raise click.exceptions.Exit(error.exit_code) from error
         raise
     answer(_text(sheet), msgspec.to_builtins(sheet), as_json=as_json)
 

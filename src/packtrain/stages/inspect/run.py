@@ -169,7 +169,9 @@ def _hosts(folder: VoyageFolder, wanted: Wanted, world: World, *, is_alone: bool
         yield from world.look(task)
         return
     with world.open_mapper() as mapper:
-        looked = list(mapper.map_bound(world.look, [(name, task) for name in mapper.hosts()]))
+        names = mapper.hosts()
+        looked = list(mapper.map_bound(world.look, [(name, task) for name in names]))
+    looked.sort(key=lambda each: names.index(each[0]))  # they come as they end: the sheet has one order
     for name, _, found in looked:
         if isinstance(found, tuple):
             # Under the name by which the cluster knows it: its own may be that of another, too.

@@ -270,7 +270,9 @@ def _python(seen: Seen, task: HostTask) -> None:
         else:
             seen.not_shown("torch", f"{said.get('why', 'not there')}; what needs it is not shown")
         return
-    is_other = bool(kit.torch) and said["torch"] != kit.torch
+    # A kit that names no build ("2.13.0") is kept by any ("2.13.0+cpu"), as by pip's "==".
+    told = said["torch"] if "+" in kit.torch else said["torch"].partition("+")[0]
+    is_other = bool(kit.torch) and told != kit.torch
     seen.judged(
         "torch",
         f"{said['torch']}, built for {'CUDA ' + said['cuda'] if said.get('cuda') else 'no CUDA'}",

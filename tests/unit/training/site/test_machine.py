@@ -1,5 +1,6 @@
 """What one host has: read of this machine, and of recordings of others."""
 
+import functools
 import platform
 import sys
 from pathlib import Path
@@ -14,6 +15,14 @@ from packtrain.training.site import machine
 from packtrain.training.site.kit_needs import needs_of_kit
 from packtrain.training.site.machine import HostTask, KitNeeds, cgroup_bytes, look_at_machine, look_at_names
 from packtrain.training.site.seen import Seen
+
+_ask_once = functools.cache(machine.ask_python)
+
+
+@pytest.fixture(autouse=True)
+def asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask each interpreter once in all tests: to answer it imports torch, which takes seconds."""
+    monkeypatch.setattr(machine, "ask_python", _ask_once)
 
 
 def looked(**fields: object) -> dict[str, Finding]:
@@ -53,6 +62,15 @@ def test_a_host_that_the_kit_does_not_run_on_is_bad(kit: KitNeeds, what: str) ->
     finding = looked(kit=kit)[what]
 
     assert finding.verdict == "bad" and finding.remedy
+
+
+def test_a_torch_of_any_build_keeps_a_kit_that_names_none() -> None:
+    there = machine.ask_python(sys.executable)["torch"]
+    release = there.partition("+")[0]
+
+    assert looked(kit=KitNeeds(torch=release))["torch"].verdict == "good"
+    assert looked(kit=KitNeeds(torch=there))["torch"].verdict == "good"
+    assert looked(kit=KitNeeds(torch=f"{release}+cu999"))["torch"].verdict == "bad"
 
 
 def test_a_python_that_is_not_there_is_named(tmp_path: Path) -> None:
