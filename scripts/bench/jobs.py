@@ -72,6 +72,8 @@ def run(benchmark: Benchmark, given: argparse.Namespace, more_options: str = "")
     if unknown := set(wanted) - set(benchmark.jobs):
         raise SystemExit(f"no such job: {', '.join(sorted(unknown))}")
     started = time.perf_counter()
+    if given.work:
+        given.work.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="packtrain-bench-", dir=given.work or roomy_folder(_NEEDED_BYTES)) as folder,
         tempfile.TemporaryDirectory(prefix="packtrain-bench-", dir=given.disk) as disk,

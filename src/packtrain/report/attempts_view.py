@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
@@ -222,9 +223,14 @@ def _hosts(
     for (_, host), words in sorted(told.items()):
         lost[host] += 1
         why[host] = words
-    names = sorted(taken_part.keys() | lost.keys(), key=lambda host: (-lost[host], host))
+    names = sorted(taken_part.keys() | lost.keys(), key=lambda host: (-lost[host], _counted(host)))
     newest = set(all_hosts[-1])
     return tuple(HostView(host, taken_part[host], lost[host], why.get(host, ""), host in newest) for host in names)
+
+
+def _counted(host: str) -> str:
+    """Return what sorts h2 before h10."""
+    return re.sub(r"\d+", lambda number: number[0].zfill(12), host)
 
 
 def _plain(value: AttemptView | HostView) -> dict[str, Any]:

@@ -86,6 +86,7 @@ def test_three_hundred_hosts_and_fifty_attempts_are_folded(tmp_path: Path) -> No
 
     assert summary.attempts is not None
     assert (summary.attempts.num_attempts, len(summary.attempts.hosts)) == (50, 300)
+    assert [host.host for host in summary.attempts.hosts[1:11]] == [f"h{number}" for number in range(1, 11)]
     assert "38 earlier attempts" in html and "280 more hosts" in html
     lines = list(fact_lines(summary))
     assert sum(name.startswith("attempt ") for name, _ in lines) == 12
