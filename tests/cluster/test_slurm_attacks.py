@@ -111,23 +111,39 @@ def test_a_preempted_job_saves_and_goes_on_when_the_nodes_are_free(
     assert int(seen(voyage, 0)[-1][4]) == reached
 
 
-def test_time_that_is_up_before_anything_can_save_is_a_verdict_that_says_what_goes_on(
-    slurm: SlurmNode, voyage: VoyageFolder
-) -> None:
-    # A warning that comes too late, and workers that take no word for an answer: the end is Slurm's.
-    program = voyage.root / "program" / "train.py"
-    text = program.read_text().replace("signal.signal(signal.SIGTERM, lambda *_: asked.append(1))", "deaf = 1")
-    program.write_text(text.replace("deaf = 1", "signal.signal(signal.SIGTERM, signal.SIG_IGN)"))
-    set_training(voyage, steps=900, slow=0.2, hosts='slurm_arguments = ["--time=1", "--signal=B:USR1@1"]')
-    done = slurm.packtrain("train", str(voyage.root))
-    assert done.returncode == 82, done.stderr
-    assert "its time ran out before it could save" in done.stderr
-    assert "the same command submits another" in done.stderr
+def test_time_that_is_cut_short_is_a_verdict_that_says_what_goes_on(slurm: SlurmNode, voyage: VoyageFolder) -> None:
+    set_training(voyage, steps=900, hosts='slurm_arguments = ["--time=30"]')
+    run = start(slurm, voyage)
+    until(lambda: saved(voyage) >= 4, 120, "the first saves")
+    time.sleep(61)
+    slurm.run("scontrol", "update", f"JobId={jobs(slurm)[0]}", "TimeLimit=1")
+    told = ended(run)
+    assert run.returncode == 82, told
+    assert "its time ran out before it could save" in told
+    assert "the same command submits another" in told
     [record] = attempts(voyage)
-    assert record["reason"] in ("Slurm ended it", "Slurm ended it (TIMEOUT)")
+    assert "Slurm ended it" in record["reason"] or "time ran out" in record["reason"]
+    assert len(record["hosts"]) == 2
+    until(lambda: not processes(slurm), 60, "the workers to end")
+
+
+def test_a_batch_process_that_is_killed_leaves_a_record_and_a_verdict(slurm: SlurmNode, voyage: VoyageFolder) -> None:
+    run = start(slurm, voyage)
+    until(lambda: saved(voyage) >= 4, 120, "the first saves")
+    [batch] = [pid for host in slurm.nodes.values() for pid in processes_with(host, "run-attempt")]
+    os.kill(batch, signal.SIGKILL)
+    told = ended(run)
+    assert run.returncode == 82, told
+    assert "its batch script ended without a verdict" in told
+    [record] = attempts(voyage)
+    assert record["reason"] == "Slurm ended it (FAILED)"
     assert len(record["hosts"]) == 2
     assert record["ended_seconds"] > record["started_seconds"]
-    until(lambda: not processes(slurm), 30, "the workers to end")
+    until(lambda: not processes(slurm), 60, "the workers to end")
+    again = slurm.packtrain("train", str(voyage.root))
+    assert again.returncode == 0, again.stderr
+    assert weights(voyage) == weights_after(STEPS)
+    assert [each["attempt"] for each in attempts(voyage)] == [1, 2]
 
 
 def test_a_job_that_may_not_be_requeued_ends_with_a_verdict(slurm: SlurmNode, voyage: VoyageFolder) -> None:

@@ -31,12 +31,14 @@ from packtrain.events import HostLost, HostsAwaited
 from packtrain.ports import ATTEMPTS_NAME, AttemptRecord
 from packtrain.units import counted
 
-Asked = Literal["", "time", "stop", "end"]
+Asked = Literal["", "taken", "time", "stop", "end"]
 
 _SIGNALS: Final[Mapping[int, Asked]] = {signal.SIGUSR1: "time", signal.SIGUSR2: "stop", signal.SIGTERM: "end"}
 """Slurm sends USR1 before the time runs out (`--signal`), the command that follows sends USR2, Slurm TERM when it ends
-the job: a cancelled job must not be started again, one whose time is up must."""
+the job: a cancelled job must not be started again, one whose time is up must. One that is preempted with a grace has
+the signal on all hosts but not here ("taken"): it must too."""
 _REASONS: Final[Mapping[Asked, str]] = {
+    "taken": "Slurm ended it",
     "time": "the job's time ran out, and it was asked to save",
     "stop": "it was interrupted",
     "end": "Slurm ended it",
@@ -94,7 +96,7 @@ class _Batch:
     def _note(self, number: int, frame: FrameType | None) -> None:
         asked = _SIGNALS[number]
         # What ends the job stands over what lets it go on.
-        if self._asked in ("", "time"):
+        if self._asked in ("", "taken", "time"):
             self._asked = asked
 
     def run(self) -> int:
@@ -167,7 +169,7 @@ class _Batch:
         )
         reached = max((step.step for step in attempt.steps), default=-1)
         outcome: Outcome = "saved" if asked == "time" else attempt.outcome
-        streak = begun.streak.after(outcome, reached, is_taken_away=asked == "end")
+        streak = begun.streak.after(outcome, reached, is_taken_away=asked in ("taken", "end"))
         write(self._place.standing, replace(begun, has_ended=True, streak=streak))
         if failure is not None:
             raise failure
@@ -179,8 +181,10 @@ class _Batch:
             raise attempt.failure(streak.num_failed, begun.num_attempts)
         return self._again()
 
-    def _look(self) -> None:
+    def _look(self, is_taken: bool) -> None:
         """Raise what ends the attempt from outside."""
+        if is_taken and not self._asked:
+            self._asked = "taken"
         if self._asked:
             raise _Asked
         if time.monotonic() >= self._next_look:

@@ -116,6 +116,7 @@ class Told:
         host: the node's name.
         launch_address: at which the first host reached it from; an address of that host.
         news: of its workers.
+        is_asked: Slurm asked all that runs here to end.
         has_ended: nothing runs here any more, and nothing follows.
         error: why it can take no work, as `PacktrainError.to_dict`.
     """
@@ -123,6 +124,7 @@ class Told:
     host: str
     launch_address: str = ""
     news: CrewNews | None = None
+    is_asked: bool = False
     has_ended: bool = False
     error: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
