@@ -46,7 +46,10 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=1
 SlurmdTimeout={SLURMD_TIMEOUT_SECONDS}
 KillWait={KILL_WAIT_SECONDS}
 {nodes}
-PartitionName=work Nodes={names} Default=YES MaxTime=INFINITE State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=work Nodes={names} Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=10
+PartitionName=urgent Nodes={names} MaxTime=INFINITE State=UP PriorityTier=9
 """
 
 
@@ -92,6 +95,15 @@ class SlurmNode:
     def kill_slurmd(self, name: str) -> None:
         """Let the daemon of a node die, and nothing else."""
         os.kill(int((self.place / f"slurmd-{name}.pid").read_text()), signal.SIGKILL)
+
+    def start_controller(self) -> None:
+        """Start slurmctld; it goes on from its state."""
+        (self.place / "slurmctld.pid").unlink(missing_ok=True)
+        _start(self, self.host, ["slurmctld", "-D"], self.place / "slurmctld.pid")
+
+    def kill_controller(self) -> None:
+        """Let slurmctld die; jobs run on."""
+        os.kill(int((self.place / "slurmctld.pid").read_text()), signal.SIGKILL)
 
     def power_off(self, name: str) -> None:
         """Take a node away without a word to anybody."""
@@ -181,7 +193,7 @@ def slurm_node(num_nodes: int = 0, cred_expire: int = 120) -> Iterator[SlurmNode
             environment = with_source_tree({**os.environ, "SLURM_CONF": str(place / "slurm.conf")})
             node = SlurmNode(hosts, environment, place, nodes)
             _start(node, node.host, _munged(place), place / "munge.socket")
-            _start(node, node.host, ["slurmctld", "-D"], place / "slurmctld.pid")
+            node.start_controller()
             for name in nodes:
                 node.start_slurmd(name)
             until(lambda: node.states() == dict.fromkeys(nodes, "idle"), 60, "idle nodes")

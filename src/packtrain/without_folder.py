@@ -89,11 +89,11 @@ def run_units(folder: Path, number: int) -> None:
     run_lot(lot_path(folder, number), socket.gethostname())
 
 
-def run_attempt(folder: Path) -> int:
+def run_attempt(folder: Path, token: str) -> int:
     """Run the next attempt of a training job: the hidden command of its batch script. Return the job's exit code."""
     from packtrain.engines.slurm_batch import run_attempt
 
-    return run_attempt(folder)
+    return run_attempt(folder, token)
 
 
 def run_workers(folder: Path, attempt: int) -> None:

@@ -1,111 +1,19 @@
 """`train` on a real Slurm of three nodes: lost workers and hosts, a command that dies, time that runs out."""
 
-import json
 import os
 import signal
-import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from counting_program import PROGRAM, weights_after
+from counting_program import weights_after
 from netns_hosts import until
 from packtrain.record.folder import VoyageFolder
-from site_parts import COMMAND, site_after_load, write_program, write_training
-from slurm_node import SlurmNode, processes_with, slurm_node, why_no_slurm
-
-STEPS = 40
+from site_parts import write_program
+from slurm_node import SlurmNode, processes_with
+from slurm_parts import STEPS, attempts, ended, jobs, processes, saved, seen, set_training, start, steps, weights
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def needed() -> None:
-    """Skip where there can be no such hosts; asked when a test is run, for asking makes a host."""
-    if (reason := why_no_slurm()) is not None:
-        pytest.skip(reason)
-
-
-@pytest.fixture(scope="module")
-def whole_cluster() -> Iterator[SlurmNode]:
-    """Return a controller and three nodes."""
-    with slurm_node(3, cred_expire=30) as found:
-        yield found
-
-
-@pytest.fixture
-def slurm(whole_cluster: SlurmNode) -> Iterator[SlurmNode]:
-    """Return the cluster, with no job before and none after."""
-    nodes = dict.fromkeys(whole_cluster.nodes, "idle")
-    until(lambda: whole_cluster.states() == nodes, 90, f"idle nodes: {whole_cluster.states()}")
-    yield whole_cluster
-    whole_cluster.run("scancel", "--user=root")
-
-
-@pytest.fixture
-def voyage(tmp_path: Path) -> VoyageFolder:
-    """Return a site after `load`, with a program of 40 steps on two hosts."""
-    folder = site_after_load(tmp_path)["consignee"]
-    write_program(folder, PROGRAM)
-    set_training(folder)
-    return folder
-
-
-def set_training(
-    folder: VoyageFolder, *, steps: int = STEPS, slow: float = 0.2, more: str = "", hosts: str = "least = 2"
-) -> None:
-    """Write [training] and [site] of voyage.toml."""
-    write_training(folder, steps=steps, workers=2, command=f"{COMMAND} --slow {slow}", more=more)
-    with (folder.root / "voyage.toml").open("a") as stream:
-        stream.write(f'engine = "slurm"\n{hosts if "slurm_arguments" in hosts else ""}\n[site.hosts]\n')
-        stream.write(hosts if "slurm_arguments" not in hosts else "least = 2")
-        stream.write("\n")
-
-
-def weights(folder: VoyageFolder) -> dict[str, int]:
-    return json.loads((folder.work / "results" / "weights.json").read_text())
-
-
-def attempts(folder: VoyageFolder) -> list[dict[str, Any]]:
-    path = folder.logs / "train" / "attempts.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def steps(folder: VoyageFolder) -> list[list[Any]]:
-    path = folder.logs / "train" / "steps.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def seen(folder: VoyageFolder, rank: int) -> list[list[str]]:
-    """Return what a rank saw in each of its lives: host, address and port of rank 0, world, first step, local rank."""
-    path = folder.work / "results" / f"seen-{rank}.txt"
-    return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def saved(folder: VoyageFolder) -> int:
-    path = folder.work / "checkpoints" / "state.json"
-    return json.loads(path.read_text())["step"] if path.exists() else 0
-
-
-def start(slurm: SlurmNode, folder: VoyageFolder) -> "subprocess.Popen[str]":
-    return slurm.start_packtrain("train", str(folder.root))
-
-
-def ended(run: "subprocess.Popen[str]", seconds: float = 300) -> str:
-    _, told = run.communicate(timeout=seconds)
-    assert "Traceback" not in told
-    return told
-
-
-def jobs(slurm: SlurmNode) -> list[str]:
-    return slurm.run("squeue", "--noheader", "--format=%i").stdout.split()
-
-
-def processes(slurm: SlurmNode) -> list[int]:
-    return [process for host in slurm.nodes.values() for process in processes_with(host, "train.py")]
 
 
 def test_a_killed_worker_is_followed_by_a_requeue_that_goes_on_from_the_checkpoint(

@@ -15,7 +15,7 @@ _VERBS: Final = ("prepare",)
 _RAY: Final = (2, 60)
 _HEAD_SECONDS: Final = 25.0
 _COMMAND_SECONDS: Final = 10.0
-_SLURM: Final = ("sbatch", "squeue", "scancel")
+_SLURM: Final = ("sbatch", "squeue", "scancel", "scontrol")
 
 
 def look_at_ray(subject: Subject) -> Iterator[Finding]:
@@ -77,13 +77,16 @@ def _head(address: str, version: str, *, is_asked: bool) -> Finding:
 
 def look_at_slurm(subject: Subject) -> Iterator[Finding]:
     """Yield whether the commands of Slurm are here, and whether they know a cluster."""
-    is_asked = subject.voyage is not None and subject.voyage.prepare.engine == "slurm"
+    prepare, site = (subject.voyage.prepare, subject.voyage.site) if subject.voyage is not None else (None, None)
+    asked = ["prepare"] if prepare is not None and prepare.engine == "slurm" else []
+    asked += ["train"] if site is not None and site.engine == "slurm" else []
+    is_asked, verbs = bool(asked), tuple(asked) or _VERBS
     missing = [name for name in _SLURM if find_program(name) is None]
     refused: State = "fault" if is_asked else "not needed"
-    why = "prepare --engine slurm cannot submit its arrays of jobs"
+    why = f"{' and '.join(verbs)} --engine slurm cannot submit jobs"
     if missing:
         remedy = "run it on a host that submits jobs, or: apt-get install slurm-client"
-        yield Finding("Slurm", refused, f"no {', '.join(missing)}", _VERBS, why, remedy)
+        yield Finding("Slurm", refused, f"no {', '.join(missing)}", verbs, why, remedy)
         return
     version = ask(["sbatch", "--version"], _COMMAND_SECONDS)
     # It reads who it works for, and its controller is asked: nothing is submitted.
@@ -91,6 +94,6 @@ def look_at_slurm(subject: Subject) -> Iterator[Finding]:
     for answer in (version, reached):
         if answer.status != 0:
             remedy = "scontrol ping; the cluster's slurm.conf belongs into /etc/slurm"
-            yield Finding("Slurm", refused, answer.first_line or "no answer", _VERBS, why, remedy)
+            yield Finding("Slurm", refused, answer.first_line or "no answer", verbs, why, remedy)
             return
-    yield Finding("Slurm", "ok", version.first_line, _VERBS)
+    yield Finding("Slurm", "ok", version.first_line, verbs)

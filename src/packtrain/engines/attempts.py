@@ -17,6 +17,7 @@ from typing import Final
 
 from packtrain import durable
 from packtrain.engines.attempt import Attempt, Crews
+from packtrain.engines.streak import Streak
 from packtrain.events import Sink
 from packtrain.ports import ATTEMPTS_NAME, AttemptRecord, StepRecord, TrainingJob, TrainingRun
 
@@ -42,7 +43,7 @@ def run_attempts(job: TrainingJob, form: Callable[[int, Attempt | None], Crews],
     steps: list[StepRecord] = []
     # Numbers go on from earlier runs: a later run never writes over the evidence of an earlier one.
     first_number = last_attempt(job.log_folder) + 1
-    num_failed, furthest = 0, -1
+    streak = Streak()
     attempt: Attempt | None = None
     with sigterm_is_interrupt():
         for number in itertools.count(first_number):
@@ -68,12 +69,9 @@ def run_attempts(job: TrainingJob, form: Callable[[int, Attempt | None], Crews],
                     attempts=tuple(records), steps=tuple(steps), elapsed_seconds=time.monotonic() - started
                 )
             reached = max((step.step for step in attempt.steps), default=-1)
-            if reached > furthest:
-                num_failed, furthest = int(attempt.outcome != "saved"), reached
-            else:
-                num_failed += 1
-            if num_failed > job.max_restarts:
-                raise attempt.failure(num_failed, len(records))
+            streak = streak.after(attempt.outcome, reached)
+            if streak.is_too_long(job.max_restarts):
+                raise attempt.failure(streak.num_failed, len(records))
     raise AssertionError("the loop above has no other end")
 
 

@@ -16,7 +16,16 @@ from typing import Any, Final, Generic, TypeVar
 
 from packtrain.engines.job_lots import Listener, Told, jobs_of_lot, read_records, write_lot, write_records
 from packtrain.engines.shared_folders import SharedFolders
-from packtrain.engines.slurm_commands import ENDED, POLLS_ENDED, SILENT_SECONDS, call, last_line, require_commands
+from packtrain.engines.slurm_arguments import require_usable
+from packtrain.engines.slurm_commands import (
+    ENDED,
+    POLLS_ENDED,
+    SILENT_SECONDS,
+    call,
+    last_line,
+    require_commands,
+    submit,
+)
 from packtrain.errors import ClusterUnreachable, WorkerCrashed
 from packtrain.events import Notice, Sink
 from packtrain.ports import LostHost
@@ -60,9 +69,11 @@ def open_slurm(
         stage: the verb that it is told of.
 
     Raises:
+        VoyageFileError: `arguments` would take the arrays out of our hands.
         MissingDependency: Slurm's commands are not here.
         ClusterUnreachable: its controller does not answer.
     """
+    require_usable(arguments, _setting_of(stage))
     require_commands(_COMMANDS)
     mapper = SlurmMapper(place, arguments, num_workers, shared, sink, stage)
     mapper.cancel_left()
@@ -305,14 +316,15 @@ class SlurmMapper:
         script = folder / "task.sh"
         script.write_text(_SCRIPT.format(python=shlex.quote(sys.executable), folder=shlex.quote(str(folder))))
         numbers = _ranges(task.number for task in tasks)
-        command = ["sbatch", "--parsable", f"--array={numbers}{at_once}", f"--job-name=packtrain-{self._stage}"]
-        command += ["--ntasks=1", "--no-requeue", "--export=ALL", f"--output={folder / 'log'}/%A_%a.txt"]
+        usual = ["--ntasks=1", f"--output={str(folder / 'log').replace('%', '%%')}/%A_%a.txt"]
+        # Slurm knows no task that was begun twice: what a lost one has left is handed out here.
+        ours = [f"--array={numbers}{at_once}", f"--job-name=packtrain-{self._stage}", "--no-requeue"]
         bound = [f"--nodelist={on}"] if on else []
-        done = call([*command, *self._arguments, *bound, str(script)])
+        done = submit([*usual, *self._arguments, *ours, *bound], script)
         if done.returncode != 0:
             raise ClusterUnreachable(
                 f"Slurm refuses the array: {last_line(done.stderr)}",
-                hint="look at [prepare] slurm_arguments in voyage.toml",
+                hint=f"look at {_setting_of(self._stage)} slurm_arguments in voyage.toml",
             )
         array = done.stdout.strip().partition(";")[0]
         with (self._place / _JOB_IDS).open("a") as stream:
@@ -363,6 +375,10 @@ class SlurmMapper:
 _SCRIPT: Final = """#!/bin/sh
 exec {python} -m packtrain run-units {folder} "$SLURM_ARRAY_TASK_ID"
 """
+
+
+def _setting_of(stage: str) -> str:
+    return "[prepare]" if stage == "prepare" else "[site]"
 
 
 def _no_nodes(why: str) -> ClusterUnreachable:

@@ -21,25 +21,27 @@ from packtrain import durable
 from packtrain.digest import sha256_tree
 from packtrain.engines.attempt import Attempt, Outcome
 from packtrain.engines.attempts import last_attempt
-from packtrain.engines.slurm_commands import call, last_line
+from packtrain.engines.slurm_commands import SILENT_SECONDS, call, last_line
 from packtrain.engines.slurm_crews import SlurmCrews
-from packtrain.engines.slurm_events import EventWriter, all_entries
+from packtrain.engines.slurm_events import EventWriter, last_step, record_of_left
 from packtrain.engines.slurm_place import JobOrder, Place, SignReader, Standing, Verdict, read, write
+from packtrain.engines.streak import Streak
 from packtrain.errors import ClusterUnreachable, PacktrainError, TrainingFailed
-from packtrain.events import HostLost, HostsAwaited, TrainingStep
+from packtrain.events import HostLost, HostsAwaited
 from packtrain.ports import ATTEMPTS_NAME, AttemptRecord
 from packtrain.units import counted
 
-Decision = Literal["done", "again", "failed"]
-Asked = Literal["", "time", "stop", "end"]
+Asked = Literal["", "taken", "time", "stop", "end"]
 
 _SIGNALS: Final[Mapping[int, Asked]] = {signal.SIGUSR1: "time", signal.SIGUSR2: "stop", signal.SIGTERM: "end"}
 """Slurm sends USR1 before the time runs out (`--signal`), the command that follows sends USR2, Slurm TERM when it ends
-the job: a cancelled job must not be started again, one whose time is up must."""
+the job: a cancelled job must not be started again, one whose time is up must. One that is preempted with a grace has
+the signal on all hosts but not here ("taken"): it must too."""
 _REASONS: Final[Mapping[Asked, str]] = {
+    "taken": "Slurm ended it",
     "time": "the job's time ran out, and it was asked to save",
     "stop": "it was interrupted",
-    "end": "it was interrupted",
+    "end": "Slurm ended it",
 }
 _LOOK_SECONDS: Final = 5.0
 _SETTLE_SECONDS: Final = 2.0
@@ -55,39 +57,26 @@ class _Replaced(BaseException):
     """Slurm took this host for dead and started the job elsewhere."""
 
 
-def judged(
-    standing: Standing, outcome: Outcome, reached: int, asked: Asked, max_restarts: int
-) -> tuple[Standing, Decision]:
-    """Return how far the run is after an attempt, and what follows.
-
-    Args:
-        standing: as the attempt began.
-        outcome: how it ended.
-        reached: its last step, -1 without one.
-        asked: why it was asked to end.
-        max_restarts: how many attempts in a row may fail.
-    """
-    is_failure = outcome != "saved" and asked not in ("time", "end")
-    # As in `run_attempts`: who got further starts the count anew. One whose time was up before it got any further
-    # failed, or a limit that is too short for a step would have no end; one that Slurm took away did not.
-    got_further = reached > standing.furthest
-    num_failed = int(is_failure) if got_further else standing.num_failed + int(asked != "end")
-    after = replace(standing, has_ended=True, num_failed=num_failed, furthest=max(standing.furthest, reached))
-    if outcome == "done":
-        return after, "done"
-    return after, "failed" if num_failed > max_restarts else "again"
-
-
-def run_attempt(root: Path) -> int:
+def run_attempt(root: Path, token: str) -> int:
     """Run one attempt, the next one: the hidden command of the batch script. Return its exit code.
 
     Args:
         root: folder of the job.
+        token: of the submission that the job is of.
     """
     place = Place(root)
     order = read(place.order, JobOrder)
     if order is None:
         raise TrainingFailed("this host does not see the job's folder", where=str(root), hint=_HINT)
+    if order.token != token:
+        # A command that was killed while it submitted: Slurm took its job when the next command had submitted another.
+        raise TrainingFailed(
+            "another job was submitted for this voyage, and this one ends",
+            where=str(root),
+            expected=token,
+            found=order.token,
+            hint="nothing is to be done: the other one trains",
+        )
     return _Batch(place, order).run()
 
 
@@ -96,6 +85,7 @@ class _Batch:
         self._place = place
         self._order = order
         self._job_id = os.environ["SLURM_JOB_ID"]
+        self._num_requeues = os.environ.get("SLURM_RESTART_COUNT", "0")
         self._events = EventWriter(place.events)
         self._asked: Asked = ""
         self._next_look = float("-inf")
@@ -106,7 +96,7 @@ class _Batch:
     def _note(self, number: int, frame: FrameType | None) -> None:
         asked = _SIGNALS[number]
         # What ends the job stands over what lets it go on.
-        if self._asked in ("", "time"):
+        if self._asked in ("", "taken", "time"):
             self._asked = asked
 
     def run(self) -> int:
@@ -137,13 +127,12 @@ class _Batch:
         )  # fmt: skip
         write(self._place.standing, begun)
         if not standing.has_ended:
-            after, decision = self._close_left(standing)
-            begun = replace(begun, num_failed=after.num_failed, furthest=after.furthest)
+            begun = replace(begun, streak=self._close_left(standing))
             write(self._place.standing, begun)
-            if decision == "failed":
+            if begun.streak.is_too_long(job.max_restarts):
                 raise TrainingFailed(
                     f"training did not finish in {counted(standing.num_attempts, 'attempt')}; the last "
-                    f"{after.num_failed} ended without a word and without getting further",
+                    f"{begun.streak.num_failed} ended without a word and without getting further",
                     where=str(job.log_folder),
                     hint="Slurm's own log says what became of the hosts; the same command goes on from the newest "
                     "checkpoint",
@@ -162,6 +151,8 @@ class _Batch:
             pass
         except PacktrainError as error:
             failure = error
+        if self._is_replaced():
+            raise _Replaced
         asked: Asked = self._asked if attempt.outcome == "interrupted" and failure is None else ""
         reason = _REASONS[asked] if asked else attempt.reason
         self._record(
@@ -177,30 +168,40 @@ class _Batch:
             )
         )
         reached = max((step.step for step in attempt.steps), default=-1)
-        after, decision = judged(begun, attempt.outcome, reached, asked, job.max_restarts)
-        write(self._place.standing, after)
+        outcome: Outcome = "saved" if asked == "time" else attempt.outcome
+        streak = begun.streak.after(outcome, reached, is_taken_away=asked in ("taken", "end"))
+        write(self._place.standing, replace(begun, has_ended=True, streak=streak))
         if failure is not None:
             raise failure
-        if decision == "done":
+        if attempt.outcome == "done":
             return self._end("done")
         if self._asked == "stop":
             return self._end("stopped")
-        if decision == "failed" and self._asked != "end":
-            raise attempt.failure(after.num_failed, after.num_attempts)
+        if streak.is_too_long(job.max_restarts) and self._asked != "end":
+            raise attempt.failure(streak.num_failed, begun.num_attempts)
         return self._again()
 
-    def _look(self) -> None:
+    def _look(self, is_taken: bool) -> None:
         """Raise what ends the attempt from outside."""
+        if is_taken and not self._asked:
+            self._asked = "taken"
         if self._asked:
             raise _Asked
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + _LOOK_SECONDS
-            standing = read(self._place.standing, Standing)
-            if standing is not None and standing.attempt > self._number:
+            if self._is_replaced():
                 raise _Replaced
 
-    def _close_left(self, left: Standing) -> tuple[Standing, Decision]:
-        """Write down the end of an attempt that could not; nothing of it runs any more when this returns."""
+    def _is_replaced(self) -> bool:
+        """Return whether the job's next start has claimed an attempt: it closes this one, and nothing is ours."""
+        standing = read(self._place.standing, Standing)
+        return standing is not None and standing.attempt > self._number
+
+    def _close_left(self, left: Standing) -> Streak:
+        """Write down the end of an attempt that could not; nothing of it runs any more when this returns.
+
+        Return how many failed in a row with it.
+        """
         limit = self._order.job.hosts.silent_seconds
         signs = [self._place.sign(left.attempt, number) for number in range(len(left.hosts))]
         readers = [SignReader(path) for path in (self._place.batch_sign(left.attempt), *signs)]
@@ -220,23 +221,10 @@ class _Batch:
                 raise _Replaced
             time.sleep(1.0)
         host = left.hosts[0] if left.hosts else ""
-        reached = -1
-        for found in all_entries(self._place.events):
-            if isinstance(found.entry, TrainingStep) and found.entry.attempt == left.attempt:
-                reached = max(reached, found.entry.step)
         self._events(HostLost(left.attempt, host, "it ended without a word"))
-        self._record(
-            AttemptRecord(
-                attempt=left.attempt,
-                started_seconds=round(left.begun - self._order.submitted, 3),
-                ended_seconds=round(time.time() - self._order.submitted, 3),
-                reason=f"host {host} was lost: it ended without a word",
-                lost_rank=None,
-                hosts=left.hosts,
-                lost_host=host,
-            )
-        )
-        return judged(left, "host lost", reached, "", self._order.job.max_restarts)
+        record = record_of_left(left, self._order, "the host of rank 0 was lost: it ended without a word", host)
+        self._record(record)
+        return left.streak.after("host lost", last_step(self._place, left.attempt))
 
     def _record(self, record: AttemptRecord) -> None:
         durable.append_line(self._order.job.log_folder / ATTEMPTS_NAME, json.dumps(asdict(record)).encode())
@@ -255,17 +243,25 @@ class _Batch:
     def _again(self) -> int:
         """Ask Slurm to start the job again, unless Slurm itself is ending it."""
         time.sleep(_SETTLE_SECONDS)  # of two signals that belong together the second may still come
-        state = call(["squeue", "--noheader", f"--jobs={self._job_id}", "--format=%T"]).stdout.strip()
-        if self._is_ended_by_slurm() or state not in ("RUNNING", ""):
-            return 0
-        done = call(["scontrol", "requeue", self._job_id])
-        if done.returncode != 0:
-            raise ClusterUnreachable(
-                f"Slurm does not start the job again: {last_line(done.stderr)}",
-                where=f"job {self._job_id}",
-                hint="leave --no-requeue out of slurm_arguments, or ask the site; the same command goes on from the "
-                "newest checkpoint",
-            )
+        deadline = time.monotonic() + SILENT_SECONDS
+        while True:
+            if self._is_ended_by_slurm():
+                return 0
+            asked = call(["squeue", "--noheader", f"--jobs={self._job_id}", "--Format=State:32,RestartCnt:16"])
+            # Where Slurm took this host for dead, the job may run elsewhere already: it is not ours to put back.
+            if asked.returncode == 0 and asked.stdout.split() != ["RUNNING", self._num_requeues]:
+                return 0
+            done = call(["scontrol", "requeue", self._job_id])
+            if done.returncode == 0:
+                break
+            # A controller that is restarted refuses nothing: it is asked until it answers.
+            if asked.returncode == 0 or time.monotonic() > deadline:
+                raise ClusterUnreachable(
+                    f"Slurm does not start the job again: {last_line(done.stderr)}",
+                    where=f"job {self._job_id}",
+                    hint="it must allow requeueing: ask the site; the same command goes on from the newest checkpoint",
+                )
+            time.sleep(_LOOK_SECONDS)
         # Slurm kills this process when it has put the job back; to end before that would be another kind of end.
         deadline = time.monotonic() + _REQUEUED_SECONDS
         while not self._is_ended_by_slurm() and time.monotonic() < deadline:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from packtrain.errors import MissingDependency
@@ -22,6 +23,10 @@ POLLS_ENDED: Final = 2
 """So often a job is asked for before it counts as ended: what it wrote last may arrive after the word of its end."""
 
 _COMMAND_SECONDS: Final = 60
+_OF_THE_CLUSTER: Final = frozenset(("SLURM_CLUSTERS", "SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT"))
+_STRONGER_THAN_THE_SCRIPT: Final = frozenset(
+    ("SBATCH_ARRAY_INX", "SBATCH_CLUSTERS", "SBATCH_SIGNAL", "SBATCH_TEST_ONLY", "SBATCH_WAIT")
+)
 
 
 def require_commands(names: Sequence[str]) -> None:
@@ -42,14 +47,29 @@ def require_commands(names: Sequence[str]) -> None:
 
 def call(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run a command of Slurm to its end; one that does not answer within a minute has failed."""
+    return _run(command, {**os.environ, "LC_ALL": "C"})
+
+
+def submit(options: Sequence[str], script: Path) -> subprocess.CompletedProcess[str]:
+    """Run `sbatch`; see `call`. The job has this process's environment, but nothing of a job that it may run in."""
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _STRONGER_THAN_THE_SCRIPT and (name in _OF_THE_CLUSTER or not name.startswith("SLURM_"))
+    }
+    return _run(["sbatch", "--parsable", "--export=ALL", *options, str(script)], own)
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             command,
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
             timeout=_COMMAND_SECONDS,
-            env={**os.environ, "LC_ALL": "C"},
+            env=environment,
         )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(command, 1, "", f"{command[0]} did not answer within {_COMMAND_SECONDS} s")

@@ -53,6 +53,7 @@ class _Host:
         self.signs = SignReader(place.sign(attempt, number))
         self.hello: Told | None = None
         self.exit_codes: tuple[int | None, ...] = ()
+        self.is_asked = False
         self.has_ended = False
         self.is_lost = False
 
@@ -71,6 +72,7 @@ class _Host:
             if told.error:
                 raise error_of(told.error)
             self.hello = self.hello or told
+            self.is_asked |= told.is_asked
             self.has_ended |= told.has_ended
             if told.news is not None:
                 self.exit_codes = told.news.exit_codes
@@ -85,7 +87,7 @@ class SlurmCrews:
         place, order: of the job.
         attempt: its number; its files are made here.
         hosts: names of the nodes, in the order of Slurm's node ids.
-        look: called again and again; what it raises ends the attempt.
+        look: called again and again, with whether Slurm asked a host to end; what it raises ends the attempt.
         sink: takes what is waited for.
     """
 
@@ -93,7 +95,13 @@ class SlurmCrews:
     short_grace_seconds = 5.0
 
     def __init__(
-        self, place: Place, order: JobOrder, attempt: int, hosts: tuple[str, ...], look: Callable[[], None], sink: Sink
+        self,
+        place: Place,
+        order: JobOrder,
+        attempt: int,
+        hosts: tuple[str, ...],
+        look: Callable[[bool], None],
+        sink: Sink,
     ) -> None:
         self.hosts = hosts
         self._place = place
@@ -108,6 +116,7 @@ class SlurmCrews:
         self._next_look = float("-inf")
         self._hosts = [_Host(place, attempt, number) for number in range(len(hosts))]
         self._port: ReservedPort | None = None
+        self._held: list[CrewNews] = []
         self._awaited: tuple[str, ...] = ()
         self._srun: subprocess.Popen[bytes] | None = None
         self._started = time.monotonic()
@@ -125,9 +134,14 @@ class SlurmCrews:
 
     def news(self, timeout_seconds: float) -> Sequence[CrewNews]:
         """Return what came in, waiting at most so long; files are looked at twice a second."""
-        if self._sign.word in ("wait", "go"):  # later the end is on its way: nobody cuts the grace short
-            self._look()
-        return self._news(timeout_seconds)
+        if self._sign.word not in ("wait", "go"):  # the end is on its way: nobody cuts the grace short
+            return self._news(timeout_seconds)
+        self._look(False)
+        found = self._news(timeout_seconds)
+        if any(host.is_asked for host in self._hosts):
+            self._held = found
+            self._look(True)
+        return found
 
     def _news(self, timeout_seconds: float) -> list[CrewNews]:
         time.sleep(timeout_seconds)
@@ -136,7 +150,7 @@ class SlurmCrews:
         self._next_look = time.monotonic() + _LOOK_SECONDS
         if time.monotonic() >= self._next_sign:
             self._say(self._sign.word)
-        found: list[CrewNews] = []
+        found, self._held = self._held, []
         has_srun_ended = self._srun is not None and self._srun.poll() is not None
         for host in self._hosts:
             found += host.take()
@@ -190,7 +204,7 @@ class SlurmCrews:
     def end(self) -> Sequence[CrewNews]:
         """Kill what still runs and return the last news."""
         self._say("end")
-        found: list[CrewNews] = []
+        found, self._held = self._held, []
         deadline = time.monotonic() + _END_SECONDS
         while self._srun is not None and self._srun.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(PacktrainError):

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
-from packtrain.engines.slurm_place import Lines, Tail, Verdict, encode
+from packtrain.engines.slurm_place import JobOrder, Lines, Place, Standing, Tail, Verdict, encode
 from packtrain.events import Event, HostLost, HostsAwaited, Notice, TrainingStep, WorkerLost, WorkersStarted
 from packtrain.ports import AttemptRecord, StepRecord
 
@@ -76,3 +76,28 @@ def step_record(found: At, submitted: float) -> StepRecord | None:
     if not isinstance(entry, TrainingStep):
         return None
     return StepRecord(entry.attempt, entry.step, entry.loss, entry.num_samples, max(0.0, found.at - submitted))
+
+
+def last_step(place: Place, attempt: int) -> int:
+    """Return the last step that an attempt told; -1 without one."""
+    told = (found.entry for found in all_entries(place.events))
+    return max((step.step for step in told if isinstance(step, TrainingStep) and step.attempt == attempt), default=-1)
+
+
+def is_recorded(place: Place, attempt: int) -> bool:
+    """Return whether an attempt's end was told."""
+    told = (found.entry for found in all_entries(place.events))
+    return any(isinstance(record, AttemptRecord) and record.attempt == attempt for record in told)
+
+
+def record_of_left(left: Standing, order: JobOrder, reason: str, lost_host: str | None = None) -> AttemptRecord:
+    """Return the record of an attempt that could not write down its own end, which is taken to be now."""
+    return AttemptRecord(
+        attempt=left.attempt,
+        started_seconds=round(left.begun - order.submitted, 3),
+        ended_seconds=round(time.time() - order.submitted, 3),
+        reason=reason,
+        lost_rank=None,
+        hosts=left.hosts,
+        lost_host=lost_host,
+    )

@@ -22,6 +22,7 @@ import msgspec
 from packtrain import durable
 from packtrain.engines.crew import CrewNews
 from packtrain.engines.shared_folders import SharedFolders
+from packtrain.engines.streak import Streak
 from packtrain.errors import ClusterUnreachable, HostUnfit, PacktrainError, TrainingFailed, WorkerStalled
 from packtrain.ports import TrainingJob
 
@@ -76,8 +77,7 @@ class Standing:
         hosts: on which hosts.
         has_ended: whether its end was written down.
         num_attempts: how many were begun under this job.
-        num_failed: how many failed in a row without getting further.
-        furthest: the last step that any reached, -1 before the first.
+        streak: how many failed in a row.
     """
 
     attempt: int = 0
@@ -85,8 +85,7 @@ class Standing:
     hosts: tuple[str, ...] = ()
     has_ended: bool = True
     num_attempts: int = 0
-    num_failed: int = 0
-    furthest: int = -1
+    streak: Streak = field(default_factory=Streak)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +116,7 @@ class Told:
         host: the node's name.
         launch_address: at which the first host reached it from; an address of that host.
         news: of its workers.
+        is_asked: Slurm asked all that runs here to end.
         has_ended: nothing runs here any more, and nothing follows.
         error: why it can take no work, as `PacktrainError.to_dict`.
     """
@@ -124,6 +124,7 @@ class Told:
     host: str
     launch_address: str = ""
     news: CrewNews | None = None
+    is_asked: bool = False
     has_ended: bool = False
     error: Mapping[str, Any] = field(default_factory=dict[str, Any])
 

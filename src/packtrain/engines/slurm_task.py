@@ -70,6 +70,7 @@ class _Task:
         """Wait for all to be there, then hold the crew until the end is asked for."""
         while (sign := self.heard()).word == "wait":
             if self.is_asked_to_stop:
+                self.tell(Told(self.name, is_asked=True, has_ended=True))
                 return
             time.sleep(_NEWS_SECONDS)
         if sign.word != "go":
@@ -91,10 +92,15 @@ class _Task:
         try:
             crew.start()
             while (sign := self.heard()).word != "end":
-                if not is_asked and (self.is_asked_to_stop or sign.word == "stop"):
+                if not is_asked and sign.word == "stop":
                     is_asked = True
                     crew.ask_to_stop()
                 news = crew.news(_NEWS_SECONDS)
+                if not is_asked and self.is_asked_to_stop:
+                    # Its workers have the signal from Slurm: twice, it would kill one that is just ending after its
+                    # save. And this is told before how they ended, which is then nobody's fault.
+                    is_asked = True
+                    self.tell(Told(self.name, is_asked=True))
                 self.tell_news(news)
                 if None not in news.exit_codes:
                     time.sleep(_NEWS_SECONDS)

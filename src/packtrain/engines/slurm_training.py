@@ -6,13 +6,14 @@ runs in it: slurm_batch.py on the first host, slurm_task.py on each.
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
-import shlex
 import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -20,56 +21,32 @@ from packtrain import durable
 from packtrain.digest import sha256_tree
 from packtrain.engines.attempts import sigterm_is_interrupt
 from packtrain.engines.shared_folders import mark_folder
-from packtrain.engines.slurm_commands import ENDED, POLLS_ENDED, SILENT_SECONDS, call, last_line, require_commands
-from packtrain.engines.slurm_events import all_entries, read_entries, step_record
-from packtrain.engines.slurm_place import JobOrder, Place, Tail, Verdict, error_of, read, write
+from packtrain.engines.slurm_arguments import require_usable
+from packtrain.engines.slurm_commands import (
+    ENDED,
+    POLLS_ENDED,
+    SILENT_SECONDS,
+    call,
+    last_line,
+    require_commands,
+    submit,
+)
+from packtrain.engines.slurm_events import all_entries, is_recorded, read_entries, record_of_left, step_record
+from packtrain.engines.slurm_place import JobOrder, Place, Standing, Tail, Verdict, error_of, read, write
+from packtrain.engines.slurm_script import LOG_NAME, job_script
+from packtrain.engines.slurm_states import ended_in_words, stands_still
 from packtrain.errors import ClusterUnreachable, PacktrainError, TrainingFailed, VoyageFileError
 from packtrain.events import HostsAwaited, Notice, Sink, WorkersStarted
-from packtrain.ports import AttemptRecord, StepRecord, TrainingJob, TrainingRun
+from packtrain.ports import ATTEMPTS_NAME, AttemptRecord, StepRecord, TrainingJob, TrainingRun
 from packtrain.units import counted
 
 _COMMANDS: Final = ("sbatch", "squeue", "scancel", "scontrol")
 _POLL_SECONDS: Final = 1.0
 _ASK_SECONDS: Final = 5.0
-_TIME_CHECK_SECONDS: Final = 60  # Slurm looks at time limits so often: its warning may come as much too late
 _STOP_SECONDS: Final = 60.0
-_LOG_NAME: Final = "slurm.log"
+_APART_SECONDS: Final = 2
 
 _log = logging.getLogger(__name__)
-
-
-def job_script(place: Path, job: TrainingJob, name: str, python: str) -> str:
-    """Return the batch script. Options that are given to `sbatch` itself stand over those in it.
-
-    Args:
-        place: the job's folder.
-        job: what to run.
-        name: of the job in Slurm.
-        python: interpreter that has packtrain, on every host.
-    """
-    hosts = job.hosts
-    most = f"-{hosts.most}" if hosts.most is not None else ""
-    warned_seconds = int(job.grace_seconds) + _TIME_CHECK_SECONDS
-    options = (
-        f"--job-name={name}",
-        f"--nodes={hosts.least}{most}",
-        "--ntasks-per-node=1",
-        "--exclusive",
-        "--mem=0",
-        "--requeue",
-        "--open-mode=append",
-        f"--signal=B:USR1@{warned_seconds}",
-        f"--chdir={_quoted(str(place))}",
-        f"--output={_quoted(str(job.log_folder / _LOG_NAME).replace('%', '%%'))}",
-    )
-    lines = "\n".join(f"#SBATCH {option}" for option in options)
-    command = f"exec {shlex.quote(python)} -m packtrain run-attempt {shlex.quote(str(place))}"
-    return f"#!/bin/sh\n{lines}\n# One attempt, each time that Slurm starts this job.\n{command}\n"
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 class SlurmEngine:
@@ -83,12 +60,14 @@ class SlurmEngine:
         sink: takes what is told of the job before the run begins.
 
     Raises:
+        VoyageFileError: `arguments` would take the job out of our hands.
         MissingDependency: Slurm's commands are not here.
     """
 
     name = "slurm"
 
     def __init__(self, place: Path, arguments: Sequence[str], run_inputs: Mapping[str, str], sink: Sink) -> None:
+        require_usable(arguments, "[site]", is_training=True)
         require_commands(_COMMANDS)
         self._place = Place(place)
         self._arguments = tuple(arguments)
@@ -130,13 +109,16 @@ class SlurmEngine:
                 hint='leave it out, or train with engine = "ray"',
             )
         with sigterm_is_interrupt():
-            order, job_id = self._found_again(job, sink) or self._submit(job, sink)
             try:
+                order, job_id = self._found_again(job, sink) or self._submit(job, sink)
                 return self._follow(order, job_id, sink)
             except KeyboardInterrupt:
-                sink(Notice("train", f"job {job_id} is asked to save and to end"))
-                self._stop(job_id, job.grace_seconds)
-                self._tell_news(sink)
+                # By its name: sbatch may have been on its way.
+                order = read(self._place.order, JobOrder)
+                if order is not None and (left := self._find(order)) is not None:
+                    sink(Notice("train", f"job {left} is asked to save and to end"))
+                    self._stop(left, job.grace_seconds)
+                self._close(sink, "it was interrupted")
                 self._forget()
                 raise
 
@@ -157,7 +139,7 @@ class SlurmEngine:
         if job_id is not None:
             sink(Notice("train", f"job {job_id} runs under an earlier voyage.toml: it is asked to save and to end"))
             self._stop(job_id, order.job.grace_seconds)
-        self._tell_news(sink)
+        self._close(sink, "Slurm ended it")
         return None
 
     def _is_same_run(self, order: JobOrder) -> bool:
@@ -176,23 +158,38 @@ class SlurmEngine:
         shared = mark_folder(place.root / "hosts", [], [])
         program = sha256_tree(job.program_folder)
         order = JobOrder(secrets.token_hex(6), job, program, shared, time.time(), self._run_inputs)
-        place.script.write_text(job_script(place.root, job, order.name, sys.executable))
+        place.script.write_text(job_script(place.root, job, order.token, sys.executable))
         place.events.touch(0o600)
         for folder in (job.log_folder, job.checkpoints):
             folder.mkdir(parents=True, exist_ok=True)
         # Before the job is: one that was submitted by a command that was killed at once is found by its name.
         write(place.order, order)
-        done = call(["sbatch", "--parsable", "--export=ALL", *self._arguments, str(place.script)])
-        if done.returncode != 0:
-            self._forget()
-            raise ClusterUnreachable(
-                f"Slurm refuses the job: {last_line(done.stderr)}",
-                hint="look at [site] slurm_arguments and [site.hosts] in voyage.toml",
-            )
+        ours = [f"--job-name={order.name}", "--ntasks-per-node=1", "--requeue"]
+        done = submit([*self._arguments, *ours], place.script)
         job_id = done.stdout.strip().partition(";")[0]
+        if done.returncode != 0 or not job_id.isdecimal():
+            job_id = self._taken_all_the_same(order, last_line(done.stderr or done.stdout))
         durable.write_bytes(place.job_id, job_id.encode(), 0o600)
         sink(Notice("train", f"job {job_id} on {_spelled(job)}; it runs on where this command is killed"))
         return order, job_id
+
+    def _taken_all_the_same(self, order: JobOrder, why: str) -> str:
+        """Return the id of a job of which sbatch says that it was not taken: an answer can be lost on its way."""
+        if self._answers() and (job_id := self._find(order)) is not None:
+            return job_id
+        if not self._answers():
+            raise ClusterUnreachable(
+                f"Slurm does not answer: {why}",
+                hint="run the same command when it does: a job that it took all the same is found by its name",
+            )
+        self._forget()
+        raise ClusterUnreachable(
+            f"Slurm refuses the job: {why}",
+            hint="look at [site] slurm_arguments and [site.hosts] in voyage.toml",
+        )
+
+    def _answers(self) -> bool:
+        return call(["squeue", "--me", "--noheader"]).returncode == 0
 
     def _find(self, order: JobOrder) -> str | None:
         """Return the id of the job of this order while Slurm has not ended it.
@@ -267,21 +264,25 @@ class SlurmEngine:
             state, reason, _ = found
             polls_ended = polls_ended + 1 if state in ENDED else 0
             if polls_ended > POLLS_ENDED:
-                raise self._ended_by_slurm(order, job_id, state, reason)
+                raise self._ended_by_slurm(order, job_id, state, reason, sink)
             if (state, reason) != awaited:
                 awaited = state, reason
                 self._tell_wait(job_id, found, attempt + 1, sink)
             if state == "PENDING" and reason == "BeginTime" and attempt:
                 # A job that is put back waits for two minutes by default, whatever its hosts do.
-                call(["scontrol", "update", f"JobId={job_id}", "StartTime=now"])
-                next_question = time.monotonic() + _POLL_SECONDS
+                # Not at once: a node whose clock shows the second in which it ended the job takes its next start for
+                # the one that it has just ended, and Slurm then fails the job (JobLaunchFailure).
+                call(["scontrol", "update", f"JobId={job_id}", f"StartTime=now+{_APART_SECONDS}"])
+                next_question = time.monotonic() + _APART_SECONDS + _POLL_SECONDS
 
     def _tell_wait(self, job_id: str, found: tuple[str, str, str], attempt: int, sink: Sink) -> None:
         state, reason, nodes = found
-        if state == "PENDING":
-            sink(HostsAwaited(attempt, (), f"Slurm to start job {job_id} ({reason})"))
-        elif state == "COMPLETING":
+        if state == "COMPLETING":
             sink(HostsAwaited(attempt, (nodes,) if nodes else (), "Slurm to end what runs there, or to give it up"))
+        elif what := stands_still(job_id, state, reason):
+            sink(HostsAwaited(attempt, (), f"job {job_id}, which {what}"))
+        elif state in ("PENDING", "CONFIGURING"):
+            sink(HostsAwaited(attempt, (), f"Slurm to start job {job_id} ({reason if state == 'PENDING' else state})"))
         else:
             sink(HostsAwaited(attempt, (), ""))
 
@@ -316,16 +317,26 @@ class SlurmEngine:
             raise error_of(verdict.error)
         raise TrainingFailed(
             "the job was asked to save and to end, by another command",
-            where=str(order.job.log_folder / _LOG_NAME),
+            where=str(order.job.log_folder / LOG_NAME),
             hint="the same command submits another, which goes on from the newest checkpoint",
         )
 
-    def _ended_by_slurm(self, order: JobOrder, job_id: str, state: str, reason: str) -> PacktrainError:
+    def _close(self, sink: Sink, why: str) -> None:
+        """Tell what a job told last, and write down an attempt whose end it could not."""
+        self._tell_news(sink)
+        order, left = read(self._place.order, JobOrder), read(self._place.standing, Standing)
+        if order is None or left is None or left.has_ended or is_recorded(self._place, left.attempt):
+            return
+        record = record_of_left(left, order, why)
+        durable.append_line(order.job.log_folder / ATTEMPTS_NAME, json.dumps(asdict(record)).encode())
+
+    def _ended_by_slurm(self, order: JobOrder, job_id: str, state: str, reason: str, sink: Sink) -> PacktrainError:
+        why = ended_in_words(state, reason)
+        self._close(sink, f"Slurm ended it ({state})")
         self._forget()
-        why = _WHY.get(reason) or _WHY.get(state, state.lower().replace("_", " "))
         return TrainingFailed(
             f"Slurm ended job {job_id}: {why}",
-            where=str(order.job.log_folder / _LOG_NAME),
+            where=str(order.job.log_folder / LOG_NAME),
             found=f"state {state}" + (f", {reason}" if reason not in ("", "None") else ""),
             hint="the same command submits another, which goes on from the newest checkpoint",
         )
@@ -333,18 +344,6 @@ class SlurmEngine:
     def _forget(self) -> None:
         """Remove the job's folder: what follows is another job."""
         shutil.rmtree(self._place.root, ignore_errors=True)
-
-
-_WHY: Final = {
-    "CANCELLED": "it was cancelled",
-    "COMPLETED": "it is gone without a verdict",
-    "FAILED": "its batch script ended without a verdict",
-    "JobLaunchFailure": "it could not be launched on its first node, whose slurmd.log says why",
-    "NODE_FAIL": "a node failed, and Slurm did not start it again",
-    "OUT_OF_MEMORY": "a host had not memory enough",
-    "PREEMPTED": "another job took its place, and Slurm did not start it again",
-    "TIMEOUT": "its time ran out before it could save",
-}
 
 
 def _spelled(job: TrainingJob) -> str:

@@ -383,15 +383,19 @@ def test_a_head_of_ray_that_is_not_there_stops_prepare(home: Path) -> None:
 
 
 def test_slurm_that_knows_no_cluster_stops_who_asks_for_it(home: Path, tmp_path: Path) -> None:
-    for name in ("sbatch", "squeue", "scancel"):
+    for name in ("sbatch", "squeue", "scancel", "scontrol"):
         (tmp_path / name).write_text("#!/bin/sh\necho 'sbatch: error: no controller' >&2\nexit 1\n")
         (tmp_path / name).chmod(0o755)
+    _change(home, "[prepare]", '[site]\nengine = "slurm"\n\n[prepare]')
+    (trains,) = look_elsewhere("cluster", "slurm", home, environment={"PATH": str(tmp_path)})
+    assert (trains["state"], trains["verbs"]) == ("fault", ["train"])
     _change(home, "[prepare]", '[prepare]\nengine = "slurm"')
 
     (here,) = look_elsewhere("cluster", "slurm", home, environment={"PATH": str(tmp_path)})
     (gone,) = look_elsewhere("cluster", "slurm", home, environment={"PATH": str(tmp_path / "empty")})
 
     assert (here["state"], here["found"]) == ("fault", "sbatch: error: no controller")
+    assert here["verbs"] == ["prepare", "train"]
     assert gone["state"] == "fault" and gone["found"].startswith("no sbatch")
 
 

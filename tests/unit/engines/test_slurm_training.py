@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -12,8 +13,16 @@ from hypothesis import strategies as st
 from packtrain.engines.crew import CrewNews, CrewStep
 from packtrain.engines.network_interfaces import interface_towards
 from packtrain.engines.shared_folders import mark_folder
-from packtrain.engines.slurm_batch import judged
-from packtrain.engines.slurm_events import EventWriter, all_entries, step_record
+from packtrain.engines.slurm_batch import _REASONS, run_attempt
+from packtrain.engines.slurm_commands import ENDED
+from packtrain.engines.slurm_events import (
+    EventWriter,
+    all_entries,
+    is_recorded,
+    last_step,
+    record_of_left,
+    step_record,
+)
 from packtrain.engines.slurm_place import (
     JobOrder,
     Lines,
@@ -31,10 +40,13 @@ from packtrain.engines.slurm_place import (
     read,
     write,
 )
-from packtrain.engines.slurm_training import SlurmEngine, job_script
+from packtrain.engines.slurm_script import job_script
+from packtrain.engines.slurm_states import ended_in_words, stands_still
+from packtrain.engines.slurm_training import SlurmEngine
 from packtrain.errors import HostUnfit, MissingDependency, TrainingFailed, VoyageFileError
 from packtrain.events import Progress, TrainingStep, WorkersStarted, discard
 from packtrain.ports import AttemptRecord, HostsWanted, TrainingJob
+from packtrain.training.kit_steps import attempts_of
 
 
 def job_of(folder: Path, **changes: object) -> TrainingJob:
@@ -54,13 +66,12 @@ def job_of(folder: Path, **changes: object) -> TrainingJob:
 # --- the script
 
 
-def test_the_script_asks_for_whole_hosts_a_warning_and_a_requeue(tmp_path: Path) -> None:
-    lines = job_script(tmp_path, job_of(tmp_path), "packtrain-train-ab", "/env/bin/python").splitlines()
+def test_the_script_asks_for_whole_hosts_and_a_warning(tmp_path: Path) -> None:
+    lines = job_script(tmp_path, job_of(tmp_path), "ab", "/env/bin/python").splitlines()
     assert lines[0] == "#!/bin/sh"
-    assert {"#SBATCH --nodes=2-4", "#SBATCH --requeue", "#SBATCH --exclusive", "#SBATCH --open-mode=append"} < {*lines}
-    assert "#SBATCH --job-name=packtrain-train-ab" in lines
+    assert {"#SBATCH --nodes=2-4", "#SBATCH --exclusive", "#SBATCH --open-mode=append"} < {*lines}
     assert "#SBATCH --signal=B:USR1@80" in lines
-    assert lines[-1] == f"exec /env/bin/python -m packtrain run-attempt {tmp_path}"
+    assert lines[-1] == f"exec /env/bin/python -m packtrain run-attempt {tmp_path} ab"
     lines = job_script(tmp_path, job_of(tmp_path, hosts=HostsWanted(least=3)), "n", "python").splitlines()
     assert "#SBATCH --nodes=3" in lines
 
@@ -70,47 +81,7 @@ def test_a_path_with_anything_in_it_stays_one_word_of_the_script(tmp_path: Path)
     lines = job_script(folder / "place", job_of(folder), "n", "/a python").splitlines()
     quoted = f'{tmp_path}/a \\"b\\" $c %%j'
     assert f'#SBATCH --output="{quoted}/logs/slurm.log"' in lines
-    assert lines[-1] == f"exec '/a python' -m packtrain run-attempt '{folder}/place'"
-
-
-# --- what follows an attempt
-
-LATER = Standing(attempt=3, num_attempts=3, num_failed=2, furthest=10)
-
-
-@pytest.mark.parametrize(
-    ("outcome", "reached", "asked", "num_failed", "decision"),
-    [
-        ("done", 20, "", 1, "done"),
-        ("lost", 11, "", 1, "again"),  # it got further: the count starts anew
-        ("lost", 10, "", 3, "failed"),
-        ("host lost", -1, "", 3, "failed"),
-        ("stalled", 12, "", 1, "again"),
-        ("saved", 12, "", 0, "again"),
-        ("saved", 10, "", 3, "failed"),
-        ("interrupted", 12, "time", 0, "again"),
-        ("interrupted", 10, "time", 3, "failed"),  # time too short for a step has an end
-        ("interrupted", -1, "end", 2, "again"),  # Slurm took it away: nobody failed
-        ("interrupted", 12, "end", 0, "again"),
-    ],
-)
-def test_failures_in_a_row_without_getting_further_end_a_run(
-    outcome: str, reached: int, asked: str, num_failed: int, decision: str
-) -> None:
-    after, found = judged(LATER, outcome, reached, asked, max_restarts=2)  # pyright: ignore[reportArgumentType]
-    assert (after.num_failed, found) == (num_failed, decision)
-    assert after.furthest == max(10, reached)
-    assert after.has_ended
-
-
-@given(st.lists(st.tuples(st.sampled_from(["lost", "stalled", "host lost"]), st.integers(-1, 50)), max_size=60))
-def test_a_run_that_never_gets_further_ends_after_its_restarts(attempts: list[tuple[str, int]]) -> None:
-    standing, since = Standing(), 0
-    for outcome, reached in attempts:
-        since = 1 if reached > standing.furthest else since + 1
-        standing, decision = judged(standing, outcome, reached, "", 3)  # pyright: ignore[reportArgumentType]
-        assert standing.num_failed == since
-        assert decision == ("failed" if since > 3 else "again")
+    assert lines[-1] == f"exec '/a python' -m packtrain run-attempt '{folder}/place' n"
 
 
 # --- what is written and read
@@ -209,6 +180,59 @@ def test_an_error_of_a_host_is_raised_as_it_was_there() -> None:
     assert type(error_of({"error": "SystemExit", "what": "x"})) is TrainingFailed
 
 
+# --- how Slurm's words are told
+
+
+def test_a_job_that_waits_for_a_hand_says_for_which() -> None:
+    assert stands_still("47", "PENDING", "JobHeldUser") == "is held: scontrol release 47"
+    assert stands_still("47", "SUSPENDED", "None") == "is suspended by the site"
+    assert stands_still("47", "PENDING", "Resources") == ""
+    assert stands_still("47", "RUNNING", "None") == ""
+
+
+def test_the_end_of_a_job_is_told_in_words() -> None:
+    assert ended_in_words("TIMEOUT", "TimeLimit") == "its time ran out before it could save"
+    assert "slurmd.log" in ended_in_words("FAILED", "JobLaunchFailure")
+    assert ended_in_words("BOOT_FAIL", "None") == "boot fail"
+
+
+@pytest.mark.parametrize("state", sorted(ENDED))
+def test_every_end_by_slurm_is_a_reason_that_goes_home(tmp_path: Path, state: str) -> None:
+    reasons = [f"Slurm ended it ({state})", *_REASONS.values(), "the host of rank 0 was lost: it ended without a word"]
+    lines = [asdict(AttemptRecord(1, 0.0, 1.0, reason, None)) for reason in reasons]
+    (tmp_path / "attempts.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert [each.reason for each in attempts_of(tmp_path)] == reasons
+
+
+def test_an_attempt_whose_end_nobody_wrote_down_is_recorded_as_ended_now(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    order = JobOrder("ab", job_of(tmp_path), "0" * 64, mark_folder(tmp_path / "hosts", [], []), time.time() - 60)
+    writer = EventWriter(place.events)
+    writer.write(TrainingStep(2, 5, None, None))
+    writer.write(TrainingStep(3, 9, None, None))
+    left = Standing(attempt=2, begun=order.submitted + 10, hosts=("n1", "n2"), has_ended=False)
+    record = record_of_left(left, order, "Slurm ended it (CANCELLED)")
+    assert (record.attempt, record.hosts, record.reason) == (2, ("n1", "n2"), "Slurm ended it (CANCELLED)")
+    assert record.started_seconds == 10 <= record.ended_seconds
+    assert [last_step(place, number) for number in (1, 2, 3)] == [-1, 5, 9]
+    assert not is_recorded(place, 2)
+    writer.write(record)
+    assert is_recorded(place, 2)
+    assert not is_recorded(place, 3)
+
+
+def test_a_job_that_another_submission_replaced_touches_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path / "place")
+    order = JobOrder("ab", job_of(tmp_path), "0" * 64, mark_folder(tmp_path / "hosts", [], []), time.time())
+    write(place.order, order)
+    monkeypatch.setenv("SLURM_JOB_ID", "47")
+    with pytest.raises(TrainingFailed, match="another job was submitted"):
+        run_attempt(place.root, "other")
+    assert [path.name for path in place.root.iterdir()] == ["order.json"]
+
+
 # --- before anything is submitted
 
 
@@ -223,6 +247,8 @@ def test_folders_of_hosts_and_missing_commands_are_refused(tmp_path: Path, monke
     with pytest.raises(VoyageFileError, match="folders of their own"):
         engine.run(job_of(tmp_path, hosts=HostsWanted(host_folder=Path("/local"))), discard)
     assert not (tmp_path / "place").exists()
+    with pytest.raises(VoyageFileError, match="cannot work with"):
+        SlurmEngine(tmp_path / "place", ("--no-requeue",), {}, discard)
     (commands / "scontrol").unlink()
     with pytest.raises(MissingDependency, match="no scontrol"):
         SlurmEngine(tmp_path / "place", (), {}, discard)

@@ -10,8 +10,9 @@ import click
 
 @click.command("run-attempt", hidden=True)
 @click.argument("folder", type=click.Path(path_type=Path))
-def command(folder: Path) -> None:
+@click.argument("token")
+def command(folder: Path, token: str) -> None:
     """Run the next attempt of a job, and tell of it in files of the job's folder."""
     from packtrain.without_folder import run_attempt
 
-    sys.exit(run_attempt(folder))
+    sys.exit(run_attempt(folder, token))
