@@ -28,8 +28,8 @@ def needed() -> None:
 
 @pytest.fixture
 def cluster() -> Iterator[RayHosts]:
-    """Return a head without CPUs and three hosts, the first of which without CPUs too: the driver's."""
-    with ray_hosts(4) as cluster:
+    """Return a head, the host of the driver, and one for workers: it alone has a CPU for Ray."""
+    with ray_hosts(3) as cluster:
         for host in cluster.hosts.hosts:
             cluster.start(host, num_cpus=int(host.number > 2))
         yield cluster

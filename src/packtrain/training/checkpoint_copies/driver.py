@@ -23,6 +23,7 @@ from packtrain.training.checkpoint_copies.cuts import (
 )
 from packtrain.training.checkpoint_copies.home import HomeCopy
 from packtrain.training.checkpoint_copies.keeper import Keeper
+from packtrain.units import counted
 
 _HOSTS_AT_ONCE: Final = 16
 _STEPS_PAST: Final = 2
@@ -200,7 +201,7 @@ class CheckpointCopies:
         # Who does not answer is found by what follows.
         dropped, _ = self._ask(self._reached(), lambda files: files.prove(frozenset(cut.contents)))
         self._told += [
-            f"{host} had {len(damaged)} damaged or unreadable file(s) of {cut.entry}: dropped, others' copies are taken"
+            f"{host} had {counted(len(damaged), 'damaged or unreadable file')} of {cut.entry}: others' copies are taken"
             for host, damaged in dropped.items()
             if damaged
         ]
