@@ -73,6 +73,17 @@ def test_a_head_without_power_ends_the_command_with_a_verdict(cluster: RayHosts,
     assert "head of the Ray cluster is gone" in said
 
 
+def test_a_head_that_works_too_and_is_missed_as_a_worker_first_ends_it_as_well(tmp_path: Path) -> None:
+    with ray_hosts(3) as cluster:
+        for host in cluster.hosts.hosts:
+            cluster.start(host, num_cpus=int(host.number != 2))
+        _, driver, other = cluster.hosts.hosts
+        training = make_training(cluster, tmp_path / "v", steps=600, slow=0.1, driver=driver, silent_seconds=2.5)
+        training.start()
+        training.wait_for_steps(5)
+        _must_end_with_a_verdict(training, [other], lambda: power_off(cluster, cluster.head))
+
+
 def test_a_head_whose_server_of_the_cluster_is_killed_ends_the_command_too(cluster: RayHosts, tmp_path: Path) -> None:
     training, _, others = _train(cluster, tmp_path)
     said = _must_end_with_a_verdict(training, others, lambda: kill_part_of_ray(cluster.head, "gcs_server"))
