@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from packtrain.training.checkpoint_copies.cuts import Cut, CutFile, HeldEntry, Inventory
+from packtrain.engines.host_folder import HostFolderLink
+from packtrain.training.checkpoint_copies.cuts import Cut, CutFile, HeldEntry, HostFiles, Inventory, ReadChunk
+from packtrain.training.checkpoint_copies.driver import CheckpointCopies
 from packtrain.training.checkpoint_copies.keeper import Keeper
 
 
@@ -75,6 +77,12 @@ class Host:
     def install(self, cut: Cut | None, attempt: str) -> None:
         self._reached().install(cut, attempt)
 
+    def prove(self, digests: frozenset[str], *, is_anew: bool = False) -> frozenset[str]:
+        return self._reached().prove(digests, is_anew=is_anew)
+
+    def push(self, file: CutFile, read: ReadChunk) -> None:
+        HostFolderLink(lambda name, *arguments: getattr(self._reached(), name)(*arguments)).push(file, read)
+
     def retain(self, digests: frozenset[str]) -> None:
         self._reached().retain(digests)
 
@@ -82,6 +90,48 @@ class Host:
         if not self.is_on:
             raise ConnectionError(f"{self.name} does not answer")
         return self.keeper
+
+
+class Cluster:
+    """Hosts, and the driver of their copies."""
+
+    def __init__(self, root: Path, names: str = "abc", copies: int = 1, *, store: bool = False) -> None:
+        self.network: dict[str, Host] = {}
+        self.hosts = [Host(root, name, self.network) for name in names]
+        self.num_copies, self.home = copies, root / "home"
+        self.stores: dict[str, HostFiles] = {"store": Host(root, "store", self.network, is_store=True)} if store else {}
+        self.begin_anew(names)
+
+    def begin_anew(self, names: str) -> None:
+        """Take a driver that remembers nothing, as the same command has, over keepers that remember nothing."""
+        for name in names:
+            self[name].restart()
+        reached: dict[str, HostFiles] = {name: self[name] for name in names}
+        self.copies = CheckpointCopies(reached, self.num_copies, self.stores, settle_seconds=0, home=self.home)
+
+    def __getitem__(self, name: str) -> Host:
+        return self.network[name]
+
+    def start(self, names: str = "abc") -> str:
+        """Make hosts ready, which must succeed; return what they have."""
+        ready = self.copies.before_attempt(tuple(names))
+        assert not ready.failed, ready.failed
+        return ready.entry
+
+    def save(self, step: int, names: str = "abc", salt: str = "") -> None:
+        """Save a distributed checkpoint."""
+        for rank, name in enumerate(names):
+            self[name].save(f"step-{step:08d}", dcp(step, rank, num_ranks=len(names), salt=salt))
+
+    def round(self, step: int = 0) -> str:
+        """Have copies made; return what counts."""
+        self.copies.look(step)
+        return self.copies.wait().counted
+
+    def lose(self, name: str) -> None:
+        """Lose a host."""
+        self[name].is_on = False
+        self.copies.lose(name)
 
 
 def dcp(step: int, rank: int, *, num_ranks: int, salt: str = "") -> dict[str, bytes]:

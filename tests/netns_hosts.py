@@ -135,13 +135,17 @@ class Hosts:
             time.sleep(0.1)
         raise AssertionError(f"processes of {host.namespace} do not end: {host.processes()}")
 
+    def cut_cable(self, host: Host) -> None:
+        """Let a host hear nobody and be heard by nobody, with all that runs on it; `power_on` mends it."""
+        self._must("-n", self._switch, "link", "set", f"port{host.number}", "down")
+
     def power_off(self, host: Host) -> None:
         """Take a host away without a word to anybody: first its cable, then its processes."""
-        self._must("-n", self._switch, "link", "set", f"port{host.number}", "down")
+        self.cut_cable(host)
         self.kill_host(host)
 
     def power_on(self, host: Host) -> None:
-        """Let a host that was powered off be reached again."""
+        """Let a host that was powered off, or lost its cable, be reached again."""
         self._must("-n", self._switch, "link", "set", f"port{host.number}", "up")
 
     def close(self) -> None:

@@ -135,6 +135,19 @@ def power_off(cluster: RayHosts, host: Host) -> None:
     cluster.hosts.power_off(host)
 
 
+def cut_cable(cluster: RayHosts, host: Host) -> None:
+    """Let a host be alone, with all that runs on it."""
+    cluster.hosts.cut_cable(host)
+
+
+def kill_part_of_ray(host: Host, name: str) -> None:
+    """End one of Ray's own processes on a host: `gcs_server`, which is what makes a head, or `raylet`."""
+    found = [pid for pid in host.processes() if _arguments(pid).split(b"\0")[0].endswith(f"/{name}".encode())]
+    assert found, f"no {name} on {host.address}"
+    for pid in found:
+        os.kill(pid, signal.SIGKILL)
+
+
 def stop_agent(host: Host) -> None:
     """Let the agent of a host hang, with its workers running on."""
     for pid in agents_on(host):

@@ -1,7 +1,8 @@
-"""`train --engine ray` on hosts that share no folder of the run: a host and its disk go, and nothing is lost."""
+"""`train --engine ray` on hosts that share no folder of the run: hosts and their disks go, and nothing is lost."""
 
 import contextlib
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from counting_program import PROGRAM, weights_after
 from netns_hosts import Host, until
-from ray_faults import RayTraining, make_training, power_off, workers_on
+from ray_faults import RayTraining, kill_host, make_training, power_off, workers_on
 from ray_hosts import ray_hosts, why_no_cluster
 from site_parts import write_program
 
@@ -30,13 +31,13 @@ def needed() -> None:
 
 
 @contextlib.contextmanager
-def apart(tmp_path: Path, steps: int) -> Iterator[tuple[RayTraining, list[Host]]]:
-    """Yield a training that was not started, and its three hosts, which see a disk of their own at one path."""
+def apart(tmp_path: Path, steps: int, num_hosts: int = 3, copies: int = 1) -> Iterator[tuple[RayTraining, list[Host]]]:
+    """Yield a training that was not started, and its hosts, which see a disk of their own at one path."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    with ray_hosts(4) as cluster:
+    with ray_hosts(num_hosts + 1) as cluster:
         workers = cluster.hosts.hosts[1:]
-        lines = f'folder = "{disk}"\nleast = 2'
+        lines = f'folder = "{disk}"\nleast = 2\ncheckpoint_copies = {copies}'
         training = make_training(cluster, tmp_path / "v", steps=steps, slow=0.15, hosts=lines)
         write_program(training.folder, NAMED)
         voyage = training.folder.root / "voyage.toml"
@@ -109,3 +110,40 @@ def test_a_killed_driver_and_a_host_that_went_meanwhile_cost_what_was_not_copied
         # The attempt that nobody noted has its number all the same.
         assert went_on["attempt"] == 2
         assert step_of(went_on["resumed_from"]) >= 10
+
+
+def test_two_hosts_at_once_and_one_more_while_the_others_are_formed_cost_nothing_with_two_copies(
+    tmp_path: Path,
+) -> None:
+    with apart(tmp_path, steps=300, num_hosts=5, copies=2) as (training, workers):
+        training.start()
+        # What rank 0 saves goes to the two hosts behind it.
+        wait_for_a_copy(training, disk_of(tmp_path, workers[2]))
+        # The same command once more, meanwhile, is refused and disturbs nothing.
+        second = training.cluster.packtrain("train", str(training.folder.root), "--json")
+        assert second.returncode == 13, second.stderr
+        for host in workers[:2]:
+            power_off(training.cluster, host)
+        # What ended is noted as the next attempt begins to be formed.
+        until(training.attempts, 60, "the end of the first attempt")
+        kill_host(training.cluster, workers[3])
+        must_end_well(training, 300)
+        first, *_, last = training.attempts()
+        assert first["lost_host"] in {host.address for host in workers[:2]}
+        assert last["hosts"] == [workers[2].address, workers[4].address]
+        assert step_of(last["resumed_from"]) >= 10
+
+
+def test_hosts_that_are_all_new_go_on_from_what_the_end_brought_to_the_voyage_folder(tmp_path: Path) -> None:
+    with apart(tmp_path, steps=40, num_hosts=2) as (training, workers):
+        training.start()
+        must_end_well(training, 40)
+        for host in workers:
+            for folder in disk_of(tmp_path, host).iterdir():
+                shutil.rmtree(folder)
+        voyage = training.folder.root / "voyage.toml"
+        voyage.write_text(voyage.read_text().replace("steps = 40", "steps = 60"))
+        training.start()
+        must_end_well(training, 60)
+        assert training.attempts()[-1]["resumed_from"] == "step-000040.json"
+        assert [step for attempt, step, *_ in training.steps() if attempt == 2] == list(range(41, 61))

@@ -20,7 +20,7 @@ from ray_faults import (
     wake_agent,
     workers_on,
 )
-from ray_hosts import RayHosts, ray_hosts, why_no_cluster
+from ray_hosts import QUICK, RayHosts, ray_hosts, why_no_cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500)]
 
@@ -85,6 +85,35 @@ def test_a_slow_host_is_lost_only_when_it_is_silent_too_long_and_then_writes_not
     wake_agent(host)
     _must_end_well(training, 250)
     assert training.attempts()[0]["lost_host"] == host.address
+
+
+def test_a_host_that_is_stopped_for_hardly_less_than_the_patience_costs_no_step_or_an_attempt_and_never_two_runs(
+    lasting: RayHosts, tmp_path: Path
+) -> None:
+    training = make_training(lasting, tmp_path, steps=400, slow=0.1, silent_seconds=5.0, workers=2)
+    training.start()
+    host = lasting.hosts.hosts[2]
+    for seconds in (4.0, 4.4, 4.7, 4.95):
+        training.wait_for_steps(3)
+        stop_agent(host)
+        time.sleep(seconds)
+        wake_agent(host)
+    _must_end_well(training, 400)
+    assert {attempt["lost_host"] for attempt in training.attempts()} <= {host.address, None}
+
+
+def test_with_the_health_check_of_ray_as_it_comes_our_own_heartbeat_notices_a_host_without_power(
+    tmp_path: Path,
+) -> None:
+    with ray_hosts(3) as cluster:
+        cluster.environment = {name: value for name, value in cluster.environment.items() if name not in QUICK}
+        _start_all(cluster)
+        training = make_training(cluster, tmp_path, steps=250, slow=0.1, silent_seconds=10.0)
+        training.start()
+        training.wait_for_steps(5)
+        assert training.seconds_to_next_step(lambda: power_off(cluster, cluster.hosts.hosts[2])) < MOST_SECONDS
+        _must_end_well(training, 250)
+        assert training.attempts()[0]["reason"].endswith("it did not answer for 10 s")
 
 
 def test_hosts_that_die_one_after_the_other_with_rank_0_first(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from packtrain import __version__
+from packtrain import __version__, process_end
 from packtrain.cli.stopping import StopSignals, what_is_kept
 from packtrain.errors import MissingDependency, PacktrainError, SystemRefused
 
@@ -122,6 +122,14 @@ def cli(debug: bool, no_progress: bool) -> None:
 
 def main() -> None:
     """Run the command line; exit with the code of the error, if any."""
+    try:
+        _run()
+    except SystemExit as end:
+        process_end.end_if_left_behind(end.code)
+        raise
+
+
+def _run() -> None:
     from packtrain.cli import terminal
 
     as_json = "--json" in sys.argv

@@ -44,7 +44,7 @@ class HostCheckpoints:
         self._places = places
         self._roster = roster
         self._sink = sink
-        self._copies = CheckpointCopies({}, job.hosts.checkpoint_copies)
+        self._copies = CheckpointCopies({}, job.hosts.checkpoint_copies, home=job.checkpoints)
         self._links: dict[str, HostFolderLink] = {}
         self._num_step_lines = 0
         self._looked = float("-inf")
@@ -75,6 +75,8 @@ class HostCheckpoints:
         ready = self._beside(lambda: self._copies.before_attempt(hosts), lambda: tell(what))
         tell("")
         self._num_step_lines = 0
+        for text in ready.told:
+            self._sink(Notice("train", text, is_warning=True))
         if not ready.failed:
             self._say_what_is_left_behind(ready)
             self._has_begun = True
@@ -126,7 +128,7 @@ class HostCheckpoints:
         here = newest_checkpoint(self._job.checkpoints)
         if not self._has_begun and not ready.entry and here is not None:
             text = f"no host has a checkpoint of this run in {self._places.folder} any more, and it begins anew:"
-            text += f" {here} lies in the voyage folder alone, which hosts do not go on from"
+            text += f" nothing says that {here} is whole, so that it is not gone on from"
             self._sink(Notice("train", text, is_warning=True))
 
     def _lose(self, member: Member) -> None:

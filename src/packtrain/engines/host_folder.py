@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from packtrain import durable
-from packtrain.errors import VoyageLocked
+from packtrain.errors import DriveFull, VoyageLocked
 from packtrain.ports import HostPlaces
 from packtrain.training.checkpoint_copies.cuts import (
     CHUNK_BYTES,
@@ -36,7 +36,9 @@ _LOCK_SECONDS: Final = 15.0  # for what ran here for an earlier driver to end
 _LOCK_TURN_SECONDS: Final = 0.2
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_OF_THE_KEEPER: Final = frozenset({"inventory", "digests", "adopt", "install", "retain"})
+_OF_THE_KEEPER: Final = frozenset(
+    {"inventory", "digests", "adopt", "install", "retain", "prove", "received_bytes", "receive"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,10 @@ class HostFolder:
             ValueError: what was asked is none of a keeper's business.
         """
         owner = self._opened() if name in _OF_THE_KEEPER else self
-        return getattr(owner, name)(*arguments)
+        try:
+            return getattr(owner, name)(*arguments)
+        except DriveFull as error:
+            raise OSError(errno.ENOSPC, "no space is left", str(self._places.folder)) from error
 
     def fetch(self, file: CutFile, read: ReadChunk) -> None:
         """Fetch a file from a peer: see `Keeper.fetch`."""
@@ -163,6 +168,22 @@ class HostFolderLink:
     def pull(self, file: CutFile, peer: str) -> None:
         """See `HostFiles`."""
         self._call("pull", file, peer)
+
+    def prove(self, digests: frozenset[str], *, is_anew: bool = False) -> frozenset[str]:
+        """See `HostFiles`."""
+        return cast("frozenset[str]", self._call("prove", digests, is_anew))
+
+    def push(self, file: CutFile, read: ReadChunk) -> None:
+        """See `HostFiles`; it goes on with what came of an earlier try."""
+        offset = cast("int", self._call("received_bytes", file))
+        while True:
+            piece = read(file.sha256, offset, min(CHUNK_BYTES, file.size_bytes - offset))
+            if not piece and offset < file.size_bytes:
+                raise OSError(errno.ESTALE, "became shorter while it was read", file.path)
+            self._call("receive", file, offset, piece)
+            offset += len(piece)
+            if offset >= file.size_bytes:
+                return
 
     def read_chunk(self, sha256: str, offset: int, most_bytes: int) -> bytes:
         """See `HostFiles`."""

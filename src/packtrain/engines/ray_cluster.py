@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from packtrain import process_end
 from packtrain.engines.processes import NO_TELEMETRY
 from packtrain.errors import ClusterUnreachable, MissingDependency, VoyageFileError
 from packtrain.units import MIB
@@ -135,6 +136,8 @@ def _leave(ray: Any) -> None:
     leaving.join(_LEAVE_SECONDS)
     if leaving.is_alive():
         atexit.unregister(ray._private.worker.shutdown)
+        # Its threads are in the middle of it: an end of this process in order crashes under them (2.60: SIGSEGV).
+        process_end.leave_behind("ray")
 
 
 def library() -> Any:

@@ -12,7 +12,8 @@ import msgspec
 
 from packtrain.events import Event, Notice, Progress, Sink, TrainingStep, WorkerLost
 
-# Not WorkersStarted: its process numbers mean nothing outside the box's own namespace.
+# Not WorkersStarted: its process numbers mean nothing outside the box's own namespace. Nor what is told of hosts: a box
+# is one machine, and `train` on many tells the sink of its caller itself.
 _PASSED: Final[Mapping[str, Any]] = {kind.__name__: kind for kind in (Progress, Notice, TrainingStep, WorkerLost)}
 _MAX_READ_BYTES: Final = 4 << 20
 

@@ -81,7 +81,8 @@ class Cut:
     Attributes:
         entry: the name in the program's folder.
         attempt: in which attempt it was written: what two attempts wrote under one name is never mixed.
-        changed_ns: when its last file was written, by the clock of its host; it orders names that say no step.
+        changed_ns: when its last file was written, by the clock of its host; in one attempt it orders names that say
+            no step.
         files: by path.
     """
 
@@ -96,10 +97,12 @@ class Cut:
         return hashlib.sha256(to_json(self)).hexdigest()
 
     @property
-    def age(self) -> tuple[tuple[int, int], int, str]:
-        """Return what orders cuts, the newest last: as `newest_checkpoint`; of equal steps, the later attempt's."""
-        step = step_in(Path(self.entry))
-        return step, 0 if step[0] else self.changed_ns, self.attempt
+    def age(self) -> tuple[tuple[int, int], str, int]:
+        """Return what orders cuts, the newest last: by step; of equal steps, and where names say none, by attempt.
+
+        Times come last: those of two attempts may be of two hosts, whose clocks differ.
+        """
+        return step_in(Path(self.entry)), self.attempt, self.changed_ns
 
     @property
     def contents(self) -> dict[str, int]:
@@ -150,6 +153,21 @@ class HostFiles(Protocol):
 
     def pull(self, file: CutFile, peer: str) -> None:
         """Fetch a file from another host, which is named as the driver names it, in chunks of `CHUNK_BYTES`."""
+        ...
+
+    def prove(self, digests: frozenset[str], *, is_anew: bool = False) -> frozenset[str]:
+        """Read those of these files that the host holds, drop what is not as its digest says, and return that.
+
+        Each is read once in the life of what keeps them there: a host may come back with a damaged disk.
+
+        Args:
+            digests: SHA-256 of the files.
+            is_anew: read them whether or not that was done before.
+        """
+        ...
+
+    def push(self, file: CutFile, read: ReadChunk) -> None:
+        """Give the host a file, in chunks of `CHUNK_BYTES`; it is proven there."""
         ...
 
     def read_chunk(self, sha256: str, offset: int, most_bytes: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import threading
 import time
@@ -20,7 +21,9 @@ from packtrain.training.checkpoint_copies.cuts import (
     attempt_number,
     checked,
 )
+from packtrain.training.checkpoint_copies.home import HomeCopy
 from packtrain.training.checkpoint_copies.keeper import Keeper
+from packtrain.units import counted
 
 _HOSTS_AT_ONCE: Final = 16
 _STEPS_PAST: Final = 2
@@ -53,10 +56,12 @@ class Ready:
     Attributes:
         entry: the checkpoint that all of them have now as their newest, "" where they begin anew.
         failed: what went wrong by host: an attempt must not start; form it without them and ask again.
+        told: what people should know of it, one sentence each.
     """
 
     entry: str
     failed: Mapping[str, str] = field(default_factory=dict[str, str])
+    told: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -74,6 +79,8 @@ class CheckpointCopies:
         copies: on how many other hosts each file lies before a checkpoint counts.
         stores: folders that all hosts see, by name: a checkpoint counts when it lies there, and hosts hold no copies.
         settle_seconds: for so long nothing changes in a checkpoint that is taken for whole.
+        home: where `finish` brings checkpoints to. What lies there, proven, is gone on from where it is newer than what
+            the hosts of the first attempt have.
     """
 
     def __init__(
@@ -82,6 +89,7 @@ class CheckpointCopies:
         copies: int,
         stores: Mapping[str, HostFiles] | None = None,
         settle_seconds: float = 3.0,
+        home: Path | None = None,
     ) -> None:
         self._hosts = dict(hosts)
         self._stores = dict(stores or {})
@@ -92,6 +100,10 @@ class CheckpointCopies:
         self._num_attempts = 0
         self._step = 0
         self._conflicts: list[str] = []
+        self._refusing: frozenset[str] = frozenset()
+        self._home = home
+        self._is_home_looked_at = home is None
+        self._told: list[str] = []
         self._round: threading.Thread | None = None
         self._lock = threading.Lock()
 
@@ -132,6 +144,7 @@ class CheckpointCopies:
     def before_attempt(self, hosts: tuple[str, ...]) -> Ready:
         """Give each of these hosts, named in rank order, the newest whole checkpoint that the living hosts still have.
 
+        What they have is proven first: damage, or a copy that cannot be read, makes it another host's that is taken.
         To be called when no worker runs. All hosts then have it, so it counts, whether or not it did before.
         """
         self.wait()
@@ -150,12 +163,15 @@ class CheckpointCopies:
             return Ready("", failed)
         held, _ = self._inventories()
         self._note(held, ())
-        return Ready(cut.entry if cut is not None else "")
+        self._refusing = frozenset()
+        told, self._told = tuple(self._told), []
+        return Ready(cut.entry if cut is not None else "", told=told)
 
     def _fetch(self, hosts: tuple[str, ...]) -> tuple[Cut | None, dict[str, str]]:
         """Bring all files of the newest whole checkpoint to these hosts; return it, and what went wrong by host."""
         refused: dict[str, str] = {}
-        for _ in range(_TRIES):
+        num_tries = 0
+        while num_tries < _TRIES:
             held, failed = self._take_stock(is_stopped=True, is_passed=False)
             self._num_attempts = max(
                 [self._num_attempts, *(attempt_number(inventory.attempt) for inventory in held.values())]
@@ -164,11 +180,69 @@ class CheckpointCopies:
                 return None, failed
             # Chosen anew each time: a host that others fetched from may have been the last one with the newest.
             cut = policy.newest_restorable(held)
-            pulls = policy.fetches_for(cut, held, hosts) if cut is not None else []
+            home = self._newer_home(cut)
+            if home is not None:
+                if failed := self._bring_from_home(home, hosts[0]):
+                    return None, failed
+                continue
+            if cut is None:
+                return None, {}
+            if self._drop_damaged(cut):
+                continue
+            pulls = policy.fetches_for(cut, held, hosts)
             if not pulls:
                 return cut, {}
             refused = self._make(pulls)
+            num_tries += 1
         return None, refused or dict.fromkeys(hosts, "the checkpoint to go on from changes while it is fetched")
+
+    def _drop_damaged(self, cut: Cut) -> bool:
+        """Have the hosts read what they hold of a cut, where they have not yet; return whether some of it is gone."""
+        # Who does not answer is found by what follows.
+        dropped, _ = self._ask(self._reached(), lambda files: files.prove(frozenset(cut.contents)))
+        self._told += [
+            f"{host} had {counted(len(damaged), 'damaged or unreadable file')} of {cut.entry}: others' copies are taken"
+            for host, damaged in dropped.items()
+            if damaged
+        ]
+        return any(dropped.values())
+
+    def _newer_home(self, cut: Cut | None) -> Cut | None:
+        """Return what lies at home, whole, where it is newer than this; told once where it should be and is not."""
+        if self._is_home_looked_at or self._home is None:
+            return None
+        self._is_home_looked_at = True
+        home = HomeCopy(self._home)
+        noted = home.noted()
+        if noted is None or (cut is not None and noted.age <= cut.age):
+            return None
+        if not home.is_whole(noted):
+            self._told.append(f"{self._home / noted.entry} is not as it was brought here: it is not gone on from")
+            return None
+        return noted
+
+    def _bring_from_home(self, cut: Cut, host: str) -> dict[str, str]:
+        """Bring a checkpoint from home to one host, from which the others fetch it; return what went wrong by host."""
+        assert self._home is not None
+        home = HomeCopy(self._home)
+        files = {file.sha256: file for file in cut.files}
+        reached = self._reached()
+
+        def read(sha256: str, offset: int, most_bytes: int) -> bytes:
+            return home.read_chunk(cut, files[sha256], offset, most_bytes)
+
+        def bring() -> None:
+            for file in files.values():
+                reached[host].push(file, read)
+
+        _, failed = self._ask_each({host: bring})
+        if not failed:
+            _, failed = self._ask({host: reached[host]}, lambda at: at.adopt(cut))
+        # Looked at again, should it have been the host's fault; what came is not sent twice.
+        self._is_home_looked_at = not failed
+        if not failed:
+            self._told.append(f"the hosts go on from {cut.entry} of the voyage folder: none of them has a newer one")
+        return failed
 
     def finish(self, into: Path) -> Path | None:
         """Bring the newest whole checkpoint of a program that ended well to a folder; return its path, or None.
@@ -196,6 +270,7 @@ class CheckpointCopies:
             else:
                 raise errors[-1]
         target = keeper.deliver(cut)
+        HomeCopy(into).note(cut)
         shutil.rmtree(scratch, ignore_errors=True)
         return target
 
@@ -206,17 +281,19 @@ class CheckpointCopies:
         for cut in reversed(policy.known_cuts(held)):
             if policy.counts(cut, held, self._copies, self._stores.keys()):
                 break
-            if pulls := policy.copies_to_make(cut, held, self._copies, self._stores.keys()):
-                troubles += [f"{host}: {reason}" for host, reason in self._make(pulls).items()]
+            unaware = {host: files for host, files in self._reached().items() if not _knows(held.get(host), cut)}
+            _, refused = self._ask(unaware, lambda files, cut=cut: files.adopt(cut))
+            troubles += [f"{host}: {reason}" for host, reason in refused.items()]
+            if pulls := policy.copies_to_make(cut, held, self._copies, self._stores.keys(), self._refusing):
+                refused = self._make(pulls)
+                troubles += [f"{host}: {reason}" for host, reason in refused.items()]
+                self._refusing = (self._refusing - {pull.to for pull in pulls}) | refused.keys()
                 # The next round takes what is the newest then: copying that is slower than saving leaves some out.
                 break
         held, missing = self._inventories()
         # A host that does not answer now may come back: until it is given up, nothing is let go on its account.
-        if (
-            not failed
-            and not missing
-            and (wanted := policy.to_retain(held, self._copies, self._stores.keys())) is not None
-        ):
+        # One that answers and has no space must not keep the others from letting go: their disks would fill up, too.
+        if not missing and (wanted := policy.to_retain(held, self._copies, self._stores.keys())) is not None:
             _, refused = self._ask(self._reached(), lambda files: files.retain(wanted))
             troubles += [f"{host}: {reason}" for host, reason in refused.items()]
         self._note(held, tuple(troubles))
@@ -288,7 +365,14 @@ class CheckpointCopies:
         def work_of(host: str) -> Callable[[], None]:
             def work() -> None:
                 for pull in by_host[host]:
-                    reached[host].pull(pull.file, pull.source)
+                    try:
+                        reached[host].pull(pull.file, pull.source)
+                    except OSError as error:
+                        if error.errno == errno.EBADMSG:
+                            # It may lie there so, and not it alone: what is dropped is fetched from others next time.
+                            asked = frozenset(each.file.sha256 for each in pulls if each.source == pull.source)
+                            reached[pull.source].prove(asked, is_anew=True)
+                        raise
 
             return work
 
@@ -331,6 +415,10 @@ def _is_of(saved: policy.Saved, cut: Cut) -> bool:
     return newest == cut.changed_ns and all(
         sizes.get(file.path) is not None for _, part in saved.parts for file in part.files
     )
+
+
+def _knows(inventory: Inventory | None, cut: Cut) -> bool:
+    return inventory is not None and any(known.digest == cut.digest for known in inventory.cuts)
 
 
 def _checked(inventory: Inventory) -> Inventory:

@@ -21,10 +21,12 @@ import re
 import secrets
 import shutil
 import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from packtrain import durable
+from packtrain.digest import sha256_file
 from packtrain.training.checkpoint_copies.cuts import (
     CHUNK_BYTES,
     MAX_CUT_BYTES,
@@ -62,6 +64,7 @@ class Keeper:
         self._copies = copies
         self._program = ProgramFolder(checkpoints, copies / "state.json") if checkpoints is not None else None
         self._lock = threading.RLock()
+        self._proven: set[str] = set()
         for name in _OWN_FOLDERS:
             (copies / name).mkdir(parents=True, exist_ok=True)
 
@@ -105,14 +108,10 @@ class Keeper:
         Raises:
             OSError: it could not be read or written, or is another file than was asked for.
         """
-        if not is_sha256(file.sha256):
-            raise ValueError("a file is asked for by its SHA-256")
         with self._lock:
             if file.sha256 in self._objects():
                 return
-            incoming = self._copies / "incoming" / file.sha256
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            with os.fdopen(os.open(incoming, flags, 0o600), "r+b") as stream:
+            with self._incoming(file.sha256) as stream:
                 state = hashlib.sha256()
                 if os.fstat(stream.fileno()).st_size > file.size_bytes:
                     stream.truncate(0)
@@ -125,14 +124,53 @@ class Keeper:
                     state.update(piece)
                     stream.write(piece)
                     durable.step(f"received {file.sha256[:8]}")
-                stream.flush()
-                os.fsync(stream.fileno())
-            if state.hexdigest() != file.sha256:
-                # From its first byte again next time, from whichever peer.
-                incoming.unlink()
-                raise OSError(errno.EBADMSG, "a peer sent other bytes than those that were asked for", file.path)
-            durable.step(f"proven {file.sha256[:8]}")
-            self._publish(incoming, file.sha256)
+            self._take_in(file, state.hexdigest())
+
+    def received_bytes(self, file: CutFile) -> int:
+        """Return how much of a file is here, whole or of an earlier `receive`."""
+        with self._lock:
+            if file.sha256 in self._objects():
+                return file.size_bytes
+            with self._incoming(file.sha256) as stream:
+                return os.fstat(stream.fileno()).st_size
+
+    def receive(self, file: CutFile, offset: int, piece: bytes) -> None:
+        """Take the next bytes of a file; with its last ones it is proven, and held.
+
+        Raises:
+            OSError: it could not be written, is another file than was said, or has another length here than `offset`.
+        """
+        with self._lock:
+            if file.sha256 in self._objects():
+                return
+            with self._incoming(file.sha256) as stream:
+                size_bytes = stream.seek(0, os.SEEK_END)
+                if size_bytes != offset or size_bytes + len(piece) > file.size_bytes:
+                    raise OSError(errno.EINVAL, "sent other bytes than those that come next", file.path)
+                stream.write(piece)
+                durable.step(f"received {file.sha256[:8]}")
+            if offset + len(piece) == file.size_bytes:
+                self._take_in(file, sha256_file(self._copies / "incoming" / file.sha256))
+
+    def prove(self, digests: frozenset[str], is_anew: bool = False) -> frozenset[str]:
+        """Read files that are held, and drop those that are not as their digests say; see `HostFiles`."""
+        dropped: set[str] = set()
+        with self._lock:
+            for sha256, path in self._objects().items():
+                if sha256 not in digests or (path.name in self._proven and not is_anew):
+                    continue
+                with contextlib.suppress(OSError):
+                    if sha256_file(path) == sha256:
+                        self._proven.add(path.name)
+                        continue
+                # What cannot be read is as good as gone, too.
+                if self._program is not None and (held := held_file(path, "")) is not None:
+                    self._program.note_damaged(held)
+                self._proven.discard(path.name)
+                path.unlink(missing_ok=True)
+                durable.step(f"dropped {sha256[:8]}")
+                dropped.add(sha256)
+        return frozenset(dropped)
 
     def read_chunk(self, sha256: str, offset: int, most_bytes: int) -> bytes:
         """Return bytes of a file that the host holds; see `HostFiles`."""
@@ -153,6 +191,9 @@ class Keeper:
         with self._lock:
             self._sweep()
             program.folder.mkdir(parents=True, exist_ok=True)
+            if cut is not None:
+                # A host that was given it alone knows it too, when all that made it are gone.
+                self.adopt(cut)
             staged = self._stage(cut) if cut is not None else None
             kept: dict[str, tuple[str, Signature]] = {}
             for entry in program.entries():
@@ -262,9 +303,39 @@ class Keeper:
             raise OSError(errno.ESTALE, "was changed while it was kept", str(source))
         self._publish(incoming, sha256)
 
+    @contextlib.contextmanager
+    def _incoming(self, sha256: str) -> Iterator[BinaryIO]:
+        """Yield what has come in of a file, at its first byte; on the medium afterwards."""
+        if not is_sha256(sha256):
+            raise ValueError("a file is asked for by its SHA-256")
+        path = self._copies / "incoming" / sha256
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            with os.fdopen(os.open(path, flags, 0o600), "r+b") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                # The program needs the space more: with it, it saves what comes next.
+                path.unlink(missing_ok=True)
+            raise
+
+    def _take_in(self, file: CutFile, sha256: str) -> None:
+        """Hold what has come in, if it is the file that was meant."""
+        incoming = self._copies / "incoming" / file.sha256
+        if sha256 != file.sha256:
+            # From its first byte again next time, from whichever peer.
+            incoming.unlink()
+            raise OSError(errno.EBADMSG, "a peer sent other bytes than those that were asked for", file.path)
+        durable.step(f"proven {file.sha256[:8]}")
+        self._publish(incoming, file.sha256)
+
     def _publish(self, incoming: Path, sha256: str) -> None:
         status = incoming.lstat()
-        incoming.rename(self._copies / "objects" / f"{sha256}.{status.st_size}.{status.st_mtime_ns}")
+        name = f"{sha256}.{status.st_size}.{status.st_mtime_ns}"
+        incoming.rename(self._copies / "objects" / name)
+        self._proven.add(name)
         durable.step(f"kept {sha256[:8]}")
         durable.sync_folder(self._copies / "objects")
 

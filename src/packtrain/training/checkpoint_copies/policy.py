@@ -145,15 +145,22 @@ def newest_restorable(inventories: Inventories) -> Cut | None:
     return next((cut for cut in reversed(known_cuts(inventories)) if cut.contents.keys() <= held), None)
 
 
-def copies_to_make(cut: Cut, inventories: Inventories, copies: int, stores: Set[str] = frozenset()) -> list[Pull]:
+def copies_to_make(
+    cut: Cut,
+    inventories: Inventories,
+    copies: int,
+    stores: Set[str] = frozenset(),
+    refusing: Set[str] = frozenset(),
+) -> list[Pull]:
     """Return what is still to be fetched until a cut counts: by the stores, or by the hosts that follow the holder.
 
     Each file goes to the next hosts in rank order after the one that has it, so that every host gives and takes as
-    much as the others. A file that nobody holds is left out.
+    much as the others; to those that refused one before (a full disk) only where there are no others. A file that
+    nobody holds is left out.
     """
     if stores:
         return fetches_for(cut, inventories, [host for host in inventories if host in stores])
-    return _pulls(cut, inventories, set(inventories), holders_needed(inventories, copies))
+    return _pulls(cut, inventories, set(inventories), holders_needed(inventories, copies), refusing)
 
 
 def fetches_for(cut: Cut, inventories: Inventories, hosts: Sequence[str]) -> list[Pull]:
@@ -175,7 +182,9 @@ def to_retain(inventories: Inventories, copies: int, stores: Set[str] = frozense
     )
 
 
-def _pulls(cut: Cut, inventories: Inventories, wanting: Set[str], needed: int) -> list[Pull]:
+def _pulls(
+    cut: Cut, inventories: Inventories, wanting: Set[str], needed: int, refusing: Set[str] = frozenset()
+) -> list[Pull]:
     """Return what those that want a file fetch until `needed` have it, in rank order from its first holder on."""
     ring = list(inventories)
     found: list[Pull] = []
@@ -185,6 +194,7 @@ def _pulls(cut: Cut, inventories: Inventories, wanting: Set[str], needed: int) -
             continue
         start = ring.index(holders[0]) + 1
         following = [host for host in ring[start:] + ring[:start] if host in wanting and host not in holders]
+        following.sort(key=lambda host: host in refusing)
         # From holders in turn: many that want one file do not all ask the same one.
         found += [
             Pull(host, file, holders[place % len(holders)])
@@ -193,5 +203,5 @@ def _pulls(cut: Cut, inventories: Inventories, wanting: Set[str], needed: int) -
     return found
 
 
-def _age(cut: Cut) -> tuple[tuple[tuple[int, int], int, str], str]:
+def _age(cut: Cut) -> tuple[tuple[tuple[int, int], str, int], str]:
     return cut.age, cut.digest

@@ -49,6 +49,7 @@ class ProgramFolder:
         self._state_file = state_file
         self._digests: dict[tuple[str, HeldFile], str] = {}
         self._named: dict[HeldFile, tuple[str, ...]] = {}
+        self._damaged: set[tuple[int, int, int]] = set()
 
     def attempt(self) -> str:
         """Return the attempt that the folder was last made ready for; "" before the first."""
@@ -75,9 +76,11 @@ class ProgramFolder:
         """Return the SHA-256 of a file, read once as long as it does not change.
 
         Raises:
-            OSError: it is no longer as it was listed.
+            OSError: it is no longer as it was listed, or was found damaged.
         """
         key = (entry, file)
+        if _identity(file) in self._damaged:
+            raise OSError(errno.EBADMSG, "has other bytes than the program wrote", str(self.path(entry, file.path)))
         path = self.path(entry, file.path)
         _refuse_changed(path, file)
         if key not in self._digests:
@@ -95,6 +98,11 @@ class ProgramFolder:
     def note_digest(self, entry: str, file: HeldFile, sha256: str) -> None:
         """Take over the SHA-256 of a file that is known without reading it."""
         self._digests[entry, file] = sha256
+
+    def note_damaged(self, file: HeldFile) -> None:
+        """Never give a digest of a file again, under whatever name it lies here: its bytes are not the program's."""
+        self._damaged.add(_identity(file))
+        self._digests = {key: sha256 for key, sha256 in self._digests.items() if _identity(key[1]) != _identity(file)}
 
     def path(self, entry: str, inner: str) -> Path:
         """Return where a file lies."""
@@ -164,6 +172,10 @@ def held_file(path: Path, inner: str) -> HeldFile | None:
     if not stat.S_ISREG(status.st_mode):
         return None
     return HeldFile(inner, status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def _identity(file: HeldFile) -> tuple[int, int, int]:
+    return file.inode, file.size_bytes, file.changed_ns
 
 
 def _held_files(entry: Path) -> tuple[HeldFile, ...] | None:
