@@ -64,7 +64,8 @@ class Uploader:
         """Abort the uploads in parts that killed runs of this machine have left; return how many."""
         num_aborted = 0
         for note in self._notes.glob(f"*{_NOTE_SUFFIX}"):
-            with contextlib.suppress(FileNotFoundError), note.open("rb") as stream:
+            # Open for writing: over NFS a file that is not gets no lock of its own.
+            with contextlib.suppress(FileNotFoundError), note.open("r+b") as stream:
                 try:
                     fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
