@@ -39,7 +39,7 @@ def test_a_second_writer_is_found_out_where_no_lock_keeps_it_away(tmp_path: Path
     assert opened(path).lost == {"w"}
 
 
-@pytest.mark.parametrize("cut", [1, 30, 120, -2, -40])
+@pytest.mark.parametrize("cut", [1, 30, 140, -2, -40])
 def test_a_journal_that_is_cut_off_keeps_whole_lines_and_can_be_written(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "journal.jsonl"
     journal = opened(path)
@@ -47,6 +47,6 @@ def test_a_journal_that_is_cut_off_keeps_whole_lines_and_can_be_written(tmp_path
     path.write_bytes(path.read_bytes()[:cut])
     again = opened(path)
     assert again.seen <= journal.seen
-    assert again.was_known == (len(path.read_bytes().splitlines()) >= 1 and cut not in (1, 30))
+    assert again.was_known == (cut not in (1, 30))
     again.mark(["more"], "seen")
     assert opened(path).seen == again.seen
