@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from contract.store_suite import staged
 from object_proxy import Instead, first, object_proxy
 from object_server import BUCKET, KEYS, ObjectServer, object_server, why_no_server
-from packtrain.errors import SourceChanged, StoreUnreachable
+from packtrain.errors import DriveFailed, SourceChanged, StoreUnreachable
 from packtrain.object_storage.address import ObjectPlace
 from packtrain.object_storage.connection import ObjectConnection
 from packtrain.object_storage.reading import open_object
@@ -164,6 +164,24 @@ def test_an_answer_that_is_lost_after_the_work_was_done_costs_nothing(
         store.publish(staged(store, b"small"), b"small")
         store.publish(staged(store, LARGE), b"large")
     assert server.objects(prefix) == {"large": LARGE, "small": b"small"}
+    assert [key for key in server.uploads() if key.startswith(prefix)] == []
+
+
+def test_an_upload_that_a_server_forgets_once_it_is_complete_is_known_by_its_object(
+    server: ObjectServer, tmp_path: Path, prefix: str
+) -> None:
+    answers = iter((Instead(0, forwards=True), Instead(404, "NoSuchUpload")))
+    with object_proxy(server.port) as proxy:
+        proxy.rule = lambda asked: next(answers, None) if asked.operation == "complete" else None
+        store = opened(tmp_path, prefix, proxy.port)
+        store.publish(staged(store, LARGE), b"large")
+        # One that another program has aborted is told: nothing is under its name.
+        proxy.rule = first("complete", 1, Instead(404, "NoSuchUpload"))
+        with pytest.raises(DriveFailed, match="does not confirm"):
+            store.publish(staged(store, LARGE), b"other")
+        proxy.rule = None
+        store.publish(staged(store, LARGE), b"third")
+    assert server.objects(prefix) == {"large": LARGE, "third": LARGE}
     assert [key for key in server.uploads() if key.startswith(prefix)] == []
 
 

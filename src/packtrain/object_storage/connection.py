@@ -52,8 +52,9 @@ _KEYS: Final = (
     "the access key comes from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the profile in AWS_PROFILE; "
     "it must be allowed to read, write, list and delete below the prefix"
 )
-_CERTIFICATE: Final = "name the file of the authority that signed it (PEM) in AWS_CA_BUNDLE, or as ca_bundle in the profile of "
-    "AWS's tools"
+_CERTIFICATE: Final = (
+    "name the file of the authority that signed it (PEM) in AWS_CA_BUNDLE, or as ca_bundle in the profile of AWS"
+)
 
 
 class ObjectConnection:
