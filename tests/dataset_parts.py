@@ -11,15 +11,22 @@ from packtrain.documents.dataset import DataFile, Dataset, Shard
 from packtrain.record.folder import VoyageFolder
 
 
-def write_dataset(folder: VoyageFolder, contents: Mapping[str, bytes], num_samples: Mapping[str, int] = {}) -> None:
+def write_dataset(
+    folder: VoyageFolder,
+    contents: Mapping[str, bytes],
+    num_samples: Mapping[str, int] = {},
+    miniature: Mapping[str, bytes] = {},
+) -> None:
     """Write files below work/dataset and the document to both its places.
 
     Args:
         folder: the consignor's.
         contents: the files in order, the index last; a shard is a table where its name ends in ".parquet", else images.
         num_samples: of a shard; 1 of those that are not named.
+        miniature: files of the miniature, by their names below miniature/.
     """
-    for name, payload in contents.items():
+    small = {f"miniature/{name}": payload for name, payload in miniature.items()}
+    for name, payload in {**contents, **small}.items():
         durable.write_bytes(folder.work / "dataset" / name, payload)
     *shards, index = contents
     digest = {name: sha256_bytes(payload) for name, payload in contents.items()}
@@ -44,7 +51,9 @@ def write_dataset(folder: VoyageFolder, contents: Mapping[str, bytes], num_sampl
         ),
         files=(DataFile(name=index, bytes=len(contents[index]), sha256=digest[index]),),
         miniature_shards=(),
-        miniature_files=(),
+        miniature_files=tuple(
+            DataFile(name=name, bytes=len(payload), sha256=sha256_bytes(payload)) for name, payload in small.items()
+        ),
     )
     put_dataset(folder, document)
 

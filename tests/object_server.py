@@ -31,10 +31,17 @@ def why_no_server() -> str | None:
 
 @dataclass
 class ObjectServer:
-    """The server, and what speaks with it beside packtrain."""
+    """The server, and what speaks with it beside packtrain.
+
+    Attributes:
+        certificate, key: PEM files; with them it speaks TLS on `tls_port` too.
+    """
 
     folder: Path
     port: int
+    certificate: Path | None = None
+    key: Path | None = None
+    tls_port: int = 0
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     @property
@@ -62,6 +69,9 @@ class ObjectServer:
         data.mkdir(exist_ok=True)
         ports = {name: free_port_with_grpc() for name in ("master.port", "volume.port", "filer.port")}
         arguments = [f"-{name}={port}" for name, port in ports.items()]
+        if self.certificate is not None:
+            arguments += [f"-s3.port.https={self.tls_port}", f"-s3.cert.file={self.certificate}"]
+            arguments += [f"-s3.key.file={self.key}"]
         self.process = subprocess.Popen(
             [str(weed), "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *arguments, "-s3",
              f"-s3.port={self.port}", f"-s3.port.grpc={free_port()}", f"-s3.config={access}", "-s3.iam=false",
@@ -127,9 +137,12 @@ class ObjectServer:
 
 
 @contextmanager
-def object_server(folder: Path) -> Iterator[ObjectServer]:
-    """Yield a server that is up."""
+def object_server(folder: Path, certificate: tuple[Path, Path] | None = None) -> Iterator[ObjectServer]:
+    """Yield a server that is up; with a certificate and its key it speaks TLS on a second port."""
     server = ObjectServer(folder, free_port())
+    if certificate is not None:
+        server.certificate, server.key = certificate
+        server.tls_port = free_port()
     try:
         server.start()
         yield server

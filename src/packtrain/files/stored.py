@@ -18,6 +18,7 @@ from packtrain.errors import DocumentError
 from packtrain.files.entries import Entry, Source
 from packtrain.ports import STAGING_NAME
 from packtrain.record.dataset_folder import DATASET_NAME
+from packtrain.training.miniature_travels import carried_miniature
 
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -115,4 +116,5 @@ def _digests(root: Path) -> dict[str, str]:
             dataset = decode(Dataset, stream.read(MAX_DOCUMENT_BYTES + 1), str(root / DATASET_NAME))
     except (OSError, DocumentError):
         return {}
-    return {file.name: file.sha256 for file in (*dataset.shards, *dataset.files)}
+    carried = {name: part.sha256 for name, part in carried_miniature(dataset).items()}
+    return carried | {file.name: file.sha256 for file in (*dataset.shards, *dataset.files)}

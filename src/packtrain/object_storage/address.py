@@ -107,7 +107,7 @@ def parse_url(text: str, where: str, *, endpoint: str = "", region: str = "", al
             "no place in object storage",
             where=where,
             expected="s3://BUCKET or s3://BUCKET/PREFIX",
-            found=quoted(text[:256].encode("utf-8", "surrogateescape")),
+            found=_quoted_without_secret(text),
             hint="the server's address goes into [site] s3_endpoint, the access key into the environment",
         )
     place = ObjectPlace(found["bucket"], prefix, endpoint, region, allows_http)
@@ -132,8 +132,7 @@ def require_endpoint(place: ObjectPlace, endpoint: str) -> None:
             "no endpoint of object storage",
             where=place.url,
             expected="https://HOST or https://HOST:PORT",
-            # A URL may carry a password before its host: it is not repeated.
-            found=quoted(endpoint.rpartition("@")[2][:256].encode("utf-8", "surrogateescape")),
+            found=_quoted_without_secret(endpoint),
             hint="access keys are never part of it: they come from the environment or the profile",
         )
     if parts.scheme == "http" and not place.allows_http:
@@ -144,6 +143,11 @@ def require_endpoint(place: ObjectPlace, endpoint: str) -> None:
             found=endpoint,
             hint='if the network between is yours alone, set "s3_plain_http = true" in [site]',
         )
+
+
+def _quoted_without_secret(url: str) -> str:
+    """Return what may be told of a URL: before its host it may carry a password, behind a "?" one too."""
+    return quoted(url.rpartition("@")[2].partition("?")[0][:256].encode("utf-8", "surrogateescape"))
 
 
 def quoted_name(name: bytes) -> str:

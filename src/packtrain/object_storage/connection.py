@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import email.utils
 import errno
 import importlib
 import importlib.util
+import logging
 import os
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from packtrain.errors import DriveFull, HostileArchive, MissingDependency, StoreUnreachable
+from packtrain.errors import DriveFull, HostileArchive, MissingDependency, SourceChanged, StoreUnreachable
 from packtrain.object_storage.address import ObjectPlace, require_endpoint
 
 T = TypeVar("T")
@@ -28,17 +31,29 @@ _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _GONE: Final = frozenset(("404", "NoSuchKey", "NotFound"))
 _REFUSED: Final = frozenset((
-    "401", "403", "AccessDenied", "AllAccessDisabled", "AuthorizationHeaderMalformed", "ExpiredToken",
-    "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch",
+    "401", "403", "AccessDenied", "AllAccessDisabled", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken",
+    "SignatureDoesNotMatch",
 ))  # fmt: skip
+_ELSEWHERE: Final = frozenset((
+    "301", "307", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect",
+    "TemporaryRedirect",
+))  # fmt: skip
+_BARE: Final = frozenset(("301", "307", "400", "401", "403"))
+_CLOCK: Final = frozenset(("RequestExpired", "RequestTimeTooSkewed"))
+# A server refuses what was signed with a clock that is 15 minutes off; where it says no reason, we look ourselves.
+_MOST_SKEW_SECONDS: Final = 600
 _FULL: Final = frozenset(("507", "InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "ServiceQuotaExceeded"))
-_BUSY: Final = frozenset(
-    ("500", "502", "503", "504", "InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown")
-)
+_BUSY: Final = frozenset((
+    "429", "500", "502", "503", "504", "InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown",
+    "TooManyRequests",
+))  # fmt: skip
 _AGAIN: Final = "run the same command again: it goes on where it stopped"
 _KEYS: Final = (
     "the access key comes from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the profile in AWS_PROFILE; "
     "it must be allowed to read, write, list and delete below the prefix"
+)
+_CERTIFICATE: Final = (
+    "name the file of the authority that signed it (PEM) in AWS_CA_BUNDLE, or as ca_bundle in the profile of AWS"
 )
 
 
@@ -86,18 +101,24 @@ class ObjectConnection:
         except FileNotFoundError:
             return None
 
-    def read(self, key: str, offset: int, length: int) -> bytes:
+    def read(self, key: str, offset: int, length: int, etag: str = "") -> bytes:
         """Return these bytes of an object, fewer only where it ends before; a read that is cut is tried again.
+
+        Args:
+            key: of the object.
+            offset, length: in bytes.
+            etag: what its ETag must still be, if anything.
 
         Raises:
             FileNotFoundError: the object is not there.
+            SourceChanged: it has another ETag by now.
             StoreUnreachable: see `call`; or the answer was cut again and again.
         """
         if length <= 0:
             return b""
         with self._told():
             try:
-                return self._patiently(lambda: self._range(key, offset, length))
+                return self._patiently(lambda: self._range(key, offset, length, etag))
             except _BeyondEnd:
                 return b""
 
@@ -107,10 +128,27 @@ class ObjectConnection:
         except _library("botocore.exceptions", self.place).ClientError as error:
             if _code(error) in _BUSY:
                 raise
-            raise self._refused(error) from None
+            raise self._refused(self._explained(error)) from None
 
-    def _range(self, key: str, offset: int, length: int) -> bytes:
-        answer = self._asked("get_object", {"Key": key, "Range": f"bytes={offset}-{offset + length - 1}"})
+    def _explained(self, error: Any) -> Any:
+        """Return an error that says why, in the place of the bare number that an answer to HEAD has."""
+        if error.operation_name != "HeadObject" or _code(error) not in _BARE:
+            return error
+        try:
+            self._client_here().list_objects_v2(Bucket=self.place.bucket, Prefix=self.place.below(""), MaxKeys=1)
+        except _library("botocore.exceptions", self.place).ClientError as why:
+            return why
+        except _library("botocore.exceptions", self.place).BotoCoreError:
+            return error
+        return error
+
+    def _range(self, key: str, offset: int, length: int, etag: str) -> bytes:
+        asked = {"Key": key, "Range": f"bytes={offset}-{offset + length - 1}"}
+        answer = self._asked("get_object", {**asked, "IfMatch": etag} if etag else asked)
+        # Not every server heeds If-Match.
+        if etag and str(answer.get("ETag", etag)) != etag:
+            answer["Body"].close()
+            raise _changed(key, self.place)
         with contextlib.closing(answer["Body"]) as body:
             # Not more than was asked for, whatever a server sends.
             return bytes(body.read(length))
@@ -127,7 +165,9 @@ class ObjectConnection:
         while True:
             try:
                 return ask()
-            except (*unanswered, exceptions.ClientError):
+            except (*unanswered, exceptions.ClientError) as error:
+                if _is_distrusted(error):
+                    raise
                 now = time.monotonic()
                 given_up_at = given_up_at or now + self._patience_seconds
                 if now + pause > given_up_at:
@@ -161,8 +201,14 @@ class ObjectConnection:
                 hint='name it in [site] s3_region ("us-east-1" for most servers that are not AWS), or in AWS_REGION',
             ) from None
         except (exceptions.BotoCoreError, OSError) as error:
-            if isinstance(error, FileNotFoundError | _BeyondEnd):
+            if isinstance(error, _NoObject | _BeyondEnd):
                 raise
+            if _is_distrusted(error):
+                raise StoreUnreachable(
+                    f"the certificate of object storage is not trusted: {error}"[:400],
+                    where=self.place.url,
+                    hint=_CERTIFICATE,
+                ) from None
             raise StoreUnreachable(
                 f"object storage does not answer: {error}",
                 where=self.place.url,
@@ -174,7 +220,7 @@ class ObjectConnection:
         said = str(error.response.get("Error", {}).get("Message", ""))[:256]
         where = self.place.url
         if code in _GONE:
-            return FileNotFoundError(errno.ENOENT, "no such object")
+            return _NoObject(errno.ENOENT, "no such object")
         if code in ("416", "InvalidRange"):
             return _BeyondEnd()
         if code == "NoSuchBucket" or code == "InvalidBucketName":
@@ -184,6 +230,25 @@ class ObjectConnection:
                 expected=f"a bucket {self.place.bucket}",
                 found=f"{code}: {said}",
                 hint="make the bucket with the tools of the site, or mend [site] store; packtrain makes none",
+            )
+        if code in ("412", "PreconditionFailed"):
+            return _changed("", self.place)
+        if code in _CLOCK or (code in _REFUSED and _skew_seconds(error) > _MOST_SKEW_SECONDS):
+            return StoreUnreachable(
+                "this machine's clock is not that of object storage",
+                where=where,
+                expected="less than 15 minutes between them",
+                found=f"{round(_skew_seconds(error))} seconds; {code}: {said}",
+                hint='set the clock ("timedatectl" says whether it follows a time server), then run the command again',
+            )
+        if code in _ELSEWHERE:
+            region = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("x-amz-bucket-region", "")
+            return StoreUnreachable(
+                "bucket is in another region, or behind another endpoint",
+                where=where,
+                expected=f"region {region[:64]}" if region else "",
+                found=f"{code}: {said}",
+                hint="name its region in [site] s3_region, and its server in s3_endpoint",
             )
         if code in _REFUSED:
             return StoreUnreachable(
@@ -219,6 +284,10 @@ class BytesChangedOnTheWay(Exception):
     """The server got other bytes than were sent: sending them again helps, once or twice."""
 
 
+class _NoObject(FileNotFoundError):
+    """The server says that there is no such object. Another file that is missing here is no answer of its."""
+
+
 class _BeyondEnd(OSError):
     """A range that begins where the object has ended."""
 
@@ -227,8 +296,38 @@ def _code(error: Any) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))[:64]
 
 
+def _skew_seconds(error: Any) -> float:
+    """Return how far the clock of the server, as its answer says, is from ours; 0 where it says nothing."""
+    said = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        return abs(email.utils.parsedate_to_datetime(said).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def _is_distrusted(error: Exception) -> bool:
+    """Return whether a server was not spoken to because of its certificate: asking again does not help."""
+    return "CERTIFICATE_VERIFY_FAILED" in str(error) or "certificate verify failed" in str(error)
+
+
+def _changed(key: str, place: ObjectPlace) -> SourceChanged:
+    return SourceChanged(
+        "object was changed while it was read",
+        where=f"{place.url}, {key}" if key else place.url,
+        hint="see who writes below the prefix of the store, then run the same command again",
+    )
+
+
 def _open(place: ObjectPlace) -> Any:
+    # At DEBUG it logs headers, and a session's token is one of them.
+    for name in ("botocore", "urllib3"):
+        logging.getLogger(name).setLevel(logging.INFO)
     session = _library("botocore.session", place).get_session()
+    authorities = session.get_config_variable("ca_bundle")
+    if authorities and not Path(authorities).exists():
+        raise StoreUnreachable(
+            "the file of certificate authorities is not there", where=str(authorities), hint=_CERTIFICATE
+        )
     config = _library("botocore.config", place).Config(
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=_SILENT_SECONDS,

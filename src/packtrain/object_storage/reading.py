@@ -14,9 +14,10 @@ _READ_BYTES: Final = 8 * MIB
 
 
 class ObjectFile(io.RawIOBase):
-    """One object, read by ranges; its length is what it was when it was opened.
+    """One object, read by ranges, as it was when it was opened.
 
     Raises:
+        SourceChanged: another program wrote the object anew.
         FileNotFoundError: there is no such object.
         StoreUnreachable: the server does not answer.
     """
@@ -29,6 +30,7 @@ class ObjectFile(io.RawIOBase):
         self._key = key
         self._place = 0
         self.size_bytes = int(found["ContentLength"])
+        self._etag = str(found.get("ETag", ""))
 
     def readable(self) -> bool:
         """Return True."""
@@ -51,7 +53,7 @@ class ObjectFile(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Fill a buffer; return how many bytes there were."""
         wanted = min(len(buffer), _READ_BYTES, max(0, self.size_bytes - self._place))
-        payload = self._connection.read(self._key, self._place, wanted)
+        payload = self._connection.read(self._key, self._place, wanted, self._etag)
         if len(payload) < wanted:
             raise SourceUnreadable("object became shorter while it was read", where=self._key)
         buffer[: len(payload)] = payload

@@ -18,6 +18,7 @@ from packtrain.forecast.question import Question
 from packtrain.forecast.written import LARGEST, forecast_document
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from packtrain.record.receipts import instant
+from packtrain.training.miniature_travels import carried_miniature
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,5 +91,6 @@ def _cargo(folder: VoyageFolder, placement: PlacementDocument) -> tuple[int, str
     """Return the bytes of the cargo, and where they are known from: what was prepared, or else the sources."""
     if folder.has(Dataset):
         dataset = folder.read(Dataset)
-        return sum(file.bytes for file in (*dataset.shards, *dataset.files)), "dataset.json"
+        carried = (*dataset.shards, *dataset.files, *carried_miniature(dataset).values())
+        return sum(file.bytes for file in carried), "dataset.json"
     return placement.source_bytes, "the sources, before they are prepared"

@@ -64,7 +64,8 @@ class Uploader:
         """Abort the uploads in parts that killed runs of this machine have left; return how many."""
         num_aborted = 0
         for note in self._notes.glob(f"*{_NOTE_SUFFIX}"):
-            with contextlib.suppress(FileNotFoundError), note.open("rb") as stream:
+            # Open for writing: over NFS a file that is not gets no lock of its own.
+            with contextlib.suppress(FileNotFoundError), note.open("r+b") as stream:
                 try:
                     fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
@@ -97,9 +98,7 @@ class Uploader:
             offsets = range(0, total_bytes, part_bytes)
             parts = self._parts(path, key, upload, offsets, part_bytes, workers)
             durable.step("parts sent")
-            answer = self._connection.call(
-                "complete_multipart_upload", Key=key, UploadId=upload, MultipartUpload={"Parts": parts}
-            )
+            self._complete(key, upload, parts, total_bytes)
         except BaseException:
             # The error that ended it is the one to tell; what cannot be taken back now is when the next run begins.
             with contextlib.suppress(PacktrainError):
@@ -107,8 +106,21 @@ class Uploader:
                 self._under_way.discard(upload)
             raise
         self._under_way.discard(upload)
+
+    def _complete(self, key: str, upload: str, parts: list[dict[str, Any]], total_bytes: int) -> None:
+        """Make the parts one object, and see that it is that."""
+        etag = ""
+        try:
+            answer = self._connection.call(
+                "complete_multipart_upload", Key=key, UploadId=upload, MultipartUpload={"Parts": parts}
+            )
+            etag = str(answer["ETag"])
+        except PacktrainError as error:
+            # Asked once more, for the first answer was lost: it is done, and there is no such upload any more.
+            if not _is_no_upload(error):
+                raise
         found = self._connection.head(key)
-        if found is None or int(found["ContentLength"]) != total_bytes or found["ETag"] != answer["ETag"]:
+        if found is None or int(found["ContentLength"]) != total_bytes or found["ETag"] != (etag or _etag_of(parts)):
             raise self._unconfirmed(key, f"{total_bytes} bytes", str(found and found.get("ContentLength")))
 
     def _parts(
@@ -181,7 +193,7 @@ class Uploader:
         except FileNotFoundError:
             return 0
         except PacktrainError as error:
-            if error.found is not None and "NoSuchUpload" in error.found:
+            if _is_no_upload(error):
                 return 0  # it was completed
             raise
         return 1
@@ -193,3 +205,16 @@ class Uploader:
             fcntl.flock(self._note, fcntl.LOCK_EX)
         self._under_way.add(upload)
         self._note.write(json.dumps({"key": key, "upload": upload}).encode("ascii") + b"\n")
+
+
+def _is_no_upload(error: PacktrainError) -> bool:
+    return error.found is not None and "NoSuchUpload" in error.found
+
+
+def _etag_of(parts: list[dict[str, Any]]) -> str:
+    """Return the ETag that S3 gives an object of these parts: the MD5 of theirs, and how many they are."""
+    try:
+        joined = b"".join(bytes.fromhex(str(part["ETag"]).strip('"')) for part in parts)
+    except ValueError:
+        return ""  # an encrypted part has no MD5: then nobody can say
+    return f'"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(parts)}"'

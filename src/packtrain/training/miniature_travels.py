@@ -19,3 +19,8 @@ def miniature_parts(dataset: Dataset) -> Iterator[tuple[str, str, Shard | DataFi
     """Yield of each file of the miniature its name there, its name in the cargo, and what dataset.json says of it."""
     for part in (*dataset.miniature_shards, *dataset.miniature_files):
         yield part.name.removeprefix(_PREFIX), f"{FOLDER}/{part.sha256}", part
+
+
+def carried_miniature(dataset: Dataset) -> dict[str, Shard | DataFile]:
+    """Return the files of the cargo that are the miniature's, by name; equal ones are one under their digest."""
+    return {name: part for _, name, part in miniature_parts(dataset)}

@@ -5,6 +5,7 @@ A killed load goes on from it; so does the next wave, whose drives know nothing 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
@@ -12,6 +13,7 @@ from typing import Annotated, Final, Literal, TypeVar
 import msgspec
 
 from packtrain import durable
+from packtrain.errors import StoreInUse
 from packtrain.volume.blocks import Damage
 from packtrain.volume.ranges import Ranges
 from packtrain.volume.wanted import BadBlocks
@@ -177,12 +179,18 @@ class LoadJournal:
         catalogs, groups: SHA-256 of decrypted catalogs, and of group documents that are kept, by group.
         finished: entries without a volume that are in the store, by group of which all volumes are.
         was_known: the file was there, of this plan and this store.
+
+    Raises:
+        StoreInUse: on writing: another process has written the file since this one did. Locks keep two loads apart;
+            not every file system has them over hosts, and lines of two that know nothing of each other count files
+            twice.
     """
 
     def __init__(self, path: Path, plan_digest: str, store: str) -> None:
         self._path = path
         self._head = _Head(_FORMAT, plan_digest, store)
         self._clear()
+        self._written: tuple[int, int] | None = None  # inode and length, as this process left it
         payload = path.read_bytes() if path.exists() else b""
         # A torn last line is a volume whose files were published and not recorded: it is read once more.
         whole, _, torn = payload.rpartition(b"\n")
@@ -199,12 +207,18 @@ class LoadJournal:
         self.was_known = known
         if not known or torn:
             self._rewrite()
+        else:
+            self._written = path.stat().st_ino, len(payload)
 
     def add(self, lines: Sequence[_Lines]) -> None:
         """Record lines, durably, but for what it says already: running a load again adds nothing."""
         lines = [line for line in lines if not self._says(line)]
         if lines:
-            durable.append_records(self._path, [msgspec.json.encode(line) for line in lines])
+            self._require_own()
+            encoded = [msgspec.json.encode(line) for line in lines]
+            durable.append_records(self._path, encoded)
+            if self._written is not None:
+                self._written = self._written[0], self._written[1] + sum(len(line) + 1 for line in encoded)
             for line in lines:
                 self._take(line)
 
@@ -321,7 +335,27 @@ class LoadJournal:
         finished = (FinishedLine(group, files) for group, files in self.finished.items())
         lines: list[msgspec.Struct] = [self._head, *drives, *catalogs, *groups, *finished]
         lines += [line for table in tables for line in table.values()]
-        durable.write_bytes(self._path, b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+        payload = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+        self._require_own()
+        durable.write_bytes(self._path, payload)
+        self._written = self._path.stat().st_ino, len(payload)
+
+    def _require_own(self) -> None:
+        if self._written is None:
+            return
+        try:
+            # Opened, for then a network file system asks its server.
+            with self._path.open("rb") as stream:
+                status = os.fstat(stream.fileno())
+            found = status.st_ino, status.st_size
+        except FileNotFoundError:
+            found = None
+        if found != self._written:
+            raise StoreInUse(
+                "another process loads this shipment: it has written the journal of this load",
+                where=str(self._path),
+                hint="see that one load runs, on one host, then run the same command again; there is nothing to delete",
+            )
 
 
 def _replace_groups(mine: dict[VolumeKey, L], theirs: Mapping[VolumeKey, L], groups: Collection[int]) -> None:

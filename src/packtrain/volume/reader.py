@@ -46,7 +46,7 @@ from packtrain.volume.refused import raise_refused
 from packtrain.volume.resume import Look, refuse_strangers
 from packtrain.volume.salvaging import Salvaging
 from packtrain.volume.scratch_pass import ScratchPass
-from packtrain.volume.staging import SharedStaging, Staging, store_faults
+from packtrain.volume.staging import GivenOutStaging, SharedStaging, Staging, store_faults
 from packtrain.volume.syndromes import Scratch
 from packtrain.volume.unpackers import Unpackers
 from packtrain.volume.unpacking_process import Setup
@@ -160,18 +160,22 @@ class Loading:
     num_told: int = 0
 
     @contextlib.contextmanager
-    def opened(self, groups: Sequence[int] | None = None) -> Iterator[None]:
+    def opened(self, groups: Sequence[int] | None = None, *, gives_out: bool = False) -> Iterator[None]:
         """Hold the staging folder, read the journal, for the time of the context.
 
         Args:
             groups: of a share of the load that one host of several has; the process that gave it out holds the folder.
+            gives_out: this is that process, and reads nothing itself.
         """
         plan_digest = digest(self.plan)
         with store_faults(Path(self.store.location)):
             root = self.store.staging_folder() / f"load-{plan_digest[:16]}"
-            self.staging = Staging(root) if groups is None else SharedStaging(root, tuple(groups))
+            if groups is None:
+                self.staging = GivenOutStaging(root) if gives_out else Staging(root)
+            else:
+                self.staging = SharedStaging(root, groups=tuple(groups))
         with self.staging.held() as held:
-            setup = Setup(self.identity, self.staging.root, self.metadata.keep_owner, self.verify_files)
+            setup = Setup(self.identity, self.staging, self.metadata.keep_owner, self.verify_files)
             self.unpackers = Unpackers(setup, self.metadata, held)
             self.unreadable = UnreadableNames(self.journal_path.with_name("unreadable.txt"))
             self.journal = LoadJournal(self.journal_path, plan_digest, self.store.location)

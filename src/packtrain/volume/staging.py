@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -21,39 +22,52 @@ _LAST_WORDS_SECONDS: Final = 1.0
 _ASK_AGAIN_SECONDS: Final = 0.05
 
 
+def _draw_run() -> str:
+    return secrets.token_hex(4)
+
+
 @dataclass(frozen=True, slots=True)
 class Staging:
     """Where files wait until their volume is proven. One object a shipment.
 
     Args:
         root: a private folder on the store's file system, kept over runs for the sake of cut files.
+        run: drawn for each load. Where a file system keeps no lock between two of them, neither finds half a file of
+            the other under a name of its own, and publishes it.
     """
 
     root: Path
+    run: str = field(default_factory=_draw_run)
 
     @contextmanager
     def held(self) -> Iterator[tuple[int, ...]]:
         """Make the folder, and hold it for one load for the time of the context; yield the descriptors that hold it.
 
         A lock of a voyage folder is not enough: a copy of it, or a second consignee's, loads into the same store,
-        clears what waits here, and writes to files that the other one is about to publish.
+        and clears what waits here. Groups that hosts were given are held too: one of those that outlived the process
+        that gave them out may still be at its own.
 
         Raises:
-            StoreInUse: another process loads this shipment into this store.
+            StoreInUse: another process loads this shipment, or a group of it, into this store.
         """
+        with ExitStack() as stack:
+            descriptors = [self._hold(stack)]
+            for path in sorted(self.root.glob("group-*.lock")):
+                descriptors.append(_hold_group(path, self.root, stack))
+            yield tuple(descriptors)
+
+    def _hold(self, stack: ExitStack) -> int:
         with store_faults(self.root):
             self.root.mkdir(mode=0o700, exist_ok=True)
             # The folder itself: a file for it would be one more thing that has to go when nothing else is left.
             descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            _require_held(descriptor, self.root, self.root, "this shipment")
-            yield (descriptor,)
-        finally:
-            os.close(descriptor)
+        stack.callback(os.close, descriptor)
+        _require_held(descriptor, self.root, self.root, "this shipment")
+        return descriptor
 
     def volume_folder(self, group: int, stripe: int, column: int) -> Path:
         """Return the folder of one volume's files."""
-        return self.root / f"volume-{group:04d}-{stripe:07d}-{column:03d}"
+        return self.root / f"volume-{group:04d}-{stripe:07d}-{column:03d}-{self.run}"
 
     def whole_file(self, group: int, file_id: int) -> Path:
         """Return the file into which the pieces of a cut file are written."""
@@ -86,6 +100,32 @@ class Staging:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenOutStaging(Staging):
+    """The same folder for the process that gives its groups to hosts: it holds none of them."""
+
+    @contextmanager
+    def held(self) -> Iterator[tuple[int, ...]]:
+        """Make and hold the folder for the time of the context; yield the descriptor. Raises: as `Staging.held`."""
+        with ExitStack() as stack:
+            yield (self._hold(stack),)
+
+    def clear(self, *, with_catalogs: bool = True) -> None:
+        """Remove what `Staging.clear` does, but volumes of groups that a host is still at: it would fail at them."""
+        with ExitStack() as stack:
+            busy: set[str] = set()
+            for path in self.root.glob("group-*.lock"):
+                try:
+                    _hold_group(path, self.root, stack, wait=False)
+                except StoreInUse:
+                    busy.add(path.stem.removeprefix("group-"))
+            for left in self.root.glob("volume-*"):
+                if left.name.split("-")[1] not in busy:
+                    shutil.rmtree(left)
+        for left in self.root.glob("catalog-*") if with_catalogs else ():
+            left.unlink()
+
+
+@dataclass(frozen=True, slots=True)
 class SharedStaging(Staging):
     """The same folder for one of several hosts that load into a store at once: each has groups of its own in it.
 
@@ -107,16 +147,8 @@ class SharedStaging(Staging):
             StoreInUse: another process loads one of these groups into this store.
         """
         with ExitStack() as stack:
-            descriptors: list[int] = []
-            for group in self.groups:
-                # A file that is open for writing: over NFS a lock on anything else is this machine's alone.
-                path = self.root / f"group-{group:04d}.lock"
-                with store_faults(self.root):
-                    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-                stack.callback(os.close, descriptor)
-                _require_held(descriptor, path, self.root, f"group {group}")
-                descriptors.append(descriptor)
-            yield tuple(descriptors)
+            paths = [self.root / f"group-{group:04d}.lock" for group in self.groups]
+            yield tuple(_hold_group(path, self.root, stack) for path in paths)
 
     @contextmanager
     def one_at_a_time(self) -> Iterator[None]:
@@ -139,10 +171,27 @@ class SharedStaging(Staging):
         """Leave the folder to the process that holds it."""
 
 
-def _require_held(descriptor: int, path: Path, root: Path, what: str) -> None:
+def _hold_group(path: Path, root: Path, stack: ExitStack, *, wait: bool = True) -> int:
+    """Hold the lock file of a group until the stack is left; return its descriptor.
+
+    It is open for writing: over NFS a lock on anything else is this machine's alone, or refused.
+    """
+    with store_faults(root):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    stack.callback(os.close, descriptor)
+    number = path.stem.removeprefix("group-").lstrip("0") or "0"
+    _require_held(descriptor, path, root, f"group {number}", wait=wait)
+    return descriptor
+
+
+def _require_held(descriptor: int, path: Path, root: Path, what: str, *, wait: bool = True) -> None:
     with store_faults(root):
         # The one who had it may have removed it when it was done.
-        is_held = _lock_soon(descriptor) and path.exists() and os.path.samestat(os.fstat(descriptor), path.stat())
+        is_held = (
+            _lock_soon(descriptor, _LAST_WORDS_SECONDS if wait else 0)
+            and path.exists()
+            and os.path.samestat(os.fstat(descriptor), path.stat())
+        )
     if not is_held:
         raise StoreInUse(
             f"another process loads {what} into this store",
@@ -151,9 +200,9 @@ def _require_held(descriptor: int, path: Path, root: Path, what: str) -> None:
         )
 
 
-def _lock_soon(descriptor: int) -> bool:
-    """Lock an open folder; return False if another has it, and still has it a moment later."""
-    given_up_at = time.monotonic() + _LAST_WORDS_SECONDS
+def _lock_soon(descriptor: int, seconds: float) -> bool:
+    """Lock an open file or folder; return False if another has it, and still has it so much later."""
+    given_up_at = time.monotonic() + seconds
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import mmap
 import sys
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from packtrain.crypto import age
@@ -31,7 +30,7 @@ class Setup(NamedTuple):
     """Comes first: what is the same for all volumes. The identity travels here, as anybody can read arguments."""
 
     identity: str
-    staging: Path
+    staging: Staging
     keep_owner: bool
     verify_files: bool
 
@@ -83,7 +82,7 @@ class _Unpacking:
         self._setup = setup
         self._connection = connection
         self._slots = slots
-        self._staging = Staging(setup.staging)
+        self._staging = setup.staging
         self._catalog: tuple[int, Catalog] | None = None
         self._piece = slots[:0]
         self._ended = False

@@ -199,6 +199,24 @@ def test_a_group_that_a_host_still_reads_is_not_begun_by_another(site: Arrived) 
     site.assert_loaded()
 
 
+def test_a_load_on_one_host_leaves_a_group_alone_that_a_host_still_reads(site: Arrived) -> None:
+    with pytest.raises(MoreDrivesWanted):
+        load_on(site, InTurn("h1", "h2"), at(h1=[site.drive("A1")]))
+    [staging] = (site.consignee.root / "store" / ".packtrain-staging").glob("load-*")
+    [lock] = staging.glob("group-*.lock")
+    mine = staging / f"volume-{lock.stem[6:]}-0000000-000-other"
+    mine.mkdir()
+    with lock.open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(StoreInUse, match="another process loads group"):
+            site.load()
+        with pytest.raises(StoreInUse):
+            load_on(site, InTurn("h1", "h2"), whole(site))
+        assert mine.is_dir(), "what the host is at is not cleared under its hands"
+    site.load()
+    site.assert_loaded()
+
+
 def test_places_where_nothing_is_and_hosts_that_are_not_there_are_named(site: Arrived) -> None:
     with pytest.raises(DriveMissing, match="h9"):
         load_on(site, InTurn("h1"), at(h9=[site.drive("A1")]))

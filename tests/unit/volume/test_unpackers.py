@@ -201,7 +201,7 @@ def one(site: Site, tmp_path: Path) -> Iterator[tuple[Unpackers, Staging, Metada
     staging = Staging(tmp_path / "store/.packtrain-staging/load-1")
     metadata = Metadata()
     with staging.held() as held:
-        pool = Unpackers(Setup(site.packing.identity, staging.root, False, False), metadata, held)
+        pool = Unpackers(Setup(site.packing.identity, staging, False, False), metadata, held)
         yield pool, staging, metadata
         pool.close()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, decode
-from packtrain.documents.dataset import Dataset
+from packtrain.documents.dataset import DataFile, Dataset, Shard
 from packtrain.documents.kit import Kit
 from packtrain.documents.receipt import Receipt
 from packtrain.errors import (
@@ -33,6 +33,7 @@ from packtrain.record.receipts import StageClock
 from packtrain.stages.load.gates import Admitted, admitted_papers, expected_of, identity_of, require_admission
 from packtrain.stages.load.kept import STAGE, current_inputs, entries_gone, journal_folder, kit_of
 from packtrain.stages.load.kit import NO_KIT, fetch_kit, lacks_only_kit, tell_kit
+from packtrain.training.miniature_travels import FOLDER, carried_miniature
 from packtrain.volume.discover import Fleet, discover
 from packtrain.volume.entry_list import sentence
 from packtrain.volume.fleet import Mounted
@@ -225,10 +226,14 @@ def _check_dataset(store: Store, sink: Sink) -> int:
         # Its bytes are the consignor's: a folder that was carried as it is may have a file of this name.
         sink(Notice(STAGE, f"{DATASET_NAME} is no data set's document: {error.what}", is_warning=True))
         return 0
+    expected: dict[str, Shard | DataFile] = {file.name: file for file in (*dataset.shards, *dataset.files)}
+    # A packtrain of before left the miniature at home; the entries were counted, so that all of it is there or none.
+    if store.is_folder(FOLDER.encode("ascii")):
+        expected |= carried_miniature(dataset)
     faults = [
-        f"{file.name}: expected {file.bytes} bytes, found {found}"
-        for file in (*dataset.shards, *dataset.files)
-        if (found := store.size_bytes(file.name.encode("utf-8"))) != file.bytes
+        f"{name}: expected {file.bytes} bytes, found {found}"
+        for name, file in expected.items()
+        if (found := store.size_bytes(name.encode("utf-8"))) != file.bytes
     ]
     if faults:
         raise IntegrityError(

@@ -148,7 +148,7 @@ class _OnHosts:
         shares: dict[str, list[int]] = {}
         for number, host in sorted(self._host_of.items()):
             shares.setdefault(host, []).append(number)
-        with as_the_consignor_signed_it(), loading.opened():
+        with as_the_consignor_signed_it(), loading.opened(gives_out=True):
             # Those of a run that was killed.
             take_back(loading.journal, journal_path, fleet.plan, fleet.plan_digest, self._store.location)
             loading.note_drives(fleet.lost, no_more=options.no_more)

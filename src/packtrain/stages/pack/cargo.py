@@ -18,7 +18,7 @@ from packtrain.record.carried import check_folder_to_carry, folder_to_carry
 from packtrain.record.folder import VoyageFolder
 from packtrain.stages.pack.kept import journals
 from packtrain.stages.pack.planting import canaries_folder, planted
-from packtrain.training.miniature_travels import miniature_parts
+from packtrain.training.miniature_travels import carried_miniature
 from packtrain.volume import layout
 from packtrain.volume.assignment import GroupShare
 from packtrain.volume.cargo import CargoEntry, listed, listed_where_they_lie, refuse_names_no_reader_takes
@@ -143,8 +143,7 @@ def _dataset_cargo(folder: VoyageFolder, *, is_preview: bool = False) -> Cargo:
 
 def _miniature(root: Path, dataset: Dataset) -> Iterator[CargoEntry]:
     """Yield the miniature's files: the site runs the rehearsal again before it trains (`packtrain inspect`)."""
-    # Equal files are one under their digest.
-    by_name = {name: part for _, name, part in miniature_parts(dataset)}
+    by_name = carried_miniature(dataset)
     carried = {part.name.encode(): name.encode() for name, part in by_name.items()}
     for entry in listed(root, [(part.name, part.bytes, part.sha256) for part in by_name.values()]):
         yield entry._replace(name=carried[entry.name])
