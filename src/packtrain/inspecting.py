@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import platform
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from packtrain.documents.inspection import Finding
-from packtrain.errors import PacktrainError, VoyageFileError
+from packtrain.errors import HostUnfit, PacktrainError
 from packtrain.events import Sink, discard
-from packtrain.ports import HostsWanted
+from packtrain.ports import HostsWanted, TrainingJob, TrainingRun
 from packtrain.record.folder import VoyageFolder
 from packtrain.training.site.accelerators import look_at_accelerators
 from packtrain.training.site.machine import HostTask, look_at_interfaces, look_at_machine, look_at_names
@@ -23,7 +25,8 @@ from packtrain.units import MIB, format_bytes, format_rate
 
 if TYPE_CHECKING:
     from packtrain.documents.measurement import MeasuredFolder
-    from packtrain.engines.ray import RayMapper
+    from packtrain.engines.shared_folders import SharedFolders
+    from packtrain.ports import JobMapper
     from packtrain.stages.inspect import Wanted, World
 
 _RATE_BYTES: Final = 2048 * MIB
@@ -57,44 +60,91 @@ def open_world(folder: VoyageFolder, engine: str | None, sink: Sink) -> Iterator
     """Yield engine and mapper by which the site's hosts are reached.
 
     Raises:
-        VoyageFileError: this packtrain does not inspect by that engine.
+        MissingDependency, ClusterUnreachable: the engine cannot take work.
     """
     from packtrain.stages.inspect import World
 
-    name = engine_of(folder, engine)
-    if name == "slurm":
-        raise VoyageFileError(
-            "inspecting by the engine slurm is not built yet",
-            where=str(folder.root / "voyage.toml"),
-            expected='engine = "ray", or "local" on each host by itself',
-            found=name,
-            hint='run "packtrain inspect --engine local" on each host: srun --ntasks-per-node 1 starts it there',
-        )
+    name, site = engine_of(folder, engine), folder.voyage_file().site
+    unfit: dict[str, HostUnfit] = {}
+
+    def note(error: HostUnfit) -> None:
+        unfit.setdefault(error.where or "unnamed", error)
+
     if name == "ray":
+        from packtrain.engines.ray import open_ray
         from packtrain.engines.ray_training import RayEngine
 
-        yield World(RayEngine(folder.voyage_file().site.ray_address), look_at_host, lambda: _ray_hosts(folder, sink))
-        return
-    from packtrain.engines.local import LocalEngine
+        def open_hosts(shared: SharedFolders) -> contextlib.AbstractContextManager[JobMapper]:
+            return open_ray(site.ray_address, None, shared, sink, "inspect", note)
 
-    yield World(LocalEngine(), look_at_host, None)
+        mapper = _over_hosts(folder, open_hosts)
+        yield World(RayEngine(site.ray_address, note), look_at_host, mapper, unfit)
+    elif name == "slurm":
+        from packtrain.engines.slurm import open_slurm
+
+        # Beside the folder of reports, which each inspection begins anew: by what lies here a job is found again.
+        place = (folder.work / "inspect-slurm").absolute()
+
+        def open_nodes(shared: SharedFolders) -> contextlib.AbstractContextManager[JobMapper]:
+            return open_slurm(place / "array", site.slurm_arguments, None, shared, sink, "inspect", note)
+
+        mapper = _over_hosts(folder, open_nodes)
+        yield World(_SlurmNodes(place / "job", site.slurm_arguments, unfit, sink), look_at_host, mapper, unfit)
+    else:
+        from packtrain.engines.local import LocalEngine
+
+        yield World(LocalEngine(), look_at_host, None, unfit)
 
 
-@contextlib.contextmanager
-def _ray_hosts(folder: VoyageFolder, sink: Sink) -> Iterator[RayMapper]:
-    """Yield what looks at each host, all of which were found to see the voyage folder and to have our versions.
+def _over_hosts(
+    folder: VoyageFolder, open_mapper: Callable[[SharedFolders], contextlib.AbstractContextManager[JobMapper]]
+) -> Callable[[], contextlib.AbstractContextManager[JobMapper]]:
+    """Return what opens a mapper whose hosts have to see the voyage folder, and to have our versions."""
 
-    Raises:
-        MissingDependency, ClusterUnreachable, HostUnfit: the engine cannot take work.
+    @contextlib.contextmanager
+    def opened() -> Iterator[JobMapper]:
+        from packtrain.engines.shared_folders import shared_folders
+
+        with (
+            shared_folders(folder.work / "inspection" / "probes", (), ()) as shared,
+            open_mapper(shared) as mapper,
+        ):
+            yield mapper
+
+    return opened
+
+
+class _SlurmNodes:
+    """Runs a program on all nodes that Slurm gives now, and on none that was found unfit. See `ports.Engine`.
+
+    Args:
+        place: folder of the job.
+        arguments: more options for `sbatch`.
+        unfit: the nodes to leave out, by name; it grows while this is used.
+        sink: takes what is told of jobs.
     """
-    from packtrain.engines.ray import open_ray
-    from packtrain.engines.shared_folders import shared_folders
 
-    with (
-        shared_folders(folder.work / "inspection" / "probes", (), ()) as shared,
-        open_ray(folder.voyage_file().site.ray_address, None, shared, sink, "inspect") as mapper,
-    ):
-        yield mapper
+    name = "slurm"
+
+    def __init__(self, place: Path, arguments: Sequence[str], unfit: Mapping[str, HostUnfit], sink: Sink) -> None:
+        from packtrain.engines.slurm_training import SlurmEngine
+
+        self._unfit = unfit
+        self._arguments = tuple(arguments)
+        self._open = functools.partial(SlurmEngine, place, run_inputs={"inspection": secrets.token_hex(8)}, sink=sink)
+        # A job of an inspection that was killed would stand in the way of the looks at its hosts.
+        self._open(arguments).end_other_job()
+
+    def run(self, job: TrainingJob, sink: Sink) -> TrainingRun:
+        """Run the program to its end; see `SlurmEngine.run`."""
+        from packtrain.engines.slurm import nodes_up
+
+        num_nodes = len(nodes_up(self._arguments) - self._unfit.keys())
+        # At most so many: Slurm gives what is free of them, and waits for no node that others use or that just died.
+        most = max(job.hosts.most or num_nodes, job.hosts.least)
+        names = ",".join(sorted(self._unfit))
+        arguments = (*self._arguments, *([f"--exclude={names}"] if names else ()))
+        return self._open(arguments).run(replace(job, hosts=replace(job.hosts, most=most)), sink)
 
 
 def look_at_host(task: HostTask) -> tuple[Finding, ...]:

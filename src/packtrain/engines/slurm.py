@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, TypeVar
 from packtrain.engines.job_lots import Listener, Told, jobs_of_lot, read_records, write_lot, write_records
 from packtrain.engines.shared_folders import SharedFolders
 from packtrain.engines.slurm_commands import ENDED, POLLS_ENDED, SILENT_SECONDS, call, last_line, require_commands
-from packtrain.errors import ClusterUnreachable, WorkerCrashed
+from packtrain.errors import ClusterUnreachable, HostUnfit, WorkerCrashed
 from packtrain.events import Notice, Sink
 from packtrain.ports import LostHost
 from packtrain.units import counted
@@ -48,6 +48,7 @@ def open_slurm(
     shared: SharedFolders,
     sink: Sink,
     stage: str = "prepare",
+    when_unfit: Callable[[HostUnfit], None] | None = None,
 ) -> Iterator[SlurmMapper]:
     """Yield a mapper that submits job arrays; those of a run that was killed are cancelled first.
 
@@ -58,13 +59,14 @@ def open_slurm(
         shared: what every host must see and have.
         sink: takes what is told of arrays.
         stage: the verb that it is told of.
+        when_unfit: takes each host that a bound job found unfit, which then counts as lost; nothing is raised for it.
 
     Raises:
         MissingDependency: Slurm's commands are not here.
         ClusterUnreachable: its controller does not answer.
     """
     require_commands(_COMMANDS)
-    mapper = SlurmMapper(place, arguments, num_workers, shared, sink, stage)
+    mapper = SlurmMapper(place, arguments, num_workers, shared, sink, stage, when_unfit)
     mapper.cancel_left()
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True, mode=0o700)
@@ -147,6 +149,7 @@ class SlurmMapper:
         shared: SharedFolders,
         sink: Sink,
         stage: str = "prepare",
+        when_unfit: Callable[[HostUnfit], None] | None = None,
     ) -> None:
         self._place = place
         self._arguments = tuple(arguments)
@@ -154,6 +157,7 @@ class SlurmMapper:
         self._shared = shared
         self._sink = sink
         self._stage = stage
+        self._when_unfit = when_unfit
         self._num_arrays = 0
         self._answered = time.monotonic()
 
@@ -213,10 +217,7 @@ class SlurmMapper:
         Raises:
             ClusterUnreachable: Slurm does not say.
         """
-        up, why = self._nodes_up()
-        if up is None:
-            raise _no_nodes(why)
-        return tuple(sorted(up))
+        return tuple(sorted(nodes_up(self._arguments)))
 
     def map_bound(self, run: Callable[[J], R], jobs: Iterable[tuple[str, J]]) -> Generator[tuple[str, J, R | LostHost]]:
         """Yield each job with its host and result, as they are told; see `ports.JobMapper`."""
@@ -229,11 +230,21 @@ class SlurmMapper:
             bound.append(_Bound(host, job, task, self._submit(folder, [task], host)))
         while bound:
             time.sleep(_POLL_SECONDS)
-            up, why_not = self._nodes_up()
+            up, why_not = _nodes_up(self._arguments)
             if up is None and time.monotonic() > self._answered + SILENT_SECONDS:
                 raise _no_nodes(why_not)
             for each in list(bound):
-                ended = each.task.take_news()
+                try:
+                    ended = each.task.take_news()
+                except HostUnfit as error:
+                    if self._when_unfit is None:
+                        raise
+                    # Under the name by which Slurm knows it: its own may be another.
+                    said = {"expected": error.expected, "found": error.found, "hint": error.hint}
+                    self._when_unfit(HostUnfit(error.what, where=each.host, **said))
+                    bound.remove(each)
+                    yield each.host, each.job, LostHost(each.host, error.message)
+                    continue
                 # A controller that is restarted says nothing for a while; jobs run on, and tell what they have done.
                 why = "" if ended or up is None else self._why_lost(each, up, run)
                 if ended or why:
@@ -324,14 +335,6 @@ class SlurmMapper:
         self._sink(Notice(self._stage, text))
         return array
 
-    def _nodes_up(self) -> tuple[frozenset[str] | None, str]:
-        """Return the nodes that are up; or None, and why Slurm does not say."""
-        done = call(["sinfo", "--noheader", "--Node", "--format=%N %T", *_partition_of(self._arguments)])
-        if done.returncode != 0:
-            return None, last_line(done.stderr)
-        lines = (line.split() for line in done.stdout.splitlines())
-        return frozenset(words[0] for words in lines if len(words) == 2 and words[1] in _UP), ""
-
     def _states_of(self, array: str) -> dict[int, str] | None:
         """Return the states of an array's tasks; those that ended some minutes ago are not in it. None: no answer."""
         done = call(["squeue", "--noheader", "--array", "--states=all", f"--jobs={array}", "--format=%K %T"])
@@ -363,6 +366,27 @@ class SlurmMapper:
 _SCRIPT: Final = """#!/bin/sh
 exec {python} -m packtrain run-units {folder} "$SLURM_ARRAY_TASK_ID"
 """
+
+
+def nodes_up(arguments: Sequence[str]) -> frozenset[str]:
+    """Return the names of the nodes that are up, of the partition that these options for `sbatch` name if any.
+
+    Raises:
+        ClusterUnreachable: Slurm does not say.
+    """
+    up, why = _nodes_up(arguments)
+    if up is None:
+        raise _no_nodes(why)
+    return up
+
+
+def _nodes_up(arguments: Sequence[str]) -> tuple[frozenset[str] | None, str]:
+    """Return the nodes that are up; or None, and why Slurm does not say."""
+    done = call(["sinfo", "--noheader", "--Node", "--format=%N %T", *_partition_of(arguments)])
+    if done.returncode != 0:
+        return None, last_line(done.stderr)
+    lines = (line.split() for line in done.stdout.splitlines())
+    return frozenset(words[0] for words in lines if len(words) == 2 and words[1] in _UP), ""
 
 
 def _no_nodes(why: str) -> ClusterUnreachable:

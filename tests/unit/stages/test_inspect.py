@@ -101,7 +101,7 @@ def folders(tmp_path: Path) -> dict[Any, VoyageFolder]:
 
 
 def inspected(folder: VoyageFolder, look: Any = look) -> Inspection:
-    return inspect(folder, wanted_of(folder, None, 0.1, None), World(LocalEngine(), look, None), discard)
+    return inspect(folder, wanted_of(folder, None, 0.1, None), World(LocalEngine(), look, None, {}), discard)
 
 
 def finding(sheet: Inspection, what: str) -> Finding:
@@ -207,7 +207,7 @@ class Others:
 def test_each_host_is_looked_at_under_its_own_name_and_a_lost_one_is_bad(folders: dict[Any, VoyageFolder]) -> None:
     folder = folders["operator"]
     with pytest.raises(SiteUnfit, match="node-2: host: it no longer answers"):
-        world = World(LocalEngine(), look, lambda: nullcontext(Others()))
+        world = World(LocalEngine(), look, lambda: nullcontext(Others()), {})
         inspect(folder, wanted_of(folder, None, 0.1, None), world, discard)
 
     sheet = folder.read_signed(Inspection)
