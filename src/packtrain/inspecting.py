@@ -8,15 +8,14 @@ import os
 import platform
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from packtrain.documents.inspection import Finding
 from packtrain.errors import HostUnfit, PacktrainError
 from packtrain.events import Sink, discard
-from packtrain.ports import HostsWanted, TrainingJob, TrainingRun
+from packtrain.ports import HostsWanted
 from packtrain.record.folder import VoyageFolder
 from packtrain.training.site.accelerators import look_at_accelerators
 from packtrain.training.site.machine import HostTask, look_at_interfaces, look_at_machine, look_at_names
@@ -81,6 +80,7 @@ def open_world(folder: VoyageFolder, engine: str | None, sink: Sink) -> Iterator
         yield World(RayEngine(site.ray_address, note), look_at_host, mapper, unfit)
     elif name == "slurm":
         from packtrain.engines.slurm import open_slurm
+        from packtrain.engines.slurm_nodes import AllNodes
 
         # Beside the folder of reports, which each inspection begins anew: by what lies here a job is found again.
         place = (folder.work / "inspect-slurm").absolute()
@@ -89,7 +89,7 @@ def open_world(folder: VoyageFolder, engine: str | None, sink: Sink) -> Iterator
             return open_slurm(place / "array", site.slurm_arguments, None, shared, sink, "inspect", note)
 
         mapper = _over_hosts(folder, open_nodes)
-        yield World(_SlurmNodes(place / "job", site.slurm_arguments, unfit, sink), look_at_host, mapper, unfit)
+        yield World(AllNodes(place / "job", site.slurm_arguments, unfit, sink), look_at_host, mapper, unfit)
     else:
         from packtrain.engines.local import LocalEngine
 
@@ -114,39 +114,6 @@ def _over_hosts(
     return opened
 
 
-class _SlurmNodes:
-    """Runs a program on all nodes that Slurm gives now, and on none that was found unfit. See `ports.Engine`.
-
-    Args:
-        place: folder of the job.
-        arguments: more options for `sbatch`.
-        unfit: the nodes to leave out, by name; it grows while this is used.
-        sink: takes what is told of jobs.
-    """
-
-    name = "slurm"
-
-    def __init__(self, place: Path, arguments: Sequence[str], unfit: Mapping[str, HostUnfit], sink: Sink) -> None:
-        from packtrain.engines.slurm_training import SlurmEngine
-
-        self._unfit = unfit
-        self._arguments = tuple(arguments)
-        self._open = functools.partial(SlurmEngine, place, run_inputs={"inspection": secrets.token_hex(8)}, sink=sink)
-        # A job of an inspection that was killed would stand in the way of the looks at its hosts.
-        self._open(arguments).end_other_job()
-
-    def run(self, job: TrainingJob, sink: Sink) -> TrainingRun:
-        """Run the program to its end; see `SlurmEngine.run`."""
-        from packtrain.engines.slurm import nodes_up
-
-        num_nodes = len(nodes_up(self._arguments) - self._unfit.keys())
-        # At most so many: Slurm gives what is free of them, and waits for no node that others use or that just died.
-        most = max(job.hosts.most or num_nodes, job.hosts.least)
-        names = ",".join(sorted(self._unfit))
-        arguments = (*self._arguments, *([f"--exclude={names}"] if names else ()))
-        return self._open(arguments).run(replace(job, hosts=replace(job.hosts, most=most)), sink)
-
-
 def look_at_host(task: HostTask) -> tuple[Finding, ...]:
     """Return what is found of the host that this runs on.
 
@@ -154,12 +121,19 @@ def look_at_host(task: HostTask) -> tuple[Finding, ...]:
         task: what is asked of it.
     """
     seen = Seen(platform.node() or "unnamed")
-    look_at_machine(seen, task)
-    look_at_names(seen, task)
-    look_at_interfaces(seen)
-    for folder in task.folders:
-        _look_at_folder(seen, task, Path(folder))
-    look_at_accelerators(seen, task)
+    parts: dict[str, Callable[[], None]] = {
+        "machine": lambda: look_at_machine(seen, task),
+        "name": lambda: look_at_names(seen, task),
+        "interfaces": lambda: look_at_interfaces(seen),
+        **{f"folder {folder}": functools.partial(_look_at_folder, seen, task, Path(folder)) for folder in task.folders},
+        "accelerators": lambda: look_at_accelerators(seen, task),
+    }
+    for name, look in parts.items():
+        try:
+            look()
+        except Exception as error:  # noqa: BLE001 - a driver or /proc that surprises us ends no look at other hosts
+            told = f"looking at it ended with {type(error).__name__}: {error}"
+            seen.bad(name, told, "this host is another than any that was met so far: look there yourself")
     return tuple(seen.findings)
 
 

@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -217,7 +217,7 @@ class SlurmMapper:
         Raises:
             ClusterUnreachable: Slurm does not say.
         """
-        return tuple(sorted(nodes_up(self._arguments)))
+        return tuple(sorted(states_of_nodes(self._arguments)))
 
     def map_bound(self, run: Callable[[J], R], jobs: Iterable[tuple[str, J]]) -> Generator[tuple[str, J, R | LostHost]]:
         """Yield each job with its host and result, as they are told; see `ports.JobMapper`."""
@@ -240,8 +240,7 @@ class SlurmMapper:
                     if self._when_unfit is None:
                         raise
                     # Under the name by which Slurm knows it: its own may be another.
-                    said = {"expected": error.expected, "found": error.found, "hint": error.hint}
-                    self._when_unfit(HostUnfit(error.what, where=each.host, **said))
+                    self._when_unfit(_named(error, each.host))
                     bound.remove(each)
                     yield each.host, each.job, LostHost(each.host, error.message)
                     continue
@@ -249,6 +248,8 @@ class SlurmMapper:
                 why = "" if ended or up is None else self._why_lost(each, up, run)
                 if ended or why:
                     bound.remove(each)
+                    if not ended and each.task.state == "FAILED" and self._when_unfit is not None:
+                        self._when_unfit(_silent(each.host, self._shared))
                     shutil.rmtree(each.task.folder, ignore_errors=True)
                     yield each.host, each.job, ended[0].result if ended else LostHost(each.host, why)
 
@@ -368,8 +369,8 @@ exec {python} -m packtrain run-units {folder} "$SLURM_ARRAY_TASK_ID"
 """
 
 
-def nodes_up(arguments: Sequence[str]) -> frozenset[str]:
-    """Return the names of the nodes that are up, of the partition that these options for `sbatch` name if any.
+def states_of_nodes(arguments: Sequence[str]) -> Mapping[str, str]:
+    """Return the nodes that are up, of those that these options for `sbatch` name, with their states.
 
     Raises:
         ClusterUnreachable: Slurm does not say.
@@ -380,13 +381,29 @@ def nodes_up(arguments: Sequence[str]) -> frozenset[str]:
     return up
 
 
-def _nodes_up(arguments: Sequence[str]) -> tuple[frozenset[str] | None, str]:
-    """Return the nodes that are up; or None, and why Slurm does not say."""
-    done = call(["sinfo", "--noheader", "--Node", "--format=%N %T", *_partition_of(arguments)])
+def _nodes_up(arguments: Sequence[str]) -> tuple[Mapping[str, str] | None, str]:
+    """Return the nodes that are up and their states; or None, and why Slurm does not say."""
+    done = call(["sinfo", "--noheader", "--Node", "--format=%N %T", *_nodes_meant(arguments)])
     if done.returncode != 0:
         return None, last_line(done.stderr)
     lines = (line.split() for line in done.stdout.splitlines())
-    return frozenset(words[0] for words in lines if len(words) == 2 and words[1] in _UP), ""
+    return {words[0]: words[1] for words in lines if len(words) == 2 and words[1] in _UP}, ""
+
+
+def _named(error: HostUnfit, host: str) -> HostUnfit:
+    return HostUnfit(error.what, where=host, expected=error.expected, found=error.found, hint=error.hint)
+
+
+def _silent(host: str, shared: SharedFolders) -> HostUnfit:
+    """Return what a host is at fault with whose tasks end at once: where they see no folder they can tell nothing."""
+    return HostUnfit(
+        "tasks end on this host without a word",
+        where=host,
+        expected=f"it sees {shared.probe.parents[2]}, and runs {sys.executable}",
+        found="state FAILED, twice",
+        hint="mount the voyage folder on every node at the same path, and have packtrain on it at the same path too; "
+        "slurmd.log of the node says more",
+    )
 
 
 def _no_nodes(why: str) -> ClusterUnreachable:
@@ -396,15 +413,18 @@ def _no_nodes(why: str) -> ClusterUnreachable:
     )
 
 
-def _partition_of(arguments: Sequence[str]) -> list[str]:
-    """Return the option for `sinfo` that names the partition which these options for `sbatch` name last, or none."""
-    found = ""
-    for word, following in zip(arguments, (*arguments[1:], ""), strict=True):
-        if word in ("-p", "--partition"):
-            found = following
-        elif word.startswith(("-p", "--partition=")):
-            found = word.removeprefix("--partition=").removeprefix("-p")
-    return [f"--partition={found}"] if found else []
+def _nodes_meant(arguments: Sequence[str]) -> list[str]:
+    """Return the options for `sinfo` that name partition and nodes as these options for `sbatch` do, the last ones."""
+    options: list[str] = []
+    for short, long, asked in (("-p", "--partition", "--partition"), ("-w", "--nodelist", "--nodes")):
+        found = ""
+        for place, word in enumerate(arguments):
+            if word in (short, long):
+                found = arguments[place + 1] if place + 1 < len(arguments) else ""
+            elif word.startswith((short, f"{long}=")):
+                found = word.removeprefix(f"{long}=").removeprefix(short)
+        options += [f"{asked}={found}"] if found else []
+    return options
 
 
 def _ranges(numbers: Iterable[int]) -> str:
