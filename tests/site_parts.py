@@ -1,14 +1,21 @@
 """A site after `load`: three voyage folders, a store with data, an admission, and a program to train."""
 
+import hashlib
+import sys
 import textwrap
 from pathlib import Path
 
 from msgspec.structs import replace
 
+from packtrain.digest import sha256_tree
 from packtrain.diligence.declaration_file import declare_from
 from packtrain.documents.admission import Admission
+from packtrain.documents.codec import encode
+from packtrain.documents.dataset import DataFile, Dataset
+from packtrain.documents.kit import Kit
 from packtrain.documents.packing_statement import PackedCase, PackedDrive, PackingStatement
 from packtrain.documents.parties import Role
+from packtrain.documents.ready import Ready, StepLoss, UndisturbedRun
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.shipment import Shipment
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
@@ -95,4 +102,32 @@ def site_after_load(root: Path) -> dict[Role, VoyageFolder]:
         folders[role].write_signed(admission, folders["operator"].signer())
     make_tiny_dataset(folders["consignee"].root / "store", num_tables=6, num_images=6, num_clips=3)
     load_receipt(folders["consignee"])
+    return folders
+
+
+def site_with_miniature(root: Path, script: str) -> dict[Role, VoyageFolder]:
+    """Make a site after load whose consignee has a kit, a rehearsal of 4 steps (losses 15/step) and its miniature."""
+    folders = site_after_load(root)
+    consignee, consignor = folders["consignee"], folders["consignor"]
+    program = write_program(consignee, script)
+    write_training(consignee)
+    index = b"1.5"
+    files = (DataFile(name="miniature/index.parquet", bytes=len(index), sha256=hashlib.sha256(index).hexdigest()),)
+    dataset = replace(samples()[Dataset], miniature_shards=(), miniature_files=files)
+    store = consignee.root / "store"
+    (store / "dataset.json").write_bytes(encode(dataset))
+    (store / "rehearsed").mkdir()
+    (store / "rehearsed" / files[0].sha256).write_bytes(index)
+    kit = Kit(
+        target_python="{}.{}".format(*sys.version_info[:2]),
+        target_platform="linux_x86_64",
+        program=sha256_tree(program),
+        command=COMMAND,
+        files=(),
+        provided=(),
+    )
+    losses = tuple(StepLoss(step=step, loss=15 / step) for step in range(1, 5))
+    sheet = replace(samples()[Ready], undisturbed=UndisturbedRun(num_workers=1, num_steps=4, losses=losses))
+    for document in (kit, sheet):
+        consignee.write_signed(document, consignor.signer())
     return folders

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import platform
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from packtrain.documents.inspection import Finding
-from packtrain.errors import PacktrainError, VoyageFileError
+from packtrain.errors import HostUnfit, PacktrainError
 from packtrain.events import Sink, discard
 from packtrain.ports import HostsWanted
 from packtrain.record.folder import VoyageFolder
@@ -23,7 +24,8 @@ from packtrain.units import MIB, format_bytes, format_rate
 
 if TYPE_CHECKING:
     from packtrain.documents.measurement import MeasuredFolder
-    from packtrain.engines.ray import RayMapper
+    from packtrain.engines.shared_folders import SharedFolders
+    from packtrain.ports import JobMapper
     from packtrain.stages.inspect import Wanted, World
 
 _RATE_BYTES: Final = 2048 * MIB
@@ -57,44 +59,59 @@ def open_world(folder: VoyageFolder, engine: str | None, sink: Sink) -> Iterator
     """Yield engine and mapper by which the site's hosts are reached.
 
     Raises:
-        VoyageFileError: this packtrain does not inspect by that engine.
+        MissingDependency, ClusterUnreachable: the engine cannot take work.
     """
     from packtrain.stages.inspect import World
 
-    name = engine_of(folder, engine)
-    if name == "slurm":
-        raise VoyageFileError(
-            "inspecting by the engine slurm is not built yet",
-            where=str(folder.root / "voyage.toml"),
-            expected='engine = "ray", or "local" on each host by itself',
-            found=name,
-            hint='run "packtrain inspect --engine local" on each host: srun --ntasks-per-node 1 starts it there',
-        )
+    name, site = engine_of(folder, engine), folder.voyage_file().site
+    unfit: dict[str, HostUnfit] = {}
+
+    def note(error: HostUnfit) -> None:
+        unfit.setdefault(error.where or "unnamed", error)
+
     if name == "ray":
+        from packtrain.engines.ray import open_ray
         from packtrain.engines.ray_training import RayEngine
 
-        yield World(RayEngine(folder.voyage_file().site.ray_address), look_at_host, lambda: _ray_hosts(folder, sink))
-        return
-    from packtrain.engines.local import LocalEngine
+        def open_hosts(shared: SharedFolders) -> contextlib.AbstractContextManager[JobMapper]:
+            return open_ray(site.ray_address, None, shared, sink, "inspect", note)
 
-    yield World(LocalEngine(), look_at_host, None)
+        mapper = _over_hosts(folder, open_hosts)
+        yield World(RayEngine(site.ray_address, note), look_at_host, mapper, unfit)
+    elif name == "slurm":
+        from packtrain.engines.slurm import open_slurm
+        from packtrain.engines.slurm_nodes import AllNodes
+
+        # Beside the folder of reports, which each inspection begins anew: by what lies here a job is found again.
+        place = (folder.work / "inspect-slurm").absolute()
+
+        def open_nodes(shared: SharedFolders) -> contextlib.AbstractContextManager[JobMapper]:
+            return open_slurm(place / "array", site.slurm_arguments, None, shared, sink, "inspect", note)
+
+        mapper = _over_hosts(folder, open_nodes)
+        yield World(AllNodes(place / "job", site.slurm_arguments, unfit, sink), look_at_host, mapper, unfit)
+    else:
+        from packtrain.engines.local import LocalEngine
+
+        yield World(LocalEngine(), look_at_host, None, unfit)
 
 
-@contextlib.contextmanager
-def _ray_hosts(folder: VoyageFolder, sink: Sink) -> Iterator[RayMapper]:
-    """Yield what looks at each host, all of which were found to see the voyage folder and to have our versions.
+def _over_hosts(
+    folder: VoyageFolder, open_mapper: Callable[[SharedFolders], contextlib.AbstractContextManager[JobMapper]]
+) -> Callable[[], contextlib.AbstractContextManager[JobMapper]]:
+    """Return what opens a mapper whose hosts have to see the voyage folder, and to have our versions."""
 
-    Raises:
-        MissingDependency, ClusterUnreachable, HostUnfit: the engine cannot take work.
-    """
-    from packtrain.engines.ray import open_ray
-    from packtrain.engines.shared_folders import shared_folders
+    @contextlib.contextmanager
+    def opened() -> Iterator[JobMapper]:
+        from packtrain.engines.shared_folders import shared_folders
 
-    with (
-        shared_folders(folder.work / "inspection" / "probes", (), ()) as shared,
-        open_ray(folder.voyage_file().site.ray_address, None, shared, sink, "inspect") as mapper,
-    ):
-        yield mapper
+        with (
+            shared_folders(folder.work / "inspection" / "probes", (), ()) as shared,
+            open_mapper(shared) as mapper,
+        ):
+            yield mapper
+
+    return opened
 
 
 def look_at_host(task: HostTask) -> tuple[Finding, ...]:
@@ -104,12 +121,19 @@ def look_at_host(task: HostTask) -> tuple[Finding, ...]:
         task: what is asked of it.
     """
     seen = Seen(platform.node() or "unnamed")
-    look_at_machine(seen, task)
-    look_at_names(seen, task)
-    look_at_interfaces(seen)
-    for folder in task.folders:
-        _look_at_folder(seen, task, Path(folder))
-    look_at_accelerators(seen, task)
+    parts: dict[str, Callable[[], None]] = {
+        "machine": lambda: look_at_machine(seen, task),
+        "name": lambda: look_at_names(seen, task),
+        "interfaces": lambda: look_at_interfaces(seen),
+        **{f"folder {folder}": functools.partial(_look_at_folder, seen, task, Path(folder)) for folder in task.folders},
+        "accelerators": lambda: look_at_accelerators(seen, task),
+    }
+    for name, look in parts.items():
+        try:
+            look()
+        except Exception as error:  # noqa: BLE001 - a driver or /proc that surprises us ends no look at other hosts
+            told = f"looking at it ended with {type(error).__name__}: {error}"
+            seen.bad(name, told, "this host is another than any that was met so far: look there yourself")
     return tuple(seen.findings)
 
 

@@ -383,6 +383,7 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
 
         `python` is the workers' interpreter; `engine` that of `open_trainer`.
         """
+        from packtrain.report.inspection_text import untold_of_site
         from packtrain.stages import train
         from packtrain.trainers import open_trainer
 
@@ -391,8 +392,7 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
             return train.train(self.folder, trainer, python or Path(sys.executable), self._sink)
 
         with self._at_work(train.STAGE, "consignee"):
-            if self.folder.receipt(train.STAGE) is None and self.inspection() is None:
-                text = 'this site was not inspected: "packtrain inspect" holds it against rehearsal and contract'
+            if self.folder.receipt(train.STAGE) is None and (text := untold_of_site(self.folder)):
                 self._sink(Notice(train.STAGE, text))
             inputs = train.inputs(self.folder)
             return self._run(train.STAGE, inputs, run)

@@ -15,16 +15,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from netns_hosts import Hosts, network_of_hosts, why_no_hosts, with_source_tree
-from packtrain.documents.inspection import Inspection
+from netns_hosts import Hosts, network_of_hosts, until, why_no_hosts, with_source_tree
+from packtrain.documents.inspection import Finding, Inspection
 from packtrain.documents.promised_section import PromisedSection
 from packtrain.errors import TrainingFailed
 from packtrain.events import Sink
 from packtrain.ports import AttemptRecord, HostsWanted, TrainingJob, TrainingRun
+from packtrain.record.folder import VoyageFolder
 from packtrain.training.programs.site import reach
 from packtrain.training.site.across import AcrossTask, ReachReport, judge_reach, look_across
 from ray_hosts import ray_hosts, why_no_cluster
-from site_parts import site_after_load
+from site_parts import site_after_load, site_with_miniature
+from slurm_node import slurm_node, why_no_slurm
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 PORT = 29811
@@ -193,3 +195,132 @@ def test_a_shut_door_between_two_that_are_not_the_first_is_named_with_both_ends(
     assert found["connections"].verdict == "bad"
     assert "node-2 to node-3" in found["connections"].found
     assert found["clocks"].verdict == "good"
+
+
+# Its losses are those of the samples, on every rank; each rank waits for all, so that hosts really work together.
+TOGETHER = """
+import argparse, json, os, pathlib
+import torch.distributed as dist
+parser = argparse.ArgumentParser()
+for name in ("data", "ckpt", "out"):
+    parser.add_argument(f"--{name}")
+parser.add_argument("--steps", type=int)
+given = parser.parse_args()
+dist.init_process_group("gloo")
+factor = float((pathlib.Path(given.data) / "index.parquet").read_bytes())
+for step in range(1, given.steps + 1):
+    dist.barrier()
+    if dist.get_rank() == 0:
+        print(json.dumps({"step": step, "loss": factor * 10 / step, "samples": 3}), flush=True)
+pathlib.Path(given.out, f"world-{dist.get_rank()}").write_text(str(dist.get_world_size()))
+dist.destroy_process_group()
+"""
+
+
+@pytest.fixture
+def consignee(tmp_path: Path) -> VoyageFolder:
+    """Return the consignee's folder after load, with a kit, a rehearsal of 4 steps and its miniature."""
+    return site_with_miniature(tmp_path, TOGETHER)["consignee"]
+
+
+def worlds(folder: VoyageFolder) -> dict[str, str]:
+    place = folder.work / "inspection" / "miniature" / "results"
+    return {path.name: path.read_text() for path in place.glob("world-*")}
+
+
+def by_name(sheet: Inspection) -> dict[str, list[Finding]]:
+    told: dict[str, list[Finding]] = {}
+    for one in sheet.findings:
+        print(one.verdict, one.hosts, one.what, one.found)
+        told.setdefault(one.what, []).append(one)
+    return told
+
+
+@pytest.mark.needs_torch
+def test_by_ray_the_miniature_trains_over_the_hosts_and_an_unfit_one_is_a_finding(
+    consignee: VoyageFolder,
+) -> None:
+    if (reason := why_no_cluster()) is not None:
+        pytest.skip(reason)
+    with ray_hosts(4) as cluster:
+        head, first, second, unfit = cluster.hosts.hosts
+        unfit.hide(consignee.root)
+        for host in cluster.hosts.hosts:
+            cluster.start(host, num_cpus=0 if host is head else 1)
+        with (consignee.root / "voyage.toml").open("a") as stream:
+            stream.write(f'engine = "ray"\nray_address = "{cluster.address}"\n[site.hosts]\nleast = 3\n')
+        done = cluster.packtrain("inspect", "--voyage", str(consignee.root), "--seconds", "0.2", "--json")
+
+    assert done.returncode == 88, done.stderr
+    sheet = consignee.read_signed(Inspection)
+    found = by_name(sheet)
+    assert sheet.hosts == (first.address, second.address, unfit.address)
+    assert json.loads(done.stdout)["is_fit"] is False
+    assert {one.what for one in sheet.faults} == {"host", "name"}  # namespaces have the machine's name
+    [fault] = found["host"]
+    assert fault.hosts == (unfit.address,)
+    assert "does not see the voyage folder" in fault.found and fault.asked == str(consignee.work)
+    assert "mount" in fault.remedy
+    assert [one.hosts[0] for one in found["processors"]] == [first.address, second.address]
+    assert found["hosts"][0].found == "2 hosts"
+    assert found["sum over all hosts"][0].verdict == "good"
+    [losses] = found["losses of the miniature"]
+    assert losses.verdict == "good" and "equal to the last bit" in losses.found
+    assert worlds(consignee) == {"world-0": "2", "world-1": "2"}
+
+
+def test_by_ray_a_host_that_dies_during_the_look_is_named_and_the_rest_is_inspected(consignee: VoyageFolder) -> None:
+    if (reason := why_no_cluster()) is not None:
+        pytest.skip(reason)
+    with ray_hosts(4) as cluster:
+        head, *others = cluster.hosts.hosts
+        for host in cluster.hosts.hosts:
+            cluster.start(host, num_cpus=0 if host is head else 1)
+        with (consignee.root / "voyage.toml").open("a") as stream:
+            stream.write(f'engine = "ray"\nray_address = "{cluster.address}"\n')
+        # Its disk is written for a minute: by the file of its own it is known that its look has begun.
+        run = cluster.start_packtrain("inspect", "--voyage", str(consignee.root), "--seconds", "8", "--json")
+        until(lambda: len(list(consignee.root.rglob(".packtrain-inspection-*"))) >= 3, 120, "all looks to begin")
+        cluster.hosts.power_off(others[2])
+        told, said = run.communicate(timeout=280)
+
+    assert run.returncode == 88, said
+    sheet = consignee.read_signed(Inspection)
+    found = by_name(sheet)
+    assert json.loads(told)["finished"] == sheet.finished
+    assert [one.hosts for one in found["host"]] == [(others[2].address,)]
+    assert "lost" in found["host"][0].found
+    assert [one.hosts[0] for one in found["processors"]] == [host.address for host in others[:2]]
+    assert found["hosts"][0].found == "2 hosts"
+    assert "equal to the last bit" in found["losses of the miniature"][0].found
+
+
+@pytest.mark.needs_torch
+def test_slurm_looks_at_each_node_and_trains_the_miniature_over_those_that_are_fit(consignee: VoyageFolder) -> None:
+    if (reason := why_no_slurm()) is not None:
+        pytest.skip(reason)
+    with slurm_node(3) as slurm:
+        # The daemon of the third node starts anew where the voyage folder is not to be seen.
+        slurm.kill_slurmd("n3")
+        slurm.nodes["n3"].hide(consignee.root)
+        slurm.start_slurmd("n3")
+        until(lambda: slurm.states() == dict.fromkeys(slurm.nodes, "idle"), 60, "idle nodes")
+        with (consignee.root / "voyage.toml").open("a") as stream:
+            stream.write('engine = "slurm"\n')
+        done = slurm.packtrain("inspect", "--voyage", str(consignee.root), "--seconds", "0.2", "--json")
+        assert slurm.tasks() == []
+
+    assert done.returncode == 88, done.stderr
+    sheet = consignee.read_signed(Inspection)
+    found = by_name(sheet)
+    assert (sheet.engine, sheet.hosts) == ("slurm", ("n1", "n2", "n3"))
+    # Nobody knows the names of namespaces.
+    assert {one.what for one in sheet.faults} == {"host", "name", "names of all hosts"}
+    [fault] = found["host"]
+    assert (fault.hosts, fault.found) == (("n3",), "tasks end on this host without a word: state FAILED, twice")
+    assert str(consignee.root) in fault.asked
+    assert [one.hosts for one in found["processors"]] == [("n1",), ("n2",)]
+    assert found["hosts"][0].found == "2 hosts"
+    assert found["hosts"][0].hosts == ("n1", "n2")
+    assert "equal to the last bit" in found["losses of the miniature"][0].found
+    assert worlds(consignee) == {"world-0": "2", "world-1": "2"}

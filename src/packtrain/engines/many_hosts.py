@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -39,17 +39,27 @@ _TURN_SECONDS: Final = 0.05
 _UNREADY_SECONDS: Final = 1.0  # before hosts are made ready once more
 
 
-def run_on_hosts(links: HostLinks, job: TrainingJob, sink: Sink) -> TrainingRun:
+def run_on_hosts(
+    links: HostLinks, job: TrainingJob, sink: Sink, when_unfit: Callable[[HostUnfit], None] | None = None
+) -> TrainingRun:
     """Run a program on the hosts of a cluster to its end, with a fresh attempt after each failure.
 
+    Args:
+        links: how hosts are reached.
+        job: what to run.
+        sink: takes events.
+        when_unfit: takes each host that does not see or have what it needs; it takes no part, and nothing is raised
+            for it.
+
     Raises:
-        HostUnfit: before the first attempt a host is found that does not see or have what it needs.
+        HostUnfit: nobody takes it, and before the first attempt a host is found that does not see or have what it
+            needs.
         ClusterUnreachable: fewer hosts than `job.hosts.least` for `job.hosts.wait_seconds`, or no cluster; or hosts
             have folders of their own, and what the program ended with cannot be brought here.
         TrainingFailed, WorkerStalled: see `ports.Engine`.
     """
     with _proof_of(job) as proof:
-        hosts = ManyHosts(links, job, proof, sink)
+        hosts = ManyHosts(links, job, proof, sink, when_unfit)
         try:
             run = run_attempts(job, hosts.form, hosts.take)
             hosts.bring_home(run.attempts[-1].hosts)
@@ -66,13 +76,22 @@ class ManyHosts:
         job: what to run.
         proof: what each host must see and have.
         sink: takes notices, and for which hosts the run waits.
+        when_unfit: see `run_on_hosts`.
     """
 
-    def __init__(self, links: HostLinks, job: TrainingJob, proof: HostProof, sink: Sink) -> None:
+    def __init__(
+        self,
+        links: HostLinks,
+        job: TrainingJob,
+        proof: HostProof,
+        sink: Sink,
+        when_unfit: Callable[[HostUnfit], None] | None = None,
+    ) -> None:
         self._links = links
         self._job = job
         self._proof = proof
         self._sink = sink
+        self._when_unfit = when_unfit
         self._roster = Roster(links, job.hosts.silent_seconds)
         self._fit: set[str] = set()
         self._unfit: set[str] = set()
@@ -284,7 +303,9 @@ class ManyHosts:
             if self._proof.shared is not None:
                 require_mark(self._proof.shared, host.address)
         except HostUnfit as error:
-            if not self._has_begun:
+            if self._when_unfit is not None:
+                self._when_unfit(error)
+            elif not self._has_begun:
                 raise
             self._sink(Notice("train", f"host {host.address} takes no part: {error.message}", is_warning=True))
             self._unfit.add(host.key)

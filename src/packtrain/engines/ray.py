@@ -35,7 +35,12 @@ _PROBE_SECONDS: Final = 120.0  # for a host to start a worker and look at its fo
 
 @contextlib.contextmanager
 def open_ray(
-    address: str, num_workers: int | None, shared: SharedFolders, sink: Sink, stage: str = "prepare"
+    address: str,
+    num_workers: int | None,
+    shared: SharedFolders,
+    sink: Sink,
+    stage: str = "prepare",
+    when_unfit: Callable[[HostUnfit], None] | None = None,
 ) -> Iterator[RayMapper]:
     """Yield a mapper over a Ray cluster, every host of which was found fit.
 
@@ -45,15 +50,16 @@ def open_ray(
         shared: what every host must see and have.
         sink: takes a warning for each host that is lost.
         stage: the verb that warnings name.
+        when_unfit: takes each host that is unfit; it gets no job, and nothing is raised for it.
 
     Raises:
         MissingDependency: the extra `cluster` is not installed.
         VoyageFileError: the address is one of a Ray client.
         ClusterUnreachable: no cluster answers there, or it wants a token that is not here.
-        HostUnfit: a host does not see the shared folders, or has other versions; it is named.
+        HostUnfit: nobody takes it, and a host does not see the shared folders, or has other versions; it is named.
     """
     with joined(address, num_workers) as ray:
-        mapper = RayMapper(ray, num_workers, shared, sink, stage)
+        mapper = RayMapper(ray, num_workers, shared, sink, stage, when_unfit)
         mapper.require_fit_hosts()
         yield mapper
 
@@ -92,13 +98,20 @@ class RayMapper:
     name = "ray"
 
     def __init__(
-        self, ray: Any, num_workers: int | None, shared: SharedFolders, sink: Sink, stage: str = "prepare"
+        self,
+        ray: Any,
+        num_workers: int | None,
+        shared: SharedFolders,
+        sink: Sink,
+        stage: str = "prepare",
+        when_unfit: Callable[[HostUnfit], None] | None = None,
     ) -> None:
         self._ray = ray
         self._num_workers = num_workers
         self._shared = shared
         self._sink = sink
         self._stage = stage
+        self._when_unfit = when_unfit
         # Once: each call of `remote` would leave a copy of the function with the head.
         self._do, self._probe, self._ask = (ray.remote(each) for each in (_do, _probe, _are_you_there))
         self._hosts: dict[str, _Host] = {}
@@ -119,11 +132,14 @@ class RayMapper:
         """
         self._look()
         _, silent = self._ray.wait(list(self._newcomers), num_returns=len(self._newcomers), timeout=_PROBE_SECONDS)
-        if silent:
-            address = self._newcomers[silent[0]][1].address
-            raise HostUnfit("this host does not answer", where=address, expected=f"within {_PROBE_SECONDS:.0f} s")
+        for probe in silent:
+            _, host = self._newcomers.pop(probe)
+            self._leave_out(
+                HostUnfit("this host does not answer", where=host.address, expected=f"within {_PROBE_SECONDS:.0f} s")
+            )
         self._welcome()
-        self._require_hosts()
+        if self._when_unfit is None:
+            self._require_hosts()
         self._has_begun = True
 
     def map(
@@ -343,12 +359,16 @@ class RayMapper:
             except self._ray.exceptions.TaskUnschedulableError:
                 continue  # lost meanwhile, which is no fault of its folders
             except (self._ray.exceptions.RayError, HostUnfit) as error:
-                unfit = _unfit(host.address, error)
-                if not self._has_begun:
-                    raise unfit from error
-                self._sink(Notice(self._stage, f"gets no work: {unfit.message}", is_warning=True))
+                self._leave_out(_unfit(host.address, error))
                 continue
             self._hosts[name] = host
+
+    def _leave_out(self, unfit: HostUnfit) -> None:
+        if self._when_unfit is not None:
+            self._when_unfit(unfit)
+        elif not self._has_begun:
+            raise unfit
+        self._sink(Notice(self._stage, f"gets no work: {unfit.message}", is_warning=True))
 
     def _require_hosts(self) -> None:
         if not self._hosts:

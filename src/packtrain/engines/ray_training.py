@@ -19,7 +19,7 @@ from packtrain.engines.host_links import Answer, HostThere
 from packtrain.engines.many_hosts import run_on_hosts
 from packtrain.engines.ray_cluster import joined, one_line
 from packtrain.engines.ray_host import RayHost, RayHostFolder
-from packtrain.errors import ClusterUnreachable
+from packtrain.errors import ClusterUnreachable, HostUnfit
 from packtrain.events import Sink
 from packtrain.ports import HostPlaces, TrainingJob, TrainingRun
 
@@ -38,12 +38,14 @@ class RayEngine:
 
     Args:
         address: HOST:PORT of the head; without it RAY_ADDRESS, and without that a Ray of this machine alone.
+        when_unfit: see `many_hosts.run_on_hosts`.
     """
 
     name = "ray"
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, when_unfit: Callable[[HostUnfit], None] | None = None) -> None:
         self._address = address
+        self._when_unfit = when_unfit
 
     def run(self, job: TrainingJob, sink: Sink) -> TrainingRun:
         """Run the program to its end, with a fresh attempt after each failure, on the hosts that are left.
@@ -53,12 +55,12 @@ class RayEngine:
         Raises:
             MissingDependency, VoyageFileError: see `ray_cluster.joined`.
             ClusterUnreachable: no cluster answers, its head is gone, or too few hosts are left.
-            HostUnfit: before the first attempt a host does not see or have what it needs.
+            HostUnfit: nobody takes it, and before the first attempt a host does not see or have what it needs.
             TrainingFailed, WorkerStalled: see `ports.Engine`.
         """
         os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_RAY_PATIENCE_SECONDS))
         with joined(self._address, None) as ray, contextlib.closing(RayLinks(ray)) as links:
-            return run_on_hosts(links, job, sink)
+            return run_on_hosts(links, job, sink, self._when_unfit)
 
 
 class RayLinks:

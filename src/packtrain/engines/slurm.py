@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -26,7 +26,7 @@ from packtrain.engines.slurm_commands import (
     require_commands,
     submit,
 )
-from packtrain.errors import ClusterUnreachable, WorkerCrashed
+from packtrain.errors import ClusterUnreachable, HostUnfit, WorkerCrashed
 from packtrain.events import Notice, Sink
 from packtrain.ports import LostHost
 from packtrain.units import counted
@@ -57,6 +57,7 @@ def open_slurm(
     shared: SharedFolders,
     sink: Sink,
     stage: str = "prepare",
+    when_unfit: Callable[[HostUnfit], None] | None = None,
 ) -> Iterator[SlurmMapper]:
     """Yield a mapper that submits job arrays; those of a run that was killed are cancelled first.
 
@@ -67,6 +68,7 @@ def open_slurm(
         shared: what every host must see and have.
         sink: takes what is told of arrays.
         stage: the verb that it is told of.
+        when_unfit: takes each host that a bound job found unfit, which then counts as lost; nothing is raised for it.
 
     Raises:
         VoyageFileError: `arguments` would take the arrays out of our hands.
@@ -75,7 +77,7 @@ def open_slurm(
     """
     require_usable(arguments, _setting_of(stage))
     require_commands(_COMMANDS)
-    mapper = SlurmMapper(place, arguments, num_workers, shared, sink, stage)
+    mapper = SlurmMapper(place, arguments, num_workers, shared, sink, stage, when_unfit)
     mapper.cancel_left()
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True, mode=0o700)
@@ -158,6 +160,7 @@ class SlurmMapper:
         shared: SharedFolders,
         sink: Sink,
         stage: str = "prepare",
+        when_unfit: Callable[[HostUnfit], None] | None = None,
     ) -> None:
         self._place = place
         self._arguments = tuple(arguments)
@@ -165,6 +168,7 @@ class SlurmMapper:
         self._shared = shared
         self._sink = sink
         self._stage = stage
+        self._when_unfit = when_unfit
         self._num_arrays = 0
         self._answered = time.monotonic()
 
@@ -224,10 +228,7 @@ class SlurmMapper:
         Raises:
             ClusterUnreachable: Slurm does not say.
         """
-        up, why = self._nodes_up()
-        if up is None:
-            raise _no_nodes(why)
-        return tuple(sorted(up))
+        return tuple(sorted(states_of_nodes(self._arguments)))
 
     def map_bound(self, run: Callable[[J], R], jobs: Iterable[tuple[str, J]]) -> Generator[tuple[str, J, R | LostHost]]:
         """Yield each job with its host and result, as they are told; see `ports.JobMapper`."""
@@ -240,15 +241,26 @@ class SlurmMapper:
             bound.append(_Bound(host, job, task, self._submit(folder, [task], host)))
         while bound:
             time.sleep(_POLL_SECONDS)
-            up, why_not = self._nodes_up()
+            up, why_not = _nodes_up(self._arguments)
             if up is None and time.monotonic() > self._answered + SILENT_SECONDS:
                 raise _no_nodes(why_not)
             for each in list(bound):
-                ended = each.task.take_news()
+                try:
+                    ended = each.task.take_news()
+                except HostUnfit as error:
+                    if self._when_unfit is None:
+                        raise
+                    # Under the name by which Slurm knows it: its own may be another.
+                    self._when_unfit(_named(error, each.host))
+                    bound.remove(each)
+                    yield each.host, each.job, LostHost(each.host, error.message)
+                    continue
                 # A controller that is restarted says nothing for a while; jobs run on, and tell what they have done.
                 why = "" if ended or up is None else self._why_lost(each, up, run)
                 if ended or why:
                     bound.remove(each)
+                    if not ended and each.task.state == "FAILED" and self._when_unfit is not None:
+                        self._when_unfit(_silent(each.host, self._shared))
                     shutil.rmtree(each.task.folder, ignore_errors=True)
                     yield each.host, each.job, ended[0].result if ended else LostHost(each.host, why)
 
@@ -336,14 +348,6 @@ class SlurmMapper:
         self._sink(Notice(self._stage, text))
         return array
 
-    def _nodes_up(self) -> tuple[frozenset[str] | None, str]:
-        """Return the nodes that are up; or None, and why Slurm does not say."""
-        done = call(["sinfo", "--noheader", "--Node", "--format=%N %T", *_partition_of(self._arguments)])
-        if done.returncode != 0:
-            return None, last_line(done.stderr)
-        lines = (line.split() for line in done.stdout.splitlines())
-        return frozenset(words[0] for words in lines if len(words) == 2 and words[1] in _UP), ""
-
     def _states_of(self, array: str) -> dict[int, str] | None:
         """Return the states of an array's tasks; those that ended some minutes ago are not in it. None: no answer."""
         done = call(["squeue", "--noheader", "--array", "--states=all", f"--jobs={array}", "--format=%K %T"])
@@ -381,6 +385,43 @@ def _setting_of(stage: str) -> str:
     return "[prepare]" if stage == "prepare" else "[site]"
 
 
+def states_of_nodes(arguments: Sequence[str]) -> Mapping[str, str]:
+    """Return the nodes that are up, of those that these options for `sbatch` name, with their states.
+
+    Raises:
+        ClusterUnreachable: Slurm does not say.
+    """
+    up, why = _nodes_up(arguments)
+    if up is None:
+        raise _no_nodes(why)
+    return up
+
+
+def _nodes_up(arguments: Sequence[str]) -> tuple[Mapping[str, str] | None, str]:
+    """Return the nodes that are up and their states; or None, and why Slurm does not say."""
+    done = call(["sinfo", "--noheader", "--Node", "--format=%N %T", *_nodes_meant(arguments)])
+    if done.returncode != 0:
+        return None, last_line(done.stderr)
+    lines = (line.split() for line in done.stdout.splitlines())
+    return {words[0]: words[1] for words in lines if len(words) == 2 and words[1] in _UP}, ""
+
+
+def _named(error: HostUnfit, host: str) -> HostUnfit:
+    return HostUnfit(error.what, where=host, expected=error.expected, found=error.found, hint=error.hint)
+
+
+def _silent(host: str, shared: SharedFolders) -> HostUnfit:
+    """Return what a host is at fault with whose tasks end at once: where they see no folder they can tell nothing."""
+    return HostUnfit(
+        "tasks end on this host without a word",
+        where=host,
+        expected=f"it sees {shared.probe.parents[2]}, and runs {sys.executable}",
+        found="state FAILED, twice",
+        hint="mount the voyage folder on every node at the same path, and have packtrain on it at the same path too; "
+        "slurmd.log of the node says more",
+    )
+
+
 def _no_nodes(why: str) -> ClusterUnreachable:
     return ClusterUnreachable(
         f"Slurm does not say which nodes there are: {why}",
@@ -388,15 +429,18 @@ def _no_nodes(why: str) -> ClusterUnreachable:
     )
 
 
-def _partition_of(arguments: Sequence[str]) -> list[str]:
-    """Return the option for `sinfo` that names the partition which these options for `sbatch` name last, or none."""
-    found = ""
-    for word, following in zip(arguments, (*arguments[1:], ""), strict=True):
-        if word in ("-p", "--partition"):
-            found = following
-        elif word.startswith(("-p", "--partition=")):
-            found = word.removeprefix("--partition=").removeprefix("-p")
-    return [f"--partition={found}"] if found else []
+def _nodes_meant(arguments: Sequence[str]) -> list[str]:
+    """Return the options for `sinfo` that name partition and nodes as these options for `sbatch` do, the last ones."""
+    options: list[str] = []
+    for short, long, asked in (("-p", "--partition", "--partition"), ("-w", "--nodelist", "--nodes")):
+        found = ""
+        for place, word in enumerate(arguments):
+            if word in (short, long):
+                found = arguments[place + 1] if place + 1 < len(arguments) else ""
+            elif word.startswith((short, f"{long}=")):
+                found = word.removeprefix(f"{long}=").removeprefix(short)
+        options += [f"{asked}={found}"] if found else []
+    return options
 
 
 def _ranges(numbers: Iterable[int]) -> str:

@@ -28,10 +28,12 @@ from packtrain.documents.flags import Flags
 from packtrain.documents.group import Group
 from packtrain.documents.inspection import Inspection
 from packtrain.documents.kit import Kit
+from packtrain.documents.kit_update import KitUpdate
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import SIGNING_RIGHTS, STATEMENT_NAMESPACE, STATEMENT_TYPE, Role
 from packtrain.documents.pieces import Pieces
 from packtrain.documents.plan import Plan
+from packtrain.documents.provenance import Provenance
 from packtrain.documents.ready import Ready
 from packtrain.documents.revocation import Revocation
 from packtrain.documents.sanitisation import Sanitisation
@@ -61,9 +63,11 @@ _TYPES: Final[dict[str, type[Document]]] = {
         Group,
         Inspection,
         Kit,
+        KitUpdate,
         PackingStatement,
         Pieces,
         Plan,
+        Provenance,
         Ready,
         Revocation,
         Sanitisation,

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from packtrain.documents.inspection import Finding, Inspection
+from packtrain.record.folder import VoyageFolder
+from packtrain.report.inspection_view import InspectionView, inspections_view
 from packtrain.units import counted
 
 _TOGETHER = "all hosts together"
+MOST_FAULTS: int = 5
+"""Of a sheet, in its line of status."""
 
 
 def finding_rows(sheet: Inspection) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -35,3 +39,31 @@ def _told(one: Finding) -> str:
     if one.remedy:
         lines.append(f"-> {one.remedy}")
     return "\n".join(lines)
+
+
+def untold_of_site(folder: VoyageFolder) -> str:
+    """Return in a line why nothing says that this site is fit; "" where this party's own sheet does."""
+    unread: list[str] = []
+    sheets = [view for view in inspections_view([folder], unread) if view.by == folder.voyage_file().voyage.role]
+    if not sheets:
+        why = f" ({unread[0]})" if unread else ""
+        return f'this site was not inspected{why}: "packtrain inspect" holds it against rehearsal and contract'
+    [sheet] = sheets
+    if not sheet.is_fit:
+        return f"inspection.json says that this site is not fit: {sheet_in_words(sheet)}"
+    return f'inspection.json is not of what is here: {sheet.stale}; "packtrain inspect" again' if sheet.stale else ""
+
+
+def sheet_in_words(view: InspectionView) -> str:
+    """Return a sheet in a line of status: the verdict, who signed it and when, and the first faults."""
+    hosts = counted(len(view.hosts), "host")
+    unseen = f", {view.num_not_shown} of {view.num_findings} findings not shown" if view.num_not_shown else ""
+    verdict = "fit" if view.is_fit else f"NOT FIT, {counted(view.num_faults, 'fault')}"
+    told = f"{view.by}, {view.finished}: {verdict}: {hosts} by {view.engine}{unseen}"
+    if view.stale:
+        told += f"; {view.stale}"
+    for fault in view.faults[:MOST_FAULTS]:
+        told += f"; {fault.hosts}: {fault.what}: {fault.found}"
+    if view.num_faults > MOST_FAULTS:
+        told += f"; and {view.num_faults - MOST_FAULTS:,} more"
+    return told

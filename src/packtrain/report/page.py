@@ -8,7 +8,7 @@ from typing import Final
 
 from packtrain.report.page_style import PAGE_STYLE
 from packtrain.report.pieces import section, whole_page, words
-from packtrain.report.sections import attempts, data, drives, papers, voyage
+from packtrain.report.sections import attempts, data, drives, inspection, papers, voyage
 from packtrain.report.summary import Summary
 
 
@@ -34,6 +34,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
     "groups": Section("Stripes still provable", drives.groups),
     "waves": Section("Waves", voyage.waves),
     "carried": Section("What was carried", data.carried),
+    "inspections": Section("Inspection of the site", inspection.inspections),
     "training": Section("Training", data.training),
     "attempts": Section("Attempts and hosts", attempts.attempts),
     "stages": Section("Stages", voyage.stages),

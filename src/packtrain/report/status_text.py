@@ -12,6 +12,7 @@ from typing import Final
 from packtrain.report.attempts_text import attempt_facts
 from packtrain.report.drive_view import BAD, HEALTH, DriveView, by_case
 from packtrain.report.group_view import GroupView
+from packtrain.report.inspection_text import sheet_in_words
 from packtrain.report.plan_actual_text import sentences
 from packtrain.report.summary import Summary
 from packtrain.report.wave_view import labels_in_short
@@ -68,6 +69,7 @@ def fact_lines(summary: Summary) -> Iterator[tuple[str, str]]:
     if summary.card is not None:
         kinds = ", ".join(f"{kind.samples:,} of {kind.kind}" for kind in summary.card.kinds if kind.samples)
         yield "data set", f"{counted(summary.card.samples, 'sample')} ({kinds}), {format_bytes(summary.card.bytes)}"
+    yield from (("inspection", sheet_in_words(view)) for view in summary.inspections)
     if summary.attempts is not None:
         yield from attempt_facts(summary.attempts)
     if summary.export_list is not None:

@@ -30,6 +30,7 @@ from packtrain.report.dataset_view import dataset_view
 from packtrain.report.drive_view import DriveFacts, drive_views
 from packtrain.report.flag_view import rules_views
 from packtrain.report.group_view import GroupFacts, group_views
+from packtrain.report.inspection_view import inspections_view
 from packtrain.report.live_view import live_view
 from packtrain.report.load_view import JOURNAL, LoadedDrives, read_drives, read_progress
 from packtrain.report.plan_actual import plan_against_actual
@@ -132,6 +133,7 @@ def summarize(
         closed_by=closed_by,
         plan_actual=plan_against_actual(folders),
         attempts=attempts,
+        inspections=inspections_view(folders, unread),
         unread=tuple(dict.fromkeys(unread)),
     )
 

@@ -27,6 +27,7 @@ from packtrain.report.dataset_view import DatasetView
 from packtrain.report.drive_view import DriveView
 from packtrain.report.flag_view import RulesView
 from packtrain.report.group_view import GroupView
+from packtrain.report.inspection_view import InspectionView
 from packtrain.report.leg_rows import PlanActual
 from packtrain.report.live_view import LiveView
 from packtrain.report.load_view import LoadProgress
@@ -99,6 +100,7 @@ class Summary:
         route: home, on the way, site, and back; where the voyage stands.
         cases, drives, groups: each with what is known of its health.
         attempts: of the training, its hosts and goodput; None where no log tells of them.
+        inspections: the newest sheet of each party that inspected the site.
         superseded: UUID -> label of drives that failed and were replaced.
         packing, loading: waves of a packing, and how far a load is; None outside of one.
         rules: each party's newest run of the rules.
@@ -140,6 +142,7 @@ class Summary:
     closed_by: tuple[str, ...] = ()
     plan_actual: PlanActual | None = None
     attempts: AttemptsView | None = None
+    inspections: tuple[InspectionView, ...] = ()
 
     def receipt(self, stage: str, role: str | None = None) -> Receipt | None:
         """Return the receipt of a stage from the party that has one (or from `role`)."""

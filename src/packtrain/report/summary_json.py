@@ -67,6 +67,7 @@ def to_builtins(summary: Summary) -> dict[str, Any]:
         "pieces": sum(len(file.pieces) for file in summary.pieces.files) if summary.pieces is not None else None,
         "training": training_summary(summary.training) if summary.training is not None else None,
         "attempts": summary.attempts.to_dict() if summary.attempts is not None else None,
+        "inspections": [view.to_dict() for view in summary.inspections],
         "samples_loaded": summary.samples_loaded,
         "plan_actual": summary.plan_actual.to_dict() if summary.plan_actual is not None else None,
         "closed_by": list(summary.closed_by),

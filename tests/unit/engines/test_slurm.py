@@ -5,7 +5,7 @@ import pytest
 from dying_jobs import Job, work
 from packtrain.engines.job_lots import lot_path, write_lot
 from packtrain.engines.shared_folders import shared_folders
-from packtrain.engines.slurm import _ranges, _Task
+from packtrain.engines.slurm import _nodes_meant, _ranges, _Task
 
 
 def test_of_a_lot_no_more_is_read_than_the_jobs_that_are_asked_for(tmp_path: Path) -> None:
@@ -27,3 +27,17 @@ def test_of_a_lot_no_more_is_read_than_the_jobs_that_are_asked_for(tmp_path: Pat
 )
 def test_runs_of_tasks_are_spelled_as_ranges(numbers: list[int], spelled: str) -> None:
     assert _ranges(numbers) == spelled
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        ([], []),
+        (["--time=5", "-n", "1"], []),
+        (["-p", "gpu", "--partition=cpu"], ["--partition=cpu"]),
+        (["-pgpu", "-w", "n[1-3]"], ["--partition=gpu", "--nodes=n[1-3]"]),
+        (["--nodelist", "n1,n2", "-p"], ["--nodes=n1,n2"]),
+    ],
+)
+def test_nodes_are_asked_for_as_the_options_name_them(arguments: list[str], asked: list[str]) -> None:
+    assert _nodes_meant(arguments) == asked

@@ -75,7 +75,11 @@ def test_every_file_may_be_garbage(folders: dict[Role, VoyageFolder], garbage: b
     home = folders["consignor"]
     names = (
         *(f"documents/{name}.json" for name in ("placement", "dataset", "ready", "declaration", "plan", "shipment")),
-        *(f"documents/{name}.json" for name in ("packing-statement", "admission", "export-list", "pieces", "flags")),
+        *(
+            f"documents/{name}.json"
+            for name in ("packing-statement", "admission", "export-list", "pieces", "flags", "inspection")
+        ),
+        *(f"documents/inspections/{role}.json" for role in ("operator", "consignee")),
         *("documents/custody.jsonl", "documents/groups/0.json", "documents/forecast.json"),
         *("receipts/pack.json", "receipts/load.json", "receipts/check.json", "receipts/close.json"),
         *("logs/live.json", "logs/checks.json", "logs/train/steps.jsonl", "logs/metrics.jsonl"),
@@ -90,6 +94,7 @@ def test_every_file_may_be_garbage(folders: dict[Role, VoyageFolder], garbage: b
     assert len(list(_all_forms(summary))) == 7
     assert any("plan.json" in text for text in summary.unread)
     assert any("receipts" in text for text in summary.unread)
+    assert all(any(f"inspections/{role}.json" in text for text in summary.unread) for role in ("operator", "consignee"))
 
 
 def test_folders_and_links_in_the_place_of_files_are_named(folders: dict[Role, VoyageFolder]) -> None:

@@ -1,24 +1,18 @@
 """inspect on one machine, with the engine that trains: the sheet, who may make one, and what makes a site unfit."""
 
 import functools
-import hashlib
 import json
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from click.testing import CliRunner
 
 from packtrain.cli.main import cli
-from packtrain.digest import sha256_tree
-from packtrain.documents.codec import encode
-from packtrain.documents.dataset import DataFile, Dataset
 from packtrain.documents.inspection import Finding, Inspection
 from packtrain.documents.kit import Kit
-from packtrain.documents.ready import Ready, StepLoss, UndisturbedRun
+from packtrain.documents.ready import Ready
 from packtrain.engines.local import LocalEngine
 from packtrain.errors import SiteUnfit, UntrustedSigner, WrongRole
 from packtrain.events import discard
@@ -32,7 +26,7 @@ from packtrain.training.site.machine import HostTask
 from packtrain.training.site.seen import Seen
 from packtrain.voyage import Voyage
 from sample_documents import samples
-from site_parts import COMMAND, site_after_load, write_program, write_training
+from site_parts import site_with_miniature, write_program
 
 # Its losses are 10/step, times what the data says: other samples make other losses.
 PROGRAM = """
@@ -46,7 +40,6 @@ factor = float((pathlib.Path(given.data) / "index.parquet").read_bytes())
 for step in range(1, given.steps + 1):
     print(json.dumps({"step": step, "loss": factor * 10 / step, "samples": 3}), flush=True)
 """
-INDEX = b"1.5"
 _ask_once = functools.cache(machine.ask_python)
 
 
@@ -73,35 +66,11 @@ def look_badly(task: HostTask) -> tuple[Finding, ...]:
 @pytest.fixture
 def folders(tmp_path: Path) -> dict[Any, VoyageFolder]:
     """Return the three folders after load; the kit and the rehearsal's sheet came along, and the miniature."""
-    folders = site_after_load(tmp_path)
-    consignee, consignor = folders["consignee"], folders["consignor"]
-    program = write_program(consignee, PROGRAM)
-    write_training(consignee)
-    files = (DataFile(name="miniature/index.parquet", bytes=len(INDEX), sha256=hashlib.sha256(INDEX).hexdigest()),)
-    dataset = msgspec.structs.replace(samples()[Dataset], miniature_shards=(), miniature_files=files)
-    store = consignee.root / "store"
-    (store / "dataset.json").write_bytes(encode(dataset))
-    (store / "rehearsed").mkdir()
-    (store / "rehearsed" / files[0].sha256).write_bytes(INDEX)
-    kit = Kit(
-        target_python="{}.{}".format(*sys.version_info[:2]),
-        target_platform="linux_x86_64",
-        program=sha256_tree(program),
-        command=COMMAND,
-        files=(),
-        provided=(),
-    )
-    losses = tuple(StepLoss(step=step, loss=1.5 * 10 / step) for step in range(1, 5))
-    sheet = msgspec.structs.replace(
-        samples()[Ready], undisturbed=UndisturbedRun(num_workers=1, num_steps=4, losses=losses)
-    )
-    for document in (kit, sheet):
-        consignee.write_signed(document, consignor.signer())
-    return folders
+    return site_with_miniature(tmp_path, PROGRAM)
 
 
 def inspected(folder: VoyageFolder, look: Any = look) -> Inspection:
-    return inspect(folder, wanted_of(folder, None, 0.1, None), World(LocalEngine(), look, None), discard)
+    return inspect(folder, wanted_of(folder, None, 0.1, None), World(LocalEngine(), look, None, {}), discard)
 
 
 def finding(sheet: Inspection, what: str) -> Finding:
@@ -207,7 +176,7 @@ class Others:
 def test_each_host_is_looked_at_under_its_own_name_and_a_lost_one_is_bad(folders: dict[Any, VoyageFolder]) -> None:
     folder = folders["operator"]
     with pytest.raises(SiteUnfit, match="node-2: host: it no longer answers"):
-        world = World(LocalEngine(), look, lambda: nullcontext(Others()))
+        world = World(LocalEngine(), look, lambda: nullcontext(Others()), {})
         inspect(folder, wanted_of(folder, None, 0.1, None), world, discard)
 
     sheet = folder.read_signed(Inspection)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from packtrain.documents.kit import Kit
 from packtrain.documents.promised_section import PromisedSection
 from packtrain.documents.ready import Ready
 from packtrain.documents.shipment import Shipment
-from packtrain.errors import DocumentError, SiteUnfit
+from packtrain.errors import DocumentError, HostUnfit, SiteUnfit
 from packtrain.events import Notice, Progress, Sink
 from packtrain.ports import Engine, HostsWanted
 from packtrain.record.dataset_folder import DATASET_NAME
@@ -25,7 +25,7 @@ from packtrain.record.receipts import instant
 from packtrain.training.site import across, miniature_again
 from packtrain.training.site.kit_needs import needs_of_kit
 from packtrain.training.site.machine import HostTask, KitNeeds, ask_python
-from packtrain.training.site.seen import Seen
+from packtrain.training.site.seen import Seen, said_by
 from packtrain.units import counted
 
 STAGE: Final = "inspect"
@@ -70,11 +70,13 @@ class World:
         look: looks at the host that it runs on; a function of a module, so that other hosts can import it.
         open_mapper: opens what runs it on each host; None where this machine is the only one. It is closed before the
             engine joins the same cluster: a process joins one but once at a time.
+        unfit: hosts that mapper and engine found unfit to take work and left out, by name; it grows as they are used.
     """
 
     engine: Engine
     look: Callable[[HostTask], tuple[Finding, ...]]
     open_mapper: Callable[[], AbstractContextManager[BoundMapper]] | None
+    unfit: Mapping[str, HostUnfit]
 
 
 def preview(folder: VoyageFolder, wanted: Wanted, engine: str) -> dict[str, Any]:
@@ -139,6 +141,13 @@ def _look(
     is_alone = world.open_mapper is None
     sink(Progress(STAGE, "looking at each host", done_items=0, total_items=3, unit="parts"))
     findings = list(_hosts(folder, wanted, world, is_alone=is_alone))
+    looked = _own_names(findings)
+    if world.unfit and not looked:
+        # There is no host that could take part in anything.
+        return _of_unfit(world.unfit), tuple(world.unfit)
+    # Who is left out does not come: to wait for it would be in vain.
+    least = max(wanted.hosts.least - len(world.unfit), 1)
+    wanted = replace(wanted, hosts=replace(wanted.hosts, least=least))
     sink(Progress(STAGE, "looking at all hosts together", done_items=1, total_items=3, unit="parts"))
     num_accelerators = _accelerators(findings)
     with_accelerators = num_accelerators > 0 and bool(ask_python(str(wanted.python)).get("cuda"))
@@ -156,11 +165,27 @@ def _look(
     )
     together, names = across.look_across(task, world.engine, sink)
     findings += together
-    sink(Progress(STAGE, "running the miniature again", done_items=2, total_items=3, unit="parts"))
-    hosts = _own_names(findings) or names or ("this host",)
+    hosts = looked or names or ("this host",)
     seen = Seen(*hosts)
+    if not is_alone and 0 < len(names) < len(looked):
+        told = f"{len(names)} of the {counted(len(looked), 'host')} that were looked at: {across.joined(names)}"
+        seen.not_shown("hosts that took part together", told)
+    sink(Progress(STAGE, "running the miniature again", done_items=2, total_items=3, unit="parts"))
     _miniature(folder, wanted, world.engine, place / "miniature", seen, sink, is_alone=is_alone)
-    return [*findings, *seen.findings], hosts
+    unfit = {name: error for name, error in world.unfit.items() if name not in hosts}
+    return [*findings, *seen.findings, *_of_unfit(world.unfit)], (*hosts, *unfit)
+
+
+def _of_unfit(unfit: Mapping[str, HostUnfit]) -> list[Finding]:
+    findings: list[Finding] = []
+    for name, error in unfit.items():
+        seen = Seen(name)
+        told = error.what + (f": {error.found}" if error.found else "")
+        seen.bad(
+            "host", told, error.hint or "", asked=error.expected or "it sees the voyage folder and has our versions"
+        )
+        findings += seen.findings
+    return findings
 
 
 def _hosts(folder: VoyageFolder, wanted: Wanted, world: World, *, is_alone: bool) -> Iterator[Finding]:
@@ -174,19 +199,12 @@ def _hosts(folder: VoyageFolder, wanted: Wanted, world: World, *, is_alone: bool
     looked.sort(key=lambda each: names.index(each[0]))  # they come as they end: the sheet has one order
     for name, _, found in looked:
         if isinstance(found, tuple):
-            # Under the name by which the cluster knows it: its own may be that of another, too.
-            yield from (_renamed(one, name) for one in found if isinstance(one, Finding))  # pyright: ignore[reportUnknownVariableType]
-        else:
+            yield from said_by(name, found)  # pyright: ignore[reportUnknownArgumentType]
+        elif name not in world.unfit:
             seen = Seen(name)
             remedy = "look at this host: it takes jobs, and its job ended without an answer"
-            seen.bad("host", str(getattr(found, "why", found))[:1000], remedy, asked="it answers")
+            seen.bad("host", str(getattr(found, "why", found)), remedy, asked="it answers")
             yield from seen.findings
-
-
-def _renamed(finding: Finding, name: str) -> Finding:
-    import msgspec
-
-    return msgspec.structs.replace(finding, hosts=(name,))
 
 
 def _host_task(folder: VoyageFolder, wanted: Wanted, *, is_alone: bool) -> HostTask:

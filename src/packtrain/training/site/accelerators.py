@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import math
 import statistics
 import subprocess
 import threading
@@ -30,6 +31,7 @@ _BAD_REASONS: Final = {
 }
 _BURN: Final = Path(__file__).parent.parent / "programs" / "site" / "burn.py"
 _BURN_PATIENCE_SECONDS: Final = 180.0
+_DRIVER_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +64,41 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Cards:
-    """All accelerators of a host, the version of their driver, and the CUDA that it knows, "13.0"."""
+    """All accelerators of a host.
+
+    Attributes:
+        driver: its version.
+        cuda: the CUDA that it knows, "13.0".
+        cards: those that answer.
+        lost: of those that do not, the number and what the driver says: such as one that fell off the bus.
+    """
 
     driver: str
     cuda: str
     cards: tuple[Card, ...]
+    lost: tuple[str, ...] = ()
 
 
 def read_cards() -> Cards | str:
-    """Return the accelerators of this host, or why nothing is known of any."""
+    """Return the accelerators of this host, or why nothing is known of any.
+
+    A driver that hangs, as it does where an accelerator died, is waited for a minute and no longer.
+    """
+    found: list[Cards | str] = []
+
+    def read() -> None:
+        try:
+            found.append(_read_cards())
+        except Exception as error:  # noqa: BLE001 - whatever a library of the driver does, others are looked at
+            found.append(f"nvidia-ml-py failed: {type(error).__name__}: {error}")
+
+    reading = threading.Thread(target=read, name="the NVIDIA driver", daemon=True)
+    reading.start()
+    reading.join(_DRIVER_SECONDS)
+    return found[0] if found else f"the NVIDIA driver did not answer within {_DRIVER_SECONDS:g} s"
+
+
+def _read_cards() -> Cards | str:
     try:
         nvml: Any = importlib.import_module("pynvml")
     except ImportError:
@@ -80,15 +108,23 @@ def read_cards() -> Cards | str:
     except nvml.NVMLError as error:
         return f"no NVIDIA driver answers: {error}"
     try:
-        with contextlib.suppress(nvml.NVMLError):
+        try:
             count = nvml.nvmlDeviceGetCount()
             cuda = nvml.nvmlSystemGetCudaDriverVersion_v2()
-            handles = [nvml.nvmlDeviceGetHandleByIndex(number) for number in range(count)]
-            cards = tuple(_card(nvml, handle) for handle in handles)
-            return Cards(_words(nvml.nvmlSystemGetDriverVersion()), f"{cuda // 1000}.{cuda % 1000 // 10}", cards)
-        return "the NVIDIA driver answers, and does not tell its accelerators"
+            driver = _words(nvml.nvmlSystemGetDriverVersion())
+        except nvml.NVMLError as error:
+            return f"the NVIDIA driver answers, and does not tell its accelerators: {error}"
+        cards: list[Card] = []
+        lost: list[str] = []
+        for number in range(count):
+            try:
+                cards.append(_card(nvml, nvml.nvmlDeviceGetHandleByIndex(number)))
+            except nvml.NVMLError as error:
+                lost.append(f"{number}: {error}")
+        return Cards(driver, f"{cuda // 1000}.{cuda % 1000 // 10}", tuple(cards), tuple(lost))
     finally:
-        nvml.nvmlShutdown()
+        with contextlib.suppress(nvml.NVMLError):
+            nvml.nvmlShutdown()
 
 
 def _card(nvml: Any, handle: Any) -> Card:
@@ -134,15 +170,29 @@ def _words(text: str | bytes) -> str:
 def look_at_accelerators(seen: Seen, task: HostTask) -> None:
     """Note what the accelerators of this host are, how they are under load, and whether they compute alike."""
     found = read_cards()
+    if isinstance(found, Cards) and found.lost:
+        _lost(seen, found)
     if isinstance(found, str) or not found.cards:
         why = found if isinstance(found, str) else f"driver {found.driver} is here, and no accelerator"
         _none_found(seen, task.promised, why, has_driver=not isinstance(found, str))
         return
     with _burning(task) as burn:
         loaded = burn.watch(read_cards)
-    under_load = loaded if isinstance(loaded, Cards) else found
+    under_load = loaded if isinstance(loaded, Cards) and loaded.cards else found
+    if set(under_load.lost) - set(found.lost):
+        _lost(seen, under_load)
     judge_cards(seen, under_load, task.promised, task.kit)
     judge_burn(seen, burn.result(), task.seconds)
+
+
+def _lost(seen: Seen, found: Cards) -> None:
+    seen.bad(
+        "accelerators that do not answer",
+        joined(found.lost),
+        "restart the host; where it comes again, have the accelerator replaced: dmesg tells its XID error",
+        [figure("lost", len(found.lost))],
+        asked="none",
+    )
 
 
 def _none_found(seen: Seen, promised: PromisedSection, why: str, *, has_driver: bool) -> None:
@@ -315,7 +365,10 @@ class _Burn:
         """Return what the program found of each accelerator, or why it found nothing."""
         try:
             record = json.loads(self._said[0].strip().splitlines()[-1])
-            return list(record["devices"]) if record["devices"] else str(record["why"])
+            found = [
+                {"tflops": float(one["tflops"]), "is_repeated": one["is_repeated"] is True} for one in record["devices"]
+            ]
+            return found or str(record["why"])
         except (ValueError, IndexError, KeyError, TypeError):
             lines = self._said[1].strip().splitlines()
             return self._why or (lines[-1][:300] if lines else "it ended without a word")
@@ -343,7 +396,10 @@ def judge_burn(seen: Seen, found: list[dict[str, Any]] | str, seconds: float) ->
     if isinstance(found, str):
         seen.not_shown(what, found, asked=asked)
         return
-    rates = [float(one["tflops"]) for one in found]
+    rates = [one["tflops"] for one in found]
+    if not all(map(math.isfinite, rates)):
+        seen.not_shown(what, f"the program told rates that are no numbers: {rates}", asked=asked)
+        return
     median = statistics.median(rates)
     slow = [f"{number}: {rate:.1f}" for number, rate in enumerate(rates) if rate < (1 - ALIKE) * median]
     wrong = [str(number) for number, one in enumerate(found) if not one["is_repeated"]]

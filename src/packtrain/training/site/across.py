@@ -319,7 +319,7 @@ def _clocks(found: ReachReport, by_place: dict[int, str], promised: PromisedSect
 def bus_rate(group: Group, num_bytes: int, ranks_of_place: int = 1) -> float:
     """Return bytes a second that a sum moves over the slowest link, as nccl-tests tell it: 2(n-1)/n of its bytes."""
     count = len(group.places) * ranks_of_place
-    return 2 * (count - 1) / count * num_bytes / group.seconds if group.seconds else 0.0
+    return 2 * (count - 1) / count * num_bytes / group.seconds if count and group.seconds else 0.0
 
 
 def slow_places(found: ReduceReport) -> dict[int, float]:

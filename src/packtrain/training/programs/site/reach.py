@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import socket
 import threading
@@ -21,6 +22,8 @@ from typing import Any
 MOST_PAIRS_OF_ALL = 16
 """Up to so many hosts try every other one; more of them a ring and a tree, in which each has at most five peers."""
 _MOST_LINE_BYTES = 1 << 22
+_MOST_NAME = 255
+_MOST_ADDRESSES = 64
 _TRY_SECONDS = 3.0
 _AT_ONCE = 16
 _PINGS = 8
@@ -50,9 +53,13 @@ class Line:
         """Return the next object.
 
         Raises:
-            OSError, ValueError: it did not come, or is none.
+            OSError, ValueError: it did not come within the connection's time, or is none.
         """
+        until = time.monotonic() + (self.connection.gettimeout() or _TRY_SECONDS)
         while b"\n" not in self._rest:
+            # Of the whole line: who sends a byte now and then would hold all others for ever.
+            if time.monotonic() > until:
+                raise ValueError("it took too long")
             piece = self.connection.recv(1 << 16)
             if not piece or len(self._rest) > _MOST_LINE_BYTES:
                 raise ValueError("the other side ended")
@@ -136,10 +143,9 @@ def lead(count: int, hello: dict[str, Any], seconds: float, report: Path) -> Non
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         line = Line(connection)
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            found = line.hear()
-            place = int(found["place"])
+            found = hello_of(line.hear(), address[0])
+            place = found["place"]
             if 0 < place < count and place not in told:
-                found["address"] = address[0]
                 told[place], lines[place] = found, line
     clocks = [clock for place, line in sorted(lines.items()) if (clock := clock_of(place, line)) is not None]
     answers: list[dict[str, Any]] = []
@@ -147,11 +153,11 @@ def lead(count: int, hello: dict[str, Any], seconds: float, report: Path) -> Non
         with contextlib.suppress(OSError):
             line.say(peers=[told[peer] for peer in peers_of(place, count) if peer in told])
     answers.append(seen_from_here(0, [told[peer] for peer in peers_of(0, count) if peer in told]))
-    for line in lines.values():
+    for place, line in lines.items():
         # Each peer may take its whole time to not answer, so many at once.
         line.connection.settimeout(seconds)
-        with contextlib.suppress(OSError, ValueError):
-            answers.append(line.hear())
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            answers.append(answer_of(line.hear(), place, peers_of(place, count)))
     found = {"count": count, "hosts": [told[place] for place in sorted(told)], "seen": answers, "clocks": clocks}
     part = report.with_name(report.name + ".part")
     part.write_text(json.dumps(found))
@@ -162,6 +168,49 @@ def lead(count: int, hello: dict[str, Any], seconds: float, report: Path) -> Non
             line.say(done=True)
 
 
+def hello_of(told: dict[str, Any], address: str) -> dict[str, Any]:
+    """Return what a host says of itself, held to bounds, and the address that it came from.
+
+    Raises:
+        ValueError, TypeError, KeyError: it says something else.
+    """
+    port = int(told["port"])
+    if not 0 < port < 1 << 16:
+        raise ValueError("no port")
+    return {
+        "place": int(told["place"]),
+        "name": str(told["name"])[:_MOST_NAME],
+        "own": [str(one)[:_MOST_NAME] for one in list(told["own"])[:_MOST_ADDRESSES]],
+        "port": port,
+        "address": address,
+    }
+
+
+def answer_of(told: dict[str, Any], place: int, peers: list[int]) -> dict[str, Any]:
+    """Return what a host says of its peers, held to bounds, and to itself: no host speaks for another.
+
+    Raises:
+        ValueError, TypeError, KeyError: it says something else.
+    """
+    tried: dict[int, dict[str, Any]] = {}
+    for one in told["tried"]:
+        peer, seconds = int(one["place"]), one.get("seconds")
+        if seconds is not None and not (math.isfinite(float(seconds)) and 0 <= float(seconds) < 1e9):
+            raise ValueError("no time")
+        if peer in peers:
+            why = {"why": str(one["why"])[:_MOST_NAME]} if seconds is None else {"seconds": float(seconds)}
+            tried[peer] = {"place": peer, **why}
+    names = [
+        {
+            "place": int(one["place"]),
+            "addresses": [str(each)[:_MOST_NAME] for each in one["addresses"]][:_MOST_ADDRESSES],
+        }
+        for one in told["names"]
+        if int(one["place"]) in peers
+    ]
+    return {"place": place, "tried": list(tried.values()), "names": names[: len(peers)]}
+
+
 def clock_of(place: int, line: Line) -> dict[str, Any] | None:
     """Return by how much a host's clock is ahead of this one, and the bound of that: half the quickest round trip."""
     best: tuple[float, float] | None = None
@@ -170,6 +219,8 @@ def clock_of(place: int, line: Line) -> dict[str, Any] | None:
             sent, before = time.time(), time.perf_counter()
             line.say(time=True)
             there = float(line.hear()["time"])
+            if not math.isfinite(there):
+                raise ValueError("no time")
             round_trip = time.perf_counter() - before
             if best is None or round_trip < best[0]:
                 best = round_trip, there - (sent + round_trip / 2)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import socket
 import time
@@ -18,6 +19,9 @@ from typing import Any
 
 MIB = 1 << 20
 ROUNDS_OF_PAIRS = 5
+_MOST_BYTES = 4096
+_MOST_NAME_BYTES = 255
+_MOST_SECONDS = 1e9
 
 
 def halves(places: list[int]) -> list[list[list[int]]]:
@@ -88,10 +92,17 @@ class Reduction:
         results: list[dict[str, Any]] = []
         for number, group_places in enumerate(groups):
             self._store.wait([f"{name}/{number}"], self._patience)
-            results.append({"places": group_places, **json.loads(self._store.get(f"{name}/{number}"))})
+            results.append({"places": group_places, **self._times(f"{name}/{number}", group_places)})
         if self._rank == 0:
             print(json.dumps({"step": self._num_measured}), flush=True)
         return results
+
+    def _times(self, key: str, places: list[int]) -> dict[str, float]:
+        told = json.loads(self._store.get(key)[:_MOST_BYTES])
+        times = {part: float(told[part]) for part in ("seconds", "short_seconds")}
+        if not all(math.isfinite(value) and 0 <= value < _MOST_SECONDS for value in times.values()):
+            raise ValueError(f"the host of node rank {places[0]} tells no time: {told}")
+        return times
 
     def _in_group(self, name: str, ranks: list[int], num_bytes: int) -> dict[str, float]:
         if len(ranks) == 1:
@@ -141,7 +152,7 @@ class Reduction:
             self._store.set(f"name-{self._place}", socket.gethostname())
         keys = [f"name-{place}" for place in self.places]
         self._store.wait(keys, self._patience)
-        return [self._store.get(key).decode("utf-8", "replace") for key in keys]
+        return [self._store.get(key)[:_MOST_NAME_BYTES].decode("utf-8", "replace") for key in keys]
 
     def close(self) -> None:
         """Leave together: the store of rank 0 must outlive everybody's last question."""
