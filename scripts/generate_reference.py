@@ -54,7 +54,7 @@ ENVIRONMENT = {
     "`NO_COLOR`": "set to anything, `status` and progress are drawn without colours (no-color.org)",
     "`PACKTRAIN_SERVE_TOKEN`": "the token of `serve`, where `--token` is not given",
     "`PATH`": "finding other programs (age, ssh-keygen, smartctl, mkfs.ext4, uv, rsync) and the interpreters of a kit",
-    "`RAY_ADDRESS`": "the cluster that `prepare --engine ray` joins, where `[prepare] ray_address` says none",
+    "`RAY_ADDRESS`": "the cluster that `--engine ray` joins, where `ray_address` of voyage.toml says none",
     "`SLURM_JOB_ID`, `SLURM_JOB_NODELIST`, `SLURM_NODEID`, `SLURMD_NODENAME`, `SLURM_LAUNCH_NODE_IPADDR`": (
         "where the job of `train` is, as Slurm tells its processes"
     ),
