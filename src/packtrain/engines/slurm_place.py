@@ -189,7 +189,11 @@ def decode(payload: bytes, kind: type[T]) -> T:
     Raises:
         ValueError: it is none.
     """
-    return msgspec.convert(json.loads(payload), kind, dec_hook=lambda asked, value: asked(value))
+    try:
+        body = json.loads(payload)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    return msgspec.convert(body, kind, dec_hook=lambda asked, value: asked(value))
 
 
 def write(path: Path, value: object) -> None:

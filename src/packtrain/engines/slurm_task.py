@@ -10,11 +10,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from packtrain.digest import sha256_tree
 from packtrain.engines.crew import Crew, CrewNews, CrewOrder
 from packtrain.engines.network_interfaces import interface_towards
 from packtrain.engines.shared_folders import require_fit
 from packtrain.engines.slurm_place import JobOrder, Lines, Place, Sign, SignReader, SignWriter, Told, encode, read
-from packtrain.errors import PacktrainError, TrainingFailed
+from packtrain.errors import ClusterUnreachable, HostUnfit, PacktrainError, TrainingFailed
 
 SIGN_EVERY_SECONDS: Final = 1.0
 _NEWS_SECONDS: Final = 0.2
@@ -121,7 +122,7 @@ def run_task(root: Path, attempt: int) -> None:
     if order is None:
         raise TrainingFailed("this host does not see the job's folder", where=str(root), hint=_HINT)
     name = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
-    host = int(os.environ["SLURM_NODEID"])
+    host = _number_of_host()
     task = _Task(place, order, attempt, host, name)
     launch_address = os.environ.get("SLURM_LAUNCH_NODE_IPADDR", "")
 
@@ -135,8 +136,35 @@ def run_task(root: Path, attempt: int) -> None:
             del os.environ[variable]
     try:
         require_fit(order.shared, f"{host}.{attempt}")
+        _require_program(order, name)
         task.tell(Told(name, launch_address))
         task.run()
     except PacktrainError as error:
         task.tell(Told(name, launch_address, has_ended=True, error=error.to_dict()))
         raise
+
+
+def _number_of_host() -> int:
+    number = os.environ.get("SLURM_NODEID", "")
+    if not number.isascii() or not number.isdigit():
+        raise ClusterUnreachable(
+            "this command is one that a job of Slurm starts",
+            expected="the variable SLURM_NODEID",
+            found="no job of Slurm",
+            hint='run "packtrain train"; it submits the job',
+        )
+    return int(number)
+
+
+def _require_program(order: JobOrder, host: str) -> None:
+    """Return if this host has the program; it need not lie in the folder that all are known to share."""
+    folder = order.job.program_folder
+    found = sha256_tree(folder) if folder.is_dir() else "nothing there"
+    if found != order.program:
+        raise HostUnfit(
+            "this host has another program",
+            where=host,
+            expected=f"{folder}, {order.program[:12]}",
+            found=found[:14],
+            hint="bring this host to what the first one has, at the same path; then run the same command again",
+        )

@@ -25,6 +25,7 @@ CAPACITY: Final = 1024
 MOST_ATTEMPTS: Final = 500
 _MOST_LINE_BYTES: Final = 64 * 1024
 _MOST_REASON: Final = 200
+_LEAST_SECONDS: Final = 1e-6  # that tell a rate: the program can write the log, and times that are next to nothing
 _MOST: Final = 2**53
 _step_line: Final = msgspec.json.Decoder(tuple[int, int, float | None, int | None, float])
 
@@ -197,7 +198,7 @@ class TrainingCurve:
         """Return steps and samples a second over the last columns that tell times; zeros where none does."""
         columns = [column for column in self.kept.in_order()[-16:] if column.seconds > 0]
         seconds = sum(column.seconds for column in columns)
-        if seconds <= 0:
+        if seconds < _LEAST_SECONDS:
             return 0.0, 0.0
         return sum(column.steps for column in columns) / seconds, sum(column.samples for column in columns) / seconds
 

@@ -17,6 +17,8 @@ import rfc8785
 from packtrain import durable
 from packtrain.digest import sha256_bytes, sha256_tree
 from packtrain.diligence.kit_chain import LawfulKit, chain_of, refuse_uncountersigned
+from packtrain.diligence.verdict import require_admitting
+from packtrain.documents.admission import Admission
 from packtrain.documents.kit import Kit
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.voyage_file import TrainingSection
@@ -68,12 +70,16 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
 
     Raises:
         StageNotReady: nothing was loaded yet.
+        AdmissionHeld, AdmissionRefused: the operator took its admission back since.
         KitError: program, kit or command is not the one of kit.json, or the command is empty.
         SignatureMissing, UntrustedSigner: the operator did not countersign an update of the kit.
         TrainingFailed, WorkerStalled: see `ports.Engine`.
     """
     section = _section(folder)
     stage_inputs = inputs(folder)
+    if folder.has(Admission):
+        # What was loaded under an admission may be held or refused by a later one.
+        require_admitting(folder.read_signed(Admission), str(folder.document_path(Admission)))
     clock = StageClock(folder, STAGE, stage_inputs)
     program = folder.resolve(section.program)
     _check_program(folder, program)

@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import shutil
+import signal
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from packtrain.digest import sha256_tree
 from packtrain.engines.crew import CrewNews, CrewStep
 from packtrain.engines.network_interfaces import interface_towards
 from packtrain.engines.shared_folders import mark_folder
@@ -42,8 +46,9 @@ from packtrain.engines.slurm_place import (
 )
 from packtrain.engines.slurm_script import job_script
 from packtrain.engines.slurm_states import ended_in_words, stands_still
+from packtrain.engines.slurm_task import run_task
 from packtrain.engines.slurm_training import SlurmEngine
-from packtrain.errors import HostUnfit, MissingDependency, TrainingFailed, VoyageFileError
+from packtrain.errors import ClusterUnreachable, HostUnfit, MissingDependency, TrainingFailed, VoyageFileError
 from packtrain.events import Progress, TrainingStep, WorkersStarted, discard
 from packtrain.ports import AttemptRecord, HostsWanted, TrainingJob
 from packtrain.training.kit_steps import attempts_of
@@ -99,6 +104,51 @@ def test_an_order_is_read_as_it_was_written(tmp_path: Path) -> None:
     (tmp_path / "order.json").write_text('{"token": 3}')
     assert read(tmp_path / "order.json", JobOrder) is None
     assert read(tmp_path / "nothing", JobOrder) is None
+
+
+@pytest.mark.parametrize("payload", [b"[" * 1000, b"[" * 500_000, b'{"host":' * 5000])
+def test_what_is_nested_too_deeply_is_no_message(tmp_path: Path, payload: bytes) -> None:
+    with pytest.raises(ValueError):
+        decode(payload, Told)
+    (tmp_path / "sign").write_bytes(payload)
+    SignReader(tmp_path / "sign").look()
+    assert read(tmp_path / "sign", JobOrder) is None
+
+
+@pytest.mark.parametrize("change", ["another file", "no folder"])
+def test_a_host_with_another_program_takes_no_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    place, program = Place(tmp_path / "work" / "job"), tmp_path / "program"
+    place.root.mkdir(parents=True)
+    program.mkdir()
+    (program / "train.py").write_text("")
+    shared = mark_folder(place.root / "hosts", [], [])
+    write(place.order, JobOrder("ab", job_of(tmp_path), sha256_tree(program), shared, 0.0))
+    place.make_attempt(1, 1)
+    if change == "no folder":
+        shutil.rmtree(program)
+    else:
+        (program / "other.py").write_text("")
+    monkeypatch.setattr(os, "environ", {**os.environ, "SLURM_NODEID": "0", "SLURMD_NODENAME": "n1"})
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(HostUnfit, match="another program"):
+            run_task(place.root, 1)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    *_, last = Tail(place.told(1, 0)).lines()
+    told = decode(last, Told)
+    assert told.has_ended
+    assert (told.error["error"], told.error["where"]) == ("HostUnfit", "n1")
+
+
+def test_a_task_that_a_person_starts_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_NODEID", raising=False)
+    place = Place(tmp_path)
+    write(place.order, JobOrder("ab", job_of(tmp_path), "0" * 64, mark_folder(tmp_path / "hosts", [], []), 0.0))
+    with pytest.raises(ClusterUnreachable, match="a job of Slurm starts"):
+        run_task(tmp_path, 1)
 
 
 def test_news_with_a_loss_that_is_no_number_come_through() -> None:

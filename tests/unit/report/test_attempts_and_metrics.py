@@ -92,3 +92,14 @@ def test_three_hundred_hosts_and_fifty_attempts_are_folded(tmp_path: Path) -> No
     assert sum(name.startswith("attempt ") for name, _ in lines) == 12
     assert max(len(text) for _, text in lines) < 500
     assert len(json.dumps(status_document(summary))) < 400_000
+
+
+def test_times_next_to_nothing_tell_no_rate(tmp_path: Path) -> None:
+    """The program can write steps.jsonl: steps in the least time that a double knows are not infinitely many."""
+    folder = three_parties(tmp_path)["consignee"]
+    path = folder.logs / STEPS
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(f"[1, {step}, 1.0, 4, {'5e-324' if step else 0.0}]\n" for step in range(16)))
+    summary = summarize([folder])
+    assert "packtrain_train_step 15\n" in metrics_text(summary)
+    assert json.loads(json.dumps(status_document(summary), allow_nan=False))["training"]["steps_per_second"] is None

@@ -266,3 +266,20 @@ class WritersElsewhere(InTurn):
                 part = held.enter_context(path.with_name(f"{path.name}.part").open("wb"))
                 fcntl.flock(part, fcntl.LOCK_EX)
             yield from super().map_bound(run, jobs)
+
+
+class SaysAnotherName(InTurn):
+    """A host that says it is another one, by a name that leads out of the folder of journals."""
+
+    def map_bound(self, run, jobs):  # type: ignore[no-untyped-def]  # pyright: ignore
+        for host, job, seen in super().map_bound(run, jobs):
+            if run is load.on_hosts.look_on_host and host == "h2":  # pyright: ignore
+                said = tuple(dataclasses.replace(each, host="../../../x") for each in seen.looked.sightings)
+                seen = dataclasses.replace(seen, looked=dataclasses.replace(seen.looked, sightings=said))
+            yield host, job, seen
+
+
+def test_a_host_is_called_as_it_was_asked_whatever_it_says(site: Arrived) -> None:
+    receipt = load_on(site, SaysAnotherName("h1", "h2"), whole(site))
+    assert receipt.facts["hosts"] == "h1: group 0; h2: group 1"
+    site.assert_loaded()

@@ -10,12 +10,22 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from packtrain.digest import sha256_tree
+from packtrain.documents.admission import Admission
 from packtrain.documents.kit import Kit, KitFile
 from packtrain.engines.local import LocalEngine
-from packtrain.errors import KitError, StageNotReady, TrainingFailed, VoyageFileError
+from packtrain.errors import (
+    AdmissionHeld,
+    AdmissionRefused,
+    KitError,
+    PacktrainError,
+    StageNotReady,
+    TrainingFailed,
+    VoyageFileError,
+)
 from packtrain.events import Event, Notice, Progress, Sink, discard
 from packtrain.ports import HostPlaces, TrainingJob, TrainingRun
 from packtrain.record.folder import VoyageFolder
@@ -101,6 +111,17 @@ def test_nothing_is_trained_before_data_is_loaded(folder: VoyageFolder) -> None:
     folder.receipt_path("load").unlink()
     with pytest.raises(StageNotReady):
         train(folder)
+
+
+@pytest.mark.parametrize(("verdict", "refused"), [("hold", AdmissionHeld), ("refuse", AdmissionRefused)])
+def test_nothing_is_trained_once_the_admission_was_taken_back(
+    folder: VoyageFolder, tmp_path: Path, verdict: str, refused: type[PacktrainError]
+) -> None:
+    later = msgspec.structs.replace(folder.read_signed(Admission), verdict=verdict)
+    folder.write_signed(later, VoyageFolder(tmp_path / "operator").signer())
+    with pytest.raises(refused):
+        train(folder)
+    assert not list(folder.logs.glob("train/attempt-*"))
 
 
 def test_a_voyage_without_training_is_said_in_words(folder: VoyageFolder) -> None:

@@ -26,11 +26,13 @@ from packtrain.documents.disposition import Disposition
 from packtrain.documents.export_list import ExportList
 from packtrain.documents.flag_answer import FlagAnswer
 from packtrain.documents.flags import Flags, finding_digest
+from packtrain.documents.inspection import Inspection
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import REVIEWING_RIGHTS, SIGNING_RIGHTS, Role
 from packtrain.documents.provenance import Provenance
 from packtrain.documents.screening import Screening
 from packtrain.documents.shipment import Shipment
+from packtrain.units import counted
 
 
 def contradictions(record: Record, hands: Hands) -> list[Fault]:
@@ -56,7 +58,7 @@ def contradictions(record: Record, hands: Hands) -> list[Fault]:
     faults += _admitted(record)
     faults += _refused(record)
     faults += _one_key(record)
-    faults += [*_closings(record), *sanitisations(record)]
+    faults += [*_closings(record), *_inspections(record), *sanitisations(record)]
     faults += _evidence(record)
     return faults
 
@@ -215,6 +217,16 @@ def _closings(record: Record) -> Iterator[Fault]:
             yield Fault("contradiction", seen.name, f"it closes another shipment: {closing.shipment}")
         if closing.export_list is None and export_list is not None:
             yield Fault("contradiction", seen.name, "it says that nothing came home, and an export list is here")
+
+
+def _inspections(record: Record) -> Iterator[Fault]:
+    shipment = record.current(Shipment)
+    for seen, sheet in record.all_of(Inspection):
+        if shipment is not None and sheet.shipment not in (None, shipment.shipment):
+            yield Fault("contradiction", seen.name, f"it was made for another shipment: {sheet.shipment}")
+        if sheet.is_fit and sheet.faults:
+            what = f"it calls the site fit, and {counted(len(sheet.faults), 'finding')} of it say otherwise"
+            yield Fault("contradiction", seen.name, what)
 
 
 def _evidence(record: Record) -> Iterator[Fault]:

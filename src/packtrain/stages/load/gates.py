@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from packtrain.digest import sha256_bytes
+from packtrain.diligence.verdict import require_admitting
 from packtrain.documents.admission import Admission
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.group import Group
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.plan import Plan
 from packtrain.documents.shipment import Shipment
-from packtrain.errors import AdmissionHeld, AdmissionRefused, IncompleteKnowledge, IntegrityError, NotAdmitted
+from packtrain.errors import IncompleteKnowledge, IntegrityError, NotAdmitted
 from packtrain.record import keys
 from packtrain.record.folder import VoyageFolder, read_signature
 from packtrain.volume.discover import Expected
@@ -43,11 +44,7 @@ def require_admission(folder: VoyageFolder) -> None:
             hint=_ASK,
         )
     # Said first: a refused voyage may lack the very papers that are asked for next, and nobody will bring them.
-    admission, where = folder.read_signed(Admission), str(folder.document_path(Admission))
-    if admission.verdict == "refuse":
-        raise AdmissionRefused("the site operator refused this shipment", where=where, hint=_reasons(admission))
-    if admission.verdict == "hold":
-        raise AdmissionHeld("the site operator holds this shipment", where=where, hint=_reasons(admission))
+    require_admitting(folder.read_signed(Admission), str(folder.document_path(Admission)))
 
 
 def require_shipment(folder: VoyageFolder) -> None:
@@ -186,8 +183,3 @@ def _groups_of(folder: VoyageFolder, shipment: Shipment) -> dict[int, Group]:
         signature = read_signature(path.with_name(path.name + ".sig"))
         groups[shipped.group] = trust.open(Group, payload, signature, str(path))
     return groups
-
-
-def _reasons(admission: Admission) -> str:
-    found = [f"{check.check}: {check.detail}" for check in admission.checks if check.outcome in ("hold", "refuse")]
-    return "; ".join(found)[:1000] or "ask the site operator why"

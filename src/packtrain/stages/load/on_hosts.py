@@ -7,6 +7,7 @@ wanted next, the receipt and the custody entry. So these are what a load of the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from packtrain.documents.kit import Kit
@@ -108,7 +109,9 @@ class _OnHosts:
                 self._events.sink(Notice(STAGE, f"host {host} was not looked at: {seen.why}", is_warning=True))
                 matched.update(job.patterns)
                 continue
-            looked[host] = seen.looked
+            # By the name that we call it by, whatever it says: names are those of folders here, and say who is asked.
+            sightings = tuple(replace(sighting, host=host) for sighting in seen.looked.sightings)
+            looked[host] = replace(seen.looked, sightings=sightings)
             matched |= seen.matched
         if missing := [pattern for _, job in jobs for pattern in job.patterns if pattern not in matched]:
             raise DriveMissing(

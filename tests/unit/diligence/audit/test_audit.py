@@ -23,10 +23,12 @@ from packtrain.documents.declaration import Declaration
 from packtrain.documents.disposition import Disposition
 from packtrain.documents.export_list import ExportList
 from packtrain.documents.flags import Flags
+from packtrain.documents.inspection import Inspection
 from packtrain.documents.parties import ROLES, Role
 from packtrain.documents.plan import Plan
 from packtrain.documents.ready import Ready
 from packtrain.documents.screening import Screening
+from packtrain.documents.shipment import Shipment
 from packtrain.errors import DocumentError, DossierError, KeyMalformed, NotAVoyage, SourceUnreadable
 from packtrain.events import discard
 from packtrain.record.custody import signed_line
@@ -104,6 +106,18 @@ def test_without_a_list_an_entry_by_another_key_than_its_partys_contradicts_the_
 
     assert ("contradiction", "custody.jsonl, line 5") in faults(audit_folder(dossier(papers)))
     assert ("foreign key", "custody.jsonl, line 5") in faults(audited(papers.consignor))
+
+
+def test_a_sheet_of_another_shipment_or_one_that_contradicts_itself_is_a_fault(papers: Papers) -> None:
+    sample, name = samples()[Inspection], "inspections/consignee.json"
+    assert isinstance(sample, Inspection)
+    signer = papers.consignee.signer()
+    good = msgspec.structs.replace(sample, shipment=papers.consignor.read_signed(Shipment).shipment)
+    put(papers, name, good, signer)
+    assert audited(papers.consignor).faults == ()
+    for change in ({"shipment": SHIPMENT}, {"is_fit": True}):
+        put(papers, name, msgspec.structs.replace(good, **change), signer)
+        assert faults(audited(papers.consignor)) == {("contradiction", name)}, change
 
 
 def test_a_list_of_keys_that_is_a_pipe_is_not_waited_for(papers: Papers) -> None:
