@@ -153,6 +153,7 @@ class Loading:
     workers: Executor = field(init=False)
     unpackers: Unpackers = field(init=False)
     unreadable: UnreadableNames = field(init=False)
+    goes_on: bool = False  # from what earlier runs noted
     num_unnamed: int = 0
     done_bytes: int = 0
     total_bytes: int = 0
@@ -179,6 +180,7 @@ class Loading:
             self.unpackers = Unpackers(setup, self.metadata, held)
             self.unreadable = UnreadableNames(self.journal_path.with_name("unreadable.txt"))
             self.journal = LoadJournal(self.journal_path, plan_digest, self.store.location)
+            self.goes_on = bool(self.journal.volumes)
             self.groups = remember_groups(self.kept or self.journal_path.parent, self.groups, self.journal)
             self.publisher = Publisher(self.staging, self.store, self.journal, self.metadata, self.verify_files)
             self.catalogs = CatalogKeeper(self.staging, self.journal, self.mounted, self.identity)
@@ -244,10 +246,19 @@ class Loading:
         durable.write_bytes(self.journal_path.with_name(PROGRESS_NAME), payload)
         is_whole = not loaded.num_unreadable and not loaded.wanted
         if shipment is not None and is_whole and loaded.files != shipment.num_files:
+            if self.goes_on:
+                # Two loads at once without locks, or a host that noted what it did not do, would leave such a journal.
+                self.journal.forget(
+                    [*self.journal.volumes, *self.journal.salvaged], {drive.uuid for drive in self.plan.drives}
+                )
             raise IntegrityError(
                 "shipment document counts other files than the catalogs",
                 expected=str(shipment.num_files),
                 found=str(loaded.files),
+                hint="the notes of the runs before do not fit together and were dropped: run the same command again, "
+                "and every volume is read once more"
+                if self.goes_on
+                else "no accident: the consignor signed documents that contradict each other; ask them",
             )
         listing = self.unreadable.path
         if loaded.wanted or not loaded.num_unreadable:

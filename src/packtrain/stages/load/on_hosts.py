@@ -154,6 +154,7 @@ class _OnHosts:
         with as_the_consignor_signed_it(), loading.opened(gives_out=True):
             # Those of a run that was killed.
             take_back(loading.journal, journal_path, fleet.plan, fleet.plan_digest, self._store.location)
+            loading.goes_on = bool(loading.journal.volumes)
             loading.note_drives(fleet.lost, no_more=options.no_more)
             loading.tell_damage(fleet.damage)
             give_shares(loading.journal, journal_path, fleet.plan, shares)
