@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import Final
@@ -30,14 +31,10 @@ def job_script(place: Path, job: TrainingJob, token: str, python: str) -> str:
         "--mem=0",
         "--open-mode=append",
         f"--signal=B:USR1@{warned_seconds}",
-        f"--chdir={_quoted(str(place))}",
-        f"--output={_quoted(str(job.log_folder / LOG_NAME).replace('%', '%%'))}",
+        # From the job's folder, which sbatch is told as a word of its own: what a folder above it is called, with
+        # blanks, quotes, "%" or "\\", is then nothing that Slurm reads as anything else.
+        f"--output={os.path.relpath(job.log_folder / LOG_NAME, place)}",
     )
     lines = "\n".join(f"#SBATCH {option}" for option in options)
     command = f"exec {shlex.quote(python)} -m packtrain run-attempt {shlex.quote(str(place))} {token}"
     return f"#!/bin/sh\n{lines}\n# One attempt, each time that Slurm starts this job.\n{command}\n"
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

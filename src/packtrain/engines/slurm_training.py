@@ -165,7 +165,7 @@ class SlurmEngine:
         # Before the job is: one that was submitted by a command that was killed at once is found by its name.
         write(place.order, order)
         ours = [f"--job-name={order.name}", "--ntasks-per-node=1", "--requeue"]
-        done = submit([*self._arguments, *ours], place.script)
+        done = submit([f"--chdir={place.root}", *self._arguments, *ours], place.script)
         job_id = done.stdout.strip().partition(";")[0]
         if done.returncode != 0 or not job_id.isdecimal():
             job_id = self._taken_all_the_same(order, last_line(done.stderr or done.stdout))

@@ -78,10 +78,10 @@ def test_the_script_asks_for_whole_hosts_and_a_warning(tmp_path: Path) -> None:
 
 def test_a_path_with_anything_in_it_stays_one_word_of_the_script(tmp_path: Path) -> None:
     folder = tmp_path / 'a "b" $c %j'
-    lines = job_script(folder / "place", job_of(folder), "n", "/a python").splitlines()
-    quoted = f'{tmp_path}/a \\"b\\" $c %%j'
-    assert f'#SBATCH --output="{quoted}/logs/slurm.log"' in lines
-    assert lines[-1] == f"exec '/a python' -m packtrain run-attempt '{folder}/place' n"
+    place = folder / "work" / "train-slurm"
+    lines = job_script(place, job_of(folder), "n", "/a python").splitlines()
+    assert "#SBATCH --output=../../logs/slurm.log" in lines
+    assert lines[-1] == f"exec '/a python' -m packtrain run-attempt '{place}' n"
 
 
 # --- what is written and read
