@@ -166,7 +166,9 @@ def test_a_job_that_may_not_be_requeued_ends_with_a_verdict(slurm: SlurmNode, vo
     assert weights(voyage) == weights_after(STEPS)
 
 
-@pytest.mark.parametrize("name", ['Schiff Ü "1" it\'s $HOME %j \\x', " #SBATCH --hold `id` & ; *"])
+@pytest.mark.parametrize(
+    "name", ['Schiff Ü "1" it\'s $HOME %j \\x', 'Schiff 100 % "Ü" it\'s %j', " #SBATCH --hold `id` & ; *"]
+)
 def test_a_voyage_folder_of_any_name_is_trained_in(slurm: SlurmNode, voyage: VoyageFolder, name: str) -> None:
     voyage.root.rename(voyage.root.with_name(name))
     folder = VoyageFolder(voyage.root.with_name(name))
@@ -268,6 +270,8 @@ def test_without_a_controller_nothing_is_submitted_and_that_is_said_at_once(
 
 
 def test_commands_that_are_not_there_are_named(slurm: SlurmNode, voyage: VoyageFolder, tmp_path: Path) -> None:
-    done = train(slurm, voyage, {**slurm.environment, "PATH": str(tmp_path)})
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "ip").symlink_to(shutil.which("ip") or "ip")
+    done = train(slurm, voyage, {**slurm.environment, "PATH": str(tmp_path / "bin")})
     assert done.returncode == 24, done.stderr
     assert "no sbatch, squeue, scancel, scontrol" in done.stderr

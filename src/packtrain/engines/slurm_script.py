@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import Final
@@ -31,10 +30,18 @@ def job_script(place: Path, job: TrainingJob, token: str, python: str) -> str:
         "--mem=0",
         "--open-mode=append",
         f"--signal=B:USR1@{warned_seconds}",
-        # From the job's folder, which sbatch is told as a word of its own: what a folder above it is called, with
-        # blanks, quotes, "%" or "\\", is then nothing that Slurm reads as anything else.
-        f"--output={os.path.relpath(job.log_folder / LOG_NAME, place)}",
     )
     lines = "\n".join(f"#SBATCH {option}" for option in options)
     command = f"exec {shlex.quote(python)} -m packtrain run-attempt {shlex.quote(str(place))} {token}"
     return f"#!/bin/sh\n{lines}\n# One attempt, each time that Slurm starts this job.\n{command}\n"
+
+
+def folder_options(place: Path, log: Path) -> list[str]:
+    """Return the options of `sbatch` that name the job's folder and its log.
+
+    They are words of its command line: in the script Slurm would read quotes and backslashes its own way.
+    """
+    # In the name of a log "%" stands for something, unless it is doubled, or a backslash stands anywhere.
+    name = str(log)
+    name = name.replace("\\", "\\\\") if "\\" in name else name.replace("%", "%%")
+    return [f"--chdir={place}", f"--output={name}"]

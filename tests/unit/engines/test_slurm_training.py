@@ -40,7 +40,7 @@ from packtrain.engines.slurm_place import (
     read,
     write,
 )
-from packtrain.engines.slurm_script import job_script
+from packtrain.engines.slurm_script import folder_options, job_script
 from packtrain.engines.slurm_states import ended_in_words, stands_still
 from packtrain.engines.slurm_training import SlurmEngine
 from packtrain.errors import HostUnfit, MissingDependency, TrainingFailed, VoyageFileError
@@ -80,7 +80,11 @@ def test_a_path_with_anything_in_it_stays_one_word_of_the_script(tmp_path: Path)
     folder = tmp_path / 'a "b" $c %j'
     place = folder / "work" / "train-slurm"
     lines = job_script(place, job_of(folder), "n", "/a python").splitlines()
-    assert "#SBATCH --output=../../logs/slurm.log" in lines
+    assert folder_options(place, folder / "slurm.log") == [
+        f"--chdir={place}",
+        f'--output={tmp_path}/a "b" $c %%j/slurm.log',
+    ]
+    assert folder_options(place, Path("/a\\b/%j"))[1] == "--output=/a\\\\b/%j"
     assert lines[-1] == f"exec '/a python' -m packtrain run-attempt '{place}' n"
 
 
