@@ -111,22 +111,6 @@ def test_a_preempted_job_saves_and_goes_on_when_the_nodes_are_free(
     assert int(seen(voyage, 0)[-1][4]) == reached
 
 
-def test_time_that_is_cut_short_is_a_verdict_that_says_what_goes_on(slurm: SlurmNode, voyage: VoyageFolder) -> None:
-    set_training(voyage, steps=900, hosts='slurm_arguments = ["--time=30"]')
-    run = start(slurm, voyage)
-    until(lambda: saved(voyage) >= 4, 120, "the first saves")
-    time.sleep(61)
-    slurm.run("scontrol", "update", f"JobId={jobs(slurm)[0]}", "TimeLimit=1")
-    told = ended(run)
-    assert run.returncode == 82, told
-    assert "its time ran out before it could save" in told
-    assert "the same command submits another" in told
-    [record] = attempts(voyage)
-    assert "Slurm ended it" in record["reason"] or "time ran out" in record["reason"]
-    assert len(record["hosts"]) == 2
-    until(lambda: not processes(slurm), 60, "the workers to end")
-
-
 def test_a_batch_process_that_is_killed_leaves_a_record_and_a_verdict(slurm: SlurmNode, voyage: VoyageFolder) -> None:
     run = start(slurm, voyage)
     until(lambda: saved(voyage) >= 4, 120, "the first saves")
