@@ -101,9 +101,9 @@ class SlurmNode:
         (self.place / "slurmctld.pid").unlink(missing_ok=True)
         _start(self, self.host, ["slurmctld", "-D"], self.place / "slurmctld.pid")
 
-    def kill_controller(self) -> None:
-        """Let slurmctld die; jobs run on."""
-        os.kill(int((self.place / "slurmctld.pid").read_text()), signal.SIGKILL)
+    def kill_controller(self, number: int = signal.SIGKILL) -> None:
+        """Let slurmctld end; jobs run on."""
+        os.kill(int((self.place / "slurmctld.pid").read_text()), number)
 
     def power_off(self, name: str) -> None:
         """Take a node away without a word to anybody."""

@@ -111,22 +111,6 @@ def test_a_preempted_job_saves_and_goes_on_when_the_nodes_are_free(
     assert int(seen(voyage, 0)[-1][4]) == reached
 
 
-def test_time_that_is_cut_short_is_a_verdict_that_says_what_goes_on(slurm: SlurmNode, voyage: VoyageFolder) -> None:
-    set_training(voyage, steps=900, hosts='slurm_arguments = ["--time=30"]')
-    run = start(slurm, voyage)
-    until(lambda: saved(voyage) >= 4, 120, "the first saves")
-    time.sleep(61)
-    slurm.run("scontrol", "update", f"JobId={jobs(slurm)[0]}", "TimeLimit=1")
-    told = ended(run)
-    assert run.returncode == 82, told
-    assert "its time ran out before it could save" in told
-    assert "the same command submits another" in told
-    [record] = attempts(voyage)
-    assert "Slurm ended it" in record["reason"] or "time ran out" in record["reason"]
-    assert len(record["hosts"]) == 2
-    until(lambda: not processes(slurm), 60, "the workers to end")
-
-
 def test_a_batch_process_that_is_killed_leaves_a_record_and_a_verdict(slurm: SlurmNode, voyage: VoyageFolder) -> None:
     run = start(slurm, voyage)
     until(lambda: saved(voyage) >= 4, 120, "the first saves")
@@ -134,7 +118,7 @@ def test_a_batch_process_that_is_killed_leaves_a_record_and_a_verdict(slurm: Slu
     os.kill(batch, signal.SIGKILL)
     told = ended(run)
     assert run.returncode == 82, told
-    assert "its batch script ended without a verdict" in told
+    assert "or was killed there" in told
     [record] = attempts(voyage)
     assert record["reason"] == "Slurm ended it (FAILED)"
     assert len(record["hosts"]) == 2
@@ -166,7 +150,9 @@ def test_a_job_that_may_not_be_requeued_ends_with_a_verdict(slurm: SlurmNode, vo
     assert weights(voyage) == weights_after(STEPS)
 
 
-@pytest.mark.parametrize("name", ['Schiff Ü "1" it\'s $HOME %j \\x', " #SBATCH --hold `id` & ; *"])
+@pytest.mark.parametrize(
+    "name", ['Schiff Ü "1" it\'s $HOME %j \\x', 'Schiff 100 % "Ü" it\'s %j', " #SBATCH --hold `id` & ; *"]
+)
 def test_a_voyage_folder_of_any_name_is_trained_in(slurm: SlurmNode, voyage: VoyageFolder, name: str) -> None:
     voyage.root.rename(voyage.root.with_name(name))
     folder = VoyageFolder(voyage.root.with_name(name))
@@ -256,7 +242,7 @@ def test_a_controller_that_is_away_while_an_attempt_fails_puts_the_job_back_when
 def test_without_a_controller_nothing_is_submitted_and_that_is_said_at_once(
     slurm: SlurmNode, voyage: VoyageFolder
 ) -> None:
-    slurm.kill_controller()
+    slurm.kill_controller(signal.SIGTERM)  # it writes down what it knows
     try:
         done = slurm.packtrain("train", str(voyage.root))
     finally:
@@ -268,6 +254,8 @@ def test_without_a_controller_nothing_is_submitted_and_that_is_said_at_once(
 
 
 def test_commands_that_are_not_there_are_named(slurm: SlurmNode, voyage: VoyageFolder, tmp_path: Path) -> None:
-    done = train(slurm, voyage, {**slurm.environment, "PATH": str(tmp_path)})
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "ip").symlink_to(shutil.which("ip") or "ip")
+    done = train(slurm, voyage, {**slurm.environment, "PATH": str(tmp_path / "bin")})
     assert done.returncode == 24, done.stderr
     assert "no sbatch, squeue, scancel, scontrol" in done.stderr

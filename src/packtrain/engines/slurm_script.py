@@ -30,14 +30,18 @@ def job_script(place: Path, job: TrainingJob, token: str, python: str) -> str:
         "--mem=0",
         "--open-mode=append",
         f"--signal=B:USR1@{warned_seconds}",
-        f"--chdir={_quoted(str(place))}",
-        f"--output={_quoted(str(job.log_folder / LOG_NAME).replace('%', '%%'))}",
     )
     lines = "\n".join(f"#SBATCH {option}" for option in options)
     command = f"exec {shlex.quote(python)} -m packtrain run-attempt {shlex.quote(str(place))} {token}"
     return f"#!/bin/sh\n{lines}\n# One attempt, each time that Slurm starts this job.\n{command}\n"
 
 
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+def folder_options(place: Path, log: Path) -> list[str]:
+    """Return the options of `sbatch` that name the job's folder and its log.
+
+    They are words of its command line: in the script Slurm would read quotes and backslashes its own way.
+    """
+    # In the name of a log "%" stands for something, unless it is doubled, or a backslash stands anywhere.
+    name = str(log)
+    name = name.replace("\\", "\\\\") if "\\" in name else name.replace("%", "%%")
+    return [f"--chdir={place}", f"--output={name}"]

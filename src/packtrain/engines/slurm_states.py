@@ -22,7 +22,7 @@ _WHY: Final = {
     "CANCELLED": "it was cancelled",
     "COMPLETED": "it is gone without a verdict",
     "FAILED": "its batch script ended without a verdict",
-    "JobLaunchFailure": "it could not be launched on its first node, whose slurmd.log says why",
+    "JobLaunchFailure": "it did not start on its first node, or was killed there; slurm.log and slurmd.log say why",
     "NODE_FAIL": "a node failed, and Slurm did not start it again",
     "OUT_OF_MEMORY": "a host had not memory enough",
     "PREEMPTED": "another job took its place, and Slurm did not start it again",

@@ -33,7 +33,7 @@ from packtrain.engines.slurm_commands import (
 )
 from packtrain.engines.slurm_events import all_entries, is_recorded, read_entries, record_of_left, step_record
 from packtrain.engines.slurm_place import JobOrder, Place, Standing, Tail, Verdict, error_of, read, write
-from packtrain.engines.slurm_script import LOG_NAME, job_script
+from packtrain.engines.slurm_script import LOG_NAME, folder_options, job_script
 from packtrain.engines.slurm_states import ended_in_words, stands_still
 from packtrain.errors import ClusterUnreachable, PacktrainError, TrainingFailed, VoyageFileError
 from packtrain.events import HostsAwaited, Notice, Sink, WorkersStarted
@@ -164,8 +164,9 @@ class SlurmEngine:
             folder.mkdir(parents=True, exist_ok=True)
         # Before the job is: one that was submitted by a command that was killed at once is found by its name.
         write(place.order, order)
+        usual = folder_options(place.root, job.log_folder / LOG_NAME)
         ours = [f"--job-name={order.name}", "--ntasks-per-node=1", "--requeue"]
-        done = submit([*self._arguments, *ours], place.script)
+        done = submit([*usual, *self._arguments, *ours], place.script)
         job_id = done.stdout.strip().partition(";")[0]
         if done.returncode != 0 or not job_id.isdecimal():
             job_id = self._taken_all_the_same(order, last_line(done.stderr or done.stdout))

@@ -5,7 +5,9 @@ import pytest
 from dying_jobs import Job, work
 from packtrain.engines.job_lots import lot_path, write_lot
 from packtrain.engines.shared_folders import shared_folders
-from packtrain.engines.slurm import _nodes_meant, _ranges, _Task
+from packtrain.engines.slurm import _nodes_meant, _ranges, _Task, open_slurm
+from packtrain.errors import VoyageFileError
+from packtrain.events import discard
 
 
 def test_of_a_lot_no_more_is_read_than_the_jobs_that_are_asked_for(tmp_path: Path) -> None:
@@ -41,3 +43,13 @@ def test_runs_of_tasks_are_spelled_as_ranges(numbers: list[int], spelled: str) -
 )
 def test_nodes_are_asked_for_as_the_options_name_them(arguments: list[str], asked: list[str]) -> None:
     assert _nodes_meant(arguments) == asked
+
+
+def test_options_that_would_number_the_tasks_otherwise_are_refused_before_anything_is_touched(tmp_path: Path) -> None:
+    with shared_folders(tmp_path / "hosts", [], []) as shared:
+        for stage, setting in (("prepare", "[prepare]"), ("load", "[site]")):
+            opened = open_slurm(tmp_path / "array", ("--array=1-3",), 2, shared, discard, stage)
+            with pytest.raises(VoyageFileError) as caught, opened:
+                pass
+            assert caught.value.where == f"voyage.toml, {setting} slurm_arguments"
+    assert not (tmp_path / "array").exists()

@@ -44,7 +44,7 @@ from packtrain.engines.slurm_place import (
     read,
     write,
 )
-from packtrain.engines.slurm_script import job_script
+from packtrain.engines.slurm_script import folder_options, job_script
 from packtrain.engines.slurm_states import ended_in_words, stands_still
 from packtrain.engines.slurm_task import run_task
 from packtrain.engines.slurm_training import SlurmEngine
@@ -83,10 +83,14 @@ def test_the_script_asks_for_whole_hosts_and_a_warning(tmp_path: Path) -> None:
 
 def test_a_path_with_anything_in_it_stays_one_word_of_the_script(tmp_path: Path) -> None:
     folder = tmp_path / 'a "b" $c %j'
-    lines = job_script(folder / "place", job_of(folder), "n", "/a python").splitlines()
-    quoted = f'{tmp_path}/a \\"b\\" $c %%j'
-    assert f'#SBATCH --output="{quoted}/logs/slurm.log"' in lines
-    assert lines[-1] == f"exec '/a python' -m packtrain run-attempt '{folder}/place' n"
+    place = folder / "work" / "train-slurm"
+    lines = job_script(place, job_of(folder), "n", "/a python").splitlines()
+    assert folder_options(place, folder / "slurm.log") == [
+        f"--chdir={place}",
+        f'--output={tmp_path}/a "b" $c %%j/slurm.log',
+    ]
+    assert folder_options(place, Path("/a\\b/%j"))[1] == "--output=/a\\\\b/%j"
+    assert lines[-1] == f"exec '/a python' -m packtrain run-attempt '{place}' n"
 
 
 # --- what is written and read
