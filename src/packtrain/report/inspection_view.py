@@ -59,7 +59,7 @@ class InspectionView:
         is_fit: as the sheet says, which follows from its findings.
         num_findings, num_faults, num_not_shown: of all hosts.
         faults: what makes the site unfit, the first `MOST_SHOWN`.
-        together: what is of several hosts, the first `MOST_SHOWN`.
+        together: what is of several hosts, the first `MOST_SHOWN`; all of the one host where there is one alone.
         stale: why it says nothing of what is here now; "" where it is of this cargo and kit.
     """
 
@@ -136,9 +136,10 @@ def view_of(sheet: Inspection, stale: str = "") -> InspectionView:
     alone: dict[str, Counter[str]] = {host: Counter() for host in sheet.hosts}
     together: list[Finding] = []
     for one in sheet.findings:
-        if len(one.hosts) == 1 and one.hosts[0] in alone:
+        is_of_one = len(one.hosts) == 1 and one.hosts[0] in alone
+        if is_of_one:
             alone[one.hosts[0]][one.verdict] += 1
-        else:
+        if not is_of_one or len(alone) == 1:
             together.append(one)
     hosts = [InspectedHost(host, counts["good"], counts["bad"], counts["not shown"]) for host, counts in alone.items()]
     faults = sheet.faults

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from packtrain.documents.inspection import Finding, Inspection
 from packtrain.documents.kit import Kit
 from packtrain.documents.ready import Ready
 from packtrain.engines.local import LocalEngine
-from packtrain.errors import SiteUnfit, UntrustedSigner, WrongRole
+from packtrain.errors import HostUnfit, SiteUnfit, UntrustedSigner, WrongRole
 from packtrain.events import discard
-from packtrain.inspecting import wanted_of
+from packtrain.inspecting import look_at_host, wanted_of
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.signed import in_folder
 from packtrain.stages.inspect import World, inspect
@@ -214,3 +215,48 @@ def test_a_site_that_is_not_what_was_promised_ends_the_command_with_88(folders: 
 
     assert done.exit_code == SiteUnfit.exit_code == 88
     assert json.loads(done.stdout)["is_fit"] is False
+
+
+class Unfit:
+    """A mapper of two hosts, of which one is found unfit by the engine; no host of it all where `names` is empty."""
+
+    def __init__(self, unfit: dict[str, HostUnfit], *names: str) -> None:
+        self._unfit, self._names = unfit, names
+
+    def hosts(self) -> tuple[str, ...]:
+        self._unfit["node-2"] = HostUnfit(
+            "this host has another version of torch", where="node-2", expected="2.13.0", found="2.9.1", hint="same"
+        )
+        return self._names
+
+    def map_bound(self, run: Any, jobs: Any) -> Any:
+        for host, job in jobs:
+            yield host, job, run(job)
+
+
+@pytest.mark.parametrize("names", [("node-1",), ()])
+def test_an_unfit_host_is_a_finding_and_the_others_are_inspected(
+    folders: dict[Any, VoyageFolder], names: tuple[str, ...]
+) -> None:
+    folder, unfit = folders["operator"], dict[str, HostUnfit]()
+    world = World(LocalEngine(), look, lambda: nullcontext(Unfit(unfit, *names)), unfit)
+    with pytest.raises(SiteUnfit, match=r"node-2: host: this host has another version of torch: 2\.9\.1"):
+        inspect(folder, wanted_of(folder, 5, 0.1, None), world, discard)
+
+    sheet = folder.read_signed(Inspection)
+    assert sheet.hosts == (*names, "node-2")
+    [fault] = sheet.faults
+    assert (fault.hosts, fault.asked, fault.remedy) == (("node-2",), "2.13.0", "same")
+    assert [one.hosts for one in sheet.findings if one.what == "Python"] == [(name,) for name in names]
+
+
+def test_a_part_of_a_look_that_fails_is_a_finding_and_the_rest_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(seen: Seen) -> None:
+        raise RuntimeError("\x1b[2Jno such bus")
+
+    monkeypatch.setattr("packtrain.inspecting.look_at_interfaces", fails)
+    told = look_at_host(HostTask(python=sys.executable, folders=(), seconds=0.1))
+
+    [bad] = [one for one in told if one.what == "interfaces"]
+    assert bad.verdict == "bad" and "RuntimeError: \\u001b[2Jno such bus" in bad.found
+    assert {"processors", "name", "accelerators"} <= {one.what for one in told}

@@ -34,6 +34,8 @@ def _sheet(view: InspectionView) -> str:
     if view.stale:
         body += f'<p class="hold">Of what is here now it says nothing: {words(view.stale)}.</p>'
     body += _faults(view) + _together(view)
+    if len(view.hosts) < 2:
+        return body
     name = f"inspected-{view.by}"
     first, rest = view.hosts[:_MOST_HOSTS], view.hosts[_MOST_HOSTS:]
     head = ("host", "good", "bad", "not shown")
@@ -67,7 +69,8 @@ def _together(view: InspectionView) -> str:
             for one in view.together]  # fmt: skip
     more = f"<p>The first {MOST_SHOWN} of them.</p>" if len(rows) == MOST_SHOWN else ""
     told = table(("verdict", "what", "found"), rows, f"seen by the {view.by} of all hosts")
-    return f"<h3>All hosts together</h3>{told}{more}"
+    title = "All hosts together" if len(view.hosts) > 1 else "What was found"
+    return f"<h3>{title}</h3>{told}{more}"
 
 
 def _fault(one: FoundView) -> tuple[str, ...]:

@@ -136,7 +136,7 @@ def look_across(task: AcrossTask, engine: Engine, sink: Sink) -> tuple[list[Find
         return seen.findings, ()
     names = labels([host.name for host in reached.hosts])
     findings += judge_reach(reached, task.promised, is_one_host=task.each_rank)
-    if task.each_rank and task.num_workers == 1:
+    if task.num_workers == 1 and reached.count == 1:
         seen = Seen(*names)
         _one_place(seen, task.promised)
         return [*findings, *seen.findings], names

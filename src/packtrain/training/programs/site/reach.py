@@ -24,6 +24,8 @@ MOST_PAIRS_OF_ALL = 16
 _MOST_LINE_BYTES = 1 << 22
 _MOST_NAME = 255
 _MOST_ADDRESSES = 64
+_LIES = (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError)
+"""What comes of reading from a host that tells something else than asked."""
 _TRY_SECONDS = 3.0
 _AT_ONCE = 16
 _PINGS = 8
@@ -65,7 +67,10 @@ class Line:
                 raise ValueError("the other side ended")
             self._rest += piece
         line, _, self._rest = self._rest.partition(b"\n")
-        found = json.loads(line)
+        try:
+            found = json.loads(line)
+        except RecursionError as error:
+            raise ValueError("too deep") from error
         if not isinstance(found, dict):
             raise ValueError("no object")  # noqa: TRY004 - hostile bytes, one class for all that is wrong with them
         return found
@@ -142,7 +147,7 @@ def lead(count: int, hello: dict[str, Any], seconds: float, report: Path) -> Non
         connection.settimeout(max(min(left, _TRY_SECONDS), 0.1))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         line = Line(connection)
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        with contextlib.suppress(*_LIES):
             found = hello_of(line.hear(), address[0])
             place = found["place"]
             if 0 < place < count and place not in told:
@@ -156,7 +161,7 @@ def lead(count: int, hello: dict[str, Any], seconds: float, report: Path) -> Non
     for place, line in lines.items():
         # Each peer may take its whole time to not answer, so many at once.
         line.connection.settimeout(seconds)
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        with contextlib.suppress(*_LIES):
             answers.append(answer_of(line.hear(), place, peers_of(place, count)))
     found = {"count": count, "hosts": [told[place] for place in sorted(told)], "seen": answers, "clocks": clocks}
     part = report.with_name(report.name + ".part")
@@ -168,19 +173,24 @@ def lead(count: int, hello: dict[str, Any], seconds: float, report: Path) -> Non
             line.say(done=True)
 
 
+def plain(text: object) -> str:
+    """Return what a host told as a text of some length that every reader takes."""
+    return str(text)[:_MOST_NAME].encode("utf-8", "replace").decode()
+
+
 def hello_of(told: dict[str, Any], address: str) -> dict[str, Any]:
     """Return what a host says of itself, held to bounds, and the address that it came from.
 
     Raises:
-        ValueError, TypeError, KeyError: it says something else.
+        One of `_LIES`: it says something else.
     """
     port = int(told["port"])
     if not 0 < port < 1 << 16:
         raise ValueError("no port")
     return {
         "place": int(told["place"]),
-        "name": str(told["name"])[:_MOST_NAME],
-        "own": [str(one)[:_MOST_NAME] for one in list(told["own"])[:_MOST_ADDRESSES]],
+        "name": plain(told["name"]),
+        "own": [plain(one) for one in list(told["own"])[:_MOST_ADDRESSES]],
         "port": port,
         "address": address,
     }
@@ -190,7 +200,7 @@ def answer_of(told: dict[str, Any], place: int, peers: list[int]) -> dict[str, A
     """Return what a host says of its peers, held to bounds, and to itself: no host speaks for another.
 
     Raises:
-        ValueError, TypeError, KeyError: it says something else.
+        One of `_LIES`: it says something else.
     """
     tried: dict[int, dict[str, Any]] = {}
     for one in told["tried"]:
@@ -198,12 +208,12 @@ def answer_of(told: dict[str, Any], place: int, peers: list[int]) -> dict[str, A
         if seconds is not None and not (math.isfinite(float(seconds)) and 0 <= float(seconds) < 1e9):
             raise ValueError("no time")
         if peer in peers:
-            why = {"why": str(one["why"])[:_MOST_NAME]} if seconds is None else {"seconds": float(seconds)}
+            why = {"why": plain(one["why"])} if seconds is None else {"seconds": float(seconds)}
             tried[peer] = {"place": peer, **why}
     names = [
         {
             "place": int(one["place"]),
-            "addresses": [str(each)[:_MOST_NAME] for each in one["addresses"]][:_MOST_ADDRESSES],
+            "addresses": [plain(each) for each in one["addresses"]][:_MOST_ADDRESSES],
         }
         for one in told["names"]
         if int(one["place"]) in peers
@@ -214,7 +224,7 @@ def answer_of(told: dict[str, Any], place: int, peers: list[int]) -> dict[str, A
 def clock_of(place: int, line: Line) -> dict[str, Any] | None:
     """Return by how much a host's clock is ahead of this one, and the bound of that: half the quickest round trip."""
     best: tuple[float, float] | None = None
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+    with contextlib.suppress(*_LIES):
         for _ in range(_PINGS):
             sent, before = time.time(), time.perf_counter()
             line.say(time=True)

@@ -55,6 +55,22 @@ def pairs(places: list[int]) -> list[list[list[int]]]:
     return rounds
 
 
+def times_of(told: bytes, places: list[int]) -> dict[str, float]:
+    """Return the times that the first host of a group told.
+
+    Raises:
+        ValueError: it told something else; it is named.
+    """
+    try:
+        found = json.loads(told[:_MOST_BYTES])
+        times = {part: float(found[part]) for part in ("seconds", "short_seconds")}
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
+        times = {"seconds": math.nan}
+    if not all(0 <= value < _MOST_SECONDS for value in times.values()):
+        raise ValueError(f"the host of node rank {places[0]} tells no time: {told[:100]!r}")
+    return times
+
+
 class Reduction:
     """One process of the measurement."""
 
@@ -92,17 +108,10 @@ class Reduction:
         results: list[dict[str, Any]] = []
         for number, group_places in enumerate(groups):
             self._store.wait([f"{name}/{number}"], self._patience)
-            results.append({"places": group_places, **self._times(f"{name}/{number}", group_places)})
+            results.append({"places": group_places, **times_of(self._store.get(f"{name}/{number}"), group_places)})
         if self._rank == 0:
             print(json.dumps({"step": self._num_measured}), flush=True)
         return results
-
-    def _times(self, key: str, places: list[int]) -> dict[str, float]:
-        told = json.loads(self._store.get(key)[:_MOST_BYTES])
-        times = {part: float(told[part]) for part in ("seconds", "short_seconds")}
-        if not all(math.isfinite(value) and 0 <= value < _MOST_SECONDS for value in times.values()):
-            raise ValueError(f"the host of node rank {places[0]} tells no time: {told}")
-        return times
 
     def _in_group(self, name: str, ranks: list[int], num_bytes: int) -> dict[str, float]:
         if len(ranks) == 1:
