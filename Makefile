@@ -62,8 +62,10 @@ demo: setup demo-data kit-wheels
 	@$(BIN)/packtrain demo $(DEMO_ARGS)
 
 # A module stays with one worker: what its tests share (a demo, a packed voyage) is made once. tests/conftest.py has the
-# long ones begin first.
+# long ones begin first. Bytecode is made beforehand: some thousand processes begin in the tests, and where Python is told
+# to keep none (PYTHONDONTWRITEBYTECODE) each of them would compile packtrain anew.
 test: setup demo-data kit-wheels card-validator model-signing system-packages
+	@$(BIN)/python -m compileall -q src
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: lint types arch test

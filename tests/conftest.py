@@ -1,5 +1,6 @@
 """What every test shares: Hypothesis profiles, and marks that say what a test needs from the machine."""
 
+import gc
 import importlib.util
 import os
 import shutil
@@ -81,6 +82,20 @@ def form_of_errors() -> Iterator[None]:
     terminal.print_error = print_well_formed
     yield
     terminal.print_error = print_error
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect without the garbage collector, and keep what was collected out of its sight from then on.
+
+    Two million objects stay to the end: to go through them again and again took a quarter of the time of collection.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

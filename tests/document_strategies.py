@@ -1,5 +1,6 @@
 """Hypothesis strategies made from the annotations of documents, so that a new field is drawn without being told."""
 
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -11,6 +12,9 @@ _LARGEST = 2**53 - 1
 _CHARACTERS = st.characters(exclude_categories=("Cs",))
 
 
+# Once for each type and pattern: Hypothesis looks a strategy over when it first draws from it, which takes longer than
+# to draw, and tests ask for these anew at every example.
+@cache
 def documents(document_type: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
     """Return a strategy of valid instances of a document type."""
     return _of(inspect.type_info(document_type))
@@ -24,7 +28,7 @@ def _of(info: inspect.Type) -> st.SearchStrategy[Any]:
         case inspect.StrType(pattern=r"\A[0-9a-f]{64}\Z"):
             return st.binary(min_size=32, max_size=32).map(bytes.hex)  # from_regex is slow, and this one is everywhere
         case inspect.StrType(pattern=str() as pattern):
-            return st.from_regex(pattern).filter(lambda text: len(text) <= (info.max_length or 10**9))
+            return _matching(pattern, info.max_length or 10**9)
         case inspect.StrType():
             return st.text(_CHARACTERS, min_size=info.min_length or 0, max_size=min(info.max_length or 20, 20))
         case inspect.IntType():
@@ -49,3 +53,8 @@ def _of(info: inspect.Type) -> st.SearchStrategy[Any]:
             return st.dictionaries(_of(info.key_type), _of(info.value_type), max_size=3)
         case _:
             raise NotImplementedError(info)
+
+
+@cache
+def _matching(pattern: str, max_length: int) -> st.SearchStrategy[str]:
+    return st.from_regex(pattern).filter(lambda text: len(text) <= max_length)

@@ -49,10 +49,23 @@ def voyage(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, An
 @pytest.fixture(scope="module")
 def all_drives(voyage: tuple[Path, dict[str, Any]]) -> Path:
     """Return a folder with all eight drives, the lost one among them."""
-    folder = voyage[0].parent / "all-drives"
-    shutil.copytree(voyage[0] / "drives", folder)
-    shutil.copytree(voyage[0] / "lost" / "C2", folder / "C2")
+    folder = copy_of(voyage[0] / "drives", voyage[0].parent / "all-drives")
+    copy_of(voyage[0] / "lost" / "C2", folder / "C2")
     return folder
+
+
+def link_or_copy(source: str, target: str) -> str:
+    """Give a large file a second name instead of copying it: wheels, volumes, shards, which nothing writes into."""
+    if Path(source).stat().st_size < 1 << 16:
+        return str(shutil.copy2(source, target))
+    os.link(source, target)
+    return target
+
+
+def copy_of(folder: Path, target: Path) -> Path:
+    """Return a copy of a folder of the demo, less the environment that its kit was installed into (5,000 files)."""
+    left_out = shutil.ignore_patterns("kit-environment")
+    return shutil.copytree(folder, target, symlinks=True, ignore=left_out, copy_function=link_or_copy)
 
 
 def fresh_consignee(voyage: Path, into: Path) -> Path:
@@ -125,8 +138,7 @@ def test_the_demo_names_the_digest_of_what_came_home_and_the_seconds_of_each_sta
 def test_the_consignee_s_inspection_computes_the_losses_of_home_to_the_last_bit(
     voyage: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
-    shutil.copytree(voyage[0], tmp_path / "voyage", symlinks=True)
-    consignee = tmp_path / "voyage" / "consignee"
+    consignee = copy_of(voyage[0] / "consignee", tmp_path / "consignee")
     # Whether this machine is fit to train on is not asked here: 88 is an answer, too.
     done = run(PACKTRAIN, "inspect", "--voyage", consignee, "--seconds", "0.2", "--json", cwd=tmp_path)
     assert done.returncode in (0, 88), done.stderr
@@ -179,8 +191,7 @@ def test_every_stage_does_nothing_when_it_is_run_again(voyage: tuple[Path, dict[
 @pytest.mark.needs_age
 @pytest.mark.needs_ssh_keygen
 def test_the_commands_of_the_tutorial_run_as_they_stand(voyage: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
-    copy = tmp_path / "my-voyage"
-    shutil.copytree(voyage[0], copy, symlinks=True)
+    copy_of(voyage[0], tmp_path / "my-voyage")
     page = (ROOT / "docs" / "tutorial" / "first-voyage.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
     assert blocks[0].startswith("packtrain demo --into my-voyage"), "the first block is the demo itself: already run"
