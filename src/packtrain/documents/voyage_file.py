@@ -226,8 +226,8 @@ class TrainingSection(Part, frozen=True, kw_only=True):
         wheels: folder with a wheel of everything the program imports, for the site's Python and platform. Where there
             is a lock too, the folder must hold what the lock says.
         provided: packages that the site has already, as NAME==VERSION.
-        max_restarts: how often a failed attempt is followed by another. The count begins anew after one that got further
-            than all before it.
+        max_restarts: how often a failed attempt is followed by another. The count begins anew after one that got
+            further than all before it.
         stall_seconds: an attempt without a step for so long is ended and counts as failed.
     """
 
