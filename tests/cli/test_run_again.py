@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,16 +28,23 @@ def run(verb: str, folder: Path, *more: str) -> tuple[str, dict[str, str]]:
     return done.stderr, states
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """Return a consignor's folder packed as docs/how-to/your-own-data.md says, up to and with `pack`."""
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a place with a consignor's folder packed as docs/how-to/your-own-data.md says, up to and with `pack`."""
     page = (DOCS / "how-to" / "your-own-data.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
     until = next(i for i, block in enumerate(blocks) if block.startswith("packtrain pack"))
     environment = {**os.environ, "PATH": f"{PACKTRAIN.parent}:{os.environ['PATH']}"}
     script = "set -eu\n" + "\n".join(blocks[: until + 1])
-    subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, timeout=200, check=True)
-    return tmp_path / "home"
+    place = tmp_path_factory.mktemp("packed")
+    subprocess.run(["bash", "-c", script], cwd=place, env=environment, capture_output=True, timeout=200, check=True)
+    return place
+
+
+@pytest.fixture
+def home(packed: Path, tmp_path: Path) -> Path:
+    """Return the consignor's folder in a copy of that place."""
+    return shutil.copytree(packed, tmp_path / "copy", symlinks=True) / "home"
 
 
 def test_a_changed_source_runs_prepare_and_pack_again_and_leaves_the_rest(home: Path) -> None:

@@ -23,7 +23,8 @@ LEAST_FILES: Final = 16_384
 """Open files of one process: a loader opens a shard for each of its workers, and each connection of a ring is one."""
 LEAST_SHARED_BYTES: Final = GIB
 """Shared memory: the workers of a DataLoader hand batches over in it, and NCCL its buffers between processes."""
-_PATIENCE_SECONDS: Final = 30.0
+# To import torch takes two seconds, and half a minute where the disk is distant or the machine is busy.
+_PATIENCE_SECONDS: Final = 120.0
 _SHARED: Final = "/dev/shm"  # noqa: S108 - it is looked at, nothing is written there
 _ASKS_PYTHON: Final = (
     "import json,platform,sys\n"
