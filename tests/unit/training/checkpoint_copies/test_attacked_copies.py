@@ -324,9 +324,9 @@ def test_bringing_it_from_home_is_gone_on_with_where_it_was_cut_off(tmp_path: Pa
         ready = cluster.copies.before_attempt(("d",))
         if not ready.failed:
             assert ready.entry == TWENTY
+            assert place == 6
             break
         cluster["d"].restart()
         assert cluster.start("d") == TWENTY
         assert cluster["d"].seen(TWENTY) == whole(20)
         cluster["d"].wipe()
-    assert place == 6

@@ -145,6 +145,7 @@ def test_the_end_brings_the_last_checkpoint_to_a_folder(cluster: Cluster, tmp_pa
     cluster.start()
     cluster.save(10)
     target = cluster.copies.finish(tmp_path / "voyage")
+    assert target is not None
     assert target == tmp_path / "voyage" / "step-00000010"
     assert (target / "__2_0.distcp").read_bytes() == dcp(10, 2, num_ranks=3)["__2_0.distcp"]
     assert [path.name for path in (tmp_path / "voyage").glob("[!.]*")] == ["step-00000010"]
