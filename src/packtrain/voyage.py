@@ -340,13 +340,13 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
 
         Args:
             engine: "local", "ray" or "slurm"; without it, what voyage.toml says.
-            num_hosts: wait for so many hosts, and look at no more; without it, as [site.hosts] says.
+            num_hosts: so many take part together; without it, as [site.hosts] says. By itself each host is looked at.
             seconds: each writing, reading and computing on a host takes no longer.
             python: the interpreter that will train.
 
         Raises:
             SiteUnfit: something is bad, or was promised and not shown; the sheet is written all the same.
-            VoyageFileError: an engine of many hosts is asked for, and cannot be had.
+            MissingDependency, ClusterUnreachable: an engine of many hosts is asked for, and cannot be had.
         """
         from packtrain.inspecting import open_world, wanted_of
         from packtrain.stages import inspect

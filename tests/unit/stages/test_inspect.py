@@ -2,7 +2,6 @@
 
 import functools
 import json
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -255,7 +254,7 @@ def test_a_part_of_a_look_that_fails_is_a_finding_and_the_rest_is_looked_at(monk
         raise RuntimeError("\x1b[2Jno such bus")
 
     monkeypatch.setattr("packtrain.inspecting.look_at_interfaces", fails)
-    told = look_at_host(HostTask(python=sys.executable, folders=(), seconds=0.1))
+    told = look_at_host(HostTask(python="/nowhere/python", folders=(), seconds=0.1))
 
     [bad] = [one for one in told if one.what == "interfaces"]
     assert bad.verdict == "bad" and "RuntimeError: \\u001b[2Jno such bus" in bad.found

@@ -261,6 +261,8 @@ def _why_no_miniature(folder: VoyageFolder) -> str:
         return "voyage.toml has no [training]"
     if not folder.resolve(voyage.training.program).is_dir():
         return f"{voyage.training.program} is not there"
+    if folder.store_place() is not None:
+        return "the store is object storage, from which the miniature is not fetched"
     if _dataset(folder) is None:
         return "the store holds no dataset.json: the cargo is a folder as it was, which has no miniature"
     return ""

@@ -23,8 +23,8 @@ LEAST_FILES: Final = 16_384
 """Open files of one process: a loader opens a shard for each of its workers, and each connection of a ring is one."""
 LEAST_SHARED_BYTES: Final = GIB
 """Shared memory: the workers of a DataLoader hand batches over in it, and NCCL its buffers between processes."""
-# To import torch takes two seconds, and half a minute where the disk is distant or the machine is busy.
 _PATIENCE_SECONDS: Final = 120.0
+"""For an interpreter to import torch: from a file system that all hosts read at once, that takes its time."""
 _SHARED: Final = "/dev/shm"  # noqa: S108 - it is looked at, nothing is written there
 _ASKS_PYTHON: Final = (
     "import json,platform,sys\n"
@@ -238,7 +238,9 @@ def ask_python(python: str) -> dict[str, str]:
             [python, "-c", _ASKS_PYTHON], capture_output=True, text=True, timeout=_PATIENCE_SECONDS, check=False
         )
         found = json.loads(done.stdout.strip().splitlines()[-1])
-    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
+    except subprocess.TimeoutExpired:
+        return {"why": f"{python} does not answer within {_PATIENCE_SECONDS:g} s"}
+    except (OSError, ValueError, IndexError) as error:
         return {"why": f"{python} does not answer: {type(error).__name__}: {error}"[:300]}
     return {str(name): str(value) for name, value in found.items()}
 
