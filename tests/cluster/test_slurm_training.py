@@ -44,6 +44,15 @@ def test_a_killed_worker_is_followed_by_a_requeue_that_goes_on_from_the_checkpoi
     assert not (voyage.work / "train-slurm").exists()
 
 
+def test_all_nodes_that_are_free_take_part_up_to_the_most(slurm: SlurmNode, voyage: VoyageFolder) -> None:
+    set_training(voyage, hosts="least = 1\nmost = 3")
+    run = start(slurm, voyage)
+    told = ended(run)
+    assert run.returncode == 0, told
+    assert [len(attempt["hosts"]) for attempt in attempts(voyage)] == [3]
+    assert weights(voyage) == weights_after(STEPS)
+
+
 def test_a_command_that_is_killed_leaves_a_job_that_the_same_command_follows(
     slurm: SlurmNode, voyage: VoyageFolder
 ) -> None:

@@ -165,7 +165,8 @@ class SlurmEngine:
         # Before the job is: one that was submitted by a command that was killed at once is found by its name.
         write(place.order, order)
         usual = folder_options(place.root, job.log_folder / LOG_NAME)
-        ours = [f"--job-name={order.name}", "--ntasks-per-node=1", "--requeue"]
+        # Not --ntasks-per-node: with it Slurm gives the fewest nodes of a range, however many are free.
+        ours = [f"--job-name={order.name}", "--requeue"]
         done = submit([*usual, *self._arguments, *ours], place.script)
         job_id = done.stdout.strip().partition(";")[0]
         if done.returncode != 0 or not job_id.isdecimal():
