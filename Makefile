@@ -13,6 +13,7 @@
 #   make bench-train       loader, supervision and weights           BENCH_ARGS="--only loader --repeats 1"
 #   make bench-cluster     faults on hosts, beside torchrun and Ray Train   BENCH_ARGS="--only faults --repeats 1"
 #   make test-slow     the tests at full size, minutes each
+#   make test-benchmarks  the scripts of the benchmarks on a few files; three minutes
 #   make test-programs  rehearse training programs of others, from their wheels (280 MB to fetch); minutes
 #   make test-cluster  prepare on hosts of our own making, with Ray and Slurm: root, iproute2, slurm-wlm; minutes
 #
@@ -51,7 +52,7 @@ DEMO_DATA := build/demo-data
 KIT_WHEELS := build/kit-wheels
 SOURCES := $(shell find src -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
-.PHONY: object-server card-validator model-signing fuzz help demo test test-slow test-programs test-cluster bench-cargo bench-diligence bench-prepare bench-train bench-cluster check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
+.PHONY: object-server card-validator model-signing fuzz help demo test test-slow test-benchmarks test-programs test-cluster bench-cargo bench-diligence bench-prepare bench-train bench-cluster check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
 
 help:
 	@sed -n 's/^#   make /make /p' Makefile
@@ -100,6 +101,9 @@ bench-cluster: setup
 
 test-slow: package
 	@$(BIN)/python -m pytest -n0 -m full_size --timeout 3600 --capture=tee-sys $(PYTEST_ARGS)
+
+test-benchmarks: setup demo-data
+	@$(BIN)/python -m pytest -n0 -m benchmarks $(PYTEST_ARGS)
 
 # Each program has its own lock and its own wheels; torch is the one of .venv.
 test-programs: setup kit-wheels

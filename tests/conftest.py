@@ -99,12 +99,12 @@ def pytest_collection() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests at full size, on clusters and of other people's programs out unless they are asked for.
+    """Leave the tests at full size, on clusters, of benchmarks and of other people's programs out, unless asked for.
 
     With several workers the modules that hold slow tests begin first: a module stays with one worker, and the others
     would wait at the end for one that began last.
     """
-    unasked = [mark for mark in ("full_size", "cluster", "programs") if mark not in config.option.markexpr]
+    unasked = [mark for mark in ("full_size", "cluster", "programs", "benchmarks") if mark not in config.option.markexpr]
     left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in unasked)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)

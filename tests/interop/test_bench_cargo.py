@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.benchmarks
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "bench_cargo.py"
 ASKED = [

@@ -9,7 +9,7 @@ import pytest
 
 from bench_parts import needs_demo_data, run_benchmark
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.benchmarks
 
 ASKED = [
     "image_speed_vs_daft",
