@@ -99,6 +99,7 @@ def exit_codes() -> str:
         f"| {errors.SystemRefused.exit_code} | `SystemRefused`: {_lower(_summary(errors.SystemRefused))} |",
         "| 130 | stopped by Ctrl-C (`Stopped` with `--json`); the same command goes on where it stopped |",
         "| 143 | stopped by SIGTERM; the same |",
+        "| 129 | stopped by SIGHUP, by which a terminal that goes away ends its commands; the same |",
     ]
     starts = sorted(map(int, families))
     for first, after in itertools.zip_longest(starts, starts[1:], fillvalue=1000):

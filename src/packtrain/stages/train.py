@@ -139,9 +139,10 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
 
 
 def _object_storage(folder: VoyageFolder) -> dict[str, str]:
-    """Return what tells workers where {data} lies, where that is object storage, and which index was loaded.
+    """Return what tells workers where {data} lies, where that is object storage, and which index `load` saw there.
 
-    Where it lies they are told by variables that all tools for S3 know. Access keys are not among them: workers have the environment of this process, or that of Ray on their host.
+    Where, by variables that all tools for S3 know. Access keys are not among them: workers have the environment of this
+    process, or that of Ray on their host.
     """
     place = folder.store_place()
     said = {} if place is None else {"AWS_ENDPOINT_URL_S3": place.endpoint, "AWS_REGION": place.region}
