@@ -52,12 +52,16 @@ ENVIRONMENT = {
     "`DISPLAY`, `WAYLAND_DISPLAY`": "whether there is a display on which `serve --open` can open a browser",
     "`LC_ALL`, `LC_CTYPE`, `LANG`": "what `doctor` says of the locale",
     "`NO_COLOR`": "set to anything, `status` and progress are drawn without colours (no-color.org)",
+    "`PACKTRAIN_LOADED_INDEX`": (
+        "set by `train` for workers that read object storage: the SHA-256 of the index that `load` saw, and where"
+    ),
     "`PACKTRAIN_SERVE_TOKEN`": "the token of `serve`, where `--token` is not given",
     "`PATH`": "finding other programs (age, ssh-keygen, smartctl, mkfs.ext4, uv, rsync) and the interpreters of a kit",
     "`RAY_ADDRESS`": "the cluster that `--engine ray` joins, where `ray_address` of voyage.toml says none",
     "`SLURM_JOB_ID`, `SLURM_JOB_NODELIST`, `SLURM_NODEID`, `SLURMD_NODENAME`, `SLURM_LAUNCH_NODE_IPADDR`": (
         "where the job of `train` is, as Slurm tells its processes"
     ),
+    "`SLURM_RESTART_COUNT`": "how often Slurm has put the job of `train` back",
     "`TERM`": "what a terminal can show: blocks of a QR code, pictures that are drawn over",
     "`TMPDIR`": "where files are put that are needed for a moment only",
     "the one that `[keys] passphrase_env` names": "the passphrase of a sealed key; you choose its name",
@@ -99,6 +103,7 @@ def exit_codes() -> str:
         f"| {errors.SystemRefused.exit_code} | `SystemRefused`: {_lower(_summary(errors.SystemRefused))} |",
         "| 130 | stopped by Ctrl-C (`Stopped` with `--json`); the same command goes on where it stopped |",
         "| 143 | stopped by SIGTERM; the same |",
+        "| 129 | stopped by SIGHUP, by which a terminal that goes away ends its commands; the same |",
     ]
     starts = sorted(map(int, families))
     for first, after in itertools.zip_longest(starts, starts[1:], fillvalue=1000):

@@ -5,7 +5,7 @@ reused; the families are: 10 voyage folder and voyage.toml, 20 sources and data 
 50 signatures and trust, 60 keys, 70 diligence and admission, 80 kit, rehearsal and training, 89 the page in a browser,
 90 results and closing, 97 this machine, 100 lists, screening and rules, 110 papers, 113 to 115 custody, 118 and 119
 audit, 120 object storage. Code 1 is a defect in packtrain itself, 2 a wrong command line, 3 the operating system's
-refusal, 130 Ctrl-C, 143 SIGTERM.
+refusal, 129 SIGHUP, 130 Ctrl-C, 143 SIGTERM.
 """
 
 from __future__ import annotations

@@ -1,8 +1,12 @@
-"""Ctrl-C and SIGTERM, as real signals to real processes in a terminal: what is said and left, and the run after."""
+"""Ctrl-C, SIGTERM and SIGHUP, as real signals to real processes in a terminal: what is said and left, the run after."""
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,7 @@ from packtrain.cli.stopping import what_is_kept
 from packtrain.record.live import read_live
 from stop_parts import Stopped, stopped_at
 
-INT, TERM = signal.SIGINT, signal.SIGTERM
+HUP, INT, TERM = signal.SIGHUP, signal.SIGINT, signal.SIGTERM
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +31,7 @@ def delivered(at_home: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
 def assert_said(stopped: Stopped, folder: Path | None, exit_code: int, kept: str, again: str) -> None:
     assert stopped.exit_code == exit_code, stopped.screen
     assert "Traceback" not in stopped.screen
-    how = "Ctrl-C" if exit_code == 130 else "SIGTERM"
+    how = {129: "SIGHUP", 130: "Ctrl-C", 143: "SIGTERM"}[exit_code]
     last = stopped.last_line()
     assert last.startswith(f"packtrain: stopped by {how}")
     assert kept in last
@@ -53,7 +57,7 @@ def test_pack_goes_on_and_the_drives_are_whole(
     assert not left
 
 
-@pytest.mark.parametrize(("number", "signum", "exit_code"), [(1, INT, 130), (4, TERM, 143)])
+@pytest.mark.parametrize(("number", "signum", "exit_code"), [(1, INT, 130), (2, HUP, 129), (4, TERM, 143)])
 def test_check_ends_before_it_has_read_the_drives(
     delivered: Site, number: int, signum: signal.Signals, exit_code: int
 ) -> None:
@@ -121,6 +125,46 @@ def test_the_second_ends_at_once(delivered: Site) -> None:
     stopped = stopped_at("hang", 3, INT, "check", "--voyage", delivered.home)
     assert stopped.exit_code == 130
     assert "stopped by" not in stopped.screen
+
+
+_SAVES = """
+import pathlib, sys, time
+from packtrain.cli.stopping import StopSignals
+signals = StopSignals()
+signals.take()
+print("at work", flush=True)
+try:
+    deadline = time.monotonic() + float(sys.argv[2])
+    while time.monotonic() < deadline:
+        time.sleep(0.05)
+except KeyboardInterrupt:
+    time.sleep(0.5)
+    print("saving", flush=True)
+    pathlib.Path(sys.argv[1]).write_text("saved")
+    sys.exit(signals.exit_code)
+pathlib.Path(sys.argv[1]).write_text("to its end")
+"""
+
+
+@pytest.mark.parametrize(("is_ignored", "exit_code", "written"), [(False, 129, "saved"), (True, 0, "to its end")])
+def test_a_terminal_that_goes_away_leaves_time_to_save(
+    tmp_path: Path, is_ignored: bool, exit_code: int, written: str
+) -> None:
+    command = [sys.executable, "-c", _SAVES, str(tmp_path / "file"), "1" if is_ignored else "60"]
+    child, screen = pty.fork()
+    if child == 0:
+        # As nohup does.
+        signal.signal(HUP, signal.SIG_IGN if is_ignored else signal.SIG_DFL)
+        os.execv(command[0], command)
+    shown = b""
+    while b"at work" not in shown:
+        shown += os.read(screen, 1024)
+    os.close(screen)
+    # The kernel's own was one; the shell of a closed login sends another.
+    time.sleep(0.2)
+    os.kill(child, HUP)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == exit_code
+    assert (tmp_path / "file").read_text() == written
 
 
 def test_with_json_it_is_the_one_document(delivered: Site) -> None:

@@ -1,9 +1,11 @@
-"""Ctrl-C and SIGTERM: the first ends the work in order, the second at once; and what a verb keeps of it."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first ends the work in order, the second at once; and what a verb keeps of it."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import stat
 from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Final
@@ -29,20 +31,26 @@ _KEPT: Final[Mapping[str, str]] = {
 
 
 class StopSignals:
-    """Takes SIGINT and SIGTERM. `exit_code` is that of the signal that came: 130, or 143 of SIGTERM."""
+    """Takes SIGINT, SIGTERM and SIGHUP. `exit_code` is that of the signal that came: 130, 143, or 129 of SIGHUP."""
 
     def __init__(self) -> None:
         self.exit_code = 128 + signal.SIGINT
         self._num_came = 0
 
     def take(self) -> None:
-        """Handle both from now on: the first of them raises KeyboardInterrupt in the main thread."""
+        """Handle them from now on: the first of them raises KeyboardInterrupt in the main thread."""
         signal.signal(signal.SIGTERM, self._came)
-        # One that was started with SIGINT ignored, in the background of a shell, stays so.
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            signal.signal(signal.SIGINT, self._came)
+        # One that was started with SIGINT ignored, in the background of a shell, or SIGHUP, by nohup, stays so.
+        for number in (signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._came)
 
     def _came(self, signum: int, frame: FrameType | None) -> None:
+        if signum == signal.SIGHUP:
+            _leave_lost_terminal()
+            # A closed login sends it twice: the kernel, and then the shell. That is nobody who is out of patience.
+            if self._num_came > 0:
+                return
         self._num_came += 1
         self.exit_code = 128 + signum
         if self._num_came > 1:
@@ -50,6 +58,16 @@ class StopSignals:
             # does the same, and is harmless at every step.
             os._exit(self.exit_code)
         raise KeyboardInterrupt
+
+
+def _leave_lost_terminal() -> None:
+    """Let nothing go to a terminal that is gone: each line would be an error, amid what must still be done."""
+    for descriptor in (0, 1, 2):
+        with contextlib.suppress(OSError):
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor):
+                nothing = os.open(os.devnull, os.O_RDWR)
+                os.dup2(nothing, descriptor)
+                os.close(nothing)
 
 
 def what_is_kept(arguments: Sequence[str]) -> str:

@@ -495,12 +495,13 @@ def print_stopped(command: Sequence[str], kept: str, *, exit_code: int, as_json:
     Args:
         command: what was typed, without the program's name.
         kept: what the verb says of that, a sentence without its end.
-        exit_code: by which signal: 130 of Ctrl-C, 143 of SIGTERM.
+        exit_code: by which signal: 130 of Ctrl-C, 143 of SIGTERM, 129 of SIGHUP.
         as_json: print it as the one document on stdout too.
     """
     pace = _shown.so_far() if _shown is not None else None
     _end_line()
-    what = "stopped by Ctrl-C" if exit_code == 128 + signal.SIGINT else "stopped by SIGTERM"
+    signum = signal.Signals(exit_code - 128)
+    what = "stopped by Ctrl-C" if signum == signal.SIGINT else f"stopped by {signum.name}"
     what += f", {how_far(pace)}" if pace is not None else ""
     again = f"packtrain {shlex.join(command)}".rstrip()
     _tell(f"{what}: {kept}; to go on: {again}")

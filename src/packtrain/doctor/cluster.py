@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from packtrain.doctor.children import ask, child, find_program
@@ -19,36 +20,46 @@ _SLURM: Final = ("sbatch", "squeue", "scancel", "scontrol")
 
 
 def look_at_ray(subject: Subject) -> Iterator[Finding]:
-    """Yield whether Ray is here, new enough, and the same as on the head whose address is configured."""
-    engine = subject.voyage.prepare.engine if subject.voyage is not None else None
-    address = subject.voyage.prepare.ray_address if subject.voyage is not None else ""
-    address = address or subject.environment.get("RAY_ADDRESS", "")
+    """Yield whether Ray is here, new enough, and the same as on the heads whose addresses are configured."""
+    voyage, elsewhere = subject.voyage, subject.environment.get("RAY_ADDRESS", "")
+    sections = {"prepare": voyage.prepare, "train": voyage.site} if voyage is not None else {}
+    asked = tuple(verb for verb, section in sections.items() if section.engine == "ray")
+    heads: dict[str, tuple[str, ...]] = {}
+    for verb, section in sections.items():
+        if verb in asked or (not asked and section.ray_address):
+            address = section.ray_address or elsewhere
+            heads[address] = (*heads.get(address, ()), verb)
+    heads = {address: verbs for address, verbs in heads.items() if address}
+    if not asked and not heads and elsewhere:
+        heads = {elsewhere: _VERBS}
+    verbs = asked or _VERBS
     try:
         version = importlib.metadata.version("ray")
     except importlib.metadata.PackageNotFoundError:
-        if engine != "ray" and not address:
+        if not asked and not heads:
             return
         remedy = "pip install 'packtrain[cluster]', on every host"
-        state: State = "fault" if engine == "ray" else "warn"
-        yield Finding("Ray", state, "not installed", _VERBS, "the cluster cannot be given work", remedy)
+        state: State = "fault" if asked else "warn"
+        yield Finding("Ray", state, "not installed", verbs, "the cluster cannot be given work", remedy)
         return
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
     if numbers < _RAY:
         remedy = "pip install -U 'ray>=2.60', on every host"
         why = "packtrain is written for, and tested with, 2.60 and newer"
-        yield Finding("Ray", "fault" if engine == "ray" else "warn", version, _VERBS, why, remedy)
+        yield Finding("Ray", "fault" if asked else "warn", version, verbs, why, remedy)
     else:
-        yield Finding("Ray", "ok", version, _VERBS)
-    if address and address not in ("auto", "local"):
-        yield _head(address, version, is_asked=engine == "ray")
+        yield Finding("Ray", "ok", version, verbs)
+    for address, those in heads.items():
+        if address not in ("auto", "local"):
+            yield replace(_head(address, version, " and ".join(those), is_asked=bool(asked)), verbs=those)
 
 
-def _head(address: str, version: str, *, is_asked: bool) -> Finding:
+def _head(address: str, version: str, who: str, *, is_asked: bool) -> Finding:
     what = "Ray's head"
     port = address.rpartition(":")[2]
     refused: State = "fault" if is_asked else "warn"
     if address.startswith("ray://"):
-        why = "prepare joins the cluster, which a client's server does not offer"
+        why = f"{who} joins the cluster, which a client's server does not offer"
         remedy = "name HOST:PORT of the head; ray start --address HOST:PORT --num-cpus 0 makes this one of its hosts"
         return Finding(what, refused, f"{address} is a Ray client's server", _VERBS, why, remedy)
     records = child("child_ray", told=address, with_packages=True).answer(_HEAD_SECONDS).records()
@@ -56,11 +67,11 @@ def _head(address: str, version: str, *, is_asked: bool) -> Finding:
     if not told.get("is_open"):
         found = f"{address}: {told.get('why') or 'no answer'}"
         remedy = f"start it there: ray start --head --port {port if port.isdigit() else 6379}"
-        return Finding(what, refused, found, _VERBS, "prepare cannot join the cluster", remedy)
+        return Finding(what, refused, found, _VERBS, f"{who} cannot join the cluster", remedy)
     if told.get("wants_token"):
         found = f"{address} wants the cluster's token, and this user has none that it takes"
         remedy = "let the head's ray get-auth-token be laid into ~/.ray/auth_token here"
-        return Finding(what, refused, found, _VERBS, "prepare cannot join the cluster", remedy)
+        return Finding(what, refused, found, _VERBS, f"{who} cannot join the cluster", remedy)
     theirs, python = str(told.get("ray_version") or ""), str(told.get("python_version") or "")
     if not theirs:
         why = "hosts of a cluster have one version of Ray and of Python"

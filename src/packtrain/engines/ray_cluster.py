@@ -23,6 +23,10 @@ from packtrain.units import MIB
 _ANSWER_SECONDS: Final = 30.0  # for a head to take a connection
 _LEAVE_SECONDS: Final = 10.0
 _STORE_BYTES: Final = 256 * MIB  # of a Ray of our own: what crosses it are receipts and reports, kilobytes each
+_TURNED_AWAY: Final = (
+    "a head that takes connections and lets nobody join most often wants its token: RAY_AUTH_MODE=token here, and the "
+    "head's token in ~/.ray/auth_token or where RAY_AUTH_TOKEN_PATH says; otherwise "
+)
 ENVIRONMENT: Final[Mapping[str, str]] = {**NO_TELEMETRY, "RAY_USAGE_STATS_ENABLED": "0"}
 """What a process on a host needs set."""
 
@@ -74,7 +78,7 @@ def joined(address: str, num_workers: int | None) -> Iterator[Any]:
     try:
         ray.init(**asked, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=True)
     except (ray.exceptions.RayError, ConnectionError, RuntimeError, TimeoutError, ValueError, OSError) as error:
-        raise _not_joined(address, one_line(error)) from error
+        raise _not_joined(address, one_line(error), is_heard=bool(address)) from error
     finally:
         # Ray puts a handler of its own in place of the command line's.
         signal.signal(signal.SIGTERM, ended_by)
@@ -109,11 +113,12 @@ def one_line(error: Exception) -> str:
     return (lines[-1] if lines else type(error).__name__)[:300]
 
 
-def _not_joined(address: str, why: str) -> ClusterUnreachable:
+def _not_joined(address: str, why: str, *, is_heard: bool = False) -> ClusterUnreachable:
     return ClusterUnreachable(
         f"Ray cannot be {'joined' if address else 'started'}: {why.lower()}",
         where=address or "this machine",
-        hint='start it with "ray start --head", let the other hosts join with "ray start --address", and give this '
+        hint=(_TURNED_AWAY if is_heard else "")
+        + 'start it with "ray start --head", let the other hosts join with "ray start --address", and give this '
         "user the cluster's token (docs/how-to/prepare-on-many-machines.md)",
     )
 

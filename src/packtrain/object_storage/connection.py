@@ -10,6 +10,7 @@ import importlib.util
 import logging
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -47,11 +48,13 @@ _BUSY: Final = frozenset((
     "429", "500", "502", "503", "504", "InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown",
     "TooManyRequests",
 ))  # fmt: skip
+_CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/(?:[0-9]{1,19}|\*)")
 _AGAIN: Final = "run the same command again: it goes on where it stopped"
 _KEYS: Final = (
     "the access key comes from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the profile in AWS_PROFILE; "
     "it must be allowed to read, write, list and delete below the prefix"
 )
+_NO_S3: Final = "ask for the objects past proxies and caches, or from a server that answers as S3 does"
 _CERTIFICATE: Final = (
     "name the file of the authority that signed it (PEM) in AWS_CA_BUNDLE, or as ca_bundle in the profile of AWS"
 )
@@ -95,11 +98,35 @@ class ObjectConnection:
             return self._patiently(lambda: self._asked(operation, arguments))
 
     def head(self, key: str) -> Mapping[str, Any] | None:
-        """Return what is known of an object, with its checksum where it has one; None where there is none."""
+        """Return what is known of an object, its length and ETag at least; None where there is none.
+
+        Raises:
+            StoreUnreachable: see `call`; or the answer lacks one of them.
+        """
         try:
-            return self.call("head_object", Key=key, ChecksumMode="ENABLED")
+            answer = self.call("head_object", Key=key, ChecksumMode="ENABLED")
         except FileNotFoundError:
             return None
+        for name in ("ContentLength", "ETag"):
+            self.said(answer, name)
+        return answer
+
+    def said(self, answer: Mapping[str, Any], name: str) -> Any:
+        """Return what an answer must say under this name.
+
+        Raises:
+            StoreUnreachable: it does not.
+        """
+        found = answer.get(name)
+        if found is None or found == "":
+            raise StoreUnreachable(
+                "object storage leaves out what its answer must say",
+                where=self.place.url,
+                expected=name,
+                found=f"only {', '.join(sorted(answer.keys() - {'ResponseMetadata'}))}"[:256],
+                hint=_NO_S3,
+            )
+        return found
 
     def read(self, key: str, offset: int, length: int, etag: str = "") -> bytes:
         """Return these bytes of an object, fewer only where it ends before; a read that is cut is tried again.
@@ -150,8 +177,23 @@ class ObjectConnection:
             answer["Body"].close()
             raise _changed(key, self.place)
         with contextlib.closing(answer["Body"]) as body:
+            self._require_range(key, offset, length, answer.get("ContentRange"))
             # Not more than was asked for, whatever a server sends.
             return bytes(body.read(length))
+
+    def _require_range(self, key: str, offset: int, length: int, content_range: str | None) -> None:
+        """Refuse other bytes than were asked for: servers and proxies may answer a range with the whole object."""
+        if content_range is None and offset == 0:
+            return
+        said = _CONTENT_RANGE.fullmatch(content_range or "")
+        if said is None or int(said[1]) != offset or not offset <= int(said[2]) < offset + length:
+            raise StoreUnreachable(
+                "object storage answers with another range of bytes",
+                where=f"{self.place.url}, {key}",
+                expected=f"bytes {offset}-{offset + length - 1}",
+                found=(content_range or "the whole object")[:64],
+                hint=_NO_S3,
+            )
 
     def _patiently(self, ask: Callable[[], T]) -> T:
         """Return what `ask` returns, asking again where nobody answered, an answer was cut, or the server is busy.

@@ -32,6 +32,7 @@ from packtrain.training.goodput.receipt import counts_of, facts_of
 from packtrain.training.goodput.timeline import TIMELINE_NAME, Timeline
 from packtrain.training.kit_held import is_other_kit
 from packtrain.training.kit_steps import kits_of_attempts, note_attempt, spelled, steps_by_update
+from packtrain.training.loaded_index import INDEX_FACT, told_to_workers
 from packtrain.training.metrics import METRICS_NAME, STEPS_NAME, StepLog, encode_metrics, steps_that_count
 
 STAGE: Final = "train"
@@ -138,14 +139,20 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
 
 
 def _object_storage(folder: VoyageFolder) -> dict[str, str]:
-    """Return what tells workers where {data} lies, where that is object storage: variables that all tools for S3 know.
+    """Return what tells workers where {data} lies, where that is object storage, and which index `load` saw there.
 
-    Access keys are not among them: workers have the environment of this process, or that of Ray on their host.
+    Where, by variables that all tools for S3 know. Access keys are not among them: workers have the environment of this
+    process, or that of Ray on their host.
     """
     place = folder.store_place()
     said = {} if place is None else {"AWS_ENDPOINT_URL_S3": place.endpoint, "AWS_REGION": place.region}
     # botocore asks for the second name, others for the first.
     said["AWS_DEFAULT_REGION"] = said.get("AWS_REGION", "")
+    loaded = folder.receipt("load")
+    facts = loaded.facts if loaded is not None else {}
+    # A folder has the rights of the site's own users; a bucket may be somebody else's.
+    if place is not None and INDEX_FACT in facts and facts.get("store") == place.url:
+        said |= told_to_workers(facts[INDEX_FACT], place.url)
     return {name: value for name, value in said.items() if value}
 
 

@@ -180,9 +180,9 @@ class S3Store:
                 "list_objects_v2", Prefix=self._place.below(""), StartAfter=key, MaxKeys=_PAGE
             )
             # An empty object may be a link, and only its metadata say so.
-            self._seen.hold(
-                {one["Key"]: int(one["Size"]) for one in listed.get("Contents", ()) if int(one["Size"]) > 0}
-            )
+            said = self._connection.said
+            sizes = {said(one, "Key"): int(said(one, "Size")) for one in listed.get("Contents", ())}
+            self._seen.hold({key: size_bytes for key, size_bytes in sizes.items() if size_bytes > 0})
         return None if found is None else int(found["ContentLength"])
 
     def holds(self, name: bytes) -> bool:

@@ -91,7 +91,7 @@ class Uploader:
         begun = self._connection.call(
             "create_multipart_upload", Key=key, Metadata=dict(metadata), ChecksumAlgorithm="SHA256"
         )
-        upload = str(begun["UploadId"])
+        upload = str(self._connection.said(begun, "UploadId"))
         self._remember(key, upload)
         durable.step("upload begun")
         try:
@@ -114,7 +114,7 @@ class Uploader:
             answer = self._connection.call(
                 "complete_multipart_upload", Key=key, UploadId=upload, MultipartUpload={"Parts": parts}
             )
-            etag = str(answer["ETag"])
+            etag = str(self._connection.said(answer, "ETag"))
         except PacktrainError as error:
             # Asked once more, for the first answer was lost: it is done, and there is no such upload any more.
             if not _is_no_upload(error):
@@ -151,7 +151,7 @@ class Uploader:
     ) -> dict[str, Any]:
         payload = os.pread(descriptor, length, offset)
         answer, sha256 = self._confirmed(key, payload, "upload_part", Key=key, UploadId=upload, PartNumber=number)
-        part: dict[str, Any] = {"PartNumber": number, "ETag": answer["ETag"]}
+        part: dict[str, Any] = {"PartNumber": number, "ETag": self._connection.said(answer, "ETag")}
         # Not to a server that does not know of it.
         return {**part, "ChecksumSHA256": sha256} if "ChecksumSHA256" in answer else part
 

@@ -14,13 +14,16 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from packtrain.digest import sha256_bytes
 from packtrain.errors import IntegrityError
 from packtrain.object_storage.address import is_object_url, parse_url
 from packtrain.object_storage.connection import CONNECTIONS, ObjectConnection
 from packtrain.object_storage.reading import open_object
+from packtrain.training.loaded_index import LOAD_AGAIN, require_loaded
 from packtrain.training.shards import row_groups
-from packtrain.units import MIB
+from packtrain.units import GIB, MIB
 
+_MOST_INDEX_BYTES: Final = 16 * GIB
 _MOST_AHEAD_BYTES: Final = 64 * MIB
 LARGEST_ANNOUNCED_BYTES: Final = 16 * MIB
 _STALE_SECONDS: Final = 60.0
@@ -53,6 +56,30 @@ class Objects:
             StoreUnreachable: the server does not answer.
         """
         return open_object(self.connection, self.key(name))
+
+    def read_index(self, name: str) -> tuple[bytes, str]:
+        """Return the index and its SHA-256: of these bytes, for a bucket may have others the next time it is asked.
+
+        Raises:
+            FileNotFoundError: there is none.
+            StoreUnreachable: the server does not answer.
+            IntegrityError: it is longer than 16 GiB, or not the one that `train` says was loaded.
+        """
+        with self.open(name) as stream:
+            size_bytes = stream.seek(0, os.SEEK_END)
+            if size_bytes > _MOST_INDEX_BYTES:
+                raise IntegrityError(
+                    "index is too long",
+                    where=self.connection.place.url,
+                    expected=f"at most {_MOST_INDEX_BYTES} bytes",
+                    found=f"{size_bytes} bytes",
+                    hint=LOAD_AGAIN,
+                )
+            stream.seek(0)
+            payload = stream.read(size_bytes)
+        sha256 = sha256_bytes(payload)
+        require_loaded(sha256, self.connection.place.url)
+        return payload, sha256
 
     def key(self, name: str) -> str:
         """Return the key of a file."""

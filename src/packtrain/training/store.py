@@ -99,6 +99,7 @@ class SampleStore:
     Raises:
         SourceUnreadable: there is no index, or it lacks a column or fields of one.
         StoreUnreachable: object storage does not answer.
+        IntegrityError: the index in object storage is not the one that was loaded, where `train` started this process.
     """
 
     def __init__(self, root: Path | str, *, check_digests: bool = True, split: str | None = None) -> None:
@@ -109,8 +110,13 @@ class SampleStore:
         path = root / INDEX_NAME
         try:
             # Opened once: what is counted by its rows is the file whose digest is kept.
-            with pa.OSFile(str(path)) if objects is None else objects.open(INDEX_NAME) as stream:
-                self.index_digest, _ = sha256_stream(stream)
+            with contextlib.ExitStack() as open_files:
+                if objects is None:
+                    stream = open_files.enter_context(pa.OSFile(str(path)))
+                    self.index_digest, _ = sha256_stream(stream)
+                else:
+                    payload, self.index_digest = objects.read_index(INDEX_NAME)
+                    stream = pa.BufferReader(payload)
                 names = pq.read_schema(stream).names
                 if missing := sorted(set(_COLUMNS) - set(names)):
                     raise SourceUnreadable("index lacks columns", where=str(path), found=f"no {', '.join(missing)}")

@@ -382,6 +382,22 @@ def test_a_head_of_ray_that_is_not_there_stops_prepare(home: Path) -> None:
     assert found["Ray's head"].found == f"{address}: connection refused"
 
 
+def test_a_head_of_ray_that_is_not_there_stops_a_site_of_ray(home: Path) -> None:
+    pytest.importorskip("ray")
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{held.getsockname()[1]}"
+        _change(home, "[prepare]", f'[site]\nengine = "ray"\nray_address = "{address}"\n\n[prepare]')
+        site = {one.what: one for one in look("cluster", "ray", subject_of(home))}
+        _change(home, "[prepare]", f'[prepare]\nengine = "ray"\nray_address = "{address}"')
+        both = [one for one in look("cluster", "ray", subject_of(home)) if one.what == "Ray's head"]
+
+    assert site["Ray"].verbs == ("train",)
+    assert (site["Ray's head"].state, site["Ray's head"].verbs) == ("fault", ("train",))
+    assert site["Ray's head"].why == "train cannot join the cluster"
+    assert [one.verbs for one in both] == [("prepare", "train")]
+
+
 def test_slurm_that_knows_no_cluster_stops_who_asks_for_it(home: Path, tmp_path: Path) -> None:
     for name in ("sbatch", "squeue", "scancel", "scontrol"):
         (tmp_path / name).write_text("#!/bin/sh\necho 'sbatch: error: no controller' >&2\nexit 1\n")

@@ -6,10 +6,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from packtrain.cli.main import cli
+from packtrain.documents.admission import Admission
 from packtrain.documents.inspection import Finding, Inspection
 from packtrain.documents.kit import Kit
 from packtrain.documents.ready import Ready
@@ -107,6 +109,18 @@ def test_a_program_that_fails_here_makes_the_site_unfit(folders: dict[Any, Voyag
     write_program(folder, "raise SystemExit('no such device')")
     with pytest.raises(SiteUnfit, match="no such device"):
         inspected(folder)
+
+
+@pytest.mark.parametrize(("verdict", "why"), [("hold", "holds this shipment"), ("refuse", "refused this shipment")])
+def test_the_miniature_of_cargo_that_is_not_admitted_any_more_is_not_run(
+    folders: dict[Any, VoyageFolder], verdict: str, why: str
+) -> None:
+    folder = folders["consignee"]
+    later = msgspec.structs.replace(folder.read_signed(Admission), verdict=verdict)
+    folder.write_signed(later, folders["operator"].signer())
+    told = finding(inspected(folder), "losses of the miniature")
+    assert told.verdict == "not shown"
+    assert why in str(told)
 
 
 def test_a_miniature_that_did_not_come_is_not_shown_and_no_fault(folders: dict[Any, VoyageFolder]) -> None:

@@ -56,12 +56,13 @@ def test_the_forecast_counts_it(template: Arrived) -> None:
 
 @pytest.mark.parametrize("left", ["one", "all"])
 def test_a_cargo_that_lacks_one_is_not_the_data_set_and_one_of_before_is(arrived: Arrived, left: str) -> None:
-    arrived.load()
+    assert arrived.load().facts["index.parquet"] == sha256_bytes(FILES["index.parquet"])
     place = arrived.consignee.root / "store" / "rehearsed"
     if left == "all":
         # As a packtrain packed that left the miniature at home.
         shutil.rmtree(place)
-        assert _check_dataset(arrived.store, arrived.events.append) == 1
+        dataset = _check_dataset(arrived.store, arrived.events.append)
+        assert dataset is not None and dataset.num_samples == 1
         return
     (place / min(CARRIED).partition("/")[2]).unlink()
     with pytest.raises(IntegrityError, match=r"1 files of the data set are not in the store: rehearsed/"):

@@ -12,6 +12,7 @@ from packtrain.documents.closing import Closing
 from packtrain.documents.declaration import Declaration
 from packtrain.documents.export_list import ExportList
 from packtrain.documents.flags import Flags
+from packtrain.documents.inspection import Inspection
 from packtrain.documents.packing_statement import PackingStatement
 from packtrain.documents.parties import ROLES
 from packtrain.documents.ready import Ready
@@ -60,6 +61,9 @@ def _of_this_record(record: Record) -> Iterator[str]:
         yield "What the site's policy asked beyond the rule pack: only its SHA-256 is here. It may ask for two signers."
     if not record.all_of(Screening):
         yield "Whether anybody is on a list: not screened, as far as this record says."
+    for seen, sheet in record.all_of(Inspection):
+        if sheet.shipment is None:
+            yield f"Of which voyage {seen.name} is: made before a cargo came, it names none, and would fit any other."
     closed = {closing.by for _, closing in record.all_of(Closing)}
     if missing := [role for role in ROLES if role not in closed]:
         yield f"Whether keys were destroyed at {' and '.join(missing)}: no closing record of theirs is here."

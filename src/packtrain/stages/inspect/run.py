@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
+from packtrain.diligence.verdict import require_admitting
+from packtrain.documents.admission import Admission
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, decode
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.inspection import Finding, Inspection, is_fault
@@ -16,7 +18,7 @@ from packtrain.documents.kit import Kit
 from packtrain.documents.promised_section import PromisedSection
 from packtrain.documents.ready import Ready
 from packtrain.documents.shipment import Shipment
-from packtrain.errors import DocumentError, HostUnfit, SiteUnfit
+from packtrain.errors import AdmissionHeld, AdmissionRefused, DocumentError, HostUnfit, SiteUnfit
 from packtrain.events import Notice, Progress, Sink
 from packtrain.ports import Engine, HostsWanted
 from packtrain.record.dataset_folder import DATASET_NAME
@@ -263,6 +265,11 @@ def _why_no_miniature(folder: VoyageFolder) -> str:
         return f"{voyage.training.program} is not there"
     if folder.store_place() is not None:
         return "the store is object storage, from which the miniature is not fetched"
+    if folder.has(Admission):
+        try:
+            require_admitting(folder.read_signed(Admission), str(folder.document_path(Admission)))
+        except (AdmissionHeld, AdmissionRefused) as error:
+            return f"{error.what}: {error.hint}"
     if _dataset(folder) is None:
         return "the store holds no dataset.json: the cargo is a folder as it was, which has no miniature"
     return ""

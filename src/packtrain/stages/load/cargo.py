@@ -33,6 +33,7 @@ from packtrain.record.receipts import StageClock
 from packtrain.stages.load.gates import Admitted, admitted_papers, expected_of, identity_of, require_admission
 from packtrain.stages.load.kept import STAGE, current_inputs, entries_gone, journal_folder, kit_of
 from packtrain.stages.load.kit import NO_KIT, fetch_kit, lacks_only_kit, tell_kit
+from packtrain.training.loaded_index import INDEX_FACT
 from packtrain.training.miniature_travels import FOLDER, carried_miniature
 from packtrain.volume.discover import Fleet, discover
 from packtrain.volume.entry_list import sentence
@@ -199,16 +200,20 @@ def load_by(way: Way, folder: VoyageFolder, store: Store, sink: Sink, options: O
         raise
     missing = ", ".join(loaded.drives_lost)
     note_loaded(folder, fleet, f"not here: {missing}" if missing else "all drives read")
-    num_samples = _check_dataset(store, sink)
+    dataset = _check_dataset(store, sink)
+    num_samples = dataset.num_samples if dataset is not None else 0
     facts = _facts(loaded, fleet, store) | way.facts()
+    for file in dataset.files if dataset is not None else ():
+        if file.name == INDEX_FACT:
+            facts[INDEX_FACT] = file.sha256
     facts["file digests"] = "every file was hashed" if options.verify_files else "one file in 16 was hashed"
     if kit is not None:
         facts["kit"] = tell_kit(kit_told, sink)
     return clock.finish(counts=_counts(loaded, fleet, num_samples), facts=facts)
 
 
-def _check_dataset(store: Store, sink: Sink) -> int:
-    """Hold the store against the data set's own document, if it came along; return the number of samples.
+def _check_dataset(store: Store, sink: Sink) -> Dataset | None:
+    """Hold the store against the data set's own document, if it came along; return that.
 
     Every volume was held against its signed SHA-256, and its files (one in 16 of them, or all: ADR 0013) against the
     catalog, whose digests come from this document: what is left to show is that every file of the data set is there.
@@ -219,13 +224,13 @@ def _check_dataset(store: Store, sink: Sink) -> int:
     payload = store.read_bytes(DATASET_NAME.encode("ascii"), MAX_DOCUMENT_BYTES)
     if payload is None:
         sink(Notice(STAGE, "the cargo has no dataset.json: files were counted, samples were not", is_warning=True))
-        return 0
+        return None
     try:
         dataset = decode(Dataset, payload, f"{store.location}/{DATASET_NAME}")
     except DocumentError as error:
         # Its bytes are the consignor's: a folder that was carried as it is may have a file of this name.
         sink(Notice(STAGE, f"{DATASET_NAME} is no data set's document: {error.what}", is_warning=True))
-        return 0
+        return None
     expected: dict[str, Shard | DataFile] = {file.name: file for file in (*dataset.shards, *dataset.files)}
     # A packtrain of before left the miniature at home; the entries were counted, so that all of it is there or none.
     if store.is_folder(FOLDER.encode("ascii")):
@@ -239,7 +244,7 @@ def _check_dataset(store: Store, sink: Sink) -> int:
         raise IntegrityError(
             f"{len(faults)} files of the data set are not in the store: {'; '.join(faults[:20])}", where=store.location
         )
-    return dataset.num_samples
+    return dataset
 
 
 def note_loaded(folder: VoyageFolder, fleet: Fleet, text: str) -> None:

@@ -115,6 +115,11 @@ def test_a_sheet_of_another_shipment_or_one_that_contradicts_itself_is_a_fault(p
     good = msgspec.structs.replace(sample, shipment=papers.consignor.read_signed(Shipment).shipment)
     put(papers, name, good, signer)
     assert audited(papers.consignor).faults == ()
+    assert not any(name in text for text in audited(papers.consignor).cannot_say)
+    put(papers, name, msgspec.structs.replace(good, shipment=None), signer)
+    unbound = audited(papers.consignor)
+    assert unbound.faults == ()
+    assert any(name in text and "fit any other" in text for text in unbound.cannot_say)
     for change in ({"shipment": SHIPMENT}, {"is_fit": True}):
         put(papers, name, msgspec.structs.replace(good, **change), signer)
         assert faults(audited(papers.consignor)) == {("contradiction", name)}, change
