@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hosts_in_process import InProcess, job_of
-from packtrain.engines.crew import CrewNews, CrewOrder
+from packtrain.engines.crew import MISFIT, CrewNews, CrewOrder, CrewStep, misfit
 from packtrain.engines.host_agent import HostAgent
 from packtrain.engines.host_links import HostThere
 from packtrain.engines.many_hosts import run_on_hosts
@@ -192,3 +192,40 @@ def test_workers_of_an_agent_that_hears_nothing_are_killed_by_its_leash(three: I
         assert found.exit_codes == (-signal.SIGKILL,)
     finally:
         agent.close()
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        CrewNews(0),
+        CrewNews(-2),
+        CrewNews(2, exit_codes=(0, 0, 0)),
+        CrewNews(2, pids=(1,)),
+        CrewNews(2, words=("a", "b", "c")),
+        CrewNews(2, steps=(CrewStep(9, 0.1, 8, 0.0),)),
+    ],
+)
+def test_news_that_are_not_those_of_the_crew_are_told_apart(news: CrewNews) -> None:
+    assert misfit(news, 2, 2)
+    assert not misfit(CrewNews(2, (1, 2), exit_codes=(None, 0)), 2, 2)
+    assert not misfit(CrewNews(2, lost="it could not start its workers"), 2, 2)
+
+
+def test_a_host_whose_news_are_not_those_of_its_workers_is_lost(three: InProcess, tmp_path: Path) -> None:
+    class Lying(InProcess):
+        def ask(self, key: str, method: str, *arguments: object) -> int:
+            number = super().ask(key, method, *arguments)
+            for place, answer in enumerate(self._answers):
+                if answer.key == "key-2" and isinstance(answer.body, CrewNews):
+                    self._answers[place] = dataclasses.replace(
+                        answer, body=dataclasses.replace(answer.body, exit_codes=(0, 0, 0))
+                    )
+            return number
+
+    links, events = Lying(2), list[Event]()
+    run = run_on_hosts(links, job_of(tmp_path, "say(1)\nif world == 2:\n    time.sleep(600)", WANTED), events.append)
+    assert [attempt.hosts for attempt in run.attempts] == [("127.0.0.1", "127.0.0.2"), ("127.0.0.1",)]
+    assert run.attempts[0].lost_host == "127.0.0.2"
+    assert run.attempts[0].reason == "the host of rank 1 was lost: what it told does not fit its workers"
+    assert [event.reason for event in events if isinstance(event, HostLost)] == [f"{MISFIT}: 3 exit codes of 1"]
+    assert [each.reason for each in attempts_of(tmp_path / "logs")] == [each.reason for each in run.attempts]

@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packtrain.digest import sha256_tree
-from packtrain.engines.crew import CrewNews, CrewStep
+from packtrain.engines.crew import MISFIT, CrewNews, CrewStep
 from packtrain.engines.network_interfaces import interface_towards
 from packtrain.engines.shared_folders import mark_folder
 from packtrain.engines.slurm_batch import _REASONS, run_attempt
 from packtrain.engines.slurm_commands import ENDED
+from packtrain.engines.slurm_crews import SlurmCrews
 from packtrain.engines.slurm_events import (
     EventWriter,
     all_entries,
@@ -317,3 +318,23 @@ def test_a_record_is_what_the_other_engines_write() -> None:
     record = AttemptRecord(2, 1.0, 2.0, "it was interrupted", None, ("n1",), None, "")
     assert decode(encode(record), AttemptRecord) == record
     assert json.loads(encode(record)) == json.loads(json.dumps(asdict(record)))
+
+
+@pytest.mark.parametrize("told", [CrewNews(0), CrewNews(2, exit_codes=(0, 0, 0)), CrewNews(2, pids=(7,))])
+def test_a_task_whose_news_are_not_those_of_its_workers_is_a_host_that_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: CrewNews
+) -> None:
+    monkeypatch.setattr("packtrain.engines.slurm_crews._LOOK_SECONDS", 0.0)
+    place = Place(tmp_path / "job")
+    place.root.mkdir()
+    shared = mark_folder(tmp_path / "a" / "b" / "hosts", [], [])
+    order = JobOrder("ab", job_of(tmp_path), "0" * 64, shared, 0.0)
+    crews = SlurmCrews(place, order, 1, ("n1", "n2"), lambda is_taken: None, discard)
+    for host, news in enumerate((CrewNews(0, (1, 2)), told)):
+        place.told(1, host).write_bytes(encode(Told(f"n{host + 1}", news=news)) + b"\n")
+    first, lost = crews.news(0)
+    assert (first.pids, first.lost) == ((1, 2), "")
+    assert (lost.first_rank, lost.lost) == (2, MISFIT)
+    assert lost.detail
+    place.told(1, 1).open("ab").write(encode(Told("n2", news=CrewNews(2, (3, 4)))) + b"\n")
+    assert list(crews.news(0)) == []
