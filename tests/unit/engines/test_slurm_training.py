@@ -156,6 +156,18 @@ def test_a_task_that_a_person_starts_says_so(tmp_path: Path, monkeypatch: pytest
         run_task(tmp_path, 1)
 
 
+def test_an_attempt_that_a_person_starts_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv("SLURM_JOB_NODELIST", "n1")
+    write(
+        Place(tmp_path).order, JobOrder("ab", job_of(tmp_path), "0" * 64, mark_folder(tmp_path / "hosts", [], []), 0.0)
+    )
+    with pytest.raises(ClusterUnreachable, match="a job of Slurm starts") as caught:
+        run_attempt(tmp_path, "ab")
+    assert caught.value.expected == "the variable SLURM_JOB_ID"
+    assert caught.value.hint
+
+
 def test_news_with_a_loss_that_is_no_number_come_through() -> None:
     news = CrewNews(2, (7, 8), (CrewStep(3, math.nan, 8, 0.1),), (None, -9), num_saves=2)
     found = decode(encode(Told("n1", news=news)), Told).news
