@@ -2,6 +2,8 @@
 
 import dataclasses
 import signal
+import stat
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from hosts_in_process import InProcess, job_of
+from packtrain.digest import sha256_tree
 from packtrain.engines.crew import MISFIT, CrewNews, CrewOrder, CrewStep, misfit
-from packtrain.engines.host_agent import HostAgent
+from packtrain.engines.host_agent import HostAgent, HostProof
 from packtrain.engines.host_links import HostThere
 from packtrain.engines.many_hosts import run_on_hosts
+from packtrain.engines.shared_folders import versions_here
 from packtrain.errors import ClusterUnreachable, HostUnfit, TrainingFailed
 from packtrain.events import Event, HostLost, TrainingStep, WorkerLost, WorkersStarted, discard
-from packtrain.ports import HostsWanted
+from packtrain.ports import HostPlaces, HostsWanted
 from packtrain.training.kit_steps import attempts_of
 
 
@@ -229,3 +233,18 @@ def test_a_host_whose_news_are_not_those_of_its_workers_is_lost(three: InProcess
     assert run.attempts[0].reason == "the host of rank 1 was lost: what it told does not fit its workers"
     assert [event.reason for event in events if isinstance(event, HostLost)] == [f"{MISFIT}: 3 exit codes of 1"]
     assert [each.reason for each in attempts_of(tmp_path / "logs")] == [each.reason for each in run.attempts]
+
+
+def test_a_folder_of_a_hosts_own_is_nobody_elses(tmp_path: Path) -> None:
+    old, new = tmp_path / "disk" / "old", tmp_path / "disk" / "new"
+    old.mkdir(parents=True, mode=0o755)
+    agent = HostAgent("127.0.0.1", 1.0)
+    try:
+        for folder in (old, new):
+            proof = HostProof(
+                None, versions_here([]), Path(sys.executable), old, sha256_tree(old), HostPlaces(folder, (), tmp_path)
+            )
+            agent.call("prove", proof)
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    finally:
+        agent.close()
