@@ -1,6 +1,7 @@
 """Attempts over hosts behind `HostLinks`: real agents in this process, that can be lost, silenced and added."""
 
 import dataclasses
+import shutil
 import signal
 import stat
 import sys
@@ -18,7 +19,7 @@ from packtrain.engines.host_links import HostThere
 from packtrain.engines.many_hosts import run_on_hosts
 from packtrain.engines.shared_folders import versions_here
 from packtrain.errors import ClusterUnreachable, HostUnfit, TrainingFailed
-from packtrain.events import Event, HostLost, TrainingStep, WorkerLost, WorkersStarted, discard
+from packtrain.events import Event, HostLost, Notice, TrainingStep, WorkerLost, WorkersStarted, discard
 from packtrain.ports import HostPlaces, HostsWanted
 from packtrain.training.kit_steps import attempts_of
 
@@ -248,3 +249,34 @@ def test_a_folder_of_a_hosts_own_is_nobody_elses(tmp_path: Path) -> None:
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     finally:
         agent.close()
+
+
+def test_a_host_whose_program_changed_between_two_attempts_takes_no_part_in_the_second(
+    three: InProcess, tmp_path: Path
+) -> None:
+    # Each host has the program in its own folder: that of the second is changed while the first attempt runs.
+    job = job_of(tmp_path, "say(world)\nif world == 2:\n    until('changed')\n    sys.exit(1)", WANTED)
+    other = tmp_path / "other"
+    shutil.copytree(job.program_folder, other)
+
+    class Apart(InProcess):
+        def ask(self, key: str, method: str, *arguments: object) -> int:
+            match arguments:
+                case (HostProof() as proof,) if key == "key-2":
+                    arguments = (dataclasses.replace(proof, program_folder=other),)
+                case _:
+                    pass
+            return super().ask(key, method, *arguments)
+
+    events: list[Event] = []
+
+    def sink(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, TrainingStep) and event.step == 2:
+            (other / "train.py").write_text("another")
+            (tmp_path / "checkpoints" / "changed").touch()
+
+    run = run_on_hosts(Apart(2), job, sink)
+    assert [attempt.hosts for attempt in run.attempts] == [("127.0.0.1", "127.0.0.2"), ("127.0.0.1",)]
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert "host 127.0.0.2 takes no part: 127.0.0.2: this host has another program" in told[0]
