@@ -355,7 +355,7 @@ class ManyHosts:
 def _proof_of(job: TrainingJob) -> Iterator[HostProof]:
     """Yield what the hosts of a job are held against."""
 
-    versions, program = versions_here([]), sha256_tree(job.program_folder)
+    versions, program = versions_here([]), job.program or sha256_tree(job.program_folder)
     if job.host_places is not None:
         yield HostProof(None, versions, job.python, job.program_folder, program, job.host_places)
         return

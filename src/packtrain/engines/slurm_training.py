@@ -156,7 +156,7 @@ class SlurmEngine:
         self._forget()
         place.root.mkdir(parents=True, mode=0o700)
         shared = mark_folder(place.root / "hosts", [], [])
-        program = sha256_tree(job.program_folder)
+        program = job.program or sha256_tree(job.program_folder)
         order = JobOrder(secrets.token_hex(6), job, program, shared, time.time(), self._run_inputs)
         place.script.write_text(job_script(place.root, job, order.token, sys.executable))
         place.events.touch(0o600)
@@ -166,7 +166,7 @@ class SlurmEngine:
         write(place.order, order)
         usual = folder_options(place.root, job.log_folder / LOG_NAME)
         ours = [f"--job-name={order.name}", "--ntasks-per-node=1", "--requeue"]
-        done = submit([*usual, *self._arguments, *ours], place.script)
+        done = submit([*usual, *self._arguments, *ours], place.script, job.withheld)
         job_id = done.stdout.strip().partition(";")[0]
         if done.returncode != 0 or not job_id.isdecimal():
             job_id = self._taken_all_the_same(order, last_line(done.stderr or done.stdout))

@@ -162,6 +162,17 @@ def test_a_host_with_another_program_is_unfit(three: InProcess, tmp_path: Path) 
         run_on_hosts(links, job, discard)
 
 
+def test_a_program_that_changed_after_it_was_held_against_the_kit_is_not_the_one_that_hosts_are_held_against(
+    three: InProcess, tmp_path: Path
+) -> None:
+    job = job_of(tmp_path, "say(1)", WANTED)
+    job = dataclasses.replace(job, program=sha256_tree(job.program_folder))
+    (job.program_folder / "train.py").write_text("another")
+    with pytest.raises(HostUnfit, match="another program") as caught:
+        run_on_hosts(three, job, discard)
+    assert job.program[:12] in str(caught.value.expected)
+
+
 def test_a_program_that_always_fails_ends_with_the_last_words_of_its_worker(three: InProcess, tmp_path: Path) -> None:
     body = "sys.exit('no such layer') if rank == 2 else time.sleep(600)"
     with pytest.raises(TrainingFailed) as caught:

@@ -50,7 +50,7 @@ from packtrain.engines.slurm_states import ended_in_words, stands_still
 from packtrain.engines.slurm_task import run_task
 from packtrain.engines.slurm_training import SlurmEngine
 from packtrain.errors import ClusterUnreachable, HostUnfit, MissingDependency, TrainingFailed, VoyageFileError
-from packtrain.events import Progress, TrainingStep, WorkersStarted, discard
+from packtrain.events import Event, Notice, Progress, TrainingStep, WorkersStarted, discard
 from packtrain.ports import AttemptRecord, HostsWanted, TrainingJob
 from packtrain.training.kit_steps import attempts_of
 
@@ -319,6 +319,42 @@ def test_folders_of_hosts_and_missing_commands_are_refused(tmp_path: Path, monke
     (commands / "scontrol").unlink()
     with pytest.raises(MissingDependency, match="no scontrol"):
         SlurmEngine(tmp_path / "place", (), {}, discard)
+
+
+def test_a_job_is_of_the_program_that_was_checked_and_gets_nothing_that_is_withheld(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    # A Slurm that takes a job and then, asked for it, knows nothing of it any more.
+    for name, body in {
+        "sbatch": f'env > "{tmp_path}/env"\necho 7',
+        "squeue": "true",
+        "scancel": "true",
+        "scontrol": "true",
+    }.items():
+        (commands / name).write_text(f"#!/bin/sh\n{body}\n")
+        (commands / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+    monkeypatch.setenv("OF_THE_KEY", "four words of dice")
+    monkeypatch.setenv("OF_THE_SITE", "yes")
+    monkeypatch.setattr("packtrain.engines.slurm_training._POLL_SECONDS", 0.01)
+    monkeypatch.setattr("packtrain.engines.slurm_training._ASK_SECONDS", 0.0)
+    program = tmp_path / "program"
+    program.mkdir()
+    (program / "train.py").write_text("another than was checked")
+    place, orders = Place(tmp_path / "work" / "job"), list[JobOrder | None]()
+
+    def sink(event: Event) -> None:
+        if isinstance(event, Notice) and "job 7 on" in event.text:
+            orders.append(read(place.order, JobOrder))
+
+    with pytest.raises(TrainingFailed, match="Slurm ended job 7"):
+        SlurmEngine(place.root, (), {}, discard).run(job_of(tmp_path, program="0" * 64, withheld=("OF_THE_KEY",)), sink)
+    assert [order.program for order in orders if order is not None] == ["0" * 64]
+    told = (tmp_path / "env").read_text().splitlines()
+    assert "OF_THE_SITE=yes" in told
+    assert not [line for line in told if line.startswith("OF_THE_KEY")]
 
 
 def test_the_way_to_an_address_of_ones_own_is_its_interface() -> None:

@@ -140,6 +140,19 @@ def test_a_program_that_is_not_the_kits_is_refused(folder: VoyageFolder, tmp_pat
         train(folder)
 
 
+def test_an_engine_is_told_which_program_was_checked_and_what_no_worker_has(folder: VoyageFolder) -> None:
+    class Noting(LocalEngine):
+        def run(self, job: TrainingJob, sink: Sink) -> TrainingRun:
+            jobs.append(job)
+            return super().run(job, sink)
+
+    jobs: list[TrainingJob] = []
+    path = folder.root / "voyage.toml"
+    path.write_text(path.read_text() + '\n[keys]\npassphrase_env = "OF_THE_KEY"\n')
+    stage.train(folder, Noting(), PYTHON, discard)
+    assert [(job.program, job.withheld) for job in jobs] == [(sha256_tree(folder.resolve("program")), ("OF_THE_KEY",))]
+
+
 def test_packages_that_are_not_the_kits_are_named_where_packtrains_own_python_trains(
     folder: VoyageFolder, tmp_path: Path
 ) -> None:
