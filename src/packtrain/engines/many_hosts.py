@@ -22,7 +22,7 @@ from packtrain.engines.host_checkpoints import HostCheckpoints
 from packtrain.engines.host_links import Answer, HostLinks
 from packtrain.engines.remote_crews import RemoteCrews
 from packtrain.engines.roster import GONE, Member, Roster
-from packtrain.engines.shared_folders import require_mark, shared_folders, versions_here
+from packtrain.engines.shared_folders import require_host_name, require_mark, shared_folders, versions_here
 from packtrain.errors import ClusterUnreachable, HostUnfit
 from packtrain.events import Event, HostsAwaited, Notice, Sink
 from packtrain.ports import TrainingJob, TrainingRun
@@ -304,6 +304,7 @@ class ManyHosts:
     def _proved(self, member: Member, answer: Answer) -> None:
         host = member.host
         try:
+            require_host_name(host.address)
             if answer.error is not None:
                 raise _unfit(host.address, answer.error)
             if self._proof.shared is not None:
