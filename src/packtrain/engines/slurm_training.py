@@ -347,6 +347,26 @@ class SlurmEngine:
         shutil.rmtree(self._place.root, ignore_errors=True)
 
 
+def job_out(root: Path) -> str:
+    """Return the id of the training job of an earlier command that is still in Slurm; "" where there is none.
+
+    Slurm is asked once; where it does not answer, the job that was submitted last counts as one that is.
+
+    Args:
+        root: folder of the job.
+    """
+    place = Place(root)
+    order = read(place.order, JobOrder)
+    if order is None:
+        return ""
+    done = call(["squeue", "--me", "--noheader", "--states=all", f"--name={order.name}", "--format=%i %T"])
+    if done.returncode != 0:
+        payload = durable.plain_bytes(place.job_id, 64)
+        return payload.decode("ascii", "replace").strip() if payload else ""
+    alive = [words[0] for line in done.stdout.splitlines() if (words := line.split()) and words[1] not in ENDED]
+    return alive[0] if alive else ""
+
+
 def _spelled(job: TrainingJob) -> str:
     least, most = job.hosts.least, job.hosts.most
     if most is None or most == least:
