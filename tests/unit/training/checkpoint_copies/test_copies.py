@@ -115,8 +115,6 @@ def test_what_disagrees_is_taken_from_the_first_host_and_told(cluster: Cluster) 
 
 
 def test_old_copies_go_once_a_newer_checkpoint_counts_and_the_program_has_pruned(cluster: Cluster) -> None:
-    import shutil
-
     cluster.start()
     cluster.save(10)
     cluster.round()
