@@ -104,7 +104,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     With several workers the modules that hold slow tests begin first: a module stays with one worker, and the others
     would wait at the end for one that began last.
     """
-    unasked = [mark for mark in ("full_size", "cluster", "programs", "benchmarks") if mark not in config.option.markexpr]
+    unasked = [
+        mark for mark in ("full_size", "cluster", "programs", "benchmarks") if mark not in config.option.markexpr
+    ]
     left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in unasked)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from packtrain.errors import DriveFull, VoyageLocked
+from packtrain.units import format_bytes
 
 TEMPORARY_SUFFIX: Final = ".part"
 _TOGETHER: Final = ".together"
@@ -244,6 +245,23 @@ def plain_bytes(path: Path, max_bytes: int) -> bytes | None:
     except OSError:
         return None
     return payload if len(payload) <= max_bytes else None
+
+
+def require_room(folder: Path, new_bytes: int) -> None:
+    """Return if so many bytes more have room below a folder, which must exist; others may take it all the same.
+
+    Raises:
+        DriveFull: they have not.
+    """
+    free_bytes = shutil.disk_usage(folder).free
+    if new_bytes > free_bytes:
+        raise DriveFull(
+            "there is not enough room for what is to be brought here",
+            where=str(folder),
+            expected=format_bytes(new_bytes),
+            found=f"{format_bytes(free_bytes)} free",
+            hint="make room, then run the same command again: it goes on where it stopped",
+        )
 
 
 @contextlib.contextmanager

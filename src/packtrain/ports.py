@@ -23,6 +23,10 @@ Readback = Literal["direct", "dropped", "memory"]
 """How bytes were read back: past the page cache by O_DIRECT, after dropping the cache, or from memory (tmpfs)."""
 
 
+class LoginClosed(KeyboardInterrupt):
+    """The terminal of the command is gone (SIGHUP). An engine whose workers do not need the command lets them run."""
+
+
 class DriveReader(Protocol):
     """One open file of a drive."""
 
@@ -340,6 +344,9 @@ class TrainingJob:
         host_places: where hosts have folders of their own: what takes the place of `command`, `checkpoints` and
             `log_folder` there. The newest checkpoint comes to `checkpoints` at the end. An engine of one machine
             ignores it.
+        program: SHA-256 of the program's folder as it was held against the kit: hosts are held against this, so that
+            what changes afterwards is seen; "" where nobody held it against anything, and what lies there is meant.
+        withheld: names of variables that no worker has, and no job of a scheduler.
     """
 
     python: Path
@@ -354,6 +361,8 @@ class TrainingJob:
     grace_seconds: float = 20.0
     hosts: HostsWanted = field(default_factory=HostsWanted)
     host_places: HostPlaces | None = None
+    program: str = ""
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

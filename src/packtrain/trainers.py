@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from packtrain.events import Sink
+from packtrain.events import Notice, Sink
 from packtrain.record.folder import VoyageFolder
 
 if TYPE_CHECKING:
     from packtrain.ports import Engine
+
+
+_SLURM_FOLDER: Final = "train-slurm"
 
 
 def open_trainer(folder: VoyageFolder, engine: str | None, run_inputs: Mapping[str, str], sink: Sink) -> Engine:
@@ -28,7 +31,7 @@ def open_trainer(folder: VoyageFolder, engine: str | None, run_inputs: Mapping[s
     if (engine or site.engine) == "slurm":
         from packtrain.engines.slurm_training import SlurmEngine
 
-        trainer = SlurmEngine((folder.work / "train-slurm").absolute(), site.slurm_arguments, run_inputs, sink)
+        trainer = SlurmEngine((folder.work / _SLURM_FOLDER).absolute(), site.slurm_arguments, run_inputs, sink)
         trainer.end_other_job()
         return trainer
     if (engine or site.engine) == "ray":
@@ -38,3 +41,16 @@ def open_trainer(folder: VoyageFolder, engine: str | None, run_inputs: Mapping[s
     from packtrain.engines.local import LocalEngine
 
     return LocalEngine()
+
+
+def tell_of_job_out(folder: VoyageFolder, sink: Sink) -> None:
+    """Warn of a job that goes on under Slurm while the command that would follow it is refused."""
+    place = (folder.work / _SLURM_FOLDER).absolute()
+    if not place.exists():
+        return
+    from packtrain.engines.slurm_training import job_out
+
+    if job_id := job_out(place):
+        text = f"job {job_id} of an earlier command is still in Slurm, and goes on: it is not ended by this refusal; "
+        text += f'"scancel --batch --signal=USR2 {job_id}" has it save and end, "scancel {job_id}" ends it at once'
+        sink(Notice("train", text, is_warning=True))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from packtrain.documents.parties import Role
 from packtrain.documents.placement import PlacementDocument
 from packtrain.documents.receipt import Receipt
-from packtrain.errors import CustodyBroken, StageNotReady
+from packtrain.errors import AdmissionHeld, AdmissionRefused, CustodyBroken, StageNotReady
 from packtrain.events import Notice, Progress, Sink, discard
 from packtrain.next_step import NextStep, next_step
 from packtrain.stage_runner import everyone
@@ -385,11 +385,15 @@ class Voyage(DiligenceVerbs, CustodyVerbs, DataVerbs, KitVerbs):
         """
         from packtrain.report.inspection_text import untold_of_site
         from packtrain.stages import train
-        from packtrain.trainers import open_trainer
+        from packtrain.trainers import open_trainer, tell_of_job_out
 
         def run() -> Receipt:
             trainer = open_trainer(self.folder, engine, inputs, self._sink)
-            return train.train(self.folder, trainer, python or Path(sys.executable), self._sink)
+            try:
+                return train.train(self.folder, trainer, python or Path(sys.executable), self._sink)
+            except (AdmissionHeld, AdmissionRefused):
+                tell_of_job_out(self.folder, self._sink)
+                raise
 
         with self._at_work(train.STAGE, "consignee"):
             if self.folder.receipt(train.STAGE) is None and (text := untold_of_site(self.folder)):

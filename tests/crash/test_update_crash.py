@@ -98,7 +98,8 @@ def test_applying_survives_death_at_any_step_and_trains_with_no_mixture(template
             folder.settle()
             try:
                 inputs = train.inputs(folder)
-                train._check_program(folder, folder.resolve("work/kit/program"))  # pyright: ignore[reportPrivateUsage]
+                program = folder.resolve("work/kit/program")
+                train._check_program(folder, program, inputs["program"])  # pyright: ignore[reportPrivateUsage]
             except KitError:
                 seen.add("refused")
             except VoyageFileError:  # no program folder: between two renames

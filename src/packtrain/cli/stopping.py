@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Final
 
+from packtrain.ports import LoginClosed
+
 _BY_DEFAULT: Final = "what was finished is kept"
 _KEPT: Final[Mapping[str, str]] = {
     "measure": "its files on the drives are removed, an earlier measurement stays, this one begins anew",
@@ -57,7 +59,7 @@ class StopSignals:
             # No handler, no `finally`: what waits for a drive that does not answer is left to the kernel. A power cut
             # does the same, and is harmless at every step.
             os._exit(self.exit_code)
-        raise KeyboardInterrupt
+        raise LoginClosed if signum == signal.SIGHUP else KeyboardInterrupt
 
 
 def _leave_lost_terminal() -> None:

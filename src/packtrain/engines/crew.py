@@ -98,6 +98,29 @@ class CrewNews:
     detail: str = ""
 
 
+MISFIT: Final = "what it told does not fit its workers"
+"""Why a host is lost whose news `misfit` refuses; more of it stays on the site."""
+
+
+def misfit(news: CrewNews, first_rank: int, num_workers: int) -> str:
+    """Return in what news are not those of the crew that was asked for; "" where they are.
+
+    Another host wrote them: with a rank that is not its own it would overwrite what others told.
+
+    Args:
+        news: as they came.
+        first_rank, num_workers: of that host's workers.
+    """
+    if news.first_rank != first_rank:
+        return f"first rank {news.first_rank}, where its own is {first_rank}"
+    if len(news.pids) not in (0, num_workers):
+        return f"{len(news.pids)} process ids of {num_workers}"
+    for what, told in (("exit codes", news.exit_codes), ("last words", news.words)):
+        if len(told) > num_workers:
+            return f"{len(told)} {what} of {num_workers}"
+    return f"step lines of rank {first_rank}" if news.steps and first_rank else ""
+
+
 class ReservedPort:
     """A free port of an address, held for as long as an attempt runs, so that nobody is given it as a free one.
 

@@ -29,6 +29,7 @@ from packtrain.ports import HostPlaces
 
 _LEASH: Final = Path(__file__).with_name("leash.py")
 _READ_SECONDS: Final = 0.05
+_OWN_MODE: Final = 0o700
 _MOST_STEPS: Final = 10_000  # in one answer
 _LEASE_SHARE: Final = 0.9
 """Of `silent_seconds`: workers are ended for want of a driver before the driver gives their host up."""
@@ -116,6 +117,9 @@ class HostAgent:
     def _require_writable(self, folder: Path) -> None:
         probe = folder / "probe"
         try:
+            # Checkpoints, results and logs lie below it, and the host may have other users.
+            folder.mkdir(parents=True, exist_ok=True, mode=_OWN_MODE)
+            folder.chmod(_OWN_MODE)
             durable.write_bytes(probe, b"here")
             probe.unlink()
         except (OSError, DriveFull) as error:

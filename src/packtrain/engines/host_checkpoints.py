@@ -98,6 +98,7 @@ class HostCheckpoints:
 
         Raises:
             ClusterUnreachable: no host that has them can give them.
+            DriveFull: they have no room here.
         """
 
         def bring() -> int:

@@ -205,10 +205,12 @@ class HostFolderLink:
 
         Raises:
             OSError: the host does not answer, or a file changes while it is read.
-            DriveFull: no space is left here.
+            DriveFull: they have no room here: nothing is brought then; or the space ends meanwhile.
         """
         there = cast("ResultFiles", self._call("results"))
         num_left_out = there.num_left_out
+        into.mkdir(parents=True, exist_ok=True)
+        durable.require_room(into, _new_bytes(there, into))
         for path, size_bytes in there.files[:MAX_FILES]:
             target = into / path
             if not is_result_path(path) or _leads_over_a_link(into, path):
@@ -235,6 +237,16 @@ def is_result_path(path: str) -> bool:
     return len(parts) <= _MOST_DEPTH + 1 and all(
         part not in ("", ".", "..") and "\0" not in part and len(os.fsencode(part)) < 256 for part in parts
     )
+
+
+def _new_bytes(there: ResultFiles, into: Path) -> int:
+    """Return what results take at most here, where some may lie already: each is replaced when it is whole."""
+    sizes = {path: size_bytes for path, size_bytes in there.files[:MAX_FILES] if is_result_path(path)}
+    here = 0
+    for path, size_bytes in sizes.items():
+        with contextlib.suppress(OSError):
+            here += min(size_bytes, (into / path).lstat().st_size)
+    return sum(sizes.values()) - here + (max(sizes.values(), default=0) if here else 0)
 
 
 def _leads_over_a_link(folder: Path, path: str) -> bool:

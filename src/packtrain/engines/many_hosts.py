@@ -19,10 +19,10 @@ from packtrain.engines.attempts import run_attempts
 from packtrain.engines.crew import CrewOrder
 from packtrain.engines.host_agent import HostProof
 from packtrain.engines.host_checkpoints import HostCheckpoints
-from packtrain.engines.host_links import Answer, HostLinks, HostThere
+from packtrain.engines.host_links import Answer, HostLinks
 from packtrain.engines.remote_crews import RemoteCrews
 from packtrain.engines.roster import GONE, Member, Roster
-from packtrain.engines.shared_folders import require_mark, shared_folders, versions_here
+from packtrain.engines.shared_folders import require_host_name, require_mark, shared_folders, versions_here
 from packtrain.errors import ClusterUnreachable, HostUnfit
 from packtrain.events import Event, HostsAwaited, Notice, Sink
 from packtrain.ports import TrainingJob, TrainingRun
@@ -217,7 +217,9 @@ class ManyHosts:
         wanted, begun = self._job.hosts, time.monotonic()
         answered: set[str] = set()
         for member in list(self._roster.members.values()):
-            self._roster.ask(member, "ping", then=lambda answer: answered.add(answer.key))
+            # Behind a ping: one that is gone is not waited for as long as one that looks at its program.
+            self._roster.ask(member, "ping")
+            self._have_prove(member, answered, max(_NEWCOMER_SECONDS, wanted.silent_seconds))
         patience = _NEWCOMER_SECONDS if self._has_begun else _PROVE_SECONDS
         while True:
             self._have_newcomers_join(answered)
@@ -288,16 +290,21 @@ class ManyHosts:
             self._tried[host.address] = now
             self._fit.discard(host.key)
             there.add(host.address)
-            member = self._roster.join(host)
+            self._have_prove(self._roster.join(host), answered, _PROVE_SECONDS)
 
-            def proved(answer: Answer, host: HostThere = host) -> None:
-                answered.add(answer.key)
-                self._proved(host, answer)
+    def _have_prove(self, member: Member, answered: set[str], patience_seconds: float) -> None:
+        """Hold a host against what the run needs: when it joins, and before each attempt, as it may have changed."""
 
-            self._roster.ask(member, "prove", self._proof, then=proved, patience_seconds=_PROVE_SECONDS)
+        def proved(answer: Answer) -> None:
+            answered.add(answer.key)
+            self._proved(member, answer)
 
-    def _proved(self, host: HostThere, answer: Answer) -> None:
+        self._roster.ask(member, "prove", self._proof, then=proved, patience_seconds=patience_seconds)
+
+    def _proved(self, member: Member, answer: Answer) -> None:
+        host = member.host
         try:
+            require_host_name(host.address)
             if answer.error is not None:
                 raise _unfit(host.address, answer.error)
             if self._proof.shared is not None:
@@ -309,12 +316,12 @@ class ManyHosts:
                 raise
             self._sink(Notice("train", f"host {host.address} takes no part: {error.message}", is_warning=True))
             self._unfit.add(host.key)
-            del self._roster.members[host.key]
-            self._links.leave(host.key)
+            self._roster.lose(member, "it is not fit")
         else:
+            is_new = host.key not in self._fit
             self._fit.add(host.key)
-            if self._checkpoints is not None:
-                self._checkpoints.join(self._roster.members[host.key])
+            if is_new and self._checkpoints is not None:
+                self._checkpoints.join(member)
 
     def _ask_for_port(self, member: Member) -> int | None:
         found: list[object] = []
@@ -349,7 +356,7 @@ class ManyHosts:
 def _proof_of(job: TrainingJob) -> Iterator[HostProof]:
     """Yield what the hosts of a job are held against."""
 
-    versions, program = versions_here([]), sha256_tree(job.program_folder)
+    versions, program = versions_here([]), job.program or sha256_tree(job.program_folder)
     if job.host_places is not None:
         yield HostProof(None, versions, job.python, job.program_folder, program, job.host_places)
         return

@@ -58,7 +58,7 @@ def open_ray(
         ClusterUnreachable: no cluster answers there, or it wants a token that is not here.
         HostUnfit: nobody takes it, and a host does not see the shared folders, or has other versions; it is named.
     """
-    with joined(address, num_workers) as ray:
+    with joined(address, num_workers, sink, stage) as ray:
         mapper = RayMapper(ray, num_workers, shared, sink, stage, when_unfit)
         mapper.require_fit_hosts()
         yield mapper

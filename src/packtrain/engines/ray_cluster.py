@@ -18,6 +18,7 @@ from typing import Any, Final
 from packtrain import process_end
 from packtrain.engines.processes import NO_TELEMETRY
 from packtrain.errors import ClusterUnreachable, MissingDependency, VoyageFileError
+from packtrain.events import Notice, Sink
 from packtrain.units import MIB
 
 _ANSWER_SECONDS: Final = 30.0  # for a head to take a connection
@@ -32,12 +33,14 @@ ENVIRONMENT: Final[Mapping[str, str]] = {**NO_TELEMETRY, "RAY_USAGE_STATS_ENABLE
 
 
 @contextlib.contextmanager
-def joined(address: str, num_workers: int | None) -> Iterator[Any]:
+def joined(address: str, num_workers: int | None, sink: Sink, stage: str) -> Iterator[Any]:
     """Yield the module ray, joined to a cluster until the end of the context.
 
     Args:
         address: HOST:PORT of the head; without it RAY_ADDRESS, and without that a Ray of this machine alone.
         num_workers: how many CPUs a Ray of this machine alone has.
+        sink: takes a warning where a cluster is joined without a token.
+        stage: the verb that it names.
 
     Raises:
         MissingDependency: the extra `cluster` is not installed.
@@ -59,6 +62,7 @@ def joined(address: str, num_workers: int | None) -> Iterator[Any]:
             expected="HOST:PORT of the head, and this command on a host of the cluster",
             hint='start Ray here too: "ray start --address HOST:PORT --num-cpus 0"',
         )
+    warn_of_no_token(address, sink, stage)
     if address and address != "auto":
         require_answer(address, _ANSWER_SECONDS)
     ray = library()
@@ -91,6 +95,14 @@ def joined(address: str, num_workers: int | None) -> Iterator[Any]:
 def address_of(address: str) -> str:
     """Return the address that is meant: as given, or what RAY_ADDRESS says, or ""."""
     return address or os.environ.get("RAY_ADDRESS", "")
+
+
+def warn_of_no_token(address: str, sink: Sink, stage: str) -> None:
+    """Warn where a cluster is to be joined by a process that shows no token: the cluster then asks nobody for one."""
+    if address and os.environ.get("RAY_AUTH_MODE") != "token":
+        text = 'this Ray cluster is joined without a token (RAY_AUTH_MODE is not "token"): whoever reaches its ports'
+        text += " can run programs on all its hosts; docs/how-to/prepare-on-many-machines.md says how to give it one"
+        sink(Notice(stage, text, is_warning=True))
 
 
 def require_answer(address: str, timeout_seconds: float) -> None:

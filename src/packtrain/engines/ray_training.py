@@ -59,7 +59,7 @@ class RayEngine:
             TrainingFailed, WorkerStalled: see `ports.Engine`.
         """
         os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_RAY_PATIENCE_SECONDS))
-        with joined(self._address, None) as ray, contextlib.closing(RayLinks(ray)) as links:
+        with joined(self._address, None, sink, "train") as ray, contextlib.closing(RayLinks(ray)) as links:
             return run_on_hosts(links, job, sink, self._when_unfit)
 
 

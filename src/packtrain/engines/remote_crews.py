@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from packtrain.engines.crew import CrewNews, CrewOrder
+from packtrain.engines.crew import MISFIT, CrewNews, CrewOrder, misfit
 from packtrain.engines.host_links import Answer
 from packtrain.engines.roster import GONE, Member, Roster
 from packtrain.events import HostsAwaited, Sink
@@ -128,10 +128,13 @@ class RemoteCrews:
             self._lose(self._crews[answer.key][0], "it could not start its workers", str(answer.error))
 
     def _reported(self, answer: Answer) -> None:
-        member = self._crews[answer.key][0]
+        member, order = self._crews[answer.key]
         news = answer.body
         if not isinstance(news, CrewNews):
             self._lose(member, GONE, str(answer.error or ""))
+            return
+        if fault := misfit(news, order.first_rank, order.job.num_workers):
+            self._lose(member, MISFIT, fault)
             return
         self._latest[answer.key] = news
         self._num_seen[answer.key] += len(news.steps)

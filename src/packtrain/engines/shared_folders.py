@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from packtrain.errors import HostUnfit
 _MOST_LOOKED_AT: Final = 10_000
 """Entries of a source folder that are gone through for a file to know it by."""
 _MARK_OF_ALL: Final = "here"
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9:][A-Za-z0-9._:%-]{0,254}")
 _HINT: Final = (
     "mount sources and voyage folder on every host at the same paths, and install there what is installed here; "
     "then run the same command again"
@@ -77,6 +79,26 @@ def mark_folder(probes: Path, sources: Sequence[Path], packages: Sequence[str]) 
     return SharedFolders(probe, token, witnesses, versions_here(packages))
 
 
+def is_host_name(name: str) -> bool:
+    """Return whether a host may be called so: an address or a name, which is a file name of its own everywhere."""
+    return _HOST_NAME.fullmatch(name) is not None
+
+
+def require_host_name(host: str) -> None:
+    """Return if a host may be called so; a cluster says what it is called, and folders and files get its name.
+
+    Raises:
+        HostUnfit: it may not.
+    """
+    if not is_host_name(host):
+        raise HostUnfit(
+            "this host's name is none of a host",
+            where=ascii(host[:300]),
+            expected="letters, digits, dots, dashes, and colons of an address",
+            hint="let it join the cluster under its address, or under a name of these",
+        )
+
+
 def require_fit(shared: SharedFolders, host: str) -> None:
     """Return if this machine may take units of work; it has then left its mark for `require_mark`.
 
@@ -85,8 +107,9 @@ def require_fit(shared: SharedFolders, host: str) -> None:
         host: what it is called in messages, and its mark's name: letters, digits, dots and dashes.
 
     Raises:
-        HostUnfit: it sees other folders, cannot write, or has other versions installed.
+        HostUnfit: it is called otherwise, sees other folders, cannot write, or has other versions installed.
     """
+    require_host_name(host)
     try:
         found = (shared.probe / _MARK_OF_ALL).read_text()
     except OSError as error:
@@ -115,8 +138,9 @@ def require_mark(shared: SharedFolders, host: str) -> None:
     """Return if the mark that a fit host says it left is seen here.
 
     Raises:
-        HostUnfit: what that host writes does not arrive here.
+        HostUnfit: what that host writes does not arrive here, or its name is none.
     """
+    require_host_name(host)
     try:
         found = (shared.probe / host).read_text()
     except OSError as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from packtrain.engines.job_lots import Listener, Told, jobs_of_lot, read_records, write_lot, write_records
-from packtrain.engines.shared_folders import SharedFolders
+from packtrain.engines.shared_folders import SharedFolders, is_host_name
 from packtrain.engines.slurm_arguments import require_usable
 from packtrain.engines.slurm_commands import (
     ENDED,
@@ -403,7 +403,9 @@ def _nodes_up(arguments: Sequence[str]) -> tuple[Mapping[str, str] | None, str]:
     if done.returncode != 0:
         return None, last_line(done.stderr)
     lines = (line.split() for line in done.stdout.splitlines())
-    return {words[0]: words[1] for words in lines if len(words) == 2 and words[1] in _UP}, ""
+    # Its name is part of paths, and of options of `sbatch`.
+    named = (words for words in lines if len(words) == 2 and is_host_name(words[0]))
+    return {name: state for name, state in named if state in _UP}, ""
 
 
 def _named(error: HostUnfit, host: str) -> HostUnfit:

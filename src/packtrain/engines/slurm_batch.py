@@ -77,6 +77,14 @@ def run_attempt(root: Path, token: str) -> int:
             found=order.token,
             hint="nothing is to be done: the other one trains",
         )
+    missing = [name for name in ("SLURM_JOB_ID", "SLURM_JOB_NODELIST") if not os.environ.get(name)]
+    if missing:
+        raise ClusterUnreachable(
+            "this command is one that a job of Slurm starts",
+            expected=f"the variable {' and '.join(missing)}",
+            found="no job of Slurm",
+            hint='run "packtrain train"; it submits the job',
+        )
     return _Batch(place, order).run()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -50,12 +50,17 @@ def call(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     return _run(command, {**os.environ, "LC_ALL": "C"})
 
 
-def submit(options: Sequence[str], script: Path) -> subprocess.CompletedProcess[str]:
-    """Run `sbatch`; see `call`. The job has this process's environment, but nothing of a job that it may run in."""
+def submit(options: Sequence[str], script: Path, withheld: Collection[str] = ()) -> subprocess.CompletedProcess[str]:
+    """Run `sbatch`; see `call`. The job has this process's environment, but nothing of a job that it may run in.
+
+    That environment goes over the controller and lies on its disk: `withheld` names variables that are left out.
+    """
     own = {
         name: value
         for name, value in os.environ.items()
-        if name not in _STRONGER_THAN_THE_SCRIPT and (name in _OF_THE_CLUSTER or not name.startswith("SLURM_"))
+        if name not in _STRONGER_THAN_THE_SCRIPT
+        and name not in withheld
+        and (name in _OF_THE_CLUSTER or not name.startswith("SLURM_"))
     }
     return _run(["sbatch", "--parsable", "--export=ALL", *options, str(script)], own)
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from packtrain.engines.crew import CrewNews, ReservedPort
+from packtrain.engines.crew import MISFIT, CrewNews, ReservedPort, misfit
 from packtrain.engines.slurm_place import (
     JobOrder,
     Place,
@@ -47,8 +47,10 @@ _OWN: Final = "127.0.0.1"
 class _Host:
     """One host: what its task told, and how long it is silent."""
 
-    def __init__(self, place: Place, attempt: int, number: int) -> None:
+    def __init__(self, place: Place, attempt: int, number: int, num_workers: int) -> None:
         self.number = number
+        self.first_rank = num_workers * number
+        self._num_workers = num_workers
         self.tail = Tail(place.told(attempt, number))
         self.signs = SignReader(place.sign(attempt, number))
         self.hello: Told | None = None
@@ -56,9 +58,10 @@ class _Host:
         self.is_asked = False
         self.has_ended = False
         self.is_lost = False
+        self.fault = ""
 
     def take(self) -> list[CrewNews]:
-        """Return the news that came.
+        """Return the news that came; `fault` says in what they are not those of its workers, and it is lost.
 
         Raises:
             HostUnfit, TrainingFailed: it can take no work.
@@ -69,6 +72,11 @@ class _Host:
                 told = decode(line, Told)
             except ValueError:
                 continue  # torn, or not ours: who tells nothing else falls silent
+            if told.news is not None and not self.fault:
+                self.fault = misfit(told.news, self.first_rank, self._num_workers)
+            if self.fault:
+                # Nothing that it tells counts any more, not even that its work is at an end.
+                continue
             if told.error:
                 raise error_of(told.error)
             self.hello = self.hello or told
@@ -114,7 +122,7 @@ class SlurmCrews:
         self._signs = SignWriter(place.batch_sign(attempt))
         self._next_sign = float("-inf")
         self._next_look = float("-inf")
-        self._hosts = [_Host(place, attempt, number) for number in range(len(hosts))]
+        self._hosts = [_Host(place, attempt, number, order.job.num_workers) for number in range(len(hosts))]
         self._port: ReservedPort | None = None
         self._held: list[CrewNews] = []
         self._awaited: tuple[str, ...] = ()
@@ -156,13 +164,15 @@ class SlurmCrews:
             found += host.take()
             if (why := self._why_lost(host, has_srun_ended=has_srun_ended)) and not host.is_lost:
                 host.is_lost = True
-                found.append(CrewNews(self._order.job.num_workers * host.number, lost=why))
+                found.append(CrewNews(host.first_rank, lost=why, detail=host.fault))
         if self._sign.word == "wait":
             self._send_off()
         return found
 
     def _why_lost(self, host: _Host, *, has_srun_ended: bool) -> str:
         silent_seconds = host.signs.look()
+        if host.fault:
+            return MISFIT
         if host.has_ended:
             is_told = host.exit_codes and None not in host.exit_codes
             return "" if is_told else "its task ended before its workers had"

@@ -37,7 +37,7 @@ from packtrain.engines.slurm_script import LOG_NAME, folder_options, job_script
 from packtrain.engines.slurm_states import ended_in_words, stands_still
 from packtrain.errors import ClusterUnreachable, PacktrainError, TrainingFailed, VoyageFileError
 from packtrain.events import HostsAwaited, Notice, Sink, WorkersStarted
-from packtrain.ports import ATTEMPTS_NAME, AttemptRecord, StepRecord, TrainingJob, TrainingRun
+from packtrain.ports import LoginClosed, ATTEMPTS_NAME, AttemptRecord, StepRecord, TrainingJob, TrainingRun
 from packtrain.units import counted
 
 _COMMANDS: Final = ("sbatch", "squeue", "scancel", "scontrol")
@@ -91,7 +91,7 @@ class SlurmEngine:
     def run(self, job: TrainingJob, sink: Sink) -> TrainingRun:
         """Run the program to its end: submit a job, or find the one that was submitted, and follow it.
 
-        On Ctrl-C and SIGTERM the job is asked to save and to end. Where this process is killed outright the job runs
+        On Ctrl-C and SIGTERM the job is asked to save and to end. Where the login is closed, or this process is killed outright the job runs
         on, and the next call follows it.
 
         Raises:
@@ -112,6 +112,9 @@ class SlurmEngine:
             try:
                 order, job_id = self._found_again(job, sink) or self._submit(job, sink)
                 return self._follow(order, job_id, sink)
+            except LoginClosed:
+                # Nobody asked the job to end: it needs no terminal.
+                raise
             except KeyboardInterrupt:
                 # By its name: sbatch may have been on its way.
                 order = read(self._place.order, JobOrder)
@@ -156,7 +159,7 @@ class SlurmEngine:
         self._forget()
         place.root.mkdir(parents=True, mode=0o700)
         shared = mark_folder(place.root / "hosts", [], [])
-        program = sha256_tree(job.program_folder)
+        program = job.program or sha256_tree(job.program_folder)
         order = JobOrder(secrets.token_hex(6), job, program, shared, time.time(), self._run_inputs)
         place.script.write_text(job_script(place.root, job, order.token, sys.executable))
         place.events.touch(0o600)
@@ -167,7 +170,7 @@ class SlurmEngine:
         usual = folder_options(place.root, job.log_folder / LOG_NAME)
         # Not --ntasks-per-node: with it Slurm gives the fewest nodes of a range, however many are free.
         ours = [f"--job-name={order.name}", "--requeue"]
-        done = submit([*usual, *self._arguments, *ours], place.script)
+        done = submit([*usual, *self._arguments, *ours], place.script, job.withheld)
         job_id = done.stdout.strip().partition(";")[0]
         if done.returncode != 0 or not job_id.isdecimal():
             job_id = self._taken_all_the_same(order, last_line(done.stderr or done.stdout))
@@ -346,6 +349,26 @@ class SlurmEngine:
     def _forget(self) -> None:
         """Remove the job's folder: what follows is another job."""
         shutil.rmtree(self._place.root, ignore_errors=True)
+
+
+def job_out(root: Path) -> str:
+    """Return the id of the training job of an earlier command that is still in Slurm; "" where there is none.
+
+    Slurm is asked once; where it does not answer, the job that was submitted last counts as one that is.
+
+    Args:
+        root: folder of the job.
+    """
+    place = Place(root)
+    order = read(place.order, JobOrder)
+    if order is None:
+        return ""
+    done = call(["squeue", "--me", "--noheader", "--states=all", f"--name={order.name}", "--format=%i %T"])
+    if done.returncode != 0:
+        payload = durable.plain_bytes(place.job_id, 64)
+        return payload.decode("ascii", "replace").strip() if payload else ""
+    alive = [words[0] for line in done.stdout.splitlines() if (words := line.split()) and words[1] not in ENDED]
+    return alive[0] if alive else ""
 
 
 def _spelled(job: TrainingJob) -> str:

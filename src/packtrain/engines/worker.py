@@ -195,7 +195,7 @@ def _environment(job: TrainingJob, place: Rendezvous, done_mark: Path) -> dict[s
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if name not in _CONTRACT and not name.startswith("TORCHELASTIC_")
+        if name not in _CONTRACT and name not in job.withheld and not name.startswith("TORCHELASTIC_")
     }
     if job.num_workers > 1:
         # As torchrun does: w workers with a thread for every core each would stand in each other's way.

@@ -83,7 +83,7 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
         require_admitting(folder.read_signed(Admission), str(folder.document_path(Admission)))
     clock = StageClock(folder, STAGE, stage_inputs)
     program = folder.resolve(section.program)
-    _check_program(folder, program)
+    _check_program(folder, program, stage_inputs["program"])
     _tell_other_packages(folder, python, sink)
     chain = chain_of(folder)
     refuse_uncountersigned(folder, chain)
@@ -108,6 +108,8 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
         stall_seconds=section.stall_seconds,
         hosts=hosts,
         host_places=_host_places(hosts, run_name, results, command_at),
+        program=stage_inputs["program"],
+        withheld=_withheld(folder),
     )
     step_log = StepLog(logs / STEPS_NAME)
     kit = chain[-1] if chain else None
@@ -217,10 +219,17 @@ def _run_inputs(folder: VoyageFolder, section: TrainingSection) -> dict[str, str
     }
 
 
-def _check_program(folder: VoyageFolder, program: Path) -> None:
+def _withheld(folder: VoyageFolder) -> tuple[str, ...]:
+    """Return the variable that holds the passphrase, if one does: a training program has no business with it."""
+    name = folder.voyage_file().keys.passphrase_env
+    return () if name is None else (name,)
+
+
+def _check_program(folder: VoyageFolder, program: Path, found: str) -> None:
+    """Hold a program, of which `sha256_tree` says `found`, against the kit."""
     if not folder.has(Kit):
         return
-    kit, found = folder.read_signed(Kit), sha256_tree(program)
+    kit = folder.read_signed(Kit)
     if kit.program != found:
         raise KitError(
             "program is not the one that was rehearsed",

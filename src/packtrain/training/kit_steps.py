@@ -26,7 +26,7 @@ _REASON: Final = re.compile(
     r"|rank [0-9]{1,6} (was asked to stop, and saved|ended with exit code [0-9]{1,3}"
     r"|was killed by (SIG[A-Z0-9+]{1,13}|signal [0-9]{1,3}))"
     r"|the host of rank [0-9]{1,6} was lost: (it did not answer for [0-9.e+]{1,16} s|what ran there for packtrain ended"
-    r"|it could not (start its workers|write its logs)|it ended without a word"
+    r"|what it told does not fit its workers|it could not (start its workers|write its logs)|it ended without a word"
     r"|its task (ended before its workers had|did not start within [0-9.e+]{1,16} s"
     r"|ended without a word \(srun: exit code -?[0-9]{1,3}\)))"
     r"|the job's time ran out, and it was asked to save|Slurm ended it"

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from hosts_in_process import InProcess, job_of
 from packtrain.engines import host_checkpoints
 from packtrain.engines.crew import CrewOrder
 from packtrain.engines.host_agent import HostProof
-from packtrain.engines.host_folder import HostFolder, HostFolderLink, is_result_path
+from packtrain.engines.host_folder import HostFolder, HostFolderLink, ResultFiles, is_result_path
 from packtrain.engines.host_links import HostThere
 from packtrain.engines.many_hosts import run_on_hosts
-from packtrain.errors import ClusterUnreachable, TrainingFailed
+from packtrain.errors import ClusterUnreachable, DriveFull, TrainingFailed
 from packtrain.events import Event, Notice, TrainingStep, discard
 from packtrain.ports import HostPlaces, HostsWanted, TrainingJob
 from packtrain.training.checkpoint_copies.driver import CheckpointCopies
@@ -248,6 +249,38 @@ def test_results_that_lead_elsewhere_are_not_taken(tmp_path: Path) -> None:
     (places.results / "away").symlink_to(tmp_path / "secret")
     assert HostFolderLink(folder.call).bring_results(places.results) == 1
     assert (tmp_path / "secret" / "key").read_text() == "secret"
+
+
+def test_results_that_have_no_room_are_refused_before_a_byte_is_brought(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def call(name: str, *arguments: object) -> object:
+        asked.append(name)
+        return ResultFiles((("small", 4), ("endless", 2**60)), 0)
+
+    with pytest.raises(DriveFull) as caught:
+        HostFolderLink(call).bring_results(tmp_path / "results")
+    assert caught.value.hint
+    assert asked == ["results"]
+    assert list((tmp_path / "results").iterdir()) == []
+
+
+def test_results_that_were_brought_before_need_no_room_of_their_own_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = HostPlaces(tmp_path / "disk", (), tmp_path / "results")
+    places.results_there.mkdir(parents=True)
+    for name in "abc":
+        (places.results_there / name).write_bytes(bytes(100))
+    link = HostFolderLink(HostFolder(places).call)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("packtrain.durable.shutil.disk_usage", lambda folder: usage._replace(free=299))
+    with pytest.raises(DriveFull):
+        link.bring_results(places.results)
+    monkeypatch.setattr("packtrain.durable.shutil.disk_usage", lambda folder: usage._replace(free=300))
+    assert link.bring_results(places.results) == 0
+    monkeypatch.setattr("packtrain.durable.shutil.disk_usage", lambda folder: usage._replace(free=100))
+    assert link.bring_results(places.results) == 0
 
 
 def test_what_cannot_be_brought_is_a_verdict(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,16 @@ def test_workers_get_the_environment_of_torchrun(tmp_path: Path) -> None:
         "MASTER_ADDR": "127.0.0.1",
         "EXTRA": "yes",
     }
+
+
+def test_workers_do_not_get_what_is_withheld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OF_THE_KEY", "four words of dice")
+    monkeypatch.setenv("OF_THE_SITE", "yes")
+    body = """
+    (ckpt / f"env-{rank}").write_text(json.dumps([os.environ.get(name) for name in ("OF_THE_KEY", "OF_THE_SITE")]))
+    """
+    LocalEngine().run(replace(job_of(tmp_path, body), withheld=("OF_THE_KEY",)), discard)
+    assert json.loads((tmp_path / "checkpoints" / "env-0").read_text()) == [None, "yes"]
 
 
 def test_a_killed_worker_is_followed_by_another_attempt_on_another_port(tmp_path: Path) -> None:

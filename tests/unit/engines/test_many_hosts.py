@@ -1,7 +1,10 @@
 """Attempts over hosts behind `HostLinks`: real agents in this process, that can be lost, silenced and added."""
 
 import dataclasses
+import shutil
 import signal
+import stat
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +12,15 @@ from pathlib import Path
 import pytest
 
 from hosts_in_process import InProcess, job_of
-from packtrain.engines.crew import CrewNews, CrewOrder
-from packtrain.engines.host_agent import HostAgent
+from packtrain.digest import sha256_tree
+from packtrain.engines.crew import MISFIT, CrewNews, CrewOrder, CrewStep, misfit
+from packtrain.engines.host_agent import HostAgent, HostProof
 from packtrain.engines.host_links import HostThere
 from packtrain.engines.many_hosts import run_on_hosts
+from packtrain.engines.shared_folders import versions_here
 from packtrain.errors import ClusterUnreachable, HostUnfit, TrainingFailed
-from packtrain.events import Event, HostLost, TrainingStep, WorkerLost, WorkersStarted, discard
-from packtrain.ports import HostsWanted
+from packtrain.events import Event, HostLost, Notice, TrainingStep, WorkerLost, WorkersStarted, discard
+from packtrain.ports import HostPlaces, HostsWanted
 from packtrain.training.kit_steps import attempts_of
 
 
@@ -157,6 +162,17 @@ def test_a_host_with_another_program_is_unfit(three: InProcess, tmp_path: Path) 
         run_on_hosts(links, job, discard)
 
 
+def test_a_program_that_changed_after_it_was_held_against_the_kit_is_not_the_one_that_hosts_are_held_against(
+    three: InProcess, tmp_path: Path
+) -> None:
+    job = job_of(tmp_path, "say(1)", WANTED)
+    job = dataclasses.replace(job, program=sha256_tree(job.program_folder))
+    (job.program_folder / "train.py").write_text("another")
+    with pytest.raises(HostUnfit, match="another program") as caught:
+        run_on_hosts(three, job, discard)
+    assert job.program[:12] in str(caught.value.expected)
+
+
 def test_a_program_that_always_fails_ends_with_the_last_words_of_its_worker(three: InProcess, tmp_path: Path) -> None:
     body = "sys.exit('no such layer') if rank == 2 else time.sleep(600)"
     with pytest.raises(TrainingFailed) as caught:
@@ -192,3 +208,86 @@ def test_workers_of_an_agent_that_hears_nothing_are_killed_by_its_leash(three: I
         assert found.exit_codes == (-signal.SIGKILL,)
     finally:
         agent.close()
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        CrewNews(0),
+        CrewNews(-2),
+        CrewNews(2, exit_codes=(0, 0, 0)),
+        CrewNews(2, pids=(1,)),
+        CrewNews(2, words=("a", "b", "c")),
+        CrewNews(2, steps=(CrewStep(9, 0.1, 8, 0.0),)),
+    ],
+)
+def test_news_that_are_not_those_of_the_crew_are_told_apart(news: CrewNews) -> None:
+    assert misfit(news, 2, 2)
+    assert not misfit(CrewNews(2, (1, 2), exit_codes=(None, 0)), 2, 2)
+    assert not misfit(CrewNews(2, lost="it could not start its workers"), 2, 2)
+
+
+def test_a_host_whose_news_are_not_those_of_its_workers_is_lost(three: InProcess, tmp_path: Path) -> None:
+    class Lying(InProcess):
+        def ask(self, key: str, method: str, *arguments: object) -> int:
+            number = super().ask(key, method, *arguments)
+            for place, answer in enumerate(self._answers):
+                if answer.key == "key-2" and isinstance(answer.body, CrewNews):
+                    self._answers[place] = dataclasses.replace(
+                        answer, body=dataclasses.replace(answer.body, exit_codes=(0, 0, 0))
+                    )
+            return number
+
+    links, events = Lying(2), list[Event]()
+    run = run_on_hosts(links, job_of(tmp_path, "say(1)\nif world == 2:\n    time.sleep(600)", WANTED), events.append)
+    assert [attempt.hosts for attempt in run.attempts] == [("127.0.0.1", "127.0.0.2"), ("127.0.0.1",)]
+    assert run.attempts[0].lost_host == "127.0.0.2"
+    assert run.attempts[0].reason == "the host of rank 1 was lost: what it told does not fit its workers"
+    assert [event.reason for event in events if isinstance(event, HostLost)] == [f"{MISFIT}: 3 exit codes of 1"]
+    assert [each.reason for each in attempts_of(tmp_path / "logs")] == [each.reason for each in run.attempts]
+
+
+def test_a_folder_of_a_hosts_own_is_nobody_elses(tmp_path: Path) -> None:
+    old, new = tmp_path / "disk" / "old", tmp_path / "disk" / "new"
+    old.mkdir(parents=True, mode=0o755)
+    agent = HostAgent("127.0.0.1", 1.0)
+    try:
+        for folder in (old, new):
+            proof = HostProof(
+                None, versions_here([]), Path(sys.executable), old, sha256_tree(old), HostPlaces(folder, (), tmp_path)
+            )
+            agent.call("prove", proof)
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    finally:
+        agent.close()
+
+
+def test_a_host_whose_program_changed_between_two_attempts_takes_no_part_in_the_second(
+    three: InProcess, tmp_path: Path
+) -> None:
+    # Each host has the program in its own folder: that of the second is changed while the first attempt runs.
+    job = job_of(tmp_path, "say(world)\nif world == 2:\n    until('changed')\n    sys.exit(1)", WANTED)
+    other = tmp_path / "other"
+    shutil.copytree(job.program_folder, other)
+
+    class Apart(InProcess):
+        def ask(self, key: str, method: str, *arguments: object) -> int:
+            match arguments:
+                case (HostProof() as proof,) if key == "key-2":
+                    arguments = (dataclasses.replace(proof, program_folder=other),)
+                case _:
+                    pass
+            return super().ask(key, method, *arguments)
+
+    events: list[Event] = []
+
+    def sink(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, TrainingStep) and event.step == 2:
+            (other / "train.py").write_text("another")
+            (tmp_path / "checkpoints" / "changed").touch()
+
+    run = run_on_hosts(Apart(2), job, sink)
+    assert [attempt.hosts for attempt in run.attempts] == [("127.0.0.1", "127.0.0.2"), ("127.0.0.1",)]
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert "host 127.0.0.2 takes no part: 127.0.0.2: this host has another program" in told[0]

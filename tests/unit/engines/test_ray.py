@@ -9,8 +9,10 @@ import pytest
 
 from contract.mapper_suite import MapperContract
 from packtrain.engines.ray import RayMapper, open_ray
+from packtrain.engines.ray_cluster import warn_of_no_token
 from packtrain.engines.shared_folders import shared_folders
 from packtrain.errors import ClusterUnreachable, MissingDependency, VoyageFileError
+from packtrain.events import Event, Notice
 from source_parts import ignore
 
 HAS_RAY = importlib.util.find_spec("ray") is not None
@@ -55,3 +57,17 @@ def test_an_address_that_is_no_head_is_an_error_in_words(tmp_path: Path, address
         open_ray(address, 1, shared, ignore),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("address", "mode", "is_warned"),
+    [("10.0.0.1:6379", "", True), ("auto", "disabled", True), ("10.0.0.1:6379", "token", False), ("", "", False)],
+)
+def test_who_joins_a_cluster_that_wants_no_token_is_warned(
+    monkeypatch: pytest.MonkeyPatch, address: str, mode: str, is_warned: bool
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", mode)
+    events: list[Event] = []
+    warn_of_no_token(address, events.append, "train")
+    told = [event.text for event in events if isinstance(event, Notice) and event.is_warning]
+    assert ["without a token" in text and "prepare-on-many-machines" in text for text in told] == [True] * is_warned

@@ -61,3 +61,17 @@ def test_other_versions_are_refused_with_both_of_them(tmp_path: Path) -> None:
 def test_a_mark_that_does_not_arrive_is_noticed(tmp_path: Path) -> None:
     with shared_folders(tmp_path / "hosts", [], []) as shared, pytest.raises(HostUnfit, match="not this one"):
         require_mark(shared, "10.0.0.9")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../../keys", "a/b", "/etc", "-w", "a\nb", "a" * 256])
+def test_a_host_is_not_called_what_leads_out_of_a_folder(tmp_path: Path, name: str) -> None:
+    with shared_folders(tmp_path / "a" / "b" / "hosts", [], []) as shared:
+        before = sorted(tmp_path.rglob("*"))
+        for require in (require_fit, require_mark):
+            with pytest.raises(HostUnfit, match="name is none of a host") as caught:
+                require(shared, name)
+            assert caught.value.hint
+        assert sorted(tmp_path.rglob("*")) == before
+        for good in ("10.0.0.9", "::1", "fe80::1%eth0", "node-7.site_a", "0.12"):
+            require_fit(shared, good)
+            require_mark(shared, good)

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from dying_jobs import Job, work
 from packtrain.engines.job_lots import lot_path, write_lot
 from packtrain.engines.shared_folders import shared_folders
-from packtrain.engines.slurm import _nodes_meant, _ranges, _Task, open_slurm
+from packtrain.engines.slurm import _nodes_meant, _ranges, _Task, open_slurm, states_of_nodes
 from packtrain.errors import VoyageFileError
 from packtrain.events import discard
 
@@ -53,3 +54,10 @@ def test_options_that_would_number_the_tasks_otherwise_are_refused_before_anythi
                 pass
             assert caught.value.where == f"voyage.toml, {setting} slurm_arguments"
     assert not (tmp_path / "array").exists()
+
+
+def test_nodes_with_names_that_are_none_take_no_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sinfo").write_text("#!/bin/sh\nprintf 'n1 idle\\n../../keys idle\\n--wrap=x idle\\nn2 down\\n'\n")
+    (tmp_path / "sinfo").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert states_of_nodes(()) == {"n1": "idle"}

@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packtrain.digest import sha256_tree
-from packtrain.engines.crew import CrewNews, CrewStep
+from packtrain.engines.crew import MISFIT, CrewNews, CrewStep
 from packtrain.engines.network_interfaces import interface_towards
 from packtrain.engines.shared_folders import mark_folder
 from packtrain.engines.slurm_batch import _REASONS, run_attempt
 from packtrain.engines.slurm_commands import ENDED
+from packtrain.engines.slurm_crews import SlurmCrews
 from packtrain.engines.slurm_events import (
     EventWriter,
     all_entries,
@@ -49,7 +50,7 @@ from packtrain.engines.slurm_states import ended_in_words, stands_still
 from packtrain.engines.slurm_task import run_task
 from packtrain.engines.slurm_training import SlurmEngine
 from packtrain.errors import ClusterUnreachable, HostUnfit, MissingDependency, TrainingFailed, VoyageFileError
-from packtrain.events import Progress, TrainingStep, WorkersStarted, discard
+from packtrain.events import Event, Notice, Progress, TrainingStep, WorkersStarted, discard
 from packtrain.ports import AttemptRecord, HostsWanted, TrainingJob
 from packtrain.training.kit_steps import attempts_of
 
@@ -153,6 +154,18 @@ def test_a_task_that_a_person_starts_says_so(tmp_path: Path, monkeypatch: pytest
     write(place.order, JobOrder("ab", job_of(tmp_path), "0" * 64, mark_folder(tmp_path / "hosts", [], []), 0.0))
     with pytest.raises(ClusterUnreachable, match="a job of Slurm starts"):
         run_task(tmp_path, 1)
+
+
+def test_an_attempt_that_a_person_starts_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv("SLURM_JOB_NODELIST", "n1")
+    write(
+        Place(tmp_path).order, JobOrder("ab", job_of(tmp_path), "0" * 64, mark_folder(tmp_path / "hosts", [], []), 0.0)
+    )
+    with pytest.raises(ClusterUnreachable, match="a job of Slurm starts") as caught:
+        run_attempt(tmp_path, "ab")
+    assert caught.value.expected == "the variable SLURM_JOB_ID"
+    assert caught.value.hint
 
 
 def test_news_with_a_loss_that_is_no_number_come_through() -> None:
@@ -308,6 +321,42 @@ def test_folders_of_hosts_and_missing_commands_are_refused(tmp_path: Path, monke
         SlurmEngine(tmp_path / "place", (), {}, discard)
 
 
+def test_a_job_is_of_the_program_that_was_checked_and_gets_nothing_that_is_withheld(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    # A Slurm that takes a job and then, asked for it, knows nothing of it any more.
+    for name, body in {
+        "sbatch": f'env > "{tmp_path}/env"\necho 7',
+        "squeue": "true",
+        "scancel": "true",
+        "scontrol": "true",
+    }.items():
+        (commands / name).write_text(f"#!/bin/sh\n{body}\n")
+        (commands / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+    monkeypatch.setenv("OF_THE_KEY", "four words of dice")
+    monkeypatch.setenv("OF_THE_SITE", "yes")
+    monkeypatch.setattr("packtrain.engines.slurm_training._POLL_SECONDS", 0.01)
+    monkeypatch.setattr("packtrain.engines.slurm_training._ASK_SECONDS", 0.0)
+    program = tmp_path / "program"
+    program.mkdir()
+    (program / "train.py").write_text("another than was checked")
+    place, orders = Place(tmp_path / "work" / "job"), list[JobOrder | None]()
+
+    def sink(event: Event) -> None:
+        if isinstance(event, Notice) and "job 7 on" in event.text:
+            orders.append(read(place.order, JobOrder))
+
+    with pytest.raises(TrainingFailed, match="Slurm ended job 7"):
+        SlurmEngine(place.root, (), {}, discard).run(job_of(tmp_path, program="0" * 64, withheld=("OF_THE_KEY",)), sink)
+    assert [order.program for order in orders if order is not None] == ["0" * 64]
+    told = (tmp_path / "env").read_text().splitlines()
+    assert "OF_THE_SITE=yes" in told
+    assert not [line for line in told if line.startswith("OF_THE_KEY")]
+
+
 def test_the_way_to_an_address_of_ones_own_is_its_interface() -> None:
     assert interface_towards("127.0.0.1") == "lo"
     assert interface_towards("not an address") == "lo"
@@ -317,3 +366,23 @@ def test_a_record_is_what_the_other_engines_write() -> None:
     record = AttemptRecord(2, 1.0, 2.0, "it was interrupted", None, ("n1",), None, "")
     assert decode(encode(record), AttemptRecord) == record
     assert json.loads(encode(record)) == json.loads(json.dumps(asdict(record)))
+
+
+@pytest.mark.parametrize("told", [CrewNews(0), CrewNews(2, exit_codes=(0, 0, 0)), CrewNews(2, pids=(7,))])
+def test_a_task_whose_news_are_not_those_of_its_workers_is_a_host_that_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: CrewNews
+) -> None:
+    monkeypatch.setattr("packtrain.engines.slurm_crews._LOOK_SECONDS", 0.0)
+    place = Place(tmp_path / "job")
+    place.root.mkdir()
+    shared = mark_folder(tmp_path / "a" / "b" / "hosts", [], [])
+    order = JobOrder("ab", job_of(tmp_path), "0" * 64, shared, 0.0)
+    crews = SlurmCrews(place, order, 1, ("n1", "n2"), lambda is_taken: None, discard)
+    for host, news in enumerate((CrewNews(0, (1, 2)), told)):
+        place.told(1, host).write_bytes(encode(Told(f"n{host + 1}", news=news)) + b"\n")
+    first, lost = crews.news(0)
+    assert (first.pids, first.lost) == ((1, 2), "")
+    assert (lost.first_rank, lost.lost) == (2, MISFIT)
+    assert lost.detail
+    place.told(1, 1).open("ab").write(encode(Told("n2", news=CrewNews(2, (3, 4)))) + b"\n")
+    assert list(crews.news(0)) == []

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from death_parts import dies_at
 from load_parts import flip
 from loading_parts import LABELS, Arrived, arrive, copy_arrived
+from packtrain.digest import sha256_tree
 from packtrain.documents.admission import Admission
 from packtrain.errors import KitError, KitUpdateRefused, MoreDrivesWanted, SignatureMissing
 from packtrain.events import discard
@@ -54,7 +55,8 @@ def next_command(arrived: Arrived) -> str | None:
 def assert_train_refuses(arrived: Arrived) -> None:
     folder = arrived.consignee
     with pytest.raises(KitError, match=r"not the one that was rehearsed|not the one in force"):
-        train._check_program(folder, folder.resolve("work/kit/program"))  # pyright: ignore[reportPrivateUsage]
+        program = folder.resolve("work/kit/program")
+        train._check_program(folder, program, sha256_tree(program))  # pyright: ignore[reportPrivateUsage]
 
 
 def lose(arrived: Arrived) -> None:
@@ -291,7 +293,8 @@ def test_bringing_it_back_survives_death_at_a_rename(arrived: Arrived, at: str) 
 
 def assert_train_refuses_at(arrived: Arrived) -> None:
     folder = arrived.consignee
-    train._check_program(folder, folder.resolve("work/kit/program"))  # pyright: ignore[reportPrivateUsage]
+    program = folder.resolve("work/kit/program")
+    train._check_program(folder, program, sha256_tree(program))  # pyright: ignore[reportPrivateUsage]
 
 
 def assert_train_refuses_or_is_whole(arrived: Arrived, whole: dict[str, str]) -> None:

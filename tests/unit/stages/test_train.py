@@ -17,6 +17,8 @@ from packtrain.digest import sha256_tree
 from packtrain.documents.admission import Admission
 from packtrain.documents.kit import Kit, KitFile
 from packtrain.engines.local import LocalEngine
+from packtrain.engines.shared_folders import mark_folder
+from packtrain.engines.slurm_place import JobOrder, Place, write
 from packtrain.errors import (
     AdmissionHeld,
     AdmissionRefused,
@@ -31,6 +33,7 @@ from packtrain.ports import HostPlaces, TrainingJob, TrainingRun
 from packtrain.record.folder import VoyageFolder
 from packtrain.record.receipts import is_fresh
 from packtrain.stages import train as stage
+from packtrain.voyage import Voyage
 from site_parts import COMMAND, load_receipt, site_after_load, write_program, write_training
 
 PYTHON = Path(sys.executable)
@@ -124,6 +127,28 @@ def test_nothing_is_trained_once_the_admission_was_taken_back(
     assert not list(folder.logs.glob("train/attempt-*"))
 
 
+def test_a_job_that_is_out_when_the_admission_is_taken_back_is_named(
+    folder: VoyageFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = msgspec.structs.replace(folder.read_signed(Admission), verdict="hold")
+    folder.write_signed(later, VoyageFolder(tmp_path / "operator").signer())
+    place = Place(folder.work / "train-slurm")
+    job = TrainingJob(PYTHON, (), tmp_path, {}, tmp_path, tmp_path, 1)
+    write(place.order, JobOrder("ab", job, "0" * 64, mark_folder(place.root / "hosts", [], []), 0.0))
+    place.job_id.write_text("17")
+    squeue = tmp_path / "bin" / "squeue"
+    squeue.parent.mkdir()
+    monkeypatch.setenv("PATH", f"{squeue.parent}:{os.environ['PATH']}")
+    for says, is_out in (("echo 17 RUNNING", True), ("exit 1", True), ("echo 17 CANCELLED", False), ("true", False)):
+        squeue.write_text(f"#!/bin/sh\n{says}\n")
+        squeue.chmod(0o755)
+        events: list[Event] = []
+        with pytest.raises(AdmissionHeld):
+            Voyage(folder.root, events.append).train()
+        told = [event.text for event in events if isinstance(event, Notice) and event.is_warning]
+        assert ['"scancel 17" ends it' in text for text in told if "job 17" in text] == [True] * is_out
+
+
 def test_a_voyage_without_training_is_said_in_words(folder: VoyageFolder) -> None:
     path = folder.root / "voyage.toml"
     path.write_text(path.read_text().split("\n[training]", 1)[0])
@@ -138,6 +163,19 @@ def test_a_program_that_is_not_the_kits_is_refused(folder: VoyageFolder, tmp_pat
     folder.write_signed(kit, VoyageFolder(tmp_path / "consignor").signer())
     with pytest.raises(KitError):
         train(folder)
+
+
+def test_an_engine_is_told_which_program_was_checked_and_what_no_worker_has(folder: VoyageFolder) -> None:
+    class Noting(LocalEngine):
+        def run(self, job: TrainingJob, sink: Sink) -> TrainingRun:
+            jobs.append(job)
+            return super().run(job, sink)
+
+    jobs: list[TrainingJob] = []
+    path = folder.root / "voyage.toml"
+    path.write_text(path.read_text() + '\n[keys]\npassphrase_env = "OF_THE_KEY"\n')
+    stage.train(folder, Noting(), PYTHON, discard)
+    assert [(job.program, job.withheld) for job in jobs] == [(sha256_tree(folder.resolve("program")), ("OF_THE_KEY",))]
 
 
 def test_packages_that_are_not_the_kits_are_named_where_packtrains_own_python_trains(

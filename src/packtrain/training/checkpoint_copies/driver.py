@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
+from packtrain import durable
 from packtrain.training.checkpoint_copies import policy
 from packtrain.training.checkpoint_copies.cuts import (
     Cut,
@@ -249,6 +250,7 @@ class CheckpointCopies:
 
         Raises:
             OSError: no host that has a file of it can give it.
+            DriveFull: it has no room there.
         """
         self.wait()
         held, _ = self._take_stock(is_stopped=True, is_passed=True)
@@ -258,6 +260,8 @@ class CheckpointCopies:
         scratch = into / ".copies.part"
         keeper = Keeper(into, scratch)
         keeper.adopt(cut)
+        files = {file.sha256: file for file in cut.files}
+        durable.require_room(into, sum(file.size_bytes - keeper.received_bytes(file) for file in files.values()))
         reached = self._reached()
         for file in cut.files:
             errors: list[OSError] = []

@@ -1,10 +1,12 @@
 """Copies of checkpoints on other hosts: what counts, what is installed, what may go."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from copies_hosts import Cluster, dcp
+from packtrain.errors import DriveFull
 
 
 @pytest.fixture
@@ -113,8 +115,6 @@ def test_what_disagrees_is_taken_from_the_first_host_and_told(cluster: Cluster) 
 
 
 def test_old_copies_go_once_a_newer_checkpoint_counts_and_the_program_has_pruned(cluster: Cluster) -> None:
-    import shutil
-
     cluster.start()
     cluster.save(10)
     cluster.round()
@@ -149,6 +149,20 @@ def test_the_end_brings_the_last_checkpoint_to_a_folder(cluster: Cluster, tmp_pa
     assert target == tmp_path / "voyage" / "step-00000010"
     assert (target / "__2_0.distcp").read_bytes() == dcp(10, 2, num_ranks=3)["__2_0.distcp"]
     assert [path.name for path in (tmp_path / "voyage").glob("[!.]*")] == ["step-00000010"]
+
+
+def test_a_last_checkpoint_that_has_no_room_is_not_brought(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.start()
+    cluster.save(10)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("packtrain.durable.shutil.disk_usage", lambda folder: usage._replace(free=1))
+    with pytest.raises(DriveFull):
+        cluster.copies.finish(tmp_path / "voyage")
+    assert not list((tmp_path / "voyage").glob("[!.]*"))
+    monkeypatch.undo()
+    assert cluster.copies.finish(tmp_path / "voyage") == tmp_path / "voyage" / "step-00000010"
 
 
 def test_what_lay_there_before_the_first_attempt_is_put_aside_and_kept(cluster: Cluster) -> None:
