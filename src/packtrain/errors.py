@@ -712,3 +712,7 @@ class StoreUnreachable(PacktrainError):
     """Object storage does not answer, refuses the access key, or has no such bucket."""
 
     exit_code = 120
+
+
+class LoginClosed(KeyboardInterrupt):
+    """The terminal of the command is gone (SIGHUP). An engine whose workers do not need the command lets them run."""

@@ -23,10 +23,6 @@ Readback = Literal["direct", "dropped", "memory"]
 """How bytes were read back: past the page cache by O_DIRECT, after dropping the cache, or from memory (tmpfs)."""
 
 
-class LoginClosed(KeyboardInterrupt):
-    """The terminal of the command is gone (SIGHUP). An engine whose workers do not need the command lets them run."""
-
-
 class DriveReader(Protocol):
     """One open file of a drive."""
 

@@ -53,14 +53,15 @@ def test_all_nodes_that_are_free_take_part_up_to_the_most(slurm: SlurmNode, voya
     assert weights(voyage) == weights_after(STEPS)
 
 
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGHUP])
 def test_a_command_that_is_killed_leaves_a_job_that_the_same_command_follows(
-    slurm: SlurmNode, voyage: VoyageFolder
+    slurm: SlurmNode, voyage: VoyageFolder, signum: signal.Signals
 ) -> None:
     run = start(slurm, voyage)
     until(lambda: saved(voyage) >= 2, 120, "the first saves")
     second = slurm.packtrain("train", str(voyage.root))
     assert second.returncode == 13, second.stderr
-    os.killpg(run.pid, signal.SIGKILL)
+    os.killpg(run.pid, signum)
     run.communicate()
     [job] = jobs(slurm)
     reached = saved(voyage)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Final
 
-from packtrain.ports import LoginClosed
+from packtrain.errors import LoginClosed
 
 _BY_DEFAULT: Final = "what was finished is kept"
 _KEPT: Final[Mapping[str, str]] = {

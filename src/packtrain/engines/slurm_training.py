@@ -35,9 +35,9 @@ from packtrain.engines.slurm_events import all_entries, is_recorded, read_entrie
 from packtrain.engines.slurm_place import JobOrder, Place, Standing, Tail, Verdict, error_of, read, write
 from packtrain.engines.slurm_script import LOG_NAME, folder_options, job_script
 from packtrain.engines.slurm_states import ended_in_words, stands_still
-from packtrain.errors import ClusterUnreachable, PacktrainError, TrainingFailed, VoyageFileError
+from packtrain.errors import ClusterUnreachable, LoginClosed, PacktrainError, TrainingFailed, VoyageFileError
 from packtrain.events import HostsAwaited, Notice, Sink, WorkersStarted
-from packtrain.ports import LoginClosed, ATTEMPTS_NAME, AttemptRecord, StepRecord, TrainingJob, TrainingRun
+from packtrain.ports import ATTEMPTS_NAME, AttemptRecord, StepRecord, TrainingJob, TrainingRun
 from packtrain.units import counted
 
 _COMMANDS: Final = ("sbatch", "squeue", "scancel", "scontrol")
@@ -91,8 +91,8 @@ class SlurmEngine:
     def run(self, job: TrainingJob, sink: Sink) -> TrainingRun:
         """Run the program to its end: submit a job, or find the one that was submitted, and follow it.
 
-        On Ctrl-C and SIGTERM the job is asked to save and to end. Where the login is closed, or this process is killed outright the job runs
-        on, and the next call follows it.
+        On Ctrl-C and SIGTERM the job is asked to save and to end. Where the login is closed, or this process is killed
+        outright, the job runs on, and the next call follows it.
 
         Raises:
             VoyageFileError: hosts are to have folders of their own.
