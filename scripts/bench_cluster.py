@@ -27,11 +27,11 @@ from bench.prepare.work import Figures, Work  # noqa: E402
 
 _JOBS: Final[Mapping[str, Job]] = {
     "faults": ours.faults,
-    "steady": ours.steady,
-    "redis": redis.head_with_redis,
     "torchrun": peers.torchrun,
     "ray-train": peers.ray_train,
     "simulated": many.simulated,
+    "redis": redis.head_with_redis,
+    "steady": ours.steady,
     "real": many.real,
     "prepare": data.prepare,
     "load": data.load,
@@ -68,7 +68,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.quick:
         given.scale = 0.3
-    # Ended by a signal it still takes its hosts away.
+    # Ended by a signal it still takes its hosts away, and writes what it measured.
     signal.signal(signal.SIGTERM, _end)
     jobs = {name: guarded(name, job) for name, job in _JOBS.items()}
     run(Benchmark("cluster", "checkpoints", jobs, report.GOALS, _PEER_PACKAGES), given)

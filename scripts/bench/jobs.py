@@ -110,7 +110,12 @@ def _document(benchmark: Benchmark, work: Work, wanted: Sequence[str]) -> dict[s
         if wanted and name not in wanted:
             continue
         started = time.perf_counter()
-        found, details = job(work)
+        try:
+            found, details = job(work)
+        except (KeyboardInterrupt, SystemExit):
+            print(f"ended during {name}: what was measured until then is written")
+            work.not_to_be_had += [each for each in benchmark.jobs if each not in jobs and each in (wanted or [each])]
+            break
         figures |= found
         jobs[name] = {**details, "seconds_in_all": round(time.perf_counter() - started, 1)}
     print(goals_table(figures, benchmark.goals))

@@ -17,6 +17,7 @@ from bench.cluster.many import bytes_per_host, pss_bytes
 from bench.cluster.redis import longest_pause
 from bench.cluster.report import GOALS, cell, last_run
 from bench.cluster.trace import StepLine, lines_of, recovery, steps_of, workers_of
+from bench.jobs import Benchmark, options, run
 from bench_cluster import guarded
 
 ROOT = Path(__file__).parents[2]
@@ -104,6 +105,18 @@ def test_the_growth_is_that_from_the_fewest_hosts_to_the_most() -> None:
 def test_shared_pages_are_shared_out() -> None:
     assert pss_bytes("a header\nRss:  100 kB\nPss:   12 kB\nPss_Anon: 1 kB\n") == 12 << 10
     assert pss_bytes("") == 0
+
+
+def test_a_benchmark_that_is_ended_writes_what_it_measured(tmp_path: Path) -> None:
+    def ended(_: object) -> Any:
+        sys.exit(143)
+
+    job_of = {"first": lambda _: ({"a_seconds": 1.5}, {}), "second": ended, "third": ended}
+    benchmark = Benchmark("cluster", "checkpoints", job_of, {"a_seconds": ""}, ())
+    arguments = ["--work", str(tmp_path / "work"), "--disk", str(tmp_path), "--output", str(tmp_path / "found.json")]
+    run(benchmark, options(None, "cluster", "checkpoints", job_of).parse_args(arguments))
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert (found["a_seconds"], list(found["jobs"]), found["not_to_be_had"]) == (1.5, ["first"], ["second", "third"])
 
 
 def test_the_document_begins_with_what_is_asked_for() -> None:
