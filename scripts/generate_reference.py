@@ -58,6 +58,7 @@ ENVIRONMENT = {
     "`PACKTRAIN_SERVE_TOKEN`": "the token of `serve`, where `--token` is not given",
     "`PATH`": "finding other programs (age, ssh-keygen, smartctl, mkfs.ext4, uv, rsync) and the interpreters of a kit",
     "`RAY_ADDRESS`": "the cluster that `--engine ray` joins, where `ray_address` of voyage.toml says none",
+    "`RAY_AUTH_MODE`": "`token`, or `train`, `load`, `prepare` and `inspect` warn that anybody on the network may join",
     "`SLURM_JOB_ID`, `SLURM_JOB_NODELIST`, `SLURM_NODEID`, `SLURMD_NODENAME`, `SLURM_LAUNCH_NODE_IPADDR`": (
         "where the job of `train` is, as Slurm tells its processes"
     ),

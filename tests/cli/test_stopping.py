@@ -132,8 +132,8 @@ import pathlib, sys, time
 from packtrain.cli.stopping import StopSignals
 signals = StopSignals()
 signals.take()
-print("at work", flush=True)
 try:
+    print("at work", flush=True)
     deadline = time.monotonic() + float(sys.argv[2])
     while time.monotonic() < deadline:
         time.sleep(0.05)
@@ -157,7 +157,7 @@ def test_a_terminal_that_goes_away_leaves_time_to_save(
         signal.signal(HUP, signal.SIG_IGN if is_ignored else signal.SIG_DFL)
         os.execv(command[0], command)
     shown = b""
-    while b"at work" not in shown:
+    while b"at work\r\n" not in shown:
         shown += os.read(screen, 1024)
     os.close(screen)
     # The kernel's own was one; the shell of a closed login sends another.

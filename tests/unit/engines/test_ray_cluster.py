@@ -7,6 +7,7 @@ import pytest
 
 from packtrain.engines import ray_cluster
 from packtrain.errors import ClusterUnreachable
+from packtrain.events import discard
 
 
 def test_a_head_that_lets_nobody_join_most_often_wants_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +23,7 @@ def test_a_head_that_lets_nobody_join_most_often_wants_its_token(monkeypatch: py
     with (
         socket.create_server(("127.0.0.1", 0)) as head,
         pytest.raises(ClusterUnreachable) as caught,
-        ray_cluster.joined(f"127.0.0.1:{head.getsockname()[1]}", None),
+        ray_cluster.joined(f"127.0.0.1:{head.getsockname()[1]}", None, discard, "train"),
     ):
         pass
     assert "RAY_AUTH_MODE=token" in str(caught.value.hint)
