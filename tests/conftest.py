@@ -4,7 +4,9 @@ import gc
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -82,6 +84,17 @@ def form_of_errors() -> Iterator[None]:
     terminal.print_error = print_well_formed
     yield
     terminal.print_error = print_error
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C and a closed login as a program of a terminal does: under nohup, or behind `&`, both are ignored.
+
+    Commands that tests start would inherit that, and never be stopped.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+            if signal.getsignal(number) is signal.SIG_IGN:
+                signal.signal(number, usual)
 
 
 @pytest.hookimpl(wrapper=True)
