@@ -6,17 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from load_on_hosts_parts import PAIRS
 from loading_parts import LABELS, Arrived, arrive, copy_arrived
 from netns_hosts import Host, until
-from packtrain.documents.placement import PlacedGroup
 from packtrain.documents.plan import Plan
 from packtrain.errors import HostsLost
 from packtrain.volume.load_journal import LoadJournal
 from ray_hosts import RayHosts, ray_hosts, why_no_cluster
 from slurm_node import slurm_node, why_no_slurm
 from voyage_papers import tree
-
-PAIRS = (PlacedGroup(k=1, m=1, drives=("A1", "B1")), PlacedGroup(k=1, m=1, drives=("A2", "B2")))
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
@@ -52,7 +50,7 @@ def start_host(cluster: RayHosts, site: Arrived, host: Host, labels: tuple[str, 
     for label in LABELS:
         if label not in labels:
             host.hide(site.drive(label))
-    cluster.start(host, **more)
+    cluster.start(host, 1, **more)
 
 
 def start(cluster: RayHosts, site: Arrived, *mounted: tuple[str, ...]) -> None:

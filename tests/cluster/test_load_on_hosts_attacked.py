@@ -4,7 +4,6 @@ Hosts are processes of this machine; what one says is altered on its way, what i
 """
 
 import dataclasses
-import functools
 import os
 import resource
 import signal
@@ -15,22 +14,16 @@ import pytest
 from msgspec import structs
 
 from host_processes import HostProcesses, InTurn, at
+from load_on_hosts_parts import PAIRS, load_on, whole
 from loading_parts import LABELS, Arrived, arrive, copy_arrived
 from packtrain.documents.admission import Admission
 from packtrain.documents.codec import decode, encode
 from packtrain.documents.drive import Drive as DriveRecord
-from packtrain.documents.placement import PlacedGroup
 from packtrain.documents.plan import Plan
-from packtrain.documents.receipt import Receipt
-from packtrain.drives import open_watched
 from packtrain.errors import AdmissionRefused, DriveFull, HostsLost, IntegrityError, MoreDrivesWanted, PacktrainError
-from packtrain.stages import load
 from packtrain.stages.load.on_host import Seen, look_on_host, read_on_host
-from packtrain.stores.folder import FolderStore
 from packtrain.volume.far import Looked, Sighting
 from voyage_papers import tree
-
-PAIRS = (PlacedGroup(k=1, m=1, drives=("A1", "B1")), PlacedGroup(k=1, m=1, drives=("A2", "B2")))
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 
@@ -43,24 +36,6 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Arrived:
 @pytest.fixture
 def site(template: Arrived, tmp_path: Path) -> Arrived:
     return copy_arrived(template, tmp_path / "site")
-
-
-def whole(site: Arrived) -> list[str]:
-    return at(h1=[site.drive("A1"), site.drive("B1")], h2=[site.drive("A2"), site.drive("B2")])
-
-
-def load_on(site: Arrived, mapper: HostProcesses, places: list[str], **options: object) -> Receipt:
-    path = site.consignee.root / "store"
-    return load.load_on_hosts(
-        site.consignee,
-        mapper,
-        places,
-        open_watched,
-        FolderStore(path),
-        functools.partial(FolderStore, path),
-        site.events.append,
-        dataclasses.replace(load.Options(), **options),  # pyright: ignore[reportArgumentType]
-    )
 
 
 def files_of(site: Arrived) -> dict[Path, int]:
@@ -296,7 +271,7 @@ def has_a_full_disk() -> None:
 
 def test_a_host_with_a_full_disk_says_so_and_the_others_are_done(site: Arrived) -> None:
     # The large file is with one of the two: whichever has it fails.
-    dies = dict.fromkeys(("h1", "h2"), has_a_full_disk)
+    dies: dict[str, Callable[[], object]] = dict.fromkeys(("h1", "h2"), has_a_full_disk)
     with pytest.raises(DriveFull, match=r"h[12]: "):
         load_on(site, HostProcesses("h1", "h2", dies=dies), whole(site))
     assert_nothing_half(site)

@@ -244,7 +244,7 @@ def test_a_key_that_expires_in_the_middle_is_one_clear_message_and_no_secret_is_
             monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
             again = opened(tmp_path, prefix, proxy.port)
             proxy.rule = first("", 10_000, instead)
-            told: list[str] = []
+            told: list[bool] = []
             for work in (
                 lambda: again.publish(path, b"large"),
                 lambda: again.publish(other, b"a/b"),

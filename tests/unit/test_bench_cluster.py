@@ -17,7 +17,7 @@ from bench.cluster.many import bytes_per_host, pss_bytes
 from bench.cluster.redis import longest_pause
 from bench.cluster.report import GOALS, cell, last_run
 from bench.cluster.trace import StepLine, lines_of, recovery, steps_of, workers_of
-from bench.jobs import Benchmark, options, run
+from bench.jobs import Benchmark, Job, options, run
 from bench_cluster import guarded
 
 ROOT = Path(__file__).parents[2]
@@ -111,7 +111,7 @@ def test_a_benchmark_that_is_ended_writes_what_it_measured(tmp_path: Path) -> No
     def ended(_: object) -> Any:
         sys.exit(143)
 
-    job_of = {"first": lambda _: ({"a_seconds": 1.5}, {}), "second": ended, "third": ended}
+    job_of: dict[str, Job] = {"first": lambda _: ({"a_seconds": 1.5}, {}), "second": ended, "third": ended}
     benchmark = Benchmark("cluster", "checkpoints", job_of, {"a_seconds": ""}, ())
     arguments = ["--work", str(tmp_path / "work"), "--disk", str(tmp_path), "--output", str(tmp_path / "found.json")]
     run(benchmark, options(None, "cluster", "checkpoints", job_of).parse_args(arguments))

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from packtrain.documents.admission import Admission
 from packtrain.errors import AdmissionHeld, AdmissionRefused
+from packtrain.record.folder import VoyageFolder
 
 
-def require_admitting(admission: Admission, where: str) -> None:
-    """Refuse under a verdict that is another than to admit.
-
-    Args:
-        admission: the one that holds, its signature checked.
-        where: its file, for messages.
+def require_admitting(folder: VoyageFolder) -> None:
+    """Refuse under a verdict that is another than to admit; where there is none yet, it is not this gate's to ask.
 
     Raises:
         AdmissionHeld, AdmissionRefused: so it is.
+        SignatureMissing, UntrustedSigner: it is not signed by the operator.
     """
+    if not folder.has(Admission):
+        return
+    admission, where = folder.read_signed(Admission), str(folder.document_path(Admission))
     if admission.verdict == "refuse":
         raise AdmissionRefused("the site operator refused this shipment", where=where, hint=_reasons(admission))
     if admission.verdict == "hold":

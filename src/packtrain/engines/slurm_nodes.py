@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from packtrain import durable
 from packtrain.engines.slurm import states_of_nodes
 from packtrain.engines.slurm_commands import call
 from packtrain.engines.slurm_place import Place
@@ -61,7 +60,7 @@ class AllNodes:
         num_nodes = max(self._num_free(), job.hosts.least)
         if job.hosts.most is not None:
             num_nodes = min(num_nodes, job.hosts.most)
-        # Exactly so many: of a range Slurm gives the least, as one task is all that it is asked for.
+        # Exactly so many: all that are free, not those alone that Slurm can give at once.
         hosts = replace(job.hosts, least=num_nodes, most=num_nodes)
         names = ",".join(sorted(self._unfit))
         arguments = (*self._arguments, *([f"--exclude={names}"] if names else ()))
@@ -86,7 +85,7 @@ class AllNodes:
         def watch() -> None:
             waiting_since: float | None = None
             while not has_ended.wait(_ASK_SECONDS):
-                job_id = (durable.plain_bytes(self._place.job_id, 64) or b"").decode("ascii", "replace").strip()
+                job_id = self._place.known_id()
                 if not job_id.isdigit():
                     continue
                 state = call(["squeue", "--noheader", f"--jobs={job_id}", "--format=%T"]).stdout.strip()

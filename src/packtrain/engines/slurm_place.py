@@ -156,6 +156,11 @@ class Place:
         self.events = root / "events.jsonl"
         self.followed = root / "followed"
 
+    def known_id(self) -> str:
+        """Return the id of the job that was submitted last, as Slurm said it; "" where it said none."""
+        payload = durable.plain_bytes(self.job_id, 64)
+        return payload.decode("ascii", "replace").strip() if payload else ""
+
     def batch_sign(self, attempt: int) -> Path:
         """Return the file of the batch process's `Sign`."""
         return self.root / f"attempt-{attempt}" / "batch"

@@ -134,7 +134,7 @@ class SlurmEngine:
         if order.run_inputs != self._run_inputs and not self._is_same_run(order):
             return None
         if any(isinstance(found.entry, Verdict) for found in all_entries(self._place.events)):
-            return (order, self._known_id()) if order.is_same_as(job, self._run_inputs) else None
+            return (order, self._place.known_id() or "unknown") if order.is_same_as(job, self._run_inputs) else None
         job_id = self._find(order)
         if job_id is not None and order.is_same_as(job, self._run_inputs):
             sink(Notice("train", f"job {job_id} was submitted by an earlier command: it is followed again"))
@@ -149,10 +149,6 @@ class SlurmEngine:
         """Return whether more or fewer steps are all that has changed."""
         names = {*order.run_inputs, *self._run_inputs} - {"steps"}
         return all(order.run_inputs.get(name) == self._run_inputs.get(name) for name in names)
-
-    def _known_id(self) -> str:
-        payload = durable.plain_bytes(self._place.job_id, 64)
-        return payload.decode("ascii", "replace").strip() if payload else "unknown"
 
     def _submit(self, job: TrainingJob, sink: Sink) -> tuple[JobOrder, str]:
         place = self._place
@@ -204,13 +200,12 @@ class SlurmEngine:
         """
         ended = 0
         while ended < POLLS_ENDED:
-            done = call(["squeue", "--me", "--noheader", "--states=all", f"--name={order.name}", "--format=%i %T"])
-            if done.returncode != 0:
-                self._require_answer(done.stderr)
+            alive, why = _jobs_of(order)
+            if alive is None:
+                self._require_answer(why)
                 time.sleep(_ASK_SECONDS)
                 continue
             self._answered = time.monotonic()
-            alive = [words[0] for line in done.stdout.splitlines() if (words := line.split()) and words[1] not in ENDED]
             if alive:
                 return alive[0]
             ended += 1
@@ -276,7 +271,7 @@ class SlurmEngine:
             if state == "PENDING" and reason == "BeginTime" and attempt:
                 # A job that is put back waits for two minutes by default, whatever its hosts do.
                 # Not at once: a node whose clock shows the second in which it ended the job takes its next start for
-                # the one that it has just ended, and Slurm then fails the job (JobLaunchFailure).
+                # the one that it has just ended, and Slurm then fails the job.
                 call(["scontrol", "update", f"JobId={job_id}", f"StartTime=now+{_APART_SECONDS}"])
                 next_question = time.monotonic() + _APART_SECONDS + _POLL_SECONDS
 
@@ -363,12 +358,19 @@ def job_out(root: Path) -> str:
     order = read(place.order, JobOrder)
     if order is None:
         return ""
+    alive, _ = _jobs_of(order)
+    if alive is None:
+        return place.known_id()
+    return alive[0] if alive else ""
+
+
+def _jobs_of(order: JobOrder) -> tuple[list[str] | None, str]:
+    """Return the ids of the jobs of an order that Slurm has not ended; or None, and why Slurm does not say."""
     done = call(["squeue", "--me", "--noheader", "--states=all", f"--name={order.name}", "--format=%i %T"])
     if done.returncode != 0:
-        payload = durable.plain_bytes(place.job_id, 64)
-        return payload.decode("ascii", "replace").strip() if payload else ""
-    alive = [words[0] for line in done.stdout.splitlines() if (words := line.split()) and words[1] not in ENDED]
-    return alive[0] if alive else ""
+        return None, done.stderr
+    lines = (line.split() for line in done.stdout.splitlines())
+    return [words[0] for words in lines if words and words[1] not in ENDED], ""
 
 
 def _spelled(job: TrainingJob) -> str:

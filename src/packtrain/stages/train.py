@@ -18,7 +18,6 @@ from packtrain import durable
 from packtrain.digest import sha256_bytes, sha256_tree
 from packtrain.diligence.kit_chain import LawfulKit, chain_of, refuse_uncountersigned
 from packtrain.diligence.verdict import require_admitting
-from packtrain.documents.admission import Admission
 from packtrain.documents.kit import Kit
 from packtrain.documents.receipt import Receipt
 from packtrain.documents.voyage_file import TrainingSection
@@ -78,9 +77,8 @@ def train(folder: VoyageFolder, engine: Engine, python: Path, sink: Sink) -> Rec
     """
     section = _section(folder)
     stage_inputs = inputs(folder)
-    if folder.has(Admission):
-        # What was loaded under an admission may be held or refused by a later one.
-        require_admitting(folder.read_signed(Admission), str(folder.document_path(Admission)))
+    # What was loaded under an admission may be held or refused by a later one.
+    require_admitting(folder)
     clock = StageClock(folder, STAGE, stage_inputs)
     program = folder.resolve(section.program)
     _check_program(folder, program, stage_inputs["program"])

@@ -3,29 +3,25 @@
 import contextlib
 import dataclasses
 import fcntl
-import functools
 import os
 from pathlib import Path
 
 import pytest
 
 from host_processes import HostProcesses, InTurn, at
+from load_on_hosts_parts import PAIRS, load_on, whole
 from load_parts import flip
 from loading_parts import Arrived, arrive, copy_arrived
-from packtrain.documents.placement import PlacedGroup
 from packtrain.documents.plan import Plan
 from packtrain.documents.receipt import Receipt
-from packtrain.drives import open_watched
 from packtrain.errors import DriveMissing, GroupSplit, HostsLost, MoreDrivesWanted, StoreInUse
 from packtrain.events import Progress
+from packtrain.ports import LostHost
 from packtrain.record.custody import CustodyLog
 from packtrain.stages import load
-from packtrain.stores.folder import FolderStore
 from packtrain.volume import layout
 from packtrain.volume.load_journal import LoadJournal
 from voyage_papers import tree
-
-PAIRS = (PlacedGroup(k=1, m=1, drives=("A1", "B1")), PlacedGroup(k=1, m=1, drives=("A2", "B2")))
 
 
 @pytest.fixture(scope="module")
@@ -36,25 +32,6 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Arrived:
 @pytest.fixture
 def site(template: Arrived, tmp_path: Path) -> Arrived:
     return copy_arrived(template, tmp_path / "site")
-
-
-def whole(site: Arrived) -> list[str]:
-    """Return where the drives are: a group a host."""
-    return at(h1=[site.drive("A1"), site.drive("B1")], h2=[site.drive("A2"), site.drive("B2")])
-
-
-def load_on(site: Arrived, mapper: HostProcesses, places: list[str], **options: object) -> Receipt:
-    path = site.consignee.root / "store"
-    return load.load_on_hosts(
-        site.consignee,
-        mapper,
-        places,
-        open_watched,
-        FolderStore(path),
-        functools.partial(FolderStore, path),
-        site.events.append,
-        dataclasses.replace(load.Options(), **options),  # pyright: ignore[reportArgumentType]
-    )
 
 
 def facts_of(receipt: Receipt) -> dict[str, object]:
@@ -274,6 +251,7 @@ class SaysAnotherName(InTurn):
     def map_bound(self, run, jobs):  # type: ignore[no-untyped-def]  # pyright: ignore
         for host, job, seen in super().map_bound(run, jobs):
             if run is load.on_hosts.look_on_host and host == "h2":  # pyright: ignore
+                assert not isinstance(seen, LostHost)
                 said = tuple(dataclasses.replace(each, host="../../../x") for each in seen.looked.sightings)
                 seen = dataclasses.replace(seen, looked=dataclasses.replace(seen.looked, sightings=said))
             yield host, job, seen

@@ -32,7 +32,7 @@ class Bucket(http.server.ThreadingHTTPServer):
 
 
 class Answer(http.server.BaseHTTPRequestHandler):
-    server: Bucket
+    server: Bucket  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def do_HEAD(self) -> None:
         self.answer(200, self.payload(), "")

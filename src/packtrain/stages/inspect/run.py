@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 from packtrain.diligence.verdict import require_admitting
-from packtrain.documents.admission import Admission
 from packtrain.documents.codec import MAX_DOCUMENT_BYTES, decode
 from packtrain.documents.dataset import Dataset
 from packtrain.documents.inspection import Finding, Inspection, is_fault
@@ -265,11 +264,10 @@ def _why_no_miniature(folder: VoyageFolder) -> str:
         return f"{voyage.training.program} is not there"
     if folder.store_place() is not None:
         return "the store is object storage, from which the miniature is not fetched"
-    if folder.has(Admission):
-        try:
-            require_admitting(folder.read_signed(Admission), str(folder.document_path(Admission)))
-        except (AdmissionHeld, AdmissionRefused) as error:
-            return f"{error.what}: {error.hint}"
+    try:
+        require_admitting(folder)
+    except (AdmissionHeld, AdmissionRefused) as error:
+        return f"{error.what}: {error.hint}"
     if _dataset(folder) is None:
         return "the store holds no dataset.json: the cargo is a folder as it was, which has no miniature"
     return ""

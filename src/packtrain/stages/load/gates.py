@@ -44,7 +44,7 @@ def require_admission(folder: VoyageFolder) -> None:
             hint=_ASK,
         )
     # Said first: a refused voyage may lack the very papers that are asked for next, and nobody will bring them.
-    require_admitting(folder.read_signed(Admission), str(folder.document_path(Admission)))
+    require_admitting(folder)
 
 
 def require_shipment(folder: VoyageFolder) -> None:
