@@ -4,6 +4,7 @@ Hosts are processes of this machine; what one says is altered on its way, what i
 """
 
 import dataclasses
+import json
 import os
 import resource
 import signal
@@ -84,11 +85,11 @@ def _of_another_plan(payload: bytes) -> bytes:
 
 
 def _of_no_volume(payload: bytes) -> bytes:
-    line = next(line for line in payload.split(b"\n") if b'"line":"volume"' in line)
+    """Add volumes that no group has; which one a journal names first is left to the threads that read."""
+    record = json.loads(next(line for line in payload.split(b"\n") if b'"line":"volume"' in line))
     for group in (1, 2, 99):
-        more = line.replace(b'"group":', b'"group":%d,"was":' % group).split(b',"was":', 1)
-        rest = more[1].partition(b",")[2].replace(b'"stripe":0', b'"stripe":1000000')
-        payload += more[0] + b"," + rest + b"\n"
+        more = record | {"group": group, "stripe": 1_000_000, "files": record["files"] + 1}
+        payload += json.dumps(more, separators=(",", ":")).encode() + b"\n"
     return payload
 
 
