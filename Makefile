@@ -2,7 +2,8 @@
 #
 #   make setup    everything into .venv and no more                  .venv/bin/packtrain is the command then
 #   make demo     set up, then the whole voyage on real data          DEMO_ARGS="--into /tmp/voyage"
-#   make test     set up, then every test                             PYTEST_ARGS="-k durable" TEST_WORKERS=1
+#   make test     set up, then the tests                              PYTEST_ARGS="-k durable" TEST_WORKERS=1
+#   make test-long   death at every step, every how-to page as it stands, whole trainings; CI runs both
 #   make check    format, lint, types, import direction, then tests
 #   make lock     resolve the two locks again                         LOCK_ARGS="--upgrade"
 #   make fuzz     feed the readers of hostile bytes for longer        FUZZ_ARGS="--seconds 600 --target tar"
@@ -24,7 +25,8 @@
 PYTHON ?= python3
 TORCH_VERSION := 2.13.0
 TORCH_PIP_ARGS ?=
-TEST_WORKERS ?= auto
+# One more than there are cores: some tests wait, for a browser or for processes that they started.
+TEST_WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
@@ -52,7 +54,7 @@ DEMO_DATA := build/demo-data
 KIT_WHEELS := build/kit-wheels
 SOURCES := $(shell find src -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
-.PHONY: object-server card-validator model-signing fuzz help demo test test-slow test-benchmarks test-programs test-cluster bench-cargo bench-diligence bench-prepare bench-train bench-cluster check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
+.PHONY: object-server card-validator model-signing fuzz help demo test test-long test-slow test-benchmarks test-programs test-cluster bench-cargo bench-diligence bench-prepare bench-train bench-cluster check lint format types arch reference setup torch package demo-data kit-wheels system-packages lock clean distclean
 
 help:
 	@sed -n 's/^#   make /make /p' Makefile
@@ -69,7 +71,12 @@ test: setup demo-data kit-wheels card-validator model-signing system-packages
 	@$(BIN)/python -m compileall -q src
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
-check: lint types arch test
+# Death at every step, the pages of docs/how-to as they stand, whole trainings: what CI runs after `make test`.
+test-long: setup demo-data kit-wheels system-packages
+	@$(BIN)/python -m compileall -q src
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope --no-loadscope-reorder -m long $(PYTEST_ARGS)
+
+check: lint types arch test test-long
 
 # ---- measured by hand, never by `make test`
 

@@ -112,14 +112,13 @@ def pytest_collection() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests at full size, on clusters, of benchmarks and of other people's programs out, unless asked for.
+    """Leave out what has a target of its own in the Makefile, unless it is asked for.
 
     With several workers the modules that hold slow tests begin first: a module stays with one worker, and the others
     would wait at the end for one that began last.
     """
-    unasked = [
-        mark for mark in ("full_size", "cluster", "programs", "benchmarks") if mark not in config.option.markexpr
-    ]
+    own_target = ("long", "full_size", "cluster", "programs", "benchmarks")
+    unasked = [mark for mark in own_target if mark not in config.option.markexpr]
     left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in unasked)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import packtrain
 from hosts_voyage import is_same, nothing_prepared, prepared_here, receipts
 from netns_hosts import Host, until
 from packtrain.record.folder import VoyageFolder
@@ -109,14 +110,13 @@ def test_hosts_that_join_later_get_work_if_they_are_fit(voyage: VoyageFolder, wh
 
 def test_a_host_without_packtrain_is_refused_by_name(voyage: VoyageFolder) -> None:
     with ray_hosts(2) as cluster:
-        cluster.start(cluster.hosts.hosts[0])
-        with_path = cluster.environment
-        cluster.environment = {**with_path, "PYTHONPATH": ""}
-        cluster.start(cluster.hosts.hosts[1])
-        cluster.environment = with_path
+        bare = cluster.hosts.hosts[1]
+        bare.hide(Path(packtrain.__file__).parent)
+        for host in cluster.hosts.hosts:
+            cluster.start(host)
         done = cluster.packtrain(*_command(cluster, voyage))
     assert done.returncode == 26
-    assert f"{cluster.hosts.hosts[1].address}: this host cannot run packtrain" in done.stderr
+    assert f"{bare.address}: this host cannot run packtrain" in done.stderr
 
 
 def test_who_has_no_token_is_told_so(pair: RayHosts, voyage: VoyageFolder, tmp_path: Path) -> None:

@@ -226,6 +226,9 @@ def test_a_controller_that_is_away_while_an_attempt_fails_puts_the_job_back_when
     run = start(slurm, voyage)
     until(lambda: saved(voyage) >= 4, 120, "the first saves")
     name = seen(voyage, 3)[0][0]
+    # A controller that dies before it has written down that the job runs starts it once more, and drains the node.
+    began = (voyage.work / "results" / "seen-0.txt").stat().st_mtime
+    until(lambda: (slurm.place / "state" / "job_state").stat().st_mtime > began, 60, "Slurm to note that the job runs")
     slurm.kill_controller()
     reached = saved(voyage)
     until(lambda: saved(voyage) > reached, 60, "steps without a controller")

@@ -148,6 +148,26 @@ def test_time_that_runs_out_is_saved_and_the_next_attempt_goes_on(slurm: SlurmNo
     assert numbers == list(range(1, 151))  # it saved where it was: no step was done twice
 
 
+def test_a_time_too_short_for_one_step_further_ends_with_a_verdict_and_is_mended_by_more_time(
+    slurm: SlurmNode, voyage: VoyageFolder
+) -> None:
+    # One step sleeps longer than the job may take, and Slurm's warning comes with the end: nothing can be saved.
+    arguments = 'slurm_arguments = ["--time=1", "--signal=B:USR1@1"]'
+    set_training(voyage, steps=4, slow=200, more="max_restarts = 1", hosts=arguments)
+    run = start(slurm, voyage)
+    told = ended(run)
+    assert run.returncode == 82, told
+    assert "the time of the job ran out 2 times in a row" in told
+    assert "--time" in told
+    assert (jobs(slurm), saved(voyage)) == ([], 0)
+    assert {attempt["reason"] for attempt in attempts(voyage)} == {"the job's time ran out, and it was asked to save"}
+    until(lambda: not processes(slurm), 30, "no worker is left")
+    set_training(voyage, steps=4)
+    done = slurm.packtrain("train", str(voyage.root))
+    assert done.returncode == 0, done.stderr
+    assert weights(voyage) == weights_after(4)
+
+
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_host_without_power_is_replaced_by_another(slurm: SlurmNode, voyage: VoyageFolder, place: int) -> None:
     run = start(slurm, voyage)

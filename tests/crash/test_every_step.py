@@ -16,7 +16,7 @@ import pytest
 from fault_parts import KILLED, LABELS, Voyage, check_bags, make_voyage, run_in_child, sampled, scratch
 from packtrain.volume.writer import ShipmentWritten
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 MOST_STEPS = 10_000 if os.environ.get("PACKTRAIN_EVERY_STEP") else 100
 # The sweep is cut into parts, so that several workers share it; each counts for itself.

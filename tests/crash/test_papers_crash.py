@@ -25,7 +25,7 @@ from scenario_parts import with_lists
 from three_parties import three_parties
 from voyage_papers import CASES, Papers, accept_cases, arrived, declaration_toml, packed, release_cases, tree
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def count_steps(work: Callable[[], object]) -> int:

@@ -75,7 +75,7 @@ def _shards(root: Path, raw: Path) -> VoyageFolder:
     return adopting_folder(root, write_shards(raw), "webdataset", "miniature_samples = 4")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("sources", [_files, _shards])
 def test_after_a_kill_at_any_step_the_same_command_gives_the_same_data_set(
     sources: Callable[[Path, Path], VoyageFolder], tmp_path: Path

@@ -21,7 +21,7 @@ from reference_runs import PROGRAM, PYTHON, Workers, losses, steps
 from site_parts import COMMAND, site_after_load, write_training
 from tiny_dataset import make_tiny_dataset
 
-pytestmark = [pytest.mark.needs_torch, pytest.mark.slow]
+pytestmark = [pytest.mark.needs_torch, pytest.mark.long]
 
 STEPS = 16
 

@@ -17,6 +17,8 @@ from site_parts import load_receipt
 from update_parts import kit_at_the_site, mended, rehearse, yes
 from voyage_papers import Papers, copy_papers, tree
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Papers:

@@ -21,7 +21,7 @@ from packtrain.volume import layout
 from packtrain.volume.scrub import scrub
 from wave_parts import Home, copy_home, make_home
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

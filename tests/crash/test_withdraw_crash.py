@@ -68,7 +68,7 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_after_a_kill_at_any_step_the_same_command_ends_the_withdrawal(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     raw.mkdir()

@@ -13,7 +13,7 @@ from rule_facts import GROUPS
 from scenario_parts import declaration_of
 from tree_parts import assert_equal
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "carry-over-a-border.md"
 

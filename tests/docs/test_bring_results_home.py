@@ -13,7 +13,7 @@ from packtrain.documents.parties import Role
 from trained_parts import site_with_large_weights
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.needs_torch,
     pytest.mark.filterwarnings("ignore:torch.distributed is disabled"),
 ]

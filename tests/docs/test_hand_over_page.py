@@ -11,6 +11,8 @@ import pytest
 from packtrain.record.folder import VOYAGE_FILE
 from voyage_papers import packed
 
+pytestmark = pytest.mark.long
+
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "hand-over-cases.md"
 
 

@@ -17,7 +17,7 @@ from packtrain.diligence.rules.policy import read_policy
 from packtrain.report.drive_view import HEALTH, LETTERS
 from tree_parts import assert_equal
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from packtrain.documents.codec import decode
 from packtrain.documents.measurement import Measurement
 from packtrain.stages.measure.together import HINDERED
@@ -16,6 +18,7 @@ from packtrain.stages.measure.trial import NUM_FILES
 PAGE = (Path(__file__).parents[2] / "docs/how-to/measure-before-you-plan.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_its_commands_run_and_leave_what_it_says(tmp_path: Path) -> None:
     script = "\n".join(["set -eu", *re.findall(r"^```sh\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)])
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

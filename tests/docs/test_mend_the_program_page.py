@@ -10,11 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from packtrain.documents.kit import Kit
 from packtrain.record.folder import VOYAGE_FILE, VoyageFolder
 from site_parts import load_receipt
 from tiny_dataset import make_tiny_dataset
 from update_parts import EXPORT, kit_at_the_site
+
+pytestmark = pytest.mark.long
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "mend-the-program.md"
 PROGRAM = """\

@@ -13,6 +13,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+pytestmark = pytest.mark.long
+
 VALIDATOR = Path(__file__).parents[2] / "build/card-validator/bin/python"
 PAGE = (Path(__file__).parents[2] / "docs/how-to/read-with-other-tools.md").read_text(encoding="utf-8")
 SHELL = re.findall(r"^```sh\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)

@@ -184,8 +184,8 @@ class RayMapper:
                         continue
                     yield attempt.job, result
         finally:
-            for task in running:
-                self._ray.cancel(task, force=True)
+            # What still runs ends with the command, when this driver leaves the cluster. To cancel it here would be
+            # sooner by a moment, but a task that ends just then makes Ray end this process (2.60: a failed check).
             for host in self._hosts.values():
                 host.num_jobs = 0
 
@@ -229,9 +229,7 @@ class RayMapper:
                         continue
                     yield address, attempt.job, result
         finally:
-            self._is_bound = False
-            for task in running:
-                self._ray.cancel(task, force=True)
+            self._is_bound = False  # what still runs: as in `map`
 
     def _why_lost(self, error: Any, attempt: _Attempt[J]) -> str:
         """Return why a bound job cannot be done where it must be; "" if it is to be tried there once more."""

@@ -186,6 +186,8 @@ class _Batch:
         if self._asked == "stop":
             return self._end("stopped")
         if streak.is_too_long(job.max_restarts) and self._asked != "end":
+            if asked == "time":
+                raise _too_little_time(self._job_id, streak.num_failed)
             raise attempt.failure(streak.num_failed, begun.num_attempts)
         return self._again()
 
@@ -278,6 +280,16 @@ class _Batch:
 
 
 _HINT: Final = "mount the voyage folder on every host at the same path, then run the same command again"
+
+
+def _too_little_time(job_id: str, num_failed: int) -> TrainingFailed:
+    return TrainingFailed(
+        f"the time of the job ran out {counted(num_failed, 'time')} in a row before training had got further",
+        where=f"job {job_id}",
+        expected="a start, a step further and a save within the job's time",
+        hint='give it more in slurm_arguments ("--time"), or warn the program earlier ("--signal=B:USR1@SECONDS"); the '
+        "same command goes on from the newest checkpoint",
+    )
 
 
 def _hosts_of_job() -> tuple[str, ...]:

@@ -15,6 +15,9 @@ _STANDING_STILL: Final = {
     "SPECIAL_EXIT": "is held: scontrol release {}",
     "STOPPED": "is stopped by the site",
     "SUSPENDED": "is suspended by the site",
+    # Of a controller that died before it had written down that the job runs.
+    "launch_failed_requeued_held": "Slurm holds after a start that failed: sinfo -R names nodes that are drained, then "
+    "scontrol release {}",
 }
 """States and reasons that end by nobody's leaving a host alone: what the job does, for people."""
 
@@ -32,7 +35,7 @@ _WHY: Final = {
 
 def stands_still(job_id: str, state: str, reason: str) -> str:
     """Return what a job does that waits for somebody's hand, to be put behind "which"; "" of any other."""
-    return (_STANDING_STILL.get(state) or _STANDING_STILL.get(reason, "")).format(job_id)
+    return (_STANDING_STILL.get(state) or _STANDING_STILL.get(reason.replace(" ", "_"), "")).format(job_id)
 
 
 def ended_in_words(state: str, reason: str) -> str:

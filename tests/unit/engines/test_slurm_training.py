@@ -252,6 +252,7 @@ def test_an_error_of_a_host_is_raised_as_it_was_there() -> None:
 
 def test_a_job_that_waits_for_a_hand_says_for_which() -> None:
     assert stands_still("47", "PENDING", "JobHeldUser") == "is held: scontrol release 47"
+    assert stands_still("47", "PENDING", "launch failed requeued held").endswith("scontrol release 47")
     assert stands_still("47", "SUSPENDED", "None") == "is suspended by the site"
     assert stands_still("47", "PENDING", "Resources") == ""
     assert stands_still("47", "RUNNING", "None") == ""
