@@ -110,6 +110,7 @@ def test_into_a_pipe_or_a_folder_that_is_not_there_is_refused_before_anything_is
     assert (tmp_path / "pipe").is_fifo()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_ended_in_the_middle_it_leaves_nothing_after_the_next_run_at_the_latest(
     tmp_path: Path, how: signal.Signals

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 DOCS = Path(__file__).parents[2] / "docs"
 PACKTRAIN = Path(sys.executable).parent / "packtrain"

@@ -24,7 +24,7 @@ from packtrain.record.folder import VoyageFolder
 from packtrain.units import MIB
 from packtrain.voyage import Voyage
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.slow, pytest.mark.root]
 
 
 @pytest.fixture(scope="module")

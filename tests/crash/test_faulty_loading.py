@@ -15,6 +15,8 @@ from packtrain.devices.faulty import FaultyDrive, Orders
 from packtrain.errors import BeyondRepair, DriveFailed, DriveFull, PacktrainError
 from packtrain.volume.writer import ShipmentWritten
 
+pytestmark = pytest.mark.long
+
 MOST_CALLS = 40
 Packed = tuple[Voyage, ShipmentWritten]
 

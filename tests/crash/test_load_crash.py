@@ -11,7 +11,7 @@ from packtrain.units import KIB
 from packtrain.volume.writer import ShipmentWritten
 from shipment_parts import Packing
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 Template = tuple[Packing, ShipmentWritten]
 # One file is cut into three pieces over two stripes, and shares its volumes with others.

@@ -17,6 +17,8 @@ from packtrain.volume.writer import ShipmentWritten
 from shipment_parts import Packing, content, make_packing
 from tree_parts import assert_equal, sparse_file
 
+pytestmark = pytest.mark.long
+
 Template = tuple[Packing, ShipmentWritten]
 NOBODY = 65534
 

@@ -22,7 +22,7 @@ from packtrain.events import discard
 from packtrain.stages import homecoming
 from three_parties import copy_of_parties
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 MIB = 1 << 20
 NUM_WEIGHTS = 6_000_000

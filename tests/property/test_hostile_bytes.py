@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from hostile_targets import Target, targets
 from packtrain.units import MIB
 
+pytestmark = pytest.mark.slow
+
 NAMES = (
     "document",
     "signature",

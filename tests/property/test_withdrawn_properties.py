@@ -19,7 +19,7 @@ from packtrain.dataset.withdrawn import settle
 from packtrain.dataset.work_units import UnitFolder
 from packtrain.documents.recipe import FilterSection, NearDuplicatesSection, RecipeSection, SplitsSection
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 RECIPE = RecipeSection(
     filter=(FilterSection(kind="image", measure="width", min=3),),

@@ -40,6 +40,8 @@ from real_voyage_parts import (
 from scenario_parts import CARRIERS
 from tree_parts import assert_equal
 
+pytestmark = pytest.mark.long
+
 REPORTED = {"HQ-1": "STOP", "PT-1": "STOP", "OWN-4": "HOLD", "CUS-5": "HOLD", "PT-2": "HOLD", "DC-1": "HOLD"}
 ENGINEERS = {
     case: (f"{name} Engineer", f"PT-{case}")

@@ -14,6 +14,8 @@ from packtrain.documents.shipment_key import ShipmentKey
 from packtrain.errors import DocumentError
 from sample_documents import VECTORS, document_types, samples
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = samples()
 RECEIPT = SAMPLES[Receipt]
 PAYLOAD = encode(RECEIPT)

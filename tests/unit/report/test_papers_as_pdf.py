@@ -21,6 +21,7 @@ except MissingDependency as missing:
     pytest.skip(f"WeasyPrint or Pango is not here: {missing}", allow_module_level=True)
 
 
+@pytest.mark.long
 def test_every_paper_becomes_a_pdf_with_pages_and_the_text_of_the_page(tmp_path: Path) -> None:
     voyage = closed(tmp_path)
     made = papers.write_papers(voyage.consignor, render, discard)

@@ -95,6 +95,7 @@ def test_an_export_whose_base_is_missing_leaves_the_outbox_as_it_was(site: dict[
     assert contents(guest.root / "outbox") == before
 
 
+@pytest.mark.long
 def test_killed_after_the_base_gave_way_to_its_own_difference_a_second_run_finishes(
     site: dict[Role, VoyageFolder],
 ) -> None:

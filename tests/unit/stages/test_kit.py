@@ -44,6 +44,7 @@ def _voyage(root: Path, dependencies: Sequence[str], provided: tuple[str, ...] =
     return folder
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.namespaces
 def test_a_kit_from_a_lock_is_rehearsed_and_signed(tmp_path: Path):
@@ -72,6 +73,7 @@ def test_a_python_that_is_not_the_targets_is_not_shown(tmp_path: Path):
     assert f"the kit is for Python {OTHER} on " in sheet[checks.INSTALLS].evidence
 
 
+@pytest.mark.long
 @pytest.mark.namespaces
 def test_a_kit_that_could_not_be_tried_is_tried_with_the_python_that_is_named_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

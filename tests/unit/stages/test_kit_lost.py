@@ -242,6 +242,7 @@ def test_train_refuses_a_kit_that_differs_in_its_wheels_alone(arrived: Arrived) 
     assert load_again(arrived) == "the kit of update 2, and update 3 is in force"
 
 
+@pytest.mark.long
 def test_bringing_it_back_survives_death_at_any_step(template: Arrived, tmp_path: Path) -> None:
     whole = kit_of(template)
     steps: tuple[Callable[[Arrived], object], ...] = (

@@ -343,6 +343,7 @@ def test_the_consignor_is_told_what_is_not_here_yet(site: Folders, cut: Path) ->
 # --- killed anywhere ---
 
 
+@pytest.mark.long
 def test_killed_at_any_step_cutting_and_gathering_go_on(made: Path, tmp_path: Path) -> None:
     site = copy_of_parties(made, tmp_path / "site")
     into, inbox = site["consignee"].root / "outbox-pieces", site["consignor"].root / "inbox"

@@ -38,7 +38,11 @@ from tiny_dataset import make_tiny_dataset
 from update_parts import COMMAND, kit_at_the_site, rehearse, yes
 from voyage_papers import Papers, copy_papers
 
-pytestmark = [pytest.mark.needs_torch, pytest.mark.filterwarnings("ignore:torch.distributed is disabled")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.needs_torch,
+    pytest.mark.filterwarnings("ignore:torch.distributed is disabled"),
+]
 
 # Saves one number at each step; the first program fails at step 5, as one with a mistake does. Without torch, which
 # takes seconds to import: what the export reads is written by the test into the last checkpoint.

@@ -7,7 +7,7 @@ import pytest
 from ordinary_user import folder_of_nobody, run_as_nobody, why_not
 from packtrain.training import checks
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 SCRIPT = """
 import json, os, sys

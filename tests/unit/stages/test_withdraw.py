@@ -26,6 +26,8 @@ from sample_documents import samples
 from source_parts import csv_text, ignore, png, tree
 from withdraw_parts import CANARY, RECIPE, canary_csv, canary_jpeg, make_voyage, write_raw
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def voyage(tmp_path: Path) -> Voyage:

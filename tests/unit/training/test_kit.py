@@ -320,6 +320,7 @@ def _says(environment: Path, code: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_kit_without_a_wheel_of_uv_is_installed_by_pip(program: Path, wheels: Path, tmp_path: Path):
     if importlib.util.find_spec("ensurepip") is None:
@@ -330,6 +331,7 @@ def test_kit_without_a_wheel_of_uv_is_installed_by_pip(program: Path, wheels: Pa
     assert _says(tmp_path / "env", "import tiny_sum, tiny_base; print(tiny_sum.VALUE)") == "42"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_uv_that_does_not_run_here_is_replaced_by_pip(program: Path, wheels: Path, tmp_path: Path):
     if importlib.util.find_spec("ensurepip") is None:

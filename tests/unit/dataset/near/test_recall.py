@@ -10,6 +10,8 @@ from bench.near_corpus import CHANGES, judge, near_corpus
 from near_parts import DEMO_DATA, dropped_and_components
 from packtrain.dataset.near.fingerprint import fingerprint_of_image
 
+pytestmark = pytest.mark.long
+
 needs_pictures = pytest.mark.skipif(
     not (DEMO_DATA / "images").is_dir(), reason="the demo's data is not fetched: make demo-data"
 )

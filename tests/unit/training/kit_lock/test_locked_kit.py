@@ -147,6 +147,7 @@ def test_a_wheel_in_the_index_that_was_replaced_after_locking_is_refused(place: 
     assert "uv lock --upgrade-package tiny_num" in str(caught.value.hint)
 
 
+@pytest.mark.long
 @pytest.mark.namespaces
 def test_a_kit_for_another_python_installs_and_runs_there_with_no_network(place: Place, tmp_path: Path):
     python = other_python()
