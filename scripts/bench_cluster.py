@@ -22,6 +22,7 @@ ROOT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # hosts of our own making are the tests'
 
 from bench.cluster import data, many, ours, peers, redis, report  # noqa: E402
+from bench.cluster.faults import one_line  # noqa: E402
 from bench.jobs import Benchmark, Job, options, run  # noqa: E402
 from bench.prepare.work import Figures, Work  # noqa: E402
 
@@ -48,7 +49,7 @@ def guarded(name: str, job: Job) -> Job:
         except Exception as error:  # noqa: BLE001 - the figures of the others are worth more than this one's end
             traceback.print_exc()
             work.not_to_be_had.append(name)
-            return {}, {"went_wrong": repr(error)[:500]}
+            return {}, {"went_wrong": one_line(error)}
 
     return run_it
 

@@ -107,6 +107,9 @@ def session_of(
 def faults(work: Work) -> tuple[Figures, dict[str, Any]]:
     """Faults one after the other in one run, where it goes on; then the loss of the head in a run of its own."""
     place = work.folder / "ours"
+    # Ray gives its own processes 30 s, and the first ones are read from a disk that may be slow and cold.
+    with contextlib.suppress(AssertionError), ray_hosts(1) as cluster:
+        cluster.start(cluster.hosts.hosts[0])
     to_hosts = [WORKER_KILL, HOST_KILL, LEADER_LOSS] * work.repeats + [POWER_OFF] * work.scaled(10, 1)
     ended: list[dict[str, Any]] = []
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -55,8 +58,8 @@ class OverRay(Session):
         try:
             self.cluster.start(host, num_cpus=num_cpus)
         except AssertionError:
-            # Ray gives its own processes 30 s, which a busy machine may take; nothing else runs on the host yet.
-            self.hosts.kill_host(host)
+            # Ray gives its own processes 30 s, which a busy machine may take.
+            _end_ray(host)
             self.cluster.start(host, num_cpus=num_cpus)
 
     def start_command(self) -> None:
@@ -69,6 +72,14 @@ class OverRay(Session):
         super().revive()
         for host in lost:
             self.start_ray(host)
+
+
+def _end_ray(host: Host) -> None:
+    """Kill what Ray left on a host, and nothing else: Redis may run there."""
+    for process in host.processes():
+        with contextlib.suppress(OSError):
+            if b"/ray/" in Path(f"/proc/{process}/cmdline").read_bytes():
+                os.kill(process, signal.SIGKILL)
 
 
 class RayTrain(OverRay):

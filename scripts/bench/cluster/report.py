@@ -43,7 +43,7 @@ def last_run(document: Mapping[str, Any]) -> str:
         lines += _faults(of)
     if again := jobs.get("faults", {}).get("again_on_a_new_head"):
         lines += ["", f"Without Redis, the same command on a new head: {_told(again)}."]
-    if redis := jobs.get("redis"):
+    if (redis := jobs.get("redis")) and "went_wrong" not in redis:
         lines += ["", f"The head lost with its state in Redis, and back again: {_told(redis)}."]
     if steady := jobs.get("steady"):
         lines += ["", *_steady(steady, document["figures"])]
