@@ -49,7 +49,7 @@ def guarded(name: str, job: Job) -> Job:
         except Exception as error:  # noqa: BLE001 - the figures of the others are worth more than this one's end
             traceback.print_exc()
             work.not_to_be_had.append(name)
-            return {}, {"went_wrong": one_line(error)}
+            return {}, {"went_wrong": f"{type(error).__name__}: {one_line(error)}"}
 
     return run_it
 
