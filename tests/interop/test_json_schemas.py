@@ -15,7 +15,7 @@ from packtrain.documents.codec import Document, decode, encode
 from packtrain.errors import DocumentError
 from sample_documents import VECTORS, document_types, samples
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed: no independent validator")
 SCHEMAS = Path(__file__).parents[2] / "docs" / "spec" / "schema"

@@ -16,7 +16,7 @@ from packtrain.training import checks
 from packtrain.training.rehearsal import RehearsalRuns, Shown, run_rehearsal
 from rehearsal_parts import COMMAND, write_program
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 FROM_RUNS = checks.CLAUSES[3:]
 WITH_HANG = ("stops when asked",)

@@ -58,7 +58,7 @@ def test_few_bits_that_differ_anywhere_are_found(pieces: list[bytes], threshold:
     assert found_pairs("pdq", enumerate(rows), threshold) == (_slow_pairs(rows, threshold), 0)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_pairs_are_found_among_so_many_rows_that_bands_grow_wider() -> None:
     rows = random_fingerprints(120_000, 32, 9)
     chance = random.Random(9)
