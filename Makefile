@@ -3,7 +3,7 @@
 #   make setup    everything into .venv and no more                  .venv/bin/packtrain is the command then
 #   make demo     set up, then the whole voyage on real data          DEMO_ARGS="--into /tmp/voyage"
 #   make test     set up, then the tests                              PYTEST_ARGS="-k durable" TEST_WORKERS=1
-#   make test-long   death at every step, every how-to page as it stands, whole trainings; CI runs both
+#   make test-long    what takes longest: death at every step, how-to pages, whole trainings; CI runs both
 #   make check    format, lint, types, import direction, then tests
 #   make lock     resolve the two locks again                         LOCK_ARGS="--upgrade"
 #   make fuzz     feed the readers of hostile bytes for longer        FUZZ_ARGS="--seconds 600 --target tar"
@@ -67,14 +67,11 @@ demo: setup demo-data kit-wheels
 # A module stays with one worker: what its tests share (a demo, a packed voyage) is made once. tests/conftest.py has the
 # long ones begin first. Bytecode is made beforehand: some thousand processes begin in the tests, and where Python is told
 # to keep none (PYTHONDONTWRITEBYTECODE) each of them would compile packtrain anew.
-test: setup demo-data kit-wheels card-validator model-signing system-packages
+# test-long is what takes longest: death at every step, the pages of docs/how-to as they stand, whole trainings.
+test-long: MARKED := -m long
+test test-long: setup demo-data kit-wheels card-validator model-signing system-packages
 	@$(BIN)/python -m compileall -q src
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
-
-# Death at every step, the pages of docs/how-to as they stand, whole trainings: what CI runs after `make test`.
-test-long: setup demo-data kit-wheels system-packages
-	@$(BIN)/python -m compileall -q src
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope --no-loadscope-reorder -m long $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope --no-loadscope-reorder $(MARKED) $(PYTEST_ARGS)
 
 check: lint types arch test test-long
 

@@ -157,7 +157,7 @@ def test_a_time_too_short_for_one_step_further_ends_with_a_verdict_and_is_mended
     run = start(slurm, voyage)
     told = ended(run)
     assert run.returncode == 82, told
-    assert "the time of the job ran out 2 times in a row" in told
+    assert "got no further in 2 attempts; the last ended because the job's time ran out" in told
     assert "--time" in told
     assert (jobs(slurm), saved(voyage)) == ([], 0)
     assert {attempt["reason"] for attempt in attempts(voyage)} == {"the job's time ran out, and it was asked to save"}

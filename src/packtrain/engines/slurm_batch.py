@@ -284,7 +284,7 @@ _HINT: Final = "mount the voyage folder on every host at the same path, then run
 
 def _too_little_time(job_id: str, num_failed: int) -> TrainingFailed:
     return TrainingFailed(
-        f"the time of the job ran out {counted(num_failed, 'time')} in a row before training had got further",
+        f"training got no further in {counted(num_failed, 'attempt')}; the last ended because the job's time ran out",
         where=f"job {job_id}",
         expected="a start, a step further and a save within the job's time",
         hint='give it more in slurm_arguments ("--time"), or warn the program earlier ("--signal=B:USR1@SECONDS"); the '

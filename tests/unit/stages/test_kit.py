@@ -45,7 +45,6 @@ def _voyage(root: Path, dependencies: Sequence[str], provided: tuple[str, ...] =
 
 
 @pytest.mark.long
-@pytest.mark.slow
 @pytest.mark.namespaces
 def test_a_kit_from_a_lock_is_rehearsed_and_signed(tmp_path: Path):
     folder = _voyage(tmp_path, ["packtrain", "tiny-num"], PROVIDED)

@@ -321,7 +321,6 @@ def _says(environment: Path, code: str) -> str:
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_kit_without_a_wheel_of_uv_is_installed_by_pip(program: Path, wheels: Path, tmp_path: Path):
     if importlib.util.find_spec("ensurepip") is None:
         pytest.skip("this Python has no ensurepip (Debian package: python3-venv)")
@@ -332,7 +331,6 @@ def test_kit_without_a_wheel_of_uv_is_installed_by_pip(program: Path, wheels: Pa
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_a_uv_that_does_not_run_here_is_replaced_by_pip(program: Path, wheels: Path, tmp_path: Path):
     if importlib.util.find_spec("ensurepip") is None:
         pytest.skip("this Python has no ensurepip (Debian package: python3-venv)")
